@@ -1,0 +1,1 @@
+"""What has happened: one CloudEvents envelope, past-tense types and their catalogue."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, the truth: connections, statements, tables and their migrations."""

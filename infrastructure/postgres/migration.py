@@ -1,0 +1,42 @@
+"""Brings a database to the newest tables. Safe to run again and from several processes at once."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from infrastructure.postgres.connections import sqlalchemy_url
+
+ONE_MIGRATION_AT_A_TIME = 0x6275_6361
+"""The advisory lock's key: "buca" in ASCII."""
+
+
+def migrate(database_url: str) -> None:
+    """Runs every migration that the database hasn't had yet, each in a transaction."""
+    engine = sa.create_engine(sqlalchemy_url(database_url), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": ONE_MIGRATION_AT_A_TIME})
+        connection.commit()
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+    engine.dispose()
+
+
+def pending(database_url: str) -> bool:
+    """Whether the database lacks a migration that this version needs."""
+    engine = sa.create_engine(sqlalchemy_url(database_url), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
+    return current != ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -1,0 +1,161 @@
+"""Accepts jobs: one statement stores any number of them with their first events, as their submitter's role."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+from infrastructure.postgres.connections import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job on its way in. Its id is made by the submitter, so storing it twice stores it once."""
+
+    id: UUID
+    tenant_id: UUID
+    kind: str
+    version: int
+    queue: str
+    priority: int
+    max_attempts: int
+    command: str
+    """JSON text."""
+    run_at: datetime | None = None
+    deadline: datetime | None = None
+    concurrency_key: str | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    parent_id: UUID | None = None
+    traceparent: str | None = None
+    idempotency_key: str | None = None
+    body_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Stored by this submission."""
+
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The idempotency key was used before with the same body: this is the job it made."""
+
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The idempotency key was used before with another body."""
+
+    job_id: UUID
+
+
+Submission = Accepted | Repeated | KeyReused
+
+_COLUMNS = """(
+  %(id)b::uuid[], %(tenant_id)b::uuid[], %(kind)b::text[], %(version)b::int2[], %(queue)b::text[], %(priority)b::int2[],
+  %(max_attempts)b::int2[], %(command)b::text[], %(run_at)b::timestamptz[], %(deadline)b::timestamptz[],
+  %(concurrency_key)b::text[], %(correlation_id)b::uuid[], %(causation_id)b::uuid[], %(parent_id)b::uuid[],
+  %(traceparent)b::text[]
+) AS s (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline, concurrency_key,
+  correlation_id, causation_id, parent_id, traceparent)"""
+
+# The events are made from what the insert returns, so a job that stands already (the same submission, sent again after
+# a broken connection) gets no second `job.queued`.
+_INSERT = """
+WITH j AS (
+  INSERT INTO jobs (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
+    concurrency_key, correlation_id, causation_id, parent_id, traceparent, state, wake_at)
+  SELECT id, tenant_id, kind, version, queue, priority, max_attempts, command::jsonb, coalesce(run_at, now()), deadline,
+    concurrency_key, correlation_id, causation_id, parent_id, traceparent,
+    CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END,
+    CASE WHEN run_at > now() THEN run_at ELSE now() + make_interval(secs => %(ring_again_seconds)s) END
+  FROM unnest""" + _COLUMNS + """
+  {only}
+  ON CONFLICT (id) DO NOTHING
+  RETURNING id, tenant_id, kind, queue, state, priority)
+INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+SELECT id, 1, tenant_id, 'job.' || state, jsonb_build_object('kind', kind, 'queue', queue, 'priority', priority) FROM j
+"""
+_INSERT_ALL = _INSERT.format(only="")
+_INSERT_NAMED = _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])")
+
+_FORGET_EXPIRED_KEYS = """
+DELETE FROM job_keys k USING unnest(%b::uuid[], %b::text[]) AS s (tenant_id, key)
+WHERE k.tenant_id = s.tenant_id AND k.key = s.key AND k.expires_at <= now()
+"""
+_TAKE_KEYS = """
+INSERT INTO job_keys (tenant_id, key, job_id, body_hash, expires_at)
+SELECT tenant_id, key, job_id, body_hash, now() + make_interval(hours => %s)
+FROM unnest(%b::uuid[], %b::text[], %b::uuid[], %b::bytea[]) AS s (tenant_id, key, job_id, body_hash)
+ORDER BY tenant_id, key
+ON CONFLICT DO NOTHING
+"""
+_READ_KEYS = """
+SELECT k.tenant_id, k.key, k.job_id, k.body_hash
+FROM unnest(%b::uuid[], %b::text[]) AS s (tenant_id, key) JOIN job_keys k USING (tenant_id, key)
+"""
+
+
+async def store(
+    connection: Connection, jobs: Sequence[NewJob], *, ring_again_seconds: float, idempotency_hours: int
+) -> list[Submission]:
+    """Commits the jobs and says of each what became of it. Safe to repeat with the same ids."""
+    if any(job.idempotency_key is not None for job in jobs):
+        return await _store_keyed(connection, jobs, ring_again_seconds, idempotency_hours)
+    await connection.execute(_INSERT_ALL, _arrays(jobs, ring_again_seconds), binary=True)
+    return [Accepted(job.id) for job in jobs]
+
+
+async def _store_keyed(
+    connection: Connection, jobs: Sequence[NewJob], ring_again_seconds: float, idempotency_hours: int
+) -> list[Submission]:
+    keyed = [job for job in jobs if job.idempotency_key is not None]
+    tenants, keys = [job.tenant_id for job in keyed], [job.idempotency_key for job in keyed]
+    async with connection.transaction():
+        await connection.execute(_FORGET_EXPIRED_KEYS, (tenants, keys))
+        await connection.execute(
+            _TAKE_KEYS, (idempotency_hours, tenants, keys, [job.id for job in keyed], [job.body_hash for job in keyed])
+        )
+        found = await connection.execute(_READ_KEYS, (tenants, keys))
+        owners = {(tenant, key): (job_id, body_hash) for tenant, key, job_id, body_hash in await found.fetchall()}
+        submissions = [_settle_key(job, owners) for job in jobs]
+        named = [submission.job_id for submission in submissions if isinstance(submission, Accepted)]
+        await connection.execute(
+            _INSERT_NAMED, {**_arrays(jobs, ring_again_seconds), "named": named}, binary=True
+        )
+    return submissions
+
+
+def _settle_key(job: NewJob, owners: dict[tuple[UUID, str], tuple[UUID, bytes]]) -> Submission:
+    if job.idempotency_key is None:
+        return Accepted(job.id)
+    owner, body_hash = owners[job.tenant_id, job.idempotency_key]
+    if owner == job.id:
+        return Accepted(job.id)
+    return Repeated(owner) if body_hash == job.body_hash else KeyReused(owner)
+
+
+def _arrays(jobs: Sequence[NewJob], ring_again_seconds: float) -> dict[str, object]:
+    return {
+        "id": [job.id for job in jobs],
+        "tenant_id": [job.tenant_id for job in jobs],
+        "kind": [job.kind for job in jobs],
+        "version": [job.version for job in jobs],
+        "queue": [job.queue for job in jobs],
+        "priority": [job.priority for job in jobs],
+        "max_attempts": [job.max_attempts for job in jobs],
+        "command": [job.command for job in jobs],
+        "run_at": [job.run_at for job in jobs],
+        "deadline": [job.deadline for job in jobs],
+        "concurrency_key": [job.concurrency_key for job in jobs],
+        "correlation_id": [job.correlation_id for job in jobs],
+        "causation_id": [job.causation_id for job in jobs],
+        "parent_id": [job.parent_id for job in jobs],
+        "traceparent": [job.traceparent for job in jobs],
+        "ring_again_seconds": ring_again_seconds,
+    }

@@ -1,0 +1,65 @@
+"""Tells every process at once that something happened. It says that, never what: PostgreSQL knows what.
+
+Three channels, all lossy by design; who must not miss anything also looks into PostgreSQL now and then.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from enum import StrEnum
+from uuid import UUID
+
+import orjson
+
+from events.envelope import CloudEvent
+from infrastructure.redis.client import FAULTS, Redis
+
+UUID_BYTES = 16
+RECONNECT_SECONDS = 0.5
+POLL_SECONDS = 1.0
+
+
+class Channel(StrEnum):
+    TENANTS = "bucatini:tenants"
+    """Sixteen bytes for each tenant that has new rows in `job_events`."""
+    LIVE = "bucatini:live"
+    """Sixteen bytes of the tenant, then one CloudEvent that is never stored, such as a job's progress."""
+    STOP = "bucatini:stop"
+    """Sixteen bytes for each running job that was cancelled."""
+
+
+async def announce(redis: Redis, channel: Channel, ids: Iterable[UUID]) -> None:
+    """One PUBLISH for any number of ids. Raises one of FAULTS when Redis can't take it; losing it loses nothing."""
+    await redis.publish(channel, b"".join(identity.bytes for identity in ids))
+
+
+async def say_live(redis: Redis, tenant_id: UUID, event: CloudEvent) -> None:
+    await redis.publish(Channel.LIVE, tenant_id.bytes + event.model_dump_json(exclude_none=True).encode())
+
+
+def ids_in(payload: bytes) -> list[UUID]:
+    whole = len(payload) - len(payload) % UUID_BYTES
+    return [UUID(bytes=payload[start : start + UUID_BYTES]) for start in range(0, whole, UUID_BYTES)]
+
+
+def live_in(payload: bytes) -> tuple[UUID, CloudEvent]:
+    return UUID(bytes=payload[:UUID_BYTES]), CloudEvent.model_validate(orjson.loads(payload[UUID_BYTES:]))
+
+
+async def listen(redis: Redis, *channels: Channel) -> AsyncIterator[tuple[Channel, bytes] | None]:
+    """What is said from now on, without end. None whenever something may have been missed: at the start, and after
+    every reconnection."""
+    while True:
+        pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        try:
+            await pubsub.subscribe(*channels)
+            yield None
+            while True:
+                message = await pubsub.get_message(timeout=POLL_SECONDS)
+                if message is not None and message["type"] == "message":
+                    yield Channel(message["channel"].decode()), message["data"]
+        except FAULTS:
+            await asyncio.sleep(RECONNECT_SECONDS)
+        finally:
+            with suppress(*FAULTS):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped

@@ -1,0 +1,91 @@
+"""The one place that reads the environment.
+
+What isn't set falls to the embedded default: `bucatini up` writes where its servers listen to `local.json` in the data
+folder, so a second shell's `bucatini jobs list` finds them without a variable.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+LOCAL_STACK_FILE = "local.json"
+
+
+class SettingsInvalid(Exception):
+    """A setting is missing or has a value that can't work. The message names the variable to set."""
+
+
+class Settings(BaseModel):
+    """All settings of all processes. Every field is an environment variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    bucatini_home: Path = Path(".bucatini")
+    """Where the embedded default keeps its data, logs and the first admin key."""
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    api_host: str = "127.0.0.1"
+    api_port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    """The ingress's port; 0 takes a free one."""
+    flower_port: Annotated[int, Field(ge=0, le=65_535)] = 5555
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Where a worker or dispatcher serves /metrics and /healthz; 0 takes a free port and logs it."""
+    api_url: str | None = None
+    """Where clients and the CLI find the ingress."""
+    api_key: SecretStr | None = None
+    """What the CLI authenticates with."""
+
+    worker_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 256
+    """Jobs that one worker process runs at a time."""
+    cpu_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Child processes for CPU-bound steps in each worker that has some."""
+    grace_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0
+    """What running jobs get to finish in after SIGTERM, before they are handed back."""
+    heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    lease_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """A worker silent for this long is dead, and its jobs go to others."""
+    sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    ring_again_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
+    """A job still unclaimed after this long is rung again if its queue in Redis is empty."""
+    idempotency_hours: Annotated[int, Field(ge=1, le=720)] = 24
+
+    max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
+    max_json_depth: Annotated[int, Field(ge=4, le=512)] = 64
+    log_level: str = "INFO"
+    log_format: str = "json"
+
+    @property
+    def database(self) -> str:
+        if self.database_url is None:
+            raise SettingsInvalid("no database is known: run `bucatini up` or set DATABASE_URL")
+        return self.database_url.get_secret_value()
+
+    @property
+    def redis(self) -> str:
+        if self.redis_url is None:
+            raise SettingsInvalid("no Redis is known: run `bucatini up` or set REDIS_URL")
+        return self.redis_url.get_secret_value()
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings from the environment, completed by what a running local stack wrote."""
+    variables = os.environ if environment is None else environment
+    given = {name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())}
+    home = Path(given.get("bucatini_home", Settings.model_fields["bucatini_home"].default))
+    try:
+        return Settings.model_validate({**_local_stack(home), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsInvalid(f"{str(first['loc'][0]).upper()} can't be used: {first['msg']}") from None
+
+
+def _local_stack(home: Path) -> dict[str, Any]:
+    try:
+        written: dict[str, Any] = json.loads((home / LOCAL_STACK_FILE).read_bytes())["settings"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return written

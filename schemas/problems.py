@@ -1,0 +1,53 @@
+"""What went wrong, told in RFC 9457's words."""
+
+from typing import ClassVar, Self
+
+from schemas.model import Model
+
+PROBLEM_BASE = "https://bucatini.dev/problems/"
+
+
+class FieldProblem(Model):
+    """One field that can't be accepted, by JSON Pointer (RFC 6901), with the reason."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Model):
+    """An RFC 9457 problem. `type` is stable and may be matched on; `detail` is for people and may change."""
+
+    media_type: ClassVar[str] = "application/problem+json"
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: tuple[FieldProblem, ...] = ()
+    retry_after_seconds: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        title: str,
+        status: int,
+        detail: str = "",
+        *,
+        errors: tuple[FieldProblem, ...] = (),
+        retry_after_seconds: float | None = None,
+    ) -> Self:
+        """A problem of this product, its type spelled from its short name."""
+        return cls(
+            type=PROBLEM_BASE + name,
+            title=title,
+            status=status,
+            detail=detail,
+            errors=errors,
+            retry_after_seconds=retry_after_seconds,
+        )
+
+    @property
+    def name(self) -> str:
+        """The type's last part, for logs, metrics and tables."""
+        return self.type.rsplit("/", 1)[-1]

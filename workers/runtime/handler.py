@@ -1,0 +1,69 @@
+"""What a capability writes: a plain async function, bound to the command it carries out."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from events.envelope import DomainEvent
+from schemas.commands import Command
+from schemas.jobs import JobState
+from schemas.problems import Problem
+
+C = TypeVar("C", bound=Command)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """How a job that this one waited for ended."""
+
+    job_id: UUID
+    kind: str
+    state: JobState
+    result: dict[str, Any] | None
+    problem: Problem | None
+
+
+class Run(Protocol):
+    """What a handler may know of the attempt it is in, and say while it runs."""
+
+    @property
+    def job_id(self) -> UUID: ...
+    @property
+    def tenant_id(self) -> UUID: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """Empty at first; after `AwaitChildren`, those that were waited for, in the order they were given."""
+        ...
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Tells watchers how far the work is (0 to 1). Never blocks; a report that comes too fast replaces the last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitChildren:
+    """The handler's answer when other jobs must end first.
+
+    They are stored with this job's wait in one transaction; when all have ended, the handler runs again from its start
+    with `run.children` filled.
+    """
+
+    commands: tuple[Command, ...]
+
+
+Answer = DomainEvent | AwaitChildren | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handler(Generic[C]):
+    """A command type and the function that carries it out."""
+
+    command_type: type[C]
+    handle: Callable[[C, Run], Awaitable[Answer]]
+
+    @property
+    def kind(self) -> str:
+        return self.command_type.kind
