@@ -31,7 +31,12 @@ class Settings(BaseModel):
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     """The ingress's port; 0 takes a free one."""
+    flower_host: str = "127.0.0.1"
+    """Beyond loopback Flower only starts with FLOWER_BASIC_AUTH."""
     flower_port: Annotated[int, Field(ge=0, le=65_535)] = 5555
+    flower_basic_auth: SecretStr | None = None
+    """`user:password` for Flower. Without it Flower can look and not touch."""
+    metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """Where a worker or dispatcher serves /metrics and /healthz; 0 takes a free port and logs it."""
     api_url: str | None = None

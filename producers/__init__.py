@@ -1,0 +1,1 @@
+"""Every way a command gets in, and what brings it on when nobody else does."""

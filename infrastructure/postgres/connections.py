@@ -1,5 +1,6 @@
 """How this product connects: with which role, which session settings, and again when a connection breaks."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import StrEnum
@@ -8,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from infrastructure.ports import Unavailable
 
@@ -38,7 +40,7 @@ class Role(StrEnum):
 
 
 class Line:
-    """One connection, kept for one kind of statement and opened again after it broke. Not for concurrent use."""
+    """One connection, kept for one kind of statement and opened again after it broke. Its users take turns."""
 
     def __init__(self, database_url: str, role: Role, name: str, session: dict[str, str] | None = None) -> None:
         self._database_url = database_url
@@ -46,23 +48,24 @@ class Line:
         self._name = name
         self._session = {"statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s", **(session or {})}
         self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What the work returns. Unavailable when PostgreSQL can't be reached or went away on the way.
 
         The work may then have been committed or not: repeat it only if it is safe to.
         """
-        try:
-            connection = await self._open()
-            return await work(connection)
-        except LOST as error:
-            await self.close()
-            raise Unavailable(f"PostgreSQL ended or refused the connection '{self._name}'") from error
-        except BaseException:
-            # A cancelled or failed statement may have left the session in the middle of something.
-            if self._connection is not None and self._connection.info.transaction_status != 0:
+        async with self._turn:
+            try:
+                return await work(await self._open())
+            except LOST as error:
                 await self.close()
-            raise
+                raise Unavailable(f"PostgreSQL ended or refused the connection '{self._name}'") from error
+            except BaseException:
+                # A cancelled or failed statement may have left the session in the middle of something.
+                if self._connection is not None and self._connection.info.transaction_status != TransactionStatus.IDLE:
+                    await self.close()
+                raise
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

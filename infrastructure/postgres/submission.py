@@ -66,7 +66,8 @@ _COLUMNS = """(
 
 # The events are made from what the insert returns, so a job that stands already (the same submission, sent again after
 # a broken connection) gets no second `job.queued`.
-_INSERT = """
+_INSERT = (
+    """
 WITH j AS (
   INSERT INTO jobs (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
     concurrency_key, correlation_id, causation_id, parent_id, traceparent, state, wake_at)
@@ -74,13 +75,16 @@ WITH j AS (
     concurrency_key, correlation_id, causation_id, parent_id, traceparent,
     CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END,
     CASE WHEN run_at > now() THEN run_at ELSE now() + make_interval(secs => %(ring_again_seconds)s) END
-  FROM unnest""" + _COLUMNS + """
+  FROM unnest"""
+    + _COLUMNS
+    + """
   {only}
   ON CONFLICT (id) DO NOTHING
   RETURNING id, tenant_id, kind, queue, state, priority)
 INSERT INTO job_events (job_id, seq, tenant_id, type, data)
 SELECT id, 1, tenant_id, 'job.' || state, jsonb_build_object('kind', kind, 'queue', queue, 'priority', priority) FROM j
 """
+)
 _INSERT_ALL = _INSERT.format(only="")
 _INSERT_NAMED = _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])")
 
@@ -125,9 +129,7 @@ async def _store_keyed(
         owners = {(tenant, key): (job_id, body_hash) for tenant, key, job_id, body_hash in await found.fetchall()}
         submissions = [_settle_key(job, owners) for job in jobs]
         named = [submission.job_id for submission in submissions if isinstance(submission, Accepted)]
-        await connection.execute(
-            _INSERT_NAMED, {**_arrays(jobs, ring_again_seconds), "named": named}, binary=True
-        )
+        await connection.execute(_INSERT_NAMED, {**_arrays(jobs, ring_again_seconds), "named": named}, binary=True)
     return submissions
 
 

@@ -63,6 +63,8 @@ class Handler(Generic[C]):
 
     command_type: type[C]
     handle: Callable[[C, Run], Awaitable[Answer]]
+    awaits_children: bool = False
+    """Whether it may answer `AwaitChildren`: only then are a job's children read before its run."""
 
     @property
     def kind(self) -> str:

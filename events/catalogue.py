@@ -1,0 +1,18 @@
+"""Every domain event there is, by type: one explicit list."""
+
+from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+from events.envelope import DomainEvent
+from events.keys import KeysRotated
+from events.search import DocumentIndexed
+from events.workflow import WorkflowCompleted
+
+_ALL: tuple[type[DomainEvent], ...] = (
+    DocumentProcessed,
+    DocumentGenerated,
+    ContentAnalyzed,
+    DocumentIndexed,
+    WorkflowCompleted,
+    KeysRotated,
+)
+
+EVENTS: dict[str, type[DomainEvent]] = {event.type: event for event in _ALL}

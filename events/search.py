@@ -1,0 +1,17 @@
+"""What happens to a tenant's documents."""
+
+from typing import ClassVar
+
+from events.envelope import DomainEvent
+
+
+class DocumentIndexed(DomainEvent):
+    """The document is stored and searchable, by this request or by a newer one that came before it."""
+
+    type: ClassVar[str] = "search.document_indexed"
+
+    document_id: str
+    version: int
+    """Of the content that stands now; it rises with every new content of this document."""
+    superseded: bool = False
+    """A newer request for the same document had been carried out already, so this one's content was dropped."""

@@ -1,0 +1,169 @@
+"""Celery's pool as coroutines: the hub's thread receives and hands over, one event loop does everything else."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+import uvloop
+from celery.concurrency.base import BasePool
+
+DRAIN_SLACK_SECONDS = 10.0
+"""What draining may take beyond its grace period, for settling what has ended."""
+
+logger = logging.getLogger(__name__)
+
+
+class Consumer(Protocol):
+    """What runs the jobs that a doorbell names. All of it is called on the pool's event loop."""
+
+    async def start(self) -> None: ...
+
+    def take(self, kind: str, job_ids: Sequence[UUID], traceparent: str | None) -> "asyncio.Future[None]":
+        """Done when none of the jobs is this worker's business any more."""
+        ...
+
+    def revoke(self, job_ids: Sequence[UUID]) -> None:
+        """Cancels those of the jobs that run here or wait here."""
+        ...
+
+    def resize(self, concurrency: int) -> None: ...
+
+    async def drain(self) -> None:
+        """Takes nothing more, lets what runs finish within the grace period, hands back the rest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """One message under way, by the number that Celery knows it by instead of a process id."""
+
+    number: int
+    kind: str
+    job_ids: list[UUID]
+    traceparent: str | None
+    rung_at: float
+    answer: Callable[[tuple[int, None, float]], None]
+
+
+class CoroutinePool(BasePool):
+    """Hands each message's jobs to the consumer on an event loop in a thread of its own."""
+
+    signal_safe = False
+    task_join_will_block = False
+    body_can_be_buffer = True
+    consumer: Consumer
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="jobs", daemon=True)
+        self._bells: dict[int, Bell] = {}
+        self._numbers = iter(range(1, 1 << 62))
+        self._taken: deque[Bell] = deque()
+        self._answered: deque[Bell] = deque()
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+
+    def on_start(self) -> None:
+        self._thread.start()
+        self._in_loop(self.consumer.start()).result()
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        # The hub's own `call_soon` may wait for its next poll, so answers come back through a descriptor it watches.
+        hub.add_reader(self._reader, self._answer_bells)
+
+    def on_apply(
+        self,
+        target: Any,
+        args: Sequence[Any] = (),
+        kwargs: Any = None,
+        callback: Any = None,
+        accept_callback: Any = None,
+        **_: Any,
+    ) -> None:
+        kind, _task_id, request, body, *_rest = args
+        bell = Bell(next(self._numbers), kind, _ids_in(body), request.get("traceparent"), time.monotonic(), callback)
+        self._bells[bell.number] = bell
+        accept_callback(bell.number, bell.rung_at)
+        self._taken.append(bell)
+        if len(self._taken) == 1:
+            self._loop.call_soon_threadsafe(self._hand_over)
+
+    def terminate_job(self, pid: int, signal: Any = None) -> None:
+        bell = self._bells.get(pid)
+        if bell is not None:
+            self._loop.call_soon_threadsafe(self.consumer.revoke, bell.job_ids)
+
+    def grow(self, n: int = 1) -> None:
+        self._resize(self.limit + n)
+
+    def shrink(self, n: int = 1) -> None:
+        self._resize(max(1, self.limit - n))
+
+    def on_stop(self) -> None:
+        self._in_loop(self.consumer.drain()).result()
+        self._answer_bells()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(DRAIN_SLACK_SECONDS)
+
+    def on_terminate(self) -> None:
+        self.on_stop()
+
+    def _get_info(self) -> dict[str, Any]:
+        return {**super()._get_info(), "bells": len(self._bells)}
+
+    def _resize(self, limit: int) -> None:
+        self.limit = limit
+        self._loop.call_soon_threadsafe(self.consumer.resize, limit)
+
+    def _hand_over(self) -> None:
+        # Every bell that came since the last turn of the loop goes over in one.
+        while self._taken:
+            bell = self._taken.popleft()
+            done = self.consumer.take(bell.kind, bell.job_ids, bell.traceparent)
+            done.add_done_callback(lambda _, bell=bell: self._answer_soon(bell))
+
+    def _answer_soon(self, bell: Bell) -> None:
+        self._answered.append(bell)
+        if len(self._answered) == 1:
+            try:
+                os.write(self._writer, b"!")
+            except BlockingIOError:
+                pass  # The pipe is full of wake-ups already.
+
+    def _answer_bells(self, *_: Any) -> None:
+        try:
+            os.read(self._reader, 4096)
+        except BlockingIOError:
+            pass
+        while self._answered:
+            bell = self._answered.popleft()
+            self._bells.pop(bell.number, None)
+            bell.answer((0, None, time.monotonic() - bell.rung_at))
+
+    def _in_loop(self, work: Any) -> "Future[Any]":
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+
+def _ids_in(body: Any) -> list[UUID]:
+    # A message that isn't ours names no job: it is answered and gone, and the worker goes on.
+    try:
+        return [UUID(one) for one in orjson.loads(body)[0]]
+    except (ValueError, TypeError, LookupError, AttributeError):
+        logger.warning("a message on the queue is no doorbell; it is dropped")
+        return []
+
+
+def pool_of(consumer: Consumer) -> type[CoroutinePool]:
+    """The pool class as Celery wants it, with our consumer in it."""
+    return type("CoroutinePool", (CoroutinePool,), {"consumer": consumer})

@@ -1,0 +1,70 @@
+"""Folders for the local stack's data: made, checked for room, and opened to the user a server runs as."""
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from infrastructure.local_stack.processes import PartFailed, User
+
+ROOM_BYTES = 300_000_000
+"""What PostgreSQL, Redis and the logs need to begin with."""
+POSTGRES_USER = "pgserver"
+PASS_THROUGH = stat.S_IXOTH
+
+
+def usable(folder: Path) -> Path:
+    """The folder, made if need be, with its links resolved. PartFailed when it can't be written or its disk is full."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        resolved = folder.resolve(strict=True)
+        room = shutil.disk_usage(resolved).free
+    except OSError as error:
+        raise PartFailed(f"{folder} can't be made ({error.strerror}): choose another place with BUCATINI_HOME") from None
+    if not os.access(resolved, os.R_OK | os.W_OK | os.X_OK):
+        raise PartFailed(f"{folder} can't be written by this user: choose another place with BUCATINI_HOME")
+    if room < ROOM_BYTES:
+        raise PartFailed(
+            f"{folder} is on a disk with {room // 1_000_000} MB left, and {ROOM_BYTES // 1_000_000} MB are needed: "
+            "free some, or choose another place with BUCATINI_HOME"
+        )
+    return resolved
+
+
+def unprivileged_user() -> User | None:
+    """Who PostgreSQL runs as: it refuses root. None when we aren't root and it can run as ourselves."""
+    if os.geteuid() != 0:
+        return None
+    entry = _known(POSTGRES_USER) or _made(POSTGRES_USER)
+    if entry is None:
+        raise PartFailed(
+            f"PostgreSQL refuses to run as root, and a user for it can't be made here: run `useradd {POSTGRES_USER}`, "
+            "or run this as another user"
+        )
+    return User(entry.pw_uid, entry.pw_gid)
+
+
+def _known(user_name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(user_name)
+    except KeyError:
+        return None
+
+
+def _made(user_name: str) -> pwd.struct_passwd | None:
+    with suppress(OSError):
+        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", user_name], capture_output=True)
+    return _known(user_name)
+
+
+def open_way_to(folder: Path, tell: Callable[[str], None]) -> None:
+    """Lets other users pass through to a folder, without letting them look around on the way."""
+    for above in (folder, *folder.parents):
+        mode = above.stat().st_mode
+        if not mode & PASS_THROUGH:
+            above.chmod(stat.S_IMODE(mode) | PASS_THROUGH)
+            tell(f"users may now pass through {above} (chmod o+x): PostgreSQL runs as {POSTGRES_USER}, since it refuses root")

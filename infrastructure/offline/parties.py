@@ -1,0 +1,232 @@
+"""Who are the companies and persons the text is about, and in which roles?"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from events.ai import DefinedTerm, Party
+
+ROLE_REACH_CHARACTERS = 500
+LONGEST_NAME_WORDS = 7
+LONGEST_NAME_CHARACTERS = 120
+
+_FORMS = (
+    "Limited Liability Company",
+    "Limited Liability Partnership",
+    "Limited",
+    "Ltd.",
+    "Ltd",
+    "PLC",
+    "plc",
+    "LLP",
+    "LLC",
+    "L.L.C.",
+    "L.P.",
+    "LP",
+    "Incorporated",
+    "Inc.",
+    "Inc",
+    "Corporation",
+    "Corp.",
+    "Corp",
+    "Pty Ltd",
+    "Pte. Ltd.",
+    "Pte Ltd",
+    "GmbH & Co. KGaA",
+    "GmbH & Co. KG",
+    "gGmbH",
+    "GmbH",
+    "mbH",
+    "UG (haftungsbeschränkt)",
+    "AG & Co. KG",
+    "AG",
+    "KGaA",
+    "KG",
+    "OHG",
+    "GbR",
+    "PartG mbB",
+    "e.V.",
+    "eG",
+    "SE",
+    "S.A.S.",
+    "SAS",
+    "S.A.R.L.",
+    "SARL",
+    "S.à r.l.",
+    "Sàrl",
+    "S.A.",
+    "SA",
+    "SNC",
+    "S.p.A.",
+    "SpA",
+    "S.r.l.",
+    "S.L.",
+    "S.L.U.",
+    "Lda.",
+    "B.V.",
+    "BV",
+    "N.V.",
+    "NV",
+    "A/S",
+    "ApS",
+    "AB",
+    "Oyj",
+    "Oy",
+    "Sp. z o.o.",
+    "s.r.o.",
+    "K.K.",
+)
+_FORM = re.compile(
+    r"(?<=[ \n,])(?:" + "|".join(re.escape(form) for form in sorted(_FORMS, key=len, reverse=True)) + r")(?![\w&-])"
+)
+_CONNECTORS = frozenset("& and et und of de du des der la le les für für d’ y e +".split())
+_NOT_NAMES = frozenset(
+    """a also and as before between both but by dear der die das den dem firma for from if in la le les of on our other
+    party s société te the this to under und unlike where while whereas with zwischen entre et par avec auch durch
+    gegen von agreement supplier customer client""".split()
+)
+
+_ROLES = frozenset(
+    """supplier customer client landlord tenant lessor lessee licensor licensee contractor subcontractor employer employee
+    consultant provider processor sub-processor controller buyer seller vendor purchaser borrower lender guarantor
+    agent principal distributor manufacturer operator owner insurer insured investor company issuer bidder recipient
+    discloser manager partner carrier franchisor franchisee publisher author authority
+    auftraggeber auftraggeberin auftragnehmer auftragnehmerin verkäufer verkäuferin käufer käuferin vermieter vermieterin
+    mieter mieterin lieferant lieferantin kunde kundin anbieter anbieterin dienstleister dienstleisterin lizenzgeber
+    lizenzgeberin lizenznehmer lizenznehmerin arbeitgeber arbeitgeberin arbeitnehmer arbeitnehmerin verantwortlicher
+    auftragsverarbeiter
+    prestataire client cliente bailleur bailleresse preneur preneuse fournisseur acheteur vendeur acquéreur concédant
+    licencié employeur salarié mandant mandataire locataire""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    start: int
+    end: int
+    name: str
+    form: str | None
+    role: str | None
+
+
+def parties_in(text: str, terms: list[DefinedTerm]) -> list[Party]:
+    """Every company, and every person with a defined role, once, at the first mention, in order."""
+    companies = list(_companies(text))
+    roles = [term for term in terms if term.definition is None and _is_role(term.text)]
+    placed = _with_defined_roles(companies, roles)
+    claimed = {mention.role for mention in placed}
+    persons = [person for term in roles if term.text not in claimed for person in _person(text, term, placed)]
+    labelled = [mention if mention.role else _with_label(text, mention) for mention in placed]
+    return _merged(text, sorted(labelled + persons, key=lambda mention: mention.start))
+
+
+def _is_role(term: str) -> bool:
+    words = term.casefold().split()
+    return bool(words) and len(words) <= 4 and (words[-1] in _ROLES or words[-1] == "party" and len(words) > 1)
+
+
+_TOKEN = re.compile(r"\S+")
+_EDGE = '*_|("“„«'
+
+
+def _companies(text: str) -> Iterator[_Mention]:
+    """Names are found from their end: from the legal form back over capitalised words, never across a blank line."""
+    end = 0
+    for form in _FORM.finditer(text):
+        start = _name_start(text, max(end, form.start() - LONGEST_NAME_CHARACTERS), form.start())
+        if start is None:
+            continue
+        end = form.end()
+        name = " ".join(text[start:end].split())
+        yield _Mention(start, end, name, form=" ".join(form.group().split()), role=None)
+
+
+def _name_start(text: str, begin: int, end: int) -> int | None:
+    tokens = list(_TOKEN.finditer(text, begin, end))
+    if begin and tokens and tokens[0].start() == begin and not text[begin - 1].isspace():
+        tokens = tokens[1:]
+    start: int | None = None
+    following = end
+    for place, token in enumerate(reversed(tokens[-LONGEST_NAME_WORDS:])):
+        word = token.group()
+        bare = word.lstrip(_EDGE)
+        if (
+            text.count("\n", token.end(), following) > 1
+            or not bare
+            or (place and bare[-1] in '.;:,!?)”"' and len(bare) > 2)
+        ):
+            break
+        if bare[0].isupper() or bare[0].isdigit() and place:
+            if bare.casefold() in _NOT_NAMES:
+                break
+            start = token.end() - len(bare)
+        elif bare.casefold() not in _CONNECTORS or not place:
+            break
+        if len(bare) != len(word):
+            break
+        following = token.start()
+    return start
+
+
+def _with_defined_roles(companies: list[_Mention], roles: list[DefinedTerm]) -> list[_Mention]:
+    """A role belongs to the company named last before it, if that was not long before: `Acme Ltd, of …, (the "Supplier")`."""
+    starts = [mention.start for mention in companies]
+    placed = list(companies)
+    for role in roles:
+        place = bisect_right(starts, role.offset) - 1
+        if place < 0 or placed[place].role or role.offset - placed[place].end > ROLE_REACH_CHARACTERS:
+            continue
+        mention = placed[place]
+        placed[place] = _Mention(mention.start, mention.end, mention.name, mention.form, role.text)
+    return placed
+
+
+_LABEL = re.compile(r"[\W_]{0,6}(?P<label>[^\W\d_][^:|\n]{1,40}?)[\W_]{0,6}[:|–-][\W_]{0,6}\Z")
+
+
+def _with_label(text: str, mention: _Mention) -> _Mention:
+    """As in `Landlord: Acme Ltd`, or the same in a table's row."""
+    line = text[max(text.rfind("\n", 0, mention.start) + 1, mention.start - 80) : mention.start]
+    label = _LABEL.fullmatch(line)
+    if label is None or not _is_role(label["label"].removeprefix("The ").removeprefix("the ")):
+        return mention
+    role = label["label"].removeprefix("The ").removeprefix("the ")
+    return _Mention(mention.start, mention.end, mention.name, mention.form, role)
+
+
+_PERSON = re.compile(
+    r"(?:(?:Mr|Mrs|Ms|Dr|Herr|Herrn|Frau|M|Mme|Prof)\.?[ \n])?"
+    r"[A-ZÀ-ÖØ-Þ][\w’'-]{1,30}(?:[ \n](?:[A-ZÀ-Þ]\.|van|von|de|der|[A-ZÀ-ÖØ-Þ][\w’'-]{1,30})){1,4}"
+)
+_PERSON_REACH_CHARACTERS = 300
+_CLAUSE_OPENER = re.compile(r"(?:\A|\n|\b(?:between|and|by|und|zwischen|et|entre)|[:(]|\d\))\W{0,6}\Z", re.IGNORECASE)
+
+
+def _person(text: str, role: DefinedTerm, companies: list[_Mention]) -> Iterator[_Mention]:
+    """The name that opens the clause a role ends: `Margaret Ellison of 4 Mill Lane (the "Landlord")`."""
+    before = [mention.end for mention in companies if mention.end <= role.offset]
+    begin = max(before[-1] if before else 0, role.offset - _PERSON_REACH_CHARACTERS, text.rfind("\n\n", 0, role.offset))
+    for match in _PERSON.finditer(text, begin, role.offset):
+        ahead = text[max(begin, match.start() - 12) : match.start()]
+        if _CLAUSE_OPENER.search(ahead):
+            yield _Mention(match.start(), match.end(), " ".join(match.group().split()), form=None, role=role.text)
+            return
+
+
+def _merged(text: str, mentions: list[_Mention]) -> list[Party]:
+    by_name: dict[str, list[_Mention]] = {}
+    for mention in mentions:
+        by_name.setdefault(mention.name.casefold(), []).append(mention)
+    return [
+        Party(
+            text=text[first.start : first.end],
+            offset=first.start,
+            name=first.name,
+            legal_form=first.form,
+            role=next((mention.role for mention in all_mentions if mention.role), None),
+            mentions=len(all_mentions),
+        )
+        for all_mentions in by_name.values()
+        for first in all_mentions[:1]
+    ]

@@ -1,0 +1,92 @@
+"""Claims jobs for a worker: one statement leases any number of them, each with its own fencing token."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from infrastructure.postgres.connections import Connection
+from schemas.jobs import JobState, Trigger, states_that_allow, transition
+
+# States stand in the statements as literals: a bound parameter would keep the planner from the right index.
+CLAIMABLE = ", ".join(f"'{state}'" for state in states_that_allow(Trigger.CLAIM))
+RUNNING = transition(JobState.QUEUED, Trigger.CLAIM)
+
+_CLAIM = f"""
+WITH c AS (
+  SELECT id FROM jobs
+  WHERE id = ANY(%(ids)b::uuid[]) AND state IN ({CLAIMABLE}) AND run_at <= now()
+  ORDER BY id FOR UPDATE SKIP LOCKED),
+u AS (
+  UPDATE jobs j SET state = '{RUNNING}', attempt = j.attempt + 1, seq = j.seq + 1, lease_token = gen_random_uuid(),
+    lease_worker = %(worker)b, wake_at = NULL, started_at = coalesce(j.started_at, now()), progress = NULL
+  FROM c
+  WHERE j.id = c.id AND EXISTS (SELECT 1 FROM workers w WHERE w.id = %(worker)b AND w.dead_at IS NULL)
+  RETURNING j.id, j.tenant_id, j.kind, j.version, j.attempt, j.max_attempts, j.crashes, j.lease_token, j.command,
+    j.deadline, greatest(j.created_at, j.run_at) AS due_at, j.correlation_id, j.traceparent, j.seq, j.priority),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq, tenant_id, 'job.started', jsonb_build_object('attempt', attempt) FROM u)
+SELECT id, tenant_id, kind, version, attempt, max_attempts, crashes, lease_token, command::text, deadline, due_at,
+  correlation_id, traceparent, priority FROM u
+"""
+
+_CHILDREN = """
+SELECT parent_id, id, kind, state, result, problem FROM jobs
+WHERE parent_id = ANY(%b::uuid[]) ORDER BY parent_id, id
+"""
+
+_CHARGE = "UPDATE jobs SET crashes = crashes + 1 WHERE id = %s AND lease_token = %s"
+
+_NOTE_PROGRESS = """
+UPDATE jobs j SET progress = d.progress::jsonb FROM unnest(%b::uuid[], %b::uuid[], %b::text[]) AS d (id, token, progress)
+WHERE j.id = d.id AND j.lease_token = d.token
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job this worker now holds. Whoever settles it must show the token."""
+
+    id: UUID
+    tenant_id: UUID
+    kind: str
+    version: int
+    attempt: int
+    max_attempts: int
+    crashes: int
+    token: UUID
+    command: str
+    deadline: datetime | None
+    due_at: datetime
+    """When it was accepted or, if later, when it was to run."""
+    correlation_id: UUID | None
+    traceparent: str | None
+    priority: int
+
+
+async def claim(connection: Connection, worker_id: UUID, ids: Sequence[UUID]) -> list[Claimed]:
+    """Those of the jobs that were free, now leased to the worker. The rest are running, finished, or not yet due.
+
+    Repeating it is safe; a claim whose answer was lost is given up by the sweeper when this worker doesn't settle it.
+    """
+    found = await connection.execute(_CLAIM, {"ids": list(ids), "worker": worker_id}, binary=True)
+    return [Claimed(*row) for row in await found.fetchall()]
+
+
+async def children_of(
+    connection: Connection, parents: Sequence[UUID]
+) -> list[tuple[UUID, UUID, str, str, dict[str, object] | None, dict[str, object] | None]]:
+    """(parent, id, kind, state, result, problem) of every child, in the order they were made."""
+    found = await connection.execute(_CHILDREN, (list(parents),))
+    return await found.fetchall()
+
+
+async def charge(connection: Connection, claimed: Claimed) -> None:
+    """Counts a crash against a suspect before it runs, so that it is known to have run if the process dies."""
+    await connection.execute(_CHARGE, (claimed.id, claimed.token))
+
+
+async def note_progress(connection: Connection, notes: Sequence[tuple[UUID, UUID, str]]) -> None:
+    """Stores (job, token, progress as JSON text) where the token still holds."""
+    await connection.execute(_NOTE_PROGRESS, tuple(map(list, zip(*notes, strict=True))))

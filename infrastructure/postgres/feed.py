@@ -1,0 +1,167 @@
+"""The events of a tenant or a job, in order, from any place on: nothing is lost and nothing repeated.
+
+Rows have no global number, since handing one out would line up all writers. Instead each row has its transaction's id, and
+a reader remembers PostgreSQL snapshots: what was visible in `seen` has been delivered, what became visible between `seen`
+and `upto` is being delivered in the order of `Place`. A long transaction stalls nobody, and its rows come when it commits.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from infrastructure.postgres.connections import Connection
+from schemas.jobs import TERMINAL, JobState
+
+PAGE = 250
+"""Rows that one subscriber reads at a time."""
+MOST_NEWS = 1_000
+"""Rows of one tenant that the hub reads at a time."""
+STRETCH = 4_000
+"""A subscriber further behind than this catches up in stretches, each sorted by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands among those that became visible between two snapshots. A job's own rows are in its order."""
+
+    at: datetime
+    job_id: UUID
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reader is. The snapshots are PostgreSQL's own text, `xmin:xmax:xip,…`."""
+
+    seen: str
+    upto: str | None = None
+    """None at rest: everything up to `seen` was read, and where the next stretch ends isn't known yet."""
+    after: Place | None = None
+    """None at a stretch's start."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    tenant_id: UUID
+    job_id: UUID
+    seq: int
+    type: str
+    at: datetime
+    data: str | None
+    """JSON text."""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.at, self.job_id, self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one tenant has after a position, and the position after it."""
+
+    rows: tuple[EventRow, ...]
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class JobRows:
+    """A job's events after some seq. `over` when the job has ended and these are its last."""
+
+    rows: tuple[EventRow, ...]
+    over: bool
+
+
+# In one statement the snapshot is the one its own rows are seen by, so "visible by upto" is exact.
+_NEWS = """
+WITH t AS MATERIALIZED (
+  SELECT g.tenant_id, coalesce(g.seen::pg_snapshot, now.s) AS seen, coalesce(g.upto::pg_snapshot, now.s) AS upto,
+    g.at, g.job_id, g.seq
+  FROM (SELECT pg_current_snapshot() AS s) now,
+    unnest(%(tenant_id)s::uuid[], %(seen)s::text[], %(upto)s::text[], %(at)s::timestamptz[], %(job_id)s::uuid[],
+      %(seq)s::int[]) AS g (tenant_id, seen, upto, at, job_id, seq))
+SELECT t.tenant_id, t.seen::text, t.upto::text, e.job_id, e.seq, e.type, e.at, e.data::text
+FROM t LEFT JOIN LATERAL (
+  SELECT job_id, seq, type, at, data FROM job_events
+  WHERE tenant_id = t.tenant_id AND xid >= pg_snapshot_xmin(t.seen) AND xid < pg_snapshot_xmax(t.upto)
+    AND NOT pg_visible_in_snapshot(xid, t.seen) AND pg_visible_in_snapshot(xid, t.upto)
+    AND (t.seq IS NULL OR (at, job_id, seq) > (t.at, t.job_id, t.seq))
+  ORDER BY at, job_id, seq LIMIT %(limit)s) e ON true
+ORDER BY t.tenant_id, e.at, e.job_id, e.seq
+"""
+
+# Everything below a transaction id that all running transactions exceed is itself a snapshot, and a nearer one.
+_NEARER = f"""
+SELECT xid::text FROM job_events
+WHERE tenant_id = %(tenant_id)s AND xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
+  AND xid < pg_snapshot_xmin(%(upto)s::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
+ORDER BY tenant_id, xid OFFSET {STRETCH} LIMIT 1
+"""
+
+_JOB_ROWS = """
+SELECT j.state, e.seq, e.type, e.at, e.data::text
+FROM jobs j LEFT JOIN LATERAL (
+  SELECT seq, type, at, data FROM job_events WHERE tenant_id = %(tenant_id)s AND job_id = j.id AND seq > %(after)s
+  ORDER BY job_id, seq LIMIT %(limit)s) e ON true
+WHERE j.tenant_id = %(tenant_id)s AND j.id = %(job_id)s ORDER BY e.seq
+"""
+
+
+async def news(
+    connection: Connection, positions: Mapping[UUID, Position | None], *, limit: int = MOST_NEWS
+) -> dict[UUID, News]:
+    """Of each tenant up to `limit` rows after its position; None starts at this moment.
+
+    The answer's position is at rest when there is nothing more. Runs as the system's role for several tenants, as the
+    tenant's for its own.
+    """
+    places = [None if position is None else position.after for position in positions.values()]
+    asked = {
+        "tenant_id": list(positions),
+        "seen": [None if position is None else position.seen for position in positions.values()],
+        "upto": [None if position is None else position.upto for position in positions.values()],
+        "at": [None if place is None else place.at for place in places],
+        "job_id": [None if place is None else place.job_id for place in places],
+        "seq": [None if place is None else place.seq for place in places],
+        "limit": limit,
+    }
+    found = await connection.execute(_NEWS, asked)
+    rows: dict[UUID, list[EventRow]] = {tenant_id: [] for tenant_id in positions}
+    spans: dict[UUID, tuple[str, str]] = {}
+    for tenant_id, seen, upto, job_id, seq, kind, at, data in await found.fetchall():
+        spans[tenant_id] = (seen, upto)
+        if job_id is not None:
+            rows[tenant_id].append(EventRow(tenant_id, job_id, seq, kind, at, data))
+    return {tenant_id: _news(rows[tenant_id], *span, limit=limit) for tenant_id, span in spans.items()}
+
+
+def _news(rows: Sequence[EventRow], seen: str, upto: str, *, limit: int) -> News:
+    full = len(rows) >= limit
+    return News(tuple(rows), Position(seen, upto, rows[-1].place) if full else Position(upto))
+
+
+async def page(connection: Connection, tenant_id: UUID, position: Position, upto: str) -> News:
+    """One tenant's next rows for a reader who is behind, on the way to the snapshot `upto`.
+
+    The answer's position is at rest at `upto` when there is nothing more before it.
+    """
+    if position.upto is None:
+        position = Position(position.seen, await _nearer(connection, tenant_id, position.seen, upto))
+    found = await news(connection, {tenant_id: position}, limit=PAGE)
+    return found[tenant_id]
+
+
+async def _nearer(connection: Connection, tenant_id: UUID, seen: str, upto: str) -> str:
+    found = await connection.execute(_NEARER, {"tenant_id": tenant_id, "seen": seen, "upto": upto})
+    row = await found.fetchone()
+    return upto if row is None else f"{row[0]}:{row[0]}:"
+
+
+async def job_rows(connection: Connection, tenant_id: UUID, job_id: UUID, *, after: int) -> JobRows | None:
+    """Up to PAGE events of the job with a greater seq, in order; None when the tenant has no such job."""
+    wanted = {"tenant_id": tenant_id, "job_id": job_id, "after": after, "limit": PAGE}
+    found = await (await connection.execute(_JOB_ROWS, wanted)).fetchall()
+    if not found:
+        return None
+    rows = tuple(EventRow(tenant_id, job_id, *row[1:]) for row in found if row[1] is not None)
+    return JobRows(rows, over=JobState(found[0][0]) in TERMINAL and len(rows) < PAGE)

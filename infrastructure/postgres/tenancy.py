@@ -1,0 +1,54 @@
+"""Connections that see one tenant at a time: the second wall behind every `WHERE tenant_id = …`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
+
+T = TypeVar("T")
+
+_SESSION = {**LANE_SESSION, "TimeZone": "UTC"}
+_SHOW_ONLY = "SELECT set_config('app.tenant_id', %s, true)"
+
+
+class TenantLines:
+    """A bounded set of connections that act as the tenant's role. Who finds all of them taken waits for one."""
+
+    def __init__(self, database_url: str, name: str, size: int = 8) -> None:
+        self._lines = [Line(database_url, Role.TENANT, f"{name} {number}", _SESSION) for number in range(size)]
+        # The last one given back is taken first, so that a quiet process keeps few connections busy.
+        self._idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
+        for line in self._lines:
+            self._idle.put_nowait(line)
+
+    async def run(self, tenant_id: UUID, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """What the work returns, done in one transaction to which only this tenant's rows exist.
+
+        Unavailable when PostgreSQL can't be reached or went away; a write may then be committed or not.
+        """
+
+        async def as_tenant(connection: Connection) -> T:
+            async with connection.transaction():
+                await connection.execute(_SHOW_ONLY, (str(tenant_id),))
+                return await work(connection)
+
+        line = await self._idle.get()
+        try:
+            return await line.run(as_tenant)
+        finally:
+            self._idle.put_nowait(line)
+
+    async def close(self) -> None:
+        for line in self._lines:
+            await line.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,51 @@
+"""The worker processes: each incarnation has one row, one heartbeat and with it the lease on all its jobs."""
+
+from uuid import UUID
+
+import psycopg
+
+from infrastructure.postgres.connections import Connection, Role, session_statement
+
+_REGISTER = "INSERT INTO workers (id, queue, host, pid) VALUES (%s, %s, %s, %s)"
+_BEAT = "UPDATE workers SET heartbeat_at = now() WHERE id = %s AND dead_at IS NULL"
+_LEAVE = "UPDATE workers SET dead_at = now() WHERE id = %s AND dead_at IS NULL"
+_STILL_HELD = "SELECT lease_token, id FROM jobs WHERE lease_worker = %s AND lease_token IS NOT NULL"
+
+
+class Heart:
+    """The row's own connection, synchronous because it beats from a thread that a busy event loop can't starve."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+
+    def register(self, worker_id: UUID, queue: str, host: str, pid: int) -> None:
+        self._open().execute(_REGISTER, (worker_id, queue, host, pid))
+
+    def beat(self, worker_id: UUID) -> bool:
+        """False when this worker has been declared dead: its jobs are no longer its own."""
+        return self._open().execute(_BEAT, (worker_id,)).rowcount == 1
+
+    def leave(self, worker_id: UUID) -> None:
+        """Says goodbye: whatever the worker still holds goes to others at the next sweep."""
+        self._open().execute(_LEAVE, (worker_id,))
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> "psycopg.Connection[tuple[object, ...]]":
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._database_url, autocommit=True, connect_timeout=3, application_name="bucatini heart"
+            )
+            self._connection.execute(session_statement(Role.SYSTEM, {"statement_timeout": "3s"}))
+        return self._connection
+
+
+async def leases_of(connection: Connection, worker_id: UUID) -> dict[UUID, UUID]:
+    """The jobs that are this worker's now, by token. A run whose token is missing was cancelled or given to another;
+    a token without a run is of a claim whose answer was lost."""
+    found = await connection.execute(_STILL_HELD, (worker_id,))
+    return dict(await found.fetchall())

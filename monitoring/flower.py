@@ -1,0 +1,147 @@
+"""Flower, the Celery dashboard, as a process of its own: `python -m monitoring.flower`.
+
+What it may show is decided here. It keeps names, states, times and short argument texts; results and error messages are
+taken out of the events before they are stored, since they may quote documents. Without a password it listens on loopback
+only and can't change anything.
+"""
+
+import ipaddress
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from celery import Celery
+from flower.app import Flower  # type: ignore[import-untyped]  # Flower has no types, here and below
+from flower.command import extract_settings  # type: ignore[import-untyped]
+from flower.events import Events  # type: ignore[import-untyped]
+from flower.options import default_options  # type: ignore[import-untyped]
+from flower.urls import settings as tornado_settings  # type: ignore[import-untyped]
+from tornado.ioloop import IOLoop
+
+from monitoring.redaction import mask
+
+MOST_TASKS: Final = 10_000
+"""About 125 MB; the oldest are forgotten first."""
+_MOST_WORKERS: Final = 1_000
+_FORGET_WORKER_AFTER_SECONDS: Final = 600
+_LONGEST_ARGUMENTS: Final = 500
+_COLUMNS: Final = "name,uuid,state,args,received,started,runtime,worker"
+
+log = structlog.get_logger(__name__)
+
+
+class FlowerWouldBeOpen(Exception):
+    """Flower was to listen beyond this machine with no password. Set FLOWER_BASIC_AUTH=user:password, or keep loopback."""
+
+
+def serve_flower(
+    app: Celery,
+    *,
+    host: str,
+    port: int,
+    basic_auth: str | None,
+    listening: Callable[[int], None] = lambda port: None,
+) -> None:
+    """Serves the dashboard until SIGTERM or SIGINT. Call it from the main thread, once a process.
+
+    `basic_auth` is `user:password`. `listening` gets the port, which matters when 0 asked for a free one.
+    FlowerWouldBeOpen when `host` isn't loopback and there is no password; OSError when the port is taken.
+    """
+    _refuse_an_open_door(host, basic_auth)
+    _set_options(host, port, basic_auth)
+    extract_settings()
+    loop = IOLoop.current()
+    flower = Flower(options=default_options, capp=app, events=_events(app, loop), io_loop=loop, **tornado_settings)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda _number, _frame: loop.add_callback_from_signal(loop.stop))
+    found = flower.start_http_server()
+    log.info("flower_listening", url=f"http://{host}:{found}/", password=basic_auth is not None)
+    listening(found)
+    try:
+        flower.start()
+    finally:
+        flower.stop()
+
+
+def harmless(event: dict[str, Any]) -> dict[str, Any]:
+    """The event without what may quote a job's content: no result, no traceback, of an error only its type."""
+    kept = {name: value for name, value in event.items() if name not in {"result", "traceback", "kwargs"}}
+    if "exception" in kept:
+        kept["exception"] = str(kept["exception"]).partition("(")[0]
+    if "args" in kept:
+        kept["args"] = mask(str(kept["args"]))[:_LONGEST_ARGUMENTS]
+    return kept
+
+
+class _HarmlessEvents(Events):  # type: ignore[misc]  # Flower has no types
+    def on_event(self, event: dict[str, Any]) -> None:
+        super().on_event(harmless(event))
+
+
+def _refuse_an_open_door(host: str, basic_auth: str | None) -> None:
+    if basic_auth is None and not _is_loopback(host):
+        raise FlowerWouldBeOpen(
+            f"FLOWER_HOST={host} would show Flower to the network with no password: "
+            "set FLOWER_BASIC_AUTH=user:password, or leave FLOWER_HOST at 127.0.0.1"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _set_options(host: str, port: int, basic_auth: str | None) -> None:
+    """Flower's options are one object for the whole process, and its pages read them there. Nothing is read from argv."""
+    default_options.address = host
+    default_options.port = port
+    default_options.basic_auth = [basic_auth] if basic_auth else []
+    default_options.read_only = basic_auth is None
+    default_options.persistent = False
+    default_options.max_tasks = MOST_TASKS
+    default_options.max_workers = _MOST_WORKERS
+    default_options.purge_offline_workers = _FORGET_WORKER_AFTER_SECONDS
+    default_options.tasks_columns = _COLUMNS
+    default_options.debug = False
+
+
+def _events(app: Celery, loop: IOLoop) -> Events:
+    return _HarmlessEvents(
+        app,
+        io_loop=loop,
+        # Workers send their events unasked; asking would be a broadcast to all of them every five seconds.
+        enable_events=False,
+        max_workers_in_memory=_MOST_WORKERS,
+        max_tasks_in_memory=MOST_TASKS,
+    )
+
+
+def main() -> int:
+    """Flower from the settings. The exit code is 2 when they can't work."""
+    # The one place here that knows infrastructure: a process's own entry wires what the rest of the module is given.
+    from infrastructure.celery.app import celery_app
+    from infrastructure.settings import SettingsInvalid, load
+    from monitoring.logging import LogSettingInvalid, configure
+
+    try:
+        settings = load()
+        configure(settings.log_level, settings.log_format, process="flower")
+        password = settings.flower_basic_auth
+        serve_flower(
+            celery_app(settings),
+            host=settings.flower_host,
+            port=settings.flower_port,
+            basic_auth=password.get_secret_value() if password else None,
+        )
+    except (SettingsInvalid, LogSettingInvalid, FlowerWouldBeOpen) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""Every metric, declared once. Callers say what happened; nobody else touches the Prometheus client.
+
+The registry is our own: Flower, and any library that likes to, fills the client's default one with series of its own, some
+labelled by worker or task, and what we serve is a contract with the alerts and dashboards beside this file.
+
+No label names a tenant, a job or a worker: their number has no bound, and Prometheus keeps each combination for ever. The
+values that remain are held to a limit all the same; what exceeds it is counted as "other".
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from monitoring.batch_histogram import BatchHistogram
+from schemas.jobs import JobState
+
+OTHER: Final = "other"
+
+
+class Lane(StrEnum):
+    """The three ways into PostgreSQL, each with its own connection."""
+
+    SUBMIT = "submit"
+    CLAIM = "claim"
+    SETTLE = "settle"
+
+
+class Server(StrEnum):
+    """What every process stands on and may lose."""
+
+    POSTGRES = "postgres"
+    REDIS = "redis"
+
+
+class LabelValues:
+    """The values of one label that are told apart: the first `limit` that come. The rest are "other"."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if len(self._known) >= self._limit:
+            return OTHER
+        self._known.add(value)
+        return value
+
+
+# The series that say when each other series began: half of all, and nothing here reads them.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it unannotated
+
+_registry = CollectorRegistry()
+ProcessCollector(registry=_registry)
+PlatformCollector(registry=_registry)
+GCCollector(registry=_registry)
+
+_kinds = LabelValues(100)
+_problems = LabelValues(100)
+_queues = LabelValues(20)
+_routes = LabelValues(200)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# Seconds. From a no-op to the longest time limit; and from a free worker to a queue nobody serves.
+_RUN_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+_PICKUP_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_HTTP_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
+_BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+_submitted = Counter("bucatini_jobs_submitted", "Jobs accepted", ["kind"], registry=_registry)
+_claimed = Counter("bucatini_jobs_claimed", "Attempts started", ["queue"], registry=_registry)
+_settled = Counter(
+    "bucatini_jobs_settled", "Attempts settled, by the state they led to", ["kind", "state"], registry=_registry
+)
+_retried = Counter(
+    "bucatini_jobs_retried", "Attempts that ended in a retry, by their problem", ["problem"], registry=_registry
+)
+_discarded = Counter("bucatini_settles_discarded", "Outcomes that came after their lease was lost", registry=_registry)
+_leases_lost = Counter("bucatini_leases_lost", "Running jobs taken from dead or silent workers", registry=_registry)
+_run_seconds = BatchHistogram("bucatini_job_run_seconds", "From start to settled", "kind", _RUN_BUCKETS, _registry)
+_pickup_seconds = BatchHistogram(
+    "bucatini_job_pickup_seconds", "From accepted, or due, to started", "kind", _PICKUP_BUCKETS, _registry
+)
+
+_queue_depth = Gauge("bucatini_queue_depth", "Jobs that are due and that no worker has", ["queue"], registry=_registry)
+_queue_oldest = Gauge(
+    "bucatini_queue_oldest_seconds", "How long the oldest of them has waited", ["queue"], registry=_registry
+)
+_workers_alive = Gauge("bucatini_workers_alive", "Workers whose heartbeat is fresh", registry=_registry)
+_sweeps = Counter("bucatini_sweeps", "Rounds of the dispatcher", registry=_registry)
+_doorbells = Counter("bucatini_doorbells", "Doorbells pushed to Redis", ["outcome"], registry=_registry)
+_batch_jobs = Histogram(
+    "bucatini_batch_jobs", "Jobs in one statement", ["lane"], buckets=_BATCH_BUCKETS, registry=_registry
+)
+
+_sse_subscribers = Gauge("bucatini_sse_subscribers", "Open event streams", registry=_registry)
+_events_delivered = Counter("bucatini_events_delivered", "Events written to subscribers", registry=_registry)
+_fell_behind = Counter("bucatini_subscribers_fell_behind", "Slow subscribers sent to catch up", registry=_registry)
+
+_http_requests = Counter(
+    "bucatini_http_requests", "Requests answered", ["route", "method", "status"], registry=_registry
+)
+_http_seconds = Histogram(
+    "bucatini_http_request_seconds",
+    "From request to answer",
+    ["route", "method"],
+    buckets=_HTTP_BUCKETS,
+    registry=_registry,
+)
+_connections_lost = Counter(
+    "bucatini_connections_lost", "Calls that found a server away; each is made again", ["server"], registry=_registry
+)
+_loop_lag = Histogram(
+    "bucatini_loop_lag_seconds", "How late the event loop ran a timer", buckets=_LAG_BUCKETS, registry=_registry
+)
+
+# A series that has never counted is absent, and an alert on its increase would miss the first time it counts.
+for _outcome in ("rung", "failed"):
+    _doorbells.labels(_outcome)
+for _server in Server:
+    _connections_lost.labels(_server)
+
+
+def jobs_submitted(kind: str, count: int = 1) -> None:
+    """So many jobs of a kind are committed."""
+    _submitted.labels(_kinds(kind)).inc(count)
+
+
+def jobs_claimed(queue: str, count: int = 1) -> None:
+    """So many jobs of a queue have a worker."""
+    _claimed.labels(_queues(queue)).inc(count)
+
+
+def picked_up(kind: str, waits_seconds: Iterable[float]) -> None:
+    """How long each of a batch of claimed jobs had waited, from when it was accepted or, if later, due."""
+    _pickup_seconds.observe(_kinds(kind), waits_seconds)
+
+
+def job_settled(kind: str, state: JobState, seconds: float) -> None:
+    """One attempt ended in this state after so many seconds."""
+    jobs_settled(kind, state, 1)
+    jobs_ran(kind, (seconds,))
+
+
+def jobs_settled(kind: str, state: JobState, count: int) -> None:
+    """So many attempts of a kind ended in this state; `jobs_ran` takes how long they took."""
+    _settled_as(kind, state).inc(count)
+
+
+@lru_cache(maxsize=1_000)
+def _settled_as(kind: str, state: JobState) -> Counter:
+    # Looking a series up by its labels costs more than counting in it, and a worker settles 15,000 jobs a second.
+    return _settled.labels(_kinds(kind), state)
+
+
+def jobs_ran(kind: str, runs_seconds: Iterable[float]) -> None:
+    """How long each attempt of a batch took."""
+    _run_seconds.observe(_kinds(kind), runs_seconds)
+
+
+def jobs_retried(problem: str, count: int = 1) -> None:
+    """So many attempts will be made again because of this problem (its short name)."""
+    _retried.labels(_problems(problem)).inc(count)
+
+
+def settles_discarded(count: int = 1) -> None:
+    """So many outcomes had no effect, since another worker has the job."""
+    _discarded.inc(count)
+
+
+def leases_lost(count: int) -> None:
+    """So many running jobs were taken from workers that died or went silent."""
+    _leases_lost.inc(count)
+
+
+def queue_seen(queue: str, *, depth: int, oldest_seconds: float) -> None:
+    """What the dispatcher found waiting in a queue, now. `oldest_seconds` is 0 for an empty one."""
+    label = _queues(queue)
+    _queue_depth.labels(label).set(depth)
+    _queue_oldest.labels(label).set(oldest_seconds)
+
+
+def workers_seen(alive: int) -> None:
+    """How many workers the dispatcher found alive, now."""
+    _workers_alive.set(alive)
+
+
+def swept() -> None:
+    """The dispatcher finished a round."""
+    _sweeps.inc()
+
+
+def doorbells_rung(count: int = 1) -> None:
+    """So many doorbells are in Redis."""
+    _doorbells.labels("rung").inc(count)
+
+
+def doorbells_failed(count: int = 1) -> None:
+    """So many doorbells couldn't be pushed; the sweep rings again."""
+    _doorbells.labels("failed").inc(count)
+
+
+def batch_sent(lane: Lane, jobs: int) -> None:
+    """One statement carried so many jobs."""
+    _batch_jobs.labels(lane).observe(jobs)
+
+
+@contextmanager
+def sse_subscriber() -> Iterator[None]:
+    """Counts one open event stream for as long as the block runs."""
+    _sse_subscribers.inc()
+    try:
+        yield
+    finally:
+        _sse_subscribers.dec()
+
+
+def events_delivered(count: int = 1) -> None:
+    """So many events were written to subscribers."""
+    _events_delivered.inc(count)
+
+
+def subscriber_fell_behind() -> None:
+    """A subscriber read too slowly and has to catch up from the store."""
+    _fell_behind.inc()
+
+
+def http_answered(*, route: str, method: str, status: int, seconds: float) -> None:
+    """One request was answered. `route` is the pattern (`/api/jobs/{id}`), never the path that was asked for."""
+    label = _routes(route)
+    verb = method if method in _METHODS else OTHER
+    _http_requests.labels(label, verb, str(status)).inc()
+    _http_seconds.labels(label, verb).observe(seconds)
+
+
+def connection_lost(server: Server) -> None:
+    """A call found the server away, and will be made again."""
+    _connections_lost.labels(server).inc()
+
+
+def loop_lagged(seconds: float) -> None:
+    """The event loop ran a timer so late."""
+    _loop_lag.observe(seconds)
+
+
+def render_metrics() -> tuple[bytes, str]:
+    """All metrics of this process in Prometheus's text format, and its content type."""
+    return generate_latest(_registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,174 @@
+"""`python -m producers.dispatch`: sweeps, so that every accepted job ends. Any number of copies may run."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from infrastructure import settings as settings_module
+from infrastructure.celery.doorbell import Doorbells, Ring
+from infrastructure.ports import Unavailable
+from infrastructure.postgres import settling, sweeping
+from infrastructure.postgres.connections import Connection, Line, Role
+from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
+from infrastructure.redis import client as redis_client
+from infrastructure.redis.announcer import Announcer
+from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.settings import Settings
+from monitoring import metrics, serving
+from monitoring.logging import configure
+from monitoring.loop import LoopBeat
+from schemas.commands import Queue
+from schemas.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+MOST_ROUNDS = 50
+"""Full batches that one sweep works off before it looks at everything else again."""
+HOUSEKEEPING_SECONDS = 60.0
+MEASURE_SECONDS = 10.0
+POISON = Problem.of(
+    "poison",
+    "The job kills the process that runs it",
+    500,
+    f"{sweeping.CRASHES_ALLOWED} worker processes died while running it, so it is set aside. Replay it once the cause "
+    "is mended.",
+)
+
+
+class Dispatcher:
+    """Looks once a second at what nobody else brings on."""
+
+    def __init__(self, settings: Settings, line: Line, redis: Redis) -> None:
+        self._settings = settings
+        self._line = line
+        self._doorbells = Doorbells(redis)
+        self._announcer = Announcer(redis)
+        self._kept_house_at = self._measured_at = 0.0
+
+    async def sweep(self) -> None:
+        """One look at everything. Raises Unavailable when PostgreSQL is away; repeating it is always safe."""
+        await self._reap()
+        await self._to_the_end(self._come_due)
+        await self._to_the_end(self._retry)
+        await self._resume_waiting()
+        await self._ring_unclaimed()
+        await self._keep_house()
+        metrics.swept()
+
+    async def _reap(self) -> None:
+        reaped = await self._line.run(
+            lambda line: sweeping.reap(
+                line, lease_seconds=self._settings.lease_seconds, poison_problem=POISON.model_dump_json()
+            )
+        )
+        if reaped.requeued or reaped.buried:
+            metrics.leases_lost(len(reaped.requeued) + len(reaped.buried))
+            logger.warning("took %d jobs from lost workers, buried %d", len(reaped.requeued), len(reaped.buried))
+            self._announcer.tell(bell.tenant_id for bell in reaped.buried)
+            await self._ring(reaped.requeued)
+        if reaped.parents:
+            resumed = await self._line.run(lambda line: settling.resume_parents(line, reaped.parents))
+            await self._ring([Bell(*row) for row in resumed])
+
+    async def _come_due(self) -> int:
+        seconds = self._settings.ring_again_seconds
+        due = await self._line.run(lambda line: sweeping.come_due(line, ring_again_seconds=seconds))
+        return await self._ring(due)
+
+    async def _retry(self) -> int:
+        seconds = self._settings.ring_again_seconds
+        due = await self._line.run(lambda line: sweeping.due_retries(line, ring_again_seconds=seconds))
+        return await self._ring(due)
+
+    async def _resume_waiting(self) -> None:
+        await self._ring(await self._line.run(sweeping.resume_waiting))
+
+    async def _ring_unclaimed(self) -> None:
+        try:
+            empty = await self._doorbells.empty_queues([queue.value for queue in Queue])
+        except FAULTS:
+            return
+        if empty:
+            await self._ring(await self._line.run(lambda line: sweeping.unclaimed(line, empty)))
+
+    async def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now - self._kept_house_at > HOUSEKEEPING_SECONDS:
+            self._kept_house_at = now
+            await self._line.run(sweeping.forget)
+        if now - self._measured_at > MEASURE_SECONDS:
+            self._measured_at = now
+            await self._line.run(self._measure)
+
+    async def _measure(self, line: Connection) -> None:
+        waiting = {queue: (depth, oldest) for queue, depth, oldest in await sweeping.depths(line)}
+        for queue in Queue:
+            depth, oldest_seconds = waiting.get(queue, (0, 0.0))
+            metrics.queue_seen(queue, depth=depth, oldest_seconds=oldest_seconds)
+        metrics.workers_seen(await sweeping.alive(line))
+
+    async def _to_the_end(self, step: Callable[[], Awaitable[int]]) -> None:
+        for _ in range(MOST_ROUNDS):
+            if await step() < MOST_AT_ONCE:
+                return
+
+    async def _ring(self, bells: Sequence[Bell]) -> int:
+        if bells:
+            self._announcer.tell(bell.tenant_id for bell in bells)
+            try:
+                rings = [Ring(bell.job_id, bell.kind, bell.queue, bell.priority) for bell in bells]
+                metrics.doorbells_rung(await self._doorbells.ring(rings))
+            except FAULTS:
+                metrics.doorbells_failed(len(bells))
+        return len(bells)
+
+
+async def run(settings: Settings) -> None:
+    """Sweeps until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as resources:
+        redis = redis_client.connect(settings.redis)
+        resources.push_async_callback(redis.aclose)
+        line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "dispatcher"))
+        dispatcher = Dispatcher(settings, line, redis)
+        beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
+        resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating))
+        logger.info("ready: sweeping every %g s", settings.sweep_seconds)
+        while not stop.is_set():
+            await _sweep(dispatcher)
+            beat.beat()
+            await _wait(stop, settings.sweep_seconds)
+
+
+async def _sweep(dispatcher: Dispatcher) -> None:
+    try:
+        await dispatcher.sweep()
+    except Unavailable:
+        logger.warning("no sweep: PostgreSQL can't be reached")
+    except Exception:  # The loop's edge: one sweep that fails must not be the last.
+        logger.exception("a sweep failed; the next one tries again")
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def main() -> None:
+    settings = settings_module.load()
+    configure(settings.log_level, settings.log_format, process="dispatcher")
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

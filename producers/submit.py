@@ -1,0 +1,184 @@
+"""Takes commands in: a job and its first event in one transaction, then the doorbell.
+
+Submissions of the same moment share one statement and one push, so that durable acceptance costs a request almost
+nothing; a burst never blocks the event loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from infrastructure.batching import Batcher
+from infrastructure.celery.doorbell import Doorbells, Ring
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
+from infrastructure.redis import client as redis_client
+from infrastructure.redis.announcer import Announcer
+from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.settings import Settings
+from monitoring import metrics
+from schemas.commands import Command
+
+logger = logging.getLogger(__name__)
+
+TRIES = 3
+PAUSE_SECONDS = 0.2
+MOST_RINGING = 64
+"""Pushes under way at a time. What exceeds it while Redis is slow is left to the sweeper."""
+NORMAL_PRIORITY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a job wants to be treated."""
+
+    priority: int = NORMAL_PRIORITY
+    run_at: datetime | None = None
+    deadline: datetime | None = None
+    concurrency_key: str | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    parent_id: UUID | None = None
+    traceparent: str | None = None
+    idempotency_key: str | None = None
+    max_attempts: int | None = None
+
+
+ORDINARY = Terms()
+
+
+class Submitter:
+    """One per process. What it accepted is committed."""
+
+    def __init__(self, line: Line, redis: Redis, *, ring_again_seconds: float, idempotency_hours: int) -> None:
+        self._line = line
+        self._doorbells = Doorbells(redis)
+        self._announcer = Announcer(redis)
+        self._ring_again_seconds = ring_again_seconds
+        self._idempotency_hours = idempotency_hours
+        self._batcher: Batcher[NewJob, Submission] = Batcher(self._store, "submit")
+        self._ringing: set[asyncio.Task[None]] = set()
+
+    async def submit(self, tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> Submission:
+        """What became of it, once it is committed. With an idempotency key, repeating it is safe.
+
+        Raises Unavailable when PostgreSQL can't be reached, Overloaded when too many submissions wait already; the job
+        may then have been kept or not.
+        """
+        return await self._batcher.put(new_job(tenant_id, command, terms))
+
+    async def submit_all(self, jobs: Sequence[NewJob]) -> list[Submission]:
+        """The same for many at once: they are committed together, in the order given."""
+        return list(await self._store(jobs))
+
+    async def close(self) -> None:
+        await self._batcher.drain()
+        if self._ringing:
+            await asyncio.wait(self._ringing)
+        await self._announcer.close()
+
+    async def _store(self, jobs: Sequence[NewJob]) -> Sequence[Submission]:
+        submissions = await self._insist(jobs)
+        metrics.batch_sent(metrics.Lane.SUBMIT, len(jobs))
+        accepted = [job for job, outcome in zip(jobs, submissions, strict=True) if isinstance(outcome, Accepted)]
+        self._count(accepted)
+        self._announcer.tell(job.tenant_id for job in accepted)
+        self._ring([Ring(job.id, job.kind, job.queue, job.priority) for job in accepted if job.run_at is None])
+        return submissions
+
+    async def _insist(self, jobs: Sequence[NewJob]) -> list[Submission]:
+        # The ids are ours, so a batch whose answer was lost can be sent again: it is stored once.
+        for last in (False,) * (TRIES - 1) + (True,):
+            try:
+                return await self._line.run(
+                    lambda line: store(
+                        line,
+                        jobs,
+                        ring_again_seconds=self._ring_again_seconds,
+                        idempotency_hours=self._idempotency_hours,
+                    )
+                )
+            except Unavailable:
+                if last:
+                    raise
+                metrics.connection_lost(metrics.Server.POSTGRES)
+                await asyncio.sleep(PAUSE_SECONDS)
+        raise AssertionError("the last try returns or raises")
+
+    def _count(self, accepted: list[NewJob]) -> None:
+        kinds: dict[str, int] = {}
+        for job in accepted:
+            kinds[job.kind] = kinds.get(job.kind, 0) + 1
+        for kind, count in kinds.items():
+            metrics.jobs_submitted(kind, count)
+
+    def _ring(self, rings: list[Ring]) -> None:
+        if not rings:
+            return
+        if len(self._ringing) >= MOST_RINGING:
+            metrics.doorbells_failed(len(rings))
+            return
+        task = asyncio.create_task(self._push(rings))
+        self._ringing.add(task)
+        task.add_done_callback(self._ringing.discard)
+
+    async def _push(self, rings: list[Ring]) -> None:
+        try:
+            metrics.doorbells_rung(await self._doorbells.ring(rings))
+        except FAULTS:
+            # The jobs are kept; a sweeper rings for them as soon as Redis is back.
+            metrics.doorbells_failed(len(rings))
+            logger.warning("%d doorbells weren't rung: Redis can't take them", len(rings))
+
+
+def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJob:
+    """The command as a job with an id of its own."""
+    body = command.model_dump_json()
+    return NewJob(
+        id=uuid7(),
+        tenant_id=tenant_id,
+        kind=command.kind,
+        version=command.version,
+        queue=command.queue.value,
+        priority=terms.priority,
+        max_attempts=terms.max_attempts or command.max_attempts,
+        command=body,
+        run_at=terms.run_at,
+        deadline=terms.deadline,
+        concurrency_key=terms.concurrency_key,
+        correlation_id=terms.correlation_id,
+        causation_id=terms.causation_id,
+        parent_id=terms.parent_id,
+        traceparent=terms.traceparent,
+        idempotency_key=terms.idempotency_key,
+        body_hash=_fingerprint(command.kind, body) if terms.idempotency_key is not None else None,
+    )
+
+
+def _fingerprint(kind: str, body: str) -> bytes:
+    return sha256(f"{kind}\n{body}".encode()).digest()
+
+
+@asynccontextmanager
+async def open_submitter(settings: Settings) -> AsyncIterator[Submitter]:
+    """A submitter with its own connections, closed when all it accepted has been rung for."""
+    async with AsyncExitStack() as resources:
+        redis = redis_client.connect(settings.redis)
+        resources.push_async_callback(redis.aclose)
+        line = await resources.enter_async_context(Line(settings.database, Role.SUBMIT, "submit", LANE_SESSION))
+        submitter = Submitter(
+            line,
+            redis,
+            ring_again_seconds=settings.ring_again_seconds,
+            idempotency_hours=settings.idempotency_hours,
+        )
+        resources.push_async_callback(submitter.close)
+        yield submitter

@@ -1,0 +1,31 @@
+"""Every command there is, by kind: one explicit list."""
+
+from typing import Any
+
+from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+from schemas.commands import Command
+from schemas.keys import RotateKeys
+from schemas.search import IndexDocument
+from schemas.workflow import RunWorkflowStep
+
+_ALL: tuple[type[Command], ...] = (
+    ProcessDocument,
+    GenerateDocument,
+    AnalyzeContent,
+    IndexDocument,
+    RunWorkflowStep,
+    RotateKeys,
+)
+
+COMMANDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
+
+
+class UnknownKind(Exception):
+    """No command has this kind. Look at the kinds in the API's description."""
+
+
+def command_of(kind: str, fields: Any) -> Command:
+    """The command made of the fields. UnknownKind, or pydantic's ValidationError when they don't fit it."""
+    if kind not in COMMANDS:
+        raise UnknownKind(f"there is no kind of job named {kind!r}; known are {', '.join(COMMANDS)}")
+    return COMMANDS[kind].model_validate(fields)

@@ -1,0 +1,73 @@
+"""Whether a definition's tasks ask for jobs that exist, with the fields those jobs take.
+
+Apart from `schemas.workflow` because the catalogue knows that module's own command too.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.catalogue import COMMANDS
+from schemas.commands import Command
+from schemas.problems import FieldProblem, Problem
+from schemas.workflow import Definition, RunWorkflowStep, Task
+
+
+def task_problem(definition: Definition) -> Problem | None:
+    """What to answer when a task can't be run as written; None when all can. Pointers are from the definition's root.
+
+    Ask it before submitting: the handler asks again, but by then the caller has a job that fails.
+    """
+    errors = tuple(
+        error
+        for name, state in definition.states.items()
+        if isinstance(state, Task)
+        for error in _errors_of(f"/States/{_escaped(name)}", state)
+    )
+    if not errors:
+        return None
+    return Problem.of("definition-invalid", "A task of the workflow can't be run", 422, errors=errors)
+
+
+def kinds_of(definition: Definition) -> frozenset[str]:
+    """The kinds of job it starts. Whoever starts the workflow needs the right to start each of these."""
+    return frozenset(state.kind for state in definition.states.values() if isinstance(state, Task))
+
+
+def _errors_of(place: str, task: Task) -> Iterator[FieldProblem]:
+    if task.kind == RunWorkflowStep.kind:
+        yield FieldProblem(pointer=f"{place}/Resource", detail="a workflow can't start another workflow yet")
+    elif task.kind not in COMMANDS:
+        known = ", ".join(kind for kind in COMMANDS if kind != RunWorkflowStep.kind)
+        yield FieldProblem(pointer=f"{place}/Resource", detail=f"there is no such kind of job; known are {known}")
+    elif task.parameters is not None:
+        yield from _misfits(f"{place}/Parameters", COMMANDS[task.kind], task.parameters)
+
+
+def _misfits(place: str, command: type[Command], template: dict[str, Any]) -> Iterator[FieldProblem]:
+    # What comes from a path is known only when the step runs; the names are known now, and so are plain values.
+    pathless = {name: value for name, value in template.items() if not _has_path(name, value)}
+    given = {name.removesuffix(".$") for name in template}
+    try:
+        command.model_validate(pathless)
+    except ValidationError as error:
+        for line in error.errors(include_url=False, include_input=False):
+            if line["type"] == "missing" and len(line["loc"]) == 1 and line["loc"][0] in given:
+                continue
+            if line["loc"] or given == pathless.keys():
+                yield FieldProblem(pointer="/".join([place, *map(_escaped, line["loc"])]), detail=line["msg"])
+    for name in given - pathless.keys() - command.model_fields.keys():
+        yield FieldProblem(pointer=f"{place}/{_escaped(name + '.$')}", detail=f"{command.kind} has no field {name}")
+
+
+def _has_path(name: str, value: Any) -> bool:
+    if name.endswith(".$"):
+        return True
+    if isinstance(value, dict):
+        return any(_has_path(inner_name, inner) for inner_name, inner in value.items())
+    return isinstance(value, list) and any(_has_path("", inner) for inner in value)
+
+
+def _escaped(part: str | int) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")

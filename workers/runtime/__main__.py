@@ -1,0 +1,24 @@
+"""`python -m workers.runtime POOL`: one worker process for one queue."""
+
+import argparse
+
+from infrastructure import settings as settings_module
+from monitoring.logging import configure
+from schemas.catalogue import COMMANDS
+from schemas.commands import Queue
+from workers.runtime.pools import bind
+from workers.runtime.serve import serve
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bucatini worker")
+    parser.add_argument("pool", choices=[queue.value for queue in Queue])
+    queue = Queue(parser.parse_args().pool)
+    settings = settings_module.load()
+    configure(settings.log_level, settings.log_format, process=f"worker {queue}")
+    kinds = [kind for kind, command in COMMANDS.items() if command.queue is queue]
+    serve(settings, queue, bind(queue), kinds)
+
+
+if __name__ == "__main__":
+    main()

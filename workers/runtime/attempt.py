@@ -1,0 +1,117 @@
+"""One attempt at one job: decodes its command, calls its handler, and names the outcome, whatever happens."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from infrastructure.ports import Refused, Unavailable
+from infrastructure.postgres.claiming import Claimed
+from monitoring.logging import describe_failure
+from schemas.jobs import Progress
+from schemas.problems import FieldProblem, Problem
+from workers.runtime.handler import AwaitChildren, Child, Handler
+from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, time_limit_exceeded
+from workers.runtime.retry import Failure
+
+RETRY_UNKNOWN_SECONDS = 30.0
+"""A job this worker can't read waits this long for one that can."""
+
+
+class Attempt:
+    """The run as its handler sees it, and as the consumer steers it."""
+
+    __slots__ = ("_report", "children", "claimed", "ends_at", "started_at", "stopped", "task", "time_limit_seconds")
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        time_limit_seconds: float,
+        children: tuple[Child, ...],
+        report: Callable[[Claimed, Progress], None],
+    ) -> None:
+        self.claimed = claimed
+        self.time_limit_seconds = time_limit_seconds
+        self.children = children
+        self.started_at = time.monotonic()
+        self.ends_at = self.started_at + time_limit_seconds
+        self.stopped: Stop | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._report = report
+
+    @property
+    def job_id(self) -> UUID:
+        return self.claimed.id
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self.claimed.tenant_id
+
+    @property
+    def attempt(self) -> int:
+        return self.claimed.attempt
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        self._report(self.claimed, Progress(fraction=min(max(fraction, 0.0), 1.0), message=message[:500]))
+
+    def stop(self, reason: Stop) -> None:
+        """Cancels the handler; the first reason given is the one that counts."""
+        if self.stopped is None:
+            self.stopped = reason
+        if self.task is not None:
+            self.task.cancel()
+
+
+async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Outcome:
+    """How the attempt ended. Raises nothing: what a handler throws, SystemExit included, is an outcome."""
+    claimed = attempt.claimed
+    handler = handlers.get(claimed.kind)
+    if handler is None or claimed.version > handler.command_type.version:
+        return Broke(_not_understood(claimed))
+    try:
+        command = handler.command_type.model_validate_json(claimed.command)
+        answer = await handler.handle(command, attempt)
+    except asyncio.CancelledError as error:
+        return _ended_by_us(attempt) if attempt.stopped else Broke(_crashed(error))
+    except Refused as refused:
+        return Broke(Failure(refused.problem, retryable=False))
+    except Unavailable as error:
+        problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, str(error))
+        return Broke(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
+    except ValidationError as error:
+        return Broke(_invalid(error))
+    except BaseException as error:  # A handler's SystemExit would end the loop and with it every other run.
+        return _ended_by_us(attempt) if attempt.stopped else Broke(_crashed(error))
+    return Waits(answer) if isinstance(answer, AwaitChildren) else Done(answer)
+
+
+def _ended_by_us(attempt: Attempt) -> Outcome:
+    match attempt.stopped:
+        case Stop.TIME_LIMIT:
+            return Broke(time_limit_exceeded(attempt.time_limit_seconds))
+        case None:
+            raise AssertionError("only a stopped attempt was ended by us")
+        case reason:
+            return Stopped(reason)
+
+
+def _not_understood(claimed: Claimed) -> Failure:
+    detail = f"This worker has no handler for {claimed.kind} version {claimed.version}; deploy one that has."
+    problem = Problem.of("not-understood", "The worker doesn't know this command", 501, detail)
+    return Failure(problem, retryable=True, retry_after_seconds=RETRY_UNKNOWN_SECONDS)
+
+
+def _invalid(error: ValidationError) -> Failure:
+    # Only where and why: the values may be what must not be told.
+    errors = tuple(
+        FieldProblem(pointer="/" + "/".join(map(str, one["loc"])), detail=one["msg"]) for one in error.errors()[:20]
+    )
+    return Failure(Problem.of("invalid", "A value doesn't fit its schema", 422, errors=errors), retryable=False)
+
+
+def _crashed(error: BaseException) -> Failure:
+    problem = Problem.of("handler-crashed", "The handler failed unexpectedly", 500, describe_failure(error))
+    return Failure(problem, retryable=True)

@@ -1,0 +1,18 @@
+"""A doorbell under way: how many of its jobs are still this worker's business."""
+
+import asyncio
+
+
+class Bell:
+    __slots__ = ("done", "open")
+
+    def __init__(self, count: int) -> None:
+        self.open = count
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not count:
+            self.done.set_result(None)
+
+    def close_one(self) -> None:
+        self.open -= 1
+        if self.open == 0:
+            self.done.set_result(None)

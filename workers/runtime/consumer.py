@@ -1,0 +1,309 @@
+"""Runs the jobs that doorbells name: claims them in batches, runs each as a coroutine, settles them in batches."""
+
+import asyncio
+import logging
+import random
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH, Batcher
+from infrastructure.celery.doorbell import Ring
+from infrastructure.ports import Unavailable
+from infrastructure.postgres import claiming, settling
+from infrastructure.postgres.claiming import Claimed
+from infrastructure.postgres.connections import Connection, Line
+from infrastructure.postgres.settling import Settlement
+from infrastructure.postgres.workers import leases_of
+from monitoring import metrics
+from schemas.commands import Command
+from schemas.jobs import JobState
+from schemas.problems import Problem
+from workers.runtime.attempt import Attempt, perform
+from workers.runtime.bell import Bell
+from workers.runtime.handler import Child, Handler
+from workers.runtime.heartbeat import Heartbeat
+from workers.runtime.messenger import Messenger
+from workers.runtime.outcomes import Stop, released, settlement_of
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+NORMAL_PRIORITY = 5
+
+OUTAGE_SECONDS = 0.5
+"""Between two tries of a batch while PostgreSQL is away."""
+LIMIT_CHECK_SECONDS = 0.25
+STUBBORN_SECONDS = 5.0
+"""A coroutine that hasn't ended this long after its cancel is abandoned."""
+
+
+class JobConsumer:
+    """One per worker process, on one event loop. Celery's pool calls `take`, `revoke`, `resize` and `drain`."""
+
+    def __init__(
+        self,
+        handlers: Sequence[Handler[Any]],
+        heartbeat: Heartbeat,
+        messenger: Messenger,
+        *,
+        queue: str,
+        claim_line: Line,
+        settle_line: Line,
+        aside_line: Line,
+        concurrency: int,
+        ring_again_seconds: float,
+        grace_seconds: float,
+    ) -> None:
+        self._handlers: Mapping[str, Handler[Any]] = {handler.kind: handler for handler in handlers}
+        self._heartbeat = heartbeat
+        self._messenger = messenger
+        self._queue = queue
+        self._claim_line, self._settle_line, self._aside_line = claim_line, settle_line, aside_line
+        self._concurrency = concurrency
+        self._ring_again_seconds = ring_again_seconds
+        self._grace_seconds = grace_seconds
+        self._waiting: deque[tuple[UUID, str, Bell]] = deque()
+        self._running: dict[UUID, Attempt] = {}
+        self._wake = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._draining = False
+        self._one_suspect = asyncio.Semaphore(1)
+        self._settler: Batcher[Settlement, bool] = Batcher(self._settle, "settle")
+        self._loops: list[asyncio.Task[None]] = []
+        self._unknown: dict[UUID, UUID] = {}
+
+    def begin(self) -> None:
+        self._loops = [
+            asyncio.create_task(self._claim_for_ever(), name="claims"),
+            asyncio.create_task(self._limit_for_ever(), name="time limits"),
+        ]
+
+    def take(self, kind: str, job_ids: Sequence[UUID], traceparent: str | None) -> "asyncio.Future[None]":
+        """Done when none of the jobs is this worker's business any more."""
+        bell = Bell(len(job_ids))
+        self._waiting.extend((job_id, kind, bell) for job_id in job_ids)
+        self._wake.set()
+        return bell.done
+
+    def revoke(self, job_ids: Sequence[UUID]) -> None:
+        """Cancels those of the jobs that run here."""
+        self.stop(job_ids, Stop.REVOKED)
+
+    def stop(self, job_ids: Sequence[UUID], reason: Stop) -> None:
+        for job_id in job_ids:
+            if (running := self._running.get(job_id)) is not None:
+                running.stop(reason)
+
+    def stop_all(self, reason: Stop) -> None:
+        for running in list(self._running.values()):
+            running.stop(reason)
+
+    def resize(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._wake.set()
+
+    async def check_leases(self) -> None:
+        """Makes good what was missed: stops runs whose jobs were cancelled or given to another worker, and hands back
+        jobs whose claim's answer never came. Call it every few seconds."""
+        running = {attempt.claimed.token: job_id for job_id, attempt in self._running.items()}
+        worker_id = self._heartbeat.worker_id
+        try:
+            held = await self._aside_line.run(lambda line: leases_of(line, worker_id))
+        except Unavailable:
+            return
+        self.stop([job_id for token, job_id in running.items() if token not in held], Stop.CANCELLED)
+        now_running = {attempt.claimed.token for attempt in self._running.values()}
+        unknown = {token: job_id for token, job_id in held.items() if token not in now_running and token not in running}
+        for token in unknown.keys() & self._unknown.keys():
+            await self._settler.put(released(unknown[token], token))
+        self._unknown = unknown
+
+    async def drain(self) -> None:
+        """Claims nothing more, lets what runs finish within the grace period, hands back the rest unharmed."""
+        self._draining = True
+        self._wake.set()
+        await asyncio.wait([self._loops[0]], timeout=STUBBORN_SECONDS)
+        self._hand_back_waiting()
+        await self._until_idle(self._grace_seconds)
+        self.stop_all(Stop.DRAINING)
+        await self._until_idle(STUBBORN_SECONDS)
+        for loop in self._loops:
+            loop.cancel()
+
+    # Claiming
+
+    async def _claim_for_ever(self) -> None:
+        claimed_at = 0.0
+        while not self._draining:
+            room = self._concurrency - len(self._running)
+            if not self._waiting or room <= 0:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            if (rest := claimed_at + INTERVAL_SECONDS - time.monotonic()) > 0 and len(self._waiting) < FULL:
+                await asyncio.sleep(rest)
+            claimed_at = time.monotonic()
+            share = [self._waiting.popleft() for _ in range(min(len(self._waiting), room, MOST_IN_A_BATCH))]
+            await self._claim(share)
+
+    async def _claim(self, share: list[tuple[UUID, str, Bell]]) -> None:
+        bells: dict[UUID, Bell] = {}
+        for job_id, _, bell in share:
+            if job_id in bells or job_id in self._running:
+                bell.close_one()
+            else:
+                bells[job_id] = bell
+        worker_id = self._heartbeat.worker_id
+        claims = await self._insist(self._claim_line, lambda line: claiming.claim(line, worker_id, list(bells)))
+        children = await self._children_of(claims)
+        for claimed in claims:
+            self._launch(claimed, bells.pop(claimed.id), children.get(claimed.id, ()))
+        for bell in bells.values():
+            bell.close_one()
+        self._count_claimed(claims)
+        self._messenger.tell({claimed.tenant_id for claimed in claims})
+
+    def _count_claimed(self, claims: list[Claimed]) -> None:
+        now = datetime.now(UTC)
+        waits: dict[str, list[float]] = defaultdict(list)
+        for claimed in claims:
+            waits[claimed.kind].append((now - claimed.due_at).total_seconds())
+        for kind, seconds in waits.items():
+            metrics.picked_up(kind, seconds)
+        metrics.jobs_claimed(self._queue, len(claims))
+        metrics.batch_sent(metrics.Lane.CLAIM, len(claims))
+
+    async def _children_of(self, claims: list[Claimed]) -> dict[UUID, tuple[Child, ...]]:
+        parents = [one.id for one in claims if (h := self._handlers.get(one.kind)) is not None and h.awaits_children]
+        if not parents:
+            return {}
+        rows = await self._insist(self._aside_line, lambda line: claiming.children_of(line, parents))
+        found: dict[UUID, list[Child]] = defaultdict(list)
+        for parent, job_id, kind, state, result, problem in rows:
+            told = None if problem is None else Problem.model_validate(problem)
+            found[parent].append(Child(job_id, kind, JobState(state), result, told))
+        return {parent: tuple(children) for parent, children in found.items()}
+
+    def _launch(self, claimed: Claimed, bell: Bell, children: tuple[Child, ...]) -> None:
+        handler = self._handlers.get(claimed.kind)
+        limit = (Command if handler is None else handler.command_type).time_limit_seconds
+        attempt = Attempt(claimed, limit, children, self._messenger.report)
+        self._running[claimed.id] = attempt
+        attempt.task = asyncio.create_task(self._run(attempt, bell))
+
+    # Running
+
+    async def _run(self, attempt: Attempt, bell: Bell) -> None:
+        settlement = None
+        try:
+            settlement = await (self._run_suspect(attempt) if attempt.claimed.crashes else self._run_one(attempt))
+        finally:
+            del self._running[attempt.job_id]
+            bell.close_one()
+            self._wake.set()
+            if self._draining and not self._running:
+                self._ended.set()
+        if settlement is not None:
+            self._ring_next(attempt.claimed, settlement)
+
+    async def _run_suspect(self, attempt: Attempt) -> Settlement | None:
+        # One suspect at a time: when the process dies again, it is known in whose run.
+        async with self._one_suspect:
+            await self._insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))
+            return await self._run_one(attempt)
+
+    async def _run_one(self, attempt: Attempt) -> Settlement | None:
+        """What was stored of the run, or None when it had no effect."""
+        outcome = await perform(attempt, self._handlers)
+        settlement = settlement_of(attempt.claimed, outcome, dice=random.random)
+        if settlement is None:
+            return None
+        return settlement if await self._settler.put(settlement) else None
+
+    def _ring_next(self, claimed: Claimed, settlement: Settlement) -> None:
+        if settlement.children:
+            self._messenger.ring(Ring(one.id, one.kind, one.queue, one.priority) for one in settlement.children)
+        elif settlement.due is not None and settlement.state is not JobState.WAITING:
+            seconds = (settlement.due - datetime.now(UTC)).total_seconds()
+            self._messenger.ring_in(seconds, Ring(claimed.id, claimed.kind, self._queue, claimed.priority))
+
+    async def _limit_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(LIMIT_CHECK_SECONDS)
+            now = time.monotonic()
+            for attempt in list(self._running.values()):
+                if attempt.ends_at <= now:
+                    attempt.stop(Stop.TIME_LIMIT)
+
+    # Settling
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        settled = await self._insist(
+            self._settle_line,
+            lambda line: settling.settle(line, settlements, ring_again_seconds=self._ring_again_seconds),
+        )
+        effective = {one.job_id for one in settled}
+        self._count_settled(settlements, effective)
+        self._messenger.tell({one.tenant_id for one in settled})
+        if len(effective) < len(settlements):
+            late = [one.job_id for one in settlements if one.job_id not in effective]
+            self._messenger.start(self._record_discarded(late))
+        parents = [one.parent_id for one in settled if one.parent_id is not None]
+        if parents:
+            self._messenger.start(self._resume_parents(parents))
+        return [one.job_id in effective for one in settlements]
+
+    def _count_settled(self, settlements: Sequence[Settlement], effective: set[UUID]) -> None:
+        now = time.monotonic()
+        runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
+        for one in settlements:
+            if one.job_id in effective and (attempt := self._running.get(one.job_id)) is not None:
+                runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
+        for (kind, state), seconds in runs.items():
+            metrics.jobs_settled(kind, state, len(seconds))
+            metrics.jobs_ran(kind, seconds)
+        metrics.settles_discarded(len(settlements) - len(effective))
+        metrics.batch_sent(metrics.Lane.SETTLE, len(settlements))
+
+    async def _record_discarded(self, job_ids: list[UUID]) -> None:
+        worker_id = self._heartbeat.worker_id
+        logger.warning("%d outcomes came too late and had no effect", len(job_ids))
+        with suppress(Unavailable):
+            await self._aside_line.run(lambda line: settling.record_discarded(line, job_ids, worker_id))
+
+    async def _resume_parents(self, parents: list[UUID]) -> None:
+        with suppress(Unavailable):
+            resumed = await self._aside_line.run(lambda line: settling.resume_parents(line, parents))
+            self._messenger.tell({tenant_id for _, tenant_id, *_ in resumed})
+            self._messenger.ring(Ring(job_id, kind, queue, priority) for job_id, _, kind, queue, priority in resumed)
+
+    # Ending
+
+    def _hand_back_waiting(self) -> None:
+        # Bells not begun go back to the front of the queue, so that another worker has them at once.
+        rings = [Ring(job_id, kind, self._queue, NORMAL_PRIORITY) for job_id, kind, _ in self._waiting]
+        self._messenger.return_first(self._queue, rings)
+        for _, _, bell in self._waiting:
+            bell.close_one()
+        self._waiting.clear()
+
+    async def _until_idle(self, seconds: float) -> None:
+        self._ended.clear()
+        if self._running:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._ended.wait()
+
+    async def _insist(self, line: Line, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+        """The work's result, however long PostgreSQL stays away. All of it is safe to repeat."""
+        while True:
+            try:
+                return await line.run(work)
+            except Unavailable:
+                metrics.connection_lost(metrics.Server.POSTGRES)
+                await asyncio.sleep(OUTAGE_SECONDS)

@@ -1,0 +1,101 @@
+"""Keeps this process's lease from a thread that a busy loop can't starve, but only while the loop itself still beats."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+import psycopg
+from uuid_utils.compat import uuid7
+
+from infrastructure.postgres.workers import Heart
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """One incarnation at a time: when it was declared dead, its work is dropped and a new one registers."""
+
+    def __init__(
+        self,
+        heart: Heart,
+        queue: str,
+        *,
+        heartbeat_seconds: float,
+        lease_seconds: float,
+        on_death: Callable[[], None],
+    ) -> None:
+        self._heart = heart
+        self._queue = queue
+        self._heartbeat_seconds = heartbeat_seconds
+        self._lease_seconds = lease_seconds
+        self._on_death = on_death
+        self._ended = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_beat_at = self._beat_at = time.monotonic()
+        self._thread = threading.Thread(target=self._beat_for_ever, name="heartbeat", daemon=True)
+        self.worker_id: UUID = uuid7()
+
+    async def start(self) -> None:
+        """Returns once the first row stands, for without it no claim succeeds."""
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._register)
+        self._beat_loop()
+        self._thread.start()
+
+    @property
+    def loop_lag_seconds(self) -> float:
+        """How long the event loop hasn't turned; a healthy one stays near its second."""
+        return time.monotonic() - self._loop_beat_at
+
+    async def stop(self) -> None:
+        """Gives the lease up, so that nobody has to wait for it to run out."""
+        self._ended.set()
+        await asyncio.to_thread(self._leave)
+
+    def _beat_loop(self) -> None:
+        self._loop_beat_at = time.monotonic()
+        if self._loop is not None and not self._ended.is_set():
+            self._loop.call_later(min(1.0, self._heartbeat_seconds / 2), self._beat_loop)
+
+    def _beat_for_ever(self) -> None:
+        while not self._ended.wait(self._heartbeat_seconds):
+            if self.loop_lag_seconds > max(self._heartbeat_seconds, 1.0):
+                logger.error("the event loop hasn't turned for %.1f s; no heartbeat is sent", self.loop_lag_seconds)
+                continue
+            try:
+                self._beat()
+            except psycopg.Error as error:
+                self._heart.close()
+                logger.warning("no heartbeat: PostgreSQL can't be reached (%s)", type(error).__name__)
+
+    def _beat(self) -> None:
+        # Measured from before the statement: the row's time is later, so we give up no later than others take over.
+        asked_at = time.monotonic()
+        frozen = asked_at - self._beat_at > self._lease_seconds
+        if self._heart.beat(self.worker_id) and not frozen:
+            self._beat_at = asked_at
+            return
+        logger.error("this worker was declared dead or slept past its lease; its runs are dropped")
+        if frozen:
+            self._heart.leave(self.worker_id)
+        self._register()
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._on_death)
+
+    def _register(self) -> None:
+        worker_id = uuid7()
+        self._beat_at = time.monotonic()
+        self._heart.register(worker_id, self._queue, socket.gethostname(), os.getpid())
+        self.worker_id = worker_id
+
+    def _leave(self) -> None:
+        try:
+            self._heart.leave(self.worker_id)
+        except psycopg.Error:
+            logger.warning("the lease couldn't be given up; it runs out in %.0f s", self._lease_seconds)
+        self._heart.close()

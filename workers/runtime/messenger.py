@@ -1,0 +1,121 @@
+"""What a worker tells others beside its settlements: news, doorbells, progress. All of it may be lost; nothing fails."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from events.envelope import CloudEvent, event_id, job_source
+from events.jobs import JobEvent
+from infrastructure.celery.doorbell import Doorbells, Ring
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.claiming import Claimed, note_progress
+from infrastructure.postgres.connections import Line
+from infrastructure.redis.announcer import Announcer
+from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.redis.loudspeaker import say_live
+from monitoring import metrics
+from schemas.jobs import Progress
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 0.2
+RING_OURSELVES_SECONDS = 60.0
+"""A retry further away than this is left to the sweeper, so that a worker holds no long list of timers."""
+
+
+class Messenger:
+    """Speaks over Redis, and stores progress over its own line."""
+
+    def __init__(self, redis: Redis, line: Line) -> None:
+        self._redis = redis
+        self._line = line
+        self._doorbells = Doorbells(redis)
+        self._announcer = Announcer(redis)
+        self._progress: dict[UUID, tuple[Claimed, Progress]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reporting = False
+        self._told = 0
+
+    def tell(self, tenants: Iterable[UUID]) -> None:
+        """These tenants have new events."""
+        self._announcer.tell(tenants)
+
+    def ring(self, rings: Iterable[Ring]) -> None:
+        self.start(self._ring(list(rings)))
+
+    def ring_in(self, seconds: float, ring: Ring) -> None:
+        if seconds <= RING_OURSELVES_SECONDS:
+            asyncio.get_running_loop().call_later(max(seconds, 0.0), self.ring, [ring])
+
+    def report(self, claimed: Claimed, progress: Progress) -> None:
+        """Watchers hear of it within PROGRESS_SECONDS; of several reports in that time, the last."""
+        self._progress[claimed.id] = (claimed, progress)
+        if not self._reporting:
+            self._reporting = True
+            self.start(self._report())
+
+    async def close(self) -> None:
+        """Returns when all that was to be told has been, or Redis wouldn't take it."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._announcer.close()
+
+    def return_first(self, queue: str, rings: Iterable[Ring]) -> None:
+        """Puts these back to the front of their queue."""
+        self.start(self._return_first(queue, list(rings)))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it beside everything else; `close` waits for it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ring(self, rings: list[Ring]) -> None:
+        try:
+            metrics.doorbells_rung(await self._doorbells.ring(rings))
+        except FAULTS:
+            metrics.doorbells_failed(len(rings))
+
+    async def _return_first(self, queue: str, rings: list[Ring]) -> None:
+        try:
+            await self._doorbells.return_first(queue, rings)
+        except FAULTS:
+            metrics.doorbells_failed(len(rings))
+
+    async def _report(self) -> None:
+        try:
+            while self._progress:
+                reports, self._progress = list(self._progress.values()), {}
+                await self._publish(reports)
+                await self._store(reports)
+                await asyncio.sleep(PROGRESS_SECONDS)
+        finally:
+            self._reporting = False
+
+    async def _publish(self, reports: list[tuple[Claimed, Progress]]) -> None:
+        try:
+            for claimed, progress in reports:
+                await say_live(self._redis, claimed.tenant_id, self._progressed(claimed, progress))
+        except FAULTS:
+            logger.debug("progress wasn't announced: Redis can't be reached")
+
+    async def _store(self, reports: list[tuple[Claimed, Progress]]) -> None:
+        notes = [(claimed.id, claimed.token, progress.model_dump_json()) for claimed, progress in reports]
+        try:
+            await self._line.run(lambda connection: note_progress(connection, notes))
+        except Unavailable:
+            logger.debug("progress wasn't stored: PostgreSQL can't be reached")
+
+    def _progressed(self, claimed: Claimed, progress: Progress) -> CloudEvent:
+        self._told += 1
+        return CloudEvent(
+            id=f"{event_id(claimed.id, claimed.attempt)}:live:{self._told}",
+            source=job_source(claimed.id),
+            type=JobEvent.PROGRESSED,
+            subject=str(claimed.id),
+            time=datetime.now(UTC),
+            data=progress.model_dump(mode="json"),
+        )

@@ -1,0 +1,184 @@
+"""How a run can end, and what each ending makes of the job."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from events.envelope import DomainEvent
+from events.jobs import JobEvent
+from infrastructure.postgres.claiming import Claimed
+from infrastructure.postgres.settling import Settlement
+from infrastructure.postgres.submission import NewJob
+from infrastructure.postgres.sweeping import WAIT_CHECK_SECONDS
+from schemas.commands import Command
+from schemas.jobs import JobState, Trigger, transition
+from schemas.problems import Problem
+from workers.runtime.handler import AwaitChildren
+from workers.runtime.retry import Failure, GiveUp, RetryIn, decide
+
+
+class Stop(StrEnum):
+    """Why we ended a run ourselves."""
+
+    CANCELLED = "cancelled"
+    """The job was cancelled by its owner: it has ended already, and there is nothing to settle."""
+    REVOKED = "revoked"
+    """An operator revoked it through Celery or Flower."""
+    DRAINING = "draining"
+    LEASE_LOST = "lease lost"
+    TIME_LIMIT = "time limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    event: DomainEvent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    children: AwaitChildren
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    reason: Stop
+
+
+Outcome = Done | Waits | Broke | Stopped
+
+
+def time_limit_exceeded(seconds: float) -> Failure:
+    problem = Problem.of("time-limit", "The run took too long", 504, f"It was ended after {seconds:g} s.")
+    return Failure(problem, retryable=True)
+
+
+def settlement_of(claimed: Claimed, outcome: Outcome, *, dice: Callable[[], float]) -> Settlement | None:
+    """What to store of this run; None when nothing of it may be stored."""
+    match outcome:
+        case Done(event):
+            return _succeeded(claimed, event)
+        case Waits(awaited):
+            return _waiting(claimed, awaited)
+        case Broke(failure):
+            return _failed(claimed, failure, dice())
+        case Stopped(Stop.DRAINING):
+            return released(claimed.id, claimed.token)
+        case Stopped(Stop.REVOKED):
+            return _ended(claimed, Trigger.CANCEL, JobEvent.CANCELLED, {"by": "operator"}, None)
+        case Stopped(Stop.TIME_LIMIT):
+            raise AssertionError("a run over its time limit is Broke")
+        case Stopped():
+            return None
+
+
+def _succeeded(claimed: Claimed, event: DomainEvent | None) -> Settlement:
+    return Settlement(
+        claimed.id,
+        claimed.token,
+        transition(JobState.RUNNING, Trigger.SUCCEED),
+        JobEvent.SUCCEEDED,
+        domain_event=None if event is None else event.type,
+        result=None if event is None else event.model_dump_json(),
+    )
+
+
+def _waiting(claimed: Claimed, awaited: AwaitChildren) -> Settlement:
+    children = tuple(child_of(claimed, command) for command in awaited.commands)
+    return Settlement(
+        claimed.id,
+        claimed.token,
+        transition(JobState.RUNNING, Trigger.AWAIT),
+        JobEvent.WAITING,
+        job_event_data=_json({"children": [str(child.id) for child in children]}),
+        due=datetime.now(UTC) + timedelta(seconds=WAIT_CHECK_SECONDS),
+        uncounted=True,
+        children=children,
+    )
+
+
+def child_of(claimed: Claimed, command: Command) -> NewJob:
+    """A job made by a job: of the same tenant, and told where it came from."""
+    return NewJob(
+        id=uuid7(),
+        tenant_id=claimed.tenant_id,
+        kind=command.kind,
+        version=command.version,
+        queue=command.queue,
+        priority=claimed.priority,
+        max_attempts=command.max_attempts,
+        command=command.model_dump_json(),
+        correlation_id=claimed.correlation_id or claimed.id,
+        causation_id=claimed.id,
+        parent_id=claimed.id,
+        traceparent=claimed.traceparent,
+    )
+
+
+def _failed(claimed: Claimed, failure: Failure, dice: float) -> Settlement:
+    now = datetime.now(UTC)
+    match decide(
+        failure,
+        attempt=claimed.attempt,
+        max_attempts=claimed.max_attempts,
+        now=now,
+        deadline=claimed.deadline,
+        dice=dice,
+    ):
+        case RetryIn(seconds):
+            due = now + timedelta(seconds=seconds)
+            return Settlement(
+                claimed.id,
+                claimed.token,
+                transition(JobState.RUNNING, Trigger.RETRY),
+                JobEvent.RETRYING,
+                job_event_data=_json(_told(claimed, failure.problem) | {"due": due.isoformat()}),
+                problem=failure.problem.model_dump_json(),
+                due=due,
+            )
+        case GiveUp(spent=True):
+            return _ended(claimed, Trigger.BURY, JobEvent.DEAD, _told(claimed, failure.problem), failure.problem)
+        case GiveUp():
+            return _ended(claimed, Trigger.FAIL, JobEvent.FAILED, _told(claimed, failure.problem), failure.problem)
+
+
+def released(job_id: UUID, token: UUID) -> Settlement:
+    """Handed back unharmed: the run isn't counted, and the job may be claimed at once."""
+    return Settlement(
+        job_id,
+        token,
+        transition(JobState.RUNNING, Trigger.RELEASE),
+        JobEvent.RELEASED,
+        due=datetime.now(UTC),
+        uncounted=True,
+    )
+
+
+def _ended(
+    claimed: Claimed, trigger: Trigger, event: JobEvent, data: dict[str, object], problem: Problem | None
+) -> Settlement:
+    return Settlement(
+        claimed.id,
+        claimed.token,
+        transition(JobState.RUNNING, trigger),
+        event,
+        job_event_data=_json(data),
+        problem=None if problem is None else problem.model_dump_json(),
+    )
+
+
+def _told(claimed: Claimed, problem: Problem) -> dict[str, object]:
+    return {"attempt": claimed.attempt, "problem": problem.model_dump(mode="json", exclude_defaults=True)}
+
+
+def _json(data: dict[str, object]) -> str:
+    return orjson.dumps(data).decode()

@@ -1,0 +1,52 @@
+"""Decides what follows a failed run. Pure: the clock and the dice come in as arguments."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.problems import Problem
+
+BASE_SECONDS = 1.0
+MOST_SECONDS = 300.0
+MOST_WAIT_SECONDS = 3_600.0
+"""No server may ask us to wait longer than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run didn't succeed, and whether another one could."""
+
+    problem: Problem
+    retryable: bool
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryIn:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """`spent` when only the attempts or the time ran out; otherwise no attempt would have helped."""
+
+    spent: bool
+
+
+def decide(
+    failure: Failure, *, attempt: int, max_attempts: int, now: datetime, deadline: datetime | None, dice: float
+) -> RetryIn | GiveUp:
+    """Exponential back-off with full jitter ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+
+    `attempt` counts from 1 and is the one that just failed; `dice` is uniform in [0, 1). What the failing side asked
+    for by Retry-After is a minimum.
+    """
+    if not failure.retryable:
+        return GiveUp(spent=False)
+    if attempt >= max_attempts:
+        return GiveUp(spent=True)
+    ceiling = min(MOST_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 30))
+    asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
+    seconds = asked + dice * ceiling
+    if deadline is not None and now + timedelta(seconds=seconds) >= deadline:
+        return GiveUp(spent=True)
+    return RetryIn(seconds)

@@ -1,0 +1,30 @@
+"""Puts a worker under Celery and serves its queue until a signal ends it."""
+
+import socket
+from collections.abc import Iterable
+
+from uuid_utils import uuid4
+
+from infrastructure.celery.app import celery_app
+from infrastructure.celery.pool import pool_of
+from infrastructure.settings import Settings
+from monitoring import serving
+from schemas.commands import Queue
+from workers.runtime.pools import Bind
+from workers.runtime.worker import Worker
+
+
+def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) -> None:
+    """Returns when SIGTERM or SIGINT came and the worker has drained."""
+    worker = Worker(settings, queue, bind)
+    app = celery_app(settings, kinds)
+    with serving.serve(settings.metrics_port, healthy=worker.healthy):
+        app.Worker(
+            hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",
+            queues=[queue.value],
+            pool_cls=pool_of(worker),
+            concurrency=settings.worker_concurrency,
+            without_gossip=True,
+            without_mingle=True,
+            loglevel="INFO",
+        ).start()

@@ -1,0 +1,112 @@
+"""A worker process: builds one pool's consumer with all it stands on, and takes it down again in order."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from uuid import UUID
+
+from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.workers import Heart
+from infrastructure.redis import client as redis_client
+from infrastructure.redis.loudspeaker import Channel, ids_in, listen
+from infrastructure.settings import Settings
+from schemas.commands import Queue
+from workers.runtime.consumer import JobConsumer
+from workers.runtime.heartbeat import Heartbeat
+from workers.runtime.messenger import Messenger
+from workers.runtime.outcomes import Stop
+from workers.runtime.pools import Bind
+
+logger = logging.getLogger(__name__)
+
+# A claim that PostgreSQL forgets in a crash only means that the job is claimed again: it needn't wait for the disk.
+CLAIM_SESSION = {**LANE_SESSION, "synchronous_commit": "off"}
+
+
+class Worker:
+    """What Celery's pool drives. Everything in it lives on the pool's event loop."""
+
+    def __init__(self, settings: Settings, queue: Queue, bind: Bind) -> None:
+        self._settings = settings
+        self._queue = queue
+        self._bind = bind
+        self._resources = AsyncExitStack()
+        self._loops: list[asyncio.Task[None]] = []
+        self._heartbeat: Heartbeat | None = None
+
+    async def start(self) -> None:
+        """Opens the pool's adapters, registers this incarnation, and begins to claim."""
+        settings = self._settings
+        self._redis = redis_client.connect(settings.redis)
+        self._resources.push_async_callback(self._redis.aclose)
+        handlers = await self._resources.enter_async_context(self._bind(settings))
+        claim_line = await self._line("claim", CLAIM_SESSION)
+        settle_line = await self._line("settle", LANE_SESSION)
+        aside_line = await self._line("aside", LANE_SESSION)
+        self._heartbeat = Heartbeat(
+            Heart(settings.database),
+            self._queue,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            lease_seconds=settings.lease_seconds,
+            on_death=lambda: self._consumer.stop_all(Stop.LEASE_LOST),
+        )
+        self._messenger = Messenger(self._redis, aside_line)
+        self._consumer = JobConsumer(
+            handlers,
+            self._heartbeat,
+            self._messenger,
+            queue=self._queue,
+            claim_line=claim_line,
+            settle_line=settle_line,
+            aside_line=aside_line,
+            concurrency=settings.worker_concurrency,
+            ring_again_seconds=settings.ring_again_seconds,
+            grace_seconds=settings.grace_seconds,
+        )
+        await self._heartbeat.start()
+        self._consumer.begin()
+        self._loops = [
+            asyncio.create_task(self._obey_for_ever(), name="cancellations"),
+            asyncio.create_task(self._check_for_ever(), name="lease checks"),
+        ]
+        logger.info("ready: %s runs %s", self._queue, ", ".join(sorted(handler.kind for handler in handlers)))
+
+    def take(self, kind: str, job_ids: Sequence[UUID], traceparent: str | None) -> "asyncio.Future[None]":
+        return self._consumer.take(kind, job_ids, traceparent)
+
+    def revoke(self, job_ids: Sequence[UUID]) -> None:
+        self._consumer.stop(job_ids, Stop.REVOKED)
+
+    def resize(self, concurrency: int) -> None:
+        self._consumer.resize(concurrency)
+
+    async def drain(self) -> None:
+        """Ends within the grace period and a few seconds, whatever runs here."""
+        logger.info("draining: what runs has %.0f s", self._settings.grace_seconds)
+        await self._consumer.drain()
+        for loop in self._loops:
+            loop.cancel()
+        await self._messenger.close()
+        if self._heartbeat is not None:
+            await self._heartbeat.stop()
+        await self._resources.aclose()
+        logger.info("drained")
+
+    def healthy(self) -> bool:
+        """Whether it has started and its event loop turns."""
+        return self._heartbeat is not None and self._heartbeat.loop_lag_seconds < self._settings.lease_seconds
+
+    async def _line(self, name: str, session: dict[str, str]) -> Line:
+        line = Line(self._settings.database, Role.SYSTEM, f"{self._queue} {name}", session)
+        return await self._resources.enter_async_context(line)
+
+    async def _obey_for_ever(self) -> None:
+        async for heard in listen(self._redis, Channel.STOP):
+            if heard is not None:
+                self._consumer.stop(ids_in(heard[1]), Stop.CANCELLED)
+
+    async def _check_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            await self._consumer.check_leases()
