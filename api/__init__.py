@@ -1,0 +1,1 @@
+"""The ingress: routes per capability, authentication, problems, event streams. Never imports the workers."""

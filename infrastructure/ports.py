@@ -1,9 +1,14 @@
 """Every Protocol the domain may call, and the two ways an outside system can say no."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
+from uuid import UUID
 
+from infrastructure.key_vault.sealed import Cell, Sealed
 from schemas.problems import Problem
+from schemas.search import IndexDocument, SearchQuery, SearchResults
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,5 +37,106 @@ class Processors(Protocol):
         """The function's result from another process. It and its arguments must be picklable.
 
         Unavailable when the process died on the way; safe to repeat if the function is.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A key that only the vault can read."""
+
+    master_key_id: str
+    """Names the vault's key and its version in full, never "the latest"."""
+    ciphertext: bytes = field(repr=False)
+
+
+class KeyVault(Protocol):
+    """Holds the master key, which never leaves it."""
+
+    async def wrap(self, key: bytes) -> WrappedKey:
+        """The key, wrapped by the newest master key. Unwrap it back before you rely on it: a vault may wrap with a key
+        that it no longer unwraps with. Unavailable when the vault can't answer."""
+        ...
+
+    async def unwrap(self, wrapped: WrappedKey) -> bytes:
+        """The key. Unavailable when the vault can't answer or doesn't have the master key."""
+        ...
+
+
+class Sealer(Protocol):
+    """Seals and opens single cells with the tenant's keys."""
+
+    async def seal(self, cell: Cell, text: str) -> Sealed:
+        """The text under the tenant's active key, which is made at the tenant's first seal."""
+        ...
+
+    async def open(self, cell: Cell, sealed: Sealed) -> str:
+        """The text, or DecryptionFailed; Unavailable when its key can't be fetched now."""
+        ...
+
+    def forget_active(self, tenant_id: UUID) -> None:
+        """The next seal asks anew which key is active, because the last answer has proved old."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document as a search index takes it."""
+
+    document_id: str
+    version: int
+    title: str = field(repr=False)
+    body: str = field(repr=False)
+    document_type: str
+    industry: str | None
+    language: str | None
+    tags: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """What the store made of a document."""
+
+    version: int
+    created_at: datetime
+    superseded: bool
+    """A newer job's content stands, and this one's was dropped."""
+
+
+class Documents(Protocol):
+    """The tenants' documents, their bodies sealed: the truth that every index is built from."""
+
+    async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
+        """Stores the content unless a newer job's stands. Repeating it for the same job changes nothing."""
+        ...
+
+    def all_of(self, tenant_id: UUID) -> AsyncIterator[Sequence[IndexedDocument]]:
+        """Every document of the tenant, some at a time."""
+        ...
+
+
+class IndexMissing(Unavailable):
+    """The tenant has documents but no index. Rebuild it from them."""
+
+
+class SearchEngine(Protocol):
+    """Finds a tenant's documents. One tenant's call never reads or writes another's index."""
+
+    async def index(self, tenant_id: UUID, document: IndexedDocument) -> None:
+        """Returns once the document can be found, and keeps it across a crash. A version older than the one in the index
+        is dropped, so repeating is safe and order doesn't matter. IndexMissing when the tenant has no index yet."""
+        ...
+
+    async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:
+        """The answer; an empty one for a tenant without documents. IndexMissing when its index is lost."""
+        ...
+
+    async def rebuild(
+        self, tenant_id: UUID, documents: AsyncIterator[Sequence[IndexedDocument]], *, unless_there: bool = False
+    ) -> None:
+        """Replaces the tenant's index by one of these documents; the old one answers until then.
+
+        `unless_there` leaves a usable index as it is. Safe to repeat.
         """
         ...

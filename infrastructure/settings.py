@@ -58,6 +58,11 @@ class Settings(BaseModel):
     """A job still unclaimed after this long is rung again if its queue in Redis is empty."""
     idempotency_hours: Annotated[int, Field(ge=1, le=720)] = 24
 
+    signing_key: SecretStr | None = None
+    """What the ingress signs list cursors with; the same in all its processes. Made from DATABASE_URL if not set."""
+    key_cache_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """How long a process may go on sealing with a key after another became active; a rotation waits as long."""
+
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
     max_json_depth: Annotated[int, Field(ge=4, le=512)] = 64
     log_level: str = "INFO"

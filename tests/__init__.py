@@ -1,0 +1,1 @@
+"""Behaviour a user would notice, shown on real servers and real processes."""

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from events.ai import Amount
 
-_CODES = (
-    "EUR USD GBP CHF JPY CNY SEK NOK DKK PLN CZK HUF RON BGN TRY CAD AUD NZD SGD HKD INR ZAR BRL MXN KRW AED SAR ILS"
-).split()
+_CODE = (
+    "EUR|USD|GBP|CHF|JPY|CNY|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|CAD|AUD|NZD|SGD|HKD|INR|ZAR|BRL|MXN|KRW|AED|SAR|ILS"
+)
 _LETTERED_SIGNS = {
     "US$": "USD",
     "CA$": "CAD",
@@ -37,9 +37,7 @@ _NAMES = {
     "franken": "CHF",
 }
 _UNCERTAIN = frozenset({"$", "¥", "dollars"})
-_CURRENCIES = {code.casefold(): code for code in _CODES} | {
-    mark.casefold(): code for mark, code in (_LETTERED_SIGNS | _SIGNS | _NAMES).items()
-}
+_CURRENCIES = {mark.casefold(): code for mark, code in (_LETTERED_SIGNS | _SIGNS | _NAMES).items()}
 _SCALES = {
     **dict.fromkeys(("k", "tsd", "tsd.", "thousand", "tausend", "mille"), 3),
     **dict.fromkeys(("m", "mn", "mio", "mio.", "million", "millions", "millionen", "millones", "milioni"), 6),
@@ -62,7 +60,7 @@ _NUMBER = (
 _ROUND = "(?:[.,][-–—]{1,2})?"
 _SCALE = rf"(?ai:(?P<scale>{_any_of(_SCALES)}))"
 _MARK = (
-    rf"(?:{_NO_LETTER_BEFORE}{_any_of(_CODES)}{_NO_LETTER_AFTER}"
+    rf"(?:{_NO_LETTER_BEFORE}(?:{_CODE}){_NO_LETTER_AFTER}"
     rf"|{_NO_LETTER_BEFORE}{_any_of(_LETTERED_SIGNS)}|{_any_of(_SIGNS)})"
 )
 _MARK_FIRST = re.compile(rf"(?P<mark>{_MARK})[ \u00a0\u202f\n]?{_NUMBER}{_ROUND}(?:{_GAP}?{_SCALE}{_NO_LETTER_AFTER})?")
@@ -87,7 +85,7 @@ def amounts_in(text: str, language: str) -> list[Amount]:
                 text=found.group(),
                 offset=found.start(),
                 value=_scaled(value, scale),
-                currency=_CURRENCIES[mark],
+                currency=_CURRENCIES.get(mark, mark.upper()),
                 currency_certain=mark not in _UNCERTAIN,
             )
         )

@@ -6,99 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from events.ai import DefinedTerm, Party
+from infrastructure.offline import lists
 
 ROLE_REACH_CHARACTERS = 500
 LONGEST_NAME_WORDS = 7
 LONGEST_NAME_CHARACTERS = 120
 
-_FORMS = (
-    "Limited Liability Company",
-    "Limited Liability Partnership",
-    "Limited",
-    "Ltd.",
-    "Ltd",
-    "PLC",
-    "plc",
-    "LLP",
-    "LLC",
-    "L.L.C.",
-    "L.P.",
-    "LP",
-    "Incorporated",
-    "Inc.",
-    "Inc",
-    "Corporation",
-    "Corp.",
-    "Corp",
-    "Pty Ltd",
-    "Pte. Ltd.",
-    "Pte Ltd",
-    "GmbH & Co. KGaA",
-    "GmbH & Co. KG",
-    "gGmbH",
-    "GmbH",
-    "mbH",
-    "UG (haftungsbeschränkt)",
-    "AG & Co. KG",
-    "AG",
-    "KGaA",
-    "KG",
-    "OHG",
-    "GbR",
-    "PartG mbB",
-    "e.V.",
-    "eG",
-    "SE",
-    "S.A.S.",
-    "SAS",
-    "S.A.R.L.",
-    "SARL",
-    "S.à r.l.",
-    "Sàrl",
-    "S.A.",
-    "SA",
-    "SNC",
-    "S.p.A.",
-    "SpA",
-    "S.r.l.",
-    "S.L.",
-    "S.L.U.",
-    "Lda.",
-    "B.V.",
-    "BV",
-    "N.V.",
-    "NV",
-    "A/S",
-    "ApS",
-    "AB",
-    "Oyj",
-    "Oy",
-    "Sp. z o.o.",
-    "s.r.o.",
-    "K.K.",
-)
 _FORM = re.compile(
-    r"(?<=[ \n,])(?:" + "|".join(re.escape(form) for form in sorted(_FORMS, key=len, reverse=True)) + r")(?![\w&-])"
+    r"(?<=[ \n,])(?:"
+    + "|".join(re.escape(form) for form in sorted(lists.lines("legal_forms"), key=len, reverse=True))
+    + r")(?![\w&-])"
 )
-_CONNECTORS = frozenset("& and et und of de du des der la le les für für d’ y e +".split())
-_NOT_NAMES = frozenset(
-    """a also and as before between both but by dear der die das den dem firma for from if in la le les of on our other
-    party s société te the this to under und unlike where while whereas with zwischen entre et par avec auch durch
-    gegen von agreement supplier customer client""".split()
+_CONNECTORS = frozenset(
+    {"&", "+", "and", "et", "und", "of", "de", "du", "des", "der", "la", "le", "les", "für", "y", "e"}
 )
-
-_ROLES = frozenset(
-    """supplier customer client landlord tenant lessor lessee licensor licensee contractor subcontractor employer employee
-    consultant provider processor sub-processor controller buyer seller vendor purchaser borrower lender guarantor
-    agent principal distributor manufacturer operator owner insurer insured investor company issuer bidder recipient
-    discloser manager partner carrier franchisor franchisee publisher author authority
-    auftraggeber auftraggeberin auftragnehmer auftragnehmerin verkäufer verkäuferin käufer käuferin vermieter vermieterin
-    mieter mieterin lieferant lieferantin kunde kundin anbieter anbieterin dienstleister dienstleisterin lizenzgeber
-    lizenzgeberin lizenznehmer lizenznehmerin arbeitgeber arbeitgeberin arbeitnehmer arbeitnehmerin verantwortlicher
-    auftragsverarbeiter
-    prestataire client cliente bailleur bailleresse preneur preneuse fournisseur acheteur vendeur acquéreur concédant
-    licencié employeur salarié mandant mandataire locataire""".split()
-)
+_NOT_NAMES = lists.words("not_names")
+_ROLES = lists.words("roles")
 
 
 @dataclass(frozen=True, slots=True)

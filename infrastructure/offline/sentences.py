@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from infrastructure.offline import lists
 from infrastructure.offline.months import MONTHS
 from infrastructure.offline.words import WORD
 
@@ -98,12 +99,7 @@ _NOT_SPACE = re.compile(r"\S")
 _LAST_TOKEN = re.compile(r"[^\s(\[“„«\"]{1,24}\Z")
 _OPENERS = "\"'“„«([*_§$€£"
 
-_ABBREVIATIONS = frozenset(
-    """mr mrs ms dr prof st no nos art arts sec secs fig figs cf vs etc ca approx e.g i.e viz ltd inc co corp ll.c jr sr
-    jan feb mar apr jun jul aug sep sept oct nov dec para paras vol pp ed est incl excl p.a a.m p.m u.s u.k dept
-    z.b d.h u.a o.ä s.o s.u bzw ggf usw vgl nr abs ziff lit str tel inkl exkl zzgl gem mio mrd evtl sog i.v.m i.s.d i.h.v
-    m mme mlle st ste av bd réf env al p s.à s.a""".split()
-)
+_ABBREVIATIONS = lists.words("abbreviations")
 
 
 def _cut(text: str, begin: int, finish: int, block: Block) -> Iterator[tuple[int, int]]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from events.ai import DefinedTerm, Quote
+from infrastructure.offline import lists
 
 LONGEST_DEFINITION_CHARACTERS = 400
 
@@ -17,12 +18,7 @@ _MEANS = re.compile(
 )
 _BRACKET = re.compile(r"[()]")
 _BRACKET_REACH = 160
-_NAMING_WORDS = frozenset(
-    """a an and as called collectively defined each hereafter hereinafter individually is jointly or our party referred
-    the this to together we der die das den dem im folgenden nachfolgend nachstehend auch als gemeinsam kurz jeweils
-    einzeln und oder ci-après après ci dénommé dénommée dénommés dénommées désigné désignée désignés désignées ensemble
-    individuellement et le la les l l’ l' ou""".split()
-)
+_NAMING_WORDS = lists.words("naming_words")
 _NAMING_AHEAD = re.compile(
     r"(?:hereinafter|hereafter|nachfolgend|nachstehend|im[ \n]folgenden|ci-après)\b[^()“”„\"«».\n]{0,60}\Z",
     re.IGNORECASE,

@@ -6,7 +6,7 @@ and `upto` is being delivered in the order of `Place`. A long transaction stalls
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -51,17 +51,20 @@ class EventRow:
     data: str | None
     """JSON text."""
 
-    @property
-    def place(self) -> Place:
-        return Place(self.at, self.job_id, self.seq)
-
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What one tenant has after a position, and the position after it."""
+    """What one tenant has after a position: rows that became visible between `seen` and `upto`, and the position after
+    them."""
 
     rows: tuple[EventRow, ...]
+    seen: str
+    upto: str
     position: Position
+
+    def position_of(self, row: EventRow) -> Position:
+        """Where a reader is who has just had this row."""
+        return Position(self.seen, self.upto, Place(row.at, row.job_id, row.seq))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +139,8 @@ async def news(
 
 
 def _news(rows: Sequence[EventRow], seen: str, upto: str, *, limit: int) -> News:
-    full = len(rows) >= limit
-    return News(tuple(rows), Position(seen, upto, rows[-1].place) if full else Position(upto))
+    rested = News(tuple(rows), seen, upto, Position(upto))
+    return rested if len(rows) < limit else replace(rested, position=rested.position_of(rows[-1]))
 
 
 async def page(connection: Connection, tenant_id: UUID, position: Position, upto: str) -> News:

@@ -1,0 +1,141 @@
+"""Every way the ingress says no, in RFC 9457's words. None of them repeats what the caller sent."""
+
+from collections.abc import Sequence
+
+from api.answers import Header
+from schemas.problems import FieldProblem, Problem
+
+BUSY_SECONDS = 1.0
+AWAY_SECONDS = 2.0
+
+
+class Refusal(Exception):
+    """The request can't be done as it is; its sender gets the problem."""
+
+    def __init__(self, problem: Problem, *headers: Header) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
+        self.headers = headers
+
+
+class BodyTooLarge(Refusal):
+    """What remains of the body is still on its way."""
+
+
+def not_found(what: str = "address") -> Refusal:
+    return Refusal(Problem.of("not-found", "Not found", 404, f"There is no such {what}, or it isn't yours."))
+
+
+def method_not_allowed(allowed: Sequence[str]) -> Refusal:
+    methods = ", ".join(allowed)
+    problem = Problem.of("method-not-allowed", "Method not allowed", 405, f"This address takes {methods}.")
+    return Refusal(problem, (b"allow", methods.encode()))
+
+
+def body_too_large(most_bytes: int) -> BodyTooLarge:
+    problem = Problem.of("body-too-large", "The body is too large", 413, f"At most {most_bytes:,} bytes are taken.")
+    return BodyTooLarge(problem, (b"connection", b"close"))
+
+
+def unsupported_media_type() -> Refusal:
+    detail = "Send JSON, uncompressed, with Content-Type: application/json."
+    problem = Problem.of("unsupported-media-type", "The body's type isn't taken", 415, detail)
+    return Refusal(problem, (b"accept-post", b"application/json"))
+
+
+def body_too_slow() -> Refusal:
+    problem = Problem.of("body-too-slow", "The body didn't arrive in time", 408, "Send the request again.")
+    return Refusal(problem, (b"connection", b"close"))
+
+
+def malformed_json(reason: str) -> Refusal:
+    return Refusal(Problem.of("malformed-json", "The body isn't valid JSON", 400, reason))
+
+
+def too_deep(most_levels: int) -> Refusal:
+    detail = f"At most {most_levels} levels of objects and arrays are taken."
+    return Refusal(Problem.of("json-too-deep", "The body is nested too deep", 400, detail))
+
+
+def invalid_fields(errors: Sequence[FieldProblem]) -> Refusal:
+    title = "Some fields can't be accepted"
+    return Refusal(Problem.of("invalid-fields", title, 422, "See errors for each.", errors=tuple(errors)))
+
+
+def invalid_query(errors: Sequence[FieldProblem]) -> Refusal:
+    title = "Some query parameters can't be accepted"
+    return Refusal(Problem.of("invalid-query", title, 422, "See errors for each.", errors=tuple(errors)))
+
+
+def invalid_header(name: str, reason: str) -> Refusal:
+    errors = (FieldProblem(pointer=f"/headers/{name}", detail=reason),)
+    return Refusal(Problem.of("invalid-header", "A header can't be accepted", 400, f"{name}: {reason}.", errors=errors))
+
+
+def cursor_invalid() -> Refusal:
+    detail = "Start the list again without a cursor; a cursor holds for the filters it was given with."
+    return Refusal(Problem.of("cursor-invalid", "The cursor can't be used", 400, detail))
+
+
+def resume_token_invalid() -> Refusal:
+    detail = "Send the id of the last event as it was received, or none to start from now."
+    return Refusal(Problem.of("resume-token-invalid", "Last-Event-ID can't be used", 400, detail))
+
+
+def unauthenticated() -> Refusal:
+    detail = "Send a key that stands: Authorization: Bearer bct_…"
+    problem = Problem.of("unauthenticated", "Who are you?", 401, detail)
+    return Refusal(problem, (b"www-authenticate", b'Bearer realm="bucatini"'))
+
+
+def scope_missing(scope: str) -> Refusal:
+    detail = f"The key lacks the scope {scope}. Use one that has it, or ask an admin for one."
+    challenge = f'Bearer realm="bucatini", error="insufficient_scope", scope="{scope}"'
+    return Refusal(
+        Problem.of("scope-missing", "Not allowed with this key", 403, detail), (b"www-authenticate", challenge.encode())
+    )
+
+
+def key_reused() -> Refusal:
+    detail = "The idempotency key was sent before with another body. Use a new key for a new request."
+    return Refusal(Problem.of("idempotency-key-reused", "Another request had this key", 422, detail))
+
+
+def job_over(state: str) -> Refusal:
+    return Refusal(Problem.of("job-over", "The job has ended already", 409, f"It is {state}."))
+
+
+def last_admin_key() -> Refusal:
+    detail = "Without it nobody could make a key again. Make another admin key first."
+    return Refusal(Problem.of("last-admin-key", "This is the last admin key", 409, detail))
+
+
+def too_many_keys(most: int) -> Refusal:
+    detail = f"At most {most} keys may stand at a time. Revoke one first."
+    return Refusal(Problem.of("too-many-keys", "There are too many keys", 409, detail))
+
+
+def overloaded() -> Problem:
+    return Problem.of(
+        "overloaded", "Too much at once", 503, "Nothing was kept. Try again shortly.", retry_after_seconds=BUSY_SECONDS
+    )
+
+
+def unavailable(retry_after_seconds: float | None) -> Problem:
+    return Problem.of(
+        "unavailable",
+        "A part this needs is away",
+        503,
+        "Try again shortly; with an Idempotency-Key a repeat is always safe.",
+        retry_after_seconds=retry_after_seconds or AWAY_SECONDS,
+    )
+
+
+def timed_out(seconds: float) -> Problem:
+    detail = f"It took longer than {seconds:g} s. With an Idempotency-Key a repeat is always safe."
+    return Problem.of("timed-out", "The answer took too long", 504, detail)
+
+
+def internal(correlation_id: str) -> Problem:
+    detail = f"Nothing is wrong with the request. The log has the cause under correlation id {correlation_id}."
+    return Problem.of("internal", "Something went wrong here", 500, detail)

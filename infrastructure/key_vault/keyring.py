@@ -1,0 +1,141 @@
+"""The tenants' keys as a process uses them: fetched once, kept for a while, one fetch for however many callers."""
+
+import asyncio
+import hmac
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from infrastructure.key_vault.sealed import Cell, DecryptionFailed, Sealed
+from infrastructure.key_vault.sealing import KEY_BYTES, TenantKeyMaterial, key_id_of, open_text, seal
+from infrastructure.ports import KeyVault, Unavailable, WrappedKey
+
+MOST_KEYS = 10_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A tenant's key as it is stored."""
+
+    id: int
+    tenant_id: UUID
+    wrapped: WrappedKey
+
+
+class KeyStore(Protocol):
+    """Where the wrapped keys are."""
+
+    async def active(self, tenant_id: UUID) -> StoredKey | None: ...
+
+    async def find(self, tenant_id: UUID, key_id: int) -> StoredKey | None:
+        """None when this tenant has no such key."""
+        ...
+
+    async def add_first(self, tenant_id: UUID, wrapped: WrappedKey) -> None:
+        """Makes it the tenant's active key unless the tenant has one already."""
+        ...
+
+
+async def make_key(vault: KeyVault) -> WrappedKey:
+    """A new key, wrapped, and proved to come back from the vault as it went in."""
+    key = os.urandom(KEY_BYTES)
+    wrapped = await vault.wrap(key)
+    if not hmac.compare_digest(await vault.unwrap(wrapped), key):
+        raise Unavailable(f"the vault gave back another key than it was given; look at {wrapped.master_key_id}")
+    return wrapped
+
+
+class Keyring:
+    """A Sealer. The answer to "which key is active" is never older than `active_seconds` when it is used; a key once
+    unwrapped is kept, since what it opens doesn't change."""
+
+    def __init__(
+        self, store: KeyStore, vault: KeyVault, *, active_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._active_seconds = active_seconds
+        self._clock = clock
+        self._active: OrderedDict[UUID, tuple[int, float]] = OrderedDict()
+        self._keys: OrderedDict[tuple[UUID, int], TenantKeyMaterial] = OrderedDict()
+        self._fetching: dict[UUID | tuple[UUID, int], asyncio.Task[Any]] = {}
+
+    async def seal(self, cell: Cell, text: str) -> Sealed:
+        return Sealed(seal(await self._active_key(cell.tenant_id), cell, text))
+
+    async def seal_with(self, key_id: int, cell: Cell, text: str) -> Sealed:
+        """The text under this key, whether it is active or not."""
+        return Sealed(seal(await self._key(cell.tenant_id, key_id), cell, text))
+
+    async def open(self, cell: Cell, sealed: Sealed) -> str:
+        key = await self._key(cell.tenant_id, key_id_of(sealed.ciphertext))
+        return open_text(key, cell, sealed.ciphertext)
+
+    def forget_active(self, tenant_id: UUID) -> None:
+        self._active.pop(tenant_id, None)
+
+    async def _active_key(self, tenant_id: UUID) -> TenantKeyMaterial:
+        known = self._active.get(tenant_id)
+        if known is None or self._clock() >= known[1]:
+            known = await self._once(tenant_id, lambda: self._fetch_active(tenant_id))
+        return await self._key(tenant_id, known[0])
+
+    async def _fetch_active(self, tenant_id: UUID) -> tuple[int, float]:
+        # Counted from before the question, so that an answer that was long under way is old when it comes.
+        expires_at = self._clock() + self._active_seconds
+        stored = await self._store.active(tenant_id)
+        if stored is None:
+            await self._store.add_first(tenant_id, await make_key(self._vault))
+            expires_at = self._clock() + self._active_seconds
+            stored = await self._store.active(tenant_id)
+        if stored is None:
+            raise Unavailable("a tenant's first key was stored and is gone again; look at the table tenant_keys")
+        known = (stored.id, expires_at)
+        _keep(self._active, tenant_id, known)
+        await self._learn(stored)
+        return known
+
+    async def _key(self, tenant_id: UUID, key_id: int) -> TenantKeyMaterial:
+        key = self._keys.get((tenant_id, key_id))
+        if key is None:
+            return await self._once((tenant_id, key_id), lambda: self._fetch_key(tenant_id, key_id))
+        return key
+
+    async def _fetch_key(self, tenant_id: UUID, key_id: int) -> TenantKeyMaterial:
+        stored = await self._store.find(tenant_id, key_id)
+        if stored is None:
+            raise DecryptionFailed
+        return await self._learn(stored)
+
+    async def _learn(self, stored: StoredKey) -> TenantKeyMaterial:
+        place = (stored.tenant_id, stored.id)
+        if place not in self._keys:
+            key = TenantKeyMaterial(stored.id, stored.tenant_id, await self._vault.unwrap(stored.wrapped))
+            _keep(self._keys, place, key)
+        return self._keys[place]
+
+    async def _once(self, name: UUID | tuple[UUID, int], fetch: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The fetch's result, shared by all who ask for the same while it is under way."""
+        fetching: asyncio.Task[T] | None = self._fetching.get(name)
+        if fetching is None:
+            fetching = self._fetching[name] = asyncio.create_task(fetch())
+            fetching.add_done_callback(lambda _: self._fetching.pop(name, None))
+        # Shielded: one caller that is cancelled mustn't take the answer from the others.
+        return await asyncio.shield(fetching)
+
+
+Name = TypeVar("Name")
+Kept = TypeVar("Kept")
+
+
+def _keep(cache: "OrderedDict[Name, Kept]", name: Name, value: Kept) -> None:
+    cache[name] = value
+    cache.move_to_end(name)
+    if len(cache) > MOST_KEYS:
+        cache.popitem(last=False)

@@ -1,0 +1,66 @@
+"""The servers that tests stand on: started once, real, on free loopback ports with their data in a temporary folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from infrastructure.local_stack.postgres import PostgresServer, postgres_server
+from infrastructure.local_stack.redis import RedisServer, redis_server
+from infrastructure.postgres.migration import migrate
+from tests.system import System
+
+TEMPLATE = "bucatini_template"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One server for the session, with a migrated database to copy. A test that kills it starts it again."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+        migrate(_address(server.url, TEMPLATE))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> Iterator[str]:
+    """A fresh migrated database."""
+    name = f"test_{uuid4().hex}"
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(copy)
+    yield _address(postgres.url, name)
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def redis_url(redis_process: RedisServer) -> str:
+    """An empty Redis."""
+    with redis.Redis.from_url(redis_process.url) as client:
+        client.flushall()
+    return redis_process.url
+
+
+@pytest.fixture
+def system(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System]:
+    """A whole system to submit to, whose processes the test starts, kills and inspects."""
+    with System(database_url, redis_url, tmp_path) as running:
+        yield running
+
+
+def _address(url: str, database: str) -> str:
+    base, _, query = url.partition("?")
+    address = f"{base.rpartition('/')[0]}/{database}"
+    return f"{address}?{query}" if query else address

@@ -1,0 +1,138 @@
+"""`python -m tests.probe QUEUE`: a real worker process whose handlers do what a test needs to see."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import psycopg
+
+from events.envelope import DomainEvent
+from infrastructure import settings as settings_module
+from infrastructure.ports import Refused, Unavailable
+from infrastructure.settings import Settings
+from monitoring.logging import configure
+from schemas.commands import Command, Queue
+from schemas.problems import Problem
+from workers.runtime.handler import AwaitChildren, Handler, Run
+from workers.runtime.serve import serve
+
+
+class Nothing(Command):
+    """Ends at once."""
+
+    kind: ClassVar[str] = "probe.nothing"
+    queue: ClassVar[Queue] = Queue.AI
+    pad: str = ""
+
+
+class LeaveMark(Command):
+    """Writes a row each time it runs to its end: what a test counts as the effect."""
+
+    kind: ClassVar[str] = "probe.leave_mark"
+    queue: ClassVar[Queue] = Queue.AI
+    seconds: float = 0.0
+    """How long it works before it leaves the mark."""
+
+
+class Misbehave(Command):
+    """Does what its name says."""
+
+    kind: ClassVar[str] = "probe.misbehave"
+    queue: ClassVar[Queue] = Queue.AI
+    max_attempts: ClassVar[int] = 3
+    time_limit_seconds: ClassVar[float] = 2.0
+    how: str
+    until_attempt: int = 99
+    """From this attempt on it behaves."""
+
+
+class Gather(Command):
+    """Waits for as many children as it is told, then counts them."""
+
+    kind: ClassVar[str] = "probe.gather"
+    queue: ClassVar[Queue] = Queue.AI
+    children: int
+
+
+class MarkLeft(DomainEvent):
+    type: ClassVar[str] = "probe.mark_left"
+    attempt: int
+
+
+class Gathered(DomainEvent):
+    type: ClassVar[str] = "probe.gathered"
+    states: tuple[str, ...]
+
+
+KINDS: tuple[type[Command], ...] = (Nothing, LeaveMark, Misbehave, Gather)
+
+
+async def do_nothing(command: Nothing, run: Run) -> None:
+    return None
+
+
+async def misbehave(command: Misbehave, run: Run) -> MarkLeft:
+    if run.attempt >= command.until_attempt:
+        return MarkLeft(attempt=run.attempt)
+    match command.how:
+        case "raise":
+            raise ValueError("the secret is 4711")
+        case "refuse":
+            raise Refused(Problem.of("no-way", "This can't be done", 422, "whatever you try"))
+        case "ask for patience":
+            raise Unavailable("the probe asks for patience", retry_after_seconds=1.5)
+        case "exit":
+            sys.exit("a handler must not end the worker")
+        case "kill the process":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            await asyncio.Event().wait()
+        case "swallow cancel once":
+            with_patience = asyncio.Event()
+            try:
+                await with_patience.wait()
+            except asyncio.CancelledError:
+                await with_patience.wait()
+        case "block the loop":
+            time.sleep(60)
+    raise AssertionError(f"'{command.how}' is no way to misbehave")
+
+
+async def gather(command: Gather, run: Run) -> Gathered | AwaitChildren:
+    if not run.children:
+        return AwaitChildren(tuple(LeaveMark() for _ in range(command.children)))
+    return Gathered(states=tuple(child.state for child in run.children))
+
+
+@asynccontextmanager
+async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
+    marks = await psycopg.AsyncConnection.connect(settings.database, autocommit=True)
+
+    async def leave_mark(command: LeaveMark, run: Run) -> MarkLeft:
+        run.progress(0.5, "half way")
+        await asyncio.sleep(command.seconds)
+        await marks.execute("INSERT INTO marks (job_id, attempt) VALUES (%s, %s)", (run.job_id, run.attempt))
+        return MarkLeft(attempt=run.attempt)
+
+    async with marks:
+        yield (
+            Handler(Nothing, do_nothing),
+            Handler(LeaveMark, leave_mark),
+            Handler(Misbehave, misbehave),
+            Handler(Gather, gather, awaits_children=True),
+        )
+
+
+def main() -> None:
+    settings = settings_module.load()
+    configure(settings.log_level, settings.log_format)
+    serve(settings, Queue(sys.argv[1]), handlers, [command.kind for command in KINDS])
+
+
+if __name__ == "__main__":
+    main()

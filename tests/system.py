@@ -1,0 +1,154 @@
+"""A running system as a test holds it: submits jobs, starts and kills processes, reads the truth from PostgreSQL."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import psycopg
+
+from infrastructure.local_stack.processes import Program, Running
+from infrastructure.postgres.submission import Submission
+from infrastructure.settings import Settings
+from infrastructure.settings import load as load_settings
+from producers.submit import ORDINARY, Terms, new_job, open_submitter
+from schemas.commands import Command, Queue
+from schemas.jobs import TERMINAL
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parent.parent
+READY = {"tests.probe": "ready: ", "producers.dispatch": "ready: ", "workers.runtime": "ready: "}
+FINISHED = ", ".join(f"'{state}'" for state in TERMINAL)
+
+
+class System:
+    """Everything on one database and one Redis. Leaving it kills what it started."""
+
+    def __init__(self, database_url: str, redis_url: str, folder: Path) -> None:
+        self.folder = folder
+        self.tenant_id = uuid4()
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "BUCATINI_HOME": str(folder / "home"),
+            "LOG_FORMAT": "console",
+            "METRICS_PORT": "0",
+            "GRACE_SECONDS": "5",
+        }
+        self.processes: list[Running] = []
+        self._database = psycopg.connect(database_url, autocommit=True)
+        self._database.execute("CREATE TABLE marks (job_id uuid, attempt int, at timestamptz DEFAULT now())")
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.environment)
+
+    # Processes
+
+    def worker(self, queue: Queue = Queue.AI, **environment: str) -> Running:
+        """A probe worker, ready to claim."""
+        return self.start("tests.probe", queue.value, **environment)
+
+    def dispatcher(self, **environment: str) -> Running:
+        return self.start("producers.dispatch", **environment)
+
+    def start(self, module: str, *arguments: str, **environment: str) -> Running:
+        name = f"{module}-{len(self.processes)}"
+        running = Running(
+            Program(
+                name=name,
+                argv=(sys.executable, "-m", module, *arguments),
+                log=self.folder / f"{name}.log",
+                environment={**self.environment, **environment},
+                folder=ROOT,
+            )
+        )
+        self.processes.append(running)
+        running.await_ready(lambda: running.said(READY.get(module, "ready")), within_seconds=30)
+        return running
+
+    def freeze(self, process: Running) -> None:
+        os.killpg(process.pid, signal.SIGSTOP)
+
+    def thaw(self, process: Running) -> None:
+        os.killpg(process.pid, signal.SIGCONT)
+
+    # Jobs
+
+    def submit(self, *commands: Command, terms: Terms = ORDINARY, tenant_id: UUID | None = None) -> list[UUID]:
+        """The ids of the jobs, once they are committed and rung for."""
+        return [outcome.job_id for outcome in self.try_submit(*commands, terms=terms, tenant_id=tenant_id)]
+
+    def try_submit(
+        self, *commands: Command, terms: Terms = ORDINARY, tenant_id: UUID | None = None
+    ) -> list[Submission]:
+        async def submit() -> list[Submission]:
+            async with open_submitter(self.settings) as submitter:
+                jobs = [new_job(tenant_id or self.tenant_id, command, terms) for command in commands]
+                return await submitter.submit_all(jobs)
+
+        return asyncio.run(submit())
+
+    # The truth
+
+    def read(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return self._database.execute(statement, parameters).fetchall()  # type: ignore[arg-type]  # a test's own text
+
+    def state(self, job_id: UUID) -> str:
+        return str(self.read("SELECT state FROM jobs WHERE id = %s", job_id)[0][0])
+
+    def states(self) -> Counter[str]:
+        return Counter(dict(self.read("SELECT state, count(*) FROM jobs GROUP BY state")))
+
+    def problem(self, job_id: UUID) -> dict[str, Any]:
+        problem: dict[str, Any] = self.read("SELECT problem FROM jobs WHERE id = %s", job_id)[0][0]
+        return problem
+
+    def timeline(self, job_id: UUID) -> list[str]:
+        rows = self.read("SELECT type, seq FROM job_events WHERE job_id = %s ORDER BY seq", job_id)
+        assert [seq for _, seq in rows] == list(range(1, len(rows) + 1)), "a timeline has no gaps"
+        return [kind for kind, _ in rows]
+
+    def marks(self, job_id: UUID) -> list[int]:
+        return [attempt for (attempt,) in self.read("SELECT attempt FROM marks WHERE job_id = %s ORDER BY at", job_id)]
+
+    def await_state(self, job_id: UUID, *states: str, within_seconds: float = 20.0) -> str:
+        return wait_until(
+            lambda: state if (state := self.state(job_id)) in states else "",
+            f"job {job_id} is {' or '.join(states)}",
+            within_seconds=within_seconds,
+        )
+
+    def await_all_finished(self, count: int, *, within_seconds: float = 60.0) -> Counter[str]:
+        statement = f"SELECT count(*) FROM jobs WHERE state IN ({FINISHED})"
+        wait_until(
+            lambda: self.read(statement)[0][0] >= count,
+            f"all {count} jobs have ended",
+            within_seconds=within_seconds,
+        )
+        return self.states()
+
+    def close(self) -> None:
+        self._database.close()
+        for process in self.processes:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGCONT)
+            process.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
