@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-import psycopg
-
 from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
 from infrastructure.ports import Refused, Unavailable
+from infrastructure.postgres.connections import Line, Role
 from infrastructure.settings import Settings
 from monitoring.logging import configure
 from schemas.commands import Command, Queue
@@ -111,12 +110,13 @@ async def gather(command: Gather, run: Run) -> Gathered | AwaitChildren:
 
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    marks = await psycopg.AsyncConnection.connect(settings.database, autocommit=True)
+    marks = Line(settings.database, Role.SYSTEM, "marks")
 
     async def leave_mark(command: LeaveMark, run: Run) -> MarkLeft:
         run.progress(0.5, "half way")
         await asyncio.sleep(command.seconds)
-        await marks.execute("INSERT INTO marks (job_id, attempt) VALUES (%s, %s)", (run.job_id, run.attempt))
+        mark = (run.job_id, run.attempt)
+        await marks.run(lambda line: line.execute("INSERT INTO marks (job_id, attempt) VALUES (%s, %s)", mark))
         return MarkLeft(attempt=run.attempt)
 
     async with marks:

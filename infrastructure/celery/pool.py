@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -131,9 +132,9 @@ class CoroutinePool(BasePool):
         while self._taken:
             bell = self._taken.popleft()
             done = self.consumer.take(bell.kind, bell.job_ids, bell.traceparent)
-            done.add_done_callback(lambda _, bell=bell: self._answer_soon(bell))
+            done.add_done_callback(partial(self._answer_soon, bell))
 
-    def _answer_soon(self, bell: Bell) -> None:
+    def _answer_soon(self, bell: Bell, _: "asyncio.Future[None]") -> None:
         self._answered.append(bell)
         if len(self._answered) == 1:
             try:
