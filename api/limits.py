@@ -54,9 +54,8 @@ def check_tree(tree: Any, most_levels: int) -> None:
         container, level, trail = unread.pop()
         if level > most_levels:
             raise problems.too_deep(most_levels)
-        named = type(container) is dict
-        for key, value in container.items() if named else enumerate(container):
-            if named and "\x00" in key:
+        for key, value in container.items() if type(container) is dict else enumerate(container):
+            if type(key) is str and "\x00" in key:
                 raise _refused(trail, "a name in it has a null character (U+0000); remove it")
             kind = type(value)
             if kind is str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -20,6 +19,7 @@ M = TypeVar("M", bound=Model)
 MOST_ERRORS = 50
 MOST_PARAMETERS = 30
 
+_NOTHING = object()
 _PLACE = re.compile(r"(.*) (at line \d+ column \d+)", re.DOTALL)
 
 
@@ -57,8 +57,6 @@ def _malformed(message: str, most_levels: int) -> problems.Refusal:
 
 def query_model(model: type[M], query_string: bytes) -> M:
     """The query parameters as the model, or a Refusal."""
-    if not query_string:
-        return _defaults(model)
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS
@@ -75,14 +73,6 @@ def query_model(model: type[M], query_string: bytes) -> M:
         raise problems.invalid_query(_field_problems(error, given, ["query"])) from None
 
 
-@lru_cache(maxsize=256)
-def _defaults(model: type[M]) -> M:
-    try:
-        return model()
-    except ValidationError as error:
-        raise problems.invalid_query(_field_problems(error, {}, ["query"])) from None
-
-
 def _field_problems(error: ValidationError, tree: Any, base: list[str | int] | None = None) -> list[FieldProblem]:
     lines = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
     return [FieldProblem(pointer=pointer_to((base or []) + _place(line, tree)), detail=_reason(line)) for line in lines]
@@ -93,14 +83,20 @@ def _place(line: ErrorDetails, tree: Any) -> list[str | int]:
     union's tag. The last one may also name what is missing."""
     parts: list[str | int] = []
     for position, part in enumerate(line["loc"], start=1):
-        if isinstance(tree, dict) and part in tree:
-            tree = tree[part]
-        elif isinstance(tree, list) and isinstance(part, int) and part < len(tree):
-            tree = tree[part]
-        elif not (position == len(line["loc"]) and line["type"] == "missing"):
+        inner = _inner(tree, part)
+        if inner is _NOTHING and not (position == len(line["loc"]) and line["type"] == "missing"):
             continue
+        tree = inner
         parts.append(part)
     return parts
+
+
+def _inner(tree: Any, part: str | int) -> Any:
+    if isinstance(tree, dict):
+        return tree.get(part, _NOTHING)
+    if isinstance(tree, list) and isinstance(part, int) and part < len(tree):
+        return tree[part]
+    return _NOTHING
 
 
 def _reason(line: ErrorDetails) -> str:

@@ -57,10 +57,10 @@ class Size(Model):
 
 
 class KeyPhrase(Quote):
-    """A phrase that stands out in the text; `offset` is its first occurrence."""
+    """A phrase that stands out in the text, where it occurs first outside a heading in capitals."""
 
     relevance: Fraction
-    """Comparable within one document only."""
+    """By rank: 1 for the best phrase of this text, and less by equal steps. Not comparable between texts."""
     occurrences: Annotated[int, Field(ge=1)]
 
 

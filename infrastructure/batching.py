@@ -24,34 +24,41 @@ class Overloaded(Exception):
 class Batcher(Generic[Item, Answer]):
     """The first item of an idle moment goes at once; what comes while a batch is under way shares the next one.
 
-    `flush` gets up to MOST_IN_A_BATCH items and answers each in order; when it raises, every caller of that batch gets
-    the error.
+    `flush` gets up to MOST_IN_A_BATCH items and answers each in order; an exception among the answers is raised to its
+    caller alone, and one that `flush` raises to every caller of that batch.
     """
 
-    def __init__(self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], name: str) -> None:
+    def __init__(self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]], name: str) -> None:
         self._flush = flush
         self._name = name
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer] | None]] = deque()
         self._runner: asyncio.Task[None] | None = None
         self._full = asyncio.Event()
         self._started_at = 0.0
 
     def put(self, item: Item) -> "asyncio.Future[Answer]":
         """The answer to come. Overloaded when too many wait already."""
-        if len(self._waiting) >= MOST_WAITING:
-            raise Overloaded(f"{MOST_WAITING} wait in '{self._name}' already")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
-        if self._runner is None:
-            self._runner = asyncio.create_task(self._run(), name=f"batches of {self._name}")
-        elif len(self._waiting) >= FULL:
-            self._full.set()
+        self._append(item, answer)
         return answer
+
+    def hand_in(self, item: Item) -> None:
+        """The same for who needs no answer of its own: `flush` does what follows for all of them at once."""
+        self._append(item, None)
 
     async def drain(self) -> None:
         """Returns when everything put so far has been answered."""
         while self._runner is not None:
             await asyncio.wait([self._runner])
+
+    def _append(self, item: Item, answer: "asyncio.Future[Answer] | None") -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            raise Overloaded(f"{MOST_WAITING} wait in '{self._name}' already")
+        self._waiting.append((item, answer))
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run(), name=f"batches of {self._name}")
+        elif len(self._waiting) >= FULL:
+            self._full.set()
 
     async def _run(self) -> None:
         try:
@@ -73,17 +80,21 @@ class Batcher(Generic[Item, Answer]):
             except TimeoutError:
                 pass
 
-    async def _send(self, batch: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
+    async def _send(self, batch: list[tuple[Item, "asyncio.Future[Answer] | None"]]) -> None:
         try:
             answers = await self._flush([item for item, _ in batch])
         except BaseException as error:
             # Whatever went wrong belongs to those who wait for this batch; the next batch starts afresh.
             for _, waiting in batch:
-                if not waiting.done():
+                if waiting is not None and not waiting.done():
                     waiting.set_exception(error)
             if not isinstance(error, Exception):
                 raise
             return
         for (_, waiting), answer in zip(batch, answers, strict=True):
-            if not waiting.done():
+            if waiting is None or waiting.done():
+                continue
+            if isinstance(answer, Exception):
+                waiting.set_exception(answer)
+            else:
                 waiting.set_result(answer)

@@ -1,14 +1,29 @@
 """Every Protocol the domain may call, and the two ways an outside system can say no."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
+from events.ai import (
+    Comparison,
+    KeyPhrase,
+    Language,
+    Provider,
+    Readability,
+    Risk,
+    Sentiment,
+    SummarySentence,
+    TextFacts,
+    Writing,
+)
 from infrastructure.key_vault.sealed import Cell, Sealed
+from schemas.ai import GenerateDocument
 from schemas.problems import Problem
 from schemas.search import IndexDocument, SearchQuery, SearchResults
+from schemas.workflow import InstanceState, WorkflowInstance
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +43,15 @@ class Refused(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.title}: {problem.detail}")
         self.problem = problem
+
+    def __reduce__(self) -> tuple[type["Refused"], tuple[Problem]]:
+        # An exception is unpickled from its message; this one, raised in another process, must come back with its problem.
+        return type(self), (self.problem,)
+
+
+class Unstorable(Exception):
+    """A value can't be held by the store, whoever tries and however often: a number out of its range, a null character
+    in JSON. Where it came in a batch, the rest of the batch is unharmed once it is sent without it."""
 
 
 class Processors(Protocol):
@@ -77,6 +101,76 @@ class Sealer(Protocol):
     def forget_active(self, tenant_id: UUID) -> None:
         """The next seal asks anew which key is active, because the last answer has proved old."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """One rotation of a tenant's key, as far as it has come."""
+
+    job_id: UUID
+    key_id: int
+    new_version: int
+    old_version: int | None
+    cursor: str
+    rows_reencrypted: int
+    conflicts: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """One sealed cell of a table, and what its row is called."""
+
+    cell: Cell
+    sealed: Sealed
+
+
+class RotationSession(Protocol):
+    """The right to rotate one tenant's key, held by this process alone while the session is open."""
+
+    async def unfinished(self) -> Rotation | None: ...
+
+    async def of_job(self, job_id: UUID) -> Rotation | None: ...
+
+    async def begin(self, job_id: UUID, key: WrappedKey) -> Rotation:
+        """Makes the key the tenant's active one. When this returns, no row is written under an older key any more."""
+        ...
+
+    async def left_over(self, rotation: Rotation) -> int:
+        """How many rows are not under the new key."""
+        ...
+
+    async def next_rows(self, rotation: Rotation) -> Sequence[SealedRow]:
+        """Rows after the cursor that are not under the new key; bounded in number and bytes, empty at the end."""
+        ...
+
+    async def replace(self, rotation: Rotation, old: Sequence[SealedRow], new: Sequence[SealedRow]) -> Rotation:
+        """Puts each new row in the place of its old one unless somebody rewrote that meanwhile, and moves the cursor, in
+        one transaction. Both in the order `next_rows` gave; `new` may lack rows."""
+        ...
+
+    async def start_over(self, rotation: Rotation) -> Rotation:
+        """Puts the cursor back to the first row."""
+        ...
+
+    async def finish(self, rotation: Rotation) -> Rotation:
+        """Retires the older keys."""
+        ...
+
+
+class Rotations(Protocol):
+    def alone(self, tenant_id: UUID) -> AbstractAsyncContextManager[RotationSession]:
+        """Waits a bounded time for another rotation of the tenant; Unavailable when that goes on. A process that dies
+        leaves the right at once."""
+        ...
+
+
+class Resealer(Protocol):
+    """Moves cells from one key to another."""
+
+    async def open(self, cell: Cell, sealed: Sealed) -> str: ...
+
+    async def seal_with(self, key_id: int, cell: Cell, text: str) -> Sealed: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +233,47 @@ class SearchEngine(Protocol):
 
         `unless_there` leaves a usable index as it is. Safe to repeat.
         """
+        ...
+
+
+class TextProvider(Protocol):
+    """Reads, writes and measures documents. Every call is Unavailable when the provider can't answer, and safe to repeat.
+
+    `language` is an ISO 639 code; `und` and unknown ones are allowed and find less.
+    """
+
+    reads_as: Provider
+    """What a result that was read says of who made it, and how."""
+    writes_as: Provider
+    measures_as: Provider
+
+    async def language_of(self, text: str) -> Language: ...
+
+    async def facts_in(self, text: str, language: str) -> TextFacts: ...
+
+    async def key_phrases_of(self, text: str, language: str) -> tuple[KeyPhrase, ...]: ...
+
+    async def summary_of(self, text: str, language: str) -> tuple[SummarySentence, ...]: ...
+
+    async def write(self, command: GenerateDocument) -> Writing:
+        """Refused when the wording needs a fact that isn't given, or can't be used at all."""
+        ...
+
+    async def readability_of(self, text: str, language: str) -> Readability: ...
+
+    async def sentiment_of(self, text: str, language: str) -> Sentiment: ...
+
+    async def risk_in(self, text: str, language: str) -> Risk: ...
+
+    async def comparison_of(self, text: str, reference: str) -> Comparison: ...
+
+
+class Instances(Protocol):
+    """The tenants' workflow instances."""
+
+    async def read(self, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None: ...
+
+    async def write(self, tenant_id: UUID, instance_id: UUID, state: InstanceState, *, seen: int) -> bool:
+        """Whether it was written. It isn't when the instance has another version than `seen` (0: none yet), so of two
+        that advance it at once, one wins."""
         ...

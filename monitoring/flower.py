@@ -6,9 +6,10 @@ only and can't change anything.
 """
 
 import ipaddress
+import os
 import signal
 import sys
-from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
 import structlog
@@ -27,38 +28,34 @@ MOST_TASKS: Final = 10_000
 _MOST_WORKERS: Final = 1_000
 _FORGET_WORKER_AFTER_SECONDS: Final = 600
 _LONGEST_ARGUMENTS: Final = 500
+_THREADS: Final = 8
+_CONNECTIONS: Final = 2 * (_THREADS + 1)
+"""A question to the workers holds a connection while it waits for another; with fewer, the threads wait for each other."""
 _COLUMNS: Final = "name,uuid,state,args,received,started,runtime,worker"
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("monitoring.flower")
 
 
 class FlowerWouldBeOpen(Exception):
     """Flower was to listen beyond this machine with no password. Set FLOWER_BASIC_AUTH=user:password, or keep loopback."""
 
 
-def serve_flower(
-    app: Celery,
-    *,
-    host: str,
-    port: int,
-    basic_auth: str | None,
-    listening: Callable[[int], None] = lambda port: None,
-) -> None:
-    """Serves the dashboard until SIGTERM or SIGINT. Call it from the main thread, once a process.
+def serve_flower(app: Celery, *, host: str, port: int, basic_auth: str | None) -> None:
+    """Serves the dashboard until SIGTERM or SIGINT. Call it from the main thread, once a process; port 0 takes a free one.
 
-    `basic_auth` is `user:password`. `listening` gets the port, which matters when 0 asked for a free one.
-    FlowerWouldBeOpen when `host` isn't loopback and there is no password; OSError when the port is taken.
+    `basic_auth` is `user:password`. FlowerWouldBeOpen when `host` isn't loopback and there is none; OSError when the port
+    is taken.
     """
     _refuse_an_open_door(host, basic_auth)
     _set_options(host, port, basic_auth)
     extract_settings()
+    app.conf.broker_pool_limit = _CONNECTIONS
     loop = IOLoop.current()
-    flower = Flower(options=default_options, capp=app, events=_events(app, loop), io_loop=loop, **tornado_settings)
+    flower = _Dashboard(options=default_options, capp=app, events=_events(app, loop), io_loop=loop, **tornado_settings)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda _number, _frame: loop.add_callback_from_signal(loop.stop))
     found = flower.start_http_server()
-    log.info("flower_listening", url=f"http://{host}:{found}/", password=basic_auth is not None)
-    listening(found)
+    log.info("flower_listening", url=f"http://{host}:{found}/", password_needed=basic_auth is not None)
     try:
         flower.start()
     finally:
@@ -75,7 +72,20 @@ def harmless(event: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-class _HarmlessEvents(Events):  # type: ignore[misc]  # Flower has no types
+class _Dashboard(Flower):  # type: ignore[misc]  # Flower has no types
+    max_workers = _THREADS
+
+    # Celery names the broker by our transport's class, of which Flower's broker page makes nothing.
+    @cached_property
+    def broker_uri(self) -> str:
+        return mask(self.broker_uri_with_password)
+
+    @cached_property
+    def broker_uri_with_password(self) -> str:
+        return str(self.capp.conf.broker_url)
+
+
+class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
     def on_event(self, event: dict[str, Any]) -> None:
         super().on_event(harmless(event))
 
@@ -144,4 +154,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # Not sys.exit: that waits for Flower's threads, and one that asks an absent Redis waits for ever. Nothing is to be kept.
+    sys.stderr.flush()
+    os._exit(code)

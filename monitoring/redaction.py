@@ -28,7 +28,11 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         _MASK,
     ),
     (re.compile(r"(\b[a-z][a-z0-9+.\-]{1,30}://[^\s:/@'\"]{0,256}:)[^\s'\"]{1,1024}@", re.IGNORECASE), rf"\1{_MASK}@"),
-    (re.compile(r"\b(Bearer|Basic|Digest|ApiKey)\s{1,4}[\w.~+/=\-:]{4,4096}", re.IGNORECASE), rf"\1 {_MASK}"),
+    (
+        re.compile(r"(authorization\W{1,8}(?:Bearer|Basic|Digest|ApiKey)\s{1,4})[^\s'\"]{1,4096}", re.IGNORECASE),
+        rf"\1{_MASK}",
+    ),
+    (re.compile(r"\b(Bearer|Basic|Digest|ApiKey)\s{1,4}[\w.~+/=\-:]{8,4096}", re.IGNORECASE), rf"\1 {_MASK}"),
     (re.compile(r"\bbct_[\w\-.]{1,512}"), f"bct_{_MASK}"),
     (re.compile(r"\bwhsec_[\w+/=\-]{1,512}"), f"whsec_{_MASK}"),
     (re.compile(r"\bsk-[\w\-]{6,512}"), f"sk-{_MASK}"),
@@ -36,7 +40,8 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
         re.compile(
             r"((?:password|passwd|pwd|passphrase|secret|token|api[_\-]?key|access[_\-]?key|authorization|signature|\bsig)"
-            r"['\"]?\s{0,4}[=:]\s{0,4}b?['\"]?)(?!Bearer |Basic |Digest |ApiKey )[^\s'\"&,;)}\]]{1,4096}",
+            r"['\"]?\s{0,4}[=:]\s{0,4}b?)(?:'[^']{1,4096}'|\"[^\"]{1,4096}\""
+            r"|(?!Bearer |Basic |Digest |ApiKey )[^\s'\"&,;)}\]]{1,4096})",
             re.IGNORECASE,
         ),
         rf"\1{_MASK}",

@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.batching import Batcher
 from infrastructure.celery.doorbell import Doorbells, Ring
-from infrastructure.ports import Unavailable
+from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
 from infrastructure.redis import client as redis_client
@@ -76,8 +76,10 @@ class Submitter:
         return await self._batcher.put(new_job(tenant_id, command, terms))
 
     async def submit_all(self, jobs: Sequence[NewJob]) -> list[Submission]:
-        """The same for many at once: they are committed together, in the order given."""
-        return list(await self._store(jobs))
+        """The same for many at once: all of them are committed together, or none."""
+        submissions = await self._insist(jobs)
+        self._follow_up(jobs, submissions)
+        return submissions
 
     async def close(self) -> None:
         await self._batcher.drain()
@@ -85,14 +87,27 @@ class Submitter:
             await asyncio.wait(self._ringing)
         await self._announcer.close()
 
-    async def _store(self, jobs: Sequence[NewJob]) -> Sequence[Submission]:
-        submissions = await self._insist(jobs)
+    async def _store(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
+        submissions = await self._keep(jobs)
+        self._follow_up(jobs, submissions)
+        return submissions
+
+    def _follow_up(self, jobs: Sequence[NewJob], submissions: Sequence[Submission | Unstorable]) -> None:
         metrics.batch_sent(metrics.Lane.SUBMIT, len(jobs))
         accepted = [job for job, outcome in zip(jobs, submissions, strict=True) if isinstance(outcome, Accepted)]
         self._count(accepted)
         self._announcer.tell(job.tenant_id for job in accepted)
         self._ring([Ring(job.id, job.kind, job.queue, job.priority) for job in accepted if job.run_at is None])
-        return submissions
+
+    async def _keep(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
+        try:
+            return await self._insist(jobs)
+        except Unstorable as error:
+            # One submission must not spoil those that happened to come at the same moment.
+            if len(jobs) == 1:
+                return [error]
+            middle = len(jobs) // 2
+            return [*await self._keep(jobs[:middle]), *await self._keep(jobs[middle:])]
 
     async def _insist(self, jobs: Sequence[NewJob]) -> list[Submission]:
         # The ids are ours, so a batch whose answer was lost can be sent again: it is stored once.

@@ -34,7 +34,6 @@ class ProcessDocument(Command):
 
     kind: ClassVar[str] = "ai.process_document"
     queue: ClassVar[Queue] = Queue.AI
-    time_limit_seconds: ClassVar[float] = 120.0
 
     title: Title
     """What people call the document. It comes back with the result and isn't read for facts."""
@@ -98,14 +97,13 @@ def _values(facts: FreeJson) -> Iterator[str | int | float | None]:
 
 
 def _bounded(facts: dict[str, FreeJson]) -> dict[str, FreeJson]:
-    values = characters = 0
-    for value in _values(facts):
-        values += 1
+    characters = 0
+    for count, value in enumerate(_values(facts), start=1):
         if isinstance(value, str):
             characters += len(value)
         elif isinstance(value, int) and abs(value) > MAX_FACT_INTEGER:
             raise ValueError("a whole number beyond 10^15 must be sent as a string")
-        if values > MAX_FACT_VALUES:
+        if count > MAX_FACT_VALUES:
             raise ValueError(f"more than {MAX_FACT_VALUES:,} names and values; send fewer facts")
         if characters > MAX_FACT_CHARACTERS:
             raise ValueError(f"more than {MAX_FACT_CHARACTERS:,} characters in all; send fewer facts")
@@ -134,7 +132,7 @@ class GenerateDocument(Command):
     """A built-in template. Give this or `sections`."""
     sections: Annotated[tuple[SectionTemplate, ...], Field(min_length=1, max_length=50)] | None = None
     """Your own wording, in order. Give this or `template`."""
-    facts: Facts = {}
+    facts: Facts = Field(default_factory=dict)
     """What the wording may mention. A null or a blank string counts as not given."""
     language: WritingLanguage = WritingLanguage.ENGLISH
     """Chooses a built-in template's wording, and how amounts, numbers and dates are written."""
@@ -166,7 +164,6 @@ class AnalyzeContent(Command):
 
     kind: ClassVar[str] = "ai.analyze_content"
     queue: ClassVar[Queue] = Queue.AI
-    time_limit_seconds: ClassVar[float] = 120.0
 
     text: DocumentText
     """Plain text or Markdown. Offsets in the result count its Unicode code points from 0."""

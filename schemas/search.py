@@ -11,7 +11,6 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, fi
 
 from schemas.commands import Command, Queue
 from schemas.model import Model
-from schemas.unions import UNTAGGED
 
 MOST_BODY_CHARACTERS = 200_000
 MOST_LEVELS = 16
@@ -144,7 +143,7 @@ class NoneOf(Model):
     clauses: Clauses
 
 
-Match = Annotated[AllTerms | Phrase | Prefix | AllOf | AnyOf | NoneOf, Field(discriminator="op"), UNTAGGED]
+Match = Annotated[AllTerms | Phrase | Prefix | AllOf | AnyOf | NoneOf, Field(discriminator="op")]
 
 
 class Period(Model):

@@ -17,7 +17,6 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from schemas.commands import Command, Queue
 from schemas.model import FreeJson, Model
 from schemas.problems import Problem
-from schemas.unions import UNTAGGED
 
 MOST_STATES = 100
 MOST_RULES = 20
@@ -173,7 +172,7 @@ class Fail(_Ending):
     cause: Annotated[str, Field(max_length=1_000)] = ""
 
 
-State = Annotated[Task | Pass | Choice | Succeed | Fail, Field(discriminator="type"), UNTAGGED]
+State = Annotated[Task | Pass | Choice | Succeed | Fail, Field(discriminator="type")]
 
 
 class Definition(StatesLanguage):
@@ -252,10 +251,9 @@ class StepTaken(Model):
     """The job a Task ran; none for the other states."""
 
 
-class WorkflowInstance(Model):
-    """An instance as it stands now."""
+class InstanceState(Model):
+    """How far an instance has come."""
 
-    id: UUID
     status: InstanceStatus
     state: str
     """Where it is, or where it ended."""
@@ -263,6 +261,12 @@ class WorkflowInstance(Model):
     """What the current state sees as `$`; the output once it has succeeded."""
     steps: tuple[StepTaken, ...]
     problem: Problem | None = None
+
+
+class WorkflowInstance(InstanceState):
+    """An instance as it stands now."""
+
+    id: UUID
     version: int
     """Rises with every change."""
     created_at: datetime

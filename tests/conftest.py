@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import psycopg
@@ -18,9 +19,16 @@ TEMPLATE = "bucatini_template"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def server_folder() -> Iterator[Path]:
+    """Not one of pytest's own folders: a second pytest closes those to the system user PostgreSQL runs as under root."""
+    with TemporaryDirectory(prefix="bucatini-tests-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[PostgresServer]:
     """One server for the session, with a migrated database to copy. A test that kills it starts it again."""
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+    with postgres_server(server_folder / "postgres") as server:
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
         migrate(_address(server.url, TEMPLATE))
@@ -28,8 +36,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 
 
 @pytest.fixture(scope="session")
-def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+def redis_process(server_folder: Path) -> Iterator[RedisServer]:
+    with redis_server(server_folder / "redis") as server:
         yield server
 
 

@@ -61,6 +61,7 @@ class Gather(Command):
 class MarkLeft(DomainEvent):
     type: ClassVar[str] = "probe.mark_left"
     attempt: int
+    note: str = ""
 
 
 class Gathered(DomainEvent):
@@ -85,6 +86,8 @@ async def misbehave(command: Misbehave, run: Run) -> MarkLeft:
             raise Refused(Problem.of("no-way", "This can't be done", 422, "whatever you try"))
         case "ask for patience":
             raise Unavailable("the probe asks for patience", retry_after_seconds=1.5)
+        case "return a null character":
+            return MarkLeft(attempt=run.attempt).model_copy(update={"note": "\x00"})
         case "exit":
             sys.exit("a handler must not end the worker")
         case "kill the process":

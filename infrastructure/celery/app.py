@@ -40,7 +40,7 @@ def _options(redis_url: str) -> dict[str, Any]:
         "accept_content": ["json"],
         # Late, so that the window counts what runs; an early ack would let one worker swallow the queue.
         "task_acks_late": True,
-        "worker_prefetch_multiplier": 2,
+        "worker_prefetch_multiplier": 4,
         "worker_send_task_events": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,

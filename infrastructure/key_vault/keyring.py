@@ -15,6 +15,7 @@ from infrastructure.key_vault.sealing import KEY_BYTES, TenantKeyMaterial, key_i
 from infrastructure.ports import KeyVault, Unavailable, WrappedKey
 
 MOST_KEYS = 10_000
+MOST_FETCHES = 3
 
 T = TypeVar("T")
 
@@ -81,10 +82,16 @@ class Keyring:
         self._active.pop(tenant_id, None)
 
     async def _active_key(self, tenant_id: UUID) -> TenantKeyMaterial:
-        known = self._active.get(tenant_id)
-        if known is None or self._clock() >= known[1]:
-            known = await self._once(tenant_id, lambda: self._fetch_active(tenant_id))
-        return await self._key(tenant_id, known[0])
+        for _ in range(MOST_FETCHES):
+            known = self._active.get(tenant_id)
+            if known is None or self._clock() >= known[1]:
+                known = await self._once(tenant_id, lambda: self._fetch_active(tenant_id))
+            key = await self._key(tenant_id, known[0])
+            if self._clock() < known[1]:
+                return key
+        raise Unavailable(
+            f"which key is active takes longer to learn than it may be believed: {self._active_seconds} s"
+        )
 
     async def _fetch_active(self, tenant_id: UUID) -> tuple[int, float]:
         # Counted from before the question, so that an answer that was long under way is old when it comes.
@@ -125,9 +132,14 @@ class Keyring:
         fetching: asyncio.Task[T] | None = self._fetching.get(name)
         if fetching is None:
             fetching = self._fetching[name] = asyncio.create_task(fetch())
-            fetching.add_done_callback(lambda _: self._fetching.pop(name, None))
+            fetching.add_done_callback(lambda fetched: self._forget_fetch(name, fetched))
         # Shielded: one caller that is cancelled mustn't take the answer from the others.
         return await asyncio.shield(fetching)
+
+    def _forget_fetch(self, name: UUID | tuple[UUID, int], fetched: "asyncio.Task[Any]") -> None:
+        del self._fetching[name]
+        if not fetched.cancelled():
+            fetched.exception()  # Read here, for when every caller was cancelled and nobody else will.
 
 
 Name = TypeVar("Name")

@@ -1,6 +1,6 @@
 """Makes the checkout's own Python environment, `.venv`, from a lock. Any Python ≥ 3.11 runs it; it imports nothing of ours.
 
-    python3 -I infrastructure/local_stack/environment.py requirements.lock
+python3 -I infrastructure/local_stack/environment.py requirements.lock
 """
 
 import hashlib
@@ -67,7 +67,9 @@ def _runs(program: Path) -> bool:
 def _create() -> None:
     if find_spec("ensurepip") is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        sys.exit(f"{sys.executable} can't make environments: install python{version}-venv (Debian, Ubuntu) and try again")
+        sys.exit(
+            f"{sys.executable} can't make environments: install python{version}-venv (Debian, Ubuntu) and try again"
+        )
     venv.create(ENVIRONMENT, clear=True, symlinks=True, with_pip=True)
 
 
@@ -119,7 +121,7 @@ def _uv(command: str, *arguments: str | Path) -> bool:
 
 
 def _pip(*arguments: str | Path) -> None:
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*command, "--require-hashes", "--only-binary", ":all:", *arguments], check=False).returncode:
         sys.exit("pip could not install the packages: the message above says why (a network or a proxy, most often)")
 

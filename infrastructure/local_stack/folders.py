@@ -24,7 +24,9 @@ def usable(folder: Path) -> Path:
         resolved = folder.resolve(strict=True)
         room = shutil.disk_usage(resolved).free
     except OSError as error:
-        raise PartFailed(f"{folder} can't be made ({error.strerror}): choose another place with BUCATINI_HOME") from None
+        raise PartFailed(
+            f"{folder} can't be made ({error.strerror}): choose another place with BUCATINI_HOME"
+        ) from None
     if not os.access(resolved, os.R_OK | os.W_OK | os.X_OK):
         raise PartFailed(f"{folder} can't be written by this user: choose another place with BUCATINI_HOME")
     if room < ROOM_BYTES:
@@ -57,7 +59,8 @@ def _known(user_name: str) -> pwd.struct_passwd | None:
 
 def _made(user_name: str) -> pwd.struct_passwd | None:
     with suppress(OSError):
-        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", user_name], capture_output=True)
+        command = ["useradd", "--system", "--shell", "/usr/sbin/nologin", user_name]
+        subprocess.run(command, capture_output=True, check=False)
     return _known(user_name)
 
 
@@ -67,4 +70,6 @@ def open_way_to(folder: Path, tell: Callable[[str], None]) -> None:
         mode = above.stat().st_mode
         if not mode & PASS_THROUGH:
             above.chmod(stat.S_IMODE(mode) | PASS_THROUGH)
-            tell(f"users may now pass through {above} (chmod o+x): PostgreSQL runs as {POSTGRES_USER}, since it refuses root")
+            tell(
+                f"users may now pass through {above} (chmod o+x): PostgreSQL runs as {POSTGRES_USER}, since it refuses root"
+            )

@@ -46,6 +46,8 @@ SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "checkpoint_timeout": "15min",
+    # One careless query may sort and spill this much, and no more: without it, it fills the machine's disk.
+    "temp_file_limit": "1GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # Statements and their errors quote documents. They go to the client that sent them, never to the log.
@@ -91,6 +93,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Returns when it accepts connections; makes the data folder at the first start. PartFailed says why it can't."""
+        if self._running and self._running.exit_code is None:
+            return
         self._user = unprivileged_user()
         if self._user:
             open_way_to(self.folder, self._tell)
@@ -122,24 +126,29 @@ class PostgresServer:
 
     def _stop_earlier_run(self) -> None:
         left = stop_leftover(self._process_file, (FAST, IMMEDIATE), grace_seconds=20.0)
-        left = left or self._stop_named_in_pid_file()
+        left = self._settle_pid_file() or left
         if left:
             self._tell(f"PostgreSQL of an earlier run (process {left}) was still running and is stopped")
 
-    def _stop_named_in_pid_file(self) -> int | None:
+    def _settle_pid_file(self) -> int | None:
+        """Ends the server that PostgreSQL's own file names, and returns its process id; a stale file is removed."""
         pid_file = self._data / "postmaster.pid"
         try:
-            pid = int(pid_file.read_text().splitlines()[0])
-            process = psutil.Process(pid)
-            ours = process.name() == "postgres" and str(self._data) in process.cmdline()
+            process = psutil.Process(int(pid_file.read_text().splitlines()[0]))
         except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
             return None  # PostgreSQL itself sees that no such process runs, and starts.
+        ours = self._serves_our_data(process)
         if ours:
-            end(identity(pid), (FAST, IMMEDIATE), grace_seconds=20.0)
-            return pid
-        # Another program has the number by now, and PostgreSQL would take it for an earlier self.
+            end(identity(process.pid), (FAST, IMMEDIATE), grace_seconds=20.0)
+        # Whatever has the number now, a zombie or another program, PostgreSQL would take it for its earlier self.
         pid_file.unlink(missing_ok=True)
-        return None
+        return process.pid if ours else None
+
+    def _serves_our_data(self, process: psutil.Process) -> bool:
+        try:
+            return process.name() == "postgres" and str(self._data) in process.cmdline()
+        except psutil.NoSuchProcess:  # A zombie says so too.
+            return False
 
     def _check_version(self) -> None:
         try:
@@ -189,14 +198,14 @@ class PostgresServer:
         running = Running(self._server())
         try:
             running.await_ready(lambda: self._accepts(running.pid), within_seconds=READY_SECONDS)
-        except PartFailed as failure:
+        except PartFailed:
             running.kill()
             if running.said("is still in use"):
                 self._end_backends()
                 return False
             if running.said("No space left on device"):
                 raise PartFailed(f"PostgreSQL can't start: the disk of {self._data} is full. Free some space") from None
-            raise failure
+            raise
         remember(running.pid, self._process_file)
         self._running = running
         return True

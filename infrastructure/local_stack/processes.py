@@ -79,13 +79,18 @@ class Running:
 
     def await_ready(self, ready: Callable[[], bool], *, within_seconds: float) -> None:
         """Returns when the condition holds. PartFailed, with the end of the log, when the process or the time ends."""
-        deadline = self.started_at + within_seconds
-        while not ready():
-            if self.exit_code is not None:
-                raise PartFailed(self.told(f"{self.program.name} ended at its start ({self.ending()})"))
-            if time.monotonic() > deadline:
-                raise PartFailed(self.told(f"{self.program.name} was not ready within {within_seconds:.0f} s"))
+        while not self.is_ready(lambda _: ready(), within_seconds=within_seconds):
             time.sleep(POLL_SECONDS)
+
+    def is_ready(self, ready: "Callable[[Running], bool]", *, within_seconds: float) -> bool:
+        """Whether the condition holds now. PartFailed, with the end of the log, when the process or the time is over."""
+        if ready(self):
+            return True
+        if self.exit_code is not None:
+            raise PartFailed(self.told(f"{self.program.name} ended at its start ({in_words(self.exit_code)})"))
+        if time.monotonic() > self.started_at + within_seconds:
+            raise PartFailed(self.told(f"{self.program.name} was not ready within {within_seconds:.0f} s"))
+        return False
 
     def await_end(self, *, within_seconds: float) -> None:
         """Returns when it has ended well. PartFailed, with the end of the log, when it failed or was ended for its slowness."""
@@ -95,7 +100,7 @@ class Running:
             self.kill()
             raise PartFailed(self.told(f"{self.program.name} took longer than {within_seconds:.0f} s")) from None
         if code:
-            raise PartFailed(self.told(f"{self.program.name} failed ({self.ending()})"))
+            raise PartFailed(self.told(f"{self.program.name} failed ({in_words(self.exit_code)})"))
 
     def ask_to_end(self) -> None:
         self._send(self.program.stop_signals[0])
@@ -125,11 +130,6 @@ class Running:
         end = self._written().rstrip().splitlines()[-15:]
         return "\n  ".join([f"{fact}; its log {self.program.log} ends:", *end]) if end else f"{fact} and logged nothing"
 
-    def ending(self) -> str:
-        """How it ended, in words."""
-        code = self.exit_code or 0
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
     def _send(self, stop_signal: signal.Signals) -> None:
         if self.exit_code is None:
             self._process.send_signal(stop_signal)
@@ -142,6 +142,13 @@ class Running:
                 return log.read().decode(errors="replace")
         except OSError:
             return ""
+
+
+def in_words(exit_code: int | None) -> str:
+    """How a process ended."""
+    if exit_code is None:
+        return "still running"
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
 
 
 def _tethered(program: Program) -> list[str]:
@@ -212,6 +219,13 @@ def stop_leftover(file: Path, stop_signals: tuple[signal.Signals, ...], *, grace
     end(known, stop_signals, grace_seconds=grace_seconds)
     file.unlink(missing_ok=True)
     return known.pid if left else None
+
+
+def ask_to_end(known: Identity) -> None:
+    """Sends SIGTERM to a process that isn't our child, if it is still there and may be asked."""
+    with suppress(psutil.Error):
+        if (process := living(known)) is not None:
+            process.terminate()
 
 
 def end(known: Identity, stop_signals: tuple[signal.Signals, ...], *, grace_seconds: float) -> None:

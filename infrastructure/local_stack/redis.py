@@ -61,6 +61,8 @@ class RedisServer:
 
     def start(self) -> None:
         """Returns when it answers. PartFailed says why it can't."""
+        if self._running and self._running.exit_code is None:
+            return
         stop_leftover(self._process_file, (signal.SIGTERM,), grace_seconds=10.0)
         running = Running(self._server())
         try:

@@ -9,6 +9,7 @@ from events.ai import Amount
 _CODE = (
     "EUR|USD|GBP|CHF|JPY|CNY|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|CAD|AUD|NZD|SGD|HKD|INR|ZAR|BRL|MXN|KRW|AED|SAR|ILS"
 )
+CURRENCY_CODES = frozenset(_CODE.split("|"))
 _LETTERED_SIGNS = {
     "US$": "USD",
     "CA$": "CAD",

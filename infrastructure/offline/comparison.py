@@ -21,8 +21,10 @@ def comparison_of(text: tuple[Sentence, ...], reference: tuple[Sentence, ...]) -
     """What was added to, removed from and changed in the reference, in the order of the text that has it."""
     added, removed, unchanged = _leftovers(text, reference)
     changed = sorted(_pairs(removed[:MOST_PAIRED], added[:MOST_PAIRED]), key=lambda pair: pair.after.offset)
-    came = [_quote(s) for s in added if s.offset not in {pair.after.offset for pair in changed}]
-    went = [_quote(s) for s in removed if s.offset not in {pair.before.offset for pair in changed}]
+    changed_after = {pair.after.offset for pair in changed}
+    changed_before = {pair.before.offset for pair in changed}
+    came = [_quote(sentence) for sentence in added if sentence.offset not in changed_after]
+    went = [_quote(sentence) for sentence in removed if sentence.offset not in changed_before]
     alike = unchanged + sum(pair.similarity for pair in changed)
     everything = unchanged + len(changed) + len(came) + len(went)
     return Comparison(

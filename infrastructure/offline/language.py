@@ -27,11 +27,6 @@ def language_of(text: str) -> Language:
     )
 
 
-def primary(tag: str) -> str:
-    """`de` of `de-CH`: the part that rules and word lists are chosen by."""
-    return tag.partition("-")[0].lower()
-
-
 @cache
 def identifier() -> LanguageIdentifier:
     """The model, read once a process: unpacking it costs about a second."""

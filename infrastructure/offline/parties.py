@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from events.ai import DefinedTerm, Party
 from infrastructure.offline import lists
@@ -39,7 +39,9 @@ def parties_in(text: str, terms: list[DefinedTerm]) -> list[Party]:
     roles = [term for term in terms if term.definition is None and _is_role(term.text)]
     placed = _with_defined_roles(companies, roles)
     claimed = {mention.role for mention in placed}
-    persons = [person for term in roles if term.text not in claimed for person in _person(text, term, placed)]
+    persons = [
+        person for term in roles if _bare_role(term.text) not in claimed for person in _person(text, term, placed)
+    ]
     labelled = [mention if mention.role else _with_label(text, mention) for mention in placed]
     return _merged(text, sorted(labelled + persons, key=lambda mention: mention.start))
 
@@ -49,8 +51,18 @@ def _is_role(term: str) -> bool:
     return bool(words) and len(words) <= 4 and (words[-1] in _ROLES or words[-1] == "party" and len(words) > 1)
 
 
+_ARTICLE = re.compile(r"(?:the|le|la|les|der|die|das)\s|l['’]", re.IGNORECASE)
+
+
+def _bare_role(term: str) -> str:
+    article = _ARTICLE.match(term)
+    return term[article.end() :] if article else term
+
+
 _TOKEN = re.compile(r"\S+")
 _EDGE = '*_|("“„«'
+_LIST_MARK = re.compile(r"\(?[a-z0-9]{1,4}[.)]")
+_BEFORE_OF = frozenset({"Bank", "House", "Institute", "Port", "Trust", "University"})
 
 
 def _companies(text: str) -> Iterator[_Mention]:
@@ -66,30 +78,41 @@ def _companies(text: str) -> Iterator[_Mention]:
 
 
 def _name_start(text: str, begin: int, end: int) -> int | None:
-    tokens = list(_TOKEN.finditer(text, begin, end))
-    if begin and tokens and tokens[0].start() == begin and not text[begin - 1].isspace():
-        tokens = tokens[1:]
     start: int | None = None
     following = end
-    for place, token in enumerate(reversed(tokens[-LONGEST_NAME_WORDS:])):
-        word = token.group()
+    tokens = list(_TOKEN.finditer(text, begin, end))[-LONGEST_NAME_WORDS:]
+    for place in range(len(tokens) - 1, -1, -1):
+        token, word = tokens[place], tokens[place].group()
         bare = word.lstrip(_EDGE)
-        if (
-            text.count("\n", token.end(), following) > 1
-            or not bare
-            or (place and bare[-1] in '.;:,!?)”"' and len(bare) > 2)
-        ):
+        last = place == len(tokens) - 1
+        if _parted(text, token, following, bare, last=last):
             break
-        if bare[0].isupper() or bare[0].isdigit() and place:
-            if bare.casefold() in _NOT_NAMES:
-                break
+        if bare[0].isupper() or bare[0].isdigit() and not last:
             start = token.end() - len(bare)
-        elif bare.casefold() not in _CONNECTORS or not place:
+        elif last or not _connects(bare, tokens[place - 1].group() if place else ""):
             break
         if len(bare) != len(word):
             break
         following = token.start()
     return start
+
+
+def _parted(text: str, token: re.Match[str], following: int, bare: str, *, last: bool) -> bool:
+    """Whether something stands between this word and the name: a blank line, a stop, or that it can't be in a name."""
+    return (
+        not bare
+        or text.count("\n", token.end(), following) > 1
+        or _LIST_MARK.fullmatch(bare) is not None
+        or bare.casefold() in _NOT_NAMES
+        or not last
+        and len(bare) > 2
+        and bare[-1] in '.;:,!?)”"'
+    )
+
+
+def _connects(word: str, before: str) -> bool:
+    """ "Bank of Leith plc" is one name; in "Ann Lee of Leith plc" the name is "Leith plc"."""
+    return before.lstrip(_EDGE) in _BEFORE_OF if word == "of" else word.casefold() in _CONNECTORS
 
 
 def _with_defined_roles(companies: list[_Mention], roles: list[DefinedTerm]) -> list[_Mention]:
@@ -101,7 +124,7 @@ def _with_defined_roles(companies: list[_Mention], roles: list[DefinedTerm]) -> 
         if place < 0 or placed[place].role or role.offset - placed[place].end > ROLE_REACH_CHARACTERS:
             continue
         mention = placed[place]
-        placed[place] = _Mention(mention.start, mention.end, mention.name, mention.form, role.text)
+        placed[place] = replace(mention, role=_bare_role(role.text))
     return placed
 
 
@@ -112,10 +135,9 @@ def _with_label(text: str, mention: _Mention) -> _Mention:
     """As in `Landlord: Acme Ltd`, or the same in a table's row."""
     line = text[max(text.rfind("\n", 0, mention.start) + 1, mention.start - 80) : mention.start]
     label = _LABEL.fullmatch(line)
-    if label is None or not _is_role(label["label"].removeprefix("The ").removeprefix("the ")):
+    if label is None or not _is_role(label["label"]):
         return mention
-    role = label["label"].removeprefix("The ").removeprefix("the ")
-    return _Mention(mention.start, mention.end, mention.name, mention.form, role)
+    return replace(mention, role=_bare_role(label["label"]))
 
 
 _PERSON = re.compile(
@@ -123,7 +145,7 @@ _PERSON = re.compile(
     r"[A-ZÀ-ÖØ-Þ][\w’'-]{1,30}(?:[ \n](?:[A-ZÀ-Þ]\.|van|von|de|der|[A-ZÀ-ÖØ-Þ][\w’'-]{1,30})){1,4}"
 )
 _PERSON_REACH_CHARACTERS = 300
-_CLAUSE_OPENER = re.compile(r"(?:\A|\n|\b(?:between|and|by|und|zwischen|et|entre)|[:(]|\d\))\W{0,6}\Z", re.IGNORECASE)
+_CLAUSE_OPENER = re.compile(r"(?:\A|\n|\b(?:between|and|by|und|zwischen|et|entre)|:|\d\))[\s*_]{0,6}\Z", re.IGNORECASE)
 
 
 def _person(text: str, role: DefinedTerm, companies: list[_Mention]) -> Iterator[_Mention]:
@@ -133,7 +155,9 @@ def _person(text: str, role: DefinedTerm, companies: list[_Mention]) -> Iterator
     for match in _PERSON.finditer(text, begin, role.offset):
         ahead = text[max(begin, match.start() - 12) : match.start()]
         if _CLAUSE_OPENER.search(ahead):
-            yield _Mention(match.start(), match.end(), " ".join(match.group().split()), form=None, role=role.text)
+            yield _Mention(
+                match.start(), match.end(), " ".join(match.group().split()), form=None, role=_bare_role(role.text)
+            )
             return
 
 
@@ -145,7 +169,7 @@ def _merged(text: str, mentions: list[_Mention]) -> list[Party]:
         Party(
             text=text[first.start : first.end],
             offset=first.start,
-            name=first.name,
+            name=next((mention.name for mention in all_mentions if not mention.name.isupper()), first.name),
             legal_form=first.form,
             role=next((mention.role for mention in all_mentions if mention.role), None),
             mentions=len(all_mentions),

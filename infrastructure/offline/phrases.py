@@ -7,10 +7,14 @@ occurs. It is given whole words only, one sentence to a line, so that no pattern
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from yake import DataCore  # type: ignore[import-untyped]  # It ships no types.
+from yake import ComposedWord, DataCore  # type: ignore[import-untyped]  # It ships no types.
 
 from events.ai import KeyPhrase
+from infrastructure.offline import lists
+from infrastructure.offline.amounts import CURRENCY_CODES
+from infrastructure.offline.months import MONTHS
 from infrastructure.offline.sentences import Sentence
 from infrastructure.offline.words import stopwords, words_in
 
@@ -22,17 +26,39 @@ MOST_LOOKED_AT = 400
 
 
 def phrases_of(text: str, sentences: tuple[Sentence, ...], language: str) -> tuple[KeyPhrase, ...]:
-    """Up to 15 phrases of one to three words, best first, each with its first place in the text."""
+    """Up to 15 phrases of one to three words, best first, each with its first place in the text.
+
+    YAKE favours rare words, so phrases that the text repeats come first, and names before other phrases that occur once.
+    """
     core = DataCore(
-        text="\n\n".join(_clean(sentences)),
-        stopword_set=set(stopwords(language)),
+        # Without a stop, or after what might be an abbreviation, two lines would be taken for one sentence.
+        text="!\n\n".join(_clean(sentences)),
+        stopword_set=set(stopwords(language) | _NEVER_AT_AN_EDGE),
         config={"windows_size": 1, "n": LONGEST_PHRASE_WORDS},
     )
     core.build_single_terms_features()
     core.build_mult_terms_features()
-    valid = [candidate for candidate in core.candidates.values() if candidate.is_valid()]
-    ranked = sorted((max(float(candidate.h), 0.0), str(candidate.kw)) for candidate in valid)
-    return tuple(_distinct(text, ranked[:MOST_LOOKED_AT]))
+    candidates = [
+        _Candidate(_rank(c), max(float(c.h), 1e-12), str(c.kw)) for c in core.candidates.values() if c.is_valid()
+    ]
+    return tuple(_distinct(text, sorted(candidates)[:MOST_LOOKED_AT]))
+
+
+_NEVER_AT_AN_EDGE = frozenset(MONTHS) | frozenset(code.lower() for code in CURRENCY_CODES)
+_MEASURES = lists.words("measures")
+
+
+class _Candidate(NamedTuple):
+    rank: int
+    score: float
+    """Lower is better."""
+    phrase: str
+
+
+def _rank(candidate: ComposedWord) -> int:
+    if candidate.tf > 1:
+        return 0
+    return 1 if all(word[:1].isupper() for word in candidate.kw.split()) else 2
 
 
 def _clean(sentences: tuple[Sentence, ...]) -> Iterator[str]:
@@ -54,27 +80,31 @@ def _clean(sentences: tuple[Sentence, ...]) -> Iterator[str]:
             yield " ".join(parts).capitalize() if sentence.text.isupper() else " ".join(parts)
 
 
-def _distinct(text: str, ranked: list[tuple[float, str]]) -> Iterator[KeyPhrase]:
+def _distinct(text: str, candidates: list[_Candidate]) -> Iterator[KeyPhrase]:
     """Without those whose words are all in a better one, or that say a better one and more."""
     taken: list[frozenset[str]] = []
-    for score, phrase in ranked:
-        words = frozenset(_stem(word) for word in phrase.casefold().split())
-        if any(words <= other or other <= words for other in taken):
+    for candidate in candidates:
+        words = frozenset(_stem(word) for word in candidate.phrase.casefold().split())
+        if words <= _MEASURES or any(words <= other or other <= words for other in taken):
             continue
-        places = _places(text, phrase)
+        places = _places(text, candidate.phrase)
         if not places:
             continue
-        first = places[0]
         taken.append(words)
+        # A heading in capitals shows a phrase less well than the sentence after it.
+        shown = next((place for place in places if not place.group().isupper()), places[0])
         yield KeyPhrase(
-            text=first.group(), offset=first.start(), relevance=round(1.0 / (1.0 + score), 3), occurrences=len(places)
+            text=shown.group(),
+            offset=shown.start(),
+            relevance=round(1.0 - (len(taken) - 1) / MOST_PHRASES, 2),
+            occurrences=len(places),
         )
         if len(taken) == MOST_PHRASES:
             return
 
 
 def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 4 and word.endswith("s") else word
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def _places(text: str, phrase: str) -> list[re.Match[str]]:

@@ -44,14 +44,16 @@ def prose_in(text: str) -> tuple[Sentence, ...]:
     return tuple(sentence for sentence in sentences_in(text) if sentence.block is Block.PROSE)
 
 
-_ITEM = re.compile(
-    r"[ \t]{0,12}(?:[-*+•–—]|\(?[a-zA-Z0-9]{1,4}\)|\d{1,3}\.|\d{1,3}(?:\.\d{1,3}){1,4}\.?|§\s?\d{1,4})[ \t]+"
-)
+_BULLET = re.compile(r"[ \t]{0,12}(?:[-*+•–—]|\(?[a-zA-Z0-9]{1,4}\))[ \t]+")
+_NUMBER = re.compile(r"[ \t]{0,12}(?:\d{1,3}\.|\d{1,3}[A-Z]?(?:\.\d{1,3}){1,4}\.?|§\s?\d{1,4})[ \t]+")
 _QUOTE_MARK = re.compile(r"[ \t]{0,3}>[ \t]?")
+_LABEL = re.compile(r"\*\*[^*\n]{1,40}:\*\*\s|[^\W\d_][\w /-]{0,30}:(?:[ \t]{2,}|$)")
+_WIDE_GAP = re.compile(r"\S[ ]{3,}\S")
 _NUMBERED_TITLE = re.compile(
-    r"(?:\d{1,3}(?:\.\d{1,3}){0,4}\.?|[IVXLC]{1,6}\.|§\s?\d{1,4}|Art(?:icle|ikel|\.)\s?\d{1,3})\s"
+    r"(?:\d{1,3}[A-Z]?(?:\.\d{1,3}){0,4}\.?|[IVXLC]{1,6}\.|§\s?\d{1,4}|(?i:Art(?:icle|ikel|\.))\s?\d{1,3})\s"
 )
 _LONGEST_TITLE_CHARACTERS = 90
+_DEEP_INDENT = " " * 12
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, Block]]:
@@ -61,35 +63,40 @@ def _blocks(text: str) -> Iterator[tuple[int, int, Block]]:
     for line in text.splitlines(keepends=True):
         start, offset = offset, offset + len(line)
         bare = line.strip()
-        alone = _alone(bare, begins=open_from is None)
-        marker = None if alone else _ITEM.match(line) or _QUOTE_MARK.match(line)
+        alone = _alone(line, bare, begins=open_from is None)
+        marker = None if alone else _marker(line, mid_sentence=open_from is not None and text[open_to - 1] not in ".;:")
         if open_from is not None and (not bare or alone or marker):
             yield open_from, open_to, Block.PROSE
             open_from = None
-        if not bare:
-            continue
         if alone:
             yield start, offset, alone
-            continue
-        if open_from is None:
-            open_from = start + (marker.end() if marker else 0)
-        open_to = offset
+        elif bare:
+            if open_from is None:
+                open_from = start + (marker.end() if marker else 0)
+            open_to = start + len(line.rstrip())
     if open_from is not None:
         yield open_from, open_to, Block.PROSE
 
 
-def _alone(line: str, *, begins: bool) -> Block | None:
+def _marker(line: str, *, mid_sentence: bool) -> re.Match[str] | None:
+    """The sign before a list item or a clause. A number that opens a wrapped line, as in "at⏎10.00 a.m.", is none."""
+    return _BULLET.match(line) or _QUOTE_MARK.match(line) or (None if mid_sentence else _NUMBER.match(line))
+
+
+def _alone(line: str, bare: str, *, begins: bool) -> Block | None:
     """What a line that belongs to no paragraph is. Titles without a mark count only where a paragraph could begin."""
-    if not line:
+    if not bare:
         return None
-    if line.startswith("#"):
+    if bare.startswith("#"):
         return Block.HEADING
-    if line.count("|") >= 2 or "\t" in line or not WORD.search(line):
+    if bare.count("|") >= 2 or "\t" in bare or _LABEL.match(bare) or not WORD.search(bare):
         return Block.TABLE
-    if begins and len(line) <= _LONGEST_TITLE_CHARACTERS and line[-1] not in '.;:,!?)”"»':
-        if line.isupper() or line.startswith("**") and line.endswith("**"):
+    if _WIDE_GAP.search(bare) or begins and line.startswith(_DEEP_INDENT):
+        return Block.TABLE
+    if begins and len(bare) <= _LONGEST_TITLE_CHARACTERS and bare[-1] not in '.;:,!?)”"»':
+        if bare.isupper() or bare.startswith("**") and bare.endswith("**"):
             return Block.HEADING
-        if _NUMBERED_TITLE.match(line) and len(line.split()) <= 9:
+        if _NUMBERED_TITLE.match(bare) and len(bare.split()) <= 9:
             return Block.HEADING
     return None
 

@@ -34,6 +34,7 @@ class _Candidate:
 def summary_of(prose: tuple[Sentence, ...], language: str) -> tuple[SummarySentence, ...]:
     """Three to eight sentences of the text, in its order; fewer if it has no more."""
     candidates = _scored(prose, language)
+    candidates = [candidate for candidate in candidates if _complete(candidate.sentence.text)] or candidates
     picks = min(max(len(candidates) // SENTENCES_PER_PICK, FEWEST_PICKS), MOST_PICKS)
     chosen = _varied(sorted(candidates, key=lambda candidate: -candidate.score)[:CANDIDATES], picks)
     return tuple(
@@ -42,6 +43,11 @@ def summary_of(prose: tuple[Sentence, ...], language: str) -> tuple[SummarySente
         )
         for candidate in sorted(chosen, key=lambda candidate: candidate.sentence.offset)
     )
+
+
+def _complete(sentence: str) -> bool:
+    """List items and cut-off lines say little without what stands around them."""
+    return not sentence[0].islower() and sentence.rstrip("\"'”’»)*_")[-1:] in {".", "!", "?", "…"}
 
 
 def _scored(prose: tuple[Sentence, ...], language: str) -> list[_Candidate]:

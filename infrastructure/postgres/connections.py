@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from infrastructure.ports import Unavailable
+from infrastructure.ports import Unavailable, Unstorable
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 T = TypeVar("T")
@@ -51,7 +51,8 @@ class Line:
         self._turn = asyncio.Lock()
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """What the work returns. Unavailable when PostgreSQL can't be reached or went away on the way.
+        """What the work returns. Unavailable when PostgreSQL can't be reached or went away on the way; Unstorable when
+        it can't hold a value.
 
         The work may then have been committed or not: repeat it only if it is safe to.
         """
@@ -61,6 +62,8 @@ class Line:
             except LOST as error:
                 await self.close()
                 raise Unavailable(f"PostgreSQL ended or refused the connection '{self._name}'") from error
+            except psycopg.DataError as error:
+                raise Unstorable(f"PostgreSQL can't hold a value that '{self._name}' was given") from error
             except BaseException:
                 # A cancelled or failed statement may have left the session in the middle of something.
                 if self._connection is not None and self._connection.info.transaction_status != TransactionStatus.IDLE:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
@@ -60,23 +61,37 @@ class KeyRecord:
 
     id: str
     name: str
-    scopes: tuple[str, ...]
+    scopes: list[str]
     created_at: datetime
     revoked_at: datetime | None
 
 
 _FIND = "SELECT id, tenant_id, secret_hash, scopes FROM api_keys WHERE id = ANY(%s) AND revoked_at IS NULL"
 _ADD = """
-INSERT INTO api_keys (id, tenant_id, name, secret_hash, scopes) VALUES (%s, %s, %s, %s, %s)
+INSERT INTO api_keys (id, tenant_id, name, secret_hash, scopes)
+SELECT %(id)s, %(tenant_id)s, %(name)s, %(secret_hash)s, %(scopes)s
+WHERE (SELECT count(*) FROM api_keys WHERE tenant_id = %(tenant_id)s AND revoked_at IS NULL) < %(most)s
 RETURNING id, name, scopes, created_at, revoked_at
 """
 _LIST = """
 SELECT id, name, scopes, created_at, revoked_at FROM api_keys
 WHERE tenant_id = %s ORDER BY tenant_id DESC, created_at DESC, id LIMIT %s
 """
+_LOCK_ADMINS = f"""
+SELECT id FROM api_keys WHERE tenant_id = %s AND revoked_at IS NULL AND '{ADMIN}' = ANY(scopes) ORDER BY id FOR UPDATE
+"""
 _REVOKE = """
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = %s AND id = %s
 """
+
+
+class Revocation(StrEnum):
+    """What became of it."""
+
+    DONE = "done"
+    UNKNOWN = "unknown"
+    LAST_ADMIN = "last admin"
+    """Refused: nobody of the tenant could make a key again."""
 
 
 def parse_key(key: str) -> Presented | None:
@@ -100,24 +115,28 @@ async def find(connection: Connection, ids: Sequence[str]) -> dict[str, Credenti
     return {row[0]: Credential(row[0], row[1], bytes(row[2]), frozenset(row[3])) for row in rows}
 
 
-async def add(connection: Connection, tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str]) -> KeyRecord:
-    """The new key as it will be listed."""
-    found = await connection.execute(_ADD, (key.id, tenant_id, name, key.secret_hash, list(scopes)))
+async def add(
+    connection: Connection, tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str], *, most: int
+) -> KeyRecord | None:
+    """The new key as it will be listed; None when the tenant has `most` of them already."""
+    found = await connection.execute(_ADD, _added(tenant_id, key, name, scopes, most))
     row = await found.fetchone()
-    assert row is not None, "an insert without a conflict clause returns its row"
-    return _record(row)
+    return None if row is None else KeyRecord(*row)
 
 
 async def listed(connection: Connection, tenant_id: UUID, *, limit: int) -> list[KeyRecord]:
     """The tenant's keys, revoked ones too, the newest first."""
     found = await connection.execute(_LIST, (tenant_id, limit))
-    return [_record(row) for row in await found.fetchall()]
+    return [KeyRecord(*row) for row in await found.fetchall()]
 
 
-async def revoke(connection: Connection, tenant_id: UUID, key_id: str) -> bool:
-    """Whether the tenant has such a key; from now on it opens nothing. Safe to repeat."""
+async def revoke(connection: Connection, tenant_id: UUID, key_id: str) -> Revocation:
+    """From now on the key opens nothing. Safe to repeat. Wants a transaction around it."""
+    admins = await (await connection.execute(_LOCK_ADMINS, (tenant_id,))).fetchall()
+    if admins == [(key_id,)]:
+        return Revocation.LAST_ADMIN
     found = await connection.execute(_REVOKE, (tenant_id, key_id))
-    return found.rowcount > 0
+    return Revocation.DONE if found.rowcount else Revocation.UNKNOWN
 
 
 def create_first_admin_key(database_url: str) -> str | None:
@@ -136,9 +155,16 @@ def create_first_admin_key(database_url: str) -> str | None:
         tenant = connection.execute("SELECT id FROM tenants WHERE name = %s", (DEFAULT_TENANT,)).fetchone()
         assert tenant is not None, "the line above made it"
         key = make_key()
-        connection.execute(_ADD, (key.id, tenant[0], "first admin", key.secret_hash, [ADMIN]))
+        connection.execute(_ADD, _added(tenant[0], key, "first admin", [ADMIN], 1))
     return key.key
 
 
-def _record(row: tuple[str, str, list[str], datetime, datetime | None]) -> KeyRecord:
-    return KeyRecord(row[0], row[1], tuple(row[2]), row[3], row[4])
+def _added(tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str], most: int) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "tenant_id": tenant_id,
+        "name": name,
+        "secret_hash": key.secret_hash,
+        "scopes": list(scopes),
+        "most": most,
+    }

@@ -50,9 +50,7 @@ async def job(connection: Connection, tenant_id: UUID, job_id: UUID) -> Job | No
     return None if row is None else _job(row)
 
 
-async def jobs(
-    connection: Connection, tenant_id: UUID, filters: JobFilters, *, before: UUID, limit: int
-) -> list[Job]:
+async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, before: UUID, limit: int) -> list[Job]:
     """Up to `limit` jobs, the newest first, all older than the job `before`."""
     wanted = {
         "tenant_id": tenant_id,

@@ -1,8 +1,8 @@
 """Settles runs: one statement ends any number of them with their events, each only if its token still holds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from infrastructure.postgres.connections import Connection
@@ -10,8 +10,7 @@ from infrastructure.postgres.submission import NewJob, store
 from schemas.jobs import JobState
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What became of one run. `job_event` tells of the job, `domain_event` of what its work brought about."""
 
     job_id: UUID
@@ -80,8 +79,7 @@ SELECT id, tenant_id, kind, queue, priority FROM u
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A settlement that took effect."""
 
     job_id: UUID
@@ -120,7 +118,7 @@ async def _end(connection: Connection, settlements: Sequence[Settlement], ring_a
     found = await connection.execute(
         _SETTLE, {**_arrays(settlements), "ring_again_seconds": ring_again_seconds}, binary=True
     )
-    return [Settled(*row) for row in await found.fetchall()]
+    return list(map(Settled._make, await found.fetchall()))
 
 
 def _arrays(settlements: Sequence[Settlement]) -> dict[str, object]:

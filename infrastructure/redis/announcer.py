@@ -7,6 +7,9 @@ from uuid import UUID
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, announce
 
+INTERVAL_SECONDS = 0.005
+"""Between two announcements: the first of a quiet moment goes at once, a stream of them is thinned."""
+
 
 class Announcer:
     """Tells the subscribers' processes which tenants have something new. Never blocks, never fails, may lose."""
@@ -30,6 +33,7 @@ class Announcer:
             while self._tenants:
                 tenants, self._tenants = self._tenants, set()
                 await announce(self._redis, Channel.TENANTS, tenants)
+                await asyncio.sleep(INTERVAL_SECONDS)
         except FAULTS:
             # Subscribers look into PostgreSQL every second anyway; nothing is lost but that second.
             self._tenants.clear()

@@ -19,7 +19,7 @@ def test_a_submitted_job_runs_and_its_timeline_tells_all_of_it(system: System) -
     system.await_state(job_id, "succeeded")
     assert system.timeline(job_id) == ["job.queued", "job.started", "probe.mark_left", "job.succeeded"]
     assert system.marks(job_id) == [1]
-    assert system.read("SELECT result FROM jobs WHERE id = %s", job_id) == [({"attempt": 1},)]
+    assert system.read("SELECT result FROM jobs WHERE id = %s", job_id) == [({"attempt": 1, "note": ""},)]
 
 
 def test_jobs_accepted_before_any_worker_runs_wait_for_one(system: System) -> None:
@@ -92,6 +92,15 @@ def test_a_handler_that_exits_ends_neither_the_worker_nor_its_other_runs(system:
     assert system.await_all_finished(2) == {"succeeded": 2}
     assert system.marks(neighbour) == [1]
     assert worker.exit_code is None
+
+
+def test_a_result_that_cannot_be_stored_fails_its_own_job_only(system: System) -> None:
+    job_ids = system.submit(*[LeaveMark() for _ in range(30)], Misbehave(how="return a null character"))
+
+    system.worker()
+
+    assert system.await_all_finished(31) == {"succeeded": 30, "failed": 1}
+    assert system.problem(job_ids[-1])["type"].endswith("/result-unstorable")
 
 
 def test_a_parent_waits_for_its_children_and_sees_how_they_ended(system: System) -> None:

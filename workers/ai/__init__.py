@@ -1,0 +1,1 @@
+"""The AI pool: reads, writes and measures documents through a text provider."""

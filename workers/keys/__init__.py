@@ -1,0 +1,1 @@
+"""The keys pool: changes the tenants' keys and moves what they seal."""

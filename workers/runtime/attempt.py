@@ -13,6 +13,7 @@ from infrastructure.postgres.claiming import Claimed
 from monitoring.logging import describe_failure
 from schemas.jobs import Progress
 from schemas.problems import FieldProblem, Problem
+from workers.runtime.bell import Bell
 from workers.runtime.handler import AwaitChildren, Child, Handler
 from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, time_limit_exceeded
 from workers.runtime.retry import Failure
@@ -24,17 +25,29 @@ RETRY_UNKNOWN_SECONDS = 30.0
 class Attempt:
     """The run as its handler sees it, and as the consumer steers it."""
 
-    __slots__ = ("_report", "children", "claimed", "ends_at", "started_at", "stopped", "task", "time_limit_seconds")
+    __slots__ = (
+        "_report",
+        "bell",
+        "children",
+        "claimed",
+        "ends_at",
+        "started_at",
+        "stopped",
+        "task",
+        "time_limit_seconds",
+    )
 
     def __init__(
         self,
         claimed: Claimed,
         time_limit_seconds: float,
+        bell: Bell,
         children: tuple[Child, ...],
         report: Callable[[Claimed, Progress], None],
     ) -> None:
         self.claimed = claimed
         self.time_limit_seconds = time_limit_seconds
+        self.bell = bell
         self.children = children
         self.started_at = time.monotonic()
         self.ends_at = self.started_at + time_limit_seconds

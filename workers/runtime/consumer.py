@@ -13,11 +13,11 @@ from uuid import UUID
 
 from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH, Batcher
 from infrastructure.celery.doorbell import Ring
-from infrastructure.ports import Unavailable
+from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres import claiming, settling
 from infrastructure.postgres.claiming import Claimed
 from infrastructure.postgres.connections import Connection, Line
-from infrastructure.postgres.settling import Settlement
+from infrastructure.postgres.settling import Settled, Settlement
 from infrastructure.postgres.workers import leases_of
 from monitoring import metrics
 from schemas.commands import Command
@@ -28,7 +28,7 @@ from workers.runtime.bell import Bell
 from workers.runtime.handler import Child, Handler
 from workers.runtime.heartbeat import Heartbeat
 from workers.runtime.messenger import Messenger
-from workers.runtime.outcomes import Stop, released, settlement_of
+from workers.runtime.outcomes import Outcome, Stop, Stopped, released, settlement_of, unstorable
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ NORMAL_PRIORITY = 5
 OUTAGE_SECONDS = 0.5
 """Between two tries of a batch while PostgreSQL is away."""
 LIMIT_CHECK_SECONDS = 0.25
+MOST_UNSETTLED = 1_000
+"""Runs that have ended and wait to be settled hold no slot, so that claiming goes on meanwhile; but not without bound."""
 STUBBORN_SECONDS = 5.0
 """A coroutine that hasn't ended this long after its cancel is abandoned."""
 
@@ -69,11 +71,12 @@ class JobConsumer:
         self._grace_seconds = grace_seconds
         self._waiting: deque[tuple[UUID, str, Bell]] = deque()
         self._running: dict[UUID, Attempt] = {}
+        self._busy = 0
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
         self._draining = False
         self._one_suspect = asyncio.Semaphore(1)
-        self._settler: Batcher[Settlement, bool] = Batcher(self._settle, "settle")
+        self._settler: Batcher[Settlement, None] = Batcher(self._settle, "settle")
         self._loops: list[asyncio.Task[None]] = []
         self._unknown: dict[UUID, UUID] = {}
 
@@ -120,7 +123,7 @@ class JobConsumer:
         now_running = {attempt.claimed.token for attempt in self._running.values()}
         unknown = {token: job_id for token, job_id in held.items() if token not in now_running and token not in running}
         for token in unknown.keys() & self._unknown.keys():
-            await self._settler.put(released(unknown[token], token))
+            self._settler.hand_in(released(unknown[token], token))
         self._unknown = unknown
 
     async def drain(self) -> None:
@@ -140,7 +143,7 @@ class JobConsumer:
     async def _claim_for_ever(self) -> None:
         claimed_at = 0.0
         while not self._draining:
-            room = self._concurrency - len(self._running)
+            room = min(self._concurrency - self._busy, self._concurrency + MOST_UNSETTLED - len(self._running))
             if not self._waiting or room <= 0:
                 self._wake.clear()
                 await self._wake.wait()
@@ -192,43 +195,51 @@ class JobConsumer:
     def _launch(self, claimed: Claimed, bell: Bell, children: tuple[Child, ...]) -> None:
         handler = self._handlers.get(claimed.kind)
         limit = (Command if handler is None else handler.command_type).time_limit_seconds
-        attempt = Attempt(claimed, limit, children, self._messenger.report)
+        attempt = Attempt(claimed, limit, bell, children, self._messenger.report)
         self._running[claimed.id] = attempt
-        attempt.task = asyncio.create_task(self._run(attempt, bell))
+        self._busy += 1
+        attempt.task = asyncio.create_task(self._run_suspect(attempt) if claimed.crashes else self._run(attempt))
 
     # Running
 
-    async def _run(self, attempt: Attempt, bell: Bell) -> None:
-        settlement = None
+    async def _run(self, attempt: Attempt) -> None:
         try:
-            settlement = await (self._run_suspect(attempt) if attempt.claimed.crashes else self._run_one(attempt))
+            outcome = await perform(attempt, self._handlers)
         finally:
-            del self._running[attempt.job_id]
-            bell.close_one()
+            self._busy -= 1
             self._wake.set()
-            if self._draining and not self._running:
-                self._ended.set()
-        if settlement is not None:
-            self._ring_next(attempt.claimed, settlement)
+        self._end(attempt, outcome)
 
-    async def _run_suspect(self, attempt: Attempt) -> Settlement | None:
+    async def _run_suspect(self, attempt: Attempt) -> None:
         # One suspect at a time: when the process dies again, it is known in whose run.
-        async with self._one_suspect:
-            await self._insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))
-            return await self._run_one(attempt)
+        try:
+            async with self._one_suspect:
+                await self._insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))
+                outcome = await perform(attempt, self._handlers)
+        except asyncio.CancelledError:
+            outcome = Stopped(attempt.stopped or Stop.LEASE_LOST)
+        finally:
+            self._busy -= 1
+            self._wake.set()
+        self._end(attempt, outcome)
 
-    async def _run_one(self, attempt: Attempt) -> Settlement | None:
-        """What was stored of the run, or None when it had no effect."""
-        outcome = await perform(attempt, self._handlers)
+    def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         settlement = settlement_of(attempt.claimed, outcome, dice=random.random)
         if settlement is None:
-            return None
-        return settlement if await self._settler.put(settlement) else None
+            self._forget(attempt)
+        else:
+            self._settler.hand_in(settlement)
+
+    def _forget(self, attempt: Attempt) -> None:
+        del self._running[attempt.job_id]
+        attempt.bell.close_one()
+        if self._draining and not self._running:
+            self._ended.set()
 
     def _ring_next(self, claimed: Claimed, settlement: Settlement) -> None:
         if settlement.children:
             self._messenger.ring(Ring(one.id, one.kind, one.queue, one.priority) for one in settlement.children)
-        elif settlement.due is not None and settlement.state is not JobState.WAITING:
+        elif settlement.due is not None:
             seconds = (settlement.due - datetime.now(UTC)).total_seconds()
             self._messenger.ring_in(seconds, Ring(claimed.id, claimed.kind, self._queue, claimed.priority))
 
@@ -242,13 +253,11 @@ class JobConsumer:
 
     # Settling
 
-    async def _settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        settled = await self._insist(
-            self._settle_line,
-            lambda line: settling.settle(line, settlements, ring_again_seconds=self._ring_again_seconds),
-        )
+    async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
+        settled = await self._store(settlements)
         effective = {one.job_id for one in settled}
         self._count_settled(settlements, effective)
+        self._finish(settlements, effective)
         self._messenger.tell({one.tenant_id for one in settled})
         if len(effective) < len(settlements):
             late = [one.job_id for one in settlements if one.job_id not in effective]
@@ -256,7 +265,29 @@ class JobConsumer:
         parents = [one.parent_id for one in settled if one.parent_id is not None]
         if parents:
             self._messenger.start(self._resume_parents(parents))
-        return [one.job_id in effective for one in settlements]
+        return [None] * len(settlements)
+
+    async def _store(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        try:
+            return await self._insist(
+                self._settle_line,
+                lambda line: settling.settle(line, settlements, ring_again_seconds=self._ring_again_seconds),
+            )
+        except Unstorable:
+            # One result among them is at fault: alone it fails its own job, and the others' are kept.
+            if len(settlements) == 1:
+                return await self._store([unstorable(settlements[0])])
+            middle = len(settlements) // 2
+            return [*await self._store(settlements[:middle]), *await self._store(settlements[middle:])]
+
+    def _finish(self, settlements: Sequence[Settlement], effective: set[UUID]) -> None:
+        for one in settlements:
+            attempt = self._running.get(one.job_id)
+            if attempt is None or attempt.claimed.token != one.token:
+                continue  # an unknown lease handed back
+            self._forget(attempt)
+            if one.due is not None and one.job_id in effective:
+                self._ring_next(attempt.claimed, one)
 
     def _count_settled(self, settlements: Sequence[Settlement], effective: set[UUID]) -> None:
         now = time.monotonic()

@@ -163,6 +163,21 @@ def released(job_id: UUID, token: UUID) -> Settlement:
     )
 
 
+def unstorable(settlement: Settlement) -> Settlement:
+    """What is stored of a run whose own result can't be."""
+    problem = Problem.of(
+        "result-unstorable", "The result can't be stored", 500, "It holds a value no JSON store takes."
+    )
+    return Settlement(
+        settlement.job_id,
+        settlement.token,
+        transition(JobState.RUNNING, Trigger.FAIL),
+        JobEvent.FAILED,
+        job_event_data=_json({"problem": problem.model_dump(mode="json", exclude_defaults=True)}),
+        problem=problem.model_dump_json(),
+    )
+
+
 def _ended(
     claimed: Claimed, trigger: Trigger, event: JobEvent, data: dict[str, object], problem: Problem | None
 ) -> Settlement:

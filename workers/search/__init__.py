@@ -1,0 +1,1 @@
+"""The search pool: makes documents findable."""

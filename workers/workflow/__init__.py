@@ -1,0 +1,1 @@
+"""The workflow pool: carries instances of workflow definitions from step to step."""

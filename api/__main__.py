@@ -1,0 +1,73 @@
+"""`python -m api`: serves until SIGTERM or Ctrl-C, then ends the streams at once and lets the requests finish."""
+
+import asyncio
+import logging
+import socket
+import sys
+
+import uvicorn
+import uvloop
+
+from api.app import build
+from infrastructure import settings as settings_module
+from infrastructure.settings import Settings, SettingsInvalid
+from monitoring.logging import configure
+
+logger = logging.getLogger("api")
+
+BACKLOG = 2_048
+KEEP_ALIVE_SECONDS = 65
+"""Longer than the 60 s after which load balancers close, so that they never meet a connection closing under them."""
+DRAIN_SECONDS = 30
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which by itself would wait for event streams to end, and they don't."""
+
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in (one for started in self.servers for one in started.sockets):
+            host, port = listening.getsockname()[:2]
+            logger.info("ready: http://%s:%s", host, port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closing.set()
+        await super().shutdown(sockets)
+
+
+def server(settings: Settings) -> Server:
+    """The ingress, ready to run in this process."""
+    closing = asyncio.Event()
+    config = uvicorn.Config(
+        build(settings, closing),
+        host=settings.api_host,
+        port=settings.api_port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    return Server(config, closing)
+
+
+def main() -> None:
+    try:
+        settings = settings_module.load()
+    except SettingsInvalid as error:
+        sys.exit(str(error))
+    configure(settings.log_level, settings.log_format, process="api")
+    uvloop.run(server(settings).serve())
+
+
+if __name__ == "__main__":
+    main()

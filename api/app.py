@@ -1,0 +1,80 @@
+"""The ingress as one ASGI application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.types import Receive, Scope, Send
+
+from api import ai, api_keys, events, health, jobs, keys, problems, search, workflow
+from api.docs import pages
+from api.edge import Edge
+from api.endpoint import AnyEndpoint, routes
+from api.ingress import Ingress, open_ingress
+from infrastructure.settings import Settings
+
+# The busiest first: routes are tried in this order.
+DESCRIBED: tuple[AnyEndpoint, ...] = (
+    *ai.ENDPOINTS,
+    *search.ENDPOINTS,
+    *jobs.ENDPOINTS,
+    *events.ENDPOINTS,
+    *workflow.ENDPOINTS,
+    *keys.ENDPOINTS,
+    *api_keys.ENDPOINTS,
+    *health.ENDPOINTS,
+)
+
+
+class State(TypedDict):
+    """What every request finds in its scope."""
+
+    ingress: Ingress
+
+
+def build(settings: Settings, closing: asyncio.Event) -> Starlette:
+    """The application. Setting `closing` ends everything that would go on for long: streams and long polls."""
+    application = Starlette(
+        routes=routes((*DESCRIBED, *pages(DESCRIBED, product_version()))),
+        middleware=[Middleware(Edge)],
+        lifespan=_lifespan(settings, closing),
+    )
+    # A redirect would be built from the Host header, which anybody may write.
+    application.router.redirect_slashes = False
+    application.router.default = _nowhere
+    return application
+
+
+def product_version() -> str:
+    try:
+        return version_of("bucatini")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+def _lifespan(settings: Settings, closing: asyncio.Event) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
+    @asynccontextmanager
+    async def lifespan(application: Starlette) -> AsyncIterator[State]:
+        async with open_ingress(settings) as ingress:
+            ending = asyncio.create_task(_end_streams(ingress, closing), name="ends streams at shutdown")
+            yield {"ingress": ingress}
+            ending.cancel()
+
+    return lifespan
+
+
+async def _end_streams(ingress: Ingress, closing: asyncio.Event) -> None:
+    await closing.wait()
+    ingress.hub.end_streams()
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    raise problems.not_found()

@@ -1,0 +1,86 @@
+"""Who is calling, for which tenant, and what for: answered from memory, and never older than a few seconds."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from enum import StrEnum
+from hmac import compare_digest
+
+from api import problems
+from infrastructure.batching import Batcher
+from infrastructure.postgres import credentials
+from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.credentials import Credential, parse_key
+
+FRESH_SECONDS = 4.0
+"""A revoked key opens nothing after this and one look into PostgreSQL; on the process that revoked it, at once."""
+MOST_REMEMBERED = 10_000
+
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    SEARCH_READ = "search:read"
+    KEYS_WRITE = "keys:write"
+    ADMIN = credentials.ADMIN
+    """Everything, the keys themselves included."""
+
+
+def allows(credential: Credential, scope: Scope) -> bool:
+    return scope in credential.scopes or Scope.ADMIN in credential.scopes
+
+
+class Credentials:
+    """Remembers the keys that were seen lately. Lookups of the same moment share one statement."""
+
+    def __init__(self, database_url: str) -> None:
+        self._line = Line(database_url, Role.SYSTEM, "credentials", LANE_SESSION)
+        self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
+        self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
+
+    async def authenticate(self, authorization: str | None) -> Credential:
+        """The credential that the header proves. Refuses everything else in the same words."""
+        scheme, _, key = (authorization or "").partition(" ")
+        presented = parse_key(key.strip()) if scheme.lower() == "bearer" else None
+        if presented is None:
+            raise problems.unauthenticated()
+        credential = self._remembered(presented.id) or await self._fresh(presented.id)
+        if credential is None or not compare_digest(credential.secret_hash, presented.secret_hash):
+            raise problems.unauthenticated()
+        return credential
+
+    async def stands(self, credential: Credential) -> bool:
+        """Whether it is still valid, as far as this process knows by now."""
+        current = self._remembered(credential.id) or await self._fresh(credential.id)
+        return current is not None and current.secret_hash == credential.secret_hash
+
+    def forget(self, key_id: str) -> None:
+        """The next use of this key looks into PostgreSQL again."""
+        self._known.pop(key_id, None)
+
+    async def close(self) -> None:
+        await self._lookups.drain()
+        await self._line.close()
+
+    def _remembered(self, key_id: str) -> Credential | None:
+        known = self._known.get(key_id)
+        return known[1] if known is not None and time.monotonic() < known[0] else None
+
+    async def _fresh(self, key_id: str) -> Credential | None:
+        # Counted from before the look: an answer that was long on its way is that much older.
+        stale_at = time.monotonic() + FRESH_SECONDS
+        credential = await self._lookups.put(key_id)
+        if credential is None:
+            self._known.pop(key_id, None)
+            return None
+        self._known[key_id] = (stale_at, credential)
+        self._known.move_to_end(key_id)
+        while len(self._known) > MOST_REMEMBERED:
+            self._known.popitem(last=False)
+        return credential
+
+    async def _look_up(self, ids: Sequence[str]) -> Sequence[Credential | None]:
+        found = await self._line.run(lambda line: credentials.find(line, ids))
+        return [found.get(key_id) for key_id in ids]

@@ -1,0 +1,153 @@
+"""Takes a command in: the one way for every capability."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from api import problems
+from api.answers import Answer, Header, json_answer
+from api.authentication import Scope
+from api.endpoint import ANSWER_SECONDS, Call, Endpoint
+from api.waiting import MOST_SECONDS, applied, until_finished, wanted_seconds
+from infrastructure.batching import Overloaded
+from infrastructure.ports import Unavailable
+from infrastructure.postgres import reading
+from infrastructure.postgres.submission import Accepted, KeyReused, Repeated
+from producers.submit import Terms
+from schemas.commands import Command
+from schemas.jobs import Job, JobState, Priority
+from schemas.model import Model
+from schemas.problems import FieldProblem
+
+LONGEST_KEY = 200
+REPLAYED: Header = (b"idempotency-replayed", b"true")
+
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+C = TypeVar("C", bound=Command)
+
+
+def _in_range(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("must lie between the years 1970 and 2200")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+
+
+class TermsQuery(Model):
+    """How the job wants to be treated."""
+
+    priority: Priority = 5
+    """9 goes first."""
+    run_at: Moment | None = None
+    """Not before this time (RFC 3339)."""
+    deadline: Moment | None = None
+    """No attempt begins after this time (RFC 3339)."""
+    concurrency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Jobs with the same key run one after another."""
+
+
+def command_endpoint(
+    path: str, command: type[C], scope: Scope, *, aliases: tuple[str, ...] = (), handle: Any = None
+) -> Endpoint[C, TermsQuery]:
+    """The declaration of an address that makes a job of a command."""
+    return Endpoint(
+        method="POST",
+        path=path,
+        aliases=aliases,
+        summary=(command.__doc__ or command.kind).strip().splitlines()[0].removesuffix("."),
+        description=f"Makes a job of kind `{command.kind}`. 202 means that the job is kept.",
+        handle=handle or accept,
+        body=command,
+        query=TermsQuery,
+        answers={202: Job, 200: Job},
+        scope=scope,
+        headers=("idempotency-key", "prefer"),
+        problems=(422,),
+        seconds=ANSWER_SECONDS + MOST_SECONDS,
+    )
+
+
+async def accept(call: Call[C, TermsQuery]) -> Answer:
+    """202 with the job once it is committed; 200 when the caller preferred to wait and it has ended."""
+    terms = _terms(call)
+    async with asyncio.timeout(ANSWER_SECONDS):
+        submission = await call.ingress.submitter.submit(call.tenant_id, call.body, terms)
+    headers: tuple[Header, ...] = ()
+    match submission:
+        case KeyReused():
+            raise problems.key_reused()
+        case Accepted(job_id):
+            job = _as_accepted(call, terms, job_id)
+        case Repeated(job_id):
+            headers = (REPLAYED,)
+            job = await _as_it_stands(call, job_id)
+    seconds = wanted_seconds(call.headers)
+    if seconds is not None:
+        headers += (applied(seconds),)
+        job = job if job.finished else await _awaited(call, job, seconds)
+    location = (b"location", f"/api/jobs/{job.id}".encode())
+    return json_answer(200 if job.finished else 202, job, location, *headers)
+
+
+def _terms(call: Call[C, TermsQuery]) -> Terms:
+    query = call.query
+    if query.deadline is not None and query.deadline <= max(query.run_at or _EARLIEST, datetime.now(UTC)):
+        detail = "must lie in the future, and after run_at"
+        raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=detail)])
+    return Terms(
+        priority=query.priority,
+        run_at=query.run_at,
+        deadline=query.deadline,
+        concurrency_key=query.concurrency_key,
+        correlation_id=call.correlation_id,
+        traceparent=call.trace.traceparent,
+        idempotency_key=_idempotency_key(call.headers.get("idempotency-key")),
+    )
+
+
+def _idempotency_key(given: str | None) -> str | None:
+    if given is None:
+        return None
+    if not (0 < len(given) <= LONGEST_KEY and given.isascii() and given.isprintable()):
+        raise problems.invalid_header("Idempotency-Key", f"must have 1 to {LONGEST_KEY} printable ASCII characters")
+    return given
+
+
+def _as_accepted(call: Call[C, TermsQuery], terms: Terms, job_id: Any) -> Job:
+    """The job as it was just stored, told without reading it back."""
+    now = datetime.now(UTC)
+    later = terms.run_at is not None and terms.run_at > now
+    return Job(
+        id=job_id,
+        kind=call.body.kind,
+        queue=call.body.queue,
+        state=JobState.SCHEDULED if later else JobState.QUEUED,
+        priority=terms.priority,
+        attempt=0,
+        max_attempts=call.body.max_attempts,
+        created_at=now,
+        run_at=terms.run_at or now,
+        deadline=terms.deadline,
+        correlation_id=terms.correlation_id,
+    )
+
+
+async def _as_it_stands(call: Call[C, TermsQuery], job_id: Any) -> Job:
+    job = await call.ingress.lines.run(call.tenant_id, lambda line: reading.job(line, call.tenant_id, job_id))
+    if job is None:
+        # The key outlived its job: only a deletion by hand does that.
+        raise problems.not_found("job")
+    return job
+
+
+async def _awaited(call: Call[C, TermsQuery], job: Job, seconds: int) -> Job:
+    try:
+        return await until_finished(call.ingress, call.tenant_id, job.id, seconds) or job
+    except (Unavailable, Overloaded):
+        # The job is kept, and that is what the caller must hear.
+        return job

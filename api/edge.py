@@ -1,0 +1,133 @@
+"""The one layer around everything: names each request, and turns whatever goes wrong inside into a problem."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from api import problems
+from api.answers import Answer, problem_answer, send_answer
+from api.limits import Disconnected
+from infrastructure.batching import Overloaded
+from infrastructure.ports import Unavailable, Unstorable
+from monitoring import metrics
+from monitoring.context import LogContext, bound
+from monitoring.tracing import TraceContext, continue_trace
+
+logger = logging.getLogger(__name__)
+
+ARRIVAL = "bucatini.arrival"
+LINGER_SECONDS = 2.0
+MOST_LINGERING_BYTES = 16_000_000
+UNKNOWN_ROUTE = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is known of every request before anything is decided about it."""
+
+    headers: Mapping[str, str]
+    correlation_id: UUID
+    trace: TraceContext
+
+
+class Edge:
+    """ASGI middleware: correlation and trace, security headers, problems, the request's log fields and metrics."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        began = time.perf_counter()
+        arrival = arrival_of(scope)
+        scope[ARRIVAL] = arrival
+        status = 0
+        extra = [
+            (b"x-correlation-id", str(arrival.correlation_id).encode()),
+            (b"traceparent", arrival.trace.traceparent.encode()),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        with bound(LogContext(correlation_id=arrival.correlation_id, trace=arrival.trace)):
+            try:
+                await self._app(scope, receive, send_named)
+            except Disconnected:
+                return
+            except problems.BodyTooLarge as refusal:
+                await _send_lingering(problem_answer(refusal.problem, refusal.headers), receive, send_named)
+            except Exception as error:  # The request's edge: the one place that answers for what nobody else did.
+                if status:
+                    raise
+                await send_answer(send_named, _answer_to(error, arrival))
+        _count(scope, status, time.perf_counter() - began)
+
+
+def arrival_of(scope: Scope) -> Arrival:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return Arrival(
+        headers, _correlation_id(headers.get("x-correlation-id")), continue_trace(headers.get("traceparent"))
+    )
+
+
+def _correlation_id(given: str | None) -> UUID:
+    if given is not None:
+        try:
+            return UUID(given)
+        except ValueError:
+            pass
+    made: UUID = uuid7()
+    return made
+
+
+def _answer_to(error: Exception, arrival: Arrival) -> Answer:
+    match error:
+        case problems.Refusal():
+            return problem_answer(error.problem, error.headers)
+        case Unavailable():
+            logger.warning("answered 503: %s", error)
+            return problem_answer(problems.unavailable(error.retry_after_seconds))
+        case Unstorable():
+            return problem_answer(problems.unstorable())
+        case Overloaded():
+            logger.warning("answered 503: %s", error)
+            return problem_answer(problems.overloaded())
+        case _:
+            logger.error("a request failed", exc_info=error)
+            return problem_answer(problems.internal(str(arrival.correlation_id)))
+
+
+async def _send_lingering(answer: Answer, receive: Receive, send: Send) -> None:
+    # Closing while the sender still writes would reset the connection, and the answer would be lost with it.
+    await send_answer(send, answer, more_body=True)
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            unread = MOST_LINGERING_BYTES
+            while unread > 0:
+                message = await receive()
+                unread -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    route = scope.get("route")
+    metrics.http_answered(
+        route=UNKNOWN_ROUTE if route is None else route.path, method=scope["method"], status=status, seconds=seconds
+    )

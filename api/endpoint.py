@@ -1,0 +1,202 @@
+"""One declaration for each address: the route that serves it and the document that describes it both come from it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from starlette.routing import Route
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
+
+from api import problems
+from api.answers import JSON, Answer, Media, NoBody, problem_answer, send_answer
+from api.authentication import Scope, allows
+from api.edge import ARRIVAL, Arrival
+from api.ingress import Ingress
+from api.limits import read_body
+from api.validation import body_model, query_model
+from infrastructure.postgres.credentials import Credential
+from monitoring.tracing import TraceContext
+from schemas.model import Model
+
+ANSWER_SECONDS = 30.0
+"""For reading the request and for answering it; who asks to wait gets that time on top."""
+
+NOBODY = Credential(id="", tenant_id=UUID(int=0), secret_hash=b"", scopes=frozenset())
+"""Calls what is open to everybody. No row belongs to it."""
+
+
+class Empty(Model):
+    """Nothing is taken here."""
+
+
+B = TypeVar("B", bound=Model)
+Q = TypeVar("Q", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B, Q]):
+    """A request that has passed every check its declaration names."""
+
+    ingress: Ingress
+    credential: Credential
+    path: Mapping[str, str]
+    query: Q
+    body: B
+    headers: Mapping[str, str]
+    correlation_id: UUID
+    trace: TraceContext
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self.credential.tenant_id
+
+    def path_id(self, name: str, what: str) -> UUID:
+        """A part of the path that must be an id. What can't be one doesn't exist."""
+        try:
+            return UUID(self.path[name])
+        except ValueError:
+            raise problems.not_found(what) from None
+
+
+class Streamed(Protocol):
+    """An answer that goes on until its reader or its subject ends it."""
+
+    async def run(self, receive: Receive, send: Send) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[B, Q]):
+    """What one method of one address takes, gives and asks for."""
+
+    method: str
+    path: str
+    summary: str
+    handle: Callable[[Call[B, Q]], Awaitable[Answer | Streamed]]
+    answers: Mapping[int, type[Model] | NoBody | Media]
+    scope: Scope | None
+    """None: open to everybody."""
+    body: type[B] | None = None
+    query: type[Q] | None = None
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    """Request headers it reads, by the names that `api.openapi` describes."""
+    problems: tuple[int, ...] = ()
+    """Statuses of its own problems, beside those that every address may answer."""
+    seconds: float = ANSWER_SECONDS
+    listed: bool = field(default=True)
+    """Whether it stands in the OpenAPI document."""
+
+
+AnyEndpoint = Endpoint[Any, Any]
+
+
+def routes(endpoints: Iterable[AnyEndpoint]) -> list[Route]:
+    """One route for each address, whatever its methods, so that a wrong method learns all that are allowed."""
+    by_path: dict[str, dict[str, AnyEndpoint]] = {}
+    for endpoint in endpoints:
+        for path in (endpoint.path, *endpoint.aliases):
+            by_path.setdefault(path, {})[endpoint.method] = endpoint
+    return [Route(path, _Address(methods)) for path, methods in by_path.items()]
+
+
+class _Address:
+    """The ASGI application behind one path."""
+
+    def __init__(self, methods: Mapping[str, AnyEndpoint]) -> None:
+        self._methods = methods
+        self._allowed = sorted({*methods, "HEAD"} if "GET" in methods else methods)
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        endpoint = self._methods.get("GET" if method == "HEAD" else method)
+        if endpoint is None:
+            raise problems.method_not_allowed(self._allowed)
+        answer = await _within(endpoint, scope, receive)
+        if isinstance(answer, Answer):
+            await send_answer(send, answer)
+        elif method == "HEAD":
+            await send_answer(send, Answer(200))
+        else:
+            await answer.run(receive, send)
+
+
+async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) -> Answer | Streamed:
+    received = False
+
+    async def receive_noted() -> Any:
+        nonlocal received
+        message = await receive()
+        received = not message.get("more_body", False)
+        return message
+
+    try:
+        async with asyncio.timeout(endpoint.seconds):
+            return await _answer(endpoint, scope, receive_noted)
+    except TimeoutError:
+        if endpoint.body is not None and not received:
+            raise problems.body_too_slow() from None
+        return problem_answer(problems.timed_out(endpoint.seconds))
+
+
+async def _answer(endpoint: AnyEndpoint, scope: Connection, receive: Receive) -> Answer | Streamed:
+    """The checks in the order of their cost: a stranger's body is never read."""
+    arrival: Arrival = scope[ARRIVAL]
+    ingress: Ingress = scope["state"]["ingress"]
+    credential = await _credential(endpoint, ingress, arrival)
+    query = query_model(endpoint.query or Empty, scope["query_string"])
+    body = Empty() if endpoint.body is None else await _body(endpoint.body, ingress, arrival, receive)
+    call = Call(
+        ingress,
+        credential,
+        scope["path_params"],
+        query,
+        body,
+        arrival.headers,
+        arrival.correlation_id,
+        arrival.trace,
+    )
+    return await endpoint.handle(call)
+
+
+async def _credential(endpoint: AnyEndpoint, ingress: Ingress, arrival: Arrival) -> Credential:
+    if endpoint.scope is None:
+        return NOBODY
+    credential = await ingress.credentials.authenticate(arrival.headers.get("authorization"))
+    if not allows(credential, endpoint.scope):
+        raise problems.scope_missing(endpoint.scope)
+    return credential
+
+
+async def _body(model: type[Model], ingress: Ingress, arrival: Arrival, receive: Receive) -> Model:
+    settings = ingress.settings
+    headers = arrival.headers
+    body = await read_body(receive, headers.get("content-length"), settings.max_body_bytes)
+    if not body and takes_nothing(model):
+        return model()
+    _check_media_type(headers.get("content-type", ""), headers.get("content-encoding", "identity"))
+    return body_model(model, body, settings.max_json_depth)
+
+
+def takes_nothing(model: type[Model]) -> bool:
+    """Whether an empty body is as good as an empty object."""
+    return not any(one.is_required() for one in model.model_fields.values())
+
+
+def _check_media_type(content_type: str, content_encoding: str) -> None:
+    kind, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower()
+    if (
+        kind.strip().lower().encode() != JSON
+        or charset not in ("", "charset=utf-8", 'charset="utf-8"')
+        or content_encoding.strip().lower() != "identity"
+    ):
+        raise problems.unsupported_media_type()
+
+
+def all_paths(endpoints: Sequence[AnyEndpoint]) -> list[tuple[str, str]]:
+    """(method, path) of everything declared, aliases included."""
+    return [(one.method, path) for one in endpoints for path in (one.path, *one.aliases)]

@@ -1,0 +1,85 @@
+"""Events as Server-Sent Events write them. Each is encoded once, however many read it."""
+
+from uuid import UUID
+
+import orjson
+
+from api.resuming import token_of
+from events.envelope import event_id, job_source
+from infrastructure.postgres.feed import EventRow, Position
+
+RETRY_MILLISECONDS = 1_000
+PREAMBLE = b"retry: %d\n\n" % RETRY_MILLISECONDS
+HEARTBEAT = b": still here\n\n"
+
+
+class Announced:
+    """One event on its way to those who asked for it. `row` is None for a live one, which is stored nowhere."""
+
+    __slots__ = ("_cloud_event", "_for_job", "_for_tenant", "job_id", "position", "row", "type")
+
+    def __init__(
+        self, job_id: UUID, kind: str, row: EventRow | None, position: Position | None, cloud_event: bytes | None
+    ) -> None:
+        self.job_id = job_id
+        self.type = kind
+        self.row = row
+        self.position = position
+        self._cloud_event = cloud_event
+        self._for_job: bytes | None = None
+        self._for_tenant: bytes | None = None
+
+    @classmethod
+    def stored(cls, row: EventRow, position: Position | None) -> "Announced":
+        return cls(row.job_id, row.type, row, position, None)
+
+    @classmethod
+    def live(cls, job_id: UUID, kind: str, cloud_event: bytes) -> "Announced":
+        return cls(job_id, kind, None, None, cloud_event)
+
+    def for_job(self) -> bytes:
+        """With the seq as id, by which the job's own stream resumes."""
+        if self._for_job is None:
+            self._for_job = _frame(self._json(), None if self.row is None else b"%d" % self.row.seq)
+        return self._for_job
+
+    def for_tenant(self) -> bytes:
+        """With the place in the tenant's feed as id."""
+        if self._for_tenant is None:
+            place = None if self.position is None else token_of(self.position).encode()
+            self._for_tenant = _frame(self._json(), place)
+        return self._for_tenant
+
+    def _json(self) -> bytes:
+        if self._cloud_event is None:
+            assert self.row is not None, "an event is stored or live"
+            self._cloud_event = cloud_event_json(self.row)
+        return self._cloud_event
+
+
+def cloud_event_json(row: EventRow) -> bytes:
+    """The row as `events.envelope.CloudEvent` writes itself, without parsing the stored data again."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": event_id(row.job_id, row.seq),
+            "source": job_source(row.job_id),
+            "type": row.type,
+            "subject": str(row.job_id),
+            "time": row.at,
+            "datacontenttype": "application/json",
+            **({} if row.data is None else {"data": orjson.Fragment(row.data)}),
+        },
+        option=orjson.OPT_UTC_Z,
+    )
+
+
+def place_frame(position: Position) -> bytes:
+    """Moves the reader's place without an event, so that a quiet stream resumes where it really was."""
+    return b"id: %s\n\n" % token_of(position).encode()
+
+
+def _frame(cloud_event: bytes, identity: bytes | None) -> bytes:
+    if identity is None:
+        return b"data: %s\n\n" % cloud_event
+    return b"id: %s\ndata: %s\n\n" % (identity, cloud_event)

@@ -1,0 +1,254 @@
+"""Reads each new event once for the whole process and hands it to everybody who asked.
+
+One listener hears from Redis which tenants have something new, one statement reads it for all of them, and once a second
+they are read anyway, so that a lost message costs a second. While nobody subscribes, nothing is read.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from api.frames import Announced
+from api.subscribers import JobEvents, Subscriber, TypedEvents
+from infrastructure.batching import Overloaded
+from infrastructure.ports import Unavailable
+from infrastructure.postgres import feed
+from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.feed import News, Position
+from infrastructure.redis.client import Redis
+from infrastructure.redis.loudspeaker import UUID_BYTES, Channel, ids_in, listen, live_in
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How late an event is when Redis said nothing of it."""
+SPACING_SECONDS = 0.004
+"""Between the starts of two reads."""
+LINGER_SECONDS = 10.0
+"""How long the hub goes on listening after its last subscriber left."""
+AWAY_SECONDS = 0.5
+MOST_SUBSCRIBERS = 10_000
+HANDED_AT_ONCE = 64
+"""After so many events the readers get a turn to write, so that a burst doesn't overflow the queue of a fast one."""
+
+
+class _Feed:
+    """One tenant with subscribers: how far it was read, and who gets what comes."""
+
+    def __init__(self, tenant_id: UUID) -> None:
+        self.tenant_id = tenant_id
+        self.position: Position | None = None
+        self.by_job: dict[UUID, set[Subscriber]] = {}
+        self.by_type: set[Subscriber] = set()
+        self.asking: list[Subscriber] = []
+        self.joining: list[Subscriber] = []
+        """Asked before the snapshot was taken that is being read up to."""
+
+    def add(self, subscriber: Subscriber) -> None:
+        match subscriber.wants:
+            case JobEvents(job_id):
+                self.by_job.setdefault(job_id, set()).add(subscriber)
+            case TypedEvents():
+                self.by_type.add(subscriber)
+
+    def remove(self, subscriber: Subscriber) -> None:
+        match subscriber.wants:
+            case JobEvents(job_id):
+                self.by_job[job_id].discard(subscriber)
+                if not self.by_job[job_id]:
+                    del self.by_job[job_id]
+            case TypedEvents():
+                self.by_type.discard(subscriber)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.by_job or self.by_type)
+
+    @property
+    def subscribers(self) -> list[Subscriber]:
+        return [*self.by_type, *(one for some in self.by_job.values() for one in some)]
+
+    def hand(self, announced: Announced) -> None:
+        for subscriber in self.by_job.get(announced.job_id, ()):
+            subscriber.offer(announced)
+        for subscriber in self.by_type:
+            if isinstance(subscriber.wants, TypedEvents) and subscriber.wants.match(announced.type):
+                subscriber.offer(announced)
+
+
+class Hub:
+    """One per process. Events come to a subscriber in order, each once, from the moment it has joined."""
+
+    def __init__(self, database_url: str, redis: Redis) -> None:
+        self._line = Line(database_url, Role.SYSTEM, "events", {**LANE_SESSION, "TimeZone": "UTC"})
+        self._redis = redis
+        self._feeds: dict[UUID, _Feed] = {}
+        self._subscribers = 0
+        self._told: set[UUID] = set()
+        self._news = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._closed = False
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._running = asyncio.create_task(self._run(), name="event hub")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end_streams()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        await self._line.close()
+
+    def end_streams(self) -> None:
+        """Everybody who waits here is told to leave, and so is who comes later."""
+        self._closed = True
+        for feed_ in self._feeds.values():
+            for subscriber in feed_.subscribers:
+                subscriber.end()
+
+    @asynccontextmanager
+    async def subscribe(self, tenant_id: UUID, wants: JobEvents | TypedEvents) -> AsyncIterator[Subscriber]:
+        """A subscriber that leaves with the block. Overloaded when this process has as many as it takes."""
+        if self._subscribers >= MOST_SUBSCRIBERS:
+            raise Overloaded(f"{MOST_SUBSCRIBERS} subscribers are served already")
+        subscriber = Subscriber(tenant_id, wants)
+        if self._closed:
+            subscriber.end()
+        tenant = self._feeds.setdefault(tenant_id, _Feed(tenant_id))
+        tenant.add(subscriber)
+        self._subscribers += 1
+        self._wanted.set()
+        try:
+            yield subscriber
+        finally:
+            self._subscribers -= 1
+            tenant.remove(subscriber)
+            if tenant.empty and self._feeds.get(tenant_id) is tenant:
+                del self._feeds[tenant_id]
+
+    async def join(self, subscriber: Subscriber) -> str | None:
+        """The snapshot from which on the subscriber gets every event: what it shows, its reader reads by itself.
+
+        The snapshot is newer than the call. None when the subscriber has to leave instead.
+        """
+        tenant = self._feeds.get(subscriber.tenant_id)
+        if subscriber.ended or tenant is None:
+            return None
+        tenant.asking.append(subscriber)
+        self._tell([subscriber.tenant_id])
+        return await subscriber.joined()
+
+    def read_up_to(self, tenant_id: UUID) -> Position | None:
+        """The place of a live subscriber that has taken all it was offered; None in the middle of a read."""
+        tenant = self._feeds.get(tenant_id)
+        return tenant.position if tenant is not None and tenant.position and tenant.position.upto is None else None
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            listening = asyncio.create_task(self._listen(), name="event listener")
+            try:
+                await self._read_while_wanted()
+            finally:
+                listening.cancel()
+                await asyncio.wait([listening])
+
+    async def _read_while_wanted(self) -> None:
+        wanted_at = began = time.monotonic()
+        while True:
+            await self._wait_for_news(began + SPACING_SECONDS)
+            began = time.monotonic()
+            if self._feeds:
+                wanted_at = began
+            elif began - wanted_at > LINGER_SECONDS:
+                self._wanted.clear()
+                return
+            try:
+                await self._read()
+            except Unavailable:
+                logger.warning("no events are read: PostgreSQL can't be reached")
+                await self._away()
+            except Exception:  # The loop's edge: the subscribers stay, and the next read may go well.
+                logger.exception("events couldn't be read; trying again")
+                await self._away()
+
+    async def _wait_for_news(self, not_before: float) -> None:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._news.wait()
+        except TimeoutError:
+            self._told.update(self._feeds)
+        await asyncio.sleep(max(0.0, not_before - time.monotonic()))
+        self._news.clear()
+
+    async def _away(self) -> None:
+        await asyncio.sleep(AWAY_SECONDS)
+        self._tell(self._feeds)
+
+    async def _read(self) -> None:
+        tenants = [self._feeds[tenant_id] for tenant_id in self._told if tenant_id in self._feeds]
+        self._told.clear()
+        if not tenants:
+            return
+        for tenant in tenants:
+            if tenant.position is None or tenant.position.upto is None:
+                # This read takes a new snapshot: who asked by now may join where it ends.
+                tenant.joining += tenant.asking
+                tenant.asking = []
+        positions = {tenant.tenant_id: tenant.position for tenant in tenants}
+        found = await self._line.run(lambda line: feed.news(line, positions))
+        for tenant in tenants:
+            await self._hand_out(tenant, found[tenant.tenant_id])
+
+    async def _hand_out(self, tenant: _Feed, news: News) -> None:
+        for number, row in enumerate(news.rows, start=1):
+            tenant.hand(Announced.stored(row, news.position_of(row)))
+            if number % HANDED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        tenant.position = news.position
+        if news.position.upto is None:
+            joining, tenant.joining = tenant.joining, []
+            for subscriber in joining:
+                subscriber.go_live(news.position.seen)
+        if news.position.upto is not None or tenant.asking:
+            self._tell([tenant.tenant_id])
+
+    async def _listen(self) -> None:
+        try:
+            async for said in listen(self._redis, Channel.TENANTS, Channel.LIVE):
+                match said:
+                    case None:
+                        self._tell(self._feeds)
+                    case (Channel.LIVE, payload):
+                        self._hand_live(payload)
+                    case (_, payload):
+                        self._tell(tenant_id for tenant_id in ids_in(payload) if tenant_id in self._feeds)
+        except Exception:  # The task's edge: without it the readers are a second late, and somebody must know.
+            logger.exception("no longer listening to Redis; events are read once a second")
+
+    def _hand_live(self, payload: bytes) -> None:
+        tenant = self._feeds.get(UUID(bytes=payload[:UUID_BYTES].ljust(UUID_BYTES)))
+        if tenant is None:
+            return
+        try:
+            _, event = live_in(payload)
+            job_id = UUID(event.subject)
+        except ValueError:
+            logger.warning("a live event that nobody can read was dropped")
+            return
+        tenant.hand(Announced.live(job_id, event.type, event.model_dump_json(exclude_none=True).encode()))
+
+    def _tell(self, tenants: Iterable[UUID]) -> None:
+        before = len(self._told)
+        self._told.update(tenants)
+        if len(self._told) > before:
+            self._news.set()

@@ -1,0 +1,61 @@
+"""What the handlers share: opened once for the process, closed when it ends."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from api.authentication import Credentials
+from api.cursors import Cursors, signing_key
+from api.hub import Hub
+from infrastructure.ports import SearchEngine
+from infrastructure.postgres.tenancy import TenantLines
+from infrastructure.redis import client as redis_client
+from infrastructure.redis.announcer import Announcer
+from infrastructure.redis.client import Redis
+from infrastructure.settings import Settings
+from infrastructure.wiring import search_engine
+from producers.submit import Submitter, open_submitter
+
+REQUEST_LINES = 8
+CATCH_UP_LINES = 4
+"""Apart from the requests' own, so that a thousand readers who fell behind don't slow a single request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    settings: Settings
+    submitter: Submitter
+    lines: TenantLines
+    catch_up_lines: TenantLines
+    credentials: Credentials
+    hub: Hub
+    redis: Redis
+    announcer: Announcer
+    cursors: Cursors
+    search: SearchEngine
+
+
+@asynccontextmanager
+async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
+    """Connections are made when they are first needed, so that a server that is away doesn't keep the ingress down."""
+    async with AsyncExitStack() as resources:
+        redis = redis_client.connect(settings.redis)
+        resources.push_async_callback(redis.aclose)
+        announcer = Announcer(redis)
+        resources.push_async_callback(announcer.close)
+        credentials = Credentials(settings.database)
+        resources.push_async_callback(credentials.close)
+        yield Ingress(
+            settings=settings,
+            submitter=await resources.enter_async_context(open_submitter(settings)),
+            lines=await resources.enter_async_context(TenantLines(settings.database, "requests", REQUEST_LINES)),
+            catch_up_lines=await resources.enter_async_context(
+                TenantLines(settings.database, "catch-up", CATCH_UP_LINES)
+            ),
+            credentials=credentials,
+            hub=await resources.enter_async_context(Hub(settings.database, redis)),
+            redis=redis,
+            announcer=announcer,
+            cursors=Cursors(signing_key(settings)),
+            search=await resources.enter_async_context(search_engine(settings)),
+        )

@@ -1,0 +1,165 @@
+"""Jobs as their owners see them: the list, one job, its timeline, and an early end."""
+
+import logging
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from api import problems
+from api.answers import Answer, Header, json_answer
+from api.authentication import Scope
+from api.endpoint import ANSWER_SECONDS, Call, Empty, Endpoint
+from api.waiting import MOST_SECONDS, applied, until_finished, wanted_seconds
+from infrastructure.postgres import cancelling, reading
+from infrastructure.postgres.cancelling import AlreadyOver, Cancelled
+from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.reading import NEWEST, JobFilters
+from infrastructure.postgres.settling import resume_parents
+from infrastructure.redis.client import FAULTS
+from infrastructure.redis.loudspeaker import Channel, announce
+from schemas.commands import Queue
+from schemas.jobs import Job, JobPage, JobState, Timeline
+from schemas.model import Model
+
+logger = logging.getLogger(__name__)
+
+FRESH: Header = (b"cache-control", b"private, no-cache")
+
+
+class JobQuery(Model):
+    state: JobState | None = None
+    kind: Annotated[str, Field(max_length=100)] | None = None
+    queue: Queue | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=100)] | None = None
+    """`next_cursor` of the page before, with the same filters."""
+
+
+async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
+    """A page of the tenant's jobs, the newest first."""
+    query, tenant_id = call.query, call.tenant_id
+    filters = JobFilters(query.state, query.kind, query.queue)
+    scope = f"jobs {query.state} {query.queue} {query.kind}"
+    cursors = call.ingress.cursors
+    before = NEWEST if query.cursor is None else cursors.read(tenant_id, scope, query.cursor)
+    found = await call.ingress.lines.run(
+        tenant_id, lambda line: reading.jobs(line, tenant_id, filters, before=before, limit=query.limit + 1)
+    )
+    page = tuple(found[: query.limit])
+    more = len(found) > query.limit
+    return json_answer(
+        200, JobPage(jobs=page, next_cursor=cursors.sign(tenant_id, scope, page[-1].id) if more else None)
+    )
+
+
+async def show_job(call: Call[Empty, Empty]) -> Answer:
+    """The job as it stands, or as it ended if the caller prefers to wait for that."""
+    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+    seconds = wanted_seconds(call.headers)
+    if seconds is None:
+        job = await call.ingress.lines.run(tenant_id, lambda line: reading.job(line, tenant_id, job_id))
+    else:
+        job = await until_finished(call.ingress, tenant_id, job_id, seconds)
+    if job is None:
+        raise problems.not_found("job")
+    headers = () if seconds is None else (applied(seconds),)
+    return _unless_known(json_answer(200, job, FRESH, *headers), call.headers.get("if-none-match"))
+
+
+def _unless_known(answer: Answer, if_none_match: str | None) -> Answer:
+    etag = answer.etag
+    known = [] if if_none_match is None else [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    tagged = answer.with_headers((b"etag", etag))
+    if etag.decode() in known or "*" in known:
+        return Answer(304, headers=tagged.headers)
+    return tagged
+
+
+async def show_timeline(call: Call[Empty, Empty]) -> Answer:
+    """All that happened to the job, in order."""
+    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+    timeline = await call.ingress.lines.run(tenant_id, lambda line: reading.timeline(line, tenant_id, job_id))
+    if timeline is None:
+        raise problems.not_found("job")
+    return json_answer(200, timeline)
+
+
+async def cancel_job(call: Call[Empty, Empty]) -> Answer:
+    """Ends the job. Repeating it is safe; a job that ended in another way stays as it is."""
+    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+
+    async def cancel(line: Connection) -> tuple[Cancelled | AlreadyOver | None, Job | None]:
+        return await cancelling.cancel(line, tenant_id, job_id), await reading.job(line, tenant_id, job_id)
+
+    outcome, job = await call.ingress.lines.run(tenant_id, cancel)
+    if outcome is None or job is None:
+        raise problems.not_found("job")
+    match outcome:
+        case AlreadyOver(state):
+            raise problems.job_over(state)
+        case Cancelled(was_running, parent_id):
+            await _tell_of_cancellation(call, job_id, was_running, parent_id)
+            return json_answer(200, job)
+
+
+async def _tell_of_cancellation(
+    call: Call[Empty, Empty], job_id: UUID, was_running: bool, parent_id: UUID | None
+) -> None:
+    if parent_id is not None:
+        await call.ingress.lines.run(call.tenant_id, lambda line: resume_parents(line, [parent_id]))
+    call.ingress.announcer.tell([call.tenant_id])
+    if not was_running:
+        return
+    try:
+        await announce(call.ingress.redis, Channel.STOP, [job_id])
+    except FAULTS:
+        # Its worker goes on and finds out when it settles: nothing of the run is stored.
+        logger.warning("a cancelled run wasn't stopped: Redis can't be reached")
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/jobs/{id}",
+        summary="Show a job",
+        description="`Prefer: wait=N` answers when the job has ended, at the latest after N seconds.",
+        handle=show_job,
+        answers={200: Job},
+        scope=Scope.JOBS_READ,
+        headers=("prefer", "if-none-match"),
+        problems=(404,),
+        seconds=ANSWER_SECONDS + MOST_SECONDS,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/jobs",
+        summary="List jobs",
+        description="The newest first.",
+        handle=list_jobs,
+        query=JobQuery,
+        answers={200: JobPage},
+        scope=Scope.JOBS_READ,
+        problems=(400,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/jobs/{id}/timeline",
+        summary="Explain a job",
+        description="Everything that happened to it, in order.",
+        handle=show_timeline,
+        answers={200: Timeline},
+        scope=Scope.JOBS_READ,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/jobs/{id}/cancel",
+        summary="Cancel a job",
+        description="A run under way is stopped, and nothing of it is kept. Repeating it is safe.",
+        handle=cancel_job,
+        answers={200: Job},
+        scope=Scope.JOBS_WRITE,
+        problems=(404, 409),
+    ),
+)

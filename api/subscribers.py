@@ -1,0 +1,128 @@
+"""One reader's share of the hub: a short queue, and the word when it was too short."""
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+from uuid import UUID
+
+from api.frames import Announced
+from monitoring import metrics
+
+MOST_WAITING = 256
+"""Events that wait for one reader. A slower one reads from PostgreSQL instead, at its own pace."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvents:
+    """Wants all events of one job."""
+
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TypedEvents:
+    """Wants the tenant's events whose type matches the pattern (`*` and `?` as in file names)."""
+
+    pattern: str = "*"
+
+    def match(self, kind: str) -> bool:
+        return self.pattern == "*" or _matches(self.pattern, kind)
+
+
+@lru_cache(maxsize=4_096)
+def _matches(pattern: str, kind: str) -> bool:
+    return re.fullmatch(translate(pattern), kind) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Some events were dropped: read on from PostgreSQL, then join again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The process stops, or the reader has left."""
+
+
+Taken = tuple[Announced, ...] | Behind | Ended
+
+
+class Subscriber:
+    """Made by the hub, which offers; its reader takes. Begins behind: nothing comes before it has joined."""
+
+    def __init__(self, tenant_id: UUID, wants: JobEvents | TypedEvents) -> None:
+        self.tenant_id = tenant_id
+        self.wants = wants
+        self._waiting: deque[Announced] = deque()
+        self._behind = True
+        self._ended = False
+        self._reader: asyncio.Future[None] | None = None
+        self._joined: asyncio.Future[str] | None = None
+
+    @property
+    def live(self) -> bool:
+        return not self._behind
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    def offer(self, announced: Announced) -> None:
+        if self._behind:
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.clear()
+            self._behind = True
+            metrics.subscriber_fell_behind()
+        else:
+            self._waiting.append(announced)
+        self._wake()
+
+    def go_live(self, snapshot: str) -> None:
+        """From now on it gets what the snapshot doesn't show."""
+        self._waiting.clear()
+        self._behind = False
+        if self._joined is not None and not self._joined.done():
+            self._joined.set_result(snapshot)
+
+    def end(self) -> None:
+        self._ended = True
+        if self._joined is not None:
+            self._joined.cancel()
+        self._wake()
+
+    async def joined(self) -> str | None:
+        """The snapshot it went live with; None when it has to leave instead."""
+        self._joined = asyncio.get_running_loop().create_future()
+        await asyncio.wait([self._joined])
+        return None if self._joined.cancelled() else self._joined.result()
+
+    async def take(self, timeout_seconds: float) -> Taken:
+        """All that waits, or the first that comes; nothing when the time is up."""
+        if not (self._waiting or self._behind or self._ended):
+            await self._sleep(timeout_seconds)
+        if self._ended:
+            return Ended()
+        if self._behind:
+            return Behind()
+        taken = tuple(self._waiting)
+        self._waiting.clear()
+        return taken
+
+    async def _sleep(self, timeout_seconds: float) -> None:
+        # A bare future costs a third of an Event with a timeout, and a thousand readers may sleep here.
+        loop = asyncio.get_running_loop()
+        self._reader = loop.create_future()
+        alarm = loop.call_later(timeout_seconds, self._wake)
+        try:
+            await self._reader
+        finally:
+            alarm.cancel()
+            self._reader = None
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)

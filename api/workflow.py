@@ -1,0 +1,52 @@
+"""Workflows: start an instance, and see how far it is."""
+
+from api import problems
+from api.answers import Answer, json_answer
+from api.authentication import Scope, allows
+from api.commands import TermsQuery, accept, command_endpoint
+from api.endpoint import Call, Empty, Endpoint
+from infrastructure.postgres import workflow_instances
+from schemas.keys import RotateKeys
+from schemas.workflow import RunWorkflowStep, WorkflowInstance
+from schemas.workflow_tasks import kinds_of, task_problem
+
+RIGHTS = {RotateKeys.kind: Scope.KEYS_WRITE}
+"""Kinds whose jobs ask for more than the right to start a workflow."""
+
+
+async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
+    """202 with the job, whose id is the instance's. Refused when a task asks for what its caller may not do itself."""
+    problem = task_problem(call.body.definition)
+    if problem is not None:
+        raise problems.Refusal(problem)
+    for kind in sorted(kinds_of(call.body.definition)):
+        needed = RIGHTS.get(kind, Scope.JOBS_WRITE)
+        if not allows(call.credential, needed):
+            raise problems.scope_missing(needed)
+    return await accept(call)
+
+
+async def show_instance(call: Call[Empty, Empty]) -> Answer:
+    """The instance as it stands. It exists once its job has begun."""
+    instance_id, tenant_id = call.path_id("id", "workflow instance"), call.tenant_id
+    instance = await call.ingress.lines.run(
+        tenant_id, lambda line: workflow_instances.instance(line, tenant_id, instance_id)
+    )
+    if instance is None:
+        raise problems.not_found("workflow instance")
+    return json_answer(200, instance)
+
+
+ENDPOINTS = (
+    command_endpoint("/api/workflow/start", RunWorkflowStep, Scope.JOBS_WRITE, handle=start_workflow),
+    Endpoint(
+        method="GET",
+        path="/api/workflow/instances/{id}",
+        summary="Show a workflow instance",
+        description="Its id is the id of the job that started it. It exists once that job has begun.",
+        handle=show_instance,
+        answers={200: WorkflowInstance},
+        scope=Scope.JOBS_READ,
+        problems=(404,),
+    ),
+)

@@ -1,0 +1,132 @@
+"""Brings the local stack up in a home folder: servers, tables, the first admin key, processes. One step after the other."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infrastructure import settings as settings_module
+from infrastructure.local_stack.composition import choose_ports, process_specs, urls
+from infrastructure.local_stack.home import RUNNER, Home, Record, Recorded, locked
+from infrastructure.local_stack.postgres import PostgresServer
+from infrastructure.local_stack.processes import identity
+from infrastructure.local_stack.redis import RedisServer
+from infrastructure.local_stack.stack import Notice, Stack, Started
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A fact a person should know of, as a sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMade:
+    """The first admin key, in the only moment in which it is shown."""
+
+    key: str
+    file: Path
+
+
+Report = Callable[[Notice | Said | KeyMade], None]
+
+
+class LocalStack:
+    """All parts in one home folder, and the record by which others find them."""
+
+    def __init__(self, home: Home, report: Report) -> None:
+        self.home = home
+        self.urls: Mapping[str, str] = {}
+        self.api_key: str | None = None
+        """None when the first key was made earlier and isn't in this folder."""
+        self._report = report
+        self._stack = Stack(self._hear)
+        self._settings: dict[str, Any] = {}
+
+    def start(self) -> None:
+        """Returns when every part is ready. PartFailed, SettingsInvalid or NoFreePort when one can't be."""
+        settings = settings_module.load()
+        database_url = settings.database if settings.database_url else self._start_postgres()
+        redis_url = settings.redis if settings.redis_url else self._start_redis()
+        self._make_tables(database_url)
+        self._keep_first_key(database_url)
+        self.api_key = settings.api_key.get_secret_value() if settings.api_key else self.home.key()
+        ports = choose_ports(settings, self._say)
+        self.urls = urls(settings, ports)
+        self._settings = {
+            "database_url": database_url,
+            "redis_url": redis_url,
+            "api_host": settings.api_host,
+            "api_port": ports.api,
+            "api_url": self.urls["api"],
+            "flower_port": ports.flower,
+        }
+        shared = {name.upper(): str(value) for name, value in self._settings.items()}
+        shared["BUCATINI_HOME"] = str(self.home.folder)
+        self._stack.start_processes(process_specs(settings, ports, shared, self.home))
+        self._record()
+
+    def tend_until(self, done: Callable[[], bool]) -> None:
+        """Keeps all parts running until the condition holds. PartFailed when one ends again and again."""
+        self._stack.tend_until(done)
+
+    def stop(self) -> None:
+        self._stack.stop()
+
+    def _start_postgres(self) -> str:
+        server = PostgresServer(self.home.folder / "postgres", log=self.home.log("postgres"), tell=self._say)
+        self._stack.start_server(server)
+        return server.url
+
+    def _start_redis(self) -> str:
+        server = RedisServer(self.home.folder / "redis", log=self.home.log("redis"))
+        self._stack.start_server(server)
+        return server.url
+
+    def _make_tables(self, database_url: str) -> None:
+        # Loaded here: the migrations bring SQLAlchemy with them, which nothing before this needs.
+        from infrastructure.postgres.migration import migrate
+
+        began = time.monotonic()
+        migrate(database_url)
+        self._report(Started("tables", time.monotonic() - began, None))
+
+    def _keep_first_key(self, database_url: str) -> None:
+        from infrastructure.postgres.credentials import create_first_admin_key
+
+        key = create_first_admin_key(database_url)
+        if key is not None:
+            self.home.keep_key(key)
+            self._report(KeyMade(key, self.home.key_file))
+
+    def _hear(self, notice: Notice) -> None:
+        self._record()
+        self._report(notice)
+
+    def _say(self, text: str) -> None:
+        self._report(Said(text))
+
+    def _record(self) -> None:
+        known = {**self._settings, **({"api_key": self.api_key} if self.api_key else {})}
+        runner = Recorded(RUNNER, identity(os.getpid()))
+        self.home.record(Record(known, self.urls, (runner, *self._stack.recorded())))
+
+
+@contextmanager
+def local_stack(folder: Path, report: Report) -> Iterator[LocalStack]:
+    """Everything started and ready; stopped in order when left, by whatever way.
+
+    AlreadyRunning when another holds the folder, and what `LocalStack.start` raises. Call it from the main thread: the
+    children end with the thread that started them.
+    """
+    with locked(folder) as home:
+        stack = LocalStack(home, report)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()

@@ -1,0 +1,45 @@
+"""Builds what a process needs of the outside, from its settings. What a process doesn't ask for isn't even imported."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from infrastructure.ports import KeyVault, SearchEngine
+from infrastructure.postgres.connections import Line, Role
+from infrastructure.postgres.tenancy import TenantLines
+from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from infrastructure.key_vault.keyring import Keyring
+
+
+@asynccontextmanager
+async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
+    """The engine every search and every indexing of this process goes through."""
+    from infrastructure.postgres.documents import holds_documents
+    from infrastructure.tantivy.engine import TantivyEngine
+
+    home = settings.bucatini_home / "search"
+    async with (
+        TenantLines(settings.database, "search engine", size=2) as lines,
+        TantivyEngine(home, partial(holds_documents, lines)) as engine,
+    ):
+        yield engine
+
+
+def key_vault(settings: Settings) -> KeyVault:
+    """The vault that has the master key."""
+    from infrastructure.key_vault.local import LocalKeyVault
+
+    return LocalKeyVault(settings.bucatini_home / "keys")
+
+
+@asynccontextmanager
+async def keyring(settings: Settings) -> AsyncIterator["Keyring"]:
+    """The tenants' keys, to seal and open cells with."""
+    from infrastructure.key_vault.keyring import Keyring
+    from infrastructure.postgres.tenant_keys import StoredKeys
+
+    async with Line(settings.database, Role.SYSTEM, "tenant keys") as line:
+        yield Keyring(StoredKeys(line), key_vault(settings), active_seconds=settings.key_cache_seconds)

@@ -1,0 +1,93 @@
+"""`bucatini`: the whole system from a terminal. Each command loads what it needs when it runs, so that help is instant."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="bucatini",
+    help="The event-driven worker system behind the Spaghetti document platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Samples = Annotated[
+    Path | None, typer.Option(exists=True, file_okay=False, help="Send the documents of this folder once all is ready.")
+]
+Once = Annotated[bool, typer.Option("--once", help="Stop after the samples; the exit code is 1 if a job failed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def up(samples: Samples = None, once: Once = False) -> None:
+    """Start everything on this machine and keep it running until Ctrl-C."""
+    from producers.cli_up import bring_up
+
+    raise typer.Exit(bring_up(samples, once=once))
+
+
+@app.command()
+def down() -> None:
+    """Stop the local stack that runs in BUCATINI_HOME, as Ctrl-C in its own terminal would."""
+    from producers.cli_status import take_down
+
+    raise typer.Exit(take_down())
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show where the local stack listens, its processes, and where the first admin key is."""
+    from producers.cli_status import show_status
+
+    raise typer.Exit(show_status(as_json=as_json))
+
+
+@app.command()
+def doctor() -> None:
+    """Check everything this needs, and say what to do about what is missing."""
+    from producers.cli_doctor import examine
+
+    raise typer.Exit(examine())
+
+
+@app.command()
+def api() -> None:
+    """Serve the HTTP ingress."""
+    _become("api")
+
+
+@app.command()
+def dispatcher() -> None:
+    """Run the dispatcher: what is due, forgotten or lost gets on its way again. Any number may run."""
+    _become("producers.dispatch")
+
+
+@app.command()
+def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow or keys")]) -> None:
+    """Run one worker process for one pool. Any number may run."""
+    _become("workers.runtime", pool)
+
+
+@app.command()
+def flower() -> None:
+    """Serve the Celery dashboard."""
+    _become("monitoring.flower")
+
+
+def _become(*module: str) -> None:
+    # Replaced, not wrapped: the service's own process id is what is watched, signalled and counted.
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", *module])
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What the terminal shows of the samples: their events as they arrive, and what came of them."""
+
+from datetime import datetime
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from events.jobs import ENDINGS, JobEvent
+from producers.samples import Arrived, Finished
+from schemas.jobs import JobState
+
+NAME_WIDTH = 44
+PIPED_WIDTH = 150
+"""Of the summary where no terminal sets one."""
+
+
+def print_arrived(console: Console, arrived: Arrived) -> None:
+    """One line for one event, with the clock of this machine."""
+    clock = datetime.now().strftime("%H:%M:%S.%f")[:-3]
+    said = f"{escape(arrived.sample):{NAME_WIDTH}} [{_colour(arrived.type)}]{arrived.type}[/]{_progress(arrived)}"
+    console.print(f"[dim]{clock}[/] {said}")
+
+
+def print_summary(console: Console, finished: list[Finished]) -> None:
+    """One row for each document: its end, how long that took, and what was read in it."""
+    table = Table(box=SIMPLE_HEAD, title="documents processed", title_justify="left", pad_edge=False)
+    for name in ("document", "state", "ms", "language", "parties", "amounts", "first key phrase"):
+        table.add_column(name, justify="right" if name == "ms" else "left", no_wrap=True, overflow="ellipsis")
+    for done in finished:
+        table.add_row(*_row(done))
+    console.print()
+    console.print(table, soft_wrap=False, width=None if console.is_terminal else PIPED_WIDTH)
+    succeeded = sum(done.job.state is JobState.SUCCEEDED for done in finished)
+    providers = sorted({done.job.result["provider"]["name"] for done in finished if done.job.result})
+    console.print(f"{succeeded} of {len(finished)} succeeded; provider: {', '.join(providers) or 'none'}")
+
+
+def _row(done: Finished) -> tuple[str, ...]:
+    job = done.job
+    state = f"[{'green' if job.state is JobState.SUCCEEDED else 'red'}]{job.state}[/]"
+    start = (escape(done.sample), state, f"{done.milliseconds:.0f}")
+    if job.result is None:
+        return (*start, "", "", "", escape(job.problem.title) if job.problem else "")
+    return (
+        *start,
+        job.result["language"]["code"],
+        _first_of([party["name"] for party in job.result["parties"]]),
+        _first_of([f"{amount['value']} {amount['currency']}" for amount in job.result["amounts"]]),
+        next((escape(phrase["text"]) for phrase in job.result["key_phrases"]), ""),
+    )
+
+
+def _first_of(values: list[str]) -> str:
+    """The first, and how many more there are."""
+    return escape(values[0] + (f" +{len(values) - 1}" if len(values) > 1 else "")) if values else ""
+
+
+def _colour(event_type: str) -> str:
+    if event_type not in ENDINGS:
+        return "cyan"
+    return "green" if event_type == JobEvent.SUCCEEDED else "red"
+
+
+def _progress(arrived: Arrived) -> str:
+    fraction = arrived.data.get("fraction")
+    return f" {fraction:.0%}" if isinstance(fraction, int | float) else ""

@@ -1,0 +1,69 @@
+"""`python -m tests.benchmarks [--only SCENARIO] [--quick]`: measures the product beside its peers on this machine."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from infrastructure.local_stack.processes import PartFailed
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.results import Book, table
+from tests.benchmarks.scenarios import drain, pickup, steady
+from tests.benchmarks.stage import set_stage
+from tests.benchmarks.systems import PeersMissing, install_peers
+
+ROUNDS = 3
+MOST_MINUTES = 45.0
+SCENARIOS: dict[str, Callable[[Bench], None]] = {
+    "drain": drain.run,
+    "steady": steady.run,
+    "pickup": pickup.run,
+}
+
+
+def main() -> int:
+    arguments = _arguments()
+    try:
+        install_peers()
+    except PeersMissing as error:
+        print(error, file=sys.stderr)
+        return 2
+    book = Book(quick=arguments.quick)
+    rounds = range(arguments.rounds or (1 if arguments.quick else ROUNDS))
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL may run as another user, who must get in.
+        with set_stage(Path(folder)) as stage:
+            complete = _run(Bench(stage, book, rounds, arguments.quick), arguments.only or list(SCENARIOS))
+    print(f"\n{table(book.verdicts)}\n\nwritten to {book.path}")
+    return 0 if complete else 1
+
+
+def _run(bench: Bench, names: list[str]) -> bool:
+    """Whether every scenario could be measured. Targets that weren't met are told, and are no failure."""
+    complete = True
+    deadline = time.monotonic() + MOST_MINUTES * 60
+    for name in names:
+        if time.monotonic() > deadline:
+            bench.book.skip(name, f"{MOST_MINUTES:.0f} minutes are over")
+            complete = False
+            continue
+        try:
+            SCENARIOS[name](bench)
+        except (AssertionError, PartFailed) as error:
+            bench.book.skip(name, str(error))
+            complete = False
+    return complete
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=list(SCENARIOS), help="this scenario; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="one small round: shows that it works, measures little")
+    parser.add_argument("--rounds", type=int, help=f"instead of {ROUNDS}")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

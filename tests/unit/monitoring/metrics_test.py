@@ -1,0 +1,191 @@
+"""The metrics as Prometheus reads them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitoring import metrics
+from monitoring.batch_histogram import BatchHistogram
+from schemas.jobs import JobState
+
+MONITORING = Path(__file__).parents[3] / "monitoring"
+OURS = re.compile(r"\bbucatini_[a-z_]+")
+BUCKETS = (0.001, 0.05, 1, 2.5)
+
+
+def test_a_settled_job_counts_once_with_its_kind_its_state_and_its_time() -> None:
+    counted = _difference(lambda: metrics.job_settled("test.settle", JobState.SUCCEEDED, 0.3))
+
+    assert counted["bucatini_jobs_settled_total", "kind=test.settle,state=succeeded"] == 1
+    assert counted["bucatini_job_run_seconds_count", "kind=test.settle"] == 1
+    assert counted["bucatini_job_run_seconds_sum", "kind=test.settle"] == pytest.approx(0.3)
+    assert counted["bucatini_job_run_seconds_bucket", "kind=test.settle,le=0.5"] == 1
+    assert ("bucatini_job_run_seconds_bucket", "kind=test.settle,le=0.25") not in counted
+
+
+def test_a_batch_counts_as_its_jobs_would_one_by_one() -> None:
+    def one_by_one() -> None:
+        for seconds in (0.1, 0.2, 7.0):
+            metrics.job_settled("test.batch", JobState.FAILED, seconds)
+
+    def together() -> None:
+        metrics.jobs_settled("test.batch", JobState.FAILED, 3)
+        metrics.jobs_ran("test.batch", [0.1, 0.2, 7.0])
+
+    assert _difference(together) == pytest.approx(_difference(one_by_one))
+
+
+@pytest.mark.parametrize(
+    ("record", "series", "labels"),
+    [
+        (lambda: metrics.jobs_submitted("test.kind", 5), "bucatini_jobs_submitted_total", "kind=test.kind"),
+        (lambda: metrics.jobs_claimed("ai", 5), "bucatini_jobs_claimed_total", "queue=ai"),
+        (lambda: metrics.picked_up("test.kind", [0.1] * 5), "bucatini_job_pickup_seconds_count", "kind=test.kind"),
+        (lambda: metrics.jobs_retried("unavailable", 5), "bucatini_jobs_retried_total", "problem=unavailable"),
+        (lambda: metrics.settles_discarded(5), "bucatini_settles_discarded_total", ""),
+        (lambda: metrics.leases_lost(5), "bucatini_leases_lost_total", ""),
+        (lambda: metrics.doorbells_rung(5), "bucatini_doorbells_total", "outcome=rung"),
+        (lambda: metrics.doorbells_failed(5), "bucatini_doorbells_total", "outcome=failed"),
+        (lambda: metrics.batch_sent(metrics.Lane.CLAIM, 5), "bucatini_batch_jobs_sum", "lane=claim"),
+        (lambda: metrics.events_delivered(5), "bucatini_events_delivered_total", ""),
+    ],
+)
+def test_what_happened_is_what_is_counted(record: Callable[[], None], series: str, labels: str) -> None:
+    assert _difference(record)[series, labels] == 5
+
+
+def test_each_single_happening_counts_one() -> None:
+    def happen() -> None:
+        metrics.swept()
+        metrics.subscriber_fell_behind()
+        metrics.connection_lost(metrics.Server.REDIS)
+        metrics.loop_lagged(0.02)
+
+    counted = _difference(happen)
+
+    assert counted["bucatini_sweeps_total", ""] == 1
+    assert counted["bucatini_subscribers_fell_behind_total", ""] == 1
+    assert counted["bucatini_connections_lost_total", "server=redis"] == 1
+    assert counted["bucatini_loop_lag_seconds_count", ""] == 1
+
+
+def test_the_dispatchers_gauges_say_what_it_saw_last() -> None:
+    metrics.queue_seen("ai", depth=9, oldest_seconds=4.5)
+    metrics.queue_seen("ai", depth=0, oldest_seconds=0)
+    metrics.workers_seen(3)
+
+    now = _series()
+    assert now["bucatini_queue_depth", "queue=ai"] == 0
+    assert now["bucatini_queue_oldest_seconds", "queue=ai"] == 0
+    assert now["bucatini_workers_alive", ""] == 3
+
+
+def test_a_subscriber_counts_for_as_long_as_its_stream_is_open() -> None:
+    with metrics.sse_subscriber(), metrics.sse_subscriber():
+        assert _series()["bucatini_sse_subscribers", ""] == 2
+    with pytest.raises(ConnectionError), metrics.sse_subscriber():
+        raise ConnectionError
+    assert _series()["bucatini_sse_subscribers", ""] == 0
+
+
+def test_a_request_counts_by_its_routes_pattern() -> None:
+    counted = _difference(
+        lambda: metrics.http_answered(route="/api/jobs/{id}", method="GET", status=200, seconds=0.002)
+    )
+
+    assert counted["bucatini_http_requests_total", "method=GET,route=/api/jobs/{id},status=200"] == 1
+    assert counted["bucatini_http_request_seconds_count", "method=GET,route=/api/jobs/{id}"] == 1
+
+
+def test_a_client_that_makes_up_methods_and_routes_makes_no_series_without_end() -> None:
+    before = len(_series())
+    for number in range(5_000):
+        metrics.http_answered(route=f"/made/up/{number}", method=f"M{number}", status=404, seconds=0.001)
+    first = len(_series())
+    for number in range(5_000):
+        metrics.http_answered(route=f"/more/{number}", method=f"N{number}", status=404, seconds=0.001)
+
+    assert first - before < 200 * 20
+    assert len(_series()) == first
+
+
+def test_what_exceeds_the_limit_of_a_label_is_counted_as_other() -> None:
+    values = metrics.LabelValues(2)
+
+    assert [values(value) for value in ("a", "b", "c", "a", "d")] == ["a", "b", "other", "a", "other"]
+
+
+def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
+    _touch_every_metric()
+    labels = {pair.partition("=")[0] for _, pairs in _series() for pair in pairs.split(",") if pair}
+
+    assert labels <= {
+        *("kind", "state", "queue", "problem", "outcome", "lane", "server", "route", "method", "status", "le"),
+        *("generation", "implementation", "major", "minor", "patchlevel", "version"),
+    }
+
+
+@pytest.mark.parametrize(
+    "file", ["prometheus/alerts.yml", "prometheus/alerts_test.yml", "grafana/dashboards/bucatini.json"]
+)
+def test_every_series_that_an_operators_file_reads_is_served(file: str) -> None:
+    _touch_every_metric()
+    served = {name for name, _ in _series()}
+
+    read = set(OURS.findall((MONITORING / file).read_text()))
+    assert read
+    assert read - served == set()
+
+
+@given(st.lists(st.floats(min_value=0, max_value=10) | st.sampled_from(BUCKETS)))
+def test_a_batch_histogram_says_what_the_librarys_own_would(observations: list[float]) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    batch = BatchHistogram("seconds", "How long", "kind", BUCKETS, ours)
+    single = Histogram("seconds", "How long", ["kind"], buckets=BUCKETS, registry=theirs)
+
+    batch.observe("a", observations)
+    for observation in observations:
+        single.labels("a").observe(observation)
+
+    if observations:
+        assert _read(generate_latest(ours)) == pytest.approx(_read(generate_latest(theirs)))
+
+
+def _touch_every_metric() -> None:
+    metrics.jobs_submitted("test.kind")
+    metrics.jobs_claimed("ai")
+    metrics.picked_up("test.kind", [0.1])
+    metrics.job_settled("test.kind", JobState.DEAD, 0.1)
+    metrics.jobs_retried("unavailable")
+    metrics.queue_seen("ai", depth=1, oldest_seconds=1)
+    metrics.batch_sent(metrics.Lane.SUBMIT, 1)
+    metrics.http_answered(route="/healthz", method="GET", status=200, seconds=0.001)
+
+
+def _difference(happen: Callable[[], None]) -> dict[tuple[str, str], float]:
+    """The series of ours that changed, and by how much."""
+    before = _series()
+    happen()
+    now = _series()
+    changed = {key: value - before.get(key, 0) for key, value in now.items() if key[0].startswith("bucatini_")}
+    return {key: value for key, value in changed.items() if value}
+
+
+def _series() -> dict[tuple[str, str], float]:
+    body, content_type = metrics.render_metrics()
+    assert content_type.startswith("text/plain")
+    return _read(body)
+
+
+def _read(body: bytes) -> dict[tuple[str, str], float]:
+    return {
+        (sample.name, ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }

@@ -1,0 +1,11 @@
+"""Which language a text is worked on in."""
+
+from events.ai import Language, LanguageSource
+from infrastructure.ports import TextProvider
+
+
+async def language_of(text: str, given: str | None, provider: TextProvider) -> Language:
+    """The language the caller gave, or else the one the provider detects."""
+    if given is None:
+        return await provider.language_of(text)
+    return Language(code=given.partition("-")[0], confidence=1.0, source=LanguageSource.GIVEN)

@@ -1,0 +1,35 @@
+"""Reads one document."""
+
+from events.ai import DocumentProcessed
+from infrastructure.ports import TextProvider
+from schemas.ai import ProcessDocument
+from workers.ai.language import language_of
+from workers.runtime.handler import Run
+
+
+async def process_document(command: ProcessDocument, run: Run, *, provider: TextProvider) -> DocumentProcessed:
+    """What the document says, in quotes with their places. Safe to repeat."""
+    text = command.text
+    run.progress(0.05, "language")
+    language = await language_of(text, command.language, provider)
+    run.progress(0.1, "dates, amounts, parties and defined terms")
+    facts = await provider.facts_in(text, language.code)
+    run.progress(0.3, "key phrases")
+    key_phrases = await provider.key_phrases_of(text, language.code)
+    run.progress(0.9, "summary")
+    summary = await provider.summary_of(text, language.code)
+    return DocumentProcessed(
+        title=command.title,
+        document_id=command.document_id,
+        document_type=command.document_type,
+        provider=provider.reads_as,
+        language=language,
+        size=facts.size,
+        summary=summary,
+        key_phrases=key_phrases,
+        dates=facts.dates,
+        amounts=facts.amounts,
+        parties=facts.parties,
+        defined_terms=facts.defined_terms,
+        left_out=facts.left_out,
+    )

@@ -1,0 +1,28 @@
+"""Binds the AI commands to their handlers and to the provider they work with."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from infrastructure.offline.provider import OfflineProvider, prepare
+from infrastructure.processors import processor_pool
+from infrastructure.settings import Settings
+from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+from workers.ai.analysis import analyze_content
+from workers.ai.generation import generate_document
+from workers.ai.processing import process_document
+from workers.runtime.handler import Handler
+
+
+@asynccontextmanager
+async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
+    """The AI pool's handlers, with warm child processes behind them; the children end with the block."""
+    async with processor_pool(settings.cpu_processes, prepare) as processors:
+        await processors.warm()
+        provider = OfflineProvider(processors)
+        yield (
+            Handler(ProcessDocument, partial(process_document, provider=provider)),
+            Handler(GenerateDocument, partial(generate_document, provider=provider)),
+            Handler(AnalyzeContent, partial(analyze_content, provider=provider)),
+        )

@@ -1,0 +1,38 @@
+"""Binds the keys pool's command to its handler and to what that needs of the outside."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from events.keys import KeysRotated
+from infrastructure.key_vault.keyring import make_key
+from infrastructure.postgres.key_rotations import PostgresRotations
+from infrastructure.settings import Settings
+from infrastructure.wiring import key_vault, keyring
+from schemas.keys import RotateKeys
+from workers.keys.rotation import rotate_keys
+from workers.runtime.handler import Handler, Run
+
+MOST_ROTATIONS = 4
+"""At a time in one process: each has a connection of its own and keeps a core busy."""
+
+
+@asynccontextmanager
+async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
+    places = asyncio.Semaphore(MOST_ROTATIONS)
+    async with keyring(settings) as resealer:
+        rotate = partial(
+            rotate_keys,
+            rotations=PostgresRotations(settings.database),
+            make_key=partial(make_key, key_vault(settings)),
+            resealer=resealer,
+            fence_seconds=settings.key_cache_seconds,
+        )
+
+        async def rotate_in_turn(command: RotateKeys, run: Run) -> KeysRotated:
+            async with places:
+                return await rotate(command, run)
+
+        yield (Handler(RotateKeys, rotate_in_turn),)

@@ -1,0 +1,44 @@
+"""Stores a document and makes it searchable, whatever the order and however often its jobs run."""
+
+from uuid import UUID
+
+from events.search import DocumentIndexed
+from infrastructure.ports import Documents, IndexedDocument, IndexMissing, SearchEngine, StoredDocument
+from schemas.search import IndexDocument
+from workers.runtime.handler import Run
+
+
+async def index_document(
+    command: IndexDocument, run: Run, *, documents: Documents, engine: SearchEngine
+) -> DocumentIndexed:
+    """Stored first, so that the index can always be rebuilt from what is stored. Safe to run again at any point."""
+    stored = await documents.store(run.tenant_id, run.job_id, command)
+    if stored.superseded:
+        return DocumentIndexed(document_id=command.document_id, version=stored.version, superseded=True)
+    try:
+        await engine.index(run.tenant_id, to_index(command, stored))
+    except IndexMissing:
+        run.progress(0.1, "building the tenant's index")
+        await rebuild(run.tenant_id, documents=documents, engine=engine, unless_there=True)
+        await engine.index(run.tenant_id, to_index(command, stored))
+    return DocumentIndexed(document_id=command.document_id, version=stored.version)
+
+
+async def rebuild(tenant_id: UUID, *, documents: Documents, engine: SearchEngine, unless_there: bool = False) -> None:
+    """Makes the tenant's index anew from its stored documents. The old one, if there is one, answers until then."""
+    await engine.rebuild(tenant_id, documents.all_of(tenant_id), unless_there=unless_there)
+
+
+def to_index(command: IndexDocument, stored: StoredDocument) -> IndexedDocument:
+    """What the index gets to know of a document: the body too, for the reason its schema records."""
+    return IndexedDocument(
+        document_id=command.document_id,
+        version=stored.version,
+        title=command.title,
+        body=command.body,
+        document_type=command.document_type,
+        industry=command.industry,
+        language=command.language,
+        tags=command.tags,
+        created_at=stored.created_at,
+    )

@@ -1,0 +1,25 @@
+"""Binds the search pool's commands to their handlers and to what those need of the outside."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from infrastructure.postgres.documents import StoredDocuments
+from infrastructure.postgres.tenancy import TenantLines
+from infrastructure.settings import Settings
+from infrastructure.wiring import keyring, search_engine
+from schemas.search import IndexDocument
+from workers.runtime.handler import Handler
+from workers.search.indexing import index_document
+
+
+@asynccontextmanager
+async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
+    async with (
+        TenantLines(settings.database, "documents") as lines,
+        keyring(settings) as sealer,
+        search_engine(settings) as engine,
+    ):
+        documents = StoredDocuments(lines, sealer)
+        yield (Handler(IndexDocument, partial(index_document, documents=documents, engine=engine)),)

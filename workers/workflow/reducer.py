@@ -1,0 +1,232 @@
+"""What an instance does next: pure functions of its definition, its state and what has happened.
+
+A stored state is always one that waits for a task or has ended. What it needs done follows from it alone, so a handler
+that runs again after a crash comes to the same answer.
+"""
+
+import json
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, assert_never
+from uuid import UUID
+
+from pydantic import JsonValue, ValidationError
+
+from schemas.catalogue import command_of
+from schemas.commands import Command
+from schemas.problems import FieldProblem, Problem
+from schemas.workflow import (
+    Choice,
+    Definition,
+    Fail,
+    InstanceState,
+    InstanceStatus,
+    Pass,
+    Rule,
+    StepTaken,
+    Succeed,
+    Task,
+)
+from workers.workflow.paths import PathNotFound, fill, look_up, put
+
+MOST_STEPS = 250
+MOST_DATA_BYTES = 256_000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSucceeded:
+    job_id: UUID
+    result: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    job_id: UUID
+    problem: Problem
+
+
+TaskEnded = TaskSucceeded | TaskFailed
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    output: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    problem: Problem
+
+
+Effect = RunTask | Complete | GiveUp
+
+
+def begin(definition: Definition, data: JsonValue) -> InstanceState:
+    """A new instance, taken to its first task or its end."""
+    start = InstanceState(status=InstanceStatus.RUNNING, state=definition.start_at, data=data, steps=())
+    return _run_on(definition, _sized(start))
+
+
+def advance(definition: Definition, instance: InstanceState, ended: TaskEnded) -> InstanceState:
+    """The instance after the task it waited for, taken to its next task or its end."""
+    task = _awaited(definition, instance)
+    taken = instance.model_copy(
+        update={"steps": (*instance.steps, StepTaken(state=instance.state, job_id=ended.job_id))}
+    )
+    match ended:
+        case TaskSucceeded(result=result):
+            return _run_on(definition, _continue(taken, task, result))
+        case TaskFailed(problem=problem):
+            detail = f"Step '{instance.state}': {problem.detail or problem.title}"
+            return _failed(taken, problem.model_copy(update={"detail": detail}))
+        case _:
+            assert_never(ended)
+
+
+def effect_of(definition: Definition, instance: InstanceState) -> Effect:
+    """What is to be done for an instance that `begin` or `advance` returned."""
+    match instance.status:
+        case InstanceStatus.SUCCEEDED:
+            return Complete(instance.data)
+        case InstanceStatus.FAILED:
+            return GiveUp(instance.problem or _problem("workflow-failed", "The workflow failed", ""))
+        case InstanceStatus.RUNNING:
+            return RunTask(_command(_awaited(definition, instance), instance.data))
+        case _:
+            assert_never(instance.status)
+
+
+def _awaited(definition: Definition, instance: InstanceState) -> Task:
+    state = definition.states[instance.state]
+    if isinstance(state, Task):
+        return state
+    raise AssertionError("a running instance waits for a task")
+
+
+def _run_on(definition: Definition, instance: InstanceState) -> InstanceState:
+    while instance.status is InstanceStatus.RUNNING:
+        if len(instance.steps) >= MOST_STEPS:
+            return _failed(instance, _problem("too-many-steps", f"The workflow took more than {MOST_STEPS} steps", ""))
+        state = definition.states[instance.state]
+        try:
+            if isinstance(state, Task):
+                _command(state, instance.data)
+                return instance
+            instance = _pass_through(state, instance)
+        except PathNotFound as error:
+            detail = f"Step '{instance.state}': {error}"
+            return _failed(instance, _problem("path-not-found", "A step refers to data that isn't there", detail))
+        except ValidationError as error:
+            return _failed(instance, _unfit(instance.state, error))
+    return instance
+
+
+def _pass_through(state: Pass | Choice | Succeed | Fail, instance: InstanceState) -> InstanceState:
+    taken = instance.model_copy(update={"steps": (*instance.steps, StepTaken(state=instance.state))})
+    match state:
+        case Pass():
+            return _continue(taken, state, _shaped(state, instance.data))
+        case Choice():
+            chosen = _chosen(state, instance.data)
+            if chosen is None:
+                detail = f"Step '{instance.state}': no rule holds, and there is no Default."
+                return _failed(taken, _problem("no-choice-matched", "No choice fits the data", detail))
+            return taken.model_copy(update={"state": chosen})
+        case Succeed():
+            return taken.model_copy(update={"status": InstanceStatus.SUCCEEDED})
+        case Fail(error=name, cause=cause):
+            return _failed(taken, _problem("workflow-failed", name or "The workflow failed", cause))
+        case _:
+            assert_never(state)
+
+
+def _continue(instance: InstanceState, state: Task | Pass, result: JsonValue) -> InstanceState:
+    try:
+        data = put(instance.data, state.result_path, result)
+    except PathNotFound as error:
+        detail = f"Step '{instance.state}': {error}; a result is put into an object only."
+        return _failed(instance, _problem("path-not-found", "A step refers to data that isn't there", detail))
+    if state.next is None:
+        return _sized(instance.model_copy(update={"data": data, "status": InstanceStatus.SUCCEEDED}))
+    return _sized(instance.model_copy(update={"data": data, "state": state.next}))
+
+
+def _sized(instance: InstanceState) -> InstanceState:
+    size = len(json.dumps(instance.data, ensure_ascii=False).encode())
+    if size <= MOST_DATA_BYTES:
+        return instance
+    detail = f"It has {size:,} bytes; at most {MOST_DATA_BYTES:,} go from step to step. Keep less with ResultPath."
+    return _failed(
+        instance.model_copy(update={"data": None}), _problem("data-too-large", "The data grew too large", detail)
+    )
+
+
+def _command(task: Task, data: JsonValue) -> Command:
+    return command_of(task.kind, data if task.parameters is None else fill(dict(task.parameters), data))
+
+
+def _shaped(state: Pass, data: JsonValue) -> JsonValue:
+    if state.result is not None:
+        return state.result
+    return data if state.parameters is None else fill(dict(state.parameters), data)
+
+
+def _chosen(choice: Choice, data: JsonValue) -> str | None:
+    return next((rule.next for rule in choice.choices if _holds(rule, data)), choice.default)
+
+
+def _holds(rule: Rule, data: JsonValue) -> bool:
+    ((comparison, wanted),) = rule.comparisons.items()
+    if comparison == "is_present":
+        return _is_present(data, rule.variable) is wanted
+    return _compares(comparison, look_up(data, rule.variable), wanted)
+
+
+def _is_present(data: JsonValue, path: str) -> bool:
+    try:
+        look_up(data, path)
+    except PathNotFound:
+        return False
+    return True
+
+
+def _compares(comparison: str, value: JsonValue, wanted: Any) -> bool:
+    """False as well when the value is of another type than the comparison is for."""
+    if comparison == "is_null":
+        return (value is None) is bool(wanted)
+    if comparison in _NUMERIC:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and _NUMERIC[comparison](value, wanted)
+    return type(value) is type(wanted) and bool(value == wanted)
+
+
+_NUMERIC: dict[str, Callable[[Any, float], bool]] = {
+    "numeric_equals": operator.eq,
+    "numeric_less_than": operator.lt,
+    "numeric_less_than_equals": operator.le,
+    "numeric_greater_than": operator.gt,
+    "numeric_greater_than_equals": operator.ge,
+}
+
+
+def _failed(instance: InstanceState, problem: Problem) -> InstanceState:
+    return instance.model_copy(update={"status": InstanceStatus.FAILED, "problem": problem})
+
+
+def _unfit(state: str, error: ValidationError) -> Problem:
+    lines = error.errors(include_url=False, include_input=False)[:20]
+    errors = tuple(
+        FieldProblem(pointer="".join(f"/{part}" for part in line["loc"]), detail=line["msg"]) for line in lines
+    )
+    detail = f"Step '{state}': the fields made for its job don't fit it."
+    return _problem("step-invalid", "A step can't be run with its data", detail, errors)
+
+
+def _problem(name: str, title: str, detail: str, errors: tuple[FieldProblem, ...] = ()) -> Problem:
+    return Problem.of(name, title, 422, detail, errors=errors)

@@ -1,0 +1,70 @@
+"""Takes an instance one step on: one run of the job for each task, and harmless to run again at any point."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from events.workflow import WorkflowCompleted
+from infrastructure.ports import Instances, Refused, Unavailable
+from schemas.jobs import JobState
+from schemas.problems import Problem
+from schemas.workflow import InstanceState, InstanceStatus, RunWorkflowStep, WorkflowInstance
+from schemas.workflow_tasks import task_problem
+from workers.runtime.handler import AwaitChildren, Child, Run
+from workers.workflow.reducer import (
+    Complete,
+    GiveUp,
+    RunTask,
+    TaskEnded,
+    TaskFailed,
+    TaskSucceeded,
+    advance,
+    begin,
+    effect_of,
+)
+
+MOST_RACES = 3
+
+
+async def run_workflow_step(
+    command: RunWorkflowStep, run: Run, *, instances: Instances
+) -> WorkflowCompleted | AwaitChildren:
+    """The next task to wait for, or the end. Refused with the instance's problem when it has failed."""
+    for _ in range(MOST_RACES):
+        known = await instances.read(run.tenant_id, run.job_id)
+        instance = next_state(command, known, run.children)
+        seen = 0 if known is None else known.version
+        if instance is known or await instances.write(run.tenant_id, run.job_id, instance, seen=seen):
+            return _answer(command, instance, run.job_id)
+    raise Unavailable("another run keeps advancing this workflow instance; it is tried again")
+
+
+def next_state(command: RunWorkflowStep, known: WorkflowInstance | None, children: Sequence[Child]) -> InstanceState:
+    """The instance after all that has happened to it; `known` itself when nothing new has."""
+    if known is None:
+        if problem := task_problem(command.definition):
+            raise Refused(problem)
+        return begin(command.definition, command.input)
+    # A run that was repeated after a crash sees children whose ends it has already taken in.
+    taken_in = {step.job_id for step in known.steps}
+    fresh = [child for child in children if child.job_id not in taken_in]
+    if known.status is not InstanceStatus.RUNNING or not fresh:
+        return known
+    return advance(command.definition, known, _end_of(fresh[0]))
+
+
+def _end_of(child: Child) -> TaskEnded:
+    if child.state is JobState.SUCCEEDED:
+        return TaskSucceeded(child.job_id, child.result)
+    title = "The step was cancelled" if child.state is JobState.CANCELLED else "The step failed"
+    return TaskFailed(child.job_id, child.problem or Problem.of("step-failed", title, 409))
+
+
+def _answer(command: RunWorkflowStep, instance: InstanceState, job_id: UUID) -> WorkflowCompleted | AwaitChildren:
+    match effect_of(command.definition, instance):
+        case RunTask(task):
+            return AwaitChildren((task,))
+        case Complete(output):
+            steps = len(instance.steps)
+            return WorkflowCompleted(instance_id=job_id, state=instance.state, output=output, steps=steps)
+        case GiveUp(problem):
+            raise Refused(problem)

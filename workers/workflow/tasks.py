@@ -1,0 +1,20 @@
+"""Binds the workflow pool's command to its handler and to what that needs of the outside."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from infrastructure.postgres.tenancy import TenantLines
+from infrastructure.postgres.workflow_instances import StoredInstances
+from infrastructure.settings import Settings
+from schemas.workflow import RunWorkflowStep
+from workers.runtime.handler import Handler
+from workers.workflow.stepping import run_workflow_step
+
+
+@asynccontextmanager
+async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
+    async with TenantLines(settings.database, "workflow instances") as lines:
+        step = partial(run_workflow_step, instances=StoredInstances(lines))
+        yield (Handler(RunWorkflowStep, step, awaits_children=True),)
