@@ -11,6 +11,8 @@ from infrastructure.postgres.feed import EventRow, Position
 RETRY_MILLISECONDS = 1_000
 PREAMBLE = b"retry: %d\n\n" % RETRY_MILLISECONDS
 HEARTBEAT = b": still here\n\n"
+# JSON may hold these unescaped, and many readers that split lines end one there, though the standard doesn't.
+_TAKEN_FOR_LINE_ENDS = tuple((one.encode(), b"\\u%04x" % ord(one)) for one in "\x85\u2028\u2029")
 
 
 class Announced:
@@ -80,6 +82,8 @@ def place_frame(position: Position) -> bytes:
 
 
 def _frame(cloud_event: bytes, identity: bytes | None) -> bytes:
+    for character, escaped in _TAKEN_FOR_LINE_ENDS:
+        cloud_event = cloud_event.replace(character, escaped)
     if identity is None:
         return b"data: %s\n\n" % cloud_event
     return b"id: %s\ndata: %s\n\n" % (identity, cloud_event)

@@ -9,7 +9,6 @@ from api.answers import Answer, Media, json_answer
 from api.endpoint import NOBODY, Call, Empty, Endpoint
 from api.ingress import Ingress
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.migration import pending
 from infrastructure.redis.client import FAULTS
 from monitoring.metrics import render_metrics
 from schemas.model import Model
@@ -97,8 +96,18 @@ async def _ask_redis(ingress: Ingress) -> str:
 
 
 async def _ask_migrations(ingress: Ingress) -> str:
-    lacking = await asyncio.to_thread(pending, ingress.settings.database)
-    return "the database lacks a migration: run `bucatini up` or the migration job" if lacking else ""
+    if not ingress.migrated.is_set():
+        if await asyncio.to_thread(_lacks_migrations, ingress.settings.database):
+            return "the database lacks a migration: run `bucatini up` or the migration job"
+        ingress.migrated.set()
+    return ""
+
+
+def _lacks_migrations(database_url: str) -> bool:
+    # Loads SQLAlchemy and Alembic, more than everything else the ingress consists of, so it comes after its start.
+    from infrastructure.postgres.migration import pending
+
+    return pending(database_url)
 
 
 async def show_metrics(call: Call[Empty, Empty]) -> Answer:

@@ -1,5 +1,6 @@
 """What the handlers share: opened once for the process, closed when it ends."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class Ingress:
     announcer: Announcer
     cursors: Cursors
     search: SearchEngine
+    migrated: asyncio.Event
+    """Set once the tables were found complete: they stay so."""
 
 
 @asynccontextmanager
@@ -57,5 +60,6 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
             redis=redis,
             announcer=announcer,
             cursors=Cursors(signing_key(settings)),
+            migrated=asyncio.Event(),
             search=await resources.enter_async_context(search_engine(settings)),
         )

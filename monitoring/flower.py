@@ -9,11 +9,12 @@ import ipaddress
 import os
 import signal
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import structlog
 from celery import Celery
+from celery.exceptions import OperationalError
 from flower.app import Flower  # type: ignore[import-untyped]  # Flower has no types, here and below
 from flower.command import extract_settings  # type: ignore[import-untyped]
 from flower.events import Events  # type: ignore[import-untyped]
@@ -31,6 +32,7 @@ _LONGEST_ARGUMENTS: Final = 500
 _THREADS: Final = 8
 _CONNECTIONS: Final = 2 * (_THREADS + 1)
 """A question to the workers holds a connection while it waits for another; with fewer, the threads wait for each other."""
+_ANSWER_SECONDS: Final = 1.0
 _COLUMNS: Final = "name,uuid,state,args,received,started,runtime,worker"
 
 log = structlog.get_logger("monitoring.flower")
@@ -86,8 +88,33 @@ class _Dashboard(Flower):  # type: ignore[misc]  # Flower has no types
 
 
 class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
+    """Asks each worker for its task events until it answers, where stock Flower asks all of them every five seconds."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, enable_events=False, **options)
+        self._asked: set[str] = set()
+
     def on_event(self, event: dict[str, Any]) -> None:
         super().on_event(harmless(event))
+        if event["type"] in {"worker-online", "worker-heartbeat"}:
+            # One that comes online, be it after a lost connection, has forgotten what it was told.
+            self.io_loop.add_callback(self._ask, event["hostname"], anew=event["type"] == "worker-online")
+
+    async def _ask(self, worker: str, *, anew: bool) -> None:
+        if worker in self._asked and not anew:
+            return
+        if len(self._asked) >= _MOST_WORKERS:
+            self._asked.clear()
+        self._asked.add(worker)
+        ask = partial(self.capp.control.enable_events, destination=[worker], reply=True, timeout=_ANSWER_SECONDS)
+        try:
+            answered = await self.io_loop.run_in_executor(None, ask)
+        except OperationalError as error:
+            answered = None
+            log.warning("task_events_not_asked_for", worker=worker, why=error)
+        if not answered:
+            # It tells the world that it lives before it listens: its next heartbeat is the next occasion.
+            self._asked.discard(worker)
 
 
 def _refuse_an_open_door(host: str, basic_auth: str | None) -> None:
@@ -123,8 +150,6 @@ def _events(app: Celery, loop: IOLoop) -> Events:
     return _HarmlessEvents(
         app,
         io_loop=loop,
-        # Workers send their events unasked; asking would be a broadcast to all of them every five seconds.
-        enable_events=False,
         max_workers_in_memory=_MOST_WORKERS,
         max_tasks_in_memory=MOST_TASKS,
     )

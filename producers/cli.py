@@ -56,6 +56,14 @@ def doctor() -> None:
 
 
 @app.command()
+def migrate() -> None:
+    """Bring the database's tables up to date, and make the first admin key if there is none."""
+    from producers.cli_migrate import bring_up_to_date
+
+    raise typer.Exit(bring_up_to_date())
+
+
+@app.command()
 def api() -> None:
     """Serve the HTTP ingress."""
     _become("api")

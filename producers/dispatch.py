@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from infrastructure import settings as settings_module
-from infrastructure.celery.doorbell import Doorbells, Ring
+from infrastructure.celery.doorbell import Doorbells
+from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
-from infrastructure.postgres import settling, sweeping
-from infrastructure.postgres.connections import Connection, Line, Role
+from infrastructure.postgres import settling, sweeping, turns
+from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
 from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
@@ -22,6 +23,7 @@ from infrastructure.settings import Settings
 from monitoring import metrics, serving
 from monitoring.logging import configure
 from monitoring.loop import LoopBeat
+from producers.turns import Turns
 from schemas.commands import Queue
 from schemas.problems import Problem
 
@@ -43,11 +45,12 @@ POISON = Problem.of(
 class Dispatcher:
     """Looks once a second at what nobody else brings on."""
 
-    def __init__(self, settings: Settings, line: Line, redis: Redis) -> None:
+    def __init__(self, settings: Settings, line: Line, redis: Redis, turns_given: Turns) -> None:
         self._settings = settings
         self._line = line
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
+        self._turns = turns_given
         self._kept_house_at = self._measured_at = 0.0
 
     async def sweep(self) -> None:
@@ -90,11 +93,18 @@ class Dispatcher:
 
     async def _ring_unclaimed(self) -> None:
         try:
-            empty = await self._doorbells.empty_queues([queue.value for queue in Queue])
+            for queue in await self._doorbells.empty_queues([queue.value for queue in Queue]):
+                await self._call_unclaimed(queue)
         except FAULTS:
             return
-        if empty:
-            await self._ring(await self._line.run(lambda line: sweeping.unclaimed(line, empty)))
+        self._turns.call()
+
+    async def _call_unclaimed(self, queue: str) -> None:
+        # No bell waits: jobs that do have lost theirs. They are rung by turns, like those beyond a tenant's window.
+        waiting = await self._line.run(lambda line: turns.unclaimed(line, queue))
+        if waiting:
+            await self._doorbells.forget_counts(queue)
+            await self._doorbells.begin_overflow(queue, waiting)
 
     async def _keep_house(self) -> None:
         now = time.monotonic()
@@ -121,8 +131,8 @@ class Dispatcher:
         if bells:
             self._announcer.tell(bell.tenant_id for bell in bells)
             try:
-                rings = [Ring(bell.job_id, bell.kind, bell.queue, bell.priority) for bell in bells]
-                metrics.doorbells_rung(await self._doorbells.ring(rings))
+                rings = [Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority) for bell in bells]
+                metrics.doorbells_rung(await self._doorbells.ring_now(rings))
             except FAULTS:
                 metrics.doorbells_failed(len(bells))
         return len(bells)
@@ -136,8 +146,12 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
-        line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "dispatcher"))
-        dispatcher = Dispatcher(settings, line, redis)
+        line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "dispatcher", LANE_SESSION))
+        turns_line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "turns", LANE_SESSION))
+        turns_given = Turns(redis, turns_line)
+        for loop in (turns_given.listen_for_ever(), turns_given.serve_for_ever()):
+            resources.callback(asyncio.create_task(loop).cancel)
+        dispatcher = Dispatcher(settings, line, redis, turns_given)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
         resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating))
         logger.info("ready: sweeping every %g s", settings.sweep_seconds)

@@ -16,7 +16,8 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from infrastructure.batching import Batcher
-from infrastructure.celery.doorbell import Doorbells, Ring
+from infrastructure.celery.doorbell import Doorbells
+from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
@@ -97,7 +98,9 @@ class Submitter:
         accepted = [job for job, outcome in zip(jobs, submissions, strict=True) if isinstance(outcome, Accepted)]
         self._count(accepted)
         self._announcer.tell(job.tenant_id for job in accepted)
-        self._ring([Ring(job.id, job.kind, job.queue, job.priority) for job in accepted if job.run_at is None])
+        self._ring(
+            [Ring(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in accepted if job.run_at is None]
+        )
 
     async def _keep(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
         try:
@@ -147,7 +150,8 @@ class Submitter:
 
     async def _push(self, rings: list[Ring]) -> None:
         try:
-            metrics.doorbells_rung(await self._doorbells.ring(rings))
+            rung = await self._doorbells.ring(rings)
+            metrics.doorbells_rung(rung.bells)
         except FAULTS:
             # The jobs are kept; a sweeper rings for them as soon as Redis is back.
             metrics.doorbells_failed(len(rings))

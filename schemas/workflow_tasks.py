@@ -15,7 +15,7 @@ from schemas.workflow import Definition, RunWorkflowStep, Task
 
 
 def task_problem(definition: Definition) -> Problem | None:
-    """What to answer when a task can't be run as written; None when all can. Pointers are from the definition's root.
+    """What to answer when a task can't be run as written; None when all can. Pointers are from the root of `RunWorkflowStep`.
 
     Ask it before submitting: the handler asks again, but by then the caller has a job that fails.
     """
@@ -23,7 +23,7 @@ def task_problem(definition: Definition) -> Problem | None:
         error
         for name, state in definition.states.items()
         if isinstance(state, Task)
-        for error in _errors_of(f"/States/{_escaped(name)}", state)
+        for error in _errors_of(f"/definition/States/{_escaped(name)}", state)
     )
     if not errors:
         return None

@@ -22,6 +22,7 @@ from schemas.commands import Command, Queue
 from schemas.jobs import TERMINAL
 from tests.waiting import wait_until
 
+MOST_AT_ONCE = 1_000
 ROOT = Path(__file__).parent.parent
 READY = {"tests.probe": "ready: ", "producers.dispatch": "ready: ", "workers.runtime": "ready: "}
 FINISHED = ", ".join(f"'{state}'" for state in TERMINAL)
@@ -95,7 +96,8 @@ class System:
         async def submit() -> list[Submission]:
             async with open_submitter(self.settings) as submitter:
                 jobs = [new_job(tenant_id or self.tenant_id, command, terms) for command in commands]
-                return await submitter.submit_all(jobs)
+                shares = [jobs[start : start + MOST_AT_ONCE] for start in range(0, len(jobs), MOST_AT_ONCE)]
+                return [outcome for share in shares for outcome in await submitter.submit_all(share)]
 
         return asyncio.run(submit())
 
@@ -158,5 +160,3 @@ class System:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-

@@ -1,59 +1,104 @@
-"""The doorbell: a Celery message that names jobs and carries nothing of them.
+"""Rings: pushes doorbells into the queues' lists, for each tenant only so many at a time.
 
-Built by hand, because Celery's own publishing costs 0.7 ms a message and this is one push for any number of them.
-Wire format: Celery's task message protocol 2 (docs.celeryq.dev, "Message Protocol"), in kombu's virtual envelope.
+What exceeds a tenant's window waits in PostgreSQL and is rung by turns (producers/turns.py), so that one tenant's
+hundred thousand jobs stand in nobody's way, and Redis holds little whatever the backlog.
 """
 
-from base64 import b64encode
-from collections import defaultdict
-from collections.abc import Iterable
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-import orjson
-from uuid_utils import uuid4
-
-from infrastructure.celery.lists import list_of, lists_of, step_of
+from infrastructure.celery.lists import lists_of, overflow_of, parts_of, rung_of, step_of, turn_of
+from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Ring, messages_of
 from infrastructure.redis.client import Redis
+from infrastructure.redis.loudspeaker import Channel
 
-MOST_JOBS_IN_A_BELL = 50
+WINDOW = 200
+"""Jobs of one tenant and step that are rung as they are submitted; those beyond it are rung by turns."""
+KNOWN_SECONDS = 0.1
+"""How long a count that Redis told is believed."""
+UNASKED = MOST_JOBS_IN_A_BELL
+"""What is rung for a tenant whose count isn't known: a lone job never waits for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
-    """One job to be rung for."""
+class Rung:
+    """What became of a ring: bells pushed, and jobs whose turn comes later."""
 
-    job_id: UUID
-    kind: str
-    queue: str
-    priority: int
+    bells: int
+    withheld: int
 
 
 class Doorbells:
-    """Pushes doorbells into the queues' lists."""
+    """One per process. Every method raises one of the client's FAULTS when Redis can't take it; repeating is safe, and so
+    is leaving it to the sweeper."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._known: dict[tuple[str, str], tuple[int, float]] = {}
 
-    async def ring(self, rings: Iterable[Ring], *, traceparent: str | None = None) -> int:
-        """How many bells were rung: jobs of one kind share one, up to fifty.
+    async def ring(self, rings: Iterable[Ring], *, traceparent: str | None = None) -> Rung:
+        """Rings for those within their tenant's window; the others are named as overflowing and wait for their turn."""
+        within, beyond = self._admit(rings)
+        bells = await self.ring_now(within, traceparent=traceparent)
+        if beyond:
+            # The first ring told how many of each are rung already.
+            within, beyond = self._admit(beyond)
+            bells += await self.ring_now(within, traceparent=traceparent)
+        if beyond:
+            await self._name_overflowing(beyond)
+        return Rung(bells, len(beyond))
 
-        Raises one of the client's FAULTS when Redis can't take them; ringing again is safe, and so is leaving it to
-        the sweeper.
-        """
-        pushes = _pushes(rings, traceparent)
+    async def ring_now(self, rings: Iterable[Ring], *, traceparent: str | None = None) -> int:
+        """How many bells were pushed, whatever the windows say: for jobs whose turn it is."""
+        rings = list(rings)
+        if not rings:
+            return 0
+        counts = Counter((ring.queue, turn_of(step_of(ring.priority), ring.tenant_id)) for ring in rings)
+        messages = messages_of(rings, traceparent)
         async with self._redis.pipeline(transaction=False) as pipe:
-            for name, messages in pushes.items():
-                pipe.lpush(name, *messages)
-            await pipe.execute()
-        return sum(map(len, pushes.values()))
+            for name, bells in messages.items():
+                pipe.lpush(name, *bells)
+            for (queue, turn), count in counts.items():
+                pipe.hincrby(rung_of(queue), turn, count)
+            replies = await pipe.execute()
+        self._learn(dict(zip(counts, replies[len(messages) :], strict=True)))
+        return sum(map(len, messages.values()))
 
-    async def return_first(self, queue: str, rings: Iterable[Ring]) -> None:
+    async def return_first(self, rings: Iterable[Ring]) -> None:
         """Puts jobs that a draining worker hadn't begun back to the front of their queue."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            for name, messages in _pushes(rings, None).items():
-                pipe.rpush(name, *messages)
+            for name, bells in messages_of(rings).items():
+                pipe.rpush(name, *bells)
             await pipe.execute()
+
+    async def take(self, taken: Mapping[tuple[str, str], int]) -> None:
+        """So many of each (queue, turn) are a worker's now: as many more may be rung."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for (queue, turn), count in taken.items():
+                pipe.hincrby(rung_of(queue), turn, -count)
+            await pipe.execute()
+
+    async def overflowing(self, queue: str, most: int) -> dict[tuple[int, UUID], int]:
+        """(lane, tenant) of whoever overflows, with how many of its jobs are rung; of more than `most`, any `most`."""
+        members: list[bytes] = await self._redis.srandmember(overflow_of(queue), most)  # type: ignore[assignment]  # a count given, a list answered
+        turns = [member.decode() for member in members]
+        if not turns:
+            return {}
+        counts = await self._redis.hmget(rung_of(queue), turns)
+        return {parts_of(turn): int(count or 0) for turn, count in zip(turns, counts, strict=True)}
+
+    async def begin_overflow(self, queue: str, turns: Iterable[tuple[int, UUID]]) -> None:
+        await self._redis.sadd(overflow_of(queue), *(turn_of(step, tenant_id) for step, tenant_id in turns))
+
+    async def end_overflow(self, queue: str, turns: Iterable[tuple[int, UUID]]) -> None:
+        await self._redis.srem(overflow_of(queue), *(turn_of(step, tenant_id) for step, tenant_id in turns))
+
+    async def forget_counts(self, queue: str) -> None:
+        """Starts counting anew: where no bell waits, whatever the counts say is of bells that are lost or being taken."""
+        await self._redis.delete(rung_of(queue))
 
     async def empty_queues(self, queues: Iterable[str]) -> list[str]:
         """Those of the queues that have no bell waiting."""
@@ -64,53 +109,38 @@ class Doorbells:
             found = await pipe.execute()
         return [queue for queue, lists in zip(names, found, strict=True) if not lists]
 
+    def _admit(self, rings: Iterable[Ring]) -> tuple[list[Ring], list[Ring]]:
+        """Those that may be rung now, and the others."""
+        now = time.monotonic()
+        within: list[Ring] = []
+        beyond: list[Ring] = []
+        for ring in rings:
+            key = ring.queue, turn_of(step_of(ring.priority), ring.tenant_id)
+            count, told_at = self._known.get(key, (0, 0.0))
+            if now - told_at > KNOWN_SECONDS:
+                count = WINDOW - UNASKED
+            if count < WINDOW:
+                within.append(ring)
+                self._known[key] = (count + 1, now)
+            else:
+                beyond.append(ring)
+        return within, beyond
 
-def _pushes(rings: Iterable[Ring], traceparent: str | None) -> dict[str, list[bytes]]:
-    groups: dict[tuple[str, str, int], list[str]] = defaultdict(list)
-    for ring in rings:
-        groups[ring.queue, ring.kind, step_of(ring.priority)].append(str(ring.job_id))
-    pushes: dict[str, list[bytes]] = defaultdict(list)
-    for (queue, kind, step), ids in groups.items():
-        for start in range(0, len(ids), MOST_JOBS_IN_A_BELL):
-            share = ids[start : start + MOST_JOBS_IN_A_BELL]
-            pushes[list_of(queue, step)].append(_message(queue, kind, step, share, traceparent))
-    return pushes
+    def _learn(self, counts: Mapping[tuple[str, str], int]) -> None:
+        now = time.monotonic()
+        if len(self._known) > 10_000:
+            self._known.clear()
+        for key, count in counts.items():
+            self._known[key] = (count, now)
 
-
-def _message(queue: str, kind: str, step: int, ids: list[str], traceparent: str | None) -> bytes:
-    bell_id = str(uuid4())
-    count = len(ids)
-    headers = {
-        "lang": "py",
-        "task": kind,
-        "id": bell_id,
-        "root_id": bell_id,
-        "parent_id": None,
-        "group": None,
-        "argsrepr": f"{count} job{'s' if count > 1 else ''}: {', '.join(ids)}",
-        "kwargsrepr": "",
-        "origin": "bucatini",
-        "jobs": count,
-        "ignore_result": True,
-        "retries": 0,
-        "timelimit": [None, None],
-        "traceparent": traceparent,
-    }
-    properties = {
-        "correlation_id": bell_id,
-        "delivery_tag": bell_id,
-        "delivery_mode": 2,
-        "delivery_info": {"exchange": "", "routing_key": queue},
-        "priority": step,
-        "body_encoding": "base64",
-    }
-    body = b64encode(orjson.dumps([ids, {}, {}])).decode()
-    return orjson.dumps(
-        {
-            "body": body,
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
-            "headers": headers,
-            "properties": properties,
-        }
-    )
+    async def _name_overflowing(self, rings: list[Ring]) -> None:
+        turns = list({(ring.queue, turn_of(step_of(ring.priority), ring.tenant_id)) for ring in rings})
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for queue, turn in turns:
+                pipe.sadd(overflow_of(queue), turn)
+            for queue, turn in turns:
+                pipe.hget(rung_of(queue), turn)
+            replies = await pipe.execute()
+        self._learn({key: int(count or 0) for key, count in zip(turns, replies[len(turns) :], strict=True)})
+        if any(replies[: len(turns)]):
+            await self._redis.publish(Channel.OVERFLOW, b"")

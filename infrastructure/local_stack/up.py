@@ -48,11 +48,11 @@ class LocalStack:
         self._settings: dict[str, Any] = {}
 
     def start(self) -> None:
-        """Returns when every part is ready. PartFailed, SettingsInvalid or NoFreePort when one can't be."""
+        """Returns when every part is ready. PartFailed, SettingsInvalid, Unavailable or NoFreePort say why not."""
         settings = settings_module.load()
         database_url = settings.database if settings.database_url else self._start_postgres()
         redis_url = settings.redis if settings.redis_url else self._start_redis()
-        self._make_tables(database_url)
+        self._make_tables(database_url, settings.lease_seconds)
         self._keep_first_key(database_url)
         self.api_key = settings.api_key.get_secret_value() if settings.api_key else self.home.key()
         ports = choose_ports(settings, self._say)
@@ -87,11 +87,13 @@ class LocalStack:
         self._stack.start_server(server)
         return server.url
 
-    def _make_tables(self, database_url: str) -> None:
-        # Loaded here: the migrations bring SQLAlchemy with them, which nothing before this needs.
+    def _make_tables(self, database_url: str, lease_seconds: float) -> None:
+        # Loaded here: they bring SQLAlchemy with them, which nothing before this needs.
+        from infrastructure.postgres.inspection import inspect
         from infrastructure.postgres.migration import migrate
 
         began = time.monotonic()
+        inspect(database_url, lease_seconds=lease_seconds)  # One that can't be reached is told of in one sentence.
         migrate(database_url)
         self._report(Started("tables", time.monotonic() - began, None))
 

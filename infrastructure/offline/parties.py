@@ -103,7 +103,8 @@ def _parted(text: str, token: re.Match[str], following: int, bare: str, *, last:
         not bare
         or text.count("\n", token.end(), following) > 1
         or _LIST_MARK.fullmatch(bare) is not None
-        or bare.casefold() in _NOT_NAMES
+        or bare[0].isupper()
+        and bare.casefold() in _NOT_NAMES
         or not last
         and len(bare) > 2
         and bare[-1] in '.;:,!?)”"'

@@ -3,8 +3,8 @@
 Every statement may run in any number of dispatchers at once.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from infrastructure.postgres.connections import Connection
@@ -16,8 +16,7 @@ CRASHES_ALLOWED = 2
 WAIT_CHECK_SECONDS = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Bell:
+class Bell(NamedTuple):
     """A job that should be rung."""
 
     job_id: UUID
@@ -36,13 +35,6 @@ u AS (
   WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq),
 e AS (INSERT INTO job_events (job_id, seq, tenant_id, type) SELECT id, seq, tenant_id, 'job.queued' FROM u)
 SELECT id, tenant_id, kind, queue, priority FROM u
-"""
-
-# Reads only: duplicates of a doorbell are free, and a write for each job that waits would not be.
-_RING_AGAIN = f"""
-SELECT id, tenant_id, kind, queue, priority FROM jobs
-WHERE wake_at <= now() AND state = 'queued' AND queue = ANY(%s)
-ORDER BY wake_at LIMIT {MOST_AT_ONCE}
 """
 
 # Retries are rung by the worker that failed them. What is due here is one whose worker went away or that waited long;
@@ -119,12 +111,6 @@ class Reaped:
 async def come_due(connection: Connection, *, ring_again_seconds: float) -> list[Bell]:
     """Scheduled jobs whose time has come, now queued."""
     found = await connection.execute(_COME_DUE, (ring_again_seconds,))
-    return [Bell(*row) for row in await found.fetchall()]
-
-
-async def unclaimed(connection: Connection, queues: Sequence[str]) -> list[Bell]:
-    """Jobs of these queues that wait longer than they should, though no bell is waiting: theirs was lost."""
-    found = await connection.execute(_RING_AGAIN, (list(queues),))
     return [Bell(*row) for row in await found.fetchall()]
 
 

@@ -26,6 +26,8 @@ class Channel(StrEnum):
     """Sixteen bytes of the tenant, then one CloudEvent that is never stored, such as a job's progress."""
     STOP = "bucatini:stop"
     """Sixteen bytes for each running job that was cancelled."""
+    OVERFLOW = "bucatini:overflow"
+    """Nothing: some tenant has more jobs than may be rung at once, and a dispatcher should look."""
 
 
 async def announce(redis: Redis, channel: Channel, ids: Iterable[UUID]) -> None:

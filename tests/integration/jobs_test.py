@@ -69,7 +69,9 @@ def test_retry_after_is_honoured(system: System) -> None:
     (job_id,) = system.submit(Misbehave(how="ask for patience", until_attempt=2))
 
     system.await_state(job_id, "succeeded")
-    statement = "SELECT extract(epoch FROM max(at) - min(at)) FROM job_events WHERE job_id = %s AND type = 'job.started'"
+    statement = (
+        "SELECT extract(epoch FROM max(at) - min(at)) FROM job_events WHERE job_id = %s AND type = 'job.started'"
+    )
     assert system.read(statement, job_id)[0][0] >= 1.5
 
 
@@ -164,7 +166,10 @@ def test_the_same_idempotency_key_makes_one_job(system: System) -> None:
 def test_the_same_idempotency_key_of_another_tenant_is_another_key(system: System) -> None:
     terms = Terms(idempotency_key="invoice-7")
 
-    outcomes = [*system.try_submit(Nothing(), terms=terms), *system.try_submit(Nothing(), terms=terms, tenant_id=UUID(int=9))]
+    outcomes = [
+        *system.try_submit(Nothing(), terms=terms),
+        *system.try_submit(Nothing(), terms=terms, tenant_id=UUID(int=9)),
+    ]
 
     assert [type(outcome) for outcome in outcomes] == [Accepted, Accepted]
 
@@ -183,12 +188,15 @@ def test_progress_is_stored_while_a_job_runs(system: System) -> None:
 def _ring_again(system: System, job_ids: list[UUID]) -> None:
     import asyncio
 
-    from infrastructure.celery.doorbell import Doorbells, Ring
+    from infrastructure.celery.doorbell import Doorbells
+    from infrastructure.celery.message import Ring
     from infrastructure.redis import client
 
     async def ring() -> None:
         redis = client.connect(system.settings.redis)
-        await Doorbells(redis).ring([Ring(job_id, LeaveMark.kind, LeaveMark.queue, 5) for job_id in job_ids])
+        await Doorbells(redis).ring_now(
+            [Ring(one, system.tenant_id, LeaveMark.kind, LeaveMark.queue, 5) for one in job_ids]
+        )
         await redis.aclose()
 
     asyncio.run(ring())

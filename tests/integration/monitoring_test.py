@@ -16,6 +16,8 @@ from celery import Celery
 
 from infrastructure.local_stack.processes import Program, Running
 from infrastructure.local_stack.redis import RedisServer
+from tests.probe import Nothing
+from tests.system import System
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -61,15 +63,36 @@ def test_flower_shows_what_runs_by_its_name_and_hides_what_is_in_it(flower: Runn
     assert CANARY not in seen
 
 
+def test_flower_shows_a_real_workers_jobs_by_kind_and_count(system: System, flower: Running) -> None:
+    url = _url(flower)
+    system.worker()
+    wait_until(lambda: "ai-" in httpx.get(f"{url}/workers?json=1").text, "Flower knows the worker")
+
+    def shown() -> list[dict[str, Any]]:
+        # Submitted again until Flower's request for task events has reached the worker.
+        system.submit(*[Nothing(pad=CANARY) for _ in range(3)])
+        return [task for task in _tasks(url) if task["state"] == "SUCCESS"]
+
+    tasks = wait_until(shown, "Flower shows what the worker did")
+
+    assert {task["name"] for task in tasks} == {"probe.nothing"}
+    assert tasks[0]["args"].startswith(("3 jobs: ", "1 job: "))
+    worker = httpx.get(f"{url}/worker/{tasks[0]['worker']}")
+    assert worker.status_code == 200
+    assert CANARY not in worker.text + json.dumps(tasks)
+    assert _password(system.environment["REDIS_URL"]) not in worker.text
+
+
 def test_the_brokers_password_is_in_no_page_no_argument_and_no_log_line(flower: Running, redis_url: str) -> None:
-    password = redis_url.removeprefix("redis://:").partition("@")[0]
+    password = _password(redis_url)
     url = _url(flower)
     broker = httpx.get(f"{url}/broker")
 
     assert len(password) > 10
     assert "redis://:***@127.0.0.1" in broker.text
     assert all(password not in httpx.get(url + page).text for page in PAGES)
-    assert password not in " ".join(psutil.Process(flower.pid).cmdline())
+    processes = [psutil.Process(flower.pid), *psutil.Process(flower.pid).children(recursive=True)]
+    assert password not in str([process.cmdline() for process in processes])
     assert password not in flower.program.log.read_text()
 
 
@@ -130,8 +153,7 @@ def _shown_after_events(url: str, redis_url: str) -> list[dict[str, Any]]:
 
     def shown() -> list[dict[str, Any]]:
         _say_what_a_worker_would(redis_url)
-        answer = httpx.get(f"{url}/tasks/datatable", params=_table_query())
-        tasks: list[dict[str, Any]] = answer.json()["data"]
+        tasks = _tasks(url)
         return tasks if {task["state"] for task in tasks} == {"SUCCESS", "FAILURE"} else []
 
     return wait_until(shown, "Flower shows both tasks")
@@ -149,16 +171,14 @@ def _say_what_a_worker_would(redis_url: str) -> None:
         worker.send("task-failed", uuid="2", exception=f"ValueError('{CANARY}')", traceback=CANARY)
 
 
-def _table_query() -> dict[str, str]:
-    return {
-        "draw": "1",
-        "start": "0",
-        "length": "10",
-        "order[0][column]": "0",
-        "order[0][dir]": "asc",
-        "columns[0][data]": "uuid",
-        "search[value]": "",
-    }
+def _tasks(url: str) -> list[dict[str, Any]]:
+    table = {"draw": "1", "start": "0", "length": "100", "order[0][column]": "0", "columns[0][data]": "uuid"}
+    tasks: list[dict[str, Any]] = httpx.get(f"{url}/tasks/datatable", params=table).json()["data"]
+    return tasks
+
+
+def _password(redis_url: str) -> str:
+    return redis_url.removeprefix("redis://:").partition("@")[0]
 
 
 def _url(running: Running) -> str:

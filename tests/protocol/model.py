@@ -2,12 +2,14 @@
 
 Every step is one thing that one party does at once: a statement, a push, a message taken. Between any two steps any other
 party may act or fail. Time is left out: whatever may happen after a while may happen now, which is worse than the truth.
+A statement whose beginning, commit and answer lie apart, so that others act in between, counts as a fault, as a lost
+answer does.
 
 A worker counts as silent only when its process is gone or frozen, and one worker is always spared, since the promise is
 that every job ends "while one worker lives". Frozen ones may wake at any time, and need not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -52,9 +54,11 @@ class Phase(StrEnum):
     BELL = "has its bell"
     CLAIMING = "has sent a claim"
     """PostgreSQL saw the worker alive when the statement began, and commits it whatever becomes of the process."""
-    ANSWERED = "is being told that it has it"
+    CLAIMED = "has claimed it, but doesn't run it yet"
+    """The answer is under way, or a suspect waits its turn."""
     RUNNING = "runs it"
     SETTLING = "has sent its end"
+    """PostgreSQL commits this one, too, whatever becomes of the process."""
 
 
 class Hand(NamedTuple):
@@ -143,39 +147,72 @@ def _submitter(state: State) -> Iterator[Step]:
 def _worker(state: State, number: int, limits: Limits, protocol: Protocol) -> Iterator[Step]:
     worker = state.workers[number]
     for job, hand in enumerate(worker.hands):
-        # What a process had sent is PostgreSQL's to do, whether the process still lives or not.
-        if hand.phase is Phase.CLAIMING:
-            yield _claim_commits(state, number, job)
-        if hand.phase is Phase.SETTLING:
-            yield from _settle_commits(state, number, job, protocol)
+        match hand.phase:
+            case Phase.CLAIMING:
+                yield from _claim(state, number, job, worker_seen_alive=True)
+            case Phase.SETTLING:
+                assert hand.trigger is not None
+                yield from _settle(state, number, job, hand.trigger, protocol)
         if worker.life is Life.UP:
-            yield from _hand_acts(state, number, job, limits)
+            yield from _hand_acts(state, number, job, limits, protocol)
     if worker.life is Life.UP:
         yield from _heartbeat(state, number)
         if protocol.lease_check:
             yield from _check_leases(state, number, protocol)
 
 
-def _hand_acts(state: State, number: int, job: int, limits: Limits) -> Iterator[Step]:
+def _hand_acts(state: State, number: int, job: int, limits: Limits, protocol: Protocol) -> Iterator[Step]:
     worker = state.workers[number]
     hand = worker.hands[job]
-    who = f"worker {number}"
     if state.bells[job]:
         taken = _with_bell(state, job, -1)
         if hand.phase is Phase.EMPTY:
-            yield Step(f"{who} takes the bell of job {job}", _with_hand(taken, number, job, Hand(Phase.BELL)))
+            rung = _with_hand(taken, number, job, Hand(Phase.BELL))
+            yield Step(f"worker {number} takes the bell of job {job}", rung)
         else:
-            yield Step(f"{who} takes a bell of job {job}, which it has already, and drops it", taken)
+            yield Step(f"worker {number} takes a bell of job {job}, which it has already, and drops it", taken)
     match hand.phase:
-        case Phase.BELL if worker.incarnation in state.dead:
-            yield Step(f"{who} claims job {job} as a dead worker: no", _with_hand(state, number, job, EMPTY_HAND))
         case Phase.BELL:
-            sent = Hand(Phase.CLAIMING, incarnation=worker.incarnation)
-            yield Step(f"{who} sends its claim of job {job}", _with_hand(state, number, job, sent))
-        case Phase.ANSWERED:
+            yield from _claim(state, number, job, worker_seen_alive=worker.incarnation not in state.dead)
+            yield from _claim_slowly(state, number, job)
+        case Phase.CLAIMED:
             yield from _launch(state, number, job)
         case Phase.RUNNING:
-            yield from _run_ends(state, number, job, limits)
+            for trigger in _ways_to_end(state, job, limits):
+                yield from _settle(state, number, job, trigger, protocol)
+                yield from _settle_slowly(state, number, job, trigger)
+
+
+def _claim(state: State, number: int, job: int, *, worker_seen_alive: bool) -> Iterator[Step]:
+    row, worker = state.rows[job], state.workers[number]
+    hand = worker.hands[job]
+    sender = worker.incarnation if hand.incarnation is None else hand.incarnation
+    token = _unused_token(state, job)
+    assert row is not None
+    after = rows.claimed(row, worker=sender, worker_seen_alive=worker_seen_alive, token=token)
+    if after is row:
+        told = f"worker {number} claims job {job} as {sender}: not to be had"
+        yield Step(told, _with_hand(state, number, job, EMPTY_HAND))
+        return
+    told = f"worker {number} claims job {job} as {sender} and has token {token}"
+    claimed = _with_row(state, job, after)
+    if worker.life is Life.GONE:
+        yield Step(f"{told}, which nobody hears", _with_hand(claimed, number, job, EMPTY_HAND))
+        return
+    phase = Phase.CLAIMED if after.crashes else Phase.RUNNING
+    yield Step(told, _with_hand(claimed, number, job, Hand(phase, token)))
+    if state.faults:
+        slow = _with_hand(_one_fault_less(claimed), number, job, Hand(Phase.CLAIMED, token))
+        yield Step(f"{told}, but the answer is slow", slow, fault=True)
+        lost = _with_hand(_one_fault_less(claimed), number, job, Hand(Phase.BELL))
+        yield Step(f"{told}, but the answer is lost", lost, fault=True)
+
+
+def _claim_slowly(state: State, number: int, job: int) -> Iterator[Step]:
+    incarnation = state.workers[number].incarnation
+    if state.faults and incarnation not in state.dead:
+        sent = _with_hand(_one_fault_less(state), number, job, Hand(Phase.CLAIMING, incarnation=incarnation))
+        yield Step(f"worker {number} sends a slow claim of job {job} as {incarnation}", sent, fault=True)
 
 
 def _launch(state: State, number: int, job: int) -> Iterator[Step]:
@@ -198,63 +235,59 @@ def _runs_a_suspect(state: State, worker: Worker) -> bool:
     )
 
 
-def _run_ends(state: State, number: int, job: int, limits: Limits) -> Iterator[Step]:
-    row, hand = state.rows[job], state.workers[number].hands[job]
+def _ways_to_end(state: State, job: int, limits: Limits) -> Iterator[Trigger]:
+    row = state.rows[job]
     assert row is not None
-    failed = Trigger.RETRY if row.attempt < limits.max_attempts else Trigger.BURY
-    for trigger in (Trigger.SUCCEED, failed):
-        sent = hand._replace(phase=Phase.SETTLING, trigger=trigger)
-        yield Step(f"worker {number} ends job {job}: {trigger}", _with_hand(state, number, job, sent))
+    yield Trigger.SUCCEED
+    yield Trigger.RETRY if row.attempt < limits.max_attempts else Trigger.BURY
     if state.drains:
-        sent = hand._replace(phase=Phase.SETTLING, trigger=Trigger.RELEASE)
-        drained = state._replace(drains=state.drains - 1)
-        yield Step(f"worker {number} drains: releases job {job}", _with_hand(drained, number, job, sent), fault=True)
+        yield Trigger.RELEASE
 
 
-def _claim_commits(state: State, number: int, job: int) -> Step:
+def _settle(state: State, number: int, job: int, trigger: Trigger, protocol: Protocol) -> Iterator[Step]:
     row, hand = state.rows[job], state.workers[number].hands[job]
-    assert row is not None and hand.incarnation is not None
-    token = _unused_token(state, job)
-    after = rows.claimed(row, worker=hand.incarnation, worker_seen_alive=True, token=token)
-    if after is row:
-        return Step(f"worker {number}'s claim of job {job} finds it taken", _with_hand(state, number, job, EMPTY_HAND))
-    told = f"worker {number}'s claim of job {job} commits as {hand.incarnation} with token {token}"
-    return Step(told, _with_hand(_with_row(state, job, after), number, job, Hand(Phase.ANSWERED, token)))
-
-
-def _settle_commits(state: State, number: int, job: int, protocol: Protocol) -> Iterator[Step]:
-    row, hand = state.rows[job], state.workers[number].hands[job]
-    assert row is not None and hand.token is not None and hand.trigger is not None
-    after = rows.settled(row, hand.token, hand.trigger, fenced=protocol.fencing)
+    assert row is not None and hand.token is not None
+    after = rows.settled(row, hand.token, trigger, fenced=protocol.fencing)
     effect = None if after is row else (job, hand.token)
-    what = f"worker {number}'s '{hand.trigger}' for job {job} by token {hand.token}"
-    stored = _with_row(state, job, after)
-    told = f"{what} is stored" if effect else f"{what} is discarded"
-    yield Step(told, _with_hand(stored, number, job, EMPTY_HAND), effect_of=effect)
-    if effect and state.faults:
-        yield Step(f"{what} is stored, but the answer is lost", _one_fault_less(stored), True, effect)
+    drained = trigger is Trigger.RELEASE and hand.phase is Phase.RUNNING
+    stored = _with_row(state._replace(drains=state.drains - drained), job, after)
+    told = f"worker {number} ends job {job} by token {hand.token}: {trigger}"
+    empty = _with_hand(stored, number, job, EMPTY_HAND)
+    yield Step(told if effect else f"{told}, which is discarded", empty, drained, effect)
+    if effect and state.faults and state.workers[number].life is not Life.GONE:
+        again = _with_hand(_one_fault_less(stored), number, job, hand._replace(phase=Phase.SETTLING, trigger=trigger))
+        yield Step(f"{told}, but the answer is lost", again, True, effect)
+
+
+def _settle_slowly(state: State, number: int, job: int, trigger: Trigger) -> Iterator[Step]:
+    if state.faults and trigger is not Trigger.RELEASE:
+        hand = state.workers[number].hands[job]._replace(phase=Phase.SETTLING, trigger=trigger)
+        sent = _with_hand(_one_fault_less(state), number, job, hand)
+        yield Step(f"worker {number} sends a slow end of job {job}: {trigger}", sent, fault=True)
 
 
 def _heartbeat(state: State, number: int) -> Iterator[Step]:
     """`UPDATE workers … WHERE id = … AND dead_at IS NULL`: 0 rows means declared dead. Drop the runs, register anew."""
     worker = state.workers[number]
     if worker.incarnation in state.dead:
-        anew = worker.incarnation + len(state.workers)
+        anew = _unused_incarnation(state)
         hands = tuple(EMPTY_HAND if hand.phase is Phase.RUNNING else hand for hand in worker.hands)
         told = f"worker {number} learns that it was declared dead, drops its runs and registers as {anew}"
-        yield Step(told, _with_worker(state, number, worker._replace(incarnation=anew, hands=hands)))
+        registered = _with_worker(state, number, worker._replace(incarnation=anew, hands=hands))
+        yield Step(told, registered._replace(dead=registered.dead & _incarnations(registered)))
 
 
 def _check_leases(state: State, number: int, protocol: Protocol) -> Iterator[Step]:
     """`SELECT lease_token, id FROM jobs WHERE lease_worker = …`: runs without a lease end, leases without a run go back.
 
-    The product looks twice before it hands one back. Here one look is enough, so that a claim's answer may still be under
-    way: that costs a run and must cost no more.
+    The product looks twice before it hands one back. Here one look is enough, so that a slow claim may still be about to
+    run: that costs a run and must cost no more.
     """
     worker = state.workers[number]
     for job, (row, hand) in enumerate(zip(state.rows, worker.hands, strict=True)):
         held = row is not None and row.worker == worker.incarnation
-        known = hand.phase in (Phase.RUNNING, Phase.SETTLING) and row is not None and hand.token == row.token
+        launched = hand.phase in (Phase.RUNNING, Phase.SETTLING) or _waits_as_suspect(hand, row)
+        known = launched and row is not None and hand.token == row.token
         if hand.phase is Phase.RUNNING and not (held and known):
             told = f"worker {number} finds that job {job} isn't its own any more and stops it"
             yield Step(told, _with_hand(state, number, job, EMPTY_HAND))
@@ -262,6 +295,10 @@ def _check_leases(state: State, number: int, protocol: Protocol) -> Iterator[Ste
             after = rows.settled(row, row.token, Trigger.RELEASE, fenced=protocol.fencing)
             told = f"worker {number} hands back job {job}, of whose claim it knows nothing"
             yield Step(told, _with_row(state, job, after), effect_of=(job, row.token))
+
+
+def _waits_as_suspect(hand: Hand, row: Row | None) -> bool:
+    return hand.phase is Phase.CLAIMED and row is not None and row.crashes > 0
 
 
 # The dispatcher, the owner, and what goes wrong
@@ -331,11 +368,6 @@ def _faults(state: State) -> Iterator[Step]:
 
 
 def _process_fails(state: State, number: int, worker: Worker) -> Iterator[Step]:
-    for job, hand in enumerate(worker.hands):
-        if hand.phase is Phase.ANSWERED and worker.life is Life.UP:
-            again = Hand(Phase.CLAIMING, incarnation=worker.incarnation)
-            told = f"worker {number} never hears of its claim of job {job} and sends it again"
-            yield Step(told, _with_hand(state, number, job, again), fault=True)
     if worker.life is Life.GONE or not _another_is_up(state, number):
         return
     sent = tuple(hand if hand.phase in (Phase.CLAIMING, Phase.SETTLING) else EMPTY_HAND for hand in worker.hands)
@@ -354,6 +386,8 @@ def _another_is_up(state: State, number: int) -> bool:
 
 
 def _with_row(state: State, job: int, row: Row) -> State:
+    if row.state in TERMINAL:
+        row = row._replace(attempt=0, crashes=0)  # Of a job that has ended nobody reads them any more.
     return state._replace(rows=(*state.rows[:job], row, *state.rows[job + 1 :]))
 
 
@@ -378,5 +412,19 @@ def _one_fault_less(state: State) -> State:
 def _unused_token(state: State, job: int) -> int:
     """The smallest number that no hand and no row has: tokens are only ever compared, so old names may be used again."""
     row = state.rows[job]
-    used = {worker.hands[job].token for worker in state.workers} | {row.token if row is not None else None}
+    return _smallest_beside({worker.hands[job].token for worker in state.workers} | {row and row.token})
+
+
+def _unused_incarnation(state: State) -> int:
+    return _smallest_beside({*_incarnations(state)})
+
+
+def _incarnations(state: State) -> frozenset[object]:
+    """Those that anything still names; what was forgotten of the others may be forgotten of all."""
+    senders = {hand.incarnation for worker in state.workers for hand in worker.hands}
+    holders = {row.worker for row in state.rows if row is not None}
+    return frozenset(senders | holders | {worker.incarnation for worker in state.workers})
+
+
+def _smallest_beside(used: Set[object]) -> int:
     return next(number for number in range(len(used) + 1) if number not in used)

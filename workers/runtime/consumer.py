@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH, Batcher
-from infrastructure.celery.doorbell import Ring
+from infrastructure.celery.lists import priority_of, turn_of
+from infrastructure.celery.message import Doorbell, Ring
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres import claiming, settling
 from infrastructure.postgres.claiming import Claimed
@@ -29,11 +30,11 @@ from workers.runtime.handler import Child, Handler
 from workers.runtime.heartbeat import Heartbeat
 from workers.runtime.messenger import Messenger
 from workers.runtime.outcomes import Outcome, Stop, Stopped, released, settlement_of, unstorable
+from workers.runtime.waiting import Waiting, WaitingLine
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-NORMAL_PRIORITY = 5
 
 OUTAGE_SECONDS = 0.5
 """Between two tries of a batch while PostgreSQL is away."""
@@ -69,7 +70,7 @@ class JobConsumer:
         self._concurrency = concurrency
         self._ring_again_seconds = ring_again_seconds
         self._grace_seconds = grace_seconds
-        self._waiting: deque[tuple[UUID, str, Bell]] = deque()
+        self._waiting = WaitingLine()
         self._running: dict[UUID, Attempt] = {}
         self._busy = 0
         self._wake = asyncio.Event()
@@ -86,10 +87,10 @@ class JobConsumer:
             asyncio.create_task(self._limit_for_ever(), name="time limits"),
         ]
 
-    def take(self, kind: str, job_ids: Sequence[UUID], traceparent: str | None) -> "asyncio.Future[None]":
+    def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
         """Done when none of the jobs is this worker's business any more."""
-        bell = Bell(len(job_ids))
-        self._waiting.extend((job_id, kind, bell) for job_id in job_ids)
+        bell = Bell(sum(len(job_ids) for _, job_ids in doorbell.jobs))
+        self._waiting.join(doorbell, bell)
         self._wake.set()
         return bell.done
 
@@ -151,16 +152,16 @@ class JobConsumer:
             if (rest := claimed_at + INTERVAL_SECONDS - time.monotonic()) > 0 and len(self._waiting) < FULL:
                 await asyncio.sleep(rest)
             claimed_at = time.monotonic()
-            share = [self._waiting.popleft() for _ in range(min(len(self._waiting), room, MOST_IN_A_BATCH))]
-            await self._claim(share)
+            await self._claim(self._waiting.take(min(room, MOST_IN_A_BATCH)))
 
-    async def _claim(self, share: list[tuple[UUID, str, Bell]]) -> None:
+    async def _claim(self, share: list[Waiting]) -> None:
+        self._messenger.taken(Counter((self._queue, turn_of(one.step, one.tenant_id)) for one in share))
         bells: dict[UUID, Bell] = {}
-        for job_id, _, bell in share:
-            if job_id in bells or job_id in self._running:
-                bell.close_one()
+        for one in share:
+            if one.job_id in bells or one.job_id in self._running:
+                one.bell.close_one()
             else:
-                bells[job_id] = bell
+                bells[one.job_id] = one.bell
         worker_id = self._heartbeat.worker_id
         claims = await self._insist(self._claim_line, lambda line: claiming.claim(line, worker_id, list(bells)))
         children = await self._children_of(claims)
@@ -238,10 +239,14 @@ class JobConsumer:
 
     def _ring_next(self, claimed: Claimed, settlement: Settlement) -> None:
         if settlement.children:
-            self._messenger.ring(Ring(one.id, one.kind, one.queue, one.priority) for one in settlement.children)
+            self._messenger.ring(
+                Ring(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.children
+            )
         elif settlement.due is not None:
             seconds = (settlement.due - datetime.now(UTC)).total_seconds()
-            self._messenger.ring_in(seconds, Ring(claimed.id, claimed.kind, self._queue, claimed.priority))
+            self._messenger.ring_in(
+                seconds, Ring(claimed.id, claimed.tenant_id, claimed.kind, self._queue, claimed.priority)
+            )
 
     async def _limit_for_ever(self) -> None:
         while True:
@@ -310,18 +315,19 @@ class JobConsumer:
     async def _resume_parents(self, parents: list[UUID]) -> None:
         with suppress(Unavailable):
             resumed = await self._aside_line.run(lambda line: settling.resume_parents(line, parents))
-            self._messenger.tell({tenant_id for _, tenant_id, *_ in resumed})
-            self._messenger.ring(Ring(job_id, kind, queue, priority) for job_id, _, kind, queue, priority in resumed)
+            self._messenger.tell({row[1] for row in resumed})
+            self._messenger.ring(Ring(*row) for row in resumed)
 
     # Ending
 
     def _hand_back_waiting(self) -> None:
         # Bells not begun go back to the front of the queue, so that another worker has them at once.
-        rings = [Ring(job_id, kind, self._queue, NORMAL_PRIORITY) for job_id, kind, _ in self._waiting]
-        self._messenger.return_first(self._queue, rings)
-        for _, _, bell in self._waiting:
-            bell.close_one()
-        self._waiting.clear()
+        waiting = self._waiting.take(len(self._waiting))
+        self._messenger.return_first(
+            Ring(one.job_id, one.tenant_id, one.kind, self._queue, priority_of(one.step)) for one in waiting
+        )
+        for one in waiting:
+            one.bell.close_one()
 
     async def _until_idle(self, seconds: float) -> None:
         self._ended.clear()

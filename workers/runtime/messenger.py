@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from events.envelope import CloudEvent, event_id, job_source
 from events.jobs import JobEvent
-from infrastructure.celery.doorbell import Doorbells, Ring
+from infrastructure.celery.doorbell import Doorbells
+from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.claiming import Claimed, note_progress
 from infrastructure.postgres.connections import Line
@@ -22,6 +24,7 @@ from schemas.jobs import Progress
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.2
+TALLY_SECONDS = 0.005
 RING_OURSELVES_SECONDS = 60.0
 """A retry further away than this is left to the sweeper, so that a worker holds no long list of timers."""
 
@@ -36,7 +39,8 @@ class Messenger:
         self._announcer = Announcer(redis)
         self._progress: dict[UUID, tuple[Claimed, Progress]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reporting = False
+        self._taken: Counter[tuple[str, str]] = Counter()
+        self._reporting = self._tallying = False
         self._told = 0
 
     def tell(self, tenants: Iterable[UUID]) -> None:
@@ -63,9 +67,16 @@ class Messenger:
             await asyncio.wait(self._tasks)
         await self._announcer.close()
 
-    def return_first(self, queue: str, rings: Iterable[Ring]) -> None:
+    def return_first(self, rings: Iterable[Ring]) -> None:
         """Puts these back to the front of their queue."""
-        self.start(self._return_first(queue, list(rings)))
+        self.start(self._return_first(list(rings)))
+
+    def taken(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """So many jobs of each (queue, turn) no longer wait to be claimed."""
+        self._taken.update(counts)
+        if not self._tallying:
+            self._tallying = True
+            self.start(self._tally())
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Does it beside everything else; `close` waits for it."""
@@ -75,13 +86,24 @@ class Messenger:
 
     async def _ring(self, rings: list[Ring]) -> None:
         try:
-            metrics.doorbells_rung(await self._doorbells.ring(rings))
+            metrics.doorbells_rung(await self._doorbells.ring_now(rings))
         except FAULTS:
             metrics.doorbells_failed(len(rings))
 
-    async def _return_first(self, queue: str, rings: list[Ring]) -> None:
+    async def _tally(self) -> None:
         try:
-            await self._doorbells.return_first(queue, rings)
+            while self._taken:
+                taken, self._taken = self._taken, Counter()
+                await self._doorbells.take(taken)
+                await asyncio.sleep(TALLY_SECONDS)
+        except FAULTS:
+            logger.debug("what was taken isn't tallied: Redis can't be reached")
+        finally:
+            self._tallying = False
+
+    async def _return_first(self, rings: list[Ring]) -> None:
+        try:
+            await self._doorbells.return_first(rings)
         except FAULTS:
             metrics.doorbells_failed(len(rings))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from uuid import UUID
 
+from infrastructure.celery.message import Doorbell
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
@@ -72,8 +73,8 @@ class Worker:
         ]
         logger.info("ready: %s runs %s", self._queue, ", ".join(sorted(handler.kind for handler in handlers)))
 
-    def take(self, kind: str, job_ids: Sequence[UUID], traceparent: str | None) -> "asyncio.Future[None]":
-        return self._consumer.take(kind, job_ids, traceparent)
+    def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
+        return self._consumer.take(doorbell)
 
     def revoke(self, job_ids: Sequence[UUID]) -> None:
         self._consumer.stop(job_ids, Stop.REVOKED)

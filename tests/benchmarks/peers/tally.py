@@ -75,11 +75,11 @@ def count(folder: Path) -> Count:
     )
 
 
-def latencies(folder: Path, *, called_after: float) -> list[float]:
-    """Seconds from the call to the handler's first line, sorted, of the jobs asked for after this time."""
-    return sorted(
-        started - called for path in folder.iterdir() for called, started in _pairs(path) if called >= called_after
-    )
+def latencies(folder: Path, *, called_between: tuple[float, float]) -> list[float]:
+    """Seconds from the call to the handler's first line, sorted, of the jobs asked for between these times."""
+    earliest, latest = called_between
+    pairs = (pair for path in folder.iterdir() for pair in _pairs(path))
+    return sorted(started - called for called, started in pairs if earliest <= called < latest)
 
 
 def _header(path: Path) -> tuple[int, int, float, float]:

@@ -48,6 +48,7 @@ CREATE TABLE jobs (
   version smallint NOT NULL DEFAULT 1,
   queue text NOT NULL,
   priority smallint NOT NULL DEFAULT 5,
+  lane smallint NOT NULL GENERATED ALWAYS AS (CASE WHEN priority >= 7 THEN 3 WHEN priority >= 3 THEN 0 ELSE 6 END) STORED,
   state text NOT NULL,
   attempt smallint NOT NULL DEFAULT 0,
   max_attempts smallint NOT NULL,
@@ -77,8 +78,10 @@ CREATE TABLE jobs (
   autovacuum_vacuum_insert_scale_factor = 0.1
 );
 COMMENT ON COLUMN jobs.wake_at IS 'When a sweeper must look at this job; NULL: nothing to look at';
+COMMENT ON COLUMN jobs.lane IS 'Which of a queue''s lists it is rung in: infrastructure/celery/lists.py';
 COMMENT ON COLUMN jobs.crashes IS 'How many worker processes died while running it';
 CREATE INDEX jobs_wake ON jobs (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX jobs_turn ON jobs (queue, lane, tenant_id, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX jobs_lease_worker ON jobs (lease_worker) WHERE lease_worker IS NOT NULL;
 CREATE INDEX jobs_tenant ON jobs (tenant_id, id);
 CREATE INDEX jobs_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;

@@ -1,0 +1,39 @@
+"""What an operator wants to know of a database: can it be reached, which version, are its tables new, who works on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psycopg
+
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.connections import CONNECT_TIMEOUT_SECONDS, Role, session_statement
+from infrastructure.postgres.migration import pending
+
+_WORKERS = """
+SELECT queue, count(*) FROM workers WHERE dead_at IS NULL AND heartbeat_at > now() - make_interval(secs => %s) GROUP BY queue
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    version: int
+    """PostgreSQL's major version."""
+    migrated: bool
+    workers: Mapping[str, int]
+    """How many beat, by queue; empty while the tables are missing."""
+
+
+def inspect(database_url: str, *, lease_seconds: float) -> Inspection:
+    """The database as it is now. Unavailable when it can't be reached or refuses the credentials."""
+    try:
+        with psycopg.connect(database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
+            migrated = not pending(database_url)
+            workers = _workers(connection, lease_seconds) if migrated else {}
+            return Inspection(connection.info.server_version // 10_000, migrated, workers)
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"PostgreSQL can't be reached: {str(error).strip().splitlines()[-1]}") from None
+
+
+def _workers(connection: psycopg.Connection[tuple[object, ...]], lease_seconds: float) -> dict[str, int]:
+    connection.execute(session_statement(Role.SYSTEM, {}))
+    return {str(queue): int(str(count)) for queue, count in connection.execute(_WORKERS, (lease_seconds,))}

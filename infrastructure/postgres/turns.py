@@ -1,0 +1,75 @@
+"""Reads whose turn it is: the oldest waiting jobs of many tenants at once, each by its own place in the index."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.sweeping import Bell
+
+MOST_TURNS = 1_000
+
+_NEXT = """
+SELECT s.number, j.id, j.tenant_id, j.kind, j.queue, j.priority
+FROM unnest(%(number)b::int4[], %(queue)b::text[], %(lane)b::int2[], %(tenant_id)b::uuid[], %(after)b::uuid[],
+    %(most)b::int8[]) AS s (number, queue, lane, tenant_id, after, most)
+CROSS JOIN LATERAL (
+  SELECT id, tenant_id, kind, queue, priority FROM jobs
+  WHERE queue = s.queue AND lane = s.lane AND tenant_id = s.tenant_id AND id >= s.after
+    AND wake_at IS NOT NULL AND state = 'queued'
+  ORDER BY id LIMIT s.most) j
+"""
+
+# PostgreSQL skips no index entries by itself, so the distinct (lane, tenant) pairs are found by jumping from one to the
+# next: as many steps as there are tenants waiting, however many jobs each has.
+_UNCLAIMED = f"""
+WITH RECURSIVE turn AS (
+  (SELECT lane, tenant_id, 1 AS n FROM jobs
+   WHERE queue = %(queue)s AND wake_at IS NOT NULL ORDER BY lane, tenant_id LIMIT 1)
+  UNION ALL
+  SELECT next.lane, next.tenant_id, turn.n + 1 FROM turn CROSS JOIN LATERAL (
+    SELECT lane, tenant_id FROM jobs
+    WHERE queue = %(queue)s AND wake_at IS NOT NULL AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
+    ORDER BY lane, tenant_id LIMIT 1) next
+  WHERE turn.n < {MOST_TURNS})
+SELECT lane, tenant_id FROM turn WHERE EXISTS (
+  SELECT 1 FROM jobs j WHERE j.queue = %(queue)s AND j.lane = turn.lane AND j.tenant_id = turn.tenant_id
+    AND j.wake_at IS NOT NULL AND j.wake_at <= now() AND j.state = 'queued')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A tenant's place in one step of a queue: where its oldest waiting job may be, and how many to read."""
+
+    queue: str
+    lane: int
+    tenant_id: UUID
+    after: UUID
+    most: int
+
+
+async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[list[Bell]]:
+    """For each turn its oldest waiting jobs, in the order they were made."""
+    found = await connection.execute(
+        _NEXT,
+        {
+            "number": list(range(len(turns))),
+            "queue": [turn.queue for turn in turns],
+            "lane": [turn.lane for turn in turns],
+            "tenant_id": [turn.tenant_id for turn in turns],
+            "after": [turn.after for turn in turns],
+            "most": [turn.most for turn in turns],
+        },
+        binary=True,
+    )
+    bells: list[list[Bell]] = [[] for _ in turns]
+    for number, *job in await found.fetchall():
+        bells[number].append(Bell(*job))
+    return bells
+
+
+async def unclaimed(connection: Connection, queue: str) -> list[tuple[int, UUID]]:
+    """(lane, tenant) of whoever has jobs in this queue that wait longer than they should."""
+    found = await connection.execute(_UNCLAIMED, {"queue": queue})
+    return await found.fetchall()

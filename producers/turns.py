@@ -1,0 +1,154 @@
+"""Rings by turns for tenants that have more jobs waiting than may be rung at once.
+
+The rest of their jobs waits in PostgreSQL. As workers take what was rung, each tenant's window is filled up again, all
+tenants in one round, their jobs mixed in turn: a tenant's single job stands behind one window of each other tenant at the
+most, however long the others' backlogs are.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, zip_longest
+from uuid import UUID
+
+from infrastructure.celery.doorbell import WINDOW, Doorbells
+from infrastructure.celery.message import Ring
+from infrastructure.ports import Unavailable
+from infrastructure.postgres import turns
+from infrastructure.postgres.connections import Connection, Line
+from infrastructure.postgres.sweeping import Bell
+from infrastructure.postgres.turns import Turn
+from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.redis.loudspeaker import Channel, listen
+from monitoring import metrics
+from schemas.commands import Queue
+
+logger = logging.getLogger(__name__)
+
+ROUND_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.2
+"""While everybody's window is full the rounds get rarer."""
+LEAST_RUNG, MOST_RUNG = 100, 4_000
+"""What all overflowing tenants of a queue together may have rung. Found by trying: doubled when somebody's window ran
+empty between two rounds, a tenth less when nobody took enough to be hungry. So quick jobs never wait for a round, and of
+slow ones few stand in line before a newcomer's."""
+SMALLEST_WINDOW = 10
+MOST_TURNS_IN_A_ROUND = 500
+LATE_MILLISECONDS = 500
+"""A job's id is made before it is committed: one that old may still appear."""
+ONE_FEEDER_AT_A_TIME = 0x7475_726E
+"""The advisory lock's key: "turn" in ASCII."""
+NIL = UUID(int=0)
+
+
+class Turns:
+    """One feeder rings at a time, however many dispatchers run."""
+
+    def __init__(self, redis: Redis, line: Line) -> None:
+        self._redis = redis
+        self._doorbells = Doorbells(redis)
+        self._line = line
+        self._after: dict[tuple[str, int, UUID], UUID] = {}
+        self._budgets = dict.fromkeys(Queue, WINDOW)
+        self._called = asyncio.Event()
+
+    def call(self) -> None:
+        """Somebody may be waiting for a turn."""
+        self._called.set()
+
+    async def listen_for_ever(self) -> None:
+        async for _ in listen(self._redis, Channel.OVERFLOW):
+            self.call()
+
+    async def serve_for_ever(self) -> None:
+        """Sleeps until somebody overflows, then goes round until nobody does."""
+        while True:
+            await self._called.wait()
+            self._called.clear()
+            try:
+                await self._line.run(self._serve)
+            except Unavailable:
+                logger.warning("no turns are given: PostgreSQL can't be reached")
+            except FAULTS:
+                logger.warning("no turns are given: Redis can't be reached")
+            except Exception:  # The loop's edge: one failed round must not be the last.
+                logger.exception("giving turns failed; the next call tries again")
+
+    async def _serve(self, connection: Connection) -> None:
+        if not await self._lock(connection, "pg_try_advisory_lock"):
+            return
+        try:
+            pause_seconds = ROUND_SECONDS
+            while (rung := await self._round(connection)) is not None:
+                pause_seconds = ROUND_SECONDS if rung else min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(pause_seconds)
+        finally:
+            self._after.clear()
+            with suppress(Exception):  # A lost connection has given the lock up by itself.
+                await self._lock(connection, "pg_advisory_unlock")
+
+    async def _lock(self, connection: Connection, function: str) -> bool:
+        found = await connection.execute(f"SELECT {function}({ONE_FEEDER_AT_A_TIME})")
+        row = await found.fetchone()
+        return row is not None and bool(row[0])
+
+    async def _round(self, connection: Connection) -> int | None:
+        """How many jobs were rung; None when nobody overflows any more."""
+        rung = None
+        for queue in Queue:
+            counts = await self._doorbells.overflowing(queue, MOST_TURNS_IN_A_ROUND)
+            if counts:
+                rung = (rung or 0) + await self._fill_up(connection, queue, counts)
+        return rung
+
+    async def _fill_up(self, connection: Connection, queue: Queue, counts: dict[tuple[int, UUID], int]) -> int:
+        window = max(SMALLEST_WINDOW, self._budgets[queue] // len(counts))
+        hungry = {turn: max(count, 0) for turn, count in counts.items() if count <= window // 2}
+        self._budgets[queue] = next_budget(self._budgets[queue], hungry)
+        if not hungry:
+            return 0
+        # Taken off the list before they are read: whoever overflows meanwhile is put on it anew.
+        await self._doorbells.end_overflow(queue, hungry)
+        places = [
+            Turn(queue, lane, tenant_id, self._after.get((queue, lane, tenant_id), NIL), window)
+            for lane, tenant_id in hungry
+        ]
+        found = await turns.next_of(connection, places)
+        more = [turn for turn, bells in zip(hungry, found, strict=True) if len(bells) == window]
+        self._remember(queue, hungry, found, set(more))
+        # The oldest of them are those that are rung already.
+        rings = _in_turn([bells[count:] for count, bells in zip(hungry.values(), found, strict=True)])
+        metrics.doorbells_rung(await self._doorbells.ring_now(rings))
+        if more:
+            await self._doorbells.begin_overflow(queue, more)
+        return len(rings)
+
+    def _remember(
+        self, queue: Queue, hungry: dict[tuple[int, UUID], int], found: list[list[Bell]], more: set[tuple[int, UUID]]
+    ) -> None:
+        # The next reading starts at the oldest job that still waited, and so never walks over all that was done before.
+        for turn, bells in zip(hungry, found, strict=True):
+            place = (queue.value, *turn)
+            if turn in more:
+                self._after[place] = _a_little_before(bells[0].job_id)
+            else:
+                self._after.pop(place, None)
+
+
+def next_budget(budget: int, hungry: Mapping[tuple[int, UUID], int]) -> int:
+    """How much may be rung next time, given how much of its window each hungry tenant has left."""
+    if not hungry:
+        return max(LEAST_RUNG, budget * 9 // 10)
+    return min(MOST_RUNG, budget * 2) if min(hungry.values()) == 0 else budget
+
+
+def _in_turn(places: Sequence[Sequence[Bell]]) -> list[Ring]:
+    """One of each, then the next of each."""
+    mixed = chain.from_iterable(zip_longest(*places))
+    return [Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority) for bell in mixed if bell]
+
+
+def _a_little_before(job_id: UUID) -> UUID:
+    # A UUIDv7 begins with 48 bits of milliseconds (RFC 9562).
+    return UUID(int=max(job_id.int - (LATE_MILLISECONDS << 80), 0))

@@ -1,0 +1,1 @@
+"""What the AI pool reads, writes and measures offline."""
