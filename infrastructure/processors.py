@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from functools import partial
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import ParamSpec, TypeVar
 
@@ -91,7 +92,7 @@ class _Child:
 
     async def start(self) -> ProcessPoolExecutor:
         """Starts the process unless it lives. One that was killed while it had nothing to do costs nobody a call."""
-        if self._process is not None and not self._process.is_alive():
+        if self._process is not None and _has_ended(self._process):
             await self.end()
         if self._executor is None:
             # Spawned, not forked: a fork copies the locks of threads that don't exist in the copy.
@@ -113,6 +114,11 @@ class _Child:
             process.kill()
         if executor is not None:
             await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
+
+
+def _has_ended(process: BaseProcess) -> bool:
+    """`is_alive` asks the system for the exit status, which the executor's own thread may have taken already."""
+    return bool(wait([process.sentinel], timeout=0))
 
 
 def _become_child(prepare: Callable[[], None]) -> None:

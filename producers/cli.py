@@ -13,6 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Help in colours costs more than half of its time.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,8 +11,9 @@ from producers.samples import Arrived, Finished
 from schemas.jobs import JobState
 
 NAME_WIDTH = 44
-PIPED_WIDTH = 150
-"""Of the summary where no terminal sets one."""
+WIDE = 120
+COLUMNS = {"document": 17, "state": 9, "ms": 5, "in": 2, "parties": 13, "amounts": 12, "key phrase": 9}
+"""The summary's, each with the characters it gets in a terminal that isn't wide."""
 
 
 def print_arrived(console: Console, arrived: Arrived) -> None:
@@ -25,13 +25,20 @@ def print_arrived(console: Console, arrived: Arrived) -> None:
 
 def print_summary(console: Console, finished: list[Finished]) -> None:
     """One row for each document: its end, how long that took, and what was read in it."""
-    table = Table(box=SIMPLE_HEAD, title="documents processed", title_justify="left", pad_edge=False)
-    for name in ("document", "state", "ms", "language", "parties", "amounts", "first key phrase"):
-        table.add_column(name, justify="right" if name == "ms" else "left", no_wrap=True, overflow="ellipsis")
+    narrow = console.width < WIDE
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name, narrow_width in COLUMNS.items():
+        table.add_column(
+            name,
+            max_width=narrow_width if narrow else None,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if name == "ms" else "left",
+        )
     for done in finished:
         table.add_row(*_row(done))
     console.print()
-    console.print(table, soft_wrap=False, width=None if console.is_terminal else PIPED_WIDTH)
+    console.print(table, soft_wrap=False)
     succeeded = sum(done.job.state is JobState.SUCCEEDED for done in finished)
     providers = sorted({done.job.result["provider"]["name"] for done in finished if done.job.result})
     console.print(f"{succeeded} of {len(finished)} succeeded; provider: {', '.join(providers) or 'none'}")

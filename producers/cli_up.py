@@ -28,12 +28,14 @@ from schemas.jobs import JobState
 
 SHOWN_URLS = ("api", "docs", "flower", "metrics api")
 INTERRUPTED = 130
+PIPED_WIDTH = 150
+"""Of a line where no terminal sets one."""
 EXPECTED = (AlreadyRunning, NoFreePort, PartFailed, SettingsInvalid, Unavailable, SampleFailed, SamplesUnusable)
 
 
 def bring_up(samples: Path | None, *, once: bool) -> int:
     """The exit code: 0 when all went well, 1 when a part or a sample failed, 130 when it was interrupted on the way."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     try:
         with _interrupted_by_signals(), local_stack(_home(), lambda notice: _show(console, notice)) as stack:
             failed = _send(console, stack, samples) if samples else 0

@@ -23,7 +23,7 @@ from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
-from schemas.jobs import Job, JobPage, JobState
+from schemas.jobs import Job, JobPage, JobState, Timeline
 from schemas.keys import RotateKeys
 from schemas.problems import Problem
 from schemas.search import IndexDocument
@@ -183,6 +183,11 @@ def awaiting(job_id: UUID, timeout_seconds: float | None) -> Generator[Step, Out
 def cancelling(job_id: UUID) -> Generator[Step, Outcome, Job]:
     reply = yield from exchange(Request("POST", f"/api/jobs/{job_id}/cancel"))
     return Job.model_validate_json(reply.body)
+
+
+def explaining(job_id: UUID) -> Generator[Step, Outcome, Timeline]:
+    reply = yield from exchange(Request("GET", f"/api/jobs/{job_id}/timeline"))
+    return Timeline.model_validate_json(reply.body)
 
 
 def listing(

@@ -99,16 +99,12 @@ def _name_start(text: str, begin: int, end: int) -> int | None:
 
 def _parted(text: str, token: re.Match[str], following: int, bare: str, *, last: bool) -> bool:
     """Whether something stands between this word and the name: a blank line, a stop, or that it can't be in a name."""
-    return (
-        not bare
-        or text.count("\n", token.end(), following) > 1
-        or _LIST_MARK.fullmatch(bare) is not None
-        or bare[0].isupper()
-        and bare.casefold() in _NOT_NAMES
-        or not last
-        and len(bare) > 2
-        and bare[-1] in '.;:,!?)”"'
-    )
+    if not bare or text.count("\n", token.end(), following) > 1 or _LIST_MARK.fullmatch(bare):
+        return True
+    if bare[0].isupper() and bare.casefold() in _NOT_NAMES:
+        return True
+    # Initials keep their stop, and a comma may stand right before the legal form.
+    return not last and len(bare) > 2 and bare[-1] in '.;:,!?)”"'
 
 
 def _connects(word: str, before: str) -> bool:

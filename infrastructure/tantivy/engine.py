@@ -45,10 +45,12 @@ class TantivyEngine:
         holds_documents: Callable[[UUID], Awaitable[bool]],
         *,
         lock_seconds: float = LOCK_SECONDS,
+        most_open: int = MOST_OPEN_INDEXES,
     ) -> None:
         self._home = home
         self._holds_documents = holds_documents
         self._lock_seconds = lock_seconds
+        self._most_open = most_open
         self._open: OrderedDict[UUID, _TenantIndex] = OrderedDict()
         self._searching = ThreadPoolExecutor(SEARCH_THREADS, "search")
         self._writing = ThreadPoolExecutor(WRITE_THREADS, "index")
@@ -86,7 +88,7 @@ class TantivyEngine:
             index = self._open[tenant_id] = _TenantIndex(folder, Batcher(self._write_to(folder), "index"))
         self._open.move_to_end(tenant_id)
         # One that is dropped closes when its last search and its last batch end.
-        if len(self._open) > MOST_OPEN_INDEXES:
+        if len(self._open) > self._most_open:
             self._open.popitem(last=False)
         return index
 

@@ -71,12 +71,11 @@ def test_flower_shows_a_real_workers_jobs_by_kind_and_count(system: System, flow
     def shown() -> list[dict[str, Any]]:
         # Submitted again until Flower's request for task events has reached the worker.
         system.submit(*[Nothing(pad=CANARY) for _ in range(3)])
-        return [task for task in _tasks(url) if task["state"] == "SUCCESS"]
+        return [task for task in _tasks(url) if (task["name"], task["state"]) == ("probe.nothing", "SUCCESS")]
 
-    tasks = wait_until(shown, "Flower shows what the worker did")
+    tasks = wait_until(shown, "Flower shows what the worker did, by its kind")
 
-    assert {task["name"] for task in tasks} == {"probe.nothing"}
-    assert tasks[0]["args"].startswith(("3 jobs: ", "1 job: "))
+    assert re.match(r"[123] jobs?\b", tasks[0]["args"])
     worker = httpx.get(f"{url}/worker/{tasks[0]['worker']}")
     assert worker.status_code == 200
     assert CANARY not in worker.text + json.dumps(tasks)

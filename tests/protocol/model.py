@@ -311,7 +311,7 @@ def _dispatcher(state: State, protocol: Protocol) -> Iterator[Step]:
             bells = tuple(int(job in waiting) for job in range(len(state.rows)))
             yield Step(f"no bell waits: the dispatcher rings {waiting} again", state._replace(bells=bells))
     for job, row in enumerate(state.rows):
-        if row is not None and row.state is JobState.RETRYING and state.bells[job] < MOST_BELLS:
+        if row is not None and row.state is JobState.RETRYING and not state.bells[job]:
             yield Step(f"the retry of job {job} is due and rung", _with_bell(state, job))
     if protocol.reaper:
         yield from _reaper(state, protocol)

@@ -1,6 +1,7 @@
 """One attempt at one job: decodes its command, calls its handler, and names the outcome, whatever happens."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,13 +11,17 @@ from pydantic import ValidationError
 
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.postgres.claiming import Claimed
-from monitoring.logging import describe_failure
+from monitoring.context import LogContext, bound
+from monitoring.failures import describe_failure
+from monitoring.tracing import parse_traceparent
 from schemas.jobs import Progress
 from schemas.problems import FieldProblem, Problem
 from workers.runtime.bell import Bell
 from workers.runtime.handler import AwaitChildren, Child, Handler
 from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, time_limit_exceeded
 from workers.runtime.retry import Failure
+
+logger = logging.getLogger(__name__)
 
 RETRY_UNKNOWN_SECONDS = 30.0
 """A job this worker can't read waits this long for one that can."""
@@ -84,8 +89,13 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
     handler = handlers.get(claimed.kind)
     if handler is None or claimed.version > handler.command_type.version:
         return Broke(_not_understood(claimed))
+    with bound(_log_context(claimed)):
+        return await _perform(attempt, handler)
+
+
+async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
     try:
-        command = handler.command_type.model_validate_json(claimed.command)
+        command = handler.command_type.model_validate_json(attempt.claimed.command)
         answer = await handler.handle(command, attempt)
     except asyncio.CancelledError as error:
         return _ended_by_us(attempt) if attempt.stopped else Broke(_crashed(error))
@@ -97,8 +107,23 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
     except ValidationError as error:
         return Broke(_invalid(error))
     except BaseException as error:  # A handler's SystemExit would end the loop and with it every other run.
-        return _ended_by_us(attempt) if attempt.stopped else Broke(_crashed(error))
+        if attempt.stopped:
+            return _ended_by_us(attempt)
+        logger.error("the handler failed", exc_info=error)
+        return Broke(_crashed(error))
     return Waits(answer) if isinstance(answer, AwaitChildren) else Done(answer)
+
+
+def _log_context(claimed: Claimed) -> LogContext:
+    caller = parse_traceparent(claimed.traceparent)
+    return LogContext(
+        job_id=claimed.id,
+        tenant_id=claimed.tenant_id,
+        kind=claimed.kind,
+        attempt=claimed.attempt,
+        correlation_id=claimed.correlation_id,
+        trace=None if caller is None else caller.child(),
+    )
 
 
 def _ended_by_us(attempt: Attempt) -> Outcome:

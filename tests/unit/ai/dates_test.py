@@ -37,6 +37,8 @@ def test_a_date_that_could_be_another_is_quoted_without_a_value(text: str) -> No
     assert (mention.text, mention.iso) == (text, None)
 
 
-@pytest.mark.parametrize("text", ["version 1.2.10", "10.0.1.2", "clause 14.3", "may 12 people", "5/2026", "12-34-5678-9"])
+@pytest.mark.parametrize(
+    "text", ["version 1.2.10", "10.0.1.2", "clause 14.3", "may 12 people", "5/2026", "12-34-5678-9"]
+)
 def test_what_only_looks_like_a_date_is_left(text: str) -> None:
     assert dates_in(text, "en") == []

@@ -16,24 +16,15 @@ BOUND_SECONDS = ProcessDocument.time_limit_seconds / 5
 
 SEEDS = (
     "(",
-    '"',
     '("a ',
-    "1,",
     "1 000 ",
-    "EUR 1 ",
-    "A. ",
-    "Xa & Yb and Zc Ltd ",
     "X Ltd (the “Supplier”) ",
-    "between Ann Lee (the “Supplier”) ",
-    "1 January ",
-    "**a",
+    "between Ann Lee ",
     "“a” means ",
     "shall not a a a ",
     "|a|b|\n",
-    "1.1 A\n",
     "! A",
     "a-",
-    "word another thing ",
 )
 
 

@@ -40,7 +40,7 @@ def test_a_query_survives_the_wire() -> None:
         ({"match": nested(MOST_LEVELS + 1)}, "deeper than 16 levels"),
         ({"match": nested(100_000)}, "deeper than 16 levels"),
         ({"match": {"op": "any_of", "clauses": [leaf()] * MOST_CLAUSES}}, "more than 64 clauses"),
-        ({"match": leaf(" ".join(["word"] * (MOST_WORDS + 1)))}, "65 words"),
+        ({"match": leaf("a " * (MOST_WORDS + 1))}, "65 words"),
         ({"match": leaf("w" * 301)}, "at most 300"),
         ({"match": leaf("?!")}, "no word"),
         ({"match": {"op": "all_of", "clauses": []}}, "at least one clause"),

@@ -1,0 +1,211 @@
+"""What `bucatini submit` and `bucatini jobs` do: ask the ingress, print what it says."""
+
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, cast
+from uuid import UUID
+
+from pydantic import ValidationError
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.json import JSON
+from rich.markup import escape
+from rich.table import Table
+
+from events.envelope import CloudEvent
+from infrastructure import settings as settings_module
+from infrastructure.local_stack.home import Home
+from infrastructure.settings import Settings, SettingsInvalid
+from producers.cli_commands import Given, NotACommand, command_from
+from producers.client import Bucatini, JobFailed, ProblemAnswer, ResultTimeout, UnknownCommand, Unreachable
+from producers.client_exchange import Wishes
+from schemas.commands import Queue
+from schemas.jobs import TERMINAL, Job, JobState, Timeline
+
+WELL, BADLY, NOT_ASKED = 0, 1, 2
+COLOURS = {
+    JobState.SUCCEEDED: "green",
+    JobState.FAILED: "red",
+    JobState.DEAD: "red",
+    JobState.CANCELLED: "yellow",
+    JobState.RUNNING: "cyan",
+}
+
+
+class NoIngress(Exception):
+    """It isn't known where the ingress is, or with which key to ask it. The message says what to set."""
+
+
+def submit(
+    kind: str,
+    given: Given,
+    times: Mapping[str, datetime | None],
+    others: Mapping[str, Any],
+    *,
+    wait_seconds: float | None,
+) -> int:
+    def ask(client: Bucatini) -> int:
+        command = command_from(kind, given)
+        job = client.submit(command, **_wishes(times, others))
+        if wait_seconds is None:
+            print(job.id)
+            return WELL
+        job.result(timeout_seconds=wait_seconds)
+        _print_json(job.job.model_dump_json(include={"result"}))
+        return WELL
+
+    return _asking(ask)
+
+
+def _wishes(times: Mapping[str, datetime | None], others: Mapping[str, Any]) -> Wishes:
+    moments = {name: None if value is None else value.replace(tzinfo=UTC) for name, value in times.items()}
+    given = {name: value for name, value in {**moments, **others}.items() if value is not None}
+    return cast(Wishes, given)
+
+
+def list_jobs(state: str | None, kind: str | None, queue: str | None, limit: int, *, as_json: bool) -> int:
+    def ask(client: Bucatini) -> int:
+        wanted_state = None if state is None else _one_of(JobState, state)
+        wanted_queue = None if queue is None else _one_of(Queue, queue)
+        jobs = client.jobs(state=wanted_state, kind=kind, queue=wanted_queue, limit=min(limit, 200))
+        found = list(islice(jobs, limit))
+        if as_json:
+            for job in found:
+                print(job.model_dump_json())
+        else:
+            _print_table(found)
+        return WELL
+
+    return _asking(ask)
+
+
+def show_job(job_id: UUID, *, as_json: bool) -> int:
+    def ask(client: Bucatini) -> int:
+        handle = client.job(job_id)
+        if as_json:
+            print(handle.job.model_dump_json())
+        else:
+            _print_job(handle.job, handle.timeline())
+        return WELL
+
+    return _asking(ask)
+
+
+def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
+    """For one job: how it ended. For all jobs: only Ctrl-C ends it."""
+
+    def ask(client: Bucatini) -> int:
+        handle = None if job_id is None else client.job(job_id)
+        for event in client.events(pattern) if handle is None else handle.events():
+            if as_json:
+                print(event.model_dump_json(exclude_none=True), flush=True)
+            else:
+                _print_event(event, with_job=handle is None)
+        return WELL if handle is not None and handle.refresh().state is JobState.SUCCEEDED else BADLY
+
+    return _asking(ask)
+
+
+def cancel_job(job_id: UUID, *, as_json: bool) -> int:
+    def ask(client: Bucatini) -> int:
+        job = client.job(job_id).cancel()
+        print(job.model_dump_json() if as_json else f"job {job.id} is {job.state}")
+        return WELL
+
+    return _asking(ask)
+
+
+def client_from(settings: Settings) -> Bucatini:
+    """The ingress that the settings name, or that a local stack in the home folder runs."""
+    key = settings.api_key.get_secret_value() if settings.api_key else Home(settings.bucatini_home).key()
+    if settings.api_url is None:
+        raise NoIngress("no ingress is known: run `bucatini up` or set API_URL")
+    if not key:
+        raise NoIngress("no key is known: run `bucatini up` in the same folder or set API_KEY")
+    return Bucatini(settings.api_url, key)
+
+
+def _asking(ask: Callable[[Bucatini], int]) -> int:
+    try:
+        with client_from(settings_module.load()) as client:
+            return ask(client)
+    except (NoIngress, SettingsInvalid, NotACommand, UnknownCommand) as error:
+        return _said(error, NOT_ASKED)
+    except (ProblemAnswer, JobFailed, ResultTimeout, Unreachable) as error:
+        return _said(error, BADLY)
+    except ValidationError:
+        return _said("the ingress answered what this client doesn't understand: is one of them older?", BADLY)
+    except KeyboardInterrupt:
+        return WELL
+
+
+def _said(what: object, code: int) -> int:
+    print(f"bucatini: {what}", file=sys.stderr)
+    return code
+
+
+def _one_of(choices: type[JobState] | type[Queue], value: str) -> Any:
+    try:
+        return choices(value)
+    except ValueError:
+        raise NotACommand(f"{value} isn't one of {', '.join(choices)}") from None
+
+
+def _print_table(jobs: list[Job]) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("id", "kind", "state", "attempt", "created", "seconds", "problem"):
+        table.add_column(name, justify="right" if name in ("attempt", "seconds") else "left", no_wrap=name == "id")
+    for job in jobs:
+        table.add_row(
+            str(job.id),
+            escape(job.kind),
+            _coloured(job.state),
+            f"{job.attempt}/{job.max_attempts}",
+            f"{job.created_at:%Y-%m-%d %H:%M:%S}",
+            _seconds(job),
+            escape(job.problem.title) if job.problem else "",
+        )
+    Console().print(table)
+
+
+def _print_job(job: Job, timeline: Timeline) -> None:
+    console = Console()
+    console.print(f"[bold]{job.id}[/]  {escape(job.kind)}  {_coloured(job.state)}  attempt {job.attempt}")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "at", "event", "data"):
+        table.add_column(name)
+    for entry in timeline.entries:
+        shown = "" if entry.data is None or entry.data == job.result else escape(str(entry.data))
+        table.add_row(str(entry.seq), f"{entry.at:%H:%M:%S.%f}"[:-3], escape(entry.type), shown)
+    console.print(table)
+    if job.problem is not None:
+        console.print(f"[red]{escape(job.problem.title)}[/] {escape(job.problem.detail)}")
+    if job.result is not None:
+        console.print(JSON.from_data(job.result))
+
+
+def _print_event(event: CloudEvent, *, with_job: bool) -> None:
+    data = event.data or {}
+    said = " ".join(f"{name}={data[name]}" for name in ("attempt", "fraction", "message", "reason") if data.get(name))
+    job = f" {event.subject}" if with_job else ""
+    Console().print(f"[dim]{event.time:%H:%M:%S}[/]{job} [bold]{escape(event.type)}[/] {escape(said)}", soft_wrap=True)
+
+
+def _print_json(text: str) -> None:
+    console = Console()
+    if console.is_terminal:
+        console.print(JSON(text))
+    else:
+        print(text)
+
+
+def _coloured(state: JobState) -> str:
+    return f"[{COLOURS[state]}]{state}[/]" if state in COLOURS else str(state)
+
+
+def _seconds(job: Job) -> str:
+    if job.started_at is None or (job.state in TERMINAL and job.finished_at is None):
+        return ""
+    return f"{((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds():.1f}"

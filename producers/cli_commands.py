@@ -1,0 +1,89 @@
+"""Makes a command of what was typed."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.catalogue import UnknownKind, command_of
+from schemas.commands import Command
+
+TEXT_FIELDS = ("text", "body")
+"""What commands call the document itself."""
+
+
+class NotACommand(Exception):
+    """What was typed makes no command. The message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The command's fields as they were typed; the later ones win."""
+
+    json_file: str | None = None
+    text_file: Path | None = None
+    title: str | None = None
+    assignments: tuple[str, ...] = ()
+
+
+def command_from(kind: str, given: Given) -> Command:
+    """The command, or NotACommand."""
+    try:
+        return command_of(kind, _fields(kind, given))
+    except UnknownKind as error:
+        raise NotACommand(str(error)) from None
+    except ValidationError as error:
+        lines = error.errors(include_url=False, include_input=False)
+        flaws = "; ".join(f"{'.'.join(map(str, line['loc'])) or kind}: {line['msg']}" for line in lines)
+        raise NotACommand(flaws) from None
+
+
+def _fields(kind: str, given: Given) -> dict[str, Any]:
+    fields = _from_json(given.json_file)
+    if given.text_file is not None:
+        fields[_text_field(kind)] = _read(given.text_file)
+        fields.setdefault("title", given.text_file.name)
+    if given.title is not None:
+        fields["title"] = given.title
+    for assignment in given.assignments:
+        name, separator, value = assignment.partition("=")
+        if not separator:
+            raise NotACommand(f"--set {assignment}: write NAME=VALUE")
+        fields[name] = _value(value)
+    return fields
+
+
+def _from_json(source: str | None) -> dict[str, Any]:
+    if source is None:
+        return {}
+    try:
+        fields = json.loads(sys.stdin.read() if source == "-" else _read(Path(source)))
+    except ValueError as error:
+        raise NotACommand(f"{source} isn't JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise NotACommand(f"{source} must hold a JSON object")
+    return fields
+
+
+def _text_field(kind: str) -> str:
+    from schemas.catalogue import COMMANDS
+
+    known = COMMANDS[kind].model_fields if kind in COMMANDS else {}
+    return next((name for name in TEXT_FIELDS if name in known), TEXT_FIELDS[0])
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotACommand(f"{file} can't be read as UTF-8 text ({type(error).__name__})") from None
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

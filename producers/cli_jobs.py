@@ -1,0 +1,91 @@
+"""`bucatini submit` and `bucatini jobs`: hand work in, and see what becomes of it. Exit codes: 0 it went well, 1 it
+didn't, 2 it couldn't even be asked."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+jobs_app = typer.Typer(name="jobs", help="See, follow and cancel jobs.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JobId = Annotated[UUID, typer.Argument(metavar="ID", help="The job's id.")]
+
+
+def submit(
+    kind: Annotated[str, typer.Argument(help="Such as ai.process_document.")],
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="The command's fields as a JSON object; - reads stdin.")
+    ] = None,
+    text_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="The document; its name is the title if none is given."),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The document's title.")] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="One more field; the value is JSON, or else text. Repeatable."
+        ),
+    ] = None,
+    priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 goes first.")] = None,
+    run_at: Annotated[datetime | None, typer.Option(help="Not before this time (UTC).")] = None,
+    deadline: Annotated[datetime | None, typer.Option(help="No attempt after this time (UTC).")] = None,
+    concurrency_key: Annotated[str | None, typer.Option(help="Jobs with the same key run one after another.")] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="The same key never makes two jobs.")] = None,
+    wait: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Wait for the result so long, and print it as JSON.")
+    ] = None,
+) -> None:
+    """Submit one job and print its id, or with --wait its result."""
+    from producers import cli_client
+    from producers.cli_commands import Given
+
+    given = Given(json_file, text_file, title, tuple(fields or ()))
+    times = {"run_at": run_at, "deadline": deadline}
+    others = {"priority": priority, "concurrency_key": concurrency_key, "idempotency_key": idempotency_key}
+    raise typer.Exit(cli_client.submit(kind, given, times, others, wait_seconds=wait))
+
+
+@jobs_app.command("list")
+def list_jobs(
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only jobs of this kind.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only jobs of this queue.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at the most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, the newest first."""
+    from producers import cli_client
+
+    raise typer.Exit(cli_client.list_jobs(state, kind, queue, limit, as_json=as_json))
+
+
+@jobs_app.command("show")
+def show_job(job_id: JobId, as_json: AsJson = False) -> None:
+    """Show one job: what happened to it, and its result or its problem."""
+    from producers import cli_client
+
+    raise typer.Exit(cli_client.show_job(job_id, as_json=as_json))
+
+
+@jobs_app.command("watch")
+def watch_jobs(
+    job_id: Annotated[UUID | None, typer.Argument(metavar="[ID]", help="The job's id; all jobs if not given.")] = None,
+    pattern: Annotated[str, typer.Option("--type", help="Which events of all jobs, such as 'search.*'.")] = "*",
+    as_json: AsJson = False,
+) -> None:
+    """Print events as they happen: of one job until it ends, or of all jobs until Ctrl-C."""
+    from producers import cli_client
+
+    raise typer.Exit(cli_client.watch(job_id, pattern, as_json=as_json))
+
+
+@jobs_app.command("cancel")
+def cancel_job(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel one job. A run under way is stopped, and nothing of it is kept."""
+    from producers import cli_client
+
+    raise typer.Exit(cli_client.cancel_job(job_id, as_json=as_json))

@@ -1,0 +1,179 @@
+"""The client for asyncio: see `producers.client`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Generator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
+from uuid import UUID
+
+import httpx
+from httpx_sse import EventSource
+
+from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+from events.envelope import CloudEvent
+from events.keys import KeysRotated
+from events.search import DocumentIndexed
+from events.workflow import WorkflowCompleted
+from producers import client_exchange as exchange
+from producers.client_exchange import (
+    NoReply,
+    Outcome,
+    Pause,
+    Reply,
+    Request,
+    Result,
+    Step,
+    Wishes,
+    result_of,
+)
+from producers.client_following import Following
+from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
+from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+from schemas.commands import Command, Queue
+from schemas.jobs import Job, JobState, Timeline
+from schemas.keys import RotateKeys
+from schemas.search import IndexDocument
+from schemas.workflow import RunWorkflowStep
+
+PAGE = 100
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class AsyncBucatini:
+    """The same for asyncio."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.AsyncClient(base_url=url, headers=headers_for(key))
+
+    @overload
+    async def submit(
+        self, command: ProcessDocument, **wishes: Unpack[Wishes]
+    ) -> "AsyncJobHandle[DocumentProcessed]": ...
+    @overload
+    async def submit(
+        self, command: GenerateDocument, **wishes: Unpack[Wishes]
+    ) -> "AsyncJobHandle[DocumentGenerated]": ...
+    @overload
+    async def submit(self, command: AnalyzeContent, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[ContentAnalyzed]": ...
+    @overload
+    async def submit(self, command: IndexDocument, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[DocumentIndexed]": ...
+    @overload
+    async def submit(
+        self, command: RunWorkflowStep, **wishes: Unpack[Wishes]
+    ) -> "AsyncJobHandle[WorkflowCompleted]": ...
+    @overload
+    async def submit(self, command: RotateKeys, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[KeysRotated]": ...
+    @overload
+    async def submit(self, command: Command, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[Any]": ...
+
+    async def submit(self, command: Command, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[Any]":
+        """See `Bucatini.submit`."""
+        return AsyncJobHandle(self, await self.carry_out(exchange.submission(command, wishes)))
+
+    async def job(self, job_id: UUID) -> "AsyncJobHandle[Result]":
+        """A job of yours by its id."""
+        return AsyncJobHandle(self, await self.carry_out(exchange.reading(job_id)))
+
+    async def jobs(
+        self, *, state: JobState | None = None, kind: str | None = None, queue: Queue | None = None, limit: int = PAGE
+    ) -> AsyncIterator[Job]:
+        """See `Bucatini.jobs`."""
+        cursor: str | None = None
+        while True:
+            page = await self.carry_out(exchange.listing(state, kind, queue, limit, cursor))
+            for job in page.jobs:
+                yield job
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def events(self, pattern: str = "*", *, last_event_id: str = "") -> AsyncIterator[CloudEvent]:
+        """See `Bucatini.events`."""
+        return self.follow(Following.all_jobs(pattern, last_event_id))
+
+    async def follow(self, following: Following) -> AsyncIterator[CloudEvent]:
+        while not following.over:
+            try:
+                headers = following.headers
+                async with self._http.stream(
+                    "GET", following.path, headers=headers, timeout=STREAM_TIMEOUT
+                ) as response:
+                    if response.is_error:
+                        await response.aread()
+                    if following.answered(reply_of(response)):
+                        async for said in EventSource(response).aiter_sse():
+                            if (event := following.take(said)) is not None:
+                                yield event
+            except BROKEN:
+                pass  # What broke is told apart by how long it stays broken.
+            await asyncio.sleep(following.closed())
+
+    async def carry_out(self, steps: Generator[Step, Outcome, T]) -> T:
+        """Does what the conversation asks for, until it has its answer."""
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                answer: T = end.value
+                return answer
+            match step:
+                case Request():
+                    outcome = await self._send(step)
+                case Pause(seconds):
+                    await asyncio.sleep(seconds)
+                    outcome = None
+
+    async def _send(self, request: Request) -> Reply | NoReply:
+        try:
+            return reply_of(await self._http.request(request.method, request.path, **arguments_for(request)))
+        except httpx.TransportError as error:
+            return NoReply(type(error).__name__)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class AsyncJobHandle(Generic[R]):
+    """See `JobHandle`."""
+
+    def __init__(self, client: AsyncBucatini, job: Job) -> None:
+        self._client = client
+        self.job = job
+
+    @property
+    def id(self) -> UUID:
+        return self.job.id
+
+    async def refresh(self) -> Job:
+        """The job as it stands now."""
+        self.job = await self._client.carry_out(exchange.reading(self.id))
+        return self.job
+
+    async def result(self, timeout_seconds: float | None = None) -> R:
+        """See `JobHandle.result`."""
+        self.job = await self._client.carry_out(exchange.awaiting(self.id, timeout_seconds))
+        return cast(R, result_of(self.job))
+
+    async def timeline(self) -> Timeline:
+        """See `JobHandle.timeline`."""
+        return await self._client.carry_out(exchange.explaining(self.id))
+
+    def events(self) -> AsyncIterator[CloudEvent]:
+        """See `JobHandle.events`."""
+        return self._client.follow(Following.job(self.id))
+
+    async def cancel(self) -> Job:
+        """See `JobHandle.cancel`."""
+        self.job = await self._client.carry_out(exchange.cancelling(self.id))
+        return self.job
