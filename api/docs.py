@@ -20,8 +20,8 @@ ASSETS: Final = {
 }
 _ASSET_FOLDER = "vendor/swagger-ui-4.15.5"
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 PAGE_HEADERS: Final[tuple[Header, ...]] = (
     (b"content-security-policy", _POLICY.encode()),

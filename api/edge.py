@@ -44,7 +44,8 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         began = time.perf_counter()
         arrival = arrival_of(scope)
         scope[ARRIVAL] = arrival

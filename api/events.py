@@ -1,6 +1,7 @@
 """Event streams: of one job until it ends, and of all a tenant's jobs for as long as somebody listens."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import Field
 
@@ -9,7 +10,7 @@ from api.answers import Media
 from api.authentication import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.frames import Announced, place_frame
-from api.hub import Hub
+from api.ingress import Ingress
 from api.resuming import position_from, seq_from
 from api.streaming import EventStream, Tell, Writer
 from api.subscribers import Behind, Ended, JobEvents, Subscriber, TypedEvents
@@ -29,119 +30,131 @@ class EventQuery(Model):
 async def follow_job(call: Call[Empty, Empty]) -> EventStream:
     """The job's events from the first one, or from after the Last-Event-ID, until it has ended."""
     job_id = call.path_id("id", "job")
-    after = seq_from(call.headers.get("last-event-id"))
-    lines, tenant_id = call.ingress.catch_up_lines, call.tenant_id
-
-    async def tell(writer: Writer, subscriber: Subscriber) -> None:
-        last: int | None = after
-        while last is not None:
-            if not subscriber.live:
-                await call.ingress.hub.join(subscriber)
-            last = await tell_stored(writer, last)
-            if last is not None:
-                last = await _tell_job_live(writer, subscriber, last)
-
-    async def stored_after(seq: int) -> feed.JobRows | None:
-        return await lines.run(tenant_id, lambda line: feed.job_rows(line, tenant_id, job_id, after=seq))
-
-    async def tell_stored(writer: Writer, last: int) -> int | None:
-        """The seq up to which all is told; None when the job has ended and all is told."""
-        while True:
-            found = await stored_after(last)
-            if found is None:
-                return None
-            await writer.frames(Announced.stored(row, None).for_job() for row in found.rows)
-            if found.over:
-                return None
-            if len(found.rows) < feed.PAGE:
-                return found.rows[-1].seq if found.rows else last
-            last = found.rows[-1].seq
-            await writer.keep_up()
-
-    if await stored_after(after) is None:
+    story = _JobStory(call.ingress, call.tenant_id, job_id, seq_from(call.headers.get("last-event-id")))
+    if await story.stored() is None:
         raise problems.not_found("job")
-    return _stream(call, JobEvents(job_id), tell)
-
-
-async def _tell_job_live(writer: Writer, subscriber: Subscriber, last: int) -> int | None:
-    """The seq from which on PostgreSQL must be read again; None when the reader leaves."""
-    while True:
-        await writer.keep_up()
-        match await subscriber.take(writer.idle_seconds):
-            case Ended():
-                return None
-            case Behind():
-                return last
-            case taken:
-                frames, last, whole = _next_frames(taken, last)
-                await writer.frames(frames)
-                if not whole:
-                    return last
-
-
-def _next_frames(taken: tuple[Announced, ...], last: int) -> tuple[list[bytes], int, bool]:
-    """What of it comes next, and the last seq then. Not whole at a gap (a clock that was set back may cause one) and
-    after an ending: then the stored events tell how it goes on."""
-    frames: list[bytes] = []
-    for announced in taken:
-        if announced.row is None:
-            frames.append(announced.for_job())
-        elif announced.row.seq > last + 1:
-            return frames, last, False
-        elif announced.row.seq == last + 1:
-            frames.append(announced.for_job())
-            last = announced.row.seq
-            if announced.type in ENDINGS:
-                return frames, last, False
-    return frames, last, True
+    return _stream(call, JobEvents(job_id), story.tell)
 
 
 async def follow_tenant(call: Call[Empty, EventQuery]) -> EventStream:
     """Everything that happens to the tenant's jobs, from now on or from after the Last-Event-ID."""
     wants = TypedEvents(call.query.type)
     start = position_from(call.headers.get("last-event-id"))
-    lines, tenant_id = call.ingress.catch_up_lines, call.tenant_id
+    return _stream(call, wants, _TenantStory(call.ingress, call.tenant_id, wants, start).tell)
 
-    async def tell(writer: Writer, subscriber: Subscriber) -> None:
-        place = start
-        while (upto := await call.ingress.hub.join(subscriber)) is not None:
-            if place is None:
-                await writer.note(place_frame(Position(upto)))
-            else:
-                await tell_stored(writer, place, upto)
-            place = await _tell_feed_live(call.ingress.hub, writer, subscriber, Position(upto))
-            if place is None:
+
+class _JobStory:
+    """Tells one job's events by their seq: the stored ones, then the live ones; after a gap the stored ones again."""
+
+    def __init__(self, ingress: Ingress, tenant_id: UUID, job_id: UUID, told: int) -> None:
+        self._hub = ingress.hub
+        self._lines = ingress.catch_up_lines
+        self._tenant_id = tenant_id
+        self._job_id = job_id
+        self._told = told
+
+    async def tell(self, writer: Writer, subscriber: Subscriber) -> None:
+        while True:
+            if not subscriber.live:
+                await self._hub.join(subscriber)
+            if await self._tell_stored(writer) or await self._tell_live(writer, subscriber):
                 return
 
-    async def stored_after(place: Position, upto: str) -> feed.News:
-        return await lines.run(tenant_id, lambda line: feed.page(line, tenant_id, place, upto))
+    async def stored(self) -> feed.JobRows | None:
+        return await self._lines.run(
+            self._tenant_id, lambda line: feed.job_rows(line, self._tenant_id, self._job_id, after=self._told)
+        )
 
-    async def tell_stored(writer: Writer, place: Position, upto: str) -> None:
+    async def _tell_stored(self, writer: Writer) -> bool:
+        """Whether that was all there will ever be."""
+        while (found := await self.stored()) is not None:
+            await writer.frames(Announced.stored(row, None).for_job() for row in found.rows)
+            if found.rows:
+                self._told = found.rows[-1].seq
+            if found.over or len(found.rows) < feed.PAGE:
+                return found.over
+            await writer.keep_up()
+        return True
+
+    async def _tell_live(self, writer: Writer, subscriber: Subscriber) -> bool:
+        """True when the reader leaves, False when PostgreSQL must be read again."""
+        while True:
+            await writer.keep_up()
+            match await subscriber.take(writer.idle_seconds):
+                case Ended():
+                    return True
+                case Behind():
+                    return False
+                case taken:
+                    frames, self._told, whole = next_frames(taken, self._told)
+                    await writer.frames(frames)
+                    if not whole:
+                        return False
+
+
+def next_frames(taken: tuple[Announced, ...], told: int) -> tuple[list[bytes], int, bool]:
+    """What of it comes next, and the last seq then. Not whole at a gap (a clock that was set back may cause one) and
+    after an ending: then the stored events tell how it goes on."""
+    frames: list[bytes] = []
+    for announced in taken:
+        if announced.row is None:
+            frames.append(announced.for_job())
+        elif announced.row.seq > told + 1:
+            return frames, told, False
+        elif announced.row.seq == told + 1:
+            frames.append(announced.for_job())
+            told = announced.row.seq
+            if announced.type in ENDINGS:
+                return frames, told, False
+    return frames, told, True
+
+
+class _TenantStory:
+    """Tells a tenant's events by their place in its feed."""
+
+    def __init__(self, ingress: Ingress, tenant_id: UUID, wants: TypedEvents, start: Position | None) -> None:
+        self._hub = ingress.hub
+        self._lines = ingress.catch_up_lines
+        self._tenant_id = tenant_id
+        self._wants = wants
+        self._place = start
+
+    async def tell(self, writer: Writer, subscriber: Subscriber) -> None:
+        while (upto := await self._hub.join(subscriber)) is not None:
+            if self._place is None:
+                await writer.note(place_frame(Position(upto)))
+            else:
+                await self._tell_stored(writer, self._place, upto)
+            self._place = Position(upto)
+            if await self._tell_live(writer, subscriber):
+                return
+
+    async def _tell_stored(self, writer: Writer, place: Position, upto: str) -> None:
         while place != Position(upto):
-            news = await stored_after(place, upto)
-            rows = [row for row in news.rows if wants.match(row.type)]
+            news = await self._stored_after(place, upto)
+            rows = [row for row in news.rows if self._wants.match(row.type)]
             await writer.frames(Announced.stored(row, news.position_of(row)).for_tenant() for row in rows)
             place = news.position
             await writer.keep_up(place)
 
-    return _stream(call, wants, tell)
+    async def _stored_after(self, place: Position, upto: str) -> feed.News:
+        return await self._lines.run(self._tenant_id, lambda line: feed.page(line, self._tenant_id, place, upto))
 
-
-async def _tell_feed_live(hub: Hub, writer: Writer, subscriber: Subscriber, place: Position) -> Position | None:
-    """The place from which on PostgreSQL must be read again; None when the reader leaves."""
-    while True:
-        await writer.keep_up(place)
-        match await subscriber.take(writer.idle_seconds):
-            case Ended():
-                return None
-            case Behind():
-                return place
-            case ():
-                place = hub.read_up_to(subscriber.tenant_id) or place
-            case taken:
-                await writer.frames(announced.for_tenant() for announced in taken)
-                for announced in taken:
-                    place = announced.position or place
+    async def _tell_live(self, writer: Writer, subscriber: Subscriber) -> bool:
+        """True when the reader leaves, False when PostgreSQL must be read again."""
+        while True:
+            await writer.keep_up(self._place)
+            match await subscriber.take(writer.idle_seconds):
+                case Ended():
+                    return True
+                case Behind():
+                    return False
+                case ():
+                    self._place = self._hub.read_up_to(self._tenant_id) or self._place
+                case taken:
+                    await writer.frames(announced.for_tenant() for announced in taken)
+                    for announced in taken:
+                        self._place = announced.position or self._place
 
 
 def _stream(call: Call[Empty, Any], wants: JobEvents | TypedEvents, tell: Tell) -> EventStream:

@@ -1,7 +1,7 @@
 """Reads each new event once for the whole process and hands it to everybody who asked.
 
-One listener hears from Redis which tenants have something new, one statement reads it for all of them, and once a second
-they are read anyway, so that a lost message costs a second. While nobody subscribes, nothing is read.
+One listener hears from Redis which tenants have something new, one statement reads it for all of them, and once a
+second they are read anyway, so that a lost message costs a second. While nobody subscribes, nothing is read.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""How much of a request is taken: bytes while they arrive, levels and values of the JSON before anything looks at it."""
+"""How much of a request is taken: bytes while they arrive, levels and values of the JSON before it is looked at."""
 
 from math import isfinite
 from typing import Any
@@ -58,17 +58,20 @@ def check_tree(tree: Any, most_levels: int) -> None:
             if type(key) is str and "\x00" in key:
                 raise _refused(trail, "a name in it has a null character (U+0000); remove it")
             kind = type(value)
-            if kind is str:
-                if "\x00" in value:
-                    raise _refused((trail, key), "the text has a null character (U+0000); remove it")
-            elif kind is int:
-                if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
-                    raise _refused((trail, key), "the number is beyond 64 bits; send it as text")
-            elif kind is float:
-                if not isfinite(value):
-                    raise _refused((trail, key), "the number is too large; send it as text")
-            elif kind is dict or kind is list:
+            if kind is dict or kind is list:
                 unread.append((value, level + 1, (trail, key)))
+            elif (fault := _fault_of(value)) is not None:
+                raise _refused((trail, key), fault)
+
+
+def _fault_of(value: Any) -> str | None:
+    if isinstance(value, str) and "\x00" in value:
+        return "the text has a null character (U+0000); remove it"
+    if isinstance(value, int) and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+        return "the number is beyond 64 bits; send it as text"
+    if isinstance(value, float) and not isfinite(value):
+        return "the number is too large; send it as text"
+    return None
 
 
 def _refused(trail: Trail, detail: str) -> problems.Refusal:

@@ -24,7 +24,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
     "prefer": {
         "name": "Prefer",
-        "description": "`wait=N` (RFC 7240): answer when the job has ended, at the latest after N seconds (60 at most).",
+        "description": "`wait=N` (RFC 7240): answer when the job has ended, or after N seconds (60 at most).",
         "schema": {"type": "string", "examples": ["wait=10"]},
     },
     "if-none-match": {

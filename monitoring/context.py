@@ -26,7 +26,7 @@ _current: ContextVar[LogContext | None] = ContextVar("bucatini_log_context", def
 
 
 def bound(context: LogContext) -> AbstractContextManager[LogContext]:
-    """`with bound(LogContext(job_id=…)):` gives these fields to every line logged inside, in this task and those it starts.
+    """`with bound(LogContext(job_id=…)):` gives these fields to every line logged inside, and in tasks started inside.
 
     The innermost context counts alone: extend the outer one with `dataclasses.replace(current(), …)`.
     """

@@ -1,7 +1,7 @@
 """Says what failed and where, without saying what was in it.
 
-An exception's message may quote a document, a prompt or a key: a parser repeats the line it choked on, a database the row it
-refused. So a failure is told by its type, its place and the few codes that can hold no text.
+An exception's message may quote a document, a prompt or a key: a parser repeats the line it choked on, a database the
+row it refused. So a failure is told by its type, its place and the few codes that can hold no text.
 """
 
 import re
@@ -23,8 +23,10 @@ _TRACEBACK_PLACE = re.compile(r'File "([^"\n]{1,500})", line (\d{1,9}), in ([^\n
 
 
 def describe_failure(error: BaseException) -> str:
-    """One line: type, codes and place, as in `psycopg.errors.UniqueViolation (sqlstate 23505) at producers/submit.py:41 in
-    submit`. The place is the innermost in our own code, where there is one. Never a message, never a value.
+    """One line: type, codes and place, and never a message or a value.
+
+    As in `psycopg.errors.UniqueViolation (sqlstate 23505) at producers/submit.py:41 in submit`. The place is the
+    innermost in our own code, where there is one.
     """
     codes = ", ".join(f"{name} {value}" for name, value in failure_codes(error).items())
     place = _place(error)
@@ -32,7 +34,7 @@ def describe_failure(error: BaseException) -> str:
 
 
 def failure_fields(error: BaseException) -> dict[str, object]:
-    """The failure as a log line shows it: type, codes, frames with the innermost last, and what caused it, up to five."""
+    """The failure as a log line shows it: type, codes, frames with the innermost last, and up to five causes."""
     first, *causes = _chain(error)
     fields: dict[str, object] = {"type": type_name(first), **failure_codes(first), "frames": _frames(first)}
     if causes:
@@ -73,7 +75,7 @@ def failure_lines(fields: Mapping[str, object]) -> str:
 
 
 def without_messages(text: str) -> str:
-    """The text, its tracebacks reduced to their places: libraries paste whole ones, source lines and message included."""
+    """The text, its traceback reduced to places: libraries paste whole ones, source lines and message included."""
     said, marker, pasted = text.partition(_TRACEBACK_STARTS)
     if not marker:
         return text

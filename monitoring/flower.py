@@ -1,8 +1,8 @@
 """Flower, the Celery dashboard, as a process of its own: `python -m monitoring.flower`.
 
-What it may show is decided here. It keeps names, states, times and short argument texts; results and error messages are
-taken out of the events before they are stored, since they may quote documents. Without a password it listens on loopback
-only and can't change anything.
+What it may show is decided here. It keeps names, states, times and short argument texts; results and error messages
+are taken out of the events before they are stored, since they may quote documents. Without a password it listens on
+loopback only and can't change anything.
 """
 
 import ipaddress
@@ -31,7 +31,7 @@ _FORGET_WORKER_AFTER_SECONDS: Final = 600
 _LONGEST_ARGUMENTS: Final = 500
 _THREADS: Final = 8
 _CONNECTIONS: Final = 2 * (_THREADS + 1)
-"""A question to the workers holds a connection while it waits for another; with fewer, the threads wait for each other."""
+"""A question to the workers holds one while it waits for another: with fewer, the threads wait for each other."""
 _ANSWER_SECONDS: Final = 1.0
 _COLUMNS: Final = "name,uuid,state,args,received,started,runtime,worker"
 
@@ -39,14 +39,14 @@ log = structlog.get_logger("monitoring.flower")
 
 
 class FlowerWouldBeOpen(Exception):
-    """Flower was to listen beyond this machine with no password. Set FLOWER_BASIC_AUTH=user:password, or keep loopback."""
+    """Flower was to listen beyond this machine with no password. Set FLOWER_BASIC_AUTH, or keep to loopback."""
 
 
 def serve_flower(app: Celery, *, host: str, port: int, basic_auth: str | None) -> None:
-    """Serves the dashboard until SIGTERM or SIGINT. Call it from the main thread, once a process; port 0 takes a free one.
+    """Serves the dashboard until SIGTERM or SIGINT. Call it from the main thread, once a process.
 
-    `basic_auth` is `user:password`. FlowerWouldBeOpen when `host` isn't loopback and there is none; OSError when the port
-    is taken.
+    Port 0 takes a free one. `basic_auth` is `user:password`. FlowerWouldBeOpen when `host` isn't loopback and there is
+    none; OSError when the port is taken.
     """
     _refuse_an_open_door(host, basic_auth)
     _set_options(host, port, basic_auth)
@@ -133,7 +133,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _set_options(host: str, port: int, basic_auth: str | None) -> None:
-    """Flower's options are one object for the whole process, and its pages read them there. Nothing is read from argv."""
+    """Flower's options are one object for the whole process, where its pages read them. Nothing comes from argv."""
     default_options.address = host
     default_options.port = port
     default_options.basic_auth = [basic_auth] if basic_auth else []
@@ -173,13 +173,13 @@ def main() -> int:
             basic_auth=password.get_secret_value() if password else None,
         )
     except (SettingsInvalid, LogSettingInvalid, FlowerWouldBeOpen) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     return 0
 
 
 if __name__ == "__main__":
     code = main()
-    # Not sys.exit: that waits for Flower's threads, and one that asks an absent Redis waits for ever. Nothing is to be kept.
+    # Not sys.exit: that waits for Flower's threads, and one that asks an absent Redis takes its time. Nothing is lost.
     sys.stderr.flush()
     os._exit(code)

@@ -1,10 +1,10 @@
 """Every metric, declared once. Callers say what happened; nobody else touches the Prometheus client.
 
-The registry is our own: Flower, and any library that likes to, fills the client's default one with series of its own, some
-labelled by worker or task, and what we serve is a contract with the alerts and dashboards beside this file.
+The registry is our own: Flower, and any library that likes to, fills the client's default one with series of its own,
+some labelled by worker or task, and what we serve is a contract with the alerts and dashboards beside this file.
 
-No label names a tenant, a job or a worker: their number has no bound, and Prometheus keeps each combination for ever. The
-values that remain are held to a limit all the same; what exceeds it is counted as "other".
+No label names a tenant, a job or a worker: their number has no bound, and Prometheus keeps each combination for ever.
+The values that remain are held to a limit all the same; what exceeds it is counted as "other".
 """
 
 from collections.abc import Iterable, Iterator

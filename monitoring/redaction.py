@@ -18,8 +18,8 @@ _MASK = "***"
 Describe = Callable[[BaseException], str]
 """How an exception among the fields is told."""
 
-# Each repetition has an upper bound, so that a hostile line costs time in proportion to its length. The order matters: a
-# header's scheme and value go before the plain `name=value` rule, which would take the scheme for the value.
+# Each repetition has an upper bound, so that a hostile line costs time in proportion to its length. The order matters:
+# a header's scheme and value go before the plain `name=value` rule, which would take the scheme for the value.
 _SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
         re.compile(

@@ -126,7 +126,7 @@ def _answer_with(healthy: Healthy) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             return  # a scrape every few seconds is no news
 
     return Answer

@@ -1,4 +1,4 @@
-"""`bucatini`: the whole system from a terminal. Each command loads what it needs when it runs, so that help is instant."""
+"""`bucatini`: the whole system from a terminal. Each command loads what it needs when it runs: help is instant."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def up(samples: Samples = None, once: Once = False) -> None:
-    """Start everything on this machine and keep it running until Ctrl-C."""
+    """Start everything here; serve until Ctrl-C."""
     from producers.cli_up import bring_up
 
     raise typer.Exit(bring_up(samples, once=once))
@@ -34,7 +34,7 @@ def up(samples: Samples = None, once: Once = False) -> None:
 
 @app.command()
 def down() -> None:
-    """Stop the local stack that runs in BUCATINI_HOME, as Ctrl-C in its own terminal would."""
+    """Stop the local stack, as Ctrl-C would."""
     from producers.cli_status import take_down
 
     raise typer.Exit(take_down())
@@ -42,7 +42,7 @@ def down() -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show where the local stack listens, its processes, and where the first admin key is."""
+    """Show addresses, processes and the key's file."""
     from producers.cli_status import show_status
 
     raise typer.Exit(show_status(as_json=as_json))
@@ -50,7 +50,7 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check everything this needs, and say what to do about what is missing."""
+    """Check what this needs; say what to do."""
     from producers.cli_doctor import examine
 
     raise typer.Exit(examine())
@@ -58,7 +58,7 @@ def doctor() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's tables up to date, and make the first admin key if there is none."""
+    """Update the tables; make the first admin key."""
     from producers.cli_migrate import bring_up_to_date
 
     raise typer.Exit(bring_up_to_date())
@@ -72,13 +72,13 @@ def api() -> None:
 
 @app.command()
 def dispatcher() -> None:
-    """Run the dispatcher: what is due, forgotten or lost gets on its way again. Any number may run."""
+    """Run the dispatcher; any number may run."""
     _become("producers.dispatch")
 
 
 @app.command()
 def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow or keys")]) -> None:
-    """Run one worker process for one pool. Any number may run."""
+    """Run a worker for one pool; any number may run."""
     _become("workers.runtime", pool)
 
 
@@ -91,7 +91,7 @@ def flower() -> None:
 def _become(*module: str) -> None:
     # Replaced, not wrapped: the service's own process id is what is watched, signalled and counted.
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", *module])
+    os.execv(sys.executable, [sys.executable, "-m", *module])  # noqa: S606  # no shell is wanted
 
 
 def main() -> None:

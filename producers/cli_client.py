@@ -25,6 +25,8 @@ from schemas.commands import Queue
 from schemas.jobs import TERMINAL, Job, JobState, Timeline
 
 WELL, BADLY, NOT_ASKED = 0, 1, 2
+PIPED_WIDTH = 150
+UUID_WIDTH = 36
 COLOURS = {
     JobState.SUCCEEDED: "green",
     JobState.FAILED: "red",
@@ -32,6 +34,9 @@ COLOURS = {
     JobState.CANCELLED: "yellow",
     JobState.RUNNING: "cyan",
 }
+
+TOLD = ("kind", "attempt", "fraction", "message", "reason", "by")
+"""What a watched event shows of its data; a result would fill the screen."""
 
 
 class NoIngress(Exception):
@@ -154,20 +159,16 @@ def _one_of(choices: type[JobState] | type[Queue], value: str) -> Any:
 
 
 def _print_table(jobs: list[Job]) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "kind", "state", "attempt", "created", "seconds", "problem"):
-        table.add_column(name, justify="right" if name in ("attempt", "seconds") else "left", no_wrap=name == "id")
+    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("id", min_width=UUID_WIDTH)
+    for name in ("kind", "state", "created", "seconds", "problem"):
+        table.add_column(name, justify="right" if name == "seconds" else "left", no_wrap=True, overflow="ellipsis")
     for job in jobs:
-        table.add_row(
-            str(job.id),
-            escape(job.kind),
-            _coloured(job.state),
-            f"{job.attempt}/{job.max_attempts}",
-            f"{job.created_at:%Y-%m-%d %H:%M:%S}",
-            _seconds(job),
-            escape(job.problem.title) if job.problem else "",
-        )
-    Console().print(table)
+        problem = escape(job.problem.title) if job.problem else ""
+        created, seconds = f"{job.created_at:%m-%d %H:%M:%S}", _seconds(job)
+        table.add_row(str(job.id), escape(job.kind), _coloured(job.state), created, seconds, problem)
+    console.print(table)
 
 
 def _print_job(job: Job, timeline: Timeline) -> None:
@@ -177,8 +178,8 @@ def _print_job(job: Job, timeline: Timeline) -> None:
     for name in ("", "at", "event", "data"):
         table.add_column(name)
     for entry in timeline.entries:
-        shown = "" if entry.data is None or entry.data == job.result else escape(str(entry.data))
-        table.add_row(str(entry.seq), f"{entry.at:%H:%M:%S.%f}"[:-3], escape(entry.type), shown)
+        shown = "" if entry.data is None or entry.data == job.result else _in_a_line(entry.data)
+        table.add_row(str(entry.seq), f"{entry.at:%H:%M:%S.%f}"[:-3], escape(entry.type), escape(shown))
     console.print(table)
     if job.problem is not None:
         console.print(f"[red]{escape(job.problem.title)}[/] {escape(job.problem.detail)}")
@@ -187,8 +188,7 @@ def _print_job(job: Job, timeline: Timeline) -> None:
 
 
 def _print_event(event: CloudEvent, *, with_job: bool) -> None:
-    data = event.data or {}
-    said = " ".join(f"{name}={data[name]}" for name in ("attempt", "fraction", "message", "reason") if data.get(name))
+    said = _in_a_line({name: value for name, value in (event.data or {}).items() if name in TOLD})
     job = f" {event.subject}" if with_job else ""
     Console().print(f"[dim]{event.time:%H:%M:%S}[/]{job} [bold]{escape(event.type)}[/] {escape(said)}", soft_wrap=True)
 
@@ -199,6 +199,10 @@ def _print_json(text: str) -> None:
         console.print(JSON(text))
     else:
         print(text)
+
+
+def _in_a_line(data: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in data.items())
 
 
 def _coloured(state: JobState) -> str:

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.folders import ROOM_BYTES
-from infrastructure.local_stack.postgres import programs
+from infrastructure.local_stack.postgres_data import programs
 from infrastructure.local_stack.processes import PartFailed
 from infrastructure.local_stack.redis import server_binary
 from infrastructure.ports import Unavailable

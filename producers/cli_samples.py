@@ -18,7 +18,7 @@ COLUMNS = {"document": 17, "state": 9, "ms": 5, "in": 2, "parties": 13, "amounts
 
 def print_arrived(console: Console, arrived: Arrived) -> None:
     """One line for one event, with the clock of this machine."""
-    clock = datetime.now().strftime("%H:%M:%S.%f")[:-3]
+    clock = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
     said = f"{escape(arrived.sample):{NAME_WIDTH}} [{_colour(arrived.type)}]{arrived.type}[/]{_progress(arrived)}"
     console.print(f"[dim]{clock}[/] {said}")
 

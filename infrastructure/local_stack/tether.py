@@ -1,4 +1,4 @@
-"""Becomes another program that can't outlive the process which started it. A script, run by its path; nothing imports it.
+"""Becomes another program that can't outlive the process which started it. A script, run by its path.
 
     python -I -S tether.py DEATH_SIGNAL PARENT UID:GID PROGRAM ARGUMENT…
 
@@ -21,7 +21,7 @@ def main(death_signal: str, parent: str, user: str, *program: str) -> None:
         _become(*map(int, user.split(":")))
     if sys.platform == "linux" and int(death_signal):
         _die_with_parent(libc, int(death_signal), int(parent))
-    os.execv(program[0], program)
+    os.execv(program[0], program)  # noqa: S606  # the point of it: no shell, the same process
 
 
 def _become(uid: int, gid: int) -> None:

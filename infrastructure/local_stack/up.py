@@ -1,4 +1,4 @@
-"""Brings the local stack up in a home folder: servers, tables, the first admin key, processes. One step after the other."""
+"""Brings the local stack up in a home folder: servers, tables, the first admin key, processes."""
 
 import os
 import time

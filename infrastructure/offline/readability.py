@@ -75,4 +75,4 @@ def _syllables(dictionary: str, word: str) -> int:
 
 @cache
 def _hyphenation(dictionary: str) -> Pyphen:
-    return Pyphen(lang=dictionary, left=1, right=1)
+    return Pyphen(lang=dictionary)

@@ -41,9 +41,9 @@ class BoundedLiquid(Environment):
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
         self.tags = {name: tag for name, tag in self.tags.items() if name in _TAGS}
-        filters = {name: function for name, function in self.filters.items() if name in _FILTERS} | {"join": _join}
+        filters = {name: function for name, function in self.filters.items() if name in _FILTERS}
+        filters |= {"join": _join, "money": wording.money, "number": wording.number, "date": wording.day}
         self.filters = {name: _checked(name, function, self.undefined) for name, function in filters.items()}
-        self.filters |= {"money": wording.money, "number": wording.number, "date": wording.day}
 
     def read(self, source: str) -> BoundTemplate:
         """The parsed template, or a LiquidError."""

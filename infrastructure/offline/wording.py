@@ -1,4 +1,7 @@
-"""How a language writes amounts, numbers and dates: the filters `money`, `number` and `date`."""
+"""How a language writes amounts, numbers and dates: the filters `money`, `number` and `date`.
+
+A missing value gives an empty text here; that it is missing is noted by whoever calls a filter.
+"""
 
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -16,8 +19,8 @@ MOST_DIGITS = 30
 @with_context
 def money(value: object, currency: object = None, *, context: RenderContext) -> str:
     """`{{ fee | money: "EUR" }}`: €12,500.00 in English, 12.500,00 € in German."""
-    if isinstance(value, Undefined):
-        return str(value)
+    if isinstance(value, Undefined) or isinstance(currency, Undefined):
+        return ""
     if not (isinstance(currency, str) and len(currency) == 3 and currency.isascii() and currency.isupper()):
         raise FilterValueError('money needs an ISO 4217 code, as in `money: "EUR"`', token=None)
     return format_currency(_decimal(value, "money"), currency, locale=_locale(context))
@@ -27,7 +30,7 @@ def money(value: object, currency: object = None, *, context: RenderContext) -> 
 def number(value: object, *, context: RenderContext) -> str:
     """`{{ users | number }}`: 12,500 in English, 12.500 in German."""
     if isinstance(value, Undefined):
-        return str(value)
+        return ""
     return format_decimal(_decimal(value, "number"), locale=_locale(context))
 
 
@@ -35,7 +38,7 @@ def number(value: object, *, context: RenderContext) -> str:
 def day(value: object, *, context: RenderContext) -> str:
     """`{{ start | date }}` of an ISO date: 14 March 2026 in English, 14. März 2026 in German."""
     if isinstance(value, Undefined):
-        return str(value)
+        return ""
     try:
         return format_date(date.fromisoformat(str(value)), format="long", locale=_locale(context))
     except ValueError:

@@ -1,7 +1,7 @@
 """API keys: who may speak for a tenant, and what for.
 
-A key reads `bct_<id>_<secret>`. Only the SHA-256 of the secret is stored: a slow hash protects guessable passwords, and 256
-random bits can't be guessed at any speed.
+A key reads `bct_<id>_<secret>`. Only the SHA-256 of the secret is stored: a slow hash protects guessable passwords, and
+256 random bits can't be guessed at any speed.
 """
 
 import re

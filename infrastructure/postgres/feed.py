@@ -1,8 +1,9 @@
 """The events of a tenant or a job, in order, from any place on: nothing is lost and nothing repeated.
 
-Rows have no global number, since handing one out would line up all writers. Instead each row has its transaction's id, and
-a reader remembers PostgreSQL snapshots: what was visible in `seen` has been delivered, what became visible between `seen`
-and `upto` is being delivered in the order of `Place`. A long transaction stalls nobody, and its rows come when it commits.
+Rows have no global number, since handing one out would line up all writers. Instead each row has its transaction's id,
+and a reader remembers PostgreSQL snapshots: what was visible in `seen` has been delivered, what became visible between
+`seen` and `upto` is being delivered in the order of `Place`. A long transaction stalls nobody; its rows come when it
+commits.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What an operator wants to know of a database: can it be reached, which version, are its tables new, who works on it."""
+"""What an operator asks of a database: can it be reached, which version is it, are its tables new, who works on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from infrastructure.postgres.connections import CONNECT_TIMEOUT_SECONDS, Role, s
 from infrastructure.postgres.migration import pending
 
 _WORKERS = """
-SELECT queue, count(*) FROM workers WHERE dead_at IS NULL AND heartbeat_at > now() - make_interval(secs => %s) GROUP BY queue
+SELECT queue, count(*) FROM workers
+ WHERE dead_at IS NULL AND heartbeat_at > now() - make_interval(secs => %s) GROUP BY queue
 """
 
 

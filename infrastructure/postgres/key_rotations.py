@@ -13,14 +13,12 @@ from infrastructure.postgres.connections import LOST, Connection, Role, connect
 from infrastructure.postgres.documents import BODY, TABLE
 from infrastructure.postgres.tenant_keys import CHANGE_KEYS
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 30.0
-STATEMENT_SECONDS = 120
+STATEMENT_SECONDS = 60
 MOST_ROWS = 500
 MOST_BYTES = 8_000_000
 HEADER_BYTES = 68
-
-_SESSION = {"lock_timeout": f"{WAIT_SECONDS}s", "statement_timeout": f"{STATEMENT_SECONDS}s"}
 
 _ALONE = "SELECT pg_advisory_lock(hashtextextended('bucatini rotation ' || %s::text, 0))"
 
@@ -67,29 +65,35 @@ _FINISH = "UPDATE tenant_keys SET rotated_at = now() WHERE id = %s"
 
 
 class PostgresRotations:
-    def __init__(self, database_url: str) -> None:
+    """Rotations in PostgreSQL. Who finds another one of the same tenant under way waits for it, but not for ever."""
+
+    def __init__(self, database_url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self._database_url = database_url
+        self._wait_seconds = wait_seconds
+        self._session = {
+            "lock_timeout": f"{int(wait_seconds * 1_000)}ms",
+            "statement_timeout": f"{int((wait_seconds + STATEMENT_SECONDS) * 1_000)}ms",
+        }
 
     @asynccontextmanager
     async def alone(self, tenant_id: UUID) -> AsyncIterator["PostgresRotationSession"]:
         # The right is a lock of this one connection, and every statement of the rotation runs on it: a process that
         # lost the right can't write any more.
         try:
-            async with await connect(self._database_url, Role.SYSTEM, "key rotation", _SESSION) as connection:
-                await _wait_for_right(connection, tenant_id)
+            async with await connect(self._database_url, Role.SYSTEM, "key rotation", self._session) as connection:
+                await self._wait_for_right(connection, tenant_id)
                 yield PostgresRotationSession(connection, tenant_id)
         except LOST as error:
             raise Unavailable("PostgreSQL ended or refused the connection 'key rotation'") from error
 
-
-async def _wait_for_right(connection: Connection, tenant_id: UUID) -> None:
-    try:
-        await connection.execute(_ALONE, (tenant_id,))
-    except LockNotAvailable:
-        raise Unavailable(
-            f"another rotation of this tenant has been under way for {WAIT_SECONDS} s; this one comes after it",
-            retry_after_seconds=ASK_AGAIN_SECONDS,
-        ) from None
+    async def _wait_for_right(self, connection: Connection, tenant_id: UUID) -> None:
+        try:
+            await connection.execute(_ALONE, (tenant_id,))
+        except LockNotAvailable:
+            raise Unavailable(
+                f"another rotation of this tenant has run for {self._wait_seconds:g} s; this one comes after it",
+                retry_after_seconds=ASK_AGAIN_SECONDS,
+            ) from None
 
 
 class PostgresRotationSession:

@@ -66,7 +66,7 @@ async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, 
 
 
 async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Timeline | None:
-    """All that happened to the job, in order, or the last LONGEST_TIMELINE of it; None when the tenant has no such job."""
+    """All that happened to the job, in order (the last LONGEST_TIMELINE); None when the tenant has no such job."""
     found = await connection.execute(_TIMELINE, (tenant_id, job_id, LONGEST_TIMELINE))
     entries = [TimelineEntry(seq=seq, type=kind, at=at, data=data) for seq, kind, at, data in await found.fetchall()]
     return Timeline(job_id=job_id, entries=tuple(reversed(entries))) if entries else None

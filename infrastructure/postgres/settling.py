@@ -43,7 +43,7 @@ u AS (
     lease_token = NULL, lease_worker = NULL, run_at = coalesce(d.due, j.run_at),
     wake_at = d.due + make_interval(secs => %(ring_again_seconds)s),
     attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.finished THEN now() END,
-    result = d.result::jsonb, problem = d.problem::jsonb
+    result = d.result::jsonb, problem = d.problem::jsonb, progress = CASE WHEN NOT d.finished THEN j.progress END
   FROM d WHERE j.id = d.id AND j.lease_token = d.token
   RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.queue, j.priority, j.result,
     d.job_event, d.job_event_data, d.domain_event),

@@ -1,5 +1,5 @@
-"""The SearchEngine on Tantivy. Searching, writing and rebuilding run in threads of their own, so that none of them holds
-up the event loop or the others."""
+"""The SearchEngine on Tantivy. Searching and writing run in threads of their own, so that neither holds up the event loop
+or the other."""
 
 import asyncio
 import base64
@@ -19,12 +19,13 @@ from infrastructure.ports import IndexedDocument, IndexMissing
 from infrastructure.tantivy.folder import IndexFolder
 from infrastructure.tantivy.rebuilding import Rebuild
 from infrastructure.tantivy.searching import search
+from infrastructure.tantivy.turns import Turns
 from schemas.search import SearchQuery, SearchResults
 
 MOST_OPEN_INDEXES = 64
 SEARCH_THREADS = 4
 WRITE_THREADS = 4
-LOCK_SECONDS = 30.0
+TURN_SECONDS = 30.0
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class _TenantIndex:
     folder: IndexFolder
+    turns: Turns
     waiting: Batcher[IndexedDocument, None]
     """What comes while a commit is under way shares the next one."""
 
@@ -44,12 +46,12 @@ class TantivyEngine:
         home: Path,
         holds_documents: Callable[[UUID], Awaitable[bool]],
         *,
-        lock_seconds: float = LOCK_SECONDS,
+        turn_seconds: float = TURN_SECONDS,
         most_open: int = MOST_OPEN_INDEXES,
     ) -> None:
         self._home = home
         self._holds_documents = holds_documents
-        self._lock_seconds = lock_seconds
+        self._turn_seconds = turn_seconds
         self._most_open = most_open
         self._open: OrderedDict[UUID, _TenantIndex] = OrderedDict()
         self._searching = ThreadPoolExecutor(SEARCH_THREADS, "search")
@@ -61,7 +63,7 @@ class TantivyEngine:
     async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:
         folder = self._of(tenant_id).folder
         try:
-            return await self._in(self._searching, lambda: search(folder, query))
+            return await self._search(lambda: search(folder, query))
         except IndexMissing:
             if await self._holds_documents(tenant_id):
                 raise
@@ -70,37 +72,54 @@ class TantivyEngine:
     async def rebuild(
         self, tenant_id: UUID, documents: AsyncIterator[Sequence[IndexedDocument]], *, unless_there: bool = False
     ) -> None:
-        rebuild = Rebuild(self._of(tenant_id).folder)
-        try:
-            if not await self._in(self._writing, lambda: rebuild.begin(unless_there=unless_there)):
+        index = self._of(tenant_id)
+        async with index.turns.alone():
+            if unless_there and index.folder.there():
                 return
-            async for some in documents:
-                await self._in(self._writing, partial(rebuild.add, some))
-            await self._in(self._writing, rebuild.publish)
-        finally:
-            # Shielded: a cancelled rebuild must still leave the right to write.
-            await asyncio.shield(self._in(self._writing, rebuild.close))
+            rebuild = Rebuild(index.folder)
+            try:
+                await self._write(rebuild.begin)
+                async for some in documents:
+                    await self._write(partial(rebuild.add, some))
+                await self._write(rebuild.publish)
+            finally:
+                await self._write(rebuild.close)
 
     def _of(self, tenant_id: UUID) -> _TenantIndex:
         index = self._open.get(tenant_id)
         if index is None:
-            folder = IndexFolder(self._home / folder_name(tenant_id), lock_seconds=self._lock_seconds)
-            index = self._open[tenant_id] = _TenantIndex(folder, Batcher(self._write_to(folder), "index"))
+            path = self._home / folder_name(tenant_id)
+            folder, turns = IndexFolder(path), Turns(path, wait_seconds=self._turn_seconds)
+            index = _TenantIndex(folder, turns, Batcher(partial(self._commit, folder, turns), "index"))
+            self._open[tenant_id] = index
         self._open.move_to_end(tenant_id)
         # One that is dropped closes when its last search and its last batch end.
         if len(self._open) > self._most_open:
             self._open.popitem(last=False)
         return index
 
-    def _write_to(self, folder: IndexFolder) -> Callable[[Sequence[IndexedDocument]], Awaitable[Sequence[None]]]:
-        async def write(documents: Sequence[IndexedDocument]) -> Sequence[None]:
-            await self._in(self._writing, lambda: folder.write(documents))
-            return [None] * len(documents)
+    async def _commit(self, folder: IndexFolder, turns: Turns, documents: Sequence[IndexedDocument]) -> Sequence[None]:
+        async with turns.alone():
+            await self._write(lambda: folder.write(documents))
+        return [None] * len(documents)
 
-        return write
+    async def _search(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
-    async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
+    async def _write(self, work: Callable[[], None]) -> None:
+        """Waits for the work's end even when cancelled: the turn mustn't pass on while a thread still writes."""
+        working = asyncio.get_running_loop().run_in_executor(self._writing, work)
+        cancelled: asyncio.CancelledError | None = None
+        while not working.done():
+            try:
+                await asyncio.wait([working])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        failure = working.exception()
+        if cancelled is not None:
+            raise cancelled
+        if failure is not None:
+            raise failure
 
     async def __aenter__(self) -> Self:
         return self

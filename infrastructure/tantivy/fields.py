@@ -1,8 +1,8 @@
 """What an index holds of a document, and how words are made of its text.
 
-`title` and `body` hold the words as they are written, without case and accents, for phrases, prefixes and exact matches.
-Beside them `text_en`, `text_de` and so on hold the stems of both, each document in its own language's field only, so
-that a stemmer never sees a foreign language.
+`title` and `body` hold the words as they are written, without case and accents, for phrases, prefixes and exact
+matches. Beside them `text_en`, `text_de` and so on hold the stems of both, each document in its own language's field
+only, so that a stemmer never sees a foreign language.
 """
 
 from tantivy import Document, Filter, Index, Schema, SchemaBuilder, TextAnalyzer, TextAnalyzerBuilder, Tokenizer

@@ -1,20 +1,15 @@
-"""One tenant's index on disk: who may write it, which generation is current, and what a reader sees.
+"""One tenant's index on disk: which generation is current, and what a reader sees of it.
 
-    <folder>/current       a link to the generation that answers
-    <folder>/v1-<random>/  a generation: one Tantivy index
-    <folder>/next.lock, writer.lock
-
-The locks belong to the operating system, so a process that dies leaves them at once.
+<folder>/current       a link to the generation that answers
+<folder>/v1-<random>/  a generation: one Tantivy index
 """
 
-import fcntl
 import os
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from tantivy import Index, Query, Searcher
@@ -23,17 +18,14 @@ from infrastructure.ports import IndexedDocument, IndexMissing, Unavailable
 from infrastructure.tantivy.fields import SCHEMA, SCHEMA_VERSION, register_analyzers, to_index
 
 WRITER_HEAP_BYTES = 30_000_000
-POLL_SECONDS = 0.005
-BUSY_SECONDS = 5.0
 GENERATION = f"v{SCHEMA_VERSION}-"
 
 
 class IndexFolder:
-    """May be used from several threads, and from several processes at once."""
+    """May be read from several threads, and from several processes at once. Who writes must have the turn."""
 
-    def __init__(self, path: Path, *, lock_seconds: float) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock_seconds = lock_seconds
         self._opening = threading.Lock()
         self._index: Index | None = None
         self._seen: tuple[str, int, int] | None = None
@@ -46,7 +38,7 @@ class IndexFolder:
 
     def write(self, documents: Sequence[IndexedDocument]) -> None:
         """Commits those that are newer than what the index has of the same id. IndexMissing when there is none."""
-        with self.alone(), tantivy_errors(self.path):
+        with tantivy_errors(self.path):
             index = self._open(self._current())
             newer = _newer(index.searcher(), documents)
             if newer:
@@ -58,18 +50,6 @@ class IndexFolder:
         except IndexMissing:
             return False
         return True
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """The right to write, waited for a bounded time: Unavailable after that."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        deadline = time.monotonic() + self._lock_seconds
-        with ExitStack() as locks:
-            # Who waits for the writer holds the place next in line; a writer that comes back at once finds it taken, so
-            # processes take turns.
-            with _locked(self.path / "next.lock", deadline):
-                locks.enter_context(_locked(self.path / "writer.lock", deadline))
-            yield
 
     def new_generation(self) -> Path:
         path = self.path / (GENERATION + secrets.token_hex(8))
@@ -88,7 +68,7 @@ class IndexFolder:
 
     def _current(self) -> str:
         try:
-            generation = os.readlink(self.path / "current")
+            generation = (self.path / "current").readlink().name
         except FileNotFoundError:
             generation = ""
         if not generation.startswith(GENERATION) or not (self.path / generation).is_dir():
@@ -154,30 +134,6 @@ def _commit(index: Index, documents: Sequence[IndexedDocument]) -> None:
         writer.commit()
     finally:
         writer.wait_merging_threads()  # Without it the merges a commit begins are thrown away and segments pile up.
-
-
-@contextmanager
-def _locked(file: Path, deadline: float) -> Iterator[None]:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        while not _try_lock(descriptor):
-            if time.monotonic() >= deadline:
-                raise Unavailable(
-                    f"another process has been writing the search index {file.parent.name} for too long",
-                    retry_after_seconds=BUSY_SECONDS,
-                )
-            time.sleep(POLL_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _sync(folder: Path) -> None:

@@ -30,7 +30,7 @@ def test_every_accepted_job_ends_once_whatever_fails(limits: Limits) -> None:
 SMALL = Limits(jobs=1, workers=2, faults=2)
 
 
-def test_without_fencing_a_worker_that_was_given_up_has_an_effect() -> None:
+def test_without_fencing_a_word_that_comes_twice_or_too_late_has_an_effect() -> None:
     wrong = _what_goes_wrong_with(SMALL, Protocol(fencing=False))
 
     assert "isn't its own" in wrong

@@ -1,7 +1,7 @@
-"""What each statement makes of a job's row, as far as the protocol is concerned: the model beside the SQL it stands for.
+"""What each statement makes of a job's row, as far as the protocol goes: the model beside the SQL it stands for.
 
-The search (`model.py`) composes these into a whole system. The state machine (`machine.py`) runs the real statements and
-compares every row with what is said here, so the two can't drift apart.
+The search (`model.py`) composes these into a whole system. The state machine (`machine.py`) runs the real statements
+and compares every row with what is said here, so the two can't drift apart.
 """
 
 from collections.abc import Iterable
@@ -94,7 +94,7 @@ def reaped(row: Row, beside: Iterable[Row]) -> Row:
 
 
 def cancelled(row: Row) -> Row:
-    """`UPDATE jobs SET state = 'cancelled', lease_token = NULL, lease_worker = NULL … WHERE c.state IN (cancellable)`"""
+    """`UPDATE jobs SET state = 'cancelled', lease_token = NULL, lease_worker = NULL … WHERE c.state IN (…)`"""
     if row.state not in CANCELLABLE:
         return row
     return _ended(row, transition(row.state, Trigger.CANCEL), ran=row.state is JobState.RUNNING)

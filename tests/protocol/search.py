@@ -4,8 +4,9 @@ from collections import deque
 from dataclasses import dataclass
 from time import monotonic
 
-from tests.protocol.model import Limits, Protocol, State, Step, all_ended, beginning, steps
+from tests.protocol.model import Limits, Protocol, State, Step, all_ended, beginning
 from tests.protocol.rows import illegal_step, wrong_with
+from tests.protocol.steps import steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,9 @@ def _wrong_step(state: State, step: Step) -> str | None:
 def _unending(space: Space) -> Found | None:
     """Liveness: whatever has happened, the system can still end every job by its own steps alone (AG EF).
 
-    No step leads out of a state in which all have ended. So those states are the only ones a set of states that can't be
-    left may consist of, and every history in which no step that is possible again and again is put off for ever, ends
-    in them: nothing spins without progress.
+    No step leads out of a state in which all have ended, or the search above had found it. So any set of states that
+    can't be left consists of such states alone, and every history in which no step that is possible again and again is
+    put off for ever ends in one: nothing spins without progress.
     """
     can_end = set(space.ended)
     unseen = list(space.ended)

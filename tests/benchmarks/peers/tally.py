@@ -27,6 +27,8 @@ class Tally:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._own = threading.local()
+        # A child process must not count in its parent's file.
+        os.register_at_fork(after_in_child=self._begin_anew)
 
     @classmethod
     def of_environment(cls) -> "Tally":
@@ -43,15 +45,16 @@ class Tally:
         _HEADER.pack_into(page, 0, runs + 1, pairs, first or now, now)
 
     def _page(self) -> mmap.mmap:
-        if getattr(self._own, "pid", None) != os.getpid():
-            # Looked at anew after a fork: a child must not count in its parent's file.
+        page: mmap.mmap | None = getattr(self._own, "page", None)
+        if page is None:
             path = self._folder / f"{os.getpid()}-{threading.get_ident()}"
             path.write_bytes(bytes(_SIZE))
             with path.open("r+b") as file:
-                self._own.page = mmap.mmap(file.fileno(), _SIZE)
-            self._own.pid = os.getpid()
-        page: mmap.mmap = self._own.page
+                page = self._own.page = mmap.mmap(file.fileno(), _SIZE)
         return page
+
+    def _begin_anew(self) -> None:
+        self._own = threading.local()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,9 +53,11 @@ PIECES = (
     "\t",
     "\n\n",
 )
-texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=12), max_size=40).flatmap(
-    lambda pieces: st.sampled_from((" ", "\n", "", ". ")).map(lambda glue: glue.join(pieces))
-)
+texts = st.lists(
+    st.sampled_from(PIECES)
+    | st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=12),
+    max_size=40,
+).flatmap(lambda pieces: st.sampled_from((" ", "\n", "", ". ")).map(lambda glue: glue.join(pieces)))
 
 
 def quotes(value: Any) -> Iterator[Quote]:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -58,9 +57,16 @@ def with_pool(children: int, work: Callable[[ProcessorPool], Awaitable[None]]) -
 
 async def started(note: Path) -> int:
     """The process id that `never_end` left."""
-    ready = partial(wait_until, lambda: note.exists() and note.read_text().endswith("\n"), "the call runs in its child")
-    await asyncio.to_thread(ready)
+    return await asyncio.to_thread(process_id_in, note)
+
+
+def process_id_in(note: Path) -> int:
+    wait_until(lambda: note.exists() and note.read_text().endswith("\n"), "the call runs in its child")
     return int(note.read_text())
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def gone(process_id: int) -> bool:
@@ -116,7 +122,7 @@ def test_a_child_killed_while_it_has_nothing_to_do_costs_no_call() -> None:
     async def work(pool: ProcessorPool) -> None:
         child = await pool.run(os.getpid)
         os.kill(child, signal.SIGKILL)
-        await asyncio.to_thread(wait_until, lambda: gone(child), "the child is dead")
+        await asyncio.to_thread(wait_until, lambda: not psutil.pid_exists(child), "the child is dead and buried")
         assert await pool.run(triple, 2) == 6
 
     with_pool(1, work)
@@ -168,7 +174,7 @@ def test_no_more_calls_run_at_a_time_than_there_are_children(tmp_path: Path) -> 
         calls = [asyncio.create_task(pool.run(never_end, tmp_path / f"{number}")) for number in range(4)]
         await started(tmp_path / "0")
         await started(tmp_path / "1")
-        assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
+        assert names_in(tmp_path) == {"0", "1"}
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
@@ -224,8 +230,8 @@ def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, script, note], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
     ) as parent:
-        wait_until(lambda: note.exists() and note.read_text().endswith("\n"), "a child works")
+        child = process_id_in(note)
         family = [child.pid for child in psutil.Process(parent.pid).children(recursive=True)]
         parent.kill()
-    assert int(note.read_text()) in family
+    assert child in family
     wait_until(lambda: all(gone(process_id) for process_id in family), "every child has ended")

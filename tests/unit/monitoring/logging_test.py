@@ -259,7 +259,7 @@ def _fail() -> None:
 
 
 def _lines_of_a_process(*code: str, level: str = "INFO") -> list[dict[str, Any]]:
-    """What a process writes to stderr, a JSON object a line. Hooks and root logger are a process's own, so it is one."""
+    """What a process writes to stderr. Hooks and the root logger belong to a process, so it is one of its own."""
     head = "import asyncio, logging, threading, structlog\nfrom monitoring.logging import configure\n"
     script = head + f"configure({level!r}, 'json')\n" + "\n".join(code)
     ended = subprocess.run(

@@ -116,8 +116,11 @@ def test_a_line_is_bounded_however_much_is_logged() -> None:
         "a://:" * 20_000,
         "Bearer " * 14_000,
         "password=" * 9_000,
-    ]
-    + ["-----BEGIN PRIVATE KEY-----" * 4_000, " " * 100_000, "sk-" * 30_000, "=:" * 50_000],
+        "-----BEGIN PRIVATE KEY-----" * 4_000,
+        " " * 100_000,
+        "sk-" * 30_000,
+        "=:" * 50_000,
+    ],
     ids=lambda text: text[:12],
 )
 def test_a_hostile_line_costs_little(hostile: str) -> None:

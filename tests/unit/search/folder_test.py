@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import pytest
 
 from infrastructure.ports import IndexedDocument, IndexMissing, Unavailable
 from infrastructure.tantivy.engine import TantivyEngine, folder_name
-from infrastructure.tantivy.folder import IndexFolder
+from infrastructure.tantivy.turns import Turns
 from schemas.search import AllTerms, SearchQuery
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 TENANT = UUID(int=1)
@@ -35,11 +37,11 @@ async def engine(tmp_path: Path) -> AsyncIterator[TantivyEngine]:
         yield engine
 
 
-def an_engine(home: Path, *, lock_seconds: float = 20.0, most_open: int = 64) -> TantivyEngine:
+def an_engine(home: Path, *, turn_seconds: float = 20.0, most_open: int = 64) -> TantivyEngine:
     async def holds_documents(tenant_id: UUID) -> bool:
         return True
 
-    return TantivyEngine(home, holds_documents, lock_seconds=lock_seconds, most_open=most_open)
+    return TantivyEngine(home, holds_documents, turn_seconds=turn_seconds, most_open=most_open)
 
 
 async def _none() -> AsyncIterator[Sequence[IndexedDocument]]:
@@ -49,6 +51,13 @@ async def _none() -> AsyncIterator[Sequence[IndexedDocument]]:
 def document(document_id: str, *, version: int = 1, body: str = "words") -> IndexedDocument:
     when = datetime(2026, 1, 1, tzinfo=UTC)
     return IndexedDocument(document_id, version, "Title", body, "contract", None, "en", (), when)
+
+
+def files(home: Path, pattern: str) -> list[Path]:
+    """These of all generations."""
+    found = list((home / folder_name(TENANT)).glob(f"v*/{pattern}"))
+    assert found, "there are such files"
+    return found
 
 
 async def total(engine: TantivyEngine) -> int:
@@ -141,27 +150,39 @@ async def test_two_processes_that_write_at_once_take_turns(engine: TantivyEngine
 
 
 async def test_a_writer_waits_a_bounded_time_for_another(engine: TantivyEngine, tmp_path: Path) -> None:
-    holder = IndexFolder(tmp_path / folder_name(TENANT), lock_seconds=1)
-    async with an_engine(tmp_path, lock_seconds=0.2) as impatient:
-        with holder.alone(), pytest.raises(Unavailable, match="too long") as refused:
-            await impatient.index(TENANT, document("a"))
+    holder = Turns(tmp_path / folder_name(TENANT), wait_seconds=1)
+    async with an_engine(tmp_path, turn_seconds=0.2) as impatient:
+        async with holder.alone():
+            with pytest.raises(Unavailable, match="written by others") as refused:
+                await impatient.index(TENANT, document("a"))
 
         assert refused.value.retry_after_seconds is not None
         await impatient.index(TENANT, document("a"))
 
 
+async def test_many_who_wait_for_their_turn_do_not_stop_the_one_who_has_it(engine: TantivyEngine) -> None:
+    async def some_at_a_time() -> AsyncIterator[Sequence[IndexedDocument]]:
+        for number in range(20):
+            yield [document(f"d{number}")]
+
+    async with asyncio.timeout(15):
+        await asyncio.gather(*(engine.rebuild(TENANT, some_at_a_time()) for _ in range(12)))
+
+    assert await total(engine) == 20
+
+
 async def test_searches_go_on_while_somebody_writes(engine: TantivyEngine, tmp_path: Path) -> None:
     await engine.index(TENANT, document("a"))
-    holder = IndexFolder(tmp_path / folder_name(TENANT), lock_seconds=1)
+    holder = Turns(tmp_path / folder_name(TENANT), wait_seconds=1)
 
-    with holder.alone():
+    async with holder.alone():
         assert await total(engine) == 1
 
 
 async def test_a_damaged_index_is_told_and_can_be_rebuilt(engine: TantivyEngine, tmp_path: Path) -> None:
     await engine.index(TENANT, document("a"))
-    (meta,) = tmp_path.glob("*/v*/meta.json")
-    meta.write_text("{")
+    for meta in files(tmp_path, "meta.json"):
+        meta.write_text("{")
 
     async with an_engine(tmp_path) as other:
         for call in (other.search(TENANT, SearchQuery()), other.index(TENANT, document("b"))):
@@ -176,7 +197,7 @@ async def test_a_damaged_index_is_told_and_can_be_rebuilt(engine: TantivyEngine,
 @pytest.mark.parametrize("lost", ["meta.json", "*.store", "*.term", "*.idx"])
 async def test_a_missing_file_is_told_and_ends_no_process(engine: TantivyEngine, tmp_path: Path, lost: str) -> None:
     await engine.index(TENANT, document("a"))
-    for file in tmp_path.glob(f"*/v*/{lost}"):
+    for file in files(tmp_path, lost):
         file.unlink()
 
     async with an_engine(tmp_path) as other:
@@ -186,7 +207,7 @@ async def test_a_missing_file_is_told_and_ends_no_process(engine: TantivyEngine,
 
 async def test_a_lost_index_is_told_from_one_that_never_was(engine: TantivyEngine, tmp_path: Path) -> None:
     await engine.index(TENANT, document("a"))
-    next(tmp_path.glob("*/current")).unlink()
+    (tmp_path / folder_name(TENANT) / "current").unlink()
 
     for call in (engine.search(TENANT, SearchQuery()), engine.index(TENANT, document("b"))):
         with pytest.raises(IndexMissing):
@@ -201,7 +222,7 @@ async def test_a_rebuild_replaces_the_index_under_its_readers(engine: TantivyEng
         await engine.rebuild(TENANT, _some("a", "b", "c"))
 
         assert await total(other) == 3
-    assert len(list(tmp_path.glob("*/v*"))) == 1, "the replaced one is removed"
+    assert len(files(tmp_path, "meta.json")) == 1, "the replaced one is removed"
 
 
 async def test_a_document_written_during_a_rebuild_is_kept(engine: TantivyEngine) -> None:
@@ -237,21 +258,21 @@ async def test_a_cancelled_rebuild_leaves_the_right_to_write(engine: TantivyEngi
 
     await engine.index(TENANT, document("a"))
     assert await total(engine) == 1
-    assert len(list(tmp_path.glob("*/v*"))) == 1
+    assert len(files(tmp_path, "meta.json")) == 1
 
 
 async def test_many_tenants_cost_no_more_threads_than_a_few(tmp_path: Path) -> None:
     tenants = [UUID(int=number) for number in range(24)]
 
-    async def threads_after(engine: TantivyEngine, count: int) -> int:
-        for tenant_id in tenants[:count]:
+    async with an_engine(tmp_path, most_open=4) as engine:
+        for tenant_id in tenants[:6]:
             await engine.rebuild(tenant_id, _some("a"))
             assert (await engine.search(tenant_id, SearchQuery())).total == 1
-        return len(list(Path("/proc/self/task").iterdir()))
-
-    async with an_engine(tmp_path, most_open=4) as engine:
-        few = await threads_after(engine, 6)
-        assert await threads_after(engine, 24) < few + 6
+        few = psutil.Process().num_threads()
+        for tenant_id in tenants:
+            await engine.rebuild(tenant_id, _some("a"))
+            assert (await engine.search(tenant_id, SearchQuery())).total == 1
+        wait_until(lambda: psutil.Process().num_threads() < few + 6, "the threads of 20 closed indexes end")
 
 
 async def test_no_other_user_may_read_an_index(engine: TantivyEngine, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ CREATE TABLE documents (
   PRIMARY KEY (tenant_id, document_id)
 );
 ALTER TABLE documents ALTER COLUMN body SET STORAGE EXTERNAL;
-COMMENT ON COLUMN documents.job_id IS 'The job whose content stands; ids grow with time, so an older job never replaces it';
+COMMENT ON COLUMN documents.job_id IS 'Whose content stands; ids grow with time, so an older job never replaces it';
 COMMENT ON COLUMN documents.body IS 'Sealed with a tenant key; bytes 5 to 12 are that key''s id';
 CREATE INDEX idx_documents_search ON documents (tenant_id, document_type, industry, created_at DESC);
 CREATE INDEX documents_key ON documents (tenant_id, substring(body FROM 5 FOR 8));

@@ -1,0 +1,70 @@
+"""Who may write a tenant's index: one task of one process at a time.
+
+The locks between processes belong to the operating system, so a process that dies leaves them at once. Waiting for them
+takes no thread: threads are for those who have their turn.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from infrastructure.ports import Unavailable
+
+POLL_SECONDS = 0.005
+BUSY_SECONDS = 5.0
+
+
+class Turns:
+    """The turns at one index."""
+
+    def __init__(self, folder: Path, *, wait_seconds: float) -> None:
+        self._folder = folder
+        self._wait_seconds = wait_seconds
+        self._here = asyncio.Lock()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """The right to write, waited for a bounded time: Unavailable after that."""
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(self._wait_seconds):
+                    await held.enter_async_context(self._here)
+                    await held.enter_async_context(self._between_processes())
+            except TimeoutError:
+                raise Unavailable(
+                    f"the search index {self._folder.name} has been written by others for {self._wait_seconds:g} s",
+                    retry_after_seconds=BUSY_SECONDS,
+                ) from None
+            yield
+
+    @asynccontextmanager
+    async def _between_processes(self) -> AsyncIterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with AsyncExitStack() as held:
+            # Who waits for the writer's lock holds the place next in line; a writer that comes back at once finds that
+            # taken, so processes take turns.
+            async with _locked(self._folder / "next.lock"):
+                await held.enter_async_context(_locked(self._folder / "writer.lock"))
+            yield
+
+
+@asynccontextmanager
+async def _locked(file: Path) -> AsyncIterator[None]:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not _try_lock(descriptor):
+            await asyncio.sleep(POLL_SECONDS)  # noqa: ASYNC110 - a lock of the system tells nobody when it is free
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

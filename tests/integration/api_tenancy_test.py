@@ -1,0 +1,244 @@
+"""Nobody sees, changes or hears of another tenant's things, through any address that is declared, and not even through a
+statement that forgot its WHERE."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from api.app import DESCRIBED
+from api.authentication import Scope
+from api.endpoint import AnyEndpoint
+from api.events import STREAM
+from infrastructure.postgres.connections import Connection, Role, connect
+from infrastructure.postgres.tenancy import TenantLines
+from infrastructure.settings import Settings
+from schemas.jobs import JobState
+from schemas.problems import Problem
+from tests.integration.api_serving import PROCESS, Tenant, World
+from tests.waiting import wait_until
+
+T = TypeVar("T")
+
+SECRET = "Zyzzyva4711"
+GUARDED = [one for one in DESCRIBED if one.scope is not None]
+ADDRESSES = [(one, path) for one in GUARDED for path in (one.path, *one.aliases)]
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """One of each thing that an id in an address may name."""
+
+    job: UUID
+    instance: UUID
+    key_id: str
+
+    def of(self, path: str) -> str:
+        """The address of the tenant's own thing. A new kind of thing must be added here."""
+        for start, name in (
+            ("/api/jobs/", self.job),
+            ("/api/workflow/instances/", self.instance),
+            ("/api/api-keys/", self.key_id),
+        ):
+            if path.startswith(start):
+                return path.replace("{id}", str(name))
+        raise AssertionError(f"no test knows whose {path} is")
+
+
+@pytest.fixture
+def owner(world: World) -> Tenant:
+    return world.tenant()
+
+
+@pytest.fixture
+def belongings(world: World, owner: Tenant) -> Belongings:
+    job = world.submit(owner, title=SECRET)
+    world.happen(job, "job.started", state=JobState.RUNNING, data={"attempt": 1, "message": SECRET})
+    world.succeed(job, {"title": SECRET})
+    instance = uuid4()
+    world.database.execute(
+        "INSERT INTO workflow_instances (id, tenant_id, status, state, data, steps, version) "
+        "VALUES (%s, %s, 'running', %s, '{}', '[]', 1)",
+        (instance, owner.id, SECRET),
+    )
+    key = world.another_key(owner.id, "jobs:read")
+    world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
+    return Belongings(job, instance, key.key_id)
+
+
+def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
+    world: World, owner: Tenant, belongings: Belongings
+) -> None:
+    before = _everything(world)
+    with world.http(world.tenant()) as stranger:
+        for endpoint, path in ADDRESSES:
+            if "{" in path:
+                address = belongings.of(path)
+                answer = stranger.request(endpoint.method, address)
+                assert answer.status_code == 404, f"{endpoint.method} {path}: {answer.text}"
+
+    assert _everything(world) == before
+    with world.http(owner) as own:
+        reads = [path for endpoint, path in ADDRESSES if "{" in path and endpoint.method == "GET"]
+        assert {path: own.get(belongings.of(path)).status_code for path in reads} == dict.fromkeys(reads, 200)
+
+
+def test_no_list_or_search_shows_somebody_elses_thing(world: World, belongings: Belongings) -> None:
+    names = (SECRET, str(belongings.job), str(belongings.instance), belongings.key_id)
+    with world.http(world.tenant()) as stranger:
+        for endpoint, path in ADDRESSES:
+            if "{" not in path and not _streams(endpoint):
+                answer = stranger.request(endpoint.method, path, json={})
+                assert not [name for name in names if name in answer.text], f"{endpoint.method} {path}"
+
+
+def test_a_stream_tells_of_its_own_tenant_only(world: World, owner: Tenant) -> None:
+    stranger = world.tenant()
+    with world.http(stranger) as http, http.stream("GET", "/api/events") as stream:
+        lines = stream.iter_lines()
+        _next(lines, r"id: .+")
+        world.submit(owner, title=SECRET)
+        own = world.submit(stranger)
+        assert str(own) in _next(lines, r"data: .+")
+
+
+def test_without_a_key_no_guarded_address_answers(world: World, owner: Tenant, belongings: Belongings) -> None:
+    wrong = [
+        {},
+        {"authorization": "Bearer"},
+        {"authorization": "Basic YTpi"},
+        {"authorization": f"Bearer {owner.key[:-1]}"},
+        {"authorization": f"Bearer {owner.key}x"},
+        {"authorization": f"Bearer bct_{'x' * 12}_{'y' * 43}"},
+    ]
+    before = _everything(world)
+    with world.http() as http:
+        for endpoint, path in ADDRESSES:
+            address = belongings.of(path) if "{" in path else path
+            for headers in wrong:
+                answer = http.request(endpoint.method, address, headers=headers, json={})
+                assert answer.status_code == 401, f"{endpoint.method} {path}"
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+
+    assert _everything(world) == before
+
+
+def test_a_key_opens_only_what_its_scopes_name(world: World, owner: Tenant, belongings: Belongings) -> None:
+    for endpoint, path in ADDRESSES:
+        assert endpoint.scope is not None
+        others = [scope for scope in Scope if scope not in (endpoint.scope, Scope.ADMIN)]
+        with world.http(world.another_key(owner.id, *others)) as http:
+            address = belongings.of(path) if "{" in path else path
+            answer = http.request(endpoint.method, address, json={})
+        assert answer.status_code == 403, f"{endpoint.method} {path}"
+        assert endpoint.scope in Problem.model_validate_json(answer.content).detail
+
+
+def test_a_revoked_key_opens_nothing_at_once_where_it_was_revoked(world: World, owner: Tenant) -> None:
+    other = world.another_key(owner.id, "jobs:read")
+    with world.http(other) as revoked, world.http(owner) as http:
+        assert revoked.get("/api/jobs").status_code == 200
+        assert http.delete(f"/api/api-keys/{other.key_id}").status_code == 204
+        assert revoked.get("/api/jobs").status_code == 401
+        assert http.delete(f"/api/api-keys/{other.key_id}").status_code == 204
+
+
+def test_a_key_revoked_elsewhere_opens_nothing_within_five_seconds(world: World, owner: Tenant) -> None:
+    other = world.another_key(owner.id, "jobs:read")
+    with world.http(other) as http:
+        assert http.get("/api/jobs").status_code == 200
+        world.database.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", (other.key_id,))
+        wait_until(lambda: http.get("/api/jobs").status_code == 401, "the key opens nothing", within_seconds=5)
+
+
+def test_a_new_key_is_shown_once_and_works(world: World, owner: Tenant) -> None:
+    with world.http(owner) as http:
+        made = http.post("/api/api-keys", json={"name": "billing", "scopes": ["jobs:read"]})
+        listed = http.get("/api/api-keys")
+        assert made.status_code == 201
+        assert made.json()["key"] not in listed.text
+        assert [one["name"] for one in listed.json()["keys"]] == ["billing", "test"]
+        assert http.get("/api/jobs", headers={"authorization": f"Bearer {made.json()['key']}"}).status_code == 200
+
+
+def test_the_last_admin_key_stays(world: World, owner: Tenant) -> None:
+    second = world.another_key(owner.id)
+    with world.http(owner) as http:
+        assert http.delete(f"/api/api-keys/{second.key_id}").status_code == 204
+        refused = http.delete(f"/api/api-keys/{owner.key_id}")
+        assert http.get("/api/jobs").status_code == 200
+
+    assert (refused.status_code, Problem.model_validate_json(refused.content).name) == (409, "last-admin-key")
+
+
+@pytest.mark.parametrize("table", ["tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances"])
+def test_a_statement_that_forgot_its_where_sees_its_own_tenant_only(
+    world: World, owner: Tenant, belongings: Belongings, api_settings: Settings, table: str
+) -> None:
+    with world.http(owner) as http:
+        http.post(PROCESS, json={"title": "T", "text": "words"}, headers={"idempotency-key": "k"})
+    stranger = world.tenant()
+    column = sql.Identifier("id" if table == "tenants" else "tenant_id")
+    forgetful = sql.SQL("SELECT DISTINCT {} FROM {}").format(column, sql.Identifier(table))
+
+    async def owners(connection: Connection) -> set[UUID]:
+        return {row[0] for row in await (await connection.execute(forgetful)).fetchall()}
+
+    assert _as_tenant(api_settings, owner.id, owners) == {owner.id}
+    assert _as_tenant(api_settings, stranger.id, owners) <= {stranger.id}
+    assert _as_nobody(api_settings, owners) == set()
+
+
+def test_a_change_that_forgot_its_where_changes_its_own_tenant_only(
+    world: World, belongings: Belongings, api_settings: Settings
+) -> None:
+    stranger = world.tenant()
+
+    async def cancel_all(connection: Connection) -> int:
+        return (await connection.execute("UPDATE jobs SET state = 'cancelled'")).rowcount
+
+    async def forge(connection: Connection) -> None:
+        await connection.execute(
+            "INSERT INTO job_events (job_id, seq, tenant_id, type) SELECT %s, 99, id, 'job.dead' FROM tenants "
+            "UNION ALL SELECT %s, 98, %s, 'job.dead'",
+            (belongings.job, belongings.job, uuid4()),
+        )
+
+    assert _as_tenant(api_settings, stranger.id, cancel_all) == 0
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        _as_tenant(api_settings, stranger.id, forge)
+
+
+def _as_tenant(settings: Settings, tenant_id: UUID, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with TenantLines(settings.database, "test", 1) as lines:
+            return await lines.run(tenant_id, work)
+
+    return asyncio.run(run())
+
+
+def _as_nobody(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with await connect(settings.database, Role.TENANT, "test") as connection:
+            return await work(connection)
+
+    return asyncio.run(run())
+
+
+def _streams(endpoint: AnyEndpoint) -> bool:
+    return STREAM in endpoint.answers.values()
+
+
+def _next(lines: Iterator[str], pattern: str) -> str:
+    return next(line for line in lines if re.fullmatch(pattern, line))
+
+
+def _everything(world: World) -> list[object]:
+    tables = ("jobs", "job_events", "api_keys", "workflow_instances")
+    return [world.database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]

@@ -1,0 +1,28 @@
+"""The running ingress, for the tests that talk to it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from infrastructure.settings import Settings
+from tests.integration.api_serving import World
+
+
+@pytest.fixture
+def api_settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=SecretStr(database_url),
+        redis_url=SecretStr(redis_url),
+        bucatini_home=tmp_path,
+        api_port=0,
+        max_body_bytes=100_000,
+    )
+
+
+@pytest.fixture
+def world(api_settings: Settings) -> Iterator[World]:
+    """An ingress on a fresh database and an empty Redis."""
+    with World(api_settings) as running:
+        yield running

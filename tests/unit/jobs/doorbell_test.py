@@ -1,0 +1,145 @@
+"""The doorbell on the wire: what it says, what it never says, and that Celery reads it as one of its own messages."""
+
+from base64 import b64decode
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from celery.worker.request import Request
+from hypothesis import given
+from hypothesis import strategies as st
+from kombu import Connection
+
+from infrastructure.celery.app import celery_app
+from infrastructure.celery.lists import NORMAL_STEP, PATIENT_STEP, STEPS_IN_TURN, URGENT_STEP, list_of, step_of
+from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Ring, messages_of, read
+from infrastructure.settings import load
+
+JOB, TENANT = UUID(int=1), UUID(int=2)
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+kinds = st.sampled_from([("ai", "ai.brew"), ("ai", "ai.bake"), ("keys", "keys.rotate")])
+rings = st.builds(
+    lambda job_id, tenant_id, queue_and_kind, priority: Ring(
+        job_id, tenant_id, queue_and_kind[1], queue_and_kind[0], priority
+    ),
+    st.uuids(),
+    st.sampled_from([UUID(int=number) for number in range(3)]),
+    kinds,
+    st.integers(0, 9),
+)
+
+
+def _one(*rings: Ring, traceparent: str | None = None) -> dict[str, Any]:
+    (messages,) = messages_of(rings, traceparent).values()
+    (message,) = messages
+    decoded: dict[str, Any] = orjson.loads(message)
+    return decoded
+
+
+def _received(message: dict[str, Any]) -> Any:
+    """As kombu hands it to a consumer."""
+    return Connection("memory://").channel().message_to_python(message)
+
+
+def test_the_message_is_celerys_and_carries_nothing_else() -> None:
+    message = _one(Ring(JOB, TENANT, "ai.brew", "ai", 8), traceparent=TRACE)
+
+    bell_id = message["headers"]["id"]
+    assert UUID(bell_id)
+    assert message == {
+        "body": message["body"],
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {
+            "lang": "py",
+            "task": "ai.brew",
+            "id": bell_id,
+            "root_id": bell_id,
+            "parent_id": None,
+            "group": None,
+            "argsrepr": f"1 job, first {JOB}",
+            "kwargsrepr": "",
+            "origin": "bucatini",
+            "jobs": 1,
+            "step": URGENT_STEP,
+            "ignore_result": True,
+            "retries": 0,
+            "timelimit": [None, None],
+            "traceparent": TRACE,
+        },
+        "properties": {
+            "correlation_id": bell_id,
+            "delivery_tag": bell_id,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "ai"},
+            "priority": URGENT_STEP,
+            "body_encoding": "base64",
+        },
+    }
+    assert orjson.loads(b64decode(message["body"])) == [[[str(TENANT), str(JOB)]], {}, {}]
+
+
+def test_celery_reads_it_as_a_task_of_its_kind() -> None:
+    app = celery_app(load({"REDIS_URL": "redis://nowhere"}), ["ai.brew"])
+    message = _received(_one(Ring(JOB, TENANT, "ai.brew", "ai", 5), Ring(UUID(int=9), TENANT, "ai.brew", "ai", 5)))
+
+    request = Request(message, app=app, task=app.tasks[message.headers["task"]])
+
+    assert (request.name, request.id) == ("ai.brew", message.properties["correlation_id"])
+    assert request.argsrepr == f"2 jobs, first {JOB}"
+    assert request.args == [[str(TENANT), str(JOB), str(UUID(int=9))]]
+    assert request.kwargs == {}
+    assert request.eta is None
+    assert request.expires is None
+    assert request.time_limits == [None, None]
+    assert not request.errbacks
+
+
+@given(st.lists(rings, max_size=200))
+def test_every_job_is_named_once_in_the_right_list(rung: list[Ring]) -> None:
+    told: list[tuple[str, str, UUID, UUID]] = []
+    for name, messages in messages_of(rung).items():
+        for message in map(_received, map(orjson.loads, messages)):
+            doorbell = read(message.headers, message.body)
+            assert message.headers["jobs"] == len(doorbell.job_ids) <= MOST_JOBS_IN_A_BELL
+            told += [(name, doorbell.kind, tenant, job) for tenant, jobs in doorbell.jobs for job in jobs]
+
+    assert sorted(told) == sorted(
+        (list_of(ring.queue, step_of(ring.priority)), ring.kind, ring.tenant_id, ring.job_id) for ring in rung
+    )
+
+
+def test_a_burst_shares_as_few_bells_as_it_can() -> None:
+    burst = [Ring(UUID(int=number), TENANT, "ai.brew", "ai", 5) for number in range(2 * MOST_JOBS_IN_A_BELL + 1)]
+
+    (messages,) = messages_of(burst).values()
+
+    assert [orjson.loads(message)["headers"]["jobs"] for message in messages] == [50, 50, 1]
+
+
+@pytest.mark.parametrize(
+    ("priorities", "step"), [(range(7, 10), URGENT_STEP), (range(3, 7), NORMAL_STEP), (range(3), PATIENT_STEP)]
+)
+def test_a_priority_has_its_list(priorities: range, step: int) -> None:
+    assert {step_of(priority) for priority in priorities} == {step}
+
+
+def test_the_plain_name_is_where_ordinary_work_goes() -> None:
+    assert list_of("ai", step_of(5)) == "ai"
+    assert len({list_of("ai", step) for step in STEPS_IN_TURN}) == len(STEPS_IN_TURN)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"[]", b"{}", b"[[1, 2], {}, {}]", b'[["x"], {}, {}]', b'[[["x", "y"]], {}, {}]', b"\xff\xfe", b"7"],
+)
+def test_what_is_no_doorbell_is_said_to_be_none(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        read({"task": "ai.brew"}, body)
+
+
+def test_a_doorbell_without_a_task_is_none() -> None:
+    with pytest.raises(ValueError, match="no doorbell"):
+        read({}, b"[[], {}, {}]")

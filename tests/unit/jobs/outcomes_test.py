@@ -1,0 +1,121 @@
+"""What each way a run can end makes of its job."""
+
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infrastructure.postgres.settling import Settlement
+from schemas.jobs import TERMINAL, TRANSITIONS, JobState
+from schemas.problems import Problem
+from tests.unit.jobs.runs import JOB, TENANT, TOKEN, Brew, Brewed, claimed
+from workers.runtime.handler import AwaitChildren
+from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, settlement_of
+from workers.runtime.retry import Failure
+
+PROBLEM = Problem.of("burnt", "It burnt", 500, "the stove was too hot")
+TRY_AGAIN = Broke(Failure(PROBLEM, retryable=True))
+HOPELESS = Broke(Failure(PROBLEM, retryable=False))
+INTERRUPTED = Stopped(Stop.DRAINING)
+
+outcomes = st.sampled_from(
+    [
+        Done(None),
+        Done(Brewed(notes=("strong",))),
+        Waits(AwaitChildren((Brew(), Brew()))),
+        TRY_AGAIN,
+        HOPELESS,
+        INTERRUPTED,
+        Stopped(Stop.REVOKED),
+    ]
+)
+
+
+def _settled(outcome: Outcome, *, attempt: int = 1, dice: float = 0.5, **differently: object) -> Settlement:
+    settlement = settlement_of(claimed(attempt=attempt, **differently), outcome, dice=lambda: dice)
+    assert settlement is not None
+    return settlement
+
+
+def test_success_stores_the_event_as_the_result() -> None:
+    settled = _settled(Done(Brewed(notes=("strong",))))
+
+    assert (settled.state, settled.job_event, settled.domain_event) == ("succeeded", "job.succeeded", "kitchen.brewed")
+    assert orjson.loads(settled.result or "") == {"notes": ["strong"]}
+
+
+def test_success_without_an_event_has_no_result() -> None:
+    settled = _settled(Done(None))
+
+    assert (settled.state, settled.domain_event, settled.result) == ("succeeded", None, None)
+
+
+def test_a_failure_that_may_pass_is_tried_again_after_a_while() -> None:
+    before = datetime.now(UTC)
+    settled = _settled(TRY_AGAIN, attempt=2, dice=0.5)
+
+    assert (settled.state, settled.job_event, settled.uncounted) == ("retrying", "job.retrying", False)
+    assert settled.due is not None
+    assert before + timedelta(seconds=1) <= settled.due <= datetime.now(UTC) + timedelta(seconds=1)
+    told = orjson.loads(settled.job_event_data or "")
+    assert told["attempt"] == 2
+    assert told["problem"]["title"] == "It burnt"
+    assert datetime.fromisoformat(told["due"]) == settled.due
+
+
+def test_a_failure_that_cannot_pass_is_final() -> None:
+    settled = _settled(HOPELESS)
+
+    assert (settled.state, settled.job_event, settled.due) == ("failed", "job.failed", None)
+    assert Problem.model_validate_json(settled.problem or "") == PROBLEM
+
+
+def test_the_last_attempt_leads_to_the_dead_letters() -> None:
+    settled = _settled(TRY_AGAIN, attempt=Brew.max_attempts)
+
+    assert (settled.state, settled.job_event, settled.due) == ("dead", "job.dead", None)
+
+
+def test_a_job_that_waits_brings_its_children_with_it() -> None:
+    settled = _settled(Waits(AwaitChildren((Brew(cups=1), Brew(cups=2)))), priority=8, traceparent="00-aa-bb-01")
+
+    assert (settled.state, settled.job_event, settled.uncounted) == ("waiting", "job.waiting", True)
+    assert [orjson.loads(child.command)["cups"] for child in settled.children] == [1, 2]
+    assert orjson.loads(settled.job_event_data or "") == {"children": [str(child.id) for child in settled.children]}
+    for child in settled.children:
+        assert (child.tenant_id, child.parent_id, child.causation_id, child.correlation_id) == (TENANT, JOB, JOB, JOB)
+        assert (child.priority, child.traceparent, child.queue) == (8, "00-aa-bb-01", Brew.queue)
+
+
+def test_a_run_ended_by_a_drain_goes_back_and_is_no_attempt() -> None:
+    settled = _settled(INTERRUPTED)
+
+    assert (settled.state, settled.job_event, settled.uncounted) == ("queued", "job.released", True)
+    assert settled.due is not None
+    assert settled.due <= datetime.now(UTC)
+    assert settled.problem is None
+
+
+def test_a_run_that_an_operator_revoked_is_cancelled() -> None:
+    settled = _settled(Stopped(Stop.REVOKED))
+
+    assert (settled.state, settled.job_event) == ("cancelled", "job.cancelled")
+
+
+@pytest.mark.parametrize("reason", [Stop.CANCELLED, Stop.LEASE_LOST])
+def test_nothing_is_stored_of_a_run_that_is_not_ours_any_more(reason: Stop) -> None:
+    assert settlement_of(claimed(), Stopped(reason), dice=lambda: 0.5) is None
+
+
+@given(outcome=outcomes, attempt=st.integers(1, 6), dice=st.floats(0.0, 1.0, exclude_max=True))
+def test_every_settlement_shows_its_token_and_takes_a_step_the_table_allows(
+    outcome: Outcome, attempt: int, dice: float
+) -> None:
+    settled = _settled(outcome, attempt=attempt, dice=dice)
+
+    assert (settled.job_id, settled.token) == (JOB, TOKEN)
+    assert settled.state in {after for (before, _), after in TRANSITIONS.items() if before is JobState.RUNNING}
+    assert (settled.due is None) == (settled.state in TERMINAL), "an unfinished job is looked at again"
+    assert not settled.children or settled.state is JobState.WAITING

@@ -1,0 +1,100 @@
+"""What follows a failed run: when it is tried again, when no more, and what it waits for."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.problems import Problem
+from workers.runtime.retry import MOST_SECONDS, MOST_WAIT_SECONDS, Failure, GiveUp, RetryIn, decide
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PROBLEM = Problem.of("unavailable", "Something can't be reached", 503)
+
+attempts = st.integers(1, 1_000)
+dice = st.floats(0.0, 1.0, exclude_max=True)
+asked = st.none() | st.floats(0.0, 1e7)
+
+
+def _decide(
+    *,
+    attempt: int = 1,
+    max_attempts: int = 10_000,
+    dice: float = 0.5,
+    retryable: bool = True,
+    retry_after_seconds: float | None = None,
+    deadline: datetime | None = None,
+) -> RetryIn | GiveUp:
+    failure = Failure(PROBLEM, retryable, retry_after_seconds)
+    return decide(failure, attempt=attempt, max_attempts=max_attempts, now=NOW, deadline=deadline, dice=dice)
+
+
+def _seconds(decision: RetryIn | GiveUp) -> float:
+    assert isinstance(decision, RetryIn)
+    return decision.seconds
+
+
+@given(attempt=attempts, max_attempts=attempts, dice=dice, asked=asked)
+def test_what_no_retry_mends_is_given_up_at_once(
+    attempt: int, max_attempts: int, dice: float, asked: float | None
+) -> None:
+    decision = _decide(
+        attempt=attempt, max_attempts=max_attempts, dice=dice, retry_after_seconds=asked, retryable=False
+    )
+
+    assert decision == GiveUp(spent=False)
+
+
+@given(attempt=attempts, max_attempts=attempts, dice=dice)
+def test_a_job_is_tried_exactly_as_often_as_it_may_be(attempt: int, max_attempts: int, dice: float) -> None:
+    decision = _decide(attempt=attempt, max_attempts=max_attempts, dice=dice)
+
+    assert isinstance(decision, RetryIn) == (attempt < max_attempts)
+    assert isinstance(decision, RetryIn) or decision.spent
+
+
+@given(attempt=attempts, dice=dice)
+def test_the_wait_is_bounded_and_never_negative(attempt: int, dice: float) -> None:
+    assert 0.0 <= _seconds(_decide(attempt=attempt, dice=dice)) <= MOST_SECONDS
+
+
+@given(attempt=attempts, dice=dice)
+def test_the_longest_wait_never_shrinks_from_one_attempt_to_the_next(attempt: int, dice: float) -> None:
+    assert _seconds(_decide(attempt=attempt, dice=dice)) <= _seconds(_decide(attempt=attempt + 1, dice=dice))
+
+
+def test_the_longest_wait_doubles_until_it_is_long_enough() -> None:
+    almost_one = 1.0 - 1e-12
+    longest = [round(_seconds(_decide(attempt=attempt, dice=almost_one))) for attempt in range(1, 12)]
+
+    assert longest == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+@given(attempt=attempts, low=dice, high=dice)
+def test_the_dice_spread_the_waits_over_all_of_it(attempt: int, low: float, high: float) -> None:
+    assert _seconds(_decide(attempt=attempt, dice=0.0)) == 0.0
+    waits = [_seconds(_decide(attempt=attempt, dice=one)) for one in sorted((low, high))]
+    assert waits == sorted(waits)
+
+
+@given(attempt=attempts, dice=dice, asked=st.floats(0.0, 1e7))
+def test_what_the_other_side_asks_for_is_the_least_we_wait(attempt: int, dice: float, asked: float) -> None:
+    seconds = _seconds(_decide(attempt=attempt, dice=dice, retry_after_seconds=asked))
+
+    assert min(asked, MOST_WAIT_SECONDS) <= seconds <= MOST_WAIT_SECONDS + MOST_SECONDS
+
+
+@given(attempt=attempts, dice=dice, asked=asked, left=st.floats(-1e6, 1e6))
+def test_nothing_is_tried_after_its_deadline(attempt: int, dice: float, asked: float | None, left: float) -> None:
+    deadline = NOW + timedelta(seconds=left)
+
+    match _decide(attempt=attempt, dice=dice, retry_after_seconds=asked, deadline=deadline):
+        case RetryIn(seconds):
+            assert NOW + timedelta(seconds=seconds) < deadline
+        case GiveUp(spent):
+            assert spent, "only the time ran out"
+
+
+@given(attempt=attempts, dice=dice)
+def test_a_deadline_far_away_changes_nothing(attempt: int, dice: float) -> None:
+    assert _decide(attempt=attempt, dice=dice, deadline=NOW + timedelta(days=1)) == _decide(attempt=attempt, dice=dice)

@@ -1,0 +1,156 @@
+"""The transport: takes many bells at a time, and never more jobs than its window has room for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+from kombu import Connection, Consumer, Queue
+
+from infrastructure.celery.lists import list_of
+from infrastructure.celery.message import Ring, messages_of, read
+from infrastructure.celery.transport import JobWindow, Transport, weight_of
+
+AT_ONCE_SECONDS = 5.0
+NOTHING_MORE_SECONDS = 0.5
+TENANT = UUID(int=2)
+
+
+class Named:
+    """As much of a message as the window looks at."""
+
+    def __init__(self, jobs: object) -> None:
+        self.headers = {"jobs": jobs}
+
+
+class Held:
+    """As much of a channel as the window calls."""
+
+    do_restore = False
+
+
+@pytest.mark.parametrize(
+    ("headers", "weight"),
+    [({"jobs": 50}, 50), ({"jobs": 1}, 1), ({}, 1), ({"jobs": None}, 1), ({"jobs": 0}, 1), ({"jobs": "50"}, 1)],
+)
+def test_a_message_weighs_as_many_jobs_as_it_names(headers: dict[str, object], weight: int) -> None:
+    assert weight_of(headers) == weight
+
+
+@given(
+    prefetch=st.integers(1, 200),
+    weights=st.lists(st.integers(1, 50), max_size=40),
+    answered=st.lists(st.tuples(st.integers(0, 39), st.sampled_from(["ack", "reject"]))),
+)
+def test_the_window_counts_jobs_and_gives_the_room_back_once(
+    prefetch: int, weights: list[int], answered: list[tuple[int, str]]
+) -> None:
+    window = JobWindow(Held(), prefetch)
+    held = {str(tag): weight for tag, weight in enumerate(weights)}
+    for tag, weight in held.items():
+        window.append(Named(weight), tag)
+
+    for number, how in answered:
+        if str(number) in held:
+            getattr(window, how)(str(number))
+            held.pop(str(number))
+        room = prefetch - sum(held.values())
+        assert window.can_consume() == (room > 0)
+        assert window.can_consume_max_estimate() == max(room, 0)
+
+
+def test_no_window_is_no_limit() -> None:
+    window = JobWindow(Held(), 0)
+    window.append(Named(50), "bell")
+
+    assert window.can_consume()
+    assert window.can_consume_max_estimate() is None
+
+
+def test_one_round_trip_takes_what_the_window_has_room_for(redis_url: str) -> None:
+    _push(redis_url, [[uuid4()] for _ in range(100)])
+
+    with _consuming(redis_url, window=10) as taken:
+        taken.once()
+
+        assert len(taken.messages) == 10
+        assert _depth(redis_url) == 90
+
+
+def test_a_full_window_takes_nothing_until_something_is_answered(redis_url: str) -> None:
+    _push(redis_url, [[uuid4() for _ in range(8)] for _ in range(6)])
+
+    with _consuming(redis_url, window=20) as taken:
+        taken.all_there_is()
+        assert sum(map(len, taken.messages)) == 24, "a bell is taken whole, so the last one may go beyond the window"
+        assert _depth(redis_url) == 3
+
+        taken.answer_all()
+        taken.all_there_is()
+
+        assert _depth(redis_url) == 0
+
+
+def test_bells_come_in_the_order_they_were_rung_and_urgent_ones_first(redis_url: str) -> None:
+    ordinary, urgent = [uuid4() for _ in range(5)], [uuid4() for _ in range(3)]
+    _push(redis_url, [[job] for job in ordinary])
+    _push(redis_url, [[job] for job in urgent], priority=9)
+
+    with _consuming(redis_url, window=100) as taken:
+        taken.once()
+        taken.once()
+
+        assert [job for (job,) in taken.messages] == [*urgent, *ordinary]
+
+
+def _push(redis_url: str, bells: list[list[UUID]], *, priority: int = 5) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        for ids in bells:
+            for name, messages in messages_of([Ring(job, TENANT, "ai.brew", "ai", priority) for job in ids]).items():
+                client.lpush(name, *messages)
+
+
+def _depth(redis_url: str) -> int:
+    with redis.Redis.from_url(redis_url) as client:
+        return int(client.llen(list_of("ai", 0)))
+
+
+class Taken:
+    """What a consumer on the transport was handed."""
+
+    def __init__(self, connection: Any) -> None:
+        self.messages: list[list[UUID]] = []
+        self._connection = connection
+        self._unanswered: list[Any] = []
+
+    def on_message(self, message: Any) -> None:
+        self.messages.append(read(message.headers, message.body).job_ids)
+        self._unanswered.append(message)
+
+    def once(self) -> None:
+        """Takes what one look brings."""
+        self._connection.drain_events(timeout=AT_ONCE_SECONDS)
+
+    def all_there_is(self) -> None:
+        """Looks again and again, until a look brings nothing."""
+        with suppress(TimeoutError):
+            while True:
+                self._connection.drain_events(timeout=NOTHING_MORE_SECONDS)
+
+    def answer_all(self) -> None:
+        while self._unanswered:
+            self._unanswered.pop().ack()
+
+
+@contextmanager
+def _consuming(redis_url: str, *, window: int) -> Iterator[Taken]:
+    with Connection(redis_url, transport=Transport) as connection, connection.channel() as channel:
+        taken = Taken(connection)
+        consumer = Consumer(channel, [Queue("ai")], on_message=taken.on_message, auto_declare=True)
+        consumer.qos(prefetch_count=window)
+        with consumer:
+            yield taken
