@@ -1,4 +1,4 @@
-"""What the AI pool has done. Every result names its provider and its method, so that nobody takes a rule for a model."""
+"""What the AI pool has done. Every result names its provider and method, so that nobody takes a rule for a model."""
 
 from decimal import Decimal
 from enum import StrEnum

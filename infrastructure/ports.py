@@ -45,7 +45,7 @@ class Refused(Exception):
         self.problem = problem
 
     def __reduce__(self) -> tuple[type["Refused"], tuple[Problem]]:
-        # An exception is unpickled from its message; this one, raised in another process, must come back with its problem.
+        # An exception is unpickled from its message; one raised in another process must come back with its problem.
         return type(self), (self.problem,)
 
 
@@ -237,7 +237,7 @@ class SearchEngine(Protocol):
 
 
 class TextProvider(Protocol):
-    """Reads, writes and measures documents. Every call is Unavailable when the provider can't answer, and safe to repeat.
+    """Reads, writes and measures documents. A call is Unavailable when the provider can't answer, and safe to repeat.
 
     `language` is an ISO 639 code; `und` and unknown ones are allowed and find less.
     """

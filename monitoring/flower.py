@@ -1,4 +1,4 @@
-"""Flower, the Celery dashboard, as a process of its own: `python -m monitoring.flower`.
+"""Flower, the Celery dashboard, as a process of its own: see `producers/cli_flower.py`.
 
 What it may show is decided here. It keeps names, states, times and short argument texts; results and error messages
 are taken out of the events before they are stored, since they may quote documents. Without a password it listens on
@@ -6,9 +6,7 @@ loopback only and can't change anything.
 """
 
 import ipaddress
-import os
 import signal
-import sys
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -153,33 +151,3 @@ def _events(app: Celery, loop: IOLoop) -> Events:
         max_workers_in_memory=_MOST_WORKERS,
         max_tasks_in_memory=MOST_TASKS,
     )
-
-
-def main() -> int:
-    """Flower from the settings. The exit code is 2 when they can't work."""
-    # The one place here that knows infrastructure: a process's own entry wires what the rest of the module is given.
-    from infrastructure.celery.app import celery_app
-    from infrastructure.settings import SettingsInvalid, load
-    from monitoring.logging import LogSettingInvalid, configure
-
-    try:
-        settings = load()
-        configure(settings.log_level, settings.log_format, process="flower")
-        password = settings.flower_basic_auth
-        serve_flower(
-            celery_app(settings),
-            host=settings.flower_host,
-            port=settings.flower_port,
-            basic_auth=password.get_secret_value() if password else None,
-        )
-    except (SettingsInvalid, LogSettingInvalid, FlowerWouldBeOpen) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    code = main()
-    # Not sys.exit: that waits for Flower's threads, and one that asks an absent Redis takes its time. Nothing is lost.
-    sys.stderr.flush()
-    os._exit(code)

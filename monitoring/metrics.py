@@ -153,12 +153,6 @@ def picked_up(kind: str, waits_seconds: Iterable[float]) -> None:
     _pickup_seconds.observe(_kinds(kind), waits_seconds)
 
 
-def job_settled(kind: str, state: JobState, seconds: float) -> None:
-    """One attempt ended in this state after so many seconds."""
-    jobs_settled(kind, state, 1)
-    jobs_ran(kind, (seconds,))
-
-
 def jobs_settled(kind: str, state: JobState, count: int) -> None:
     """So many attempts of a kind ended in this state; `jobs_ran` takes how long they took."""
     _settled_as(kind, state).inc(count)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from producers.cli_jobs import jobs_app, submit
+
 app = typer.Typer(
     name="bucatini",
     help="The event-driven worker system behind the Spaghetti document platform.",
@@ -16,6 +18,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # Help in colours costs more than half of its time.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command()(submit)
+app.add_typer(jobs_app)
 
 Samples = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Send the documents of this folder once all is ready.")
@@ -85,7 +90,7 @@ def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow or key
 @app.command()
 def flower() -> None:
     """Serve the Celery dashboard."""
-    _become("monitoring.flower")
+    _become("producers.cli_flower")
 
 
 def _become(*module: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from math import ceil
 from typing import Any, Final, TypedDict
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -173,7 +174,7 @@ def awaiting(job_id: UUID, timeout_seconds: float | None) -> Generator[Step, Out
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     while True:
         left = LONGEST_POLL_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
-        job = yield from reading(job_id, min(LONGEST_POLL_SECONDS, max(1, round(left))))
+        job = yield from reading(job_id, min(LONGEST_POLL_SECONDS, ceil(left)))
         if job.finished:
             return job
         if deadline is not None and time.monotonic() >= deadline:

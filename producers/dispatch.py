@@ -25,6 +25,7 @@ from monitoring.logging import configure
 from monitoring.loop import LoopBeat
 from producers.turns import Turns
 from schemas.commands import Queue
+from schemas.jobs import JobState
 from schemas.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ class Dispatcher:
         if reaped.requeued or reaped.buried:
             metrics.leases_lost(len(reaped.requeued) + len(reaped.buried))
             logger.warning("took %d jobs from lost workers, buried %d", len(reaped.requeued), len(reaped.buried))
+            for bell in reaped.buried:
+                metrics.jobs_settled(bell.kind, JobState.DEAD, 1)
             self._announcer.tell(bell.tenant_id for bell in reaped.buried)
             await self._ring(reaped.requeued)
         if reaped.parents:
@@ -153,7 +156,7 @@ async def run(settings: Settings) -> None:
             resources.callback(asyncio.create_task(loop).cancel)
         dispatcher = Dispatcher(settings, line, redis, turns_given)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
-        resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating))
+        resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating, host=settings.metrics_host))
         logger.info("ready: sweeping every %g s", settings.sweep_seconds)
         while not stop.is_set():
             await _sweep(dispatcher)

@@ -119,7 +119,7 @@ RESERVED_FACTS = frozenset({"title", "language", "tone"})
 class GenerateDocument(Command):
     """Write one document from a built-in template or from your own sections, filled with the facts you give.
 
-    A fact that the wording needs and that isn't given fails the job with its name; nothing is ever invented or left blank.
+    A fact that the wording needs and that isn't given fails the job by name; nothing is ever invented or left blank.
     """
 
     kind: ClassVar[str] = "ai.generate_document"
@@ -174,7 +174,7 @@ class AnalyzeContent(Command):
     )
     """Which questions to answer, each at most once."""
     reference: DocumentText | None = None
-    """The text to compare with, such as the last version or the house standard. Needed by `comparison`, and only by it."""
+    """What to compare with, such as the last version or the house standard. Needed by `comparison`, and only by it."""
     language: LanguageTag | None = None
     """The text's language (BCP 47), if you know it; otherwise it is detected."""
     document_id: DocumentId | None = None

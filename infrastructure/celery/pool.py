@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -135,16 +136,12 @@ class CoroutinePool(BasePool):
     def _answer_soon(self, call: Call, _: "asyncio.Future[None]") -> None:
         self._answered.append(call)
         if len(self._answered) == 1:
-            try:
+            with suppress(BlockingIOError):  # The pipe is full of wake-ups already.
                 os.write(self._writer, b"!")
-            except BlockingIOError:
-                pass  # The pipe is full of wake-ups already.
 
     def _answer_calls(self, *_: Any) -> None:
-        try:
+        with suppress(BlockingIOError):
             os.read(self._reader, 4096)
-        except BlockingIOError:
-            pass
         while self._answered:
             call = self._answered.popleft()
             self._calls.pop(call.number, None)

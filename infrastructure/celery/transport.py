@@ -4,8 +4,8 @@ Ack emulation is off: leases live in PostgreSQL, so a message that dies with its
 Measured: this and the coroutine pool are what lift Celery's drain from 0.7 to 5 times its stock speed.
 """
 
-from time import monotonic
 from queue import Empty
+from time import monotonic
 from typing import Any
 
 from kombu.transport import redis as stock

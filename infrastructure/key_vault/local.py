@@ -69,7 +69,7 @@ def _create(file: Path) -> None:
     )
     unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writer:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writer:
             writer.write(text)
             writer.flush()
             os.fsync(writer.fileno())

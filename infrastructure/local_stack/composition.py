@@ -67,7 +67,7 @@ def process_specs(settings: Settings, ports: Ports, shared: Mapping[str, str], h
     )
     flower = ProcessSpec(
         name="flower",
-        arguments=("-m", "monitoring.flower"),
+        arguments=("-m", "producers.cli_flower"),
         environment=shared,
         log=home.log("flower"),
         ready=_answering(ports.flower, "/healthcheck", settings.flower_host),

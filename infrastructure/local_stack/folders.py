@@ -66,11 +66,12 @@ def _made(user_name: str) -> pwd.struct_passwd | None:
 
 def open_way_to(folder: Path, tell: Callable[[str], None]) -> None:
     """Lets other users pass through to a folder, without letting them look around on the way."""
-    for above in (folder, *folder.parents):
-        mode = above.stat().st_mode
-        if not mode & PASS_THROUGH:
-            above.chmod(stat.S_IMODE(mode) | PASS_THROUGH)
-            tell(f"users may now pass through {above} (chmod o+x): PostgreSQL refuses root and runs as {POSTGRES_USER}")
+    closed = [above for above in (folder, *folder.parents) if not above.stat().st_mode & PASS_THROUGH]
+    for above in closed:
+        above.chmod(stat.S_IMODE(above.stat().st_mode) | PASS_THROUGH)
+    if closed:
+        names = ", ".join(map(str, closed))
+        tell(f"PostgreSQL refuses root and runs as {POSTGRES_USER}, so users may now pass through {names} (chmod o+x)")
 
 
 def open_for_reading(tree: Path) -> None:

@@ -18,6 +18,7 @@ from infrastructure.local_stack.postgres_data import (
     holds_data,
     make_data,
     program,
+    program_folders,
     programs,
 )
 from infrastructure.local_stack.private_files import lasting_secret
@@ -100,7 +101,8 @@ class PostgresServer:
         if self._user:
             open_way_to(self.folder, self._tell)
             open_way_to(programs(), self._tell)
-            open_for_reading(programs().parent)
+            for folder in program_folders():
+                open_for_reading(folder)
         self._stop_earlier_run()
         if not holds_data(self._data):
             make_data(self._data, self._password(), self._user, self.log)
@@ -160,7 +162,9 @@ class PostgresServer:
 
     def _tried(self) -> bool:
         """Whether it runs. False while backends of a killed postmaster are there; PartFailed for other reasons."""
-        running = Running(self._server())
+        # Known from its first moment, so that a Ctrl-C or a crash while it starts leaves nobody behind.
+        running = self._running = Running(self._server())
+        remember(running.pid, self._process_file)
         try:
             running.await_ready(lambda: self._accepts(running.pid), within_seconds=READY_SECONDS)
         except PartFailed:
@@ -171,8 +175,6 @@ class PostgresServer:
             if running.said("No space left on device"):
                 raise PartFailed(f"PostgreSQL can't start: the disk of {self._data} is full. Free some space") from None
             raise
-        remember(running.pid, self._process_file)
-        self._running = running
         return True
 
     def _server(self) -> Program:

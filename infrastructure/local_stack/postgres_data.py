@@ -42,6 +42,13 @@ def programs() -> Path:
     )
 
 
+def program_folders() -> list[Path]:
+    """All that the programs are made of: their own tree, and the libraries that a wheel keeps beside its package."""
+    tree = programs().parent
+    libraries = tree.parent.with_name(f"{tree.parent.name}.libs")
+    return [tree, libraries] if libraries.exists() else [tree]
+
+
 def program(name: str, arguments: tuple[str, ...], data: Path, user: User | None, log: Path) -> Program:
     """One of them, working on the data folder."""
     return Program(

@@ -97,8 +97,9 @@ class Running:
         try:
             code = self._process.wait(within_seconds)
         except subprocess.TimeoutExpired:
-            self.kill()
             raise PartFailed(self.told(f"{self.program.name} took longer than {within_seconds:.0f} s")) from None
+        finally:
+            self.kill()
         if code:
             raise PartFailed(self.told(f"{self.program.name} failed ({in_words(self.exit_code)})"))
 

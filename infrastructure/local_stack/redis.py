@@ -64,14 +64,14 @@ class RedisServer:
         if self._running and self._running.exit_code is None:
             return
         stop_leftover(self._process_file, (signal.SIGTERM,), grace_seconds=10.0)
-        running = Running(self._server())
+        # Known from its first moment, so that a Ctrl-C or a crash while it starts leaves nobody behind.
+        running = self._running = Running(self._server())
+        remember(running.pid, self._process_file)
         try:
             running.await_ready(self._answers, within_seconds=READY_SECONDS)
         except PartFailed:
             running.kill()
             raise
-        remember(running.pid, self._process_file)
-        self._running = running
 
     def stop(self) -> None:
         """Ends it in order, everything written. Safe to repeat."""

@@ -67,7 +67,7 @@ _DAY_FIRST_LANGUAGES = frozenset({"de", "fr", "es", "it", "nl", "pt", "pl", "da"
 
 
 def _month(name: str) -> int:
-    """0 for the few letters, such as the dotted capital I, that match a name without regard to case and fold to none."""
+    """Its number; 0 for letters such as the dotted capital I, which match a name without case but don't fold to it."""
     return MONTHS.get(name.rstrip(".").casefold(), 0)
 
 

@@ -56,7 +56,7 @@ def _given(value: dict[str, FreeJson]) -> dict[str, Any]:
 
 
 def _blank(value: FreeJson) -> bool:
-    return value is None or isinstance(value, str) and not value.strip()
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _sections(command: GenerateDocument) -> list[tuple[SectionTemplate, str]]:

@@ -1,8 +1,7 @@
 """Which language is it?"""
 
 from functools import cache
-
-from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]  # It ships no types.
+from typing import Any
 
 from events.ai import Language, LanguageSource
 from infrastructure.offline.words import words_in
@@ -28,6 +27,9 @@ def language_of(text: str) -> Language:
 
 
 @cache
-def identifier() -> LanguageIdentifier:
+def identifier() -> Any:
     """The model, read once a process: unpacking it costs about a second."""
+    # Imported here, in the child process that uses it: the worker itself needs neither it nor numpy.
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]  # It ships no types.
+
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -11,6 +11,7 @@ from infrastructure.offline import lists
 ROLE_REACH_CHARACTERS = 500
 LONGEST_NAME_WORDS = 7
 LONGEST_NAME_CHARACTERS = 120
+LONGEST_LABEL_CHARACTERS = 80
 
 _FORM = re.compile(
     r"(?<=[ \n,])(?:"
@@ -48,7 +49,7 @@ def parties_in(text: str, terms: list[DefinedTerm]) -> list[Party]:
 
 def _is_role(term: str) -> bool:
     words = term.casefold().split()
-    return bool(words) and len(words) <= 4 and (words[-1] in _ROLES or words[-1] == "party" and len(words) > 1)
+    return bool(words) and len(words) <= 4 and (words[-1] in _ROLES or (words[-1] == "party" and len(words) > 1))
 
 
 _ARTICLE = re.compile(r"(?:the|le|la|les|der|die|das)\s|l['’]", re.IGNORECASE)
@@ -87,7 +88,7 @@ def _name_start(text: str, begin: int, end: int) -> int | None:
         last = place == len(tokens) - 1
         if _parted(text, token, following, bare, last=last):
             break
-        if bare[0].isupper() or bare[0].isdigit() and not last:
+        if bare[0].isupper() or (bare[0].isdigit() and not last):
             start = token.end() - len(bare)
         elif last or not _connects(bare, tokens[place - 1].group() if place else ""):
             break
@@ -108,12 +109,12 @@ def _parted(text: str, token: re.Match[str], following: int, bare: str, *, last:
 
 
 def _connects(word: str, before: str) -> bool:
-    """ "Bank of Leith plc" is one name; in "Ann Lee of Leith plc" the name is "Leith plc"."""
+    """Whether a small word joins two parts of a name: "Bank of Leith plc", but not "Ann Lee of Leith plc"."""
     return before.lstrip(_EDGE) in _BEFORE_OF if word == "of" else word.casefold() in _CONNECTORS
 
 
 def _with_defined_roles(companies: list[_Mention], roles: list[DefinedTerm]) -> list[_Mention]:
-    """A role belongs to the company named last before it, if that was not long before: `Acme Ltd, of …, (the "Supplier")`."""
+    """A role belongs to the company named last before it, if not long before: `Acme Ltd, of …, (the "Supplier")`."""
     starts = [mention.start for mention in companies]
     placed = list(companies)
     for role in roles:
@@ -130,7 +131,7 @@ _LABEL = re.compile(r"[\W_]{0,6}(?P<label>[^\W\d_][^:|\n]{1,40}?)[\W_]{0,6}[:|�
 
 def _with_label(text: str, mention: _Mention) -> _Mention:
     """As in `Landlord: Acme Ltd`, or the same in a table's row."""
-    line = text[max(text.rfind("\n", 0, mention.start) + 1, mention.start - 80) : mention.start]
+    line = text[max(0, mention.start - LONGEST_LABEL_CHARACTERS) : mention.start].rpartition("\n")[2]
     label = _LABEL.fullmatch(line)
     if label is None or not _is_role(label["label"]):
         return mention
@@ -147,8 +148,9 @@ _CLAUSE_OPENER = re.compile(r"(?:\A|\n|\b(?:between|and|by|und|zwischen|et|entre
 
 def _person(text: str, role: DefinedTerm, companies: list[_Mention]) -> Iterator[_Mention]:
     """The name that opens the clause a role ends: `Margaret Ellison of 4 Mill Lane (the "Landlord")`."""
-    before = [mention.end for mention in companies if mention.end <= role.offset]
-    begin = max(before[-1] if before else 0, role.offset - _PERSON_REACH_CHARACTERS, text.rfind("\n\n", 0, role.offset))
+    earlier = bisect_right(companies, role.offset, key=lambda mention: mention.end)
+    begin = max(companies[earlier - 1].end if earlier else 0, role.offset - _PERSON_REACH_CHARACTERS)
+    begin = max(begin, text.rfind("\n\n", begin, role.offset))
     for match in _PERSON.finditer(text, begin, role.offset):
         ahead = text[max(begin, match.start() - 12) : match.start()]
         if _CLAUSE_OPENER.search(ahead):

@@ -7,9 +7,7 @@ occurs. It is given whole words only, one sentence to a line, so that no pattern
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
-
-from yake import ComposedWord, DataCore  # type: ignore[import-untyped]  # It ships no types.
+from typing import Any, NamedTuple
 
 from events.ai import KeyPhrase
 from infrastructure.offline import lists
@@ -28,8 +26,11 @@ MOST_LOOKED_AT = 400
 def phrases_of(text: str, sentences: tuple[Sentence, ...], language: str) -> tuple[KeyPhrase, ...]:
     """Up to 15 phrases of one to three words, best first, each with its first place in the text.
 
-    YAKE favours rare words, so phrases that the text repeats come first, and names before other phrases that occur once.
+    YAKE favours rare words, so phrases that the text repeats come first, then names, then others that occur once.
     """
+    # Imported here, in the child process that uses it: the worker itself needs neither it nor networkx.
+    from yake import DataCore  # type: ignore[import-untyped]  # It ships no types.
+
     core = DataCore(
         # Without a stop, or after what might be an abbreviation, two lines would be taken for one sentence.
         text="!\n\n".join(_clean(sentences)),
@@ -55,7 +56,7 @@ class _Candidate(NamedTuple):
     phrase: str
 
 
-def _rank(candidate: ComposedWord) -> int:
+def _rank(candidate: Any) -> int:
     if candidate.tf > 1:
         return 0
     return 1 if all(word[:1].isupper() for word in candidate.kw.split()) else 2

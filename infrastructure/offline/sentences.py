@@ -91,10 +91,10 @@ def _alone(line: str, bare: str, *, begins: bool) -> Block | None:
         return Block.HEADING
     if bare.count("|") >= 2 or "\t" in bare or _LABEL.match(bare) or not WORD.search(bare):
         return Block.TABLE
-    if _WIDE_GAP.search(bare) or begins and line.startswith(_DEEP_INDENT):
+    if _WIDE_GAP.search(bare) or (begins and line.startswith(_DEEP_INDENT)):
         return Block.TABLE
     if begins and len(bare) <= _LONGEST_TITLE_CHARACTERS and bare[-1] not in '.;:,!?)”"»':
-        if bare.isupper() or bare.startswith("**") and bare.endswith("**"):
+        if bare.isupper() or (bare.startswith("**") and bare.endswith("**")):
             return Block.HEADING
         if _NUMBERED_TITLE.match(bare) and len(bare.split()) <= 9:
             return Block.HEADING
@@ -137,7 +137,7 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], finish: int) -> b
         # "14. März" is a date; "see Schedule 2. The Supplier" is not.
         word = WORD.match(text, following.start(), finish)
         return word is None or word.group().casefold() not in MONTHS
-    return not (last.casefold() in _ABBREVIATIONS or len(last) == 1 and last.isupper())
+    return not (last.casefold() in _ABBREVIATIONS or (len(last) == 1 and last.isupper()))
 
 
 def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

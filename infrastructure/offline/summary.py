@@ -2,9 +2,9 @@
 
 A sentence scores by how much its content words are those of the whole text (the cosine of the two word-count vectors,
 each word counted logarithmically so that one term can't carry a sentence), and a little more where it opens the text or
-a paragraph, which is where writers put their point. Sentences are then taken best first, each marked down by its overlap
-with those already taken, so that a contract's near-identical clauses don't fill the summary. One pass over the words,
-then a few over the best 200 sentences.
+a paragraph, which is where writers put their point. Sentences are then taken best first, each marked down by its
+overlap with those already taken, so that a contract's near-identical clauses don't fill the summary. One pass over the
+words, then a few over the best 200 sentences.
 """
 
 import math

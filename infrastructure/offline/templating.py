@@ -80,7 +80,7 @@ def _checked(name: str, function: Callable[..., Any], undefined: type[Undefined]
             raise FilterValueError(f"{name} made more than {MOST_CHARACTERS:,} characters", token=None)
         if isinstance(result, int) and abs(result) > MOST_NUMBER:
             raise FilterValueError(f"{name} made a number beyond 10^30", token=None)
-        if result is None or isinstance(result, list) and None in result:
+        if result is None or (isinstance(result, list) and None in result):
             return undefined(f"the result of `{name}`")
         return result
 

@@ -9,11 +9,14 @@ from infrastructure.offline import lists
 LONGEST_DEFINITION_CHARACTERS = 400
 
 _QUOTED = re.compile(
-    r"[“„\"]\s?(?P<curly>[^\W_][^“”„\"\n]{0,79}?)\s?[”“\"]|«\s?(?P<angled>[^\W_][^«»\n]{0,79}?)\s?»|\*\*(?P<bold>[^\W_][^*\n]{0,79})\*\*"
+    r"[“„\"]\s?(?P<curly>[^\W_][^“”„\"\n]{0,79}?)\s?[”“\"]"
+    r"|«\s?(?P<angled>[^\W_][^«»\n]{0,79}?)\s?»"
+    r"|\*\*(?P<bold>[^\W_][^*\n]{0,79})\*\*"
 )
 _MEANS = re.compile(
     r"[*”\"»]{0,3}[ \n:,–—-]{1,4}(?:shall[ \n])?"
-    r"(?:means?|has[ \n]the[ \n]meaning|refers[ \n]to|is[ \n]defined[ \n]as|bezeichnet|bedeutet|meint|sind|ist|désigne|désignent|signifie)\b"
+    r"(?:means?|has[ \n]the[ \n]meaning|refers[ \n]to|is[ \n]defined[ \n]as"
+    r"|bezeichnet|bedeutet|meint|sind|ist|désigne|désignent|signifie)\b"
     r"[:,]?[ \n]{1,2}"
 )
 _BRACKET = re.compile(r"[()]")

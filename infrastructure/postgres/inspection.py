@@ -32,7 +32,7 @@ def inspect(database_url: str, *, lease_seconds: float) -> Inspection:
             workers = _workers(connection, lease_seconds) if migrated else {}
             return Inspection(connection.info.server_version // 10_000, migrated, workers)
     except psycopg.OperationalError as error:
-        raise Unavailable(f"PostgreSQL can't be reached: {str(error).strip().splitlines()[-1]}") from None
+        raise Unavailable(f"PostgreSQL can't be reached: {str(error).strip().splitlines()[0]}") from None
 
 
 def _workers(connection: psycopg.Connection[tuple[object, ...]], lease_seconds: float) -> dict[str, int]:

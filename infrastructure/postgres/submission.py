@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-
 from infrastructure.postgres.connections import Connection
 
 

@@ -1,10 +1,12 @@
 """The worker processes: each incarnation has one row, one heartbeat and with it the lease on all its jobs."""
 
+from typing import LiteralString
 from uuid import UUID
 
 import psycopg
 
-from infrastructure.postgres.connections import Connection, Role, session_statement
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.connections import LOST, Connection, Role, session_statement
 
 _REGISTER = "INSERT INTO workers (id, queue, host, pid) VALUES (%s, %s, %s, %s)"
 _BEAT = "UPDATE workers SET heartbeat_at = now() WHERE id = %s AND dead_at IS NULL"
@@ -13,27 +15,37 @@ _STILL_HELD = "SELECT lease_token, id FROM jobs WHERE lease_worker = %s AND leas
 
 
 class Heart:
-    """The row's own connection, synchronous because it beats from a thread that a busy event loop can't starve."""
+    """The row's own connection, synchronous because it beats from a thread that a busy event loop can't starve.
+
+    Every method raises Unavailable when PostgreSQL can't be reached, and connects anew the next time.
+    """
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
 
     def register(self, worker_id: UUID, queue: str, host: str, pid: int) -> None:
-        self._open().execute(_REGISTER, (worker_id, queue, host, pid))
+        self._run(_REGISTER, worker_id, queue, host, pid)
 
     def beat(self, worker_id: UUID) -> bool:
         """False when this worker has been declared dead: its jobs are no longer its own."""
-        return self._open().execute(_BEAT, (worker_id,)).rowcount == 1
+        return self._run(_BEAT, worker_id) == 1
 
     def leave(self, worker_id: UUID) -> None:
         """Says goodbye: whatever the worker still holds goes to others at the next sweep."""
-        self._open().execute(_LEAVE, (worker_id,))
+        self._run(_LEAVE, worker_id)
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _run(self, statement: LiteralString, *parameters: object) -> int:
+        try:
+            return self._open().execute(statement, parameters).rowcount
+        except LOST as error:
+            self.close()
+            raise Unavailable("PostgreSQL can't be reached for the heartbeat") from error
 
     def _open(self) -> "psycopg.Connection[tuple[object, ...]]":
         if self._connection is None or self._connection.closed:

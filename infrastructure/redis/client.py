@@ -2,10 +2,8 @@
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
+from redis.exceptions import RedisError
 from redis.retry import Retry
-
-from infrastructure.ports import Unavailable
 
 SOCKET_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 3
@@ -14,7 +12,7 @@ MOST_CONNECTIONS = 16
 FAULTS = (RedisError, OSError, TimeoutError)
 """All that a Redis fault looks like from here: refused, reset, timed out, loading, full, read-only, out of connections."""
 
-__all__ = ["FAULTS", "OutOfMemoryError", "ReadOnlyError", "Redis", "Unavailable", "connect"]
+__all__ = ["FAULTS", "Redis", "connect"]
 
 
 def connect(redis_url: str, *, most_connections: int = MOST_CONNECTIONS) -> "Redis":

@@ -1,5 +1,5 @@
-"""The SearchEngine on Tantivy. Searching and writing run in threads of their own, so that neither holds up the event loop
-or the other."""
+"""The SearchEngine on Tantivy. Searching and writing run in threads of their own, so that neither holds up the event
+loop or the other."""
 
 import asyncio
 import base64

@@ -55,8 +55,8 @@ class Turns:
 async def _locked(file: Path) -> AsyncIterator[None]:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        while not _try_lock(descriptor):
-            await asyncio.sleep(POLL_SECONDS)  # noqa: ASYNC110 - a lock of the system tells nobody when it is free
+        while not _try_lock(descriptor):  # noqa: ASYNC110 - a lock of the system tells nobody when it is free
+            await asyncio.sleep(POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from infrastructure.redis.loudspeaker import Channel
 from schemas.jobs import Job, JobPage, JobState, Timeline
 from schemas.problems import Problem
 from tests.integration.api_serving import DOCUMENT, PROCESS, World
@@ -19,9 +20,15 @@ RESULT = {"title": "Lease"}
 def test_the_answer_tells_of_the_job_what_reading_it_would(world: World) -> None:
     run_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     correlation_id = str(uuid4())
-    terms = {"priority": 8, "run_at": run_at, "deadline": "2100-01-01T00:00:00Z", "concurrency_key": "acme"}
+    terms: dict[str, str | int] = {
+        "priority": 8,
+        "run_at": run_at,
+        "deadline": "2100-01-01T00:00:00Z",
+        "concurrency_key": "acme",
+    }
+    no_terms: dict[str, str | int] = {}
     with world.http(world.tenant()) as http:
-        for query in ({}, terms):
+        for query in (no_terms, terms):
             told = http.post(PROCESS, params=query, json=DOCUMENT, headers={"x-correlation-id": correlation_id})
             read = http.get(told.headers["location"])
             vague = {"created_at", "run_at"} - query.keys()
@@ -76,8 +83,7 @@ def test_who_prefers_to_wait_gets_the_result(world: World) -> None:
     tenant = world.tenant()
     with world.http(tenant) as http, ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(http.post, PROCESS, json=DOCUMENT, headers={"prefer": "respond-async, wait=20"})
-        job_id = wait_until(lambda: _only_job(world), "the job is stored")
-        world.succeed(job_id, RESULT)
+        world.succeed(wait_until(lambda: _jobs(world), "the job is stored")[0], RESULT)
         answer = waiting.result(timeout=10)
 
     assert (answer.status_code, answer.json()["state"], answer.json()["result"]) == (200, "succeeded", RESULT)
@@ -198,13 +204,9 @@ def test_the_worker_of_a_cancelled_run_is_told_to_stop(world: World) -> None:
     tenant = world.tenant()
     job_id = world.submit(tenant)
     world.happen(job_id, "job.started", state=JobState.RUNNING)
-    with world.redis.pubsub(ignore_subscribe_messages=True) as heard, world.http(tenant) as http:
-        heard.subscribe("bucatini:stop")
-        heard.get_message(timeout=5)
+    with world.heard(Channel.STOP) as said, world.http(tenant) as http:
         http.post(f"/api/jobs/{job_id}/cancel")
-        message = wait_until(lambda: heard.get_message(timeout=1), "the stop is announced")
-
-    assert message["data"] == job_id.bytes
+        assert wait_until(said, "the stop is announced") == job_id.bytes
 
 
 def test_the_parent_of_a_cancelled_child_goes_on(world: World) -> None:
@@ -232,9 +234,8 @@ def test_a_workflow_may_not_do_what_its_caller_may_not(world: World) -> None:
     assert world.stored()["jobs"] == 1
 
 
-def _only_job(world: World) -> UUID | None:
-    row = world.database.execute("SELECT id FROM jobs").fetchone()
-    return None if row is None else row[0]
+def _jobs(world: World) -> list[UUID]:
+    return [job_id for (job_id,) in world.database.execute("SELECT id FROM jobs").fetchall()]
 
 
 def _listed(http: httpx.Client, **query: str | int) -> list[UUID]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ import httpx
 import psycopg
 import redis
 import uvloop
+from httpx_sse import EventSource, ServerSentEvent
 from psycopg.types.json import Jsonb
 
 from api.__main__ import Server, server
@@ -54,10 +56,19 @@ class ServedApi:
         settings = self.settings.model_copy(update={"api_port": self.port})
         self._thread = threading.Thread(target=self._serve, args=(settings,), name="ingress", daemon=True)
         self._thread.start()
-        started = wait_until(
-            lambda: self._server if self._server and self._server.started else None, "the ingress serves"
-        )
-        self.port = started.servers[0].sockets[0].getsockname()[1]
+        self.port = wait_until(self._bound_port, "the ingress serves")
+
+    def _bound_port(self) -> int:
+        serving = self._server
+        if serving is None or not serving.started:
+            return 0
+        port: int = serving.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are being answered."""
+        return 0 if self._server is None else len(self._server.server_state.tasks)
 
     def _serve(self, settings: Settings) -> None:
         async def serve() -> None:
@@ -113,6 +124,11 @@ class World(ServedApi):
         with httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False) as client:
             yield client
 
+    def frames(self, tenant: Tenant, pattern: str = "*") -> Iterator[ServerSentEvent]:
+        """All on the tenant's stream that moves its reader's place, events or not."""
+        with self.http(tenant) as http, http.stream("GET", "/api/events", params={"type": pattern}) as stream:
+            yield from (said for said in EventSource(stream).iter_sse() if said.id)
+
     def submit(self, tenant: Tenant, **fields: Any) -> UUID:
         with self.http(tenant) as http:
             answer = http.post(PROCESS, json={**DOCUMENT, **fields})
@@ -158,11 +174,28 @@ class World(ServedApi):
         if tell:
             self.tell(rows[0][0])
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def tell(self, tenant_id: UUID) -> None:
         self.redis.publish(Channel.TENANTS, tenant_id.bytes)
 
     def succeed(self, job_id: UUID, result: dict[str, Any]) -> None:
         self.happen(job_id, "job.succeeded", state=JobState.SUCCEEDED, result=result)
+
+    @contextmanager
+    def heard(self, channel: Channel) -> Iterator[Callable[[], bytes | None]]:
+        """Gives the next thing said on the channel since the block began, if there is one yet."""
+        pubsub = self.redis.pubsub()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        with pubsub:
+            pubsub.subscribe(channel)
+            wait_until(lambda: pubsub.get_message(timeout=1), "the subscription stands")
+
+            def said() -> bytes | None:
+                message = pubsub.get_message(timeout=1)
+                return None if message is None else message["data"]
+
+            yield said
 
     def stored(self) -> dict[str, int]:
         """How many rows each table has that a request could add to."""

@@ -1,5 +1,5 @@
-"""Nobody sees, changes or hears of another tenant's things, through any address that is declared, and not even through a
-statement that forgot its WHERE."""
+"""Nobody sees, changes or hears of another tenant's things, through any address that is declared, and not even through
+a statement that forgot its WHERE."""
 
 import asyncio
 import re
@@ -75,8 +75,9 @@ def belongings(world: World, owner: Tenant) -> Belongings:
 def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
     world: World, owner: Tenant, belongings: Belongings
 ) -> None:
+    someone = world.tenant()
     before = _everything(world)
-    with world.http(world.tenant()) as stranger:
+    with world.http(someone) as stranger:
         for endpoint, path in ADDRESSES:
             if "{" in path:
                 address = belongings.of(path)

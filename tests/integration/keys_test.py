@@ -4,13 +4,9 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -18,100 +14,26 @@ from uuid_utils.compat import uuid7
 
 from events.keys import KeysRotated
 from infrastructure.key_vault.keyring import Keyring, make_key
-from infrastructure.key_vault.sealed import Cell
-from infrastructure.ports import KeyVault, Refused, Unavailable
+from infrastructure.ports import Refused, Unavailable
 from infrastructure.postgres.connections import Line, Role
 from infrastructure.postgres.documents import StoredDocuments
 from infrastructure.postgres.key_rotations import PostgresRotations
-from infrastructure.postgres.tenancy import TenantLines
-from infrastructure.postgres.tenant_keys import StoredKeys, tenant_keys
+from infrastructure.postgres.tenant_keys import StoredKeys
 from infrastructure.settings import Settings, load
-from infrastructure.wiring import key_vault, keyring
 from schemas.commands import Queue
 from schemas.keys import KeyState, RotateKeys
 from schemas.search import IndexDocument
+from tests.integration.sealing_tenant import FENCE_SECONDS, KEY_OF, Tenant, a_tenant
 from tests.one_run import OneRun
 from tests.system import ROOT, System
 from tests.waiting import wait_until
-from workers.keys.rotation import rotate_keys
 
 pytestmark = pytest.mark.anyio
-FENCE_SECONDS = 0.1
-KEY_OF = "('x' || encode(substring(body FROM 5 FOR 8), 'hex'))::bit(64)::bigint"
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@dataclass
-class Tenant:
-    """A tenant with documents, and what a keys worker has to rotate its key."""
-
-    id: UUID
-    settings: Settings
-    documents: StoredDocuments
-    lines: TenantLines
-    keyring: Keyring
-    vault: KeyVault
-
-    async def write(self, document_id: str, body: str) -> None:
-        document = IndexDocument(document_id=document_id, title="Lease", body=body, document_type="contract")
-        await self.documents.store(self.id, uuid7(), document)
-
-    async def write_many(self, count: int) -> dict[str, str]:
-        """Bodies by id, put in without the way a worker takes so that it goes quickly."""
-        bodies = {f"d{number:05}": f"body of {number}" for number in range(count)}
-        sealed = [
-            (await self.keyring.seal(Cell(self.id, "documents", "body", name), body)).ciphertext
-            for name, body in bodies.items()
-        ]
-        insert = """
-            INSERT INTO documents (tenant_id, document_id, job_id, title, body, document_type)
-            SELECT %s, name, %s, '', body, '' FROM unnest(%s::text[], %b::bytea[]) AS s (name, body)"""
-        self.execute(insert, self.id, UUID(int=1), list(bodies), sealed)
-        return bodies
-
-    async def read(self) -> dict[str, str]:
-        """Every body that opens, by id."""
-        return {one.document_id: one.body async for some in self.documents.all_of(self.id) for one in some}
-
-    async def rotate(self, run: OneRun | None = None, *, wait_seconds: float = 30.0) -> KeysRotated:
-        return await rotate_keys(
-            RotateKeys(),
-            run or self.run(),
-            rotations=PostgresRotations(self.settings.database, wait_seconds=wait_seconds),
-            make_key=partial(make_key, self.vault),
-            resealer=self.keyring,
-            fence_seconds=FENCE_SECONDS,
-        )
-
-    def run(self) -> OneRun:
-        return OneRun(self.id)
-
-    async def keys(self) -> dict[int, KeyState]:
-        found = await self.lines.run(self.id, lambda connection: tenant_keys(connection, self.id))
-        return {key.version: key.state for key in found.keys}
-
-    def rows_by_version(self) -> dict[int, int]:
-        statement = f"""
-            SELECT k.version, count(*) FROM documents d JOIN tenant_keys k ON k.id = {KEY_OF}
-            WHERE d.tenant_id = %s GROUP BY k.version"""
-        return dict(self.execute(statement, self.id))
-
-    def execute(self, statement: str, *parameters: Any) -> Sequence[Any]:
-        with psycopg.connect(self.settings.database, autocommit=True) as connection:
-            done = connection.execute(statement, parameters)
-            return done.fetchall() if done.description else ()
-
-
-@asynccontextmanager
-async def a_tenant(settings: Settings, tenant_id: UUID) -> AsyncIterator[Tenant]:
-    async with AsyncExitStack() as resources:
-        ring = await resources.enter_async_context(keyring(settings))
-        lines = await resources.enter_async_context(TenantLines(settings.database, "test"))
-        yield Tenant(tenant_id, settings, StoredDocuments(lines, ring), lines, ring, key_vault(settings))
 
 
 @pytest.fixture
@@ -295,12 +217,11 @@ async def test_a_rotation_whose_job_is_dead_is_finished_by_the_next_one(tenant: 
 
 
 async def test_a_batch_is_bounded_in_bytes(tenant: Tenant) -> None:
-    for number in range(6):
-        await tenant.write(f"big-{number}", "x" * 3_000_000 if False else "x" * 200_000)
+    await tenant.write("big", "x" * 200_000)
     tenant.execute("""
         INSERT INTO documents (tenant_id, document_id, job_id, title, body, document_type)
         SELECT tenant_id, 'copy-' || n, job_id, title, body, document_type FROM documents, generate_series(1, 60) n
-        WHERE document_id = 'big-0'""")
+        WHERE document_id = 'big'""")
     async with PostgresRotations(tenant.settings.database).alone(tenant.id) as session:
         rotation = await session.begin(uuid7(), await make_key(tenant.vault))
         rows = await session.next_rows(rotation)
@@ -313,7 +234,7 @@ KILLED = """
 import asyncio, os, sys
 from uuid import UUID
 from infrastructure.settings import load
-from tests.integration.keys_test import a_tenant
+from tests.integration.sealing_tenant import a_tenant
 from tests.one_run import OneRun
 
 class Talkative(OneRun):
@@ -367,9 +288,10 @@ def _rotate_and_be_killed(tenant: Tenant, run: OneRun, *, batches: int) -> None:
 
 
 def test_real_workers_index_rotate_and_die(system: System) -> None:
-    system.dispatcher()
-    system.start("workers.runtime", Queue.SEARCH.value, KEY_CACHE_SECONDS="0.2")
-    keys = system.start("workers.runtime", Queue.KEYS.value, KEY_CACHE_SECONDS="2")
+    quick = {"HEARTBEAT_SECONDS": "0.5", "LEASE_SECONDS": "2"}
+    system.dispatcher(**quick)
+    system.start("workers.runtime", Queue.SEARCH.value, **quick, KEY_CACHE_SECONDS="0.2")
+    keys = system.start("workers.runtime", Queue.KEYS.value, **quick, KEY_CACHE_SECONDS="2")
     documents = [
         IndexDocument(document_id=f"d{n}", title="Lease", body=f"words {n}", document_type="contract")
         for n in range(40)
@@ -381,7 +303,7 @@ def test_real_workers_index_rotate_and_die(system: System) -> None:
     wait_until(lambda: system.read("SELECT 1 FROM tenant_keys WHERE version = 2"), "the new key is active")
     keys.kill()
     system.submit(*documents[:10])
-    system.start("workers.runtime", Queue.KEYS.value, KEY_CACHE_SECONDS="0.2")
+    system.start("workers.runtime", Queue.KEYS.value, **quick, KEY_CACHE_SECONDS="0.2")
 
     system.await_state(job_id, "succeeded", within_seconds=40)
     assert system.timeline(job_id)[-2:] == ["keys.rotated", "job.succeeded"]

@@ -168,7 +168,7 @@ def test_redis_refuses_instead_of_forgetting_and_lets_nobody_in_without_the_pass
     with redis_server(tmp_path) as server:
         with redis.Redis.from_url(server.url) as client:
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        with redis.Redis(port=server.port) as stranger, pytest.raises(redis.AuthenticationError):
+        with redis.Redis(port=server.port, retry=None) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
         assert server.pid is not None
         assert (tmp_path / "password").read_text() not in " ".join(psutil.Process(server.pid).cmdline())

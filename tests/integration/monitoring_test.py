@@ -44,7 +44,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def flower(redis_url: str, tmp_path: Path) -> Iterator[Running]:
-    with _process(tmp_path, "-m", "monitoring.flower", REDIS_URL=redis_url, FLOWER_PORT="0") as running:
+    with _process(tmp_path, "-m", "producers.cli_flower", REDIS_URL=redis_url, FLOWER_PORT="0") as running:
         yield running
 
 
@@ -98,7 +98,7 @@ def test_the_brokers_password_is_in_no_page_no_argument_and_no_log_line(flower: 
 def test_flower_without_a_password_can_be_looked_at_and_not_used(redis_url: str, tmp_path: Path) -> None:
     # Flower reads this one itself; even whoever opens its API so can't touch a worker by it.
     opened = {"FLOWER_UNAUTHENTICATED_API": "true"}
-    with _process(tmp_path, "-m", "monitoring.flower", REDIS_URL=redis_url, FLOWER_PORT="0", **opened) as running:
+    with _process(tmp_path, "-m", "producers.cli_flower", REDIS_URL=redis_url, FLOWER_PORT="0", **opened) as running:
         url = _url(running)
 
         assert httpx.get(f"{url}/api/workers").status_code == 200
@@ -108,7 +108,7 @@ def test_flower_without_a_password_can_be_looked_at_and_not_used(redis_url: str,
 
 def test_flower_with_a_password_asks_for_it(redis_url: str, tmp_path: Path) -> None:
     environment = {"REDIS_URL": redis_url, "FLOWER_PORT": "0", "FLOWER_BASIC_AUTH": f"ops:{CANARY}"}
-    with _process(tmp_path, "-m", "monitoring.flower", **environment) as running:
+    with _process(tmp_path, "-m", "producers.cli_flower", **environment) as running:
         url = _url(running)
 
         assert httpx.get(f"{url}/tasks").status_code == 401
@@ -118,7 +118,7 @@ def test_flower_with_a_password_asks_for_it(redis_url: str, tmp_path: Path) -> N
 
 
 def test_flower_says_what_to_do_when_it_would_be_open_to_the_network(redis_url: str, tmp_path: Path) -> None:
-    with _process(tmp_path, "-m", "monitoring.flower", REDIS_URL=redis_url, FLOWER_HOST="0.0.0.0") as running:
+    with _process(tmp_path, "-m", "producers.cli_flower", REDIS_URL=redis_url, FLOWER_HOST="0.0.0.0") as running:
         wait_until(lambda: running.exit_code is not None, "Flower ends")
 
         assert running.exit_code == 2
@@ -128,7 +128,7 @@ def test_flower_says_what_to_do_when_it_would_be_open_to_the_network(redis_url: 
 def test_flower_ends_when_it_is_asked_to_also_while_redis_is_away(
     redis_process: RedisServer, redis_url: str, tmp_path: Path
 ) -> None:
-    with _process(tmp_path, "-m", "monitoring.flower", REDIS_URL=redis_url, FLOWER_PORT="0") as running:
+    with _process(tmp_path, "-m", "producers.cli_flower", REDIS_URL=redis_url, FLOWER_PORT="0") as running:
         url = _url(running)
         redis_process.kill()
         try:

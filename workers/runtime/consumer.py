@@ -5,20 +5,20 @@ import logging
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH, Batcher
+from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH
 from infrastructure.celery.lists import priority_of, turn_of
 from infrastructure.celery.message import Doorbell, Ring
-from infrastructure.ports import Unavailable, Unstorable
-from infrastructure.postgres import claiming, settling
+from infrastructure.ports import Unavailable
+from infrastructure.postgres import claiming
 from infrastructure.postgres.claiming import Claimed
-from infrastructure.postgres.connections import Connection, Line
-from infrastructure.postgres.settling import Settled, Settlement
+from infrastructure.postgres.connections import Line
+from infrastructure.postgres.settling import Settlement
 from infrastructure.postgres.workers import leases_of
 from monitoring import metrics
 from schemas.commands import Command
@@ -28,16 +28,15 @@ from workers.runtime.attempt import Attempt, perform
 from workers.runtime.bell import Bell
 from workers.runtime.handler import Child, Handler
 from workers.runtime.heartbeat import Heartbeat
+from workers.runtime.insisting import insist
 from workers.runtime.messenger import Messenger
-from workers.runtime.outcomes import Outcome, Stop, Stopped, released, settlement_of, unstorable
+from workers.runtime.outcomes import Outcome, Stop, Stopped, released, settlement_of
+from workers.runtime.settler import Settler
 from workers.runtime.waiting import Waiting, WaitingLine
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 
-OUTAGE_SECONDS = 0.5
-"""Between two tries of a batch while PostgreSQL is away."""
 LIMIT_CHECK_SECONDS = 0.25
 MOST_UNSETTLED = 1_000
 """Runs that have ended and wait to be settled hold no slot, so that claiming goes on meanwhile; but not without bound."""
@@ -66,9 +65,8 @@ class JobConsumer:
         self._heartbeat = heartbeat
         self._messenger = messenger
         self._queue = queue
-        self._claim_line, self._settle_line, self._aside_line = claim_line, settle_line, aside_line
+        self._claim_line, self._aside_line = claim_line, aside_line
         self._concurrency = concurrency
-        self._ring_again_seconds = ring_again_seconds
         self._grace_seconds = grace_seconds
         self._waiting = WaitingLine()
         self._running: dict[UUID, Attempt] = {}
@@ -77,7 +75,15 @@ class JobConsumer:
         self._ended = asyncio.Event()
         self._draining = False
         self._one_suspect = asyncio.Semaphore(1)
-        self._settler: Batcher[Settlement, None] = Batcher(self._settle, "settle")
+        self._settler = Settler(
+            settle_line=settle_line,
+            aside_line=aside_line,
+            messenger=messenger,
+            heartbeat=heartbeat,
+            running=self._running,
+            on_settled=self._settled,
+            ring_again_seconds=ring_again_seconds,
+        )
         self._loops: list[asyncio.Task[None]] = []
         self._unknown: dict[UUID, UUID] = {}
 
@@ -163,7 +169,7 @@ class JobConsumer:
             else:
                 bells[one.job_id] = one.bell
         worker_id = self._heartbeat.worker_id
-        claims = await self._insist(self._claim_line, lambda line: claiming.claim(line, worker_id, list(bells)))
+        claims = await insist(self._claim_line, lambda line: claiming.claim(line, worker_id, list(bells)))
         children = await self._children_of(claims)
         for claimed in claims:
             self._launch(claimed, bells.pop(claimed.id), children.get(claimed.id, ()))
@@ -186,7 +192,7 @@ class JobConsumer:
         parents = [one.id for one in claims if (h := self._handlers.get(one.kind)) is not None and h.awaits_children]
         if not parents:
             return {}
-        rows = await self._insist(self._aside_line, lambda line: claiming.children_of(line, parents))
+        rows = await insist(self._aside_line, lambda line: claiming.children_of(line, parents))
         found: dict[UUID, list[Child]] = defaultdict(list)
         for parent, job_id, kind, state, result, problem in rows:
             told = None if problem is None else Problem.model_validate(problem)
@@ -215,7 +221,7 @@ class JobConsumer:
         # One suspect at a time: when the process dies again, it is known in whose run.
         try:
             async with self._one_suspect:
-                await self._insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))
+                await insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))
                 outcome = await perform(attempt, self._handlers)
         except asyncio.CancelledError:
             outcome = Stopped(attempt.stopped or Stop.LEASE_LOST)
@@ -256,67 +262,13 @@ class JobConsumer:
                 if attempt.ends_at <= now:
                     attempt.stop(Stop.TIME_LIMIT)
 
-    # Settling
-
-    async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
-        settled = await self._store(settlements)
-        effective = {one.job_id for one in settled}
-        self._count_settled(settlements, effective)
-        self._finish(settlements, effective)
-        self._messenger.tell({one.tenant_id for one in settled})
-        if len(effective) < len(settlements):
-            late = [one.job_id for one in settlements if one.job_id not in effective]
-            self._messenger.start(self._record_discarded(late))
-        parents = [one.parent_id for one in settled if one.parent_id is not None]
-        if parents:
-            self._messenger.start(self._resume_parents(parents))
-        return [None] * len(settlements)
-
-    async def _store(self, settlements: Sequence[Settlement]) -> list[Settled]:
-        try:
-            return await self._insist(
-                self._settle_line,
-                lambda line: settling.settle(line, settlements, ring_again_seconds=self._ring_again_seconds),
-            )
-        except Unstorable:
-            # One result among them is at fault: alone it fails its own job, and the others' are kept.
-            if len(settlements) == 1:
-                return await self._store([unstorable(settlements[0])])
-            middle = len(settlements) // 2
-            return [*await self._store(settlements[:middle]), *await self._store(settlements[middle:])]
-
-    def _finish(self, settlements: Sequence[Settlement], effective: set[UUID]) -> None:
-        for one in settlements:
-            attempt = self._running.get(one.job_id)
-            if attempt is None or attempt.claimed.token != one.token:
-                continue  # an unknown lease handed back
-            self._forget(attempt)
-            if one.due is not None and one.job_id in effective:
-                self._ring_next(attempt.claimed, one)
-
-    def _count_settled(self, settlements: Sequence[Settlement], effective: set[UUID]) -> None:
-        now = time.monotonic()
-        runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
-        for one in settlements:
-            if one.job_id in effective and (attempt := self._running.get(one.job_id)) is not None:
-                runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
-        for (kind, state), seconds in runs.items():
-            metrics.jobs_settled(kind, state, len(seconds))
-            metrics.jobs_ran(kind, seconds)
-        metrics.settles_discarded(len(settlements) - len(effective))
-        metrics.batch_sent(metrics.Lane.SETTLE, len(settlements))
-
-    async def _record_discarded(self, job_ids: list[UUID]) -> None:
-        worker_id = self._heartbeat.worker_id
-        logger.warning("%d outcomes came too late and had no effect", len(job_ids))
-        with suppress(Unavailable):
-            await self._aside_line.run(lambda line: settling.record_discarded(line, job_ids, worker_id))
-
-    async def _resume_parents(self, parents: list[UUID]) -> None:
-        with suppress(Unavailable):
-            resumed = await self._aside_line.run(lambda line: settling.resume_parents(line, parents))
-            self._messenger.tell({row[1] for row in resumed})
-            self._messenger.ring(Ring(*row) for row in resumed)
+    def _settled(self, settlement: Settlement, effective: bool) -> None:
+        attempt = self._running.get(settlement.job_id)
+        if attempt is None or attempt.claimed.token != settlement.token:
+            return  # An unknown lease that was handed back.
+        self._forget(attempt)
+        if effective and settlement.due is not None:
+            self._ring_next(attempt.claimed, settlement)
 
     # Ending
 
@@ -335,12 +287,3 @@ class JobConsumer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._ended.wait()
-
-    async def _insist(self, line: Line, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
-        """The work's result, however long PostgreSQL stays away. All of it is safe to repeat."""
-        while True:
-            try:
-                return await line.run(work)
-            except Unavailable:
-                metrics.connection_lost(metrics.Server.POSTGRES)
-                await asyncio.sleep(OUTAGE_SECONDS)

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-import psycopg
 from uuid_utils.compat import uuid7
 
+from infrastructure.ports import Unavailable
 from infrastructure.postgres.workers import Heart
+from monitoring import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Heartbeat:
         self._heart = heart
         self._queue = queue
         self._heartbeat_seconds = heartbeat_seconds
+        self._loop_beat_seconds = min(1.0, heartbeat_seconds / 2)
         self._lease_seconds = lease_seconds
         self._on_death = on_death
         self._ended = threading.Event()
@@ -58,9 +60,10 @@ class Heartbeat:
         await asyncio.to_thread(self._leave)
 
     def _beat_loop(self) -> None:
+        metrics.loop_lagged(max(0.0, self.loop_lag_seconds - self._loop_beat_seconds))
         self._loop_beat_at = time.monotonic()
         if self._loop is not None and not self._ended.is_set():
-            self._loop.call_later(min(1.0, self._heartbeat_seconds / 2), self._beat_loop)
+            self._loop.call_later(self._loop_beat_seconds, self._beat_loop)
 
     def _beat_for_ever(self) -> None:
         while not self._ended.wait(self._heartbeat_seconds):
@@ -69,9 +72,8 @@ class Heartbeat:
                 continue
             try:
                 self._beat()
-            except psycopg.Error as error:
-                self._heart.close()
-                logger.warning("no heartbeat: PostgreSQL can't be reached (%s)", type(error).__name__)
+            except Unavailable as error:
+                logger.warning("no heartbeat: %s", error)
 
     def _beat(self) -> None:
         # Measured from before the statement: the row's time is later, so we give up no later than others take over.
@@ -96,6 +98,6 @@ class Heartbeat:
     def _leave(self) -> None:
         try:
             self._heart.leave(self.worker_id)
-        except psycopg.Error:
+        except Unavailable:
             logger.warning("the lease couldn't be given up; it runs out in %.0f s", self._lease_seconds)
         self._heart.close()

@@ -18,7 +18,7 @@ def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) ->
     """Returns when SIGTERM or SIGINT came and the worker has drained."""
     worker = Worker(settings, queue, bind)
     app = celery_app(settings, kinds)
-    with serving.serve(settings.metrics_port, healthy=worker.healthy):
+    with serving.serve(settings.metrics_port, healthy=worker.healthy, host=settings.metrics_host):
         app.Worker(
             hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",
             queues=[queue.value],

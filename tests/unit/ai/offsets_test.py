@@ -54,8 +54,7 @@ PIECES = (
     "\n\n",
 )
 texts = st.lists(
-    st.sampled_from(PIECES)
-    | st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=12),
+    st.sampled_from(PIECES) | st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=12),
     max_size=40,
 ).flatmap(lambda pieces: st.sampled_from((" ", "\n", "", ". ")).map(lambda glue: glue.join(pieces)))
 

@@ -1,10 +1,16 @@
 """The keyring: warm keys cost nothing, cold ones are fetched once, and old knowledge of the active key is never used."""
 
 import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from infrastructure.key_vault.keyring import Keyring, StoredKey, make_key
 from infrastructure.key_vault.sealed import Cell, DecryptionFailed
@@ -194,3 +200,28 @@ async def test_a_cancelled_caller_does_not_take_the_key_from_the_others(keyring:
     sealed = await second
 
     assert await keyring.open(CELL, sealed) == "text"
+
+
+async def test_a_warm_seal_and_open_cost_at_most_three_times_their_bare_cryptography(keyring: Keyring) -> None:
+    text = "x" * 1_024
+    await keyring.seal(CELL, text)
+    key = os.urandom(32)
+
+    async def ours() -> None:
+        await keyring.open(CELL, await keyring.seal(CELL, text))
+
+    async def bare() -> None:
+        for _ in range(2):
+            derived = HKDFExpand(hashes.SHA512(), 64, os.urandom(24)).derive(key)
+        message = AESGCM(derived[:32]).encrypt(bytes(12), text.encode(), b"")
+        AESGCM(derived[:32]).decrypt(bytes(12), message, b"").decode()
+
+    async def seconds(work: Callable[[], Awaitable[None]]) -> float:
+        began = time.process_time()
+        for _ in range(300):
+            await work()
+        return time.process_time() - began
+
+    rounds = [(await seconds(ours), await seconds(bare)) for _ in range(9)]
+    ratio = min(one for one, _ in rounds) / min(other for _, other in rounds)
+    assert ratio <= 3.0, f"it costs {ratio:.1f} times as much"

@@ -153,9 +153,9 @@ def test_the_header_tells_its_key() -> None:
 
 
 def test_no_failure_tells_why_and_no_key_shows_itself() -> None:
-    try:
+    with pytest.raises(DecryptionFailed) as raised:
         open_text(replace(KEY, key=os.urandom(32)), CELL, GOLDEN_TEXT)
-    except DecryptionFailed as error:
-        assert (str(error), error.__cause__) == ("a sealed value can't be opened", None)
+
+    assert (str(raised.value), raised.value.__cause__) == ("a sealed value can't be opened", None)
     assert KEY.key.hex() not in repr(KEY)
     assert "\\x" not in repr(KEY)

@@ -112,6 +112,6 @@ async def _fail(text: str) -> None:
 
 
 def _caught(work: Callable[[], object]) -> BaseException:
-    with pytest.raises(Exception, match=".") as caught:
+    with pytest.raises(Exception, match=r".") as caught:
         work()
     return caught.value

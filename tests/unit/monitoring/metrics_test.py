@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -20,7 +20,7 @@ BUCKETS = (0.001, 0.05, 1, 2.5)
 
 
 def test_a_settled_job_counts_once_with_its_kind_its_state_and_its_time() -> None:
-    counted = _difference(lambda: metrics.job_settled("test.settle", JobState.SUCCEEDED, 0.3))
+    counted = _difference(lambda: (metrics.jobs_settled("test.settle", JobState.SUCCEEDED, 1), metrics.jobs_ran("test.settle", (0.3,))))
 
     assert counted["bucatini_jobs_settled_total", "kind=test.settle,state=succeeded"] == 1
     assert counted["bucatini_job_run_seconds_count", "kind=test.settle"] == 1
@@ -32,7 +32,7 @@ def test_a_settled_job_counts_once_with_its_kind_its_state_and_its_time() -> Non
 def test_a_batch_counts_as_its_jobs_would_one_by_one() -> None:
     def one_by_one() -> None:
         for seconds in (0.1, 0.2, 7.0):
-            metrics.job_settled("test.batch", JobState.FAILED, seconds)
+            (metrics.jobs_settled("test.batch", JobState.FAILED, 1), metrics.jobs_ran("test.batch", (seconds,)))
 
     def together() -> None:
         metrics.jobs_settled("test.batch", JobState.FAILED, 3)
@@ -143,6 +143,7 @@ def test_every_series_that_an_operators_file_reads_is_served(file: str) -> None:
     assert read - served == set()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(min_value=0, max_value=10) | st.sampled_from(BUCKETS)))
 def test_a_batch_histogram_says_what_the_librarys_own_would(observations: list[float]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
@@ -161,7 +162,7 @@ def _touch_every_metric() -> None:
     metrics.jobs_submitted("test.kind")
     metrics.jobs_claimed("ai")
     metrics.picked_up("test.kind", [0.1])
-    metrics.job_settled("test.kind", JobState.DEAD, 0.1)
+    (metrics.jobs_settled("test.kind", JobState.DEAD, 1), metrics.jobs_ran("test.kind", (0.1,)))
     metrics.jobs_retried("unavailable")
     metrics.queue_seen("ai", depth=1, oldest_seconds=1)
     metrics.batch_sent(metrics.Lane.SUBMIT, 1)

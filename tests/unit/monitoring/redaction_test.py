@@ -2,8 +2,9 @@
 
 import time
 
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitoring.failures import describe_failure
@@ -94,7 +95,7 @@ def test_an_exception_among_the_fields_is_told_without_its_message() -> None:
 
 def test_a_secret_that_crosses_the_cut_of_a_long_line_is_masked_all_the_same() -> None:
     for before in range(LONGEST_TEXT - 60, LONGEST_TEXT + 20, 7):
-        assert CANARY not in mask("x" * before + f" redis://:{CANARY}@127.0.0.1:6379/0 " + "y" * 100)
+        assert CANARY[:4] not in mask("x" * before + f" redis://:{CANARY}@127.0.0.1:6379/0 " + "y" * 100)
 
 
 def test_a_line_is_bounded_however_much_is_logged() -> None:
@@ -140,10 +141,9 @@ json_like = st.recursive(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text(), json_like))
 def test_whatever_is_logged_can_be_written_as_json(fields: dict[str, object]) -> None:
-    import orjson
-
     assert isinstance(orjson.loads(orjson.dumps(_shown(fields))), dict)
 
 

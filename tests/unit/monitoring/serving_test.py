@@ -1,6 +1,7 @@
 """`/metrics` and `/healthz` of a worker or dispatcher, asked over HTTP."""
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import httpx
@@ -53,14 +54,23 @@ def test_nothing_else_is_served(url: str) -> None:
     assert httpx.post(f"{url}/metrics").status_code == 501
 
 
-def test_clients_that_say_nothing_keep_nobody_out_for_long(url: str) -> None:
+def test_clients_that_say_nothing_keep_nobody_out_for_long_and_take_few_threads(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
+    threads_before = threading.active_count()
+    threads: list[int] = []
+
+    def answers() -> bool:
+        threads.append(threading.active_count())
+        return _answers(f"{url}/healthz")
+
     silent = [socket.create_connection((host, int(port))) for _ in range(40)]
     try:
-        wait_until(lambda: _answers(f"{url}/healthz"), "the silent connections are dropped")
+        wait_until(answers, "the silent connections are dropped")
     finally:
         for connection in silent:
             connection.close()
+
+    assert max(threads) - threads_before <= 16
 
 
 def test_a_port_that_is_taken_is_told_with_what_to_do(url: str) -> None:

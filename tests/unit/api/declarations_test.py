@@ -1,0 +1,88 @@
+"""The declarations and what is made of them: routes, the document, the client's addresses."""
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from api.app import DESCRIBED, product_version
+from api.commands import TermsQuery
+from api.docs import ASSETS, pages
+from api.endpoint import all_paths
+from api.openapi import document
+from producers.client_exchange import COMMANDS
+from schemas.catalogue import COMMANDS as KINDS
+
+DOCUMENT = document(DESCRIBED, "1.2.3")
+
+
+def test_every_address_is_declared_once() -> None:
+    paths = all_paths((*DESCRIBED, *pages(DESCRIBED, product_version())))
+
+    assert len(paths) == len(set(paths))
+
+
+def test_the_client_sends_every_command_where_it_is_taken() -> None:
+    taken = {one.body: one.path for one in DESCRIBED if one.query is TermsQuery}
+
+    assert {command: spoken.path for command, spoken in COMMANDS.items()} == taken
+    assert {command.kind for command in COMMANDS} == KINDS.keys()
+
+
+def test_the_document_has_every_declared_address_and_no_other() -> None:
+    described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+
+    assert described == set(all_paths(DESCRIBED))
+
+
+def test_every_reference_in_the_document_leads_somewhere() -> None:
+    known = DOCUMENT["components"]["schemas"].keys()
+    references = set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(DOCUMENT)))
+
+    assert references
+    assert {reference.removeprefix("#/components/schemas/") for reference in references} <= known
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for operation in _operations()]
+
+    assert len(ids) == len(set(ids))
+
+
+def test_every_guarded_operation_names_its_scope_and_its_refusals() -> None:
+    guarded = [operation for operation in _operations() if operation["security"]]
+
+    assert len(guarded) == sum(len((one.path, *one.aliases)) for one in DESCRIBED if one.scope)
+    for operation in guarded:
+        assert "Needs the scope `" in operation["description"]
+        assert {"401", "403", "500", "503"} <= operation["responses"].keys()
+
+
+def test_query_parameters_have_no_null() -> None:
+    for operation in _operations():
+        for parameter in operation["parameters"]:
+            assert "null" not in json.dumps(parameter["schema"]), parameter
+            assert "$ref" not in json.dumps(parameter["schema"]), parameter
+
+
+def test_a_documents_page_is_made_of_what_the_package_has() -> None:
+    folder = files("swagger_ui_bundle") / "vendor" / "swagger-ui-4.15.5"
+
+    assert all((folder / name).is_file() for name in ASSETS)
+
+
+def test_the_document_is_written_the_same_each_time() -> None:
+    assert json.dumps(document(DESCRIBED, "1.2.3")) == json.dumps(DOCUMENT)
+
+
+@pytest.mark.parametrize("status", ["200", "202"])
+def test_a_command_answers_with_the_job(status: str) -> None:
+    responses = DOCUMENT["paths"]["/api/ai/process-document"]["post"]["responses"]
+
+    assert responses[status]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Job"}
+
+
+def _operations() -> list[dict[str, Any]]:
+    return [operation for methods in DOCUMENT["paths"].values() for operation in methods.values()]

@@ -1,0 +1,93 @@
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from uuid import UUID
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.problems import Refusal
+from api.resuming import position_from, seq_from, token_of
+from infrastructure.postgres.feed import Place, Position
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> str:
+    steps = draw(st.lists(st.integers(1, 10**6), min_size=1, max_size=6))
+    lowest, *rest = accumulate(steps)
+    highest = rest.pop() if rest else lowest
+    return f"{lowest}:{highest}:{','.join(map(str, rest))}"
+
+
+places = st.builds(
+    Place,
+    st.datetimes(datetime(1970, 1, 1), datetime(9998, 1, 1), timezones=st.just(UTC)),
+    st.uuids(),
+    st.integers(1, 2**31 - 1),
+)
+positions = st.builds(Position, snapshots()) | st.builds(Position, snapshots(), snapshots(), places)
+
+
+@given(positions)
+def test_a_place_survives_being_written_down(position: Position) -> None:
+    assert position_from(token_of(position)) == position
+
+
+@given(st.text(max_size=200) | st.binary(max_size=100).map(lambda raw: urlsafe_b64encode(raw).decode()))
+def test_what_no_stream_gave_is_refused_or_understood_but_never_an_accident(token: str) -> None:
+    try:
+        position = position_from(token)
+    except Refusal as refusal:
+        assert refusal.problem.status == 400
+    else:
+        assert token == "" or isinstance(position, Position)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        ["1:1:", "1:1:"],
+        ["0:1:"],
+        ["2:1:"],
+        ["1:5:5"],
+        ["1:5:3,2"],
+        ["1:5:0"],
+        ["1:99999999999999999999:"],
+        ["1:1:'); DROP TABLE jobs; --"],
+        [1],
+        ["1:1:", "1:1:", 10**30, "0" * 32, 1],
+        ["1:1:", "1:1:", -1, "0" * 32, 1],
+        ["1:1:", "1:1:", 1, "x" * 32, 1],
+        ["1:1:", "1:1:", 1, "0" * 32, 0],
+        ["1:1:", "1:1:", 1, "0" * 32, 2**31],
+        ["1:1:", "1:1:", 1.5, "0" * 32, 1],
+        {"seen": "1:1:"},
+    ],
+)
+def test_a_forged_place_is_refused(parts: object) -> None:
+    try:
+        token = urlsafe_b64encode(orjson.dumps(parts)).decode()
+    except TypeError:
+        token = urlsafe_b64encode(repr(parts).replace("'", '"').encode()).decode()
+    with pytest.raises(Refusal, match="Last-Event-ID"):
+        position_from(token)
+
+
+def test_a_places_time_is_exact_to_the_microsecond() -> None:
+    at = datetime(2026, 11, 22, 16, 1, 31, 999_999, tzinfo=UTC) + timedelta(days=12_345)
+    place = Place(at, UUID(int=7), 7)
+
+    read = position_from(token_of(Position("1:1:", "2:2:", place)))
+
+    assert read is not None
+    assert read.after == place
+
+
+def test_a_seq_is_digits_only() -> None:
+    assert [seq_from(given) for given in (None, "", "0", "17", "2147483647")] == [0, 0, 0, 17, 2147483647]
+    for forged in ("-1", "+1", "1.0", "٣", " 1", "2147483648", "1" * 5_000):
+        with pytest.raises(Refusal):
+            seq_from(forged)

@@ -1,0 +1,140 @@
+"""What one reader is offered, takes and is told."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.events import next_frames
+from api.frames import Announced
+from api.subscribers import MOST_WAITING, Behind, Ended, JobEvents, Subscriber, TypedEvents
+from events.envelope import CloudEvent
+from infrastructure.postgres.feed import EventRow, Place, Position
+
+JOB = uuid4()
+AT = datetime(2026, 11, 22, 16, 1, 31, 5, tzinfo=UTC)
+
+
+def _announced(seq: int, kind: str = "job.retrying", data: str | None = None) -> Announced:
+    row = EventRow(uuid4(), JOB, seq, kind, AT, data)
+    return Announced.stored(row, Position("1:1:", "2:2:", Place(AT, JOB, seq)))
+
+
+def _live() -> Announced:
+    return Announced.live(JOB, "job.progressed", b'{"live":true}')
+
+
+def _subscriber() -> Subscriber:
+    subscriber = Subscriber(uuid4(), JobEvents(JOB))
+    subscriber.go_live("1:1:")
+    return subscriber
+
+
+def test_an_event_is_written_as_its_model_writes_it() -> None:
+    frame = _announced(3, "ai.document_processed", '{"title": "a\u2028b\u0085c"}').for_job()
+    identity, data, empty, _ = frame.decode().split("\n")
+
+    assert (identity, empty) == ("id: 3", "")
+    assert len(data.splitlines()) == 1
+    event = CloudEvent.model_validate_json(data.removeprefix("data: "))
+    assert event == CloudEvent(
+        id=f"{JOB}:3",
+        source=f"/api/jobs/{JOB}",
+        type="ai.document_processed",
+        subject=str(JOB),
+        time=AT,
+        data={"title": "a\u2028b\u0085c"},
+    )
+    assert orjson.loads(event.model_dump_json(exclude_none=True)) == orjson.loads(data.removeprefix("data: "))
+
+
+def test_a_live_event_has_no_id() -> None:
+    assert _live().for_job() == _live().for_tenant() == b'data: {"live":true}\n\n'
+
+
+def test_a_reader_takes_what_it_was_offered_in_order() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        offered = tuple(_announced(seq) for seq in range(1, 4))
+        for one in offered:
+            subscriber.offer(one)
+
+        assert await subscriber.take(1) == offered
+        assert await subscriber.take(0.01) == ()
+
+    asyncio.run(read())
+
+
+def test_a_reader_who_sleeps_is_woken_by_an_offer() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        taking = asyncio.create_task(subscriber.take(30))
+        await asyncio.sleep(0)
+        subscriber.offer(one := _announced(1))
+
+        assert await asyncio.wait_for(taking, 1) == (one,)
+
+    asyncio.run(read())
+
+
+def test_a_reader_who_is_too_slow_holds_nothing_and_hears_that_it_is_behind() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        for seq in range(MOST_WAITING + 10):
+            subscriber.offer(_announced(seq))
+
+        assert await subscriber.take(1) == Behind()
+        assert not subscriber.live
+        subscriber.go_live("2:2:")
+        assert await subscriber.take(0.01) == ()
+
+    asyncio.run(read())
+
+
+def test_an_ended_reader_leaves_wherever_it_is() -> None:
+    async def read() -> None:
+        taking, joining = _subscriber(), Subscriber(uuid4(), JobEvents(JOB))
+        tasks = (asyncio.create_task(taking.take(30)), asyncio.create_task(joining.joined()))
+        await asyncio.sleep(0)
+        taking.end()
+        joining.end()
+
+        assert await asyncio.wait_for(asyncio.gather(*tasks), 1) == [Ended(), None]
+
+    asyncio.run(read())
+
+
+@given(st.lists(st.integers(1, 12), max_size=12), st.integers(0, 6))
+def test_a_jobs_frames_are_the_next_ones_without_gap_or_repeat(seqs: list[int], told: int) -> None:
+    frames, last, whole = next_frames(tuple(_announced(seq) for seq in seqs), told)
+
+    assert [int(frame.split(b"\n")[0].removeprefix(b"id: ")) for frame in frames] == list(range(told + 1, last + 1))
+    if whole:
+        assert all(seq <= last for seq in seqs)
+
+
+def test_an_ending_sends_the_reader_to_what_is_stored() -> None:
+    taken = (_live(), _announced(4), _announced(5, "job.dead"), _announced(6, "job.replayed"))
+    frames, last, whole = next_frames(taken, 3)
+
+    assert (len(frames), last, whole) == (3, 5, False)
+
+
+def test_types_match_like_file_names() -> None:
+    matches = {
+        pattern: [
+            kind for kind in ("job.failed", "job.succeeded", "search.indexed") if TypedEvents(pattern).match(kind)
+        ]
+        for pattern in ("*", "job.*", "job.faile?", "*.indexed", "job")
+    }
+
+    assert matches == {
+        "*": ["job.failed", "job.succeeded", "search.indexed"],
+        "job.*": ["job.failed", "job.succeeded"],
+        "job.faile?": ["job.failed"],
+        "*.indexed": ["search.indexed"],
+        "job": [],
+    }

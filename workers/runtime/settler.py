@@ -1,0 +1,103 @@
+"""Stores how runs ended, many at a time, and sees to what follows from it."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+from infrastructure.batching import Batcher
+from infrastructure.celery.message import Ring
+from infrastructure.ports import Unavailable, Unstorable
+from infrastructure.postgres import settling
+from infrastructure.postgres.connections import Line
+from infrastructure.postgres.settling import Settled, Settlement
+from monitoring import metrics
+from schemas.jobs import JobState
+from schemas.problems import Problem
+from workers.runtime.attempt import Attempt
+from workers.runtime.heartbeat import Heartbeat
+from workers.runtime.insisting import insist
+from workers.runtime.messenger import Messenger
+from workers.runtime.outcomes import unstorable
+
+logger = logging.getLogger(__name__)
+
+
+class Settler:
+    """Takes settlements as runs end; tells the consumer of each when it is stored, and whether it took effect."""
+
+    def __init__(
+        self,
+        *,
+        settle_line: Line,
+        aside_line: Line,
+        messenger: Messenger,
+        heartbeat: Heartbeat,
+        running: Mapping[UUID, Attempt],
+        on_settled: Callable[[Settlement, bool], None],
+        ring_again_seconds: float,
+    ) -> None:
+        self._settle_line, self._aside_line = settle_line, aside_line
+        self._messenger = messenger
+        self._heartbeat = heartbeat
+        self._running = running
+        self._on_settled = on_settled
+        self._ring_again_seconds = ring_again_seconds
+        self._batcher: Batcher[Settlement, None] = Batcher(self._settle, "settle")
+
+    def hand_in(self, settlement: Settlement) -> None:
+        self._batcher.hand_in(settlement)
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
+        settled = await self._store(settlements)
+        effective = {one.job_id for one in settled}
+        self._count(settlements, effective)
+        for one in settlements:
+            self._on_settled(one, one.job_id in effective)
+        self._messenger.tell({one.tenant_id for one in settled})
+        if late := [one.job_id for one in settlements if one.job_id not in effective]:
+            self._messenger.start(self._record_discarded(late))
+        if parents := [one.parent_id for one in settled if one.parent_id is not None]:
+            self._messenger.start(self._resume_parents(parents))
+        return [None] * len(settlements)
+
+    async def _store(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        try:
+            return await insist(
+                self._settle_line,
+                lambda line: settling.settle(line, settlements, ring_again_seconds=self._ring_again_seconds),
+            )
+        except Unstorable:
+            # One result among them is at fault: alone it fails its own job, and the others' are kept.
+            if len(settlements) == 1:
+                return await self._store([unstorable(settlements[0])])
+            middle = len(settlements) // 2
+            return [*await self._store(settlements[:middle]), *await self._store(settlements[middle:])]
+
+    def _count(self, settlements: Sequence[Settlement], effective: set[UUID]) -> None:
+        now = time.monotonic()
+        runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
+        for one in settlements:
+            if one.job_id in effective and (attempt := self._running.get(one.job_id)) is not None:
+                runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
+                if one.problem is not None and one.due is not None:
+                    metrics.jobs_retried(Problem.model_validate_json(one.problem).name)
+        for (kind, state), seconds in runs.items():
+            metrics.jobs_settled(kind, state, len(seconds))
+            metrics.jobs_ran(kind, seconds)
+        metrics.settles_discarded(len(settlements) - len(effective))
+        metrics.batch_sent(metrics.Lane.SETTLE, len(settlements))
+
+    async def _record_discarded(self, job_ids: list[UUID]) -> None:
+        worker_id = self._heartbeat.worker_id
+        logger.warning("%d outcomes came too late and had no effect", len(job_ids))
+        with suppress(Unavailable):
+            await self._aside_line.run(lambda line: settling.record_discarded(line, job_ids, worker_id))
+
+    async def _resume_parents(self, parents: list[UUID]) -> None:
+        with suppress(Unavailable):
+            resumed = await self._aside_line.run(lambda line: settling.resume_parents(line, parents))
+            self._messenger.tell({row[1] for row in resumed})
+            self._messenger.ring(Ring(*row) for row in resumed)
