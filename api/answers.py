@@ -13,6 +13,7 @@ Header = tuple[bytes, bytes]
 
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
+CACHE = b"cache-control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Media:
 
 
 def json_answer(status: int, model: Model, *headers: Header) -> Answer:
-    return Answer(status, model.model_dump_json().encode(), headers=headers)
+    """The model as JSON, which no cache keeps unless a header says otherwise."""
+    kept = () if any(name == CACHE for name, _ in headers) else ((CACHE, b"no-store"),)
+    return Answer(status, model.model_dump_json().encode(), headers=kept + headers)
 
 
 def problem_answer(problem: Problem, headers: tuple[Header, ...] = ()) -> Answer:

@@ -57,7 +57,7 @@ async def create_key(call: Call[NewApiKey, Empty]) -> Answer:
     record = await call.ingress.lines.run(call.tenant_id, add)
     if record is None:
         raise problems.too_many_keys(MOST_KEYS)
-    return json_answer(201, ApiKeyOnce(**_told(record), key=key.key), (b"cache-control", b"no-store"))
+    return json_answer(201, ApiKeyOnce(**_told(record), key=key.key))
 
 
 async def revoke_key(call: Call[Empty, Empty]) -> Answer:

@@ -25,7 +25,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
     "prefer": {
         "name": "Prefer",
         "description": "`wait=N` (RFC 7240): answer when the job has ended, or after N seconds (60 at most).",
-        "schema": {"type": "string", "examples": ["wait=10"]},
+        "schema": {"type": "string", "examples": ["wait=1"]},
     },
     "if-none-match": {
         "name": "If-None-Match",
@@ -43,7 +43,7 @@ _EVERYWHERE = [
         "name": "X-Correlation-ID",
         "in": "header",
         "description": "Yours for finding this request in logs; made if it isn't a UUID. Returned.",
-        "schema": {"type": "string", "format": "uuid"},
+        "schema": {"type": "string", "examples": ["0f8fad5b-d9cb-469f-a165-70867728950e"]},
     },
     {
         "name": "traceparent",

@@ -1,113 +1,165 @@
 """Which phrases stand out in this text?
 
-YAKE scores them by the text's own statistics: how often, how early, how widely and in how varied a company a word
-occurs. It is given whole words only, one sentence to a line, so that no pattern of its own sees the raw text. Its
-`DataCore` is used and not its `KeywordExtractor`, which on an error logs the beginning of the text and finds nothing.
+A phrase is a run of words between stop words and punctuation. Its score is the C-value of Frantzi, Ananiadou and Mima,
+"Automatic recognition of multi-word terms", International Journal on Digital Libraries 3 (2000): longer is better, and
+so is more frequent, not counting where it is only a part of a longer phrase. Two things are changed. The count is
+taken by its logarithm and the length by one more than its, so that single words compete without drowning the rest; and
+the whole is weighed by how much its words stand out, see `word_weights`.
 """
 
+import math
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from statistics import geometric_mean
+from typing import NamedTuple
 
 from events.ai import KeyPhrase
 from infrastructure.offline import lists
-from infrastructure.offline.amounts import CURRENCY_CODES
-from infrastructure.offline.months import MONTHS
 from infrastructure.offline.sentences import Sentence
-from infrastructure.offline.words import stopwords, words_in
+from infrastructure.offline.word_weights import READ_WORDS, Word, read_words, stem, weights
 
-READ_WORDS = 6_000
-LONGEST_WORD_CHARACTERS = 40
-LONGEST_PHRASE_WORDS = 3
+LONGEST_PHRASE_WORDS = 4
 MOST_PHRASES = 15
-MOST_LOOKED_AT = 400
 
 
 def phrases_of(text: str, sentences: tuple[Sentence, ...], language: str) -> tuple[KeyPhrase, ...]:
-    """Up to 15 phrases of one to three words, best first, each with its first place in the text.
-
-    YAKE favours rare words, so phrases that the text repeats come first, then names, then others that occur once.
-    """
-    # Imported here, in the child process that uses it: the worker itself needs neither it nor networkx.
-    from yake import DataCore  # type: ignore[import-untyped]  # It ships no types.
-
-    core = DataCore(
-        # Without a stop, or after what might be an abbreviation, two lines would be taken for one sentence.
-        text="!\n\n".join(_clean(sentences)),
-        stopword_set=set(stopwords(language) | _NEVER_AT_AN_EDGE),
-        config={"windows_size": 1, "n": LONGEST_PHRASE_WORDS},
-    )
-    core.build_single_terms_features()
-    core.build_mult_terms_features()
-    candidates = [
-        _Candidate(_rank(c), max(float(c.h), 1e-12), str(c.kw)) for c in core.candidates.values() if c.is_valid()
-    ]
-    return tuple(_distinct(text, sorted(candidates)[:MOST_LOOKED_AT]))
+    """Up to 15 phrases of one to four words, best first, each with its first place in the text."""
+    words = read_words(sentences, language)
+    candidates = _candidates(words)
+    ranked = _ranked(candidates, weights(words, len(sentences)), _nouns(words))
+    read_to = words[-1].end if len(words) == READ_WORDS else len(text)
+    return tuple(_key_phrase(text, candidates[stems], read_to, rank) for rank, stems in enumerate(_distinct(ranked)))
 
 
-_NEVER_AT_AN_EDGE = frozenset(MONTHS) | frozenset(code.lower() for code in CURRENCY_CODES)
-_MEASURES = lists.words("measures")
+_Stems = tuple[str, ...]
+"""What a phrase's forms have in common: "credit union" and "credit unions" are one candidate."""
 
 
-class _Candidate(NamedTuple):
-    rank: int
-    score: float
-    """Lower is better."""
-    phrase: str
+class _Place(NamedTuple):
+    first: Word
+    last: Word
 
 
-def _rank(candidate: Any) -> int:
-    if candidate.tf > 1:
-        return 0
-    return 1 if all(word[:1].isupper() for word in candidate.kw.split()) else 2
+def _candidates(words: tuple[Word, ...]) -> Mapping[_Stems, list[_Place]]:
+    """Every run of up to four words that no stop word and no punctuation interrupts, and where it stands."""
+    found: dict[_Stems, list[_Place]] = {}
+    for index, first in enumerate(words):
+        if first.common:
+            continue
+        stems = [first.stem]
+        found.setdefault((first.stem,), []).append(_Place(first, first))
+        for word in words[index + 1 : index + 2 * LONGEST_PHRASE_WORDS]:
+            if not word.follows or (word.common and not word.joining) or len(stems) == LONGEST_PHRASE_WORDS:
+                break
+            stems.append(word.stem)
+            if not word.common:
+                found.setdefault(tuple(stems), []).append(_Place(first, word))
+    return found
 
 
-def _clean(sentences: tuple[Sentence, ...]) -> Iterator[str]:
-    """Each sentence's words, punctuation kept as the commas that no phrase reaches across."""
-    read = 0
-    for sentence in sentences:
-        parts: list[str] = []
-        end = 0
-        for match in words_in(sentence.text):
-            between = sentence.text[end : match.start()].strip()
-            end = match.end()
-            if read >= READ_WORDS or len(match.group()) > LONGEST_WORD_CHARACTERS:
-                continue
-            if parts and between:
-                parts.append(",")
-            parts.append(match.group())
-            read += 1
-        if parts:
-            yield " ".join(parts).capitalize() if sentence.text.isupper() else " ".join(parts)
+class _Nouns(NamedTuple):
+    """The stems that are, at least once, what their names say."""
+
+    any: frozenset[str]
+    """A noun, or what describes one."""
+    alone: frozenset[str]
+    """A noun without another word of meaning beside it: "Financial" of "Chief Financial Officer" never is."""
 
 
-def _distinct(text: str, candidates: list[_Candidate]) -> Iterator[KeyPhrase]:
-    """Without those whose words are all in a better one, or that say a better one and more."""
+def _nouns(words: tuple[Word, ...]) -> _Nouns:
+    """By what can be seen: a capital within a sentence, or a word before it that announces a noun."""
+    inside = Counter(word.stem for word in words if not word.opens)
+    capitals = Counter(word.stem for word in words if not word.opens and word.capital)
+    named = {stem for stem, count in capitals.items() if 2 * count >= inside[stem]}
+    nouns, alone = set(named), set()
+    for index, word in enumerate(words):
+        before = words[index - 1] if word.follows else None
+        after = words[index + 1] if index + 1 < len(words) and words[index + 1].follows else None
+        noun = word.stem in named or (before is not None and before.announces)
+        if noun:
+            nouns.add(word.stem)
+            if (before is None or before.common) and (after is None or after.common):
+                alone.add(word.stem)
+    return _Nouns(frozenset(nouns), frozenset(alone))
+
+
+def _ranked(candidates: Mapping[_Stems, list[_Place]], weights: Mapping[str, float], nouns: _Nouns) -> list[_Stems]:
+    """Best first; of equals, the one that comes first in the alphabet."""
+    inside = _occurrences_inside_longer(candidates)
+    scored: list[tuple[float, _Stems]] = []
+    for stems, places in candidates.items():
+        count = len(places) - inside[stems]
+        if count and not _MEASURES.issuperset(stems):
+            length = 1 + math.log2(len(stems))
+            stand_out = math.sqrt(geometric_mean(weights[stem] for stem in stems))
+            scored.append((-math.log1p(count) * length * stand_out * _doubt(stems, len(places), nouns), stems))
+    return [stems for _, stems in sorted(scored)]
+
+
+def _occurrences_inside_longer(candidates: Mapping[_Stems, list[_Place]]) -> Mapping[_Stems, int]:
+    """How often each is a part of that repeated phrase which it is most often a part of."""
+    inside: Counter[_Stems] = Counter()
+    for stems, places in candidates.items():
+        if len(places) > 1:
+            for begin in range(len(stems)):
+                for end in range(begin + 1, len(stems) + 1):
+                    if end - begin < len(stems):
+                        part = stems[begin:end]
+                        inside[part] = max(inside[part], len(places))
+    return inside
+
+
+_MEASURES = frozenset(stem(word) for word in lists.words("measures"))
+_ROLES = frozenset(stem(word) for word in lists.words("roles"))
+_DOUBT = 0.3
+_SHORTEST_SINGLE = 3
+
+
+def _doubt(stems: _Stems, count: int, nouns: _Nouns) -> float:
+    """Less than one for what occurs once, may be no noun, or is what a party is called in any such document."""
+    if len(stems) == 1:
+        doubts = (count == 1, stems[0] not in nouns.alone, stems[0] in _ROLES, len(stems[0]) < _SHORTEST_SINGLE)
+    else:
+        doubts = (count == 1, stems[0] not in nouns.any, stems[-1] not in nouns.any)
+    return float(_DOUBT ** sum(doubts))
+
+
+def _distinct(ranked: list[_Stems]) -> Iterator[_Stems]:
+    """Without those that say a better one and more, or less, or mostly the same."""
     taken: list[frozenset[str]] = []
-    for candidate in candidates:
-        words = frozenset(_stem(word) for word in candidate.phrase.casefold().split())
-        if words <= _MEASURES or any(words <= other or other <= words for other in taken):
-            continue
-        places = _places(text, candidate.phrase)
-        if not places:
-            continue
-        taken.append(words)
-        # A heading in capitals shows a phrase less well than the sentence after it.
-        shown = next((place for place in places if not place.group().isupper()), places[0])
-        yield KeyPhrase(
-            text=shown.group(),
-            offset=shown.start(),
-            relevance=round(1.0 - (len(taken) - 1) / MOST_PHRASES, 2),
-            occurrences=len(places),
-        )
+    for stems in ranked:
+        words = frozenset(stems)
+        if all(2 * len(words & other) < min(len(words), len(other)) + 1 for other in taken):
+            taken.append(words)
+            yield stems
         if len(taken) == MOST_PHRASES:
             return
 
 
-def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") else word
+def _key_phrase(text: str, places: list[_Place], read_to: int, rank: int) -> KeyPhrase:
+    written = [text[place.first.start : place.last.end] for place in places]
+    forms = {_in_one_line(form): form for form in written}
+    usual, _ = Counter(map(_in_one_line, written)).most_common(1)[0]
+    # A heading in capitals shows a phrase less well than the sentence after it, and a broken line less well than a whole.
+    shown = min(written, key=lambda form: (_in_one_line(form) != usual, form.isupper(), "\n" in form))
+    return KeyPhrase(
+        text=shown,
+        offset=places[written.index(shown)].first.start,
+        relevance=round(1.0 - rank / MOST_PHRASES, 2),
+        occurrences=len(places) + sum(1 for _ in _written_as(forms.values()).finditer(text, read_to)),
+    )
 
 
-def _places(text: str, phrase: str) -> list[re.Match[str]]:
-    words = r"[ \u00a0\n]{1,2}".join(re.escape(word) for word in phrase.split())
-    return list(re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE))
+def _in_one_line(written: str) -> str:
+    return " ".join(written.lower().split())
+
+
+def _written_as(forms: Iterable[str]) -> re.Pattern[str]:
+    """Any of the forms, in any case and over a line's end, but not within a longer word or a hyphenated one."""
+    letter = r"[^\W\d_]"
+    words = "|".join(_GAP.join(re.escape(word) for word in form.split()) for form in forms)
+    return re.compile(rf"(?<!{letter})(?<!{letter}[‑-])(?:{words})(?!{letter}|[‑-]{letter})", re.IGNORECASE)
+
+
+_GAP = r"(?:[ \u00a0]|[ ]?\r?\n[ ]{0,12})"

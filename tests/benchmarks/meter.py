@@ -51,7 +51,7 @@ def busy_seconds() -> float:
     """Of all cores together since the machine started."""
     times = psutil.cpu_times()._asdict()
     # Linux counts the time of guests within that of users.
-    return sum(spent for name, spent in times.items() if name not in {"idle", "iowait", "guest", "guest_nice"})
+    return float(sum(spent for name, spent in times.items() if name not in {"idle", "iowait", "guest", "guest_nice"}))
 
 
 def await_quiet(most_cores: float, *, within_seconds: float) -> None:

@@ -55,7 +55,7 @@ def _variety() -> tuple[type[Nothing], ...]:
 
 
 NOTHINGS: tuple[type[Nothing], ...] = (Nothing, *_variety())
-KINDS = [command.kind for command in (*NOTHINGS, FailsFirst, Lasts)]
+COMMANDS: tuple[type[Command], ...] = (*NOTHINGS, FailsFirst, Lasts)
 
 
 @asynccontextmanager
@@ -123,7 +123,7 @@ def _submits(submitter: Submitter) -> Callable[..., Awaitable[object]]:
 
 def work(settings: Settings) -> None:
     configure(settings.log_level, settings.log_format, process="worker")
-    serve(settings, Queue.AI, handlers, KINDS)
+    serve(settings, Queue.AI, handlers, [command.kind for command in COMMANDS])
 
 
 def main() -> None:

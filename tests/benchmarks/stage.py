@@ -85,7 +85,7 @@ class Show:
         def met() -> bool:
             for name, running in self.running.items():
                 if running.exit_code is not None:
-                    raise AssertionError(running.told(f"{self.system.name}: {name} ended ({running.ending()})"))
+                    raise AssertionError(running.told(f"{self.system.name}: {name} ended by itself"))
             return condition()
 
         try:
@@ -145,8 +145,8 @@ class Stage:
 
     @property
     def pids(self) -> dict[str, int]:
-        assert self._postgres.pid is not None and self._redis_process.pid is not None, "the servers run"
-        return {"PostgreSQL": self._postgres.pid, "Redis": self._redis_process.pid}
+        running = {"PostgreSQL": self._postgres.pid, "Redis": self._redis_process.pid}
+        return {name: pid for name, pid in running.items() if pid is not None}
 
     @property
     def redis_url(self) -> str:
@@ -180,7 +180,7 @@ class Stage:
     def address(self, database: str) -> str:
         return f"{self._postgres.url.rpartition('/')[0]}/{database}"
 
-    def execute(self, statement: sql.Composable) -> None:
+    def execute(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self._postgres.url, autocommit=True) as connection:
             connection.execute(statement)
 

@@ -31,7 +31,9 @@ def test_a_job_behind_another_tenants_backlog_starts_within_a_second(system: Sys
     assert system.states()["queued"] > BACKLOG // 2
 
 
-def test_redis_holds_little_of_a_large_backlog_and_all_of_it_is_done(system: System, redis_process: RedisServer) -> None:
+def test_redis_holds_little_of_a_large_backlog_and_all_of_it_is_done(
+    system: System, redis_process: RedisServer
+) -> None:
     system.dispatcher()
     system.submit(*[Nothing() for _ in range(6_000)])
     with redis.Redis.from_url(redis_process.url) as client:

@@ -13,6 +13,8 @@ import psutil
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from infrastructure.local_stack.postgres import PostgresServer, postgres_server
 from infrastructure.local_stack.processes import PartFailed
@@ -168,7 +170,10 @@ def test_redis_refuses_instead_of_forgetting_and_lets_nobody_in_without_the_pass
     with redis_server(tmp_path) as server:
         with redis.Redis.from_url(server.url) as client:
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        with redis.Redis(port=server.port, retry=None) as stranger, pytest.raises(redis.AuthenticationError):
+        with (
+            redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as stranger,
+            pytest.raises(redis.AuthenticationError),
+        ):
             stranger.ping()
         assert server.pid is not None
         assert (tmp_path / "password").read_text() not in " ".join(psutil.Process(server.pid).cmdline())

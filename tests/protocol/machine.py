@@ -6,7 +6,6 @@ sound. Time is moved by moving the columns that hold times.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -21,55 +20,22 @@ from hypothesis.stateful import (
     rule,
 )
 
-from events.envelope import DomainEvent
 from infrastructure.postgres import cancelling, claiming, settling, submission, sweeping, workers
 from infrastructure.postgres.claiming import Claimed
 from infrastructure.postgres.settling import Settlement
-from schemas.commands import Command, Queue
-from schemas.jobs import JobState, Trigger
+from schemas.jobs import JobState
 from schemas.problems import Problem
 from tests.protocol import rows
 from tests.protocol.database import TENANT, Database, new_job
+from tests.protocol.endings import OUTCOMES, TRIGGERS, settlement
 from tests.protocol.rows import Row, illegal_step, wrong_with
-from workers.runtime.handler import AwaitChildren
-from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, released, settlement_of
-from workers.runtime.retry import Failure
+from workers.runtime.outcomes import Outcome, released
 
 RING_AGAIN_SECONDS = 5.0
 LEASE_SECONDS = 15.0
 MOST_WORKERS = 3
 A_STRANGER = UUID(int=99)
 POISON = Problem.of("poison", "It kills", 500).model_dump_json()
-TRIGGERS: dict[JobState, Trigger] = {
-    JobState.SUCCEEDED: Trigger.SUCCEED,
-    JobState.RETRYING: Trigger.RETRY,
-    JobState.FAILED: Trigger.FAIL,
-    JobState.DEAD: Trigger.BURY,
-    JobState.CANCELLED: Trigger.CANCEL,
-    JobState.QUEUED: Trigger.RELEASE,
-    JobState.WAITING: Trigger.AWAIT,
-}
-
-
-class Errand(Command):
-    kind: ClassVar[str] = "probe.errand"
-    queue: ClassVar[Queue] = Queue.AI
-
-
-class Ran(DomainEvent):
-    type: ClassVar[str] = "probe.ran"
-
-
-PROBLEM = Problem.of("broke", "It broke", 500)
-OUTCOMES: tuple[Outcome, ...] = (
-    Done(Ran()),
-    Done(None),
-    Broke(Failure(PROBLEM, retryable=True, retry_after_seconds=3_000.0)),
-    Broke(Failure(PROBLEM, retryable=False)),
-    Waits(AwaitChildren((Errand(), Errand()))),
-    Stopped(Stop.DRAINING),
-    Stopped(Stop.REVOKED),
-)
 
 
 class ProtocolMachine(RuleBasedStateMachine):
@@ -101,11 +67,11 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @initialize(target=submitted)
     def the_first_jobs(self) -> object:
-        return multiple(*self._submit(4, None))
+        return multiple(*self._submit(3, None), *self._submit(1, _in_an_hour()))
 
     @rule(target=submitted, count=st.integers(1, 3), later=st.booleans())
     def submit(self, count: int, later: bool) -> object:
-        return multiple(*self._submit(count, datetime.now(UTC) + timedelta(hours=1) if later else None))
+        return multiple(*self._submit(count, _in_an_hour() if later else None))
 
     # Claiming
 
@@ -119,6 +85,15 @@ class ProtocolMachine(RuleBasedStateMachine):
         # Doorbells are redelivered and come late, so a job may be claimed whatever its state, and named twice.
         ids = list(self.expected)[-newest:]
         return multiple(*self._claim(worker, ids + ids[:1]))
+
+    @rule(target=runs, newest=st.integers(1, 3))
+    def a_worker_is_given_up_and_another_has_its_jobs(self, newest: int) -> object:
+        ids = list(self.expected)[-newest:]
+        first = self._register()
+        late = self._claim(first, ids)
+        self.a_worker_leaves(first)
+        self.reap()
+        return multiple(*late, *self._claim(self._register(), ids))
 
     @rule(worker=processes, newest=st.integers(1, 3))
     def claim_and_never_hear_of_it(self, worker: UUID, newest: int) -> None:
@@ -144,23 +119,23 @@ class ProtocolMachine(RuleBasedStateMachine):
     def settle(self, run: Claimed, outcome: Outcome) -> None:
         note = (run.id, run.token, '{"fraction": 0.5}')
         self.database.do(lambda line: claiming.note_progress(line, [note]))
-        self._settle([_settlement(run, outcome)])
+        self._settle([settlement(run, outcome)])
 
     @rule(run=consumes(runs), outcome=st.sampled_from(OUTCOMES))
     def settle_twice_because_the_answer_was_lost(self, run: Claimed, outcome: Outcome) -> None:
-        settlement = _settlement(run, outcome)
-        self._settle([settlement])
-        self._settle([settlement])
+        ended = settlement(run, outcome)
+        self._settle([ended])
+        self._settle([ended])
 
     @rule(ended=st.lists(st.tuples(runs, st.sampled_from(OUTCOMES)), max_size=5, unique_by=lambda pair: pair[0].token))
     def settle_many_at_once(self, ended: list[tuple[Claimed, Outcome]]) -> None:
-        self._settle([_settlement(run, outcome) for run, outcome in ended])
+        self._settle([settlement(run, outcome) for run, outcome in ended])
 
     @rule(run=runs, outcome=st.sampled_from(OUTCOMES))
     def settle_a_late_run_beside_the_one_that_holds_the_lease(self, run: Claimed, outcome: Outcome) -> None:
         token = self.expected[run.id].token
         if isinstance(token, UUID) and token != run.token:
-            self._settle([_settlement(run, outcome), released(run.id, token)])
+            self._settle([settlement(run, outcome), released(run.id, token)])
 
     @rule(job_id=submitted, worker=processes)
     def note_that_an_outcome_was_discarded(self, job_id: UUID, worker: UUID) -> None:
@@ -300,10 +275,10 @@ class ProtocolMachine(RuleBasedStateMachine):
                 if one.due is not None and one.due > datetime.now(UTC):
                     self.not_yet.add(one.job_id)
 
-    def _bring_children(self, settlement: Settlement) -> None:
-        for child in settlement.children:
+    def _bring_children(self, ended: Settlement) -> None:
+        for child in ended.children:
             self.expected[child.id] = rows.stored()
-            self.parents[child.id] = settlement.job_id
+            self.parents[child.id] = ended.job_id
 
     def _step(self, job_id: UUID, after: Row) -> None:
         wrong = illegal_step(self.expected[job_id], after)
@@ -319,7 +294,5 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.expected |= {job_id: rows.resumed(self.expected[job_id]) for job_id in ids}
 
 
-def _settlement(run: Claimed, outcome: Outcome) -> Settlement:
-    settlement = settlement_of(run, outcome, dice=lambda: 0.5)
-    assert settlement is not None
-    return settlement
+def _in_an_hour() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)

@@ -1,4 +1,5 @@
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
@@ -12,6 +13,8 @@ from api.problems import Refusal
 from api.resuming import position_from, seq_from, token_of
 from infrastructure.postgres.feed import Place, Position
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> str:
@@ -23,7 +26,7 @@ def snapshots(draw: st.DrawFn) -> str:
 
 places = st.builds(
     Place,
-    st.datetimes(datetime(1970, 1, 1), datetime(9998, 1, 1), timezones=st.just(UTC)),
+    st.integers(0, 250_000_000_000_000_000).map(lambda since: EPOCH + timedelta(microseconds=since)),
     st.uuids(),
     st.integers(1, 2**31 - 1),
 )
@@ -37,12 +40,8 @@ def test_a_place_survives_being_written_down(position: Position) -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=100).map(lambda raw: urlsafe_b64encode(raw).decode()))
 def test_what_no_stream_gave_is_refused_or_understood_but_never_an_accident(token: str) -> None:
-    try:
-        position = position_from(token)
-    except Refusal as refusal:
-        assert refusal.problem.status == 400
-    else:
-        assert token == "" or isinstance(position, Position)
+    with suppress(Refusal):
+        assert token == "" or isinstance(position_from(token), Position)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,9 @@ def test_an_ended_reader_leaves_wherever_it_is() -> None:
         taking.end()
         joining.end()
 
-        assert await asyncio.wait_for(asyncio.gather(*tasks), 1) == [Ended(), None]
+        async with asyncio.timeout(1):
+            assert await tasks[0] == Ended()
+            assert await tasks[1] is None
 
     asyncio.run(read())
 

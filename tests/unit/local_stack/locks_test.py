@@ -1,13 +1,20 @@
 """The locks that every environment is made from."""
 
+import ast
 import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from infrastructure.local_stack.environment import CHECKOUT, DEVELOPMENT, RUNTIME, pinned
 
 LOCKS = [RUNTIME, DEVELOPMENT]
+PRODUCT = {"api", "events", "infrastructure", "monitoring", "producers", "schemas", "workers"}
 ENTRY = re.compile(r"^([a-z0-9._-]+)==(\S+)([^\\\n]*)((?:\\\n    --hash=\S+ ?)+)", re.MULTILINE)
 
 
@@ -53,13 +60,37 @@ def test_a_package_that_is_not_locked_is_not_installed() -> None:
 
 
 def test_the_project_says_what_the_lock_was_made_from() -> None:
-    project = (CHECKOUT / "pyproject.toml").read_text()
-    wanted = re.search(r"^dependencies = \[(.*?)^\]", project, re.MULTILINE | re.DOTALL)
-    assert wanted is not None
-    names = {name.lower() for name in re.findall(r'"([A-Za-z0-9._-]+)', wanted.group(1))}
-
-    assert names <= {name for name, *_ in _entries(RUNTIME)}
+    assert _asked_for() <= {name for name, *_ in _entries(RUNTIME)}
 
 
 def test_the_checkout_is_the_folder_with_the_makefile() -> None:
     assert Path(CHECKOUT / "Makefile").exists()
+
+
+def test_every_library_that_the_product_imports_is_asked_for_by_name() -> None:
+    asked_for = _asked_for()
+    providers = packages_distributions()
+
+    imported = {name for name in _imported() if name not in sys.stdlib_module_names and name not in PRODUCT}
+
+    assert imported >= {"celery", "psycopg"}
+    assert {name for name in imported if not asked_for & _normal(providers.get(name, []))} == set()
+
+
+def _asked_for() -> set[str]:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    return _normal(Requirement(line).name for line in project["dependencies"])
+
+
+def _imported() -> Iterator[str]:
+    for folder in PRODUCT:
+        for file in (CHECKOUT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Import):
+                    yield from (alias.name.partition(".")[0] for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    yield node.module.partition(".")[0]
+
+
+def _normal(names: Iterable[str]) -> set[str]:
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}

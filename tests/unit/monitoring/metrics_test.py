@@ -20,7 +20,7 @@ BUCKETS = (0.001, 0.05, 1, 2.5)
 
 
 def test_a_settled_job_counts_once_with_its_kind_its_state_and_its_time() -> None:
-    counted = _difference(lambda: (metrics.jobs_settled("test.settle", JobState.SUCCEEDED, 1), metrics.jobs_ran("test.settle", (0.3,))))
+    counted = _difference(lambda: _settle("test.settle", JobState.SUCCEEDED, 0.3))
 
     assert counted["bucatini_jobs_settled_total", "kind=test.settle,state=succeeded"] == 1
     assert counted["bucatini_job_run_seconds_count", "kind=test.settle"] == 1
@@ -32,7 +32,7 @@ def test_a_settled_job_counts_once_with_its_kind_its_state_and_its_time() -> Non
 def test_a_batch_counts_as_its_jobs_would_one_by_one() -> None:
     def one_by_one() -> None:
         for seconds in (0.1, 0.2, 7.0):
-            (metrics.jobs_settled("test.batch", JobState.FAILED, 1), metrics.jobs_ran("test.batch", (seconds,)))
+            _settle("test.batch", JobState.FAILED, seconds)
 
     def together() -> None:
         metrics.jobs_settled("test.batch", JobState.FAILED, 3)
@@ -162,7 +162,7 @@ def _touch_every_metric() -> None:
     metrics.jobs_submitted("test.kind")
     metrics.jobs_claimed("ai")
     metrics.picked_up("test.kind", [0.1])
-    (metrics.jobs_settled("test.kind", JobState.DEAD, 1), metrics.jobs_ran("test.kind", (0.1,)))
+    _settle("test.kind", JobState.DEAD, 0.1)
     metrics.jobs_retried("unavailable")
     metrics.queue_seen("ai", depth=1, oldest_seconds=1)
     metrics.batch_sent(metrics.Lane.SUBMIT, 1)
@@ -190,3 +190,8 @@ def _read(body: bytes) -> dict[tuple[str, str], float]:
         for family in text_string_to_metric_families(body.decode())
         for sample in family.samples
     }
+
+
+def _settle(kind: str, state: JobState, seconds: float) -> None:
+    metrics.jobs_settled(kind, state, 1)
+    metrics.jobs_ran(kind, (seconds,))

@@ -25,7 +25,8 @@ from schemas.search import IndexDocument
 from tests.one_run import OneRun
 from workers.keys.rotation import rotate_keys
 
-FENCE_SECONDS = 0.1
+FENCE_SECONDS = 0.05
+"""Far shorter than the writers' keyrings believe an answer: what they write is safe without the wait as well."""
 KEY_OF = "('x' || encode(substring(body FROM 5 FOR 8), 'hex'))::bit(64)::bigint"
 
 

@@ -1,0 +1,37 @@
+"""Schemathesis sends what the OpenAPI document allows and what it forbids, and compares the answers with the document."""
+
+import os
+import subprocess
+import sys
+
+from tests.integration.api_serving import World
+
+ENDLESS = "events$"
+"""Streams, which have tests of their own."""
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
+    "unsupported_method",
+    "ignored_auth",
+)
+"""All but the one that takes every schema-valid request for acceptable: a deadline in the past is a valid time."""
+
+
+def test_the_ingress_does_what_its_document_says(world: World) -> None:
+    tenant = world.tenant()
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{world.url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {tenant.key}"),
+        *("--exclude-path-regex", ENDLESS, "--exclude-method", "DELETE"),
+        *("--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--max-examples", "4"),
+        *("--request-timeout", "20", "--no-color", "--seed", "4711"),
+    ]
+    environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+
+    assert ran.returncode == 0, ran.stdout[-10_000:] + ran.stderr[-2_000:]

@@ -1,0 +1,158 @@
+"""A worker's consumer in the test's own process, on real servers, whose connections lose answers when they are told to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
+
+from infrastructure.celery.message import Doorbell
+from infrastructure.ports import Unavailable
+from infrastructure.postgres import submission
+from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
+from infrastructure.postgres.workers import Heart
+from infrastructure.redis import client as redis_client
+from producers.submit import Terms, new_job
+from schemas.commands import Command
+from tests.protocol.database import TENANT
+from workers.runtime.consumer import JobConsumer
+from workers.runtime.handler import Handler
+from workers.runtime.heartbeat import Heartbeat
+from workers.runtime.messenger import Messenger
+from workers.runtime.outcomes import Stop
+
+T = TypeVar("T")
+
+QUEUE = "ai"
+SOON_SECONDS = 10.0
+RING_AGAIN_SECONDS = 1.0
+HEARTBEAT_SECONDS = 0.1
+
+
+class WatchedLine(Line):
+    """Loses the answer of a statement that was committed, once for each time it is told to; counts refused writes."""
+
+    answers_to_lose = 0
+    refused = 0
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        try:
+            answer = await super().run(work)
+        except Exception as error:
+            self.refused += any(isinstance(one, ReadOnlySqlTransaction) for one in (error, error.__cause__))
+            raise
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            raise Unavailable("the connection broke after the commit")
+        return answer
+
+
+class Consuming:
+    """What a test holds of it."""
+
+    def __init__(self, database_url: str, consumer: JobConsumer, heartbeat: Heartbeat) -> None:
+        self.consumer = consumer
+        self.heartbeat = heartbeat
+        self.claim_line: WatchedLine
+        self.settle_line: WatchedLine
+        self._database_url = database_url
+        self._truth = psycopg.connect(database_url, autocommit=True)
+
+    async def submit(self, *commands: Command, crashes: int = 0) -> list[UUID]:
+        """Stored, not rung for. With crashes they are suspects."""
+        jobs = [new_job(TENANT, command, Terms()) for command in commands]
+        async with Line(self._database_url, Role.SUBMIT, "test") as line:
+            await line.run(
+                lambda connection: submission.store(
+                    connection, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1
+                )
+            )
+        ids = [job.id for job in jobs]
+        self._truth.execute("UPDATE jobs SET crashes = %s WHERE id = ANY(%s)", (crashes, ids))
+        return ids
+
+    def ring(self, command: type[Command], job_ids: Sequence[UUID]) -> "asyncio.Future[None]":
+        return self.consumer.take(Doorbell(command.kind, 0, ((TENANT, tuple(job_ids)),)))
+
+    def read(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._truth.execute(statement, parameters).fetchall()
+
+    def state(self, job_id: UUID) -> str:
+        return str(self.read("SELECT state FROM jobs WHERE id = %s", job_id)[0][0])
+
+    def timeline(self, job_id: UUID) -> list[str]:
+        return [kind for (kind,) in self.read("SELECT type FROM job_events WHERE job_id = %s ORDER BY seq", job_id)]
+
+    async def until(self, condition: Callable[[], object], description: str) -> None:
+        try:
+            async with asyncio.timeout(SOON_SECONDS):
+                while not condition():
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"not within {SOON_SECONDS:.0f} s: {description}") from None
+
+    async def until_in(self, state: str, *job_ids: UUID) -> None:
+        def reached() -> bool:
+            return all(self.state(job_id) == state for job_id in job_ids)
+
+        await self.until(reached, f"the jobs are {state}; they are {[self.state(job_id) for job_id in job_ids]}")
+
+    def close(self) -> None:
+        self._truth.close()
+
+
+@asynccontextmanager
+async def consuming(
+    database_url: str,
+    redis_url: str,
+    *handlers: Handler[Any],
+    concurrency: int = 16,
+    grace_seconds: float = 1.0,
+    tells: Callable[[JobConsumer], None] | None = None,
+) -> AsyncIterator[Consuming]:
+    """`tells` is called each time the consumer has news to tell, which is right after it launched what it claimed."""
+    async with AsyncExitStack() as resources:
+        redis = redis_client.connect(redis_url)
+        resources.push_async_callback(redis.aclose)
+        lines = [WatchedLine(database_url, Role.SYSTEM, name, LANE_SESSION) for name in ("claim", "settle", "aside")]
+        for line in lines:
+            await resources.enter_async_context(line)
+
+        class TellingMessenger(Messenger):
+            def tell(self, tenants: Any) -> None:
+                super().tell(tenants)
+                if tells is not None:
+                    tells(consumer)
+
+        heartbeat = Heartbeat(
+            Heart(database_url),
+            QUEUE,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            lease_seconds=15.0,
+            on_death=lambda: consumer.stop_all(Stop.LEASE_LOST),
+        )
+        consumer = JobConsumer(
+            handlers,
+            heartbeat,
+            TellingMessenger(redis, lines[2]),
+            queue=QUEUE,
+            claim_line=lines[0],
+            settle_line=lines[1],
+            aside_line=lines[2],
+            concurrency=concurrency,
+            ring_again_seconds=RING_AGAIN_SECONDS,
+            grace_seconds=grace_seconds,
+        )
+        await heartbeat.start()
+        resources.push_async_callback(heartbeat.stop)
+        consumer.begin()
+        world = Consuming(database_url, consumer, heartbeat)
+        world.claim_line, world.settle_line = lines[0], lines[1]
+        resources.callback(world.close)
+        try:
+            yield world
+        finally:
+            await consumer.drain()

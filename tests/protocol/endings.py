@@ -1,0 +1,50 @@
+"""The ways a run may end in the state machine, and what each is to the model."""
+
+from typing import ClassVar
+
+from events.envelope import DomainEvent
+from infrastructure.postgres.claiming import Claimed
+from infrastructure.postgres.settling import Settlement
+from schemas.commands import Command, Queue
+from schemas.jobs import JobState, Trigger
+from schemas.problems import Problem
+from workers.runtime.handler import AwaitChildren
+from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, settlement_of
+from workers.runtime.retry import Failure
+
+TRIGGERS: dict[JobState, Trigger] = {
+    JobState.SUCCEEDED: Trigger.SUCCEED,
+    JobState.RETRYING: Trigger.RETRY,
+    JobState.FAILED: Trigger.FAIL,
+    JobState.DEAD: Trigger.BURY,
+    JobState.CANCELLED: Trigger.CANCEL,
+    JobState.QUEUED: Trigger.RELEASE,
+    JobState.WAITING: Trigger.AWAIT,
+}
+
+
+class Errand(Command):
+    kind: ClassVar[str] = "probe.errand"
+    queue: ClassVar[Queue] = Queue.AI
+
+
+class Ran(DomainEvent):
+    type: ClassVar[str] = "probe.ran"
+
+
+PROBLEM = Problem.of("broke", "It broke", 500)
+OUTCOMES: tuple[Outcome, ...] = (
+    Done(Ran()),
+    Done(None),
+    Broke(Failure(PROBLEM, retryable=True, retry_after_seconds=3_000.0)),
+    Broke(Failure(PROBLEM, retryable=False)),
+    Waits(AwaitChildren((Errand(), Errand()))),
+    Stopped(Stop.DRAINING),
+    Stopped(Stop.REVOKED),
+)
+
+
+def settlement(run: Claimed, outcome: Outcome) -> Settlement:
+    ended = settlement_of(run, outcome, dice=lambda: 0.5)
+    assert ended is not None
+    return ended

@@ -1,0 +1,115 @@
+"""Statements that meet at the same job at the same moment, each staged so that the moment is certain."""
+
+import threading
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from infrastructure.postgres import claiming, settling, sweeping
+from infrastructure.postgres.claiming import Claimed
+from infrastructure.postgres.submission import store
+from schemas.jobs import JobState
+from tests.protocol.database import Database, new_job
+from tests.protocol.endings import OUTCOMES, settlement
+from tests.protocol.machine import LEASE_SECONDS, POISON, RING_AGAIN_SECONDS
+from tests.waiting import wait_until
+from workers.runtime.outcomes import Waits
+
+FIRST, SECOND = UUID(int=1), UUID(int=2)
+LATE, NEW = UUID(int=11), UUID(int=12)
+GATE = 4711
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with Database(database_url) as opened:
+        yield opened
+
+
+def test_a_late_end_beside_the_right_one_brings_no_children(database: Database) -> None:
+    (late,) = _changes_hands(database, [FIRST])
+    (current,) = _claim(database, NEW, [FIRST])
+    waits = next(outcome for outcome in OUTCOMES if isinstance(outcome, Waits))
+
+    _settle(database, settlement(late, waits), settlement(current, OUTCOMES[0]))
+
+    assert set(database.rows()) == {FIRST}, "the children of a run that had no effect aren't made"
+    assert database.rows()[FIRST].state is JobState.SUCCEEDED
+
+
+def test_a_slow_reaper_takes_no_job_from_the_worker_that_has_it_by_now(database_url: str, database: Database) -> None:
+    """Two dispatchers reap at once, and the slower one comes to a job that a living worker has claimed meanwhile."""
+    _submit(database, [FIRST, SECOND])
+    database.register(LATE)
+    _claim(database, LATE, [FIRST, SECOND])
+    database.leave(LATE)
+    with psycopg.connect(database_url, autocommit=True) as gatekeeper, Database(database_url) as slow:
+        _let_updates_of_wait_at_the_gate(gatekeeper, FIRST)
+        gatekeeper.execute("SELECT pg_advisory_lock(%s)", (GATE,))
+        reaping = _beside(lambda: _reap(slow))
+        wait_until(lambda: _somebody_waits(gatekeeper), "the slow reaper stands at the gate")
+        _reap(database)
+        database.register(NEW)
+        claims = _claim(database, NEW, [SECOND])
+        gatekeeper.execute("SELECT pg_advisory_unlock(%s)", (GATE,))
+        reaping.join()
+
+    if claims:  # The slow reaper hadn't come to it before.
+        row = database.rows()[SECOND]
+        assert (row.state, row.worker) == (JobState.RUNNING, NEW), "a living worker keeps its job"
+
+
+def _changes_hands(database: Database, ids: list[UUID]) -> list[Claimed]:
+    """The claims of a worker that was given up; another may have the jobs now."""
+    _submit(database, ids)
+    database.register(LATE)
+    late = _claim(database, LATE, ids)
+    database.leave(LATE)
+    _reap(database)
+    database.register(NEW)
+    return late
+
+
+def _submit(database: Database, ids: list[UUID]) -> None:
+    jobs = [new_job(job_id) for job_id in ids]
+    database.submit(lambda line: store(line, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1))
+
+
+def _claim(database: Database, worker: UUID, ids: list[UUID]) -> list[Claimed]:
+    return database.do(lambda line: claiming.claim(line, worker, ids))
+
+
+def _settle(database: Database, *ended: settling.Settlement) -> None:
+    database.do(lambda line: settling.settle(line, ended, ring_again_seconds=RING_AGAIN_SECONDS))
+
+
+def _reap(database: Database) -> None:
+    database.do(lambda line: sweeping.reap(line, lease_seconds=LEASE_SECONDS, poison_problem=POISON))
+
+
+def _let_updates_of_wait_at_the_gate(gatekeeper: psycopg.Connection, job_id: UUID) -> None:
+    gatekeeper.execute(
+        f"""
+        CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          PERFORM pg_advisory_lock({GATE});
+          PERFORM pg_advisory_unlock({GATE});
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER gate BEFORE UPDATE ON jobs FOR EACH ROW WHEN (OLD.id = '{job_id}')
+          EXECUTE FUNCTION wait_at_the_gate()
+        """
+    )
+
+
+def _somebody_waits(gatekeeper: psycopg.Connection) -> bool:
+    waiting = gatekeeper.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
+    return waiting is not None and waiting[0] > 0
+
+
+def _beside(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, name="beside")
+    thread.start()
+    return thread
