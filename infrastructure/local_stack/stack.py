@@ -53,7 +53,7 @@ class ProcessSpec:
     log: Path
     ready: Callable[[Running], bool]
     port: int | None = None
-    ready_within_seconds: float = 60.0
+    ready_within_seconds: float = 120.0
     grace_seconds: float = 25.0
 
 

@@ -1,10 +1,11 @@
 """Which phrases stand out in this text?
 
 A phrase is a run of words between stop words and punctuation. Its score is the C-value of Frantzi, Ananiadou and Mima,
-"Automatic recognition of multi-word terms", International Journal on Digital Libraries 3 (2000): longer is better, and
-so is more frequent, not counting where it is only a part of a longer phrase. Two things are changed. The count is
-taken by its logarithm and the length by one more than its, so that single words compete without drowning the rest; and
-the whole is weighed by how much its words stand out, see `word_weights`.
+"Automatic recognition of multi-word terms", International Journal on Digital Libraries 3 (2000): more for a longer
+phrase, and for a more frequent one, not counting where it is only a part of a longer phrase. It is changed in three
+things. Frequency counts by its logarithm, and length by one more than its logarithm, so that single words compete and
+don't drown the rest. Both are weighed by how much the words stand out, see `word_weights`. And a phrase that is
+doubtful, see `_doubt`, counts for less.
 """
 
 import math
@@ -118,10 +119,11 @@ _SHORTEST_SINGLE = 3
 
 def _doubt(stems: _Stems, count: int, nouns: _Nouns) -> float:
     """Less than one for what occurs once, may be no noun, or is what a party is called in any such document."""
-    if len(stems) == 1:
-        doubts = (count == 1, stems[0] not in nouns.alone, stems[0] in _ROLES, len(stems[0]) < _SHORTEST_SINGLE)
+    first, last = stems[0], stems[-1]
+    if len(stems) > 1:
+        doubts = [count == 1, first not in nouns.any, last not in nouns.any]
     else:
-        doubts = (count == 1, stems[0] not in nouns.any, stems[-1] not in nouns.any)
+        doubts = [count == 1, first not in nouns.alone, first in _ROLES, len(first) < _SHORTEST_SINGLE]
     return float(_DOUBT ** sum(doubts))
 
 

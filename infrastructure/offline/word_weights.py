@@ -127,13 +127,14 @@ class _Entries(dict[str, _Entry]):
     def __missing__(self, raw: str) -> _Entry:
         owner = 2 if raw.endswith(("'s", "’s")) else 0
         folded = raw[: len(raw) - owner].casefold()
+        elided = folded.endswith(("'", "’"))
         common = folded in self._common if self._common else len(folded) <= 3
         entry = self[raw] = _Entry(
             stem=stem(folded),
             owner=owner,
-            common=common or folded in _NEVER_AT_AN_EDGE or len(folded) < 2,
+            common=common or elided or folded in _NEVER_AT_AN_EDGE or len(folded) < 2,
             joining=folded.rstrip("'’") in _JOINING,
-            announces=folded in self._announcing or folded.endswith(("'", "’")),
+            announces=elided or folded in self._announcing,
         )
         return entry
 
@@ -161,7 +162,9 @@ def _seen(words: tuple[Word, ...]) -> Mapping[str, _Seen]:
     seen: dict[str, _Seen] = {}
     last: Word | None = None
     for word in words:
-        one = seen.setdefault(word.stem, _Seen(common=word.common))
+        one = seen.get(word.stem)
+        if one is None:
+            one = seen[word.stem] = _Seen(common=word.common)
         one.sentences.append(word.sentence)
         one.capitals += word.capital and not word.opens
         if last is not None and word.follows:

@@ -20,6 +20,7 @@ from tests.benchmarks.systems import PEERS, ROOT, System
 from tests.waiting import wait_until
 
 VERB_SECONDS = 300.0
+READY_SECONDS = 60.0
 QUIET_CORES = 0.3
 QUIET_SECONDS = 15.0
 
@@ -51,9 +52,10 @@ class Show:
         return self.running[name]
 
     def start_workers(self, processes: int, **environment: str) -> None:
-        """The workers and what belongs beside them. They may take a second or two until they work."""
+        """What belongs beside the workers, until it is ready, then the workers; those may take a second or two."""
         if self.system.beside:
-            self.start_program("dispatcher", *self.system.beside)
+            beside = self.start_program("dispatcher", *self.system.beside)
+            beside.await_ready(lambda: beside.said("ready: "), within_seconds=READY_SECONDS)
         if self.system.one_by_one:
             for number in range(1, processes + 1):
                 self.start(f"worker {number}", "work", "1", **environment)

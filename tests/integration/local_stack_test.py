@@ -1,12 +1,10 @@
-"""The embedded servers and what keeps them running, on real processes."""
+"""The embedded servers through ends, crashes and what earlier runs left behind."""
 
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,10 +17,7 @@ from redis.retry import Retry
 from infrastructure.local_stack.postgres import PostgresServer, postgres_server
 from infrastructure.local_stack.processes import PartFailed
 from infrastructure.local_stack.redis import RedisServer, redis_server
-from infrastructure.local_stack.stack import MOST_RESTARTS, Notice, ProcessSpec, Restarted, Restarting, Stack, Started
 from tests.waiting import wait_until
-
-OBEDIENT = "import time; print('ready: ', flush=True); time.sleep(600)"
 
 
 def _value(server: PostgresServer) -> int:
@@ -212,101 +207,3 @@ time.sleep(600)
     wait_until(lambda: all(_gone(pid) for pid in pids), f"servers {pids} have ended")
     with postgres_server(tmp_path / "p") as server:
         assert server.exit_code is None
-
-
-def _spec(folder: Path, name: str, code: str, ready_within_seconds: float = 20.0) -> ProcessSpec:
-    return ProcessSpec(
-        name=name,
-        arguments=("-c", code),
-        environment={"NAME": name},
-        log=folder / f"{name}.log",
-        ready=lambda running: running.said("ready: "),
-        ready_within_seconds=ready_within_seconds,
-        grace_seconds=5.0,
-    )
-
-
-def test_processes_are_started_side_by_side_and_stopped_together(tmp_path: Path) -> None:
-    notices: list[Notice] = []
-    stack = Stack(notices.append)
-
-    stack.start_processes([_spec(tmp_path, "one", OBEDIENT), _spec(tmp_path, "two", OBEDIENT)])
-    pids = [recorded.identity.pid for recorded in stack.recorded()]
-    stack.stop()
-
-    assert {notice.name for notice in notices if isinstance(notice, Started)} == {"one", "two"}
-    assert len(pids) == 2
-    assert all(_gone(pid) for pid in pids)
-
-
-def test_a_process_that_is_killed_is_started_again_and_said_so(tmp_path: Path) -> None:
-    notices: list[Notice] = []
-    stack = Stack(notices.append)
-    stack.start_processes([_spec(tmp_path, "worker", OBEDIENT)])
-    (before,) = stack.recorded()
-
-    os.kill(before.identity.pid, signal.SIGKILL)
-    stack.tend_until(_within(lambda: Restarted("worker") in notices))
-    (after,) = stack.recorded()
-    stack.stop()
-
-    assert after.identity.pid != before.identity.pid
-    assert Restarting("worker", "SIGKILL", 0.5, tmp_path / "worker.log") in notices
-
-
-def test_a_server_that_is_killed_is_started_again_on_its_old_address(tmp_path: Path) -> None:
-    notices: list[Notice] = []
-    stack = Stack(notices.append)
-    server = RedisServer(tmp_path)
-    stack.start_server(server)
-
-    server.kill()
-    stack.tend_until(_within(lambda: Restarted("redis") in notices))
-
-    with redis.Redis.from_url(server.url) as client:
-        assert client.ping()
-    stack.stop()
-    assert server.exit_code == 0
-
-
-def test_a_process_that_ends_again_and_again_ends_the_stack_with_its_log_named(tmp_path: Path) -> None:
-    notices: list[Notice] = []
-    stack = Stack(notices.append, first_pause_seconds=0.001)
-    stack.start_processes([_spec(tmp_path, "worker", "print('ready: ', flush=True)")])
-
-    with pytest.raises(PartFailed, match=r"worker ends again and again \(exit code 0\): see .*worker\.log"):
-        stack.tend_until(_within(lambda: False))
-
-    assert sum(isinstance(notice, Restarting) for notice in notices) == MOST_RESTARTS
-
-
-def test_a_process_that_cannot_start_is_named_with_its_last_words(tmp_path: Path) -> None:
-    stack = Stack(lambda _: None)
-
-    with pytest.raises(PartFailed, match=r"(?s)two ended at its start \(exit code 1\).*no such column"):
-        stack.start_processes(
-            [_spec(tmp_path, "one", OBEDIENT), _spec(tmp_path, "two", "raise SystemExit('no such column')")]
-        )
-
-    stack.stop()
-    assert stack.recorded() == ()
-
-
-def test_a_process_finds_our_packages_from_anywhere_and_gets_its_settings_from_the_environment(tmp_path: Path) -> None:
-    code = "import os, schemas.jobs; print('ready: ', os.environ['NAME'], flush=True)"
-    stack = Stack(lambda _: None)
-
-    stack.start_processes([_spec(tmp_path, "worker", code)])
-    stack.stop()
-
-    assert (tmp_path / "worker.log").read_text() == "ready:  worker\n"
-
-
-def _within(condition: Callable[[], bool], seconds: float = 30.0) -> Callable[[], bool]:
-    deadline = time.monotonic() + seconds
-
-    def checked() -> bool:
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
-        return condition()
-
-    return checked

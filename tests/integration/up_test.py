@@ -19,7 +19,7 @@ from infrastructure.local_stack.loopback import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 90.0
+START_SECONDS = 150.0
 
 
 @dataclass(frozen=True, slots=True)

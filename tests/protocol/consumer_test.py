@@ -94,7 +94,7 @@ def test_an_end_whose_answer_was_lost_is_not_called_discarded(urls: tuple[str, s
         job_ids = await world.submit(Walk())
         world.settle_line.answers_to_lose = 1
         await asyncio.wait_for(world.ring(Walk, job_ids), SOON_SECONDS)
-        await world.consumer.drain()
+        await world.until_all_is_told()
         assert world.timeline(job_ids[0]) == ["job.queued", "job.started", "probe.walked", "job.succeeded"]
 
     _tell(urls, story)

@@ -18,6 +18,7 @@ from infrastructure.redis import client as redis_client
 from producers.submit import Terms, new_job
 from schemas.commands import Command
 from tests.protocol.database import TENANT
+from tests.waiting import wait_until
 from workers.runtime.consumer import JobConsumer
 from workers.runtime.handler import Handler
 from workers.runtime.heartbeat import Heartbeat
@@ -53,11 +54,20 @@ class WatchedLine(Line):
 class Consuming:
     """What a test holds of it."""
 
-    def __init__(self, database_url: str, consumer: JobConsumer, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        consumer: JobConsumer,
+        heartbeat: Heartbeat,
+        messenger: Messenger,
+        claim_line: WatchedLine,
+        settle_line: WatchedLine,
+    ) -> None:
         self.consumer = consumer
         self.heartbeat = heartbeat
-        self.claim_line: WatchedLine
-        self.settle_line: WatchedLine
+        self.messenger = messenger
+        self.claim_line = claim_line
+        self.settle_line = settle_line
         self._database_url = database_url
         self._truth = psycopg.connect(database_url, autocommit=True)
 
@@ -87,18 +97,18 @@ class Consuming:
         return [kind for (kind,) in self.read("SELECT type FROM job_events WHERE job_id = %s ORDER BY seq", job_id)]
 
     async def until(self, condition: Callable[[], object], description: str) -> None:
-        try:
-            async with asyncio.timeout(SOON_SECONDS):
-                while not condition():
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"not within {SOON_SECONDS:.0f} s: {description}") from None
+        await asyncio.to_thread(wait_until, condition, description, within_seconds=SOON_SECONDS)
 
     async def until_in(self, state: str, *job_ids: UUID) -> None:
-        def reached() -> bool:
-            return all(self.state(job_id) == state for job_id in job_ids)
+        try:
+            await self.until(lambda: {self.state(job_id) for job_id in job_ids} == {state}, f"the jobs are {state}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; they are {[self.state(job_id) for job_id in job_ids]}") from None
 
-        await self.until(reached, f"the jobs are {state}; they are {[self.state(job_id) for job_id in job_ids]}")
+    async def until_all_is_told(self) -> None:
+        """Until the consumer has settled what it runs and its messenger has said everything."""
+        await self.consumer.drain()
+        await self.messenger.close()
 
     def close(self) -> None:
         self._truth.close()
@@ -134,10 +144,11 @@ async def consuming(
             lease_seconds=15.0,
             on_death=lambda: consumer.stop_all(Stop.LEASE_LOST),
         )
+        messenger = TellingMessenger(redis, lines[2])
         consumer = JobConsumer(
             handlers,
             heartbeat,
-            TellingMessenger(redis, lines[2]),
+            messenger,
             queue=QUEUE,
             claim_line=lines[0],
             settle_line=lines[1],
@@ -149,8 +160,7 @@ async def consuming(
         await heartbeat.start()
         resources.push_async_callback(heartbeat.stop)
         consumer.begin()
-        world = Consuming(database_url, consumer, heartbeat)
-        world.claim_line, world.settle_line = lines[0], lines[1]
+        world = Consuming(database_url, consumer, heartbeat, messenger, lines[0], lines[1])
         resources.callback(world.close)
         try:
             yield world

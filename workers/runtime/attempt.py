@@ -23,6 +23,7 @@ from workers.runtime.retry import Failure
 
 logger = logging.getLogger(__name__)
 
+MOST_MESSAGE_CHARACTERS = 1_000
 RETRY_UNKNOWN_SECONDS = 30.0
 """A job this worker can't read waits this long for one that can."""
 
@@ -102,7 +103,8 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
     except Refused as refused:
         return Broke(Failure(refused.problem, retryable=False))
     except Unavailable as error:
-        problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, str(error))
+        detail = _storable(str(error))
+        problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, detail)
         return Broke(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
     except ValidationError as error:
         return Broke(_invalid(error))
@@ -148,6 +150,11 @@ def _invalid(error: ValidationError) -> Failure:
         FieldProblem(pointer="/" + "/".join(map(str, one["loc"])), detail=one["msg"]) for one in error.errors()[:20]
     )
     return Failure(Problem.of("invalid", "A value doesn't fit its schema", 422, errors=errors), retryable=False)
+
+
+def _storable(message: str) -> str:
+    # What an adapter says may quote what it was answered: no null characters, no half of a surrogate pair, no novel.
+    return message[:MOST_MESSAGE_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _crashed(error: BaseException) -> Failure:

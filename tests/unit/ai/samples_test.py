@@ -6,9 +6,8 @@ import pytest
 
 from events.ai import Party, TextFacts
 from infrastructure.offline.language import language_of
-from infrastructure.offline.phrases import phrases_of
 from infrastructure.offline.provider import facts_in
-from infrastructure.offline.sentences import prose_in, sentences_in
+from infrastructure.offline.sentences import prose_in
 from infrastructure.offline.summary import summary_of
 from tests.unit.ai.samples import NAMES, sample
 
@@ -133,23 +132,6 @@ def test_a_summary_is_a_few_whole_sentences_in_the_order_of_the_text(name: str) 
     assert 2 <= len(summary) <= 8
     assert [sentence.offset for sentence in summary] == sorted(sentence.offset for sentence in summary)
     assert {sentence.text for sentence in summary} <= {sentence.text for sentence in prose}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("master-services-agreement.md", {"Statement of Work", "Acceptance Tests", "Effective Date"}),
-        ("consulting-report-cold-chain.md", {"packing stations", "Verdelane Foods Holding"}),
-        ("werkvertrag-softwareentwicklung.txt", {"Auftragnehmerin", "Abnahme", "Vergütung"}),
-        ("incident-report-2026-02.md", {"broker", "certificate", "confirmations"}),
-    ],
-)
-def test_key_phrases_are_what_the_document_is_about(name: str, expected: set[str]) -> None:
-    text = sample(name)
-    phrases = phrases_of(text, sentences_in(text), language_of(text).code)
-
-    assert expected <= {phrase.text for phrase in phrases}
-    assert len(phrases) == 15
 
 
 def test_a_name_in_the_running_text_is_not_cut_out_of_its_surroundings() -> None:
