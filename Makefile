@@ -49,7 +49,7 @@ bench: development ## Measure each scenario beside its peer; prints ratios
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
 chaos: development ## Kill processes and servers under load, and count what got lost
-	@exec $(BIN)/pytest tests/integration/faults_test.py $(ARGS)
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
 lock: development ## Write the locks anew from pyproject.toml (ARGS=--upgrade takes the newest of everything)
 	@export UV_CUSTOM_COMPILE_COMMAND="make lock"; \

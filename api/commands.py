@@ -4,12 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from api import problems
 from api.answers import Answer, Header, json_answer
 from api.authentication import Scope
 from api.endpoint import ANSWER_SECONDS, Call, Endpoint
+from api.validation import looks_like_time
 from api.waiting import MOST_SECONDS, applied, until_finished, wanted_seconds
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
@@ -29,13 +30,20 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzin
 C = TypeVar("C", bound=Command)
 
 
+def _written_as_time(text: object) -> object:
+    # pydantic would take a number of seconds as well.
+    if isinstance(text, str) and not looks_like_time(text):
+        raise ValueError("must be a time as RFC 3339 writes it, such as 2027-01-31T12:00:00Z")
+    return text
+
+
 def _in_range(moment: datetime) -> datetime:
     if not _EARLIEST <= moment <= _LATEST:
         raise ValueError("must lie between the years 1970 and 2200")
     return moment.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_time), AfterValidator(_in_range)]
 
 
 class TermsQuery(Model):

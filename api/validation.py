@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ MOST_ERRORS = 50
 MOST_PARAMETERS = 30
 
 _NOTHING = object()
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)
 _PLACE = re.compile(r"(.*) (at line \d+ column \d+)", re.DOTALL)
 
 
@@ -133,7 +135,14 @@ def _coerced(given: Any, taken: Any, place: list[str | int]) -> list[FieldProble
     return [] if wanted is None else [FieldProblem(pointer=pointer_to(place), detail=f"must be {wanted}")]
 
 
+def looks_like_time(text: str) -> bool:
+    """Whether it is written as RFC 3339 writes times, right or wrong."""
+    return _TIME.match(text) is not None
+
+
 def _wanted_instead(given: Any, taken: Any) -> str | None:
+    if isinstance(given, str) and isinstance(taken, datetime) and not looks_like_time(given):
+        return "a time as RFC 3339 writes it"
     if isinstance(given, bool) is not isinstance(taken, bool):
         return "true or false" if isinstance(taken, bool) else "a number, not true or false"
     if isinstance(given, str) and isinstance(taken, int | float):

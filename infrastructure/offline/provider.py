@@ -78,7 +78,6 @@ class OfflineProvider:
 def prepare() -> None:
     """Loads what the first document would otherwise wait for. For each child process, when it starts."""
     languages.identifier()
-    phrases_of("", (), languages.UNDETERMINED)
 
 
 def facts_in(text: str, language: str) -> TextFacts:

@@ -100,6 +100,7 @@ def test_a_value_of_another_json_type_is_never_converted(world: World) -> None:
         ({"highlight": 1}, "/highlight"),
         ({"highlight": "yes"}, "/highlight"),
         ({"filters": {"created": {"since": 1_700_000_000}}}, "/filters/created/since"),
+        ({"filters": {"created": {"since": "1700000000"}}}, "/filters/created/since"),
         ({"match": {"op": "phrase", "text": "x", "slop": "1"}}, "/match/slop"),
     ]
     with world.http(world.tenant()) as http:
@@ -163,6 +164,8 @@ def test_a_bad_query_gets_a_problem_and_stores_nothing(world: World) -> None:
         "priority=1&priority=2",
         "prioritty=1",
         "run_at=tomorrow",
+        "run_at=0.5",
+        "run_at=1900000000",
         "run_at=2027-01-01T00:00:00",
         "run_at=9999-12-31T23:59:59-12:00",
         "deadline=2001-01-01T00:00:00Z",

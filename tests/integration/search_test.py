@@ -231,12 +231,12 @@ async def test_every_text_a_command_may_hold_is_stored_and_indexed(search: Searc
 
 
 def test_a_killed_worker_leaves_every_document_to_the_next_and_none_twice(system: System) -> None:
-    quick = {"HEARTBEAT_SECONDS": "0.5", "LEASE_SECONDS": "2"}
+    quick = {"HEARTBEAT_SECONDS": "1", "LEASE_SECONDS": "5"}
     system.dispatcher(**quick)
     first = system.start("workers.runtime", Queue.SEARCH.value, **quick)
     commands = [lease(document_id=f"d{number}", body=f"document number {number}") for number in range(150)]
     job_ids = system.submit(*commands)
-    wait_until(lambda: system.states()["succeeded"] > 10, "some documents are indexed")
+    wait_until(lambda: system.states()["succeeded"] > 10, "some documents are indexed", within_seconds=60)
 
     first.kill()
     system.start("workers.runtime", Queue.SEARCH.value, **quick)

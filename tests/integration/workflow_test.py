@@ -199,7 +199,7 @@ async def test_what_an_instance_holds_survives_the_database_unchanged(started: I
 
 
 def test_real_workers_carry_an_instance_through_and_survive_a_kill(system: System, tmp_path: Path) -> None:
-    quick = {"HEARTBEAT_SECONDS": "0.5", "LEASE_SECONDS": "2", "RING_AGAIN_SECONDS": "1"}
+    quick = {"HEARTBEAT_SECONDS": "1", "LEASE_SECONDS": "5", "RING_AGAIN_SECONDS": "1"}
     index: dict[str, Any] = READ_THEN_INDEX["States"]["Index"]["Parameters"] | {"language.$": "$.language"}
     again = index | {"document_id": "copy", "title": "Copy"}
     for name in ("document_id.$", "title.$"):
@@ -222,7 +222,7 @@ def test_real_workers_carry_an_instance_through_and_survive_a_kill(system: Syste
     system.start("workers.runtime", Queue.SEARCH.value, **quick)
     system.start("workers.runtime", Queue.WORKFLOW.value, **quick)
 
-    system.await_state(job_id, "succeeded", within_seconds=30)
+    system.await_state(job_id, "succeeded", within_seconds=60)
     (result,) = system.read("SELECT result FROM jobs WHERE id = %s", job_id)[0]
     assert result["output"]["first"]["document_id"] == "lease-1"
     assert result["output"]["second"]["document_id"] == "copy"
