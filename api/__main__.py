@@ -53,6 +53,7 @@ def server(settings: Settings) -> Server:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,

@@ -1,6 +1,5 @@
 """Takes a command in: the one way for every capability."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -9,9 +8,9 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from api import problems
 from api.answers import Answer, Header, json_answer
 from api.authentication import Scope
-from api.endpoint import ANSWER_SECONDS, Call, Endpoint
+from api.endpoint import Call, Endpoint
 from api.validation import looks_like_time
-from api.waiting import MOST_SECONDS, applied, until_finished, wanted_seconds
+from api.waiting import applied, until_finished, wanted_seconds
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import reading
@@ -76,15 +75,13 @@ def command_endpoint(
         scope=scope,
         headers=("idempotency-key", "prefer"),
         problems=(422,),
-        seconds=ANSWER_SECONDS + MOST_SECONDS,
     )
 
 
 async def accept(call: Call[C, TermsQuery]) -> Answer:
     """202 with the job once it is committed; 200 when the caller preferred to wait and it has ended."""
     terms = _terms(call)
-    async with asyncio.timeout(ANSWER_SECONDS):
-        submission = await call.ingress.submitter.submit(call.tenant_id, call.body, terms)
+    submission = await call.ingress.submitter.submit(call.tenant_id, call.body, terms)
     headers: tuple[Header, ...] = ()
     match submission:
         case KeyReused():

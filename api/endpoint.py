@@ -17,6 +17,7 @@ from api.edge import ARRIVAL, Arrival
 from api.ingress import Ingress
 from api.limits import read_body
 from api.validation import body_model, query_model
+from api.waiting import wanted_seconds
 from infrastructure.postgres.credentials import Credential
 from monitoring.tracing import TraceContext
 from schemas.model import Model
@@ -125,6 +126,8 @@ class _Address:
 
 
 async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) -> Answer | Streamed:
+    arrival: Arrival = scope[ARRIVAL]
+    waited = wanted_seconds(arrival.headers) if "prefer" in endpoint.headers else None
     received = False
 
     async def receive_noted() -> Any:
@@ -134,17 +137,16 @@ async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) ->
         return message
 
     try:
-        async with asyncio.timeout(endpoint.seconds):
-            return await _answer(endpoint, scope, receive_noted)
+        async with asyncio.timeout(endpoint.seconds + (waited or 0)):
+            return await _answer(endpoint, scope, arrival, receive_noted)
     except TimeoutError:
         if endpoint.body is not None and not received:
             raise problems.body_too_slow() from None
         return problem_answer(problems.timed_out(endpoint.seconds))
 
 
-async def _answer(endpoint: AnyEndpoint, scope: Connection, receive: Receive) -> Answer | Streamed:
+async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, receive: Receive) -> Answer | Streamed:
     """The checks in the order of their cost: a stranger's body is never read."""
-    arrival: Arrival = scope[ARRIVAL]
     ingress: Ingress = scope["state"]["ingress"]
     credential = await _credential(endpoint, ingress, arrival)
     query = query_model(endpoint.query or Empty, scope["query_string"])

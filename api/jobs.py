@@ -9,8 +9,8 @@ from pydantic import Field
 from api import problems
 from api.answers import Answer, Header, json_answer
 from api.authentication import Scope
-from api.endpoint import ANSWER_SECONDS, Call, Empty, Endpoint
-from api.waiting import MOST_SECONDS, applied, until_finished, wanted_seconds
+from api.endpoint import Call, Empty, Endpoint
+from api.waiting import applied, until_finished, wanted_seconds
 from infrastructure.postgres import cancelling, reading
 from infrastructure.postgres.cancelling import AlreadyOver, Cancelled
 from infrastructure.postgres.connections import Connection
@@ -129,7 +129,6 @@ ENDPOINTS = (
         scope=Scope.JOBS_READ,
         headers=("prefer", "if-none-match"),
         problems=(404,),
-        seconds=ANSWER_SECONDS + MOST_SECONDS,
     ),
     Endpoint(
         method="GET",

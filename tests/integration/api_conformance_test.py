@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from infrastructure.settings import Settings
 from tests.integration.api_serving import World
@@ -25,10 +26,10 @@ CHECKS = (
 
 def test_the_ingress_does_what_its_document_says(api_settings: Settings) -> None:
     with World(api_settings.model_copy(update={"max_body_bytes": 2_000_000})) as world:
-        _compare(world)
+        _compare(world, api_settings.bucatini_home)
 
 
-def _compare(world: World) -> None:
+def _compare(world: World, folder: Path) -> None:
     tenant = world.tenant()
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{world.url}/openapi.json"),
@@ -38,6 +39,6 @@ def _compare(world: World) -> None:
         *("--request-timeout", "20", "--no-color", "--seed", "4711"),
     ]
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment, cwd=folder)
 
     assert ran.returncode == 0, ran.stdout[:20_000] + ran.stderr[-2_000:]

@@ -51,7 +51,7 @@ READ_THEN_INDEX: dict[str, Any] = {
                 "document_id.$": "$.id",
                 "title.$": "$.title",
                 "body.$": "$.text",
-                "language.$": "$.read.language",
+                "language.$": "$.read.language.code",
                 "document_type": "contract",
             },
             "ResultPath": "$.indexed",
@@ -99,7 +99,7 @@ async def test_two_steps_run_one_after_the_other_and_the_instance_shows_where_it
     assert await started.step() == AwaitChildren((ProcessDocument(title="Lease", text=LEASE["text"]),))
     assert ((await started.stored()).status, (await started.stored()).state) == (InstanceStatus.RUNNING, "Read")
 
-    started.child_ends({"language": "en"})
+    started.child_ends({"language": {"code": "en"}})
     indexing = IndexDocument(
         document_id="lease-1", title="Lease", body=LEASE["text"], language="en", document_type="contract"
     )
@@ -107,7 +107,7 @@ async def test_two_steps_run_one_after_the_other_and_the_instance_shows_where_it
     assert (await started.stored()).state == "Index"
 
     started.child_ends({"version": 1})
-    output = {**LEASE, "read": {"language": "en"}, "indexed": {"version": 1}}
+    output = {**LEASE, "read": {"language": {"code": "en"}}, "indexed": {"version": 1}}
     completed = await started.step()
 
     assert completed == WorkflowCompleted(instance_id=started.run.job_id, state="Index", output=output, steps=2)
@@ -117,7 +117,7 @@ async def test_two_steps_run_one_after_the_other_and_the_instance_shows_where_it
 
 
 async def test_a_step_that_runs_again_at_any_point_comes_to_the_same_answer(started: Instance) -> None:
-    for result in ({"language": "en"}, {"version": 1}, None):
+    for result in ({"language": {"code": "en"}}, {"version": 1}, None):
         first = await started.step()
         stored = await started.stored()
 
@@ -134,7 +134,7 @@ async def test_two_runs_at_once_advance_an_instance_once(started: Instance) -> N
     assert first == second
     assert (await started.stored()).version == 1
 
-    started.child_ends({"language": "en"})
+    started.child_ends({"language": {"code": "en"}})
     answers = await asyncio.gather(*(one.step() for one in [started, twin] * 4))
     assert all(answer == answers[0] for answer in answers)
     assert (await started.stored()).version == 2

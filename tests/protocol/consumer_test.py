@@ -3,6 +3,7 @@ suspects in line, values that can't be stored, a PostgreSQL that takes no writes
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import ClassVar, TypeVar
 
 import psycopg
@@ -36,7 +37,9 @@ class Walked(DomainEvent):
 
 
 async def walk(command: Walk, run: Run) -> Answer:
-    await asyncio.sleep(command.seconds)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(command.seconds):
+            await asyncio.Event().wait()
     return Walked(says=(command.says,))
 
 

@@ -54,7 +54,7 @@ def _ask(
     async def receive() -> Message:
         for message in unread:
             return message
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
@@ -106,7 +106,7 @@ def test_what_is_away_or_full_says_when_to_try_again() -> None:
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:
     async def handle(call: Call[Empty, Empty]) -> Answer:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
         return Answer(200)
 
     status, problem = _ask(_endpoint(handle, seconds=0.05))

@@ -1,3 +1,5 @@
+"""Bodies: how large, how deep and how odd they may be."""
+
 import asyncio
 from collections.abc import Iterable
 from typing import Any

@@ -1,3 +1,5 @@
+"""Resume tokens: opaque to clients, strict when they come back."""
+
 from base64 import urlsafe_b64encode
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
