@@ -19,6 +19,7 @@ BACKLOG = 2_048
 KEEP_ALIVE_SECONDS = 65
 """Longer than the 60 s after which load balancers close, so that they never meet a connection closing under them."""
 DRAIN_SECONDS = 30
+UNREAD_SECONDS = 2.0
 
 
 class Server(uvicorn.Server):
@@ -36,7 +37,19 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._closing.set()
-        await super().shutdown(sockets)
+        aborting = asyncio.create_task(self._abort_unread(), name="aborts what nobody reads")
+        try:
+            await super().shutdown(sockets)
+        finally:
+            aborting.cancel()
+
+    async def _abort_unread(self) -> None:
+        # A closing connection waits for its reader to take the rest, and one that takes nothing never does.
+        while True:
+            await asyncio.sleep(UNREAD_SECONDS)
+            for connection in list(self.server_state.connections):
+                if connection.transport.is_closing():
+                    connection.transport.abort()
 
 
 def server(settings: Settings) -> Server:

@@ -7,9 +7,8 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import TypedDict
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import ai, api_keys, events, health, jobs, keys, problems, search, workflow
 from api.docs import pages
@@ -37,17 +36,20 @@ class State(TypedDict):
     ingress: Ingress
 
 
-def build(settings: Settings, closing: asyncio.Event) -> Starlette:
-    """The application. Setting `closing` ends everything that would go on for long: streams and long polls."""
-    application = Starlette(
+def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
+    """The application. Setting `closing` ends everything that would go on for long: streams and long polls.
+
+    Starlette's router without its application class: the two layers that one puts around every request do what the
+    edge does, and each event of each stream would pass through them.
+    """
+    router = Router(
         routes=routes((*DESCRIBED, *pages(DESCRIBED, product_version()))),
-        middleware=[Middleware(Edge)],
+        default=_nowhere,
         lifespan=_lifespan(settings, closing),
+        # A redirect would be built from the Host header, which anybody may write.
+        redirect_slashes=False,
     )
-    # A redirect would be built from the Host header, which anybody may write.
-    application.router.redirect_slashes = False
-    application.router.default = _nowhere
-    return application
+    return Edge(router)
 
 
 def product_version() -> str:
@@ -57,9 +59,9 @@ def product_version() -> str:
         return "0.0.0"
 
 
-def _lifespan(settings: Settings, closing: asyncio.Event) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
+def _lifespan(settings: Settings, closing: asyncio.Event) -> Callable[[object], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
-    async def lifespan(application: Starlette) -> AsyncIterator[State]:
+    async def lifespan(_: object) -> AsyncIterator[State]:
         async with open_ingress(settings) as ingress:
             ending = asyncio.create_task(_end_streams(ingress, closing), name="ends streams at shutdown")
             yield {"ingress": ingress}

@@ -62,12 +62,13 @@ def command_endpoint(
     path: str, command: type[C], scope: Scope, *, aliases: tuple[str, ...] = (), handle: Any = None
 ) -> Endpoint[C, TermsQuery]:
     """The declaration of an address that makes a job of a command."""
+    summary, _, more = " ".join((command.__doc__ or command.kind).split()).removesuffix(".").partition(". ")
     return Endpoint(
         method="POST",
         path=path,
         aliases=aliases,
-        summary=(command.__doc__ or command.kind).strip().splitlines()[0].removesuffix("."),
-        description=f"Makes a job of kind `{command.kind}`. 202 means that the job is kept.",
+        summary=summary,
+        description=f"{more}\n\nMakes a job of kind `{command.kind}`. 202 means that the job is kept.".strip(),
         handle=handle or accept,
         body=command,
         query=TermsQuery,

@@ -90,7 +90,8 @@ dd {{ margin: 0; }}
 <dt><a href="/readyz">/readyz</a></dt><dd>can it do its work: each part, by name</dd>
 <dt><a href="/metrics">/metrics</a></dt><dd>what it counts, for Prometheus</dd>
 </dl>
-<pre>curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -H "Prefer: wait=10" \\
+<pre>curl -H "Authorization: Bearer $KEY" \\
+  -H "Content-Type: application/json" -H "Prefer: wait=10" \\
   -d '{{"title": "Note", "text": "Acme Ltd shall pay $500 by 1 May 2027."}}' \\
   http://HOST/api/ai/process-document</pre>
 </body>

@@ -79,8 +79,9 @@ class _JobStory:
     async def _tell_live(self, writer: Writer, subscriber: Subscriber) -> bool:
         """True when the reader leaves, False when PostgreSQL must be read again."""
         while True:
-            await writer.keep_up()
-            match await subscriber.take(writer.idle_seconds):
+            if (idle_seconds := writer.idle_seconds) <= 0:
+                await writer.keep_up()
+            match await subscriber.take(idle_seconds):
                 case Ended():
                     return True
                 case Behind():
@@ -143,8 +144,9 @@ class _TenantStory:
     async def _tell_live(self, writer: Writer, subscriber: Subscriber) -> bool:
         """True when the reader leaves, False when PostgreSQL must be read again."""
         while True:
-            await writer.keep_up(self._place)
-            match await subscriber.take(writer.idle_seconds):
+            if (idle_seconds := writer.idle_seconds) <= 0:
+                await writer.keep_up(self._place)
+            match await subscriber.take(idle_seconds):
                 case Ended():
                     return True
                 case Behind():

@@ -131,6 +131,7 @@ class Hub:
             yield subscriber
         finally:
             self._subscribers -= 1
+            subscriber.end()
             tenant.remove(subscriber)
             if tenant.empty and self._feeds.get(tenant_id) is tenant:
                 del self._feeds[tenant_id]
@@ -223,17 +224,22 @@ class Hub:
             self._tell([tenant.tenant_id])
 
     async def _listen(self) -> None:
-        try:
-            async for said in listen(self._redis, Channel.TENANTS, Channel.LIVE):
-                match said:
-                    case None:
-                        self._tell(self._feeds)
-                    case (Channel.LIVE, payload):
-                        self._hand_live(payload)
-                    case (_, payload):
-                        self._tell(tenant_id for tenant_id in ids_in(payload) if tenant_id in self._feeds)
-        except Exception:  # The task's edge: without it the readers are a second late, and somebody must know.
-            logger.exception("no longer listening to Redis; events are read once a second")
+        while True:
+            try:
+                async for said in listen(self._redis, Channel.TENANTS, Channel.LIVE):
+                    self._hear(said)
+            except Exception:  # The task's edge: meanwhile the readers are a second late, and somebody must know.
+                logger.exception("Redis can't be listened to; trying again")
+                await asyncio.sleep(AWAY_SECONDS)
+
+    def _hear(self, said: tuple[Channel, bytes] | None) -> None:
+        match said:
+            case None:
+                self._tell(self._feeds)
+            case (Channel.LIVE, payload):
+                self._hand_live(payload)
+            case (_, payload):
+                self._tell(tenant_id for tenant_id in ids_in(payload) if tenant_id in self._feeds)
 
     def _hand_live(self, payload: bytes) -> None:
         tenant = self._feeds.get(UUID(bytes=payload[:UUID_BYTES].ljust(UUID_BYTES)))

@@ -89,7 +89,7 @@ def document(endpoints: Sequence[AnyEndpoint], version: str) -> dict[str, Any]:
         "info": {
             "title": "Bucatini",
             "version": version,
-            "summary": "Jobs for documents: hand in a command, follow its events, fetch its result.",
+            "description": "Jobs for documents: hand in a command, follow its events, fetch its result.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -131,7 +131,7 @@ def _operation(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, 
         "security": [] if endpoint.scope is None else [{"key": []}],
     }
     needs = "" if endpoint.scope is None else f"Needs the scope `{endpoint.scope}`."
-    if text := " ".join(part for part in (endpoint.description, needs) if part):
+    if text := "\n\n".join(part for part in (endpoint.description, needs) if part):
         operation["description"] = text
     if endpoint.body is not None:
         content = {"application/json": {"schema": schemas[endpoint.body, "validation"]}}

@@ -33,17 +33,19 @@ _HEADERS = [
 
 
 class ReaderGone(Exception):
-    """The reader left, stopped taking, or may not read any longer."""
+    """The reader may not read any longer."""
 
 
 class Writer:
-    """The open answer. Every method raises ReaderGone when there is nobody to write to any more."""
+    """The open answer."""
 
     def __init__(self, send: Send, credentials: Credentials, credential: Credential) -> None:
         self._send = send
         self._credentials = credentials
         self._credential = credential
         self._wrote_at = self._checked_at = time.monotonic()
+        self._delivered = 0
+        self._blocked_since: float | None = None
 
     @property
     def idle_seconds(self) -> float:
@@ -51,32 +53,44 @@ class Writer:
         due = min(self._wrote_at + HEARTBEAT_SECONDS, self._checked_at + CHECK_SECONDS)
         return max(0.0, due - time.monotonic())
 
+    @property
+    def blocked_seconds(self) -> float | None:
+        """For how long the reader has taken nothing of what is being written; None when nothing is."""
+        return None if self._blocked_since is None else time.monotonic() - self._blocked_since
+
     async def frames(self, frames: Iterable[bytes]) -> None:
-        count, size, held = 0, 0, []
+        size, held = 0, []
         for frame in frames:
             held.append(frame)
-            count += 1
+            self._delivered += 1
             size += len(frame)
             if size >= WRITE_BYTES:
                 await self._write(b"".join(held))
                 size, held = 0, []
         if held:
             await self._write(b"".join(held))
-        metrics.events_delivered(count)
 
     async def note(self, frame: bytes) -> None:
         """What isn't an event."""
         await self._write(frame)
 
     async def keep_up(self, place: Position | None = None) -> None:
-        """The heartbeat if one is due, with the reader's place, and the look at its key if that is."""
+        """The heartbeat if one is due, with the reader's place, and the look at its key if that is.
+
+        ReaderGone when the key doesn't stand any more."""
         now = time.monotonic()
         if now - self._wrote_at >= HEARTBEAT_SECONDS:
-            await self._write(HEARTBEAT if place is None else HEARTBEAT + place_frame(place))
+            await self.note(HEARTBEAT if place is None else HEARTBEAT + place_frame(place))
         if now - self._checked_at >= CHECK_SECONDS:
             self._checked_at = now
+            self.count()
             if not await self._stands():
                 raise ReaderGone
+
+    def count(self) -> None:
+        """Adds to the metric what was delivered since; a lock for each event would cost as much as writing it."""
+        delivered, self._delivered = self._delivered, 0
+        metrics.events_delivered(delivered)
 
     async def _stands(self) -> bool:
         try:
@@ -86,12 +100,12 @@ class Writer:
             return True
 
     async def _write(self, data: bytes) -> None:
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        except TimeoutError:
-            raise ReaderGone from None
-        self._wrote_at = time.monotonic()
+        # Returns without a pause unless the reader is slower than we are, so what is blocked can be seen from outside.
+        now = time.monotonic()
+        self._blocked_since = now
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._blocked_since = None
+        self._wrote_at = now
 
 
 Tell = Callable[[Writer, Subscriber], Awaitable[None]]
@@ -110,13 +124,21 @@ class EventStream:
     async def run(self, receive: Receive, send: Send) -> None:
         async with self.hub.subscribe(self.credential.tenant_id, self.wants) as subscriber:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            leaving = asyncio.create_task(_leave_with_reader(receive, subscriber), name="waits for a reader to leave")
+            writer = Writer(send, self.credentials, self.credential)
+            # A task of its own: the layers around the request aren't walked through for each event.
+            writing = asyncio.create_task(self._write(writer, subscriber), name="writes a stream")
+            watching = asyncio.create_task(_watch(receive, writer, subscriber), name="watches a stream's reader")
+            subscriber.when_ended(lambda: _let_go(writer, writing))
             try:
                 with metrics.sse_subscriber():
-                    await self._write(Writer(send, self.credentials, self.credential), subscriber)
+                    await asyncio.wait((writing,))
             finally:
-                leaving.cancel()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+                writing.cancel()
+                watching.cancel()
+                writer.count()
+            if not writing.cancelled():
+                writing.result()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _write(self, writer: Writer, subscriber: Subscriber) -> None:
         try:
@@ -127,7 +149,20 @@ class EventStream:
             return
 
 
-async def _leave_with_reader(receive: Receive, subscriber: Subscriber) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
+async def _watch(receive: Receive, writer: Writer, subscriber: Subscriber) -> None:
+    """Ends the subscription when its reader leaves or takes nothing for too long."""
+    while True:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                if (await receive())["type"] == "http.disconnect":
+                    break
+        except TimeoutError:
+            if (writer.blocked_seconds or 0.0) >= SEND_SECONDS:
+                break
     subscriber.end()
+
+
+def _let_go(writer: Writer, writing: asyncio.Task[None]) -> None:
+    """A writer that isn't blocked sees the end by itself, and says goodbye."""
+    if writer.blocked_seconds is not None:
+        writing.cancel()

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
@@ -60,7 +61,9 @@ class Subscriber:
         self._behind = True
         self._ended = False
         self._reader: asyncio.Future[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._joined: asyncio.Future[str] | None = None
+        self._on_end: Callable[[], None] | None = None
 
     @property
     def live(self) -> bool:
@@ -89,10 +92,21 @@ class Subscriber:
             self._joined.set_result(snapshot)
 
     def end(self) -> None:
+        if self._ended:
+            return
         self._ended = True
+        self._set_alarm(None)
         if self._joined is not None:
             self._joined.cancel()
         self._wake()
+        if self._on_end is not None:
+            self._on_end()
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Calls once when it has to leave; at once if it already has to."""
+        self._on_end = call
+        if self._ended:
+            call()
 
     async def joined(self) -> str | None:
         """The snapshot it went live with; None when it has to leave instead."""
@@ -101,7 +115,7 @@ class Subscriber:
         return None if self._joined.cancelled() else self._joined.result()
 
     async def take(self, timeout_seconds: float) -> Taken:
-        """All that waits, or the first that comes; nothing when the time is up."""
+        """All that waits, or the first that comes; nothing when the time is up, or sooner."""
         if not (self._waiting or self._behind or self._ended):
             await self._sleep(timeout_seconds)
         if self._ended:
@@ -113,15 +127,25 @@ class Subscriber:
         return taken
 
     async def _sleep(self, timeout_seconds: float) -> None:
-        # A bare future costs a third of an Event with a timeout, and a thousand readers may sleep here.
+        # A thousand readers may sleep here, so no timer is made and unmade for each event: one that rings early wakes
+        # the reader for nothing, which costs less.
         loop = asyncio.get_running_loop()
         self._reader = loop.create_future()
-        alarm = loop.call_later(timeout_seconds, self._wake)
+        if self._alarm is None or self._alarm.when() > loop.time() + timeout_seconds:
+            self._set_alarm(loop.call_later(timeout_seconds, self._ring))
         try:
             await self._reader
         finally:
-            alarm.cancel()
             self._reader = None
+
+    def _set_alarm(self, alarm: asyncio.TimerHandle | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = alarm
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._wake()
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

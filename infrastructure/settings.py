@@ -56,6 +56,8 @@ class Settings(BaseModel):
     sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     ring_again_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
     """A job still unclaimed after this long is rung again if its queue in Redis is empty."""
+    ring_all_again_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """So often the oldest unclaimed jobs are rung again however many bells wait, for those whose bell died with a worker."""
     idempotency_hours: Annotated[int, Field(ge=1, le=720)] = 24
 
     signing_key: SecretStr | None = None

@@ -52,7 +52,9 @@ class Dispatcher:
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
         self._turns = turns_given
-        self._kept_house_at = self._measured_at = 0.0
+        self._kept_house_at = self._measured_at = self._called_all_at = 0.0
+        self._patient_until = 0.0
+        self.missed_a_sweep = False
 
     async def sweep(self) -> None:
         """One look at everything. Raises Unavailable when PostgreSQL is away; repeating it is always safe."""
@@ -65,9 +67,10 @@ class Dispatcher:
         metrics.swept()
 
     async def _reap(self) -> None:
+        lease_seconds, declare = self._settings.lease_seconds, self._hears_hearts()
         reaped = await self._line.run(
             lambda line: sweeping.reap(
-                line, lease_seconds=self._settings.lease_seconds, poison_problem=POISON.model_dump_json()
+                line, lease_seconds=lease_seconds, poison_problem=POISON.model_dump_json(), declare=declare
             )
         )
         if reaped.requeued or reaped.buried:
@@ -80,6 +83,14 @@ class Dispatcher:
         if reaped.parents:
             resumed = await self._line.run(lambda line: settling.resume_parents(line, reaped.parents))
             await self._ring([Bell(*row) for row in resumed])
+
+    def _hears_hearts(self) -> bool:
+        # After an outage every worker gets a whole lease to be heard again.
+        now = time.monotonic()
+        if self.missed_a_sweep:
+            self.missed_a_sweep = False
+            self._patient_until = now + self._settings.lease_seconds
+        return now >= self._patient_until
 
     async def _come_due(self) -> int:
         seconds = self._settings.ring_again_seconds
@@ -95,15 +106,22 @@ class Dispatcher:
         await self._ring(await self._line.run(sweeping.resume_waiting))
 
     async def _ring_unclaimed(self) -> None:
+        queues = [queue.value for queue in Queue]
+        now = time.monotonic()
         try:
-            for queue in await self._doorbells.empty_queues([queue.value for queue in Queue]):
+            if now - self._called_all_at > self._settings.ring_all_again_seconds:
+                self._called_all_at = now
+            else:
+                queues = await self._doorbells.empty_queues(queues)
+            for queue in queues:
                 await self._call_unclaimed(queue)
         except FAULTS:
             return
         self._turns.call()
 
     async def _call_unclaimed(self, queue: str) -> None:
-        # No bell waits: jobs that do have lost theirs. They are rung by turns, like those beyond a tenant's window.
+        # Where no bell waits, jobs that do have lost theirs. Where some wait, those that a killed worker had taken are
+        # still missing: now and then the oldest of each tenant are rung again. It is done by turns, so it costs a window.
         waiting = await self._line.run(lambda line: turns.unclaimed(line, queue))
         if waiting:
             await self._doorbells.forget_counts(queue)
@@ -168,6 +186,7 @@ async def _sweep(dispatcher: Dispatcher) -> None:
     try:
         await dispatcher.sweep()
     except Unavailable:
+        dispatcher.missed_a_sweep = True
         logger.warning("no sweep: PostgreSQL can't be reached")
     except Exception:  # The loop's edge: one sweep that fails must not be the last.
         logger.exception("a sweep failed; the next one tries again")

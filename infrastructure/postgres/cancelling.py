@@ -32,7 +32,7 @@ WITH c AS (
   SELECT id, state FROM jobs WHERE tenant_id = %(tenant_id)s AND id = %(job_id)s FOR UPDATE),
 u AS (
   UPDATE jobs j SET state = '{_CANCELLED}', seq = j.seq + 1, wake_at = NULL, finished_at = now(),
-    lease_token = NULL, lease_worker = NULL
+    lease_token = NULL, lease_worker = NULL, progress = NULL
   FROM c WHERE j.id = c.id AND c.state IN ({_CANCELLABLE})
   RETURNING j.id, j.tenant_id, j.seq),
 e AS (

@@ -27,8 +27,8 @@ LANE_SESSION = {
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",
 }
-LOST = (psycopg.OperationalError, psycopg.InterfaceError)
-"""The errors of a connection that is gone or can't be made."""
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+"""The errors of a server that is gone, or can't do its work for now: a standby not yet promoted, a disk that is full."""
 
 
 class Role(StrEnum):

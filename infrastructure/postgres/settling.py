@@ -40,19 +40,24 @@ WITH d AS (SELECT * FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(state)b::te
   d (id, token, state, job_event, job_event_data, domain_event, result, problem, due, finished, uncounted)),
 u AS (
   UPDATE jobs j SET state = d.state, seq = j.seq + CASE WHEN d.domain_event IS NULL THEN 1 ELSE 2 END,
-    lease_token = NULL, lease_worker = NULL, run_at = coalesce(d.due, j.run_at),
+    lease_token = NULL, lease_worker = NULL, settled_token = d.token, run_at = coalesce(d.due, j.run_at),
     wake_at = d.due + make_interval(secs => %(ring_again_seconds)s),
     attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.finished THEN now() END,
     result = d.result::jsonb, problem = d.problem::jsonb, progress = CASE WHEN NOT d.finished THEN j.progress END
   FROM d WHERE j.id = d.id AND j.lease_token = d.token
   RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.queue, j.priority, j.result,
-    d.job_event, d.job_event_data, d.domain_event),
+    d.token, d.job_event, d.job_event_data, d.domain_event),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq - 1, tenant_id, domain_event, result FROM u WHERE domain_event IS NOT NULL
   UNION ALL
   SELECT id, seq, tenant_id, job_event, job_event_data::jsonb FROM u)
-SELECT id, tenant_id, parent_id FROM u
+SELECT id, token, tenant_id, parent_id FROM u
+"""
+
+_SETTLED_BEFORE = """
+SELECT j.id, d.token, j.tenant_id, j.parent_id FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
+WHERE j.settled_token = d.token
 """
 
 _DISCARD = """
@@ -83,6 +88,7 @@ class Settled(NamedTuple):
     """A settlement that took effect."""
 
     job_id: UUID
+    token: UUID
     tenant_id: UUID
     parent_id: UUID | None
 
@@ -91,16 +97,23 @@ async def settle(
     connection: Connection, settlements: Sequence[Settlement], *, ring_again_seconds: float
 ) -> list[Settled]:
     """Those that took effect; the tokens of the others no longer held, so nothing of them was stored. Safe to repeat:
-    the second time, none takes effect."""
+    the second time, none takes effect, and `settled_before` tells which had."""
     if any(settlement.children for settlement in settlements):
         async with connection.transaction():
             settled = await _end(connection, settlements, ring_again_seconds)
-            effective = {one.job_id for one in settled}
-            children = [child for one in settlements if one.job_id in effective for child in one.children]
+            effective = {one.token for one in settled}
+            children = [child for one in settlements if one.token in effective for child in one.children]
             if children:
                 await store(connection, children, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
             return settled
     return await _end(connection, settlements, ring_again_seconds)
+
+
+async def settled_before(connection: Connection, settlements: Sequence[Settlement]) -> list[Settled]:
+    """Those that had taken effect already, when the first answer was lost."""
+    named = ([one.job_id for one in settlements], [one.token for one in settlements])
+    found = await connection.execute(_SETTLED_BEFORE, named)
+    return list(map(Settled._make, await found.fetchall()))
 
 
 async def record_discarded(connection: Connection, job_ids: Sequence[UUID], worker_id: UUID) -> None:

@@ -48,7 +48,7 @@ WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority
 """
 
 _DECLARE_DEAD = """
-UPDATE workers SET dead_at = now() WHERE dead_at IS NULL AND heartbeat_at < now() - make_interval(secs => %s)
+UPDATE workers SET dead_at = now() WHERE dead_at IS NULL AND heartbeat_at < now() - make_interval(secs => %(lease)s)
 """
 
 # All dead workers are joined, not only those just found: a claim that raced the line above may have landed on one.
@@ -57,19 +57,19 @@ UPDATE workers SET dead_at = now() WHERE dead_at IS NULL AND heartbeat_at < now(
 # poisonous job doesn't take its neighbours with it.
 _REAP = f"""
 WITH lost AS (
-  SELECT j.id, j.crashes + (j.crashes = 0 AND NOT bool_or(j.crashes >= {CRASHES_ALLOWED})
+  SELECT j.id, j.lease_token, j.crashes + (j.crashes = 0 AND NOT bool_or(j.crashes >= {CRASHES_ALLOWED})
     OVER (PARTITION BY j.lease_worker))::int AS crashes
   FROM workers w JOIN jobs j ON j.lease_worker = w.id WHERE w.dead_at IS NOT NULL),
 c AS (
-  SELECT j.id, lost.crashes, lost.crashes >= {CRASHES_ALLOWED} AS poison
-  FROM lost JOIN jobs j ON j.id = lost.id ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),
+  SELECT j.id, lost.lease_token, lost.crashes, lost.crashes >= {CRASHES_ALLOWED} AS poison
+  FROM lost JOIN jobs j ON j.id = lost.id AND j.lease_token = lost.lease_token ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),
 u AS (
   UPDATE jobs j SET crashes = c.crashes, lease_token = NULL, lease_worker = NULL, seq = j.seq + 1,
     state = CASE WHEN c.poison THEN 'dead' ELSE 'queued' END,
     wake_at = CASE WHEN NOT c.poison THEN now() END,
     finished_at = CASE WHEN c.poison THEN now() END,
     problem = CASE WHEN c.poison THEN %s::jsonb END
-  FROM c WHERE j.id = c.id AND j.lease_worker IS NOT NULL
+  FROM c WHERE j.id = c.id AND j.lease_token = c.lease_token
   RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq, j.state, j.crashes, j.attempt, j.parent_id),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
@@ -120,9 +120,13 @@ async def due_retries(connection: Connection, *, ring_again_seconds: float) -> l
     return [Bell(*row) for row in await found.fetchall()]
 
 
-async def reap(connection: Connection, *, lease_seconds: float, poison_problem: str) -> Reaped:
-    """Declares silent workers dead and takes their jobs: back to the queue, or to the dead letters as poison."""
-    await connection.execute(_DECLARE_DEAD, (lease_seconds,))
+async def reap(connection: Connection, *, lease_seconds: float, poison_problem: str, declare: bool = True) -> Reaped:
+    """Declares silent workers dead and takes dead ones' jobs: back to the queue, or to the dead letters as poison.
+
+    `declare` is False right after an outage of PostgreSQL: nobody's heart was heard then, so silence proves nothing.
+    """
+    if declare:
+        await connection.execute(_DECLARE_DEAD, {"lease": lease_seconds})
     found = await connection.execute(_REAP, (poison_problem,))
     rows = await found.fetchall()
     return Reaped(

@@ -1,7 +1,6 @@
 """Event streams: complete, in order, each event once, whatever breaks in between."""
 
 import random
-import socket
 import threading
 import time
 from collections import Counter, defaultdict
@@ -28,6 +27,7 @@ from tests.integration.event_streams import (
     read_with_breaks,
     rows_of,
     seqs_on,
+    slow_reader,
     tell_now_and_then,
     tell_twice,
     write,
@@ -136,21 +136,31 @@ def test_a_reader_who_is_too_slow_catches_up_and_gets_all(world: World) -> None:
     tenant = world.tenant()
     job_id = world.submit(tenant)
     behind_before = metric(world, "bucatini_subscribers_fell_behind_total")
-    request = f"GET /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {tenant.key}\r\n\r\n"
-    with closing(socket.socket()) as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        slow.connect(("127.0.0.1", world.port))
-        slow.sendall(request.encode())
-        await_subscribers(world, 1)
+    with closing(slow_reader(world, tenant)) as slow:
         for _ in range(20):
             many_events(world, tenant, job_id, 200, data="x" * 2_000)
         wait_until(
             lambda: metric(world, "bucatini_subscribers_fell_behind_total") > behind_before, "the reader fell behind"
         )
-        slow.settimeout(20)
         seqs = list(islice(seqs_on(slow), 4_000))
 
     assert seqs == list(range(2, 4_002))
+
+
+def test_a_stopping_ingress_doesnt_wait_for_a_reader_who_takes_nothing(world: World) -> None:
+    tenant = world.tenant()
+    job_id = world.submit(tenant)
+    behind_before = metric(world, "bucatini_subscribers_fell_behind_total")
+    with closing(slow_reader(world, tenant)):
+        for _ in range(20):
+            many_events(world, tenant, job_id, 200, data="x" * 2_000)
+        wait_until(
+            lambda: metric(world, "bucatini_subscribers_fell_behind_total") > behind_before, "the reader fell behind"
+        )
+        began = time.monotonic()
+        world.stop()
+
+    assert time.monotonic() - began < 5
 
 
 def test_progress_is_told_live_and_moves_no_readers_place(world: World) -> None:

@@ -129,6 +129,20 @@ def rows_of(world: World, tenant: Tenant) -> list[tuple[UUID, int, str]]:
     return [(row[0], row[1], row[2]) for row in world.database.execute(statement, (tenant.id,)).fetchall()]
 
 
+def slow_reader(world: World, tenant: Tenant) -> socket.socket:
+    """A connection whose stream of all events has begun, and that takes little at a time."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", world.port))
+    request = f"GET /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {tenant.key}\r\n\r\n"
+    connection.sendall(request.encode())
+    received = b""
+    while b"\nid: " not in received:
+        received += connection.recv(1)
+    return connection
+
+
 def seqs_on(connection: socket.socket) -> Iterator[int]:
     """The seqs of the events on a raw connection, in the order of their arrival."""
     unread = b""

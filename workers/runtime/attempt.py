@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,6 +38,7 @@ class Attempt:
         "children",
         "claimed",
         "ends_at",
+        "entered",
         "started_at",
         "stopped",
         "task",
@@ -56,7 +58,8 @@ class Attempt:
         self.bell = bell
         self.children = children
         self.started_at = time.monotonic()
-        self.ends_at = self.started_at + time_limit_seconds
+        self.ends_at = math.inf
+        self.entered = False
         self.stopped: Stop | None = None
         self.task: asyncio.Task[None] | None = None
         self._report = report
@@ -80,12 +83,21 @@ class Attempt:
         """Cancels the handler; the first reason given is the one that counts."""
         if self.stopped is None:
             self.stopped = reason
-        if self.task is not None:
+        # A task cancelled before its first step never runs at all, its `finally` included: that one sees `stopped`.
+        if self.task is not None and self.entered:
             self.task.cancel()
+
+    def start_clock(self) -> None:
+        """From now on the time limit counts: a suspect's wait for its turn is no part of its run."""
+        self.started_at = time.monotonic()
+        self.ends_at = self.started_at + self.time_limit_seconds
 
 
 async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Outcome:
     """How the attempt ended. Raises nothing: what a handler throws, SystemExit included, is an outcome."""
+    if attempt.stopped is not None:
+        return _ended_by_us(attempt)
+    attempt.start_clock()
     claimed = attempt.claimed
     handler = handlers.get(claimed.kind)
     if handler is None or claimed.version > handler.command_type.version:

@@ -169,8 +169,12 @@ class JobConsumer:
             else:
                 bells[one.job_id] = one.bell
         worker_id = self._heartbeat.worker_id
-        claims = await insist(self._claim_line, lambda line: claiming.claim(line, worker_id, list(bells)))
-        children = await self._children_of(claims)
+        try:
+            claims = await insist(self._claim_line, lambda line: claiming.claim(line, worker_id, list(bells)))
+            children = await self._children_of(claims)
+        except Exception:  # The loop's edge: what was claimed is found by `check_leases`, the rest by the sweeper.
+            logger.exception("a claim failed; going on with the next")
+            claims, children = [], {}
         for claimed in claims:
             self._launch(claimed, bells.pop(claimed.id), children.get(claimed.id, ()))
         for bell in bells.values():
@@ -210,6 +214,7 @@ class JobConsumer:
     # Running
 
     async def _run(self, attempt: Attempt) -> None:
+        attempt.entered = True
         try:
             outcome = await perform(attempt, self._handlers)
         finally:
@@ -219,6 +224,8 @@ class JobConsumer:
 
     async def _run_suspect(self, attempt: Attempt) -> None:
         # One suspect at a time: when the process dies again, it is known in whose run.
+        attempt.entered = True
+        outcome: Outcome
         try:
             async with self._one_suspect:
                 await insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))

@@ -38,7 +38,7 @@ class Heartbeat:
         self._on_death = on_death
         self._ended = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._loop_beat_at = self._beat_at = time.monotonic()
+        self._loop_beat_at = time.monotonic()
         self._thread = threading.Thread(target=self._beat_for_ever, name="heartbeat", daemon=True)
         self.worker_id: UUID = uuid7()
 
@@ -76,22 +76,16 @@ class Heartbeat:
                 logger.warning("no heartbeat: %s", error)
 
     def _beat(self) -> None:
-        # Measured from before the statement: the row's time is later, so we give up no later than others take over.
-        asked_at = time.monotonic()
-        frozen = asked_at - self._beat_at > self._lease_seconds
-        if self._heart.beat(self.worker_id) and not frozen:
-            self._beat_at = asked_at
+        # However long we were silent, as long as nobody declared us dead nobody has our jobs.
+        if self._heart.beat(self.worker_id):
             return
-        logger.error("this worker was declared dead or slept past its lease; its runs are dropped")
-        if frozen:
-            self._heart.leave(self.worker_id)
+        logger.error("this worker was declared dead; its runs are dropped")
         self._register()
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._on_death)
 
     def _register(self) -> None:
         worker_id = uuid7()
-        self._beat_at = time.monotonic()
         self._heart.register(worker_id, self._queue, socket.gethostname(), os.getpid())
         self.worker_id = worker_id
 

@@ -21,6 +21,8 @@ from schemas.problems import Problem
 from workers.runtime.handler import AwaitChildren
 from workers.runtime.retry import Failure, GiveUp, RetryIn, decide
 
+UNSTORABLE = Problem.of("result-unstorable", "The result can't be stored", 500, "It holds a value no JSON store takes.")
+
 
 class Stop(StrEnum):
     """Why we ended a run ourselves."""
@@ -64,6 +66,13 @@ def time_limit_exceeded(seconds: float) -> Failure:
 
 def settlement_of(claimed: Claimed, outcome: Outcome, *, dice: Callable[[], float]) -> Settlement | None:
     """What to store of this run; None when nothing of it may be stored."""
+    try:
+        return _settlement_of(claimed, outcome, dice)
+    except ValueError:  # What the handler answered can't be written as JSON, such as half of a surrogate pair.
+        return _ended(claimed, Trigger.FAIL, JobEvent.FAILED, _told(claimed, UNSTORABLE), UNSTORABLE)
+
+
+def _settlement_of(claimed: Claimed, outcome: Outcome, dice: Callable[[], float]) -> Settlement | None:
     match outcome:
         case Done(event):
             return _succeeded(claimed, event)
@@ -165,16 +174,13 @@ def released(job_id: UUID, token: UUID) -> Settlement:
 
 def unstorable(settlement: Settlement) -> Settlement:
     """What is stored of a run whose own result can't be."""
-    problem = Problem.of(
-        "result-unstorable", "The result can't be stored", 500, "It holds a value no JSON store takes."
-    )
     return Settlement(
         settlement.job_id,
         settlement.token,
         transition(JobState.RUNNING, Trigger.FAIL),
         JobEvent.FAILED,
-        job_event_data=_json({"problem": problem.model_dump(mode="json", exclude_defaults=True)}),
-        problem=problem.model_dump_json(),
+        job_event_data=_json({"problem": UNSTORABLE.model_dump(mode="json", exclude_defaults=True)}),
+        problem=UNSTORABLE.model_dump_json(),
     )
 
 

@@ -51,17 +51,28 @@ class Settler:
         self._batcher.hand_in(settlement)
 
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
+        try:
+            await self._settle_all(settlements)
+        except Exception:  # The loop's edge: these runs are forgotten here, and `check_leases` hands their jobs back.
+            logger.exception("%d outcomes couldn't be stored; their jobs will run again", len(settlements))
+            for one in settlements:
+                self._on_settled(one, False)
+        return [None] * len(settlements)
+
+    async def _settle_all(self, settlements: Sequence[Settlement]) -> None:
         settled = await self._store(settlements)
-        effective = {one.job_id for one in settled}
+        effective = {one.token for one in settled}
+        if late := [one for one in settlements if one.token not in effective]:
+            settled += await self._stored_before(late)
+            effective = {one.token for one in settled}
         self._count(settlements, effective)
         for one in settlements:
-            self._on_settled(one, one.job_id in effective)
+            self._on_settled(one, one.token in effective)
         self._messenger.tell({one.tenant_id for one in settled})
-        if late := [one.job_id for one in settlements if one.job_id not in effective]:
-            self._messenger.start(self._record_discarded(late))
+        if discarded := [one.job_id for one in late if one.token not in effective]:
+            self._messenger.start(self._record_discarded(discarded))
         if parents := [one.parent_id for one in settled if one.parent_id is not None]:
             self._messenger.start(self._resume_parents(parents))
-        return [None] * len(settlements)
 
     async def _store(self, settlements: Sequence[Settlement]) -> list[Settled]:
         try:
@@ -76,11 +87,15 @@ class Settler:
             middle = len(settlements) // 2
             return [*await self._store(settlements[:middle]), *await self._store(settlements[middle:])]
 
+    async def _stored_before(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        # The statement is repeated when its answer was lost; what it had stored the first time isn't late.
+        return await insist(self._settle_line, lambda line: settling.settled_before(line, settlements))
+
     def _count(self, settlements: Sequence[Settlement], effective: set[UUID]) -> None:
         now = time.monotonic()
         runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
         for one in settlements:
-            if one.job_id in effective and (attempt := self._running.get(one.job_id)) is not None:
+            if one.token in effective and (attempt := self._running.get(one.job_id)) is not None:
                 runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
                 if one.problem is not None and one.due is not None:
                     metrics.jobs_retried(Problem.model_validate_json(one.problem).name)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.routing import Router
 from starlette.types import Message
 
 from api.answers import Answer
@@ -47,7 +46,7 @@ def _ask(
     endpoint: AnyEndpoint, *messages: Message, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of the answer."""
-    application = Starlette(routes=routes([endpoint]), middleware=[Middleware(Edge)])
+    application = Edge(Router(routes=routes([endpoint])))
     unread = iter(messages or ({"type": "http.request", "body": b""},))
     sent: list[Message] = []
 

@@ -57,6 +57,7 @@ CREATE TABLE jobs (
   wake_at timestamptz,
   lease_token uuid,
   lease_worker uuid,
+  settled_token uuid,
   run_at timestamptz NOT NULL DEFAULT now(),
   deadline timestamptz,
   concurrency_key text,
@@ -78,6 +79,7 @@ CREATE TABLE jobs (
   autovacuum_vacuum_insert_scale_factor = 0.1
 );
 COMMENT ON COLUMN jobs.wake_at IS 'When a sweeper must look at this job; NULL: nothing to look at';
+COMMENT ON COLUMN jobs.settled_token IS 'Whose outcome was stored last: a worker whose answer was lost asks by it';
 COMMENT ON COLUMN jobs.lane IS 'Which of a queue''s lists it is rung in: infrastructure/celery/lists.py';
 COMMENT ON COLUMN jobs.crashes IS 'How many worker processes died while running it';
 CREATE INDEX jobs_wake ON jobs (wake_at) WHERE wake_at IS NOT NULL;

@@ -1,0 +1,109 @@
+"""`bucatini submit` and `bucatini jobs`, typed into a real shell's place against the real ingress."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from schemas.jobs import JobState
+from tests.integration.api_serving import Tenant, World
+
+LEASE = "Acme Ltd shall pay $500 by 1 May 2027."
+
+
+class Terminal:
+    """A shell whose environment names the ingress and a key."""
+
+    def __init__(self, world: World, tenant: Tenant, folder: Path) -> None:
+        self.folder = folder
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "API_URL": world.url,
+            "API_KEY": tenant.key,
+            "BUCATINI_HOME": str(folder / "home"),
+        }
+
+    def type(self, *words: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "producers.cli", *words],
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=60,
+            check=False,
+            cwd=self.folder,
+            env={**self._environment, **environment},
+        )
+
+
+@pytest.fixture
+def tenant(world: World) -> Tenant:
+    return world.tenant()
+
+
+@pytest.fixture
+def terminal(world: World, tenant: Tenant, tmp_path: Path) -> Terminal:
+    (tmp_path / "lease.txt").write_text(LEASE, encoding="utf-8")
+    return Terminal(world, tenant, tmp_path)
+
+
+def test_a_document_is_submitted_shown_followed_and_cancelled(world: World, terminal: Terminal) -> None:
+    submitted = terminal.type("submit", "ai.process_document", "--text-file", "lease.txt", "--priority", "7")
+    job_id = submitted.stdout.strip()
+    listed = terminal.type("jobs", "list", "--json")
+    table = terminal.type("jobs", "list")
+    shown = terminal.type("jobs", "show", job_id)
+    cancelled = terminal.type("jobs", "cancel", job_id)
+    watched = terminal.type("jobs", "watch", job_id, "--json")
+
+    assert submitted.returncode == 0, submitted.stderr
+    assert [json.loads(line)["id"] for line in listed.stdout.splitlines()] == [job_id]
+    assert job_id in table.stdout
+    assert "job.queued" in shown.stdout
+    assert cancelled.stdout == f"job {job_id} is cancelled\n"
+    assert [json.loads(line)["type"] for line in watched.stdout.splitlines()] == ["job.queued", "job.cancelled"]
+    assert watched.returncode == 1
+    stored = world.database.execute("SELECT command, priority FROM jobs").fetchone()
+    assert stored == ({"title": "lease.txt", "text": LEASE, **_unsaid()}, 7)
+
+
+def test_a_result_that_is_waited_for_is_printed(world: World, terminal: Terminal) -> None:
+    typed = ("submit", "keys.rotate", "--idempotency-key", "once")
+    job_id = UUID(terminal.type(*typed).stdout.strip())
+    rotated = {"old_version": None, "new_version": 1, "rows_reencrypted": 0, "conflicts": 0}
+    world.happen(job_id, "job.succeeded", state=JobState.SUCCEEDED, result=rotated)
+    waited = terminal.type(*typed, "--wait", "5")
+
+    assert (waited.returncode, json.loads(waited.stdout)) == (0, {"result": rotated})
+
+
+def test_fields_come_from_standard_input_and_single_words(world: World, terminal: Terminal) -> None:
+    fields = json.dumps({"text": LEASE, "analyses": ["readability"]})
+    submitted = terminal.type("submit", "ai.analyze_content", "--json", "-", "--set", "language=en", stdin=fields)
+
+    assert submitted.returncode == 0, submitted.stderr
+    row = world.database.execute("SELECT command->>'language', command->'analyses' FROM jobs").fetchone()
+    assert row == ("en", ["readability"])
+
+
+def test_what_goes_wrong_is_one_line_and_an_exit_code(world: World, terminal: Terminal) -> None:
+    unknown = terminal.type("submit", "ai.nothing")
+    misfit = terminal.type("submit", "ai.process_document", "--title", "T")
+    stranger = terminal.type("jobs", "list", API_KEY="nobody")
+    nobody = terminal.type("jobs", "show", "0f8fad5b-d9cb-469f-a165-70867728950e")
+    homeless = terminal.type("jobs", "list", API_URL="")
+
+    ran = (unknown, misfit, stranger, nobody, homeless)
+    assert [one.returncode for one in ran] == [2, 2, 1, 1, 2]
+    assert all(one.stderr.startswith("bucatini: ") and one.stderr.count("\n") == 1 for one in ran), ran
+    assert all(one.stdout == "" for one in ran)
+    assert world.stored()["jobs"] == 0
+
+
+def _unsaid() -> dict[str, None]:
+    return {"language": None, "document_type": None, "document_id": None}
