@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 30
 LANE_SESSION = {
     # The planner sees these tables empty at first and would cache plans that halve the speed later; the statements
-    # all walk an index, so the other roads are closed (measured: docs/performance.md).
+    # all walk an index, so the other roads are closed (docs/performance.md).
     "jit": "off",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
