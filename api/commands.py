@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from api import problems
 from api.answers import Answer, Header, json_answer
@@ -54,8 +54,6 @@ class TermsQuery(Model):
     """Not before this time (RFC 3339)."""
     deadline: Moment | None = None
     """No attempt begins after this time (RFC 3339)."""
-    concurrency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """Jobs with the same key run one after another."""
 
 
 def command_endpoint(
@@ -109,7 +107,6 @@ def _terms(call: Call[C, TermsQuery]) -> Terms:
         priority=query.priority,
         run_at=query.run_at,
         deadline=query.deadline,
-        concurrency_key=query.concurrency_key,
         correlation_id=call.correlation_id,
         traceparent=call.trace.traceparent,
         idempotency_key=_idempotency_key(call.headers.get("idempotency-key")),

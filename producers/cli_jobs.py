@@ -33,7 +33,6 @@ def submit(
     priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 goes first.")] = None,
     run_at: Annotated[datetime | None, typer.Option(help="Not before this time (UTC).")] = None,
     deadline: Annotated[datetime | None, typer.Option(help="No attempt after this time (UTC).")] = None,
-    concurrency_key: Annotated[str | None, typer.Option(help="Jobs with the same key run one after another.")] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="The same key never makes two jobs.")] = None,
     wait: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Wait for the result so long, and print it as JSON.")
@@ -45,7 +44,7 @@ def submit(
 
     given = Given(json_file, text_file, title, tuple(fields or ()))
     times = {"run_at": run_at, "deadline": deadline}
-    others = {"priority": priority, "concurrency_key": concurrency_key, "idempotency_key": idempotency_key}
+    others = {"priority": priority, "idempotency_key": idempotency_key}
     raise typer.Exit(cli_client.submit(kind, given, times, others, wait_seconds=wait))
 
 

@@ -128,7 +128,6 @@ class Wishes(TypedDict, total=False):
     priority: int
     run_at: datetime
     deadline: datetime
-    concurrency_key: str
     idempotency_key: str
     correlation_id: UUID
 

@@ -44,7 +44,6 @@ class Terms:
     priority: int = NORMAL_PRIORITY
     run_at: datetime | None = None
     deadline: datetime | None = None
-    concurrency_key: str | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
     parent_id: UUID | None = None
@@ -172,7 +171,6 @@ def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJo
         command=body,
         run_at=terms.run_at,
         deadline=terms.deadline,
-        concurrency_key=terms.concurrency_key,
         correlation_id=terms.correlation_id,
         causation_id=terms.causation_id,
         parent_id=terms.parent_id,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from infrastructure.celery.lists import LOWEST_NORMAL, LOWEST_URGENT, NORMAL_STEP, PATIENT_STEP, URGENT_STEP
 from infrastructure.postgres.connections import Connection
 
 
@@ -23,7 +24,6 @@ class NewJob:
     """JSON text."""
     run_at: datetime | None = None
     deadline: datetime | None = None
-    concurrency_key: str | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
     parent_id: UUID | None = None
@@ -58,9 +58,9 @@ Submission = Accepted | Repeated | KeyReused
 _COLUMNS = """(
   %(id)b::uuid[], %(tenant_id)b::uuid[], %(kind)b::text[], %(version)b::int2[], %(queue)b::text[], %(priority)b::int2[],
   %(max_attempts)b::int2[], %(command)b::text[], %(run_at)b::timestamptz[], %(deadline)b::timestamptz[],
-  %(concurrency_key)b::text[], %(correlation_id)b::uuid[], %(causation_id)b::uuid[], %(parent_id)b::uuid[],
+  %(correlation_id)b::uuid[], %(causation_id)b::uuid[], %(parent_id)b::uuid[],
   %(traceparent)b::text[]
-) AS s (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline, concurrency_key,
+) AS s (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
   correlation_id, causation_id, parent_id, traceparent)"""
 
 # The events are made from what the insert returns, so a job that stands already (the same submission, sent again after
@@ -69,9 +69,10 @@ _INSERT = (
     """
 WITH j AS (
   INSERT INTO jobs (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
-    concurrency_key, correlation_id, causation_id, parent_id, traceparent, state, wake_at)
+    correlation_id, causation_id, parent_id, traceparent, lane, state, wake_at)
   SELECT id, tenant_id, kind, version, queue, priority, max_attempts, command::jsonb, coalesce(run_at, now()), deadline,
-    concurrency_key, correlation_id, causation_id, parent_id, traceparent,
+    correlation_id, causation_id, parent_id, traceparent,
+    CASE WHEN priority >= {urgent} THEN {urgent_step} WHEN priority >= {normal} THEN {normal_step} ELSE {patient_step} END,
     CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END,
     CASE WHEN run_at > now() THEN run_at ELSE now() + make_interval(secs => %(ring_again_seconds)s) END
   FROM unnest"""
@@ -84,8 +85,16 @@ INSERT INTO job_events (job_id, seq, tenant_id, type, data)
 SELECT id, 1, tenant_id, 'job.' || state, jsonb_build_object('kind', kind, 'queue', queue, 'priority', priority) FROM j
 """
 )
-_INSERT_ALL = _INSERT.format(only="")
-_INSERT_NAMED = _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])")
+# The lane is written here rather than generated: PostgreSQL would work the expression out again at every update.
+_LANES = {
+    "urgent": LOWEST_URGENT,
+    "urgent_step": URGENT_STEP,
+    "normal": LOWEST_NORMAL,
+    "normal_step": NORMAL_STEP,
+    "patient_step": PATIENT_STEP,
+}
+_INSERT_ALL = _INSERT.format(only="", **_LANES)
+_INSERT_NAMED = _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES)
 
 _FORGET_EXPIRED_KEYS = """
 DELETE FROM job_keys k USING unnest(%b::uuid[], %b::text[]) AS s (tenant_id, key)
@@ -153,7 +162,6 @@ def _arrays(jobs: Sequence[NewJob], ring_again_seconds: float) -> dict[str, obje
         "command": [job.command for job in jobs],
         "run_at": [job.run_at for job in jobs],
         "deadline": [job.deadline for job in jobs],
-        "concurrency_key": [job.concurrency_key for job in jobs],
         "correlation_id": [job.correlation_id for job in jobs],
         "causation_id": [job.causation_id for job in jobs],
         "parent_id": [job.parent_id for job in jobs],

@@ -24,7 +24,6 @@ def test_the_answer_tells_of_the_job_what_reading_it_would(world: World) -> None
         "priority": 8,
         "run_at": run_at,
         "deadline": "2100-01-01T00:00:00Z",
-        "concurrency_key": "acme",
     }
     no_terms: dict[str, str | int] = {}
     with world.http(world.tenant()) as http:

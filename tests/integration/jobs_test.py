@@ -136,6 +136,18 @@ def test_a_job_for_later_starts_when_it_is_due(system: System) -> None:
     assert system.timeline(job_id)[:2] == ["job.scheduled", "job.queued"]
 
 
+def test_no_attempt_is_made_after_the_deadline(system: System) -> None:
+    (passed,) = system.read("SELECT now() + interval '0.2 seconds'")[0]
+    (job_id,) = system.submit(LeaveMark(), terms=Terms(deadline=passed))
+    wait_until(lambda: system.read("SELECT now() > %s", passed)[0][0], "the deadline has passed")
+
+    system.worker()
+
+    system.await_state(job_id, "dead")
+    assert system.problem(job_id)["type"].endswith("/deadline-passed")
+    assert system.marks(job_id) == []
+
+
 def test_redelivered_doorbells_are_free(system: System) -> None:
     job_ids = system.submit(*[LeaveMark() for _ in range(20)])
     system.worker()

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -102,6 +103,8 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
     handler = handlers.get(claimed.kind)
     if handler is None or claimed.version > handler.command_type.version:
         return Broke(_not_understood(claimed))
+    if claimed.deadline is not None and claimed.deadline <= datetime.now(UTC):
+        return Broke(_too_late(claimed.deadline))
     with bound(_log_context(claimed)):
         return await _perform(attempt, handler)
 
@@ -148,6 +151,11 @@ def _ended_by_us(attempt: Attempt) -> Outcome:
             raise AssertionError("only a stopped attempt was ended by us")
         case reason:
             return Stopped(reason)
+
+
+def _too_late(deadline: datetime) -> Failure:
+    detail = f"Its deadline was {deadline.isoformat()}; no worker was free before."
+    return Failure(Problem.of("deadline-passed", "The deadline passed", 504, detail), retryable=True)
 
 
 def _not_understood(claimed: Claimed) -> Failure:
