@@ -96,6 +96,7 @@ class Attempt:
 
 async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Outcome:
     """How the attempt ended. Raises nothing: what a handler throws, SystemExit included, is an outcome."""
+    attempt.entered = True
     if attempt.stopped is not None:
         return _ended_by_us(attempt)
     attempt.start_clock()

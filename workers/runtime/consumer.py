@@ -214,7 +214,6 @@ class JobConsumer:
     # Running
 
     async def _run(self, attempt: Attempt) -> None:
-        attempt.entered = True
         try:
             outcome = await perform(attempt, self._handlers)
         finally:
