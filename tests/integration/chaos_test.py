@@ -55,7 +55,7 @@ def test_no_error_was_swallowed(aftermath: Aftermath) -> None:
 
 def test_a_lost_bell_is_rung_again_however_long_the_queue_is(system: System) -> None:
     """A worker that dies takes the bells it had with it. Their jobs stand behind what came later, but not for ever."""
-    system.dispatcher(RING_AGAIN_SECONDS="1")
+    system.dispatcher(RING_AGAIN_SECONDS="1", RING_ALL_AGAIN_SECONDS="5")
     system.submit(*[LeaveMark(seconds=0.1) for _ in range(BACKLOG)])
     system.worker(WORKER_CONCURRENCY="4")
     wait_until(lambda: system.states()["running"], "the backlog is being worked off")
