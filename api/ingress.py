@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
-from infrastructure.ports import SearchEngine
+from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer

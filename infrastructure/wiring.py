@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infrastructure.ports import KeyVault, SearchEngine
+from infrastructure.ports.keys import KeyVault
+from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.connections import Line, Role
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.settings import Settings

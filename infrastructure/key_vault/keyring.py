@@ -12,7 +12,8 @@ from uuid import UUID
 
 from infrastructure.key_vault.sealed import Cell, DecryptionFailed, Sealed
 from infrastructure.key_vault.sealing import KEY_BYTES, TenantKeyMaterial, key_id_of, open_text, seal
-from infrastructure.ports import KeyVault, Unavailable, WrappedKey
+from infrastructure.ports import Unavailable
+from infrastructure.ports.keys import KeyVault, WrappedKey
 
 MOST_KEYS = 10_000
 MOST_FETCHES = 3

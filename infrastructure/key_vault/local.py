@@ -11,7 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from infrastructure.ports import Unavailable, WrappedKey
+from infrastructure.ports import Unavailable
+from infrastructure.ports.keys import WrappedKey
 
 MASTER_KEY_BITS = 3_072
 MASTER_KEY_FILE = "master.pem"

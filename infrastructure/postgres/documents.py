@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from infrastructure.key_vault.sealed import Cell, DecryptionFailed, Sealed
-from infrastructure.ports import IndexedDocument, Sealer, StoredDocument, Unavailable
+from infrastructure.ports import Unavailable
+from infrastructure.ports.keys import Sealer
+from infrastructure.ports.search import IndexedDocument, StoredDocument
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.postgres.tenant_keys import HOLD_KEYS

@@ -8,7 +8,8 @@ from uuid import UUID
 from psycopg.errors import LockNotAvailable
 
 from infrastructure.key_vault.sealed import Cell, Sealed
-from infrastructure.ports import Rotation, SealedRow, Unavailable, WrappedKey
+from infrastructure.ports import Unavailable
+from infrastructure.ports.keys import Rotation, SealedRow, WrappedKey
 from infrastructure.postgres.connections import LOST, Connection, Role, connect
 from infrastructure.postgres.documents import BODY, TABLE
 from infrastructure.postgres.tenant_keys import CHANGE_KEYS

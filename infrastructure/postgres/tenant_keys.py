@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from infrastructure.key_vault.keyring import StoredKey
-from infrastructure.ports import WrappedKey
+from infrastructure.ports.keys import WrappedKey
 from infrastructure.postgres.connections import Connection, Line
 from schemas.keys import TenantKey, TenantKeys
 

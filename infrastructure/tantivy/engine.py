@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 from infrastructure.batching import Batcher
-from infrastructure.ports import IndexedDocument, IndexMissing
+from infrastructure.ports.search import IndexedDocument, IndexMissing
 from infrastructure.tantivy.folder import IndexFolder
 from infrastructure.tantivy.rebuilding import Rebuild
 from infrastructure.tantivy.searching import search

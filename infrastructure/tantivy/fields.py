@@ -7,7 +7,7 @@ only, so that a stemmer never sees a foreign language.
 
 from tantivy import Document, Filter, Index, Schema, SchemaBuilder, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
-from infrastructure.ports import IndexedDocument
+from infrastructure.ports.search import IndexedDocument
 
 SCHEMA_VERSION = 1
 """Raise it with any change here: an index of another version is rebuilt."""

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from tantivy import Index, Query, Searcher
 
-from infrastructure.ports import IndexedDocument, IndexMissing, Unavailable
+from infrastructure.ports import Unavailable
+from infrastructure.ports.search import IndexedDocument, IndexMissing
 from infrastructure.tantivy.fields import SCHEMA, SCHEMA_VERSION, register_analyzers, to_index
 
 WRITER_HEAP_BYTES = 30_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tantivy import IndexWriter
 
-from infrastructure.ports import IndexedDocument
+from infrastructure.ports.search import IndexedDocument
 from infrastructure.tantivy.fields import to_index
 from infrastructure.tantivy.folder import WRITER_HEAP_BYTES, IndexFolder, open_index, tantivy_errors
 

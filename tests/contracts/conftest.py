@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from infrastructure.ports import SearchEngine
+from infrastructure.ports.search import SearchEngine
 from infrastructure.tantivy.engine import TantivyEngine
 from tests.contracts.searching import ACME, batches
 

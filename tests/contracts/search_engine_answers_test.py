@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from infrastructure.ports import SearchEngine
+from infrastructure.ports.search import SearchEngine
 from schemas.search import AllOf, AllTerms, Facet, FacetField, Filters, Match, NoneOf, Period, Phrase, Prefix, Sort
 from tests.contracts.searching import LONG_AGO, document, find, ids, index
 

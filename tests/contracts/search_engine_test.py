@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from infrastructure.ports import IndexedDocument, IndexMissing, SearchEngine
+from infrastructure.ports.search import IndexedDocument, IndexMissing, SearchEngine
 from schemas.search import MOST_LEVELS, AllOf, AllTerms, AnyOf, Match, NoneOf, Phrase, Prefix, SearchQuery
 from tests.contracts.conftest import SearchAdapter
 from tests.contracts.searching import ACME, batches, document, find, ids, index

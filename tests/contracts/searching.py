@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from infrastructure.ports import IndexedDocument, SearchEngine
+from infrastructure.ports.search import IndexedDocument, SearchEngine
 from schemas.search import Match, SearchQuery, SearchResults
 
 ACME = UUID(int=1)

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from events.search import DocumentIndexed
-from infrastructure.ports import IndexMissing, SearchEngine
+from infrastructure.ports.search import IndexMissing, SearchEngine
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.documents import StoredDocuments
 from infrastructure.postgres.tenancy import TenantLines

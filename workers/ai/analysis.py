@@ -1,7 +1,7 @@
 """Measures one text."""
 
 from events.ai import Comparison, ContentAnalyzed, Readability, Risk, Sentiment
-from infrastructure.ports import TextProvider
+from infrastructure.ports.ai import TextProvider
 from schemas.ai import Analysis, AnalyzeContent
 from workers.ai.language import language_of
 from workers.runtime.handler import Run

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from events.ai import DocumentGenerated, GeneratedSection
-from infrastructure.ports import TextProvider
+from infrastructure.ports.ai import TextProvider
 from schemas.ai import GenerateDocument
 from workers.runtime.handler import Run
 

@@ -1,7 +1,7 @@
 """Which language a text is worked on in."""
 
 from events.ai import Language, LanguageSource
-from infrastructure.ports import TextProvider
+from infrastructure.ports.ai import TextProvider
 
 
 async def language_of(text: str, given: str | None, provider: TextProvider) -> Language:

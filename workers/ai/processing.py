@@ -1,7 +1,7 @@
 """Reads one document."""
 
 from events.ai import DocumentProcessed
-from infrastructure.ports import TextProvider
+from infrastructure.ports.ai import TextProvider
 from schemas.ai import ProcessDocument
 from workers.ai.language import language_of
 from workers.runtime.handler import Run

@@ -6,16 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from events.keys import KeysRotated
 from infrastructure.key_vault.sealed import DecryptionFailed
-from infrastructure.ports import (
-    Refused,
-    Resealer,
-    Rotation,
-    Rotations,
-    RotationSession,
-    SealedRow,
-    Unavailable,
-    WrappedKey,
-)
+from infrastructure.ports import Refused, Unavailable
+from infrastructure.ports.keys import Resealer, Rotation, Rotations, RotationSession, SealedRow, WrappedKey
 from schemas.keys import RotateKeys
 from schemas.problems import Problem
 from workers.runtime.handler import Run

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from events.search import DocumentIndexed
-from infrastructure.ports import Documents, IndexedDocument, IndexMissing, SearchEngine, StoredDocument
+from infrastructure.ports.search import Documents, IndexedDocument, IndexMissing, SearchEngine, StoredDocument
 from schemas.search import IndexDocument
 from workers.runtime.handler import Run
 

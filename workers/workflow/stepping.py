@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from events.workflow import WorkflowCompleted
-from infrastructure.ports import Instances, Refused, Unavailable
+from infrastructure.ports import Refused, Unavailable
+from infrastructure.ports.workflow import Instances
 from schemas.jobs import JobState
 from schemas.problems import Problem
 from schemas.workflow import InstanceState, InstanceStatus, RunWorkflowStep, WorkflowInstance

@@ -9,7 +9,8 @@ from uuid_utils.compat import uuid7
 
 from events.keys import KeysRotated
 from infrastructure.key_vault.keyring import Keyring, make_key
-from infrastructure.ports import Refused, SealedRow, Unavailable
+from infrastructure.ports import Refused, Unavailable
+from infrastructure.ports.keys import SealedRow
 from infrastructure.postgres.connections import Line, Role
 from infrastructure.postgres.documents import StoredDocuments
 from infrastructure.postgres.key_rotations import PostgresRotations

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from events.keys import KeysRotated
 from infrastructure.key_vault.keyring import Keyring, make_key
 from infrastructure.key_vault.sealed import Cell
-from infrastructure.ports import KeyVault
+from infrastructure.ports.keys import KeyVault
 from infrastructure.postgres.documents import StoredDocuments
 from infrastructure.postgres.key_rotations import PostgresRotations
 from infrastructure.postgres.tenancy import TenantLines

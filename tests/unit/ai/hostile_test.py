@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from infrastructure.offline.provider import OfflineProvider, prepare
-from infrastructure.ports import TextProvider
+from infrastructure.ports.ai import TextProvider
 from infrastructure.processors import processor_pool
 from schemas.ai import MAX_TEXT_CHARACTERS, ProcessDocument
 

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from infrastructure.key_vault.keyring import Keyring, StoredKey, make_key
 from infrastructure.key_vault.sealed import Cell, DecryptionFailed
 from infrastructure.key_vault.sealing import key_id_of
-from infrastructure.ports import Unavailable, WrappedKey
+from infrastructure.ports import Unavailable
+from infrastructure.ports.keys import WrappedKey
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,8 @@ import pytest
 
 from infrastructure.key_vault.keyring import make_key
 from infrastructure.key_vault.local import MASTER_KEY_FILE, LocalKeyVault
-from infrastructure.ports import Unavailable, WrappedKey
+from infrastructure.ports import Unavailable
+from infrastructure.ports.keys import WrappedKey
 
 pytestmark = pytest.mark.anyio
 KEY = bytes(range(32))

@@ -14,7 +14,8 @@ from uuid import UUID
 import psutil
 import pytest
 
-from infrastructure.ports import IndexedDocument, IndexMissing, Unavailable
+from infrastructure.ports import Unavailable
+from infrastructure.ports.search import IndexedDocument, IndexMissing
 from infrastructure.tantivy.engine import TantivyEngine, folder_name
 from infrastructure.tantivy.turns import Turns
 from schemas.search import AllTerms, SearchQuery

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from infrastructure.ports import IndexedDocument
+from infrastructure.ports.search import IndexedDocument
 from schemas.search import IndexDocument, SealedAtRest
 
 

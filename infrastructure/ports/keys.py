@@ -1,0 +1,117 @@
+"""What sealing and rotating tenants' keys call on."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from infrastructure.key_vault.sealed import Cell, Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A key that only the vault can read."""
+
+    master_key_id: str
+    """Names the vault's key and its version in full, never "the latest"."""
+    ciphertext: bytes = field(repr=False)
+
+
+class KeyVault(Protocol):
+    """Holds the master key, which never leaves it."""
+
+    async def wrap(self, key: bytes) -> WrappedKey:
+        """The key, wrapped by the newest master key. Unwrap it back before you rely on it: a vault may wrap with a key
+        that it no longer unwraps with. Unavailable when the vault can't answer."""
+        ...
+
+    async def unwrap(self, wrapped: WrappedKey) -> bytes:
+        """The key. Unavailable when the vault can't answer or doesn't have the master key."""
+        ...
+
+
+class Sealer(Protocol):
+    """Seals and opens single cells with the tenant's keys."""
+
+    async def seal(self, cell: Cell, text: str) -> Sealed:
+        """The text under the tenant's active key, which is made at the tenant's first seal."""
+        ...
+
+    async def open(self, cell: Cell, sealed: Sealed) -> str:
+        """The text, or DecryptionFailed; Unavailable when its key can't be fetched now."""
+        ...
+
+    def forget_active(self, tenant_id: UUID) -> None:
+        """The next seal asks anew which key is active, because the last answer has proved old."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """One rotation of a tenant's key, as far as it has come."""
+
+    job_id: UUID
+    key_id: int
+    new_version: int
+    old_version: int | None
+    cursor: str
+    rows_reencrypted: int
+    conflicts: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """One sealed cell of a table, and what its row is called."""
+
+    cell: Cell
+    sealed: Sealed
+
+
+class RotationSession(Protocol):
+    """The right to rotate one tenant's key, held by this process alone while the session is open."""
+
+    async def unfinished(self) -> Rotation | None: ...
+
+    async def of_job(self, job_id: UUID) -> Rotation | None: ...
+
+    async def begin(self, job_id: UUID, key: WrappedKey) -> Rotation:
+        """Makes the key the tenant's active one. When this returns, no row is written under an older key any more."""
+        ...
+
+    async def left_over(self, rotation: Rotation) -> int:
+        """How many rows are not under the new key."""
+        ...
+
+    async def next_rows(self, rotation: Rotation) -> Sequence[SealedRow]:
+        """Rows after the cursor that are not under the new key; bounded in number and bytes, empty at the end."""
+        ...
+
+    async def replace(self, rotation: Rotation, old: Sequence[SealedRow], new: Sequence[SealedRow]) -> Rotation:
+        """Puts each new row in the place of its old one unless somebody rewrote that meanwhile, and moves the cursor, in
+        one transaction. Both in the order `next_rows` gave; `new` may lack rows."""
+        ...
+
+    async def start_over(self, rotation: Rotation) -> Rotation:
+        """Puts the cursor back to the first row."""
+        ...
+
+    async def finish(self, rotation: Rotation) -> Rotation:
+        """Retires the older keys."""
+        ...
+
+
+class Rotations(Protocol):
+    def alone(self, tenant_id: UUID) -> AbstractAsyncContextManager[RotationSession]:
+        """Waits a bounded time for another rotation of the tenant; Unavailable when that goes on. A process that dies
+        leaves the right at once."""
+        ...
+
+
+class Resealer(Protocol):
+    """Moves cells from one key to another."""
+
+    async def open(self, cell: Cell, sealed: Sealed) -> str: ...
+
+    async def seal_with(self, key_id: int, cell: Cell, text: str) -> Sealed: ...

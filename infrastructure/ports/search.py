@@ -1,0 +1,73 @@
+"""What indexing and searching documents call on."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from infrastructure.ports import Unavailable
+from schemas.search import IndexDocument, SearchQuery, SearchResults
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document as a search index takes it."""
+
+    document_id: str
+    version: int
+    title: str = field(repr=False)
+    body: str = field(repr=False)
+    document_type: str
+    industry: str | None
+    language: str | None
+    tags: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """What the store made of a document."""
+
+    version: int
+    created_at: datetime
+    superseded: bool
+    """A newer job's content stands, and this one's was dropped."""
+
+
+class Documents(Protocol):
+    """The tenants' documents, their bodies sealed: the truth that every index is built from."""
+
+    async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
+        """Stores the content unless a newer job's stands. Repeating it for the same job changes nothing."""
+        ...
+
+    def all_of(self, tenant_id: UUID) -> AsyncIterator[Sequence[IndexedDocument]]:
+        """Every document of the tenant, some at a time."""
+        ...
+
+
+class IndexMissing(Unavailable):
+    """The tenant has documents but no index. Rebuild it from them."""
+
+
+class SearchEngine(Protocol):
+    """Finds a tenant's documents. One tenant's call never reads or writes another's index."""
+
+    async def index(self, tenant_id: UUID, document: IndexedDocument) -> None:
+        """Returns once the document can be found, and keeps it across a crash. A version older than the one in the index
+        is dropped, so repeating is safe and order doesn't matter. IndexMissing when the tenant has no index yet."""
+        ...
+
+    async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:
+        """The answer; an empty one for a tenant without documents. IndexMissing when its index is lost."""
+        ...
+
+    async def rebuild(
+        self, tenant_id: UUID, documents: AsyncIterator[Sequence[IndexedDocument]], *, unless_there: bool = False
+    ) -> None:
+        """Replaces the tenant's index by one of these documents; the old one answers until then.
+
+        `unless_there` leaves a usable index as it is. Safe to repeat.
+        """
+        ...
