@@ -1,13 +1,17 @@
 """Settles runs: one statement ends any number of them with their events, each only if its token still holds."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.submission import NewJob, store
-from schemas.jobs import JobState
+from schemas.jobs import JobState, Trigger, transition
+
+SUCCEEDED = transition(JobState.RUNNING, Trigger.SUCCEED)
 
 
 class Settlement(NamedTuple):
@@ -32,31 +36,48 @@ class Settlement(NamedTuple):
 
 
 # By token and nothing else: with a predicate on state the planner would scan every running job. The domain event comes
-# first, so that a watcher who stops at the job's end has seen it.
-_SETTLE = """
-WITH d AS (SELECT * FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(state)b::text[], %(job_event)b::text[],
-    %(job_event_data)b::text[], %(domain_event)b::text[], %(result)b::text[], %(problem)b::text[],
-    %(due)b::timestamptz[], %(finished)b::bool[], %(uncounted)b::int2[])
-  d (id, token, state, job_event, job_event_data, domain_event, result, problem, due, finished, uncounted)),
-u AS (
-  UPDATE jobs j SET state = d.state, seq = j.seq + CASE WHEN d.domain_event IS NULL THEN 1 ELSE 2 END,
-    lease_token = NULL, lease_worker = NULL, settled_token = d.token, run_at = coalesce(d.due, j.run_at),
-    wake_at = d.due + make_interval(secs => %(ring_again_seconds)s),
-    attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.finished THEN now() END,
-    result = d.result::jsonb, problem = d.problem::jsonb, progress = CASE WHEN NOT d.finished THEN j.progress END
-  FROM d WHERE j.id = d.id AND j.lease_token = d.token
-  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.queue, j.priority, j.result,
-    d.token, d.job_event, d.job_event_data, d.domain_event),
+# first, so that a watcher who stops at the job's end has seen it. What is told is what isn't as usual: the parents, and
+# who took effect if not all did.
+_TOLD = """
+SELECT count(*), array_agg(parent_id) FILTER (WHERE parent_id IS NOT NULL),
+  CASE WHEN count(*) < %(count)b THEN array_agg(id) END, CASE WHEN count(*) < %(count)b THEN array_agg(token) END FROM u
+"""
+
+# Almost every run ends like this, and it needs a third of the columns.
+_SUCCEED = f"""
+WITH u AS (
+  UPDATE jobs j SET state = '{SUCCEEDED}', seq = j.seq + CASE WHEN d.domain_event IS NULL THEN 1 ELSE 2 END,
+    lease_token = NULL, lease_worker = NULL, settled_token = d.token, wake_at = NULL, crashes = 0, finished_at = now(),
+    result = d.result::jsonb, problem = NULL, progress = NULL
+  FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(domain_event)b::text[], %(result)b::text[])
+    AS d (id, token, domain_event, result)
+  WHERE j.id = d.id AND j.lease_token = d.token
+  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.result, d.token, d.domain_event),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq - 1, tenant_id, domain_event, result FROM u WHERE domain_event IS NOT NULL
   UNION ALL
+  SELECT id, seq, tenant_id, '{JobEvent.SUCCEEDED}', NULL FROM u)
+{_TOLD}"""
+
+_END = f"""
+WITH u AS (
+  UPDATE jobs j SET state = d.state, seq = j.seq + 1, lease_token = NULL, lease_worker = NULL, settled_token = d.token,
+    run_at = coalesce(d.due, j.run_at), wake_at = d.due + make_interval(secs => %(ring_again_seconds)s),
+    attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.due IS NULL THEN now() END,
+    result = NULL, problem = d.problem::jsonb, progress = CASE WHEN d.due IS NOT NULL THEN j.progress END
+  FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(state)b::text[], %(job_event)b::text[], %(job_event_data)b::text[],
+    %(problem)b::text[], %(due)b::timestamptz[], %(uncounted)b::int2[])
+    AS d (id, token, state, job_event, job_event_data, problem, due, uncounted)
+  WHERE j.id = d.id AND j.lease_token = d.token
+  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, d.token, d.job_event, d.job_event_data),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, job_event, job_event_data::jsonb FROM u)
-SELECT id, token, tenant_id, parent_id FROM u
-"""
+{_TOLD}"""
 
 _SETTLED_BEFORE = """
-SELECT j.id, d.token, j.tenant_id, j.parent_id FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
+SELECT j.id, d.token, j.parent_id FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
 WHERE j.settled_token = d.token
 """
 
@@ -84,36 +105,47 @@ SELECT id, tenant_id, kind, queue, priority FROM u
 """
 
 
-class Settled(NamedTuple):
-    """A settlement that took effect."""
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of some settlements."""
 
-    job_id: UUID
-    token: UUID
-    tenant_id: UUID
-    parent_id: UUID | None
+    late: tuple[Settlement, ...]
+    """Their tokens no longer held, so nothing of them was stored."""
+    parents: tuple[UUID, ...]
+    """Of the jobs of the others."""
 
-
-async def settle(
-    connection: Connection, settlements: Sequence[Settlement], *, ring_again_seconds: float
-) -> list[Settled]:
-    """Those that took effect; the tokens of the others no longer held, so nothing of them was stored. Safe to repeat:
-    the second time, none takes effect, and `settled_before` tells which had."""
-    if any(settlement.children for settlement in settlements):
-        async with connection.transaction():
-            settled = await _end(connection, settlements, ring_again_seconds)
-            effective = {one.token for one in settled}
-            children = [child for one in settlements if one.token in effective for child in one.children]
-            if children:
-                await store(connection, children, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
-            return settled
-    return await _end(connection, settlements, ring_again_seconds)
+    def __add__(self, other: "Settled") -> "Settled":
+        return Settled(self.late + other.late, self.parents + other.parents)
 
 
-async def settled_before(connection: Connection, settlements: Sequence[Settlement]) -> list[Settled]:
-    """Those that had taken effect already, when the first answer was lost."""
+NOTHING = Settled((), ())
+
+
+class Told(NamedTuple):
+    """What a statement answers: how many took effect, and which if not all did."""
+
+    effective: int
+    parents: list[UUID] | None
+    job_ids: list[UUID] | None
+    tokens: list[UUID] | None
+
+
+async def settle(connection: Connection, settlements: Sequence[Settlement], *, ring_again_seconds: float) -> Settled:
+    """Stores how the runs ended. Safe to repeat: the second time, all come too late, and `settled_before` tells which
+    had taken effect."""
+    succeeded = [one for one in settlements if one.state is SUCCEEDED]
+    others = [one for one in settlements if one.state is not SUCCEEDED]
+    told = await _succeed(connection, succeeded) if succeeded else NOTHING
+    return told + await _end(connection, others, ring_again_seconds) if others else told
+
+
+async def settled_before(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
+    """Which of them had taken effect already, when the first answer was lost."""
     named = ([one.job_id for one in settlements], [one.token for one in settlements])
-    found = await connection.execute(_SETTLED_BEFORE, named)
-    return list(map(Settled._make, await found.fetchall()))
+    rows = await (await connection.execute(_SETTLED_BEFORE, named)).fetchall()
+    effective = {(job_id, token) for job_id, token, _ in rows}
+    late = tuple(one for one in settlements if (one.job_id, one.token) not in effective)
+    return Settled(late, tuple(parent_id for *_, parent_id in rows if parent_id is not None))
 
 
 async def record_discarded(connection: Connection, job_ids: Sequence[UUID], worker_id: UUID) -> None:
@@ -127,24 +159,54 @@ async def resume_parents(connection: Connection, parents: Sequence[UUID]) -> lis
     return await found.fetchall()
 
 
-async def _end(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> list[Settled]:
-    found = await connection.execute(
-        _SETTLE, {**_arrays(settlements), "ring_again_seconds": ring_again_seconds}, binary=True
-    )
-    return list(map(Settled._make, await found.fetchall()))
+async def _succeed(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
+    ended = {
+        "id": [one.job_id for one in settlements],
+        "token": [one.token for one in settlements],
+        "domain_event": [one.domain_event for one in settlements],
+        "result": [one.result for one in settlements],
+        "count": len(settlements),
+    }
+    return _told(await _one(connection, _SUCCEED, ended), settlements)
 
 
-def _arrays(settlements: Sequence[Settlement]) -> dict[str, object]:
-    return {
+async def _end(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
+    if not any(one.children for one in settlements):
+        return await _end_these(connection, settlements, ring_again_seconds)
+    async with connection.transaction():
+        told = await _end_these(connection, settlements, ring_again_seconds)
+        late = set(map(id, told.late))
+        children = [child for one in settlements if id(one) not in late for child in one.children]
+        if children:
+            await store(connection, children, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
+        return told
+
+
+async def _end_these(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
+    ended = {
         "id": [one.job_id for one in settlements],
         "token": [one.token for one in settlements],
         "state": [one.state.value for one in settlements],
         "job_event": [one.job_event for one in settlements],
         "job_event_data": [one.job_event_data for one in settlements],
-        "domain_event": [one.domain_event for one in settlements],
-        "result": [one.result for one in settlements],
         "problem": [one.problem for one in settlements],
         "due": [one.due for one in settlements],
-        "finished": [one.due is None and one.state is not JobState.WAITING for one in settlements],
         "uncounted": [int(one.uncounted) for one in settlements],
+        "ring_again_seconds": ring_again_seconds,
+        "count": len(settlements),
     }
+    return _told(await _one(connection, _END, ended), settlements)
+
+
+async def _one(connection: Connection, statement: str, parameters: dict[str, object]) -> Told:
+    row = await (await connection.execute(statement, parameters, binary=True)).fetchone()
+    assert row is not None, "an aggregate has a row"
+    return Told._make(row)
+
+
+def _told(told: Told, settlements: Sequence[Settlement]) -> Settled:
+    parents = tuple(told.parents or ())
+    if told.effective == len(settlements):
+        return Settled((), parents)
+    effective = set(zip(told.job_ids or (), told.tokens or (), strict=True))
+    return Settled(tuple(one for one in settlements if (one.job_id, one.token) not in effective), parents)

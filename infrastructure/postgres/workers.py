@@ -11,7 +11,7 @@ from infrastructure.postgres.connections import LOST, Connection, Role, session_
 _REGISTER = "INSERT INTO workers (id, queue, host, pid) VALUES (%s, %s, %s, %s)"
 _BEAT = "UPDATE workers SET heartbeat_at = now() WHERE id = %s AND dead_at IS NULL"
 _LEAVE = "UPDATE workers SET dead_at = now() WHERE id = %s AND dead_at IS NULL"
-_STILL_HELD = "SELECT lease_token, id FROM jobs WHERE lease_worker = %s AND lease_token IS NOT NULL"
+_STILL_HELD = "SELECT id, lease_token FROM jobs WHERE lease_worker = %s AND lease_token IS NOT NULL"
 
 
 class Heart:
@@ -57,7 +57,7 @@ class Heart:
 
 
 async def leases_of(connection: Connection, worker_id: UUID) -> dict[UUID, UUID]:
-    """The jobs that are this worker's now, by token. A run whose token is missing was cancelled or given to another;
-    a token without a run is of a claim whose answer was lost."""
+    """The jobs that are this worker's now, and by which token. A run that is missing was cancelled or given to another;
+    a job without a run is of a claim whose answer was lost."""
     found = await connection.execute(_STILL_HELD, (worker_id,))
     return dict(await found.fetchall())

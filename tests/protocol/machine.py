@@ -102,9 +102,9 @@ class ProtocolMachine(RuleBasedStateMachine):
     @rule(worker=processes)
     def hand_back_leases_that_no_run_knows(self, worker: UUID) -> None:
         held = self.database.do(lambda line: workers.leases_of(line, worker))
-        leased = {row.token: job_id for job_id, row in self.expected.items() if row.worker == worker}
+        leased = {job_id: row.token for job_id, row in self.expected.items() if row.worker == worker}
         assert held == leased
-        self._settle([released(job_id, token) for token, job_id in leased.items() if isinstance(token, UUID)])
+        self._settle([released(job_id, token) for job_id, token in leased.items() if isinstance(token, UUID)])
 
     @rule(run=runs)
     def charge_a_suspect(self, run: Claimed) -> None:
@@ -127,7 +127,11 @@ class ProtocolMachine(RuleBasedStateMachine):
         self._settle([ended])
         self._settle([ended])
 
-    @rule(ended=st.lists(st.tuples(runs, st.sampled_from(OUTCOMES)), max_size=5, unique_by=lambda pair: pair[0].token))
+    @rule(
+        ended=st.lists(
+            st.tuples(runs, st.sampled_from(OUTCOMES)), max_size=5, unique_by=lambda pair: (pair[0].id, pair[0].token)
+        )
+    )
     def settle_many_at_once(self, ended: list[tuple[Claimed, Outcome]]) -> None:
         self._settle([settlement(run, outcome) for run, outcome in ended])
 
@@ -266,7 +270,10 @@ class ProtocolMachine(RuleBasedStateMachine):
             lambda line: settling.settle(line, settlements, ring_again_seconds=RING_AGAIN_SECONDS)
         )
         effective = {one.job_id for one in settlements if self.expected[one.job_id].token == one.token}
-        assert {one.job_id for one in settled} == effective
+        late = {(one.job_id, one.token) for one in settled.late}
+        assert late == {(one.job_id, one.token) for one in settlements} - {
+            (job, self.expected[job].token) for job in effective
+        }
         for one in settlements:
             before = self.expected[one.job_id]
             if before.token == one.token:

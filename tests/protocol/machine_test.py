@@ -21,10 +21,11 @@ def test_the_statements_keep_to_the_model_in_any_order(database_url: str) -> Non
 @pytest.mark.parametrize(
     ("module", "name", "part", "without"),
     [
-        (settling, "_SETTLE", "AND j.lease_token = d.token", ""),
-        (settling, "_SETTLE", "attempt = j.attempt - d.uncounted,", ""),
+        (settling, "_SUCCEED", "AND j.lease_token = d.token", ""),
+        (settling, "_END", "AND j.lease_token = d.token", ""),
+        (settling, "_END", "attempt = j.attempt - d.uncounted,", ""),
         (claiming, "_CLAIM", "AND w.dead_at IS NULL", ""),
-        (claiming, "_CLAIM", "AND run_at <= now()", ""),
+        (claiming, "_CLAIM", "AND j.run_at <= now()", ""),
         (cancelling, "_CANCEL", "lease_token = NULL, lease_worker = NULL", "progress = NULL"),
         (sweeping, "_REAP", "lease_token = NULL, lease_worker = NULL, seq", "lease_token = NULL, seq"),
         (sweeping, "_REAP", "WHERE w.dead_at IS NOT NULL", ""),

@@ -49,7 +49,7 @@ def test_a_slow_reaper_takes_no_job_from_the_worker_that_has_it_by_now(database_
         _let_updates_of_wait_at_the_gate(gatekeeper, FIRST)
         gatekeeper.execute("SELECT pg_advisory_lock(%s)", (GATE,))
         reaping = _beside(lambda: _reap(slow))
-        wait_until(lambda: _somebody_waits(gatekeeper), "the slow reaper stands at the gate")
+        wait_until(lambda: _waiting(gatekeeper) == 1, "the slow reaper stands at the gate")
         _reap(database)
         database.register(NEW)
         claims = _claim(database, NEW, [SECOND])
@@ -59,6 +59,32 @@ def test_a_slow_reaper_takes_no_job_from_the_worker_that_has_it_by_now(database_
     if claims:  # The slow reaper hadn't come to it before.
         row = database.rows()[SECOND]
         assert (row.state, row.worker) == (JobState.RUNNING, NEW), "a living worker keeps its job"
+
+
+def test_two_claims_of_the_same_jobs_at_once_share_them_out(database_url: str, database: Database) -> None:
+    """Both come to the first job at the same moment, naming the jobs in opposite orders."""
+    _submit(database, [FIRST, SECOND])
+    database.register(LATE)
+    database.register(NEW)
+    claims: list[Claimed] = []
+    with (
+        psycopg.connect(database_url, autocommit=True) as gatekeeper,
+        Database(database_url) as one,
+        Database(database_url) as other,
+    ):
+        _let_updates_of_wait_at_the_gate(gatekeeper, FIRST)
+        gatekeeper.execute("SELECT pg_advisory_lock(%s)", (GATE,))
+        claiming_both = [
+            _beside(lambda: claims.extend(_claim(one, LATE, [FIRST, SECOND]))),
+            _beside(lambda: claims.extend(_claim(other, NEW, [SECOND, FIRST]))),
+        ]
+        wait_until(lambda: _waiting(gatekeeper) == 2, "one claim stands at the gate and the other behind it")
+        gatekeeper.execute("SELECT pg_advisory_unlock(%s)", (GATE,))
+        for thread in claiming_both:
+            thread.join()
+
+    assert sorted(claimed.id for claimed in claims) == [FIRST, SECOND]
+    assert {row.attempt for row in database.rows().values()} == {1}
 
 
 def _changes_hands(database: Database, ids: list[UUID]) -> list[Claimed]:
@@ -104,9 +130,9 @@ def _let_updates_of_wait_at_the_gate(gatekeeper: psycopg.Connection, job_id: UUI
     )
 
 
-def _somebody_waits(gatekeeper: psycopg.Connection) -> bool:
-    waiting = gatekeeper.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
-    return waiting is not None and waiting[0] > 0
+def _waiting(gatekeeper: psycopg.Connection) -> int:
+    found = gatekeeper.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def _beside(work: Callable[[], None]) -> threading.Thread:

@@ -50,8 +50,8 @@ def come_due(row: Row) -> Row:
 
 
 def claimed(row: Row, *, worker: Name, worker_seen_alive: bool, token: Name) -> Row:
-    """`… WHERE state IN (claimable) … FOR UPDATE SKIP LOCKED`, then `SET state = 'running', attempt = attempt + 1,
-    lease_token = gen_random_uuid(), lease_worker = … WHERE EXISTS (… workers w … AND w.dead_at IS NULL)`"""
+    """`SET state = 'running', attempt = attempt + 1, lease_token = …, lease_worker = … WHERE state IN (claimable) AND
+    EXISTS (… workers w … AND w.dead_at IS NULL)`"""
     if row.state not in CLAIMABLE or not worker_seen_alive:
         return row
     return row._replace(

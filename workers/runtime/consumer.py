@@ -120,18 +120,22 @@ class JobConsumer:
     async def check_leases(self) -> None:
         """Makes good what was missed: stops runs whose jobs were cancelled or given to another worker, and hands back
         jobs whose claim's answer never came. Call it every few seconds."""
-        running = {attempt.claimed.token: job_id for job_id, attempt in self._running.items()}
+        running = self._tokens()
         worker_id = self._heartbeat.worker_id
         try:
             held = await self._aside_line.run(lambda line: leases_of(line, worker_id))
         except Unavailable:
             return
-        self.stop([job_id for token, job_id in running.items() if token not in held], Stop.CANCELLED)
-        now_running = {attempt.claimed.token for attempt in self._running.values()}
-        unknown = {token: job_id for token, job_id in held.items() if token not in now_running and token not in running}
-        for token in unknown.keys() & self._unknown.keys():
-            self._settler.hand_in(released(unknown[token], token))
+        self.stop([job_id for job_id, token in running.items() if held.get(job_id) != token], Stop.CANCELLED)
+        running |= self._tokens()
+        unknown = {job_id: token for job_id, token in held.items() if running.get(job_id) != token}
+        for job_id, token in unknown.items():
+            if self._unknown.get(job_id) == token:
+                self._settler.hand_in(released(job_id, token))
         self._unknown = unknown
+
+    def _tokens(self) -> dict[UUID, UUID]:
+        return {job_id: attempt.claimed.token for job_id, attempt in self._running.items()}
 
     async def drain(self) -> None:
         """Claims nothing more, lets what runs finish within the grace period, hands back the rest unharmed."""

@@ -61,20 +61,23 @@ class Settler:
 
     async def _settle_all(self, settlements: Sequence[Settlement]) -> None:
         settled = await self._store(settlements)
-        effective = {one.token for one in settled}
-        if late := [one for one in settlements if one.token not in effective]:
-            settled += await self._stored_before(late)
-            effective = {one.token for one in settled}
-        self._count(settlements, effective)
+        if settled.late:
+            before = await self._stored_before(settled.late)
+            settled = Settled(before.late, settled.parents + before.parents)
+        late = {(one.job_id, one.token) for one in settled.late}
+        effective = [one for one in settlements if (one.job_id, one.token) not in late] if late else settlements
+        tenants = self._count(effective)
+        metrics.settles_discarded(len(late))
+        metrics.batch_sent(metrics.Lane.SETTLE, len(settlements))
         for one in settlements:
-            self._on_settled(one, one.token in effective)
-        self._messenger.tell({one.tenant_id for one in settled})
-        if discarded := [one.job_id for one in late if one.token not in effective]:
-            self._messenger.start(self._record_discarded(discarded))
-        if parents := [one.parent_id for one in settled if one.parent_id is not None]:
-            self._messenger.start(self._resume_parents(parents))
+            self._on_settled(one, not late or (one.job_id, one.token) not in late)
+        self._messenger.tell(tenants)
+        if late:
+            self._messenger.start(self._record_discarded([job_id for job_id, _ in late]))
+        if settled.parents:
+            self._messenger.start(self._resume_parents(list(settled.parents)))
 
-    async def _store(self, settlements: Sequence[Settlement]) -> list[Settled]:
+    async def _store(self, settlements: Sequence[Settlement]) -> Settled:
         try:
             return await insist(
                 self._settle_line,
@@ -85,25 +88,27 @@ class Settler:
             if len(settlements) == 1:
                 return await self._store([unstorable(settlements[0])])
             middle = len(settlements) // 2
-            return [*await self._store(settlements[:middle]), *await self._store(settlements[middle:])]
+            return await self._store(settlements[:middle]) + await self._store(settlements[middle:])
 
-    async def _stored_before(self, settlements: Sequence[Settlement]) -> list[Settled]:
+    async def _stored_before(self, settlements: Sequence[Settlement]) -> Settled:
         # The statement is repeated when its answer was lost; what it had stored the first time isn't late.
         return await insist(self._settle_line, lambda line: settling.settled_before(line, settlements))
 
-    def _count(self, settlements: Sequence[Settlement], effective: set[UUID]) -> None:
+    def _count(self, effective: Sequence[Settlement]) -> set[UUID]:
+        """Tells the metrics; the tenants whose jobs they were."""
         now = time.monotonic()
+        tenants: set[UUID] = set()
         runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
-        for one in settlements:
-            if one.token in effective and (attempt := self._running.get(one.job_id)) is not None:
+        for one in effective:
+            if (attempt := self._running.get(one.job_id)) is not None:
+                tenants.add(attempt.claimed.tenant_id)
                 runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
                 if one.problem is not None and one.due is not None:
                     metrics.jobs_retried(Problem.model_validate_json(one.problem).name)
         for (kind, state), seconds in runs.items():
             metrics.jobs_settled(kind, state, len(seconds))
             metrics.jobs_ran(kind, seconds)
-        metrics.settles_discarded(len(settlements) - len(effective))
-        metrics.batch_sent(metrics.Lane.SETTLE, len(settlements))
+        return tenants
 
     async def _record_discarded(self, job_ids: list[UUID]) -> None:
         worker_id = self._heartbeat.worker_id
