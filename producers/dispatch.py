@@ -137,9 +137,8 @@ class Dispatcher:
             await self._line.run(self._measure)
 
     async def _measure(self, line: Connection) -> None:
-        waiting = {queue: (depth, oldest) for queue, depth, oldest in await sweeping.depths(line)}
         for queue in Queue:
-            depth, oldest_seconds = waiting.get(queue, (0, 0.0))
+            depth, oldest_seconds = await sweeping.depth(line, queue)
             metrics.queue_seen(queue, depth=depth, oldest_seconds=oldest_seconds)
         metrics.workers_seen(await sweeping.alive(line))
 

@@ -11,6 +11,7 @@ from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.settling import RESUME_PARENTS
 
 MOST_AT_ONCE = 1_000
+MOST_COUNTED = 100_000
 CRASHES_ALLOWED = 2
 """A job in whose runs this many processes have died is poison."""
 WAIT_CHECK_SECONDS = 15
@@ -92,9 +93,23 @@ _FORGET_WORKERS = """
 DELETE FROM workers w WHERE dead_at < now() - interval '1 day'
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.lease_worker = w.id)
 """
-_DEPTH = """
-SELECT queue, count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
-FROM jobs WHERE wake_at IS NOT NULL AND state IN ('queued', 'retrying') GROUP BY queue
+# Counted no further than a scrape is worth: a backlog of millions would take seconds. The oldest is the first of some
+# tenant's turn, and there are as many of those as tenants wait; a UUIDv7 tells when it was made.
+_DEPTH = f"""
+WITH RECURSIVE turn AS (
+  (SELECT lane, tenant_id, id, 1 AS n FROM jobs
+   WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued' ORDER BY lane, tenant_id, id LIMIT 1)
+  UNION ALL
+  SELECT next.lane, next.tenant_id, next.id, turn.n + 1 FROM turn CROSS JOIN LATERAL (
+    SELECT lane, tenant_id, id FROM jobs
+    WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
+      AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
+    ORDER BY lane, tenant_id, id LIMIT 1) next
+  WHERE turn.n < {MOST_AT_ONCE})
+SELECT
+  (SELECT count(*) FROM (SELECT FROM jobs WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
+    LIMIT {MOST_COUNTED}) waiting),
+  coalesce((SELECT extract(epoch FROM now() - min(uuid_extract_timestamp(id))) FROM turn), 0)::float8
 """
 
 
@@ -153,10 +168,11 @@ async def forget(connection: Connection) -> None:
     await connection.execute(_FORGET_WORKERS)
 
 
-async def depths(connection: Connection) -> list[tuple[str, int, float]]:
-    """(queue, jobs waiting, age of the oldest in seconds)."""
-    found = await connection.execute(_DEPTH)
-    return await found.fetchall()
+async def depth(connection: Connection, queue: str) -> tuple[int, float]:
+    """How many jobs wait in the queue (counted up to MOST_COUNTED), and the age of the oldest in seconds."""
+    row = await (await connection.execute(_DEPTH, {"queue": queue})).fetchone()
+    assert row is not None
+    return row[0], row[1]
 
 
 async def alive(connection: Connection) -> int:

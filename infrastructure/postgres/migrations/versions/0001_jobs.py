@@ -81,8 +81,9 @@ COMMENT ON COLUMN jobs.wake_at IS 'When a sweeper must look at this job; NULL: n
 COMMENT ON COLUMN jobs.settled_token IS 'Whose outcome was stored last: a worker whose answer was lost asks by it';
 COMMENT ON COLUMN jobs.lane IS 'Which of a queue''s lists it is rung in: infrastructure/celery/lists.py';
 COMMENT ON COLUMN jobs.crashes IS 'How many worker processes died while running it';
-CREATE INDEX jobs_wake ON jobs (wake_at) WHERE wake_at IS NOT NULL;
-CREATE INDEX jobs_turn ON jobs (queue, lane, tenant_id, id) WHERE wake_at IS NOT NULL;
+CREATE INDEX jobs_wake ON jobs (state, wake_at)
+  WHERE wake_at IS NOT NULL AND state IN ('scheduled', 'retrying', 'waiting');
+CREATE INDEX jobs_turn ON jobs (queue, lane, tenant_id, id) WHERE wake_at IS NOT NULL AND state = 'queued';
 CREATE INDEX jobs_lease_worker ON jobs (lease_worker) WHERE lease_worker IS NOT NULL;
 CREATE INDEX jobs_tenant ON jobs (tenant_id, id);
 CREATE INDEX jobs_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;
