@@ -23,6 +23,7 @@ from infrastructure.settings import Settings
 from monitoring import metrics, serving
 from monitoring.logging import configure
 from monitoring.loop import LoopBeat
+from producers.admission import Admission
 from producers.turns import Turns
 from schemas.commands import Queue
 from schemas.jobs import JobState
@@ -46,12 +47,13 @@ POISON = Problem.of(
 class Dispatcher:
     """Looks once a second at what nobody else brings on."""
 
-    def __init__(self, settings: Settings, line: Line, redis: Redis, turns_given: Turns) -> None:
+    def __init__(self, settings: Settings, line: Line, admission_line: Line, redis: Redis, turns_given: Turns) -> None:
         self._settings = settings
         self._line = line
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
         self._turns = turns_given
+        self.admission = Admission(redis, admission_line, self._ring, ring_again_seconds=settings.ring_again_seconds)
         self._kept_house_at = self._measured_at = self._called_all_at = 0.0
         self._patient_until = 0.0
         self.missed_a_sweep = False
@@ -62,6 +64,7 @@ class Dispatcher:
         await self._to_the_end(self._come_due)
         await self._to_the_end(self._retry)
         await self._resume_waiting()
+        await self.admission.sweep()
         await self._ring_unclaimed()
         await self._keep_house()
         metrics.swept()
@@ -79,6 +82,7 @@ class Dispatcher:
             for bell in reaped.buried:
                 metrics.jobs_settled(bell.kind, JobState.DEAD, 1)
             self._announcer.tell(bell.tenant_id for bell in reaped.buried)
+            self.admission.call(bell.job_id for bell in reaped.buried)
             await self._ring(reaped.requeued)
         if reaped.parents:
             resumed = await self._line.run(lambda line: settling.resume_parents(line, reaped.parents))
@@ -94,8 +98,10 @@ class Dispatcher:
 
     async def _come_due(self) -> int:
         seconds = self._settings.ring_again_seconds
-        due = await self._line.run(lambda line: sweeping.come_due(line, ring_again_seconds=seconds))
-        return await self._ring(due)
+        due, capped = await self._line.run(lambda line: sweeping.come_due(line, ring_again_seconds=seconds))
+        if capped:
+            self.admission.call(capped)
+        return await self._ring(due) + len(capped)
 
     async def _retry(self) -> int:
         seconds = self._settings.ring_again_seconds
@@ -170,9 +176,13 @@ async def run(settings: Settings) -> None:
         line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "dispatcher", LANE_SESSION))
         turns_line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "turns", LANE_SESSION))
         turns_given = Turns(redis, turns_line)
-        for loop in (turns_given.listen_for_ever(), turns_given.serve_for_ever()):
-            resources.callback(asyncio.create_task(loop).cancel)
-        dispatcher = Dispatcher(settings, line, redis, turns_given)
+        admission_line = await resources.enter_async_context(
+            Line(settings.database, Role.SYSTEM, "admission", LANE_SESSION)
+        )
+        dispatcher = Dispatcher(settings, line, admission_line, redis, turns_given)
+        for part in (turns_given, dispatcher.admission):
+            for loop in (part.listen_for_ever(), part.serve_for_ever()):
+                resources.callback(asyncio.create_task(loop).cancel)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
         resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating, host=settings.metrics_host))
         logger.info("ready: sweeping every %g s", settings.sweep_seconds)

@@ -15,7 +15,7 @@ RUNNING = transition(JobState.QUEUED, Trigger.CLAIM)
 _CLAIM = f"""
 WITH c AS (
   SELECT id FROM jobs
-  WHERE id = ANY(%(ids)b::uuid[]) AND state IN ({CLAIMABLE}) AND run_at <= now()
+  WHERE id = ANY(%(ids)b::uuid[]) AND state IN ({CLAIMABLE}) AND parked IS NULL AND run_at <= now()
   ORDER BY id FOR UPDATE SKIP LOCKED),
 u AS (
   UPDATE jobs j SET state = '{RUNNING}', attempt = j.attempt + 1, seq = j.seq + 1, lease_token = gen_random_uuid(),

@@ -46,17 +46,18 @@ u AS (
     result = d.result::jsonb, problem = d.problem::jsonb, progress = CASE WHEN NOT d.finished THEN j.progress END
   FROM d WHERE j.id = d.id AND j.lease_token = d.token
   RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.queue, j.priority, j.result,
-    d.token, d.job_event, d.job_event_data, d.domain_event),
+    j.concurrency_key IS NOT NULL AS capped, d.token, d.job_event, d.job_event_data, d.domain_event),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq - 1, tenant_id, domain_event, result FROM u WHERE domain_event IS NOT NULL
   UNION ALL
   SELECT id, seq, tenant_id, job_event, job_event_data::jsonb FROM u)
-SELECT id, token, tenant_id, parent_id FROM u
+SELECT id, token, tenant_id, parent_id, capped FROM u
 """
 
 _SETTLED_BEFORE = """
-SELECT j.id, d.token, j.tenant_id, j.parent_id FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
+SELECT j.id, d.token, j.tenant_id, j.parent_id, j.concurrency_key IS NOT NULL
+FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
 WHERE j.settled_token = d.token
 """
 
@@ -91,6 +92,8 @@ class Settled(NamedTuple):
     token: UUID
     tenant_id: UUID
     parent_id: UUID | None
+    capped: bool = False
+    """Its end may let another job in."""
 
 
 async def settle(

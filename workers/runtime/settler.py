@@ -71,6 +71,8 @@ class Settler:
         self._messenger.tell({one.tenant_id for one in settled})
         if discarded := [one.job_id for one in late if one.token not in effective]:
             self._messenger.start(self._record_discarded(discarded))
+        if capped := [one.job_id for one in settled if one.capped]:
+            self._messenger.ask_to_let_in(capped)
         if parents := [one.parent_id for one in settled if one.parent_id is not None]:
             self._messenger.start(self._resume_parents(parents))
 
