@@ -28,6 +28,7 @@ from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, announce
 from infrastructure.settings import Settings
 from monitoring import metrics
+from producers.rules import PausedQueues
 from schemas.commands import Command
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Submitter:
         self._idempotency_hours = idempotency_hours
         self._batcher: Batcher[NewJob, Submission] = Batcher(self._store, "submit")
         self._ringing: set[asyncio.Task[None]] = set()
+        self._paused_queues = PausedQueues(line, self._start)
 
     async def submit(self, tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> Submission:
         """What became of it, once it is committed. With an idempotency key, repeating it is safe.
@@ -95,7 +97,7 @@ class Submitter:
 
     async def close(self) -> None:
         await self._batcher.drain()
-        if self._ringing:
+        while self._ringing:
             await asyncio.wait(self._ringing)
         await self._announcer.close()
 
@@ -170,6 +172,8 @@ class Submitter:
         task.add_done_callback(self._ringing.discard)
 
     async def _push(self, rings: list[Ring]) -> None:
+        if paused := await self._paused_queues.known({ring.queue for ring in rings}):
+            rings = [ring for ring in rings if ring.queue not in paused]
         try:
             rung = await self._doorbells.ring(rings)
             metrics.doorbells_rung(rung.bells)

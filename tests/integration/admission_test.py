@@ -20,21 +20,6 @@ def capped(limit: int, key: str = "one customer") -> Terms:
     return Terms(concurrency=Concurrency(key, limit))
 
 
-def most_at_once(system: System) -> int:
-    """The most jobs that ran at the same time, by what PostgreSQL noted of their starts and ends."""
-    rows = system.read(
-        """
-        SELECT max(running) FROM (
-          SELECT sum(step) OVER (ORDER BY at, step) AS running FROM (
-            SELECT at, CASE WHEN type = 'job.started' THEN 1 ELSE -1 END AS step FROM job_events
-            WHERE type IN ('job.started', 'job.succeeded', 'job.failed', 'job.dead', 'job.retrying', 'job.requeued',
-              'job.released')
-              OR (type = 'job.cancelled' AND data->>'by' = 'owner')) s) r
-        """
-    )
-    return int(rows[0][0])
-
-
 def test_a_cap_holds_while_workers_are_killed(system: System) -> None:
     system.dispatcher(**QUICK)
     workers = {worker.pid: worker for worker in (system.worker(Queue.AI, **QUICK) for _ in range(4))}
@@ -45,7 +30,7 @@ def test_a_cap_holds_while_workers_are_killed(system: System) -> None:
 
     states = system.await_all_finished(50)
 
-    assert most_at_once(system) == 3
+    assert system.most_at_once() == 3
     assert states["dead"] <= 3, "what was running in two killed workers is set aside; all else succeeds"
     assert states["succeeded"] == 50 - states["dead"]
 
@@ -57,7 +42,7 @@ def test_capped_jobs_do_not_wait_for_the_sweep(system: System) -> None:
 
     system.await_all_finished(60, within_seconds=15)
 
-    assert most_at_once(system) <= 2
+    assert system.most_at_once() <= 2
 
 
 def test_what_a_lost_redis_did_not_tell_the_sweep_finds(system: System, redis_url: str) -> None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from uuid import UUID
 
 from infrastructure.batching import Batcher
-from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres import settling
 from infrastructure.postgres.connections import Line
@@ -74,7 +73,7 @@ class Settler:
         if capped := [one.job_id for one in settled if one.capped]:
             self._messenger.ask_to_let_in(capped)
         if parents := [one.parent_id for one in settled if one.parent_id is not None]:
-            self._messenger.start(self._resume_parents(parents))
+            self._messenger.resume_parents(parents)
 
     async def _store(self, settlements: Sequence[Settlement]) -> list[Settled]:
         try:
@@ -112,9 +111,3 @@ class Settler:
         logger.warning("%d outcomes came too late and had no effect", len(job_ids))
         with suppress(Unavailable):
             await self._aside_line.run(lambda line: settling.record_discarded(line, job_ids, worker_id))
-
-    async def _resume_parents(self, parents: list[UUID]) -> None:
-        with suppress(Unavailable):
-            resumed = await self._aside_line.run(lambda line: settling.resume_parents(line, parents))
-            self._messenger.tell({row[1] for row in resumed})
-            self._messenger.ring(Ring(*row) for row in resumed)

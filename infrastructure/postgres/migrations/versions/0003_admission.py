@@ -9,7 +9,7 @@ depends_on = None
 
 # The in-flight index holds capped jobs only, so "how many are under way" is counted and never kept: nothing can drift.
 TABLES = """
-ALTER TABLE jobs ADD COLUMN parked text, ADD COLUMN concurrency_key text, ADD COLUMN concurrency_limit int;
+ALTER TABLE jobs ADD COLUMN parked text COLLATE "C", ADD COLUMN concurrency_key text, ADD COLUMN concurrency_limit int;
 COMMENT ON COLUMN jobs.parked IS 'Why it may not be claimed: limit, or hold:<id>. Its wake_at is then NULL';
 COMMENT ON COLUMN jobs.concurrency_key IS 'NULL: under no cap. Empty: under its tenant''s cap only';
 CREATE INDEX jobs_parked ON jobs (parked, tenant_id, concurrency_key, priority DESC, id) WHERE parked IS NOT NULL;
