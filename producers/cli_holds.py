@@ -22,7 +22,7 @@ from infrastructure.redis.client import FAULTS
 from infrastructure.redis.loudspeaker import Channel, announce
 from infrastructure.settings import Settings, SettingsInvalid
 from producers.rules import REFRESH_SECONDS
-from schemas.holds import Hold, HoldAction, NewHold, TenantLimits
+from schemas.holds import Hold, NewHold, TenantLimits
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ WELL, BADLY, NOT_ASKED = 0, 1, 2
 
 
 def hold(
-    action: HoldAction,
+    action: str,
     queue: str | None,
     kind: str | None,
     tenant_id: UUID | None,
