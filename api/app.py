@@ -10,7 +10,7 @@ from typing import TypedDict
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import ai, api_keys, events, health, jobs, keys, problems, search, workflow
+from api import ai, api_keys, events, health, holds, jobs, keys, problems, search, why, workflow
 from api.docs import pages
 from api.edge import Edge
 from api.endpoint import AnyEndpoint, routes
@@ -22,9 +22,11 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
     *ai.ENDPOINTS,
     *search.ENDPOINTS,
     *jobs.ENDPOINTS,
+    *why.ENDPOINTS,
     *events.ENDPOINTS,
     *workflow.ENDPOINTS,
     *keys.ENDPOINTS,
+    *holds.ENDPOINTS,
     *api_keys.ENDPOINTS,
     *health.ENDPOINTS,
 )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from api import problems
 from api.answers import Answer, Header, json_answer
@@ -15,7 +15,7 @@ from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import reading
 from infrastructure.postgres.submission import Accepted, KeyReused, Repeated
-from producers.submit import Terms
+from producers.submit import Concurrency, Terms
 from schemas.commands import Command
 from schemas.jobs import Job, JobState, Priority
 from schemas.model import Model
@@ -54,6 +54,10 @@ class TermsQuery(Model):
     """Not before this time (RFC 3339)."""
     deadline: Moment | None = None
     """No attempt begins after this time (RFC 3339)."""
+    concurrency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Jobs that are limited together, such as those of one customer of yours. Needs concurrency_limit."""
+    concurrency_limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Of your jobs with that key, at most so many are under way at a time; the others wait."""
 
 
 def command_endpoint(
@@ -103,7 +107,11 @@ def _terms(call: Call[C, TermsQuery]) -> Terms:
     if query.deadline is not None and query.deadline <= max(query.run_at or _EARLIEST, datetime.now(UTC)):
         detail = "must lie in the future, and after run_at"
         raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=detail)])
+    if (query.concurrency_key is None) is not (query.concurrency_limit is None):
+        missing = "concurrency_key" if query.concurrency_key is None else "concurrency_limit"
+        raise problems.invalid_query([FieldProblem(pointer=f"/query/{missing}", detail="is required with the other")])
     return Terms(
+        concurrency=_concurrency(query.concurrency_key, query.concurrency_limit),
         priority=query.priority,
         run_at=query.run_at,
         deadline=query.deadline,
@@ -111,6 +119,10 @@ def _terms(call: Call[C, TermsQuery]) -> Terms:
         traceparent=call.trace.traceparent,
         idempotency_key=_idempotency_key(call.headers.get("idempotency-key")),
     )
+
+
+def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
+    return None if key is None or limit is None else Concurrency(key, limit)
 
 
 def _idempotency_key(given: str | None) -> str | None:

@@ -9,6 +9,7 @@ from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
 from infrastructure.ports.search import SearchEngine
+from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
@@ -28,6 +29,8 @@ class Ingress:
     submitter: Submitter
     lines: TenantLines
     catch_up_lines: TenantLines
+    system_line: Line
+    """For numbers of a whole queue, which no tenant may count for itself."""
     credentials: Credentials
     hub: Hub
     redis: Redis
@@ -54,6 +57,9 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
             lines=await resources.enter_async_context(TenantLines(settings.database, "requests", REQUEST_LINES)),
             catch_up_lines=await resources.enter_async_context(
                 TenantLines(settings.database, "catch-up", CATCH_UP_LINES)
+            ),
+            system_line=await resources.enter_async_context(
+                Line(settings.database, Role.SYSTEM, "queue numbers", LANE_SESSION)
             ),
             credentials=credentials,
             hub=await resources.enter_async_context(Hub(settings.database, redis)),

@@ -98,21 +98,20 @@ async def cancel_job(call: Call[Empty, Empty]) -> Answer:
     match outcome:
         case AlreadyOver(state):
             raise problems.job_over(state)
-        case Cancelled(was_running, parent_id):
-            await _tell_of_cancellation(call, job_id, was_running, parent_id)
+        case Cancelled():
+            await _tell_of_cancellation(call, job_id, outcome)
             return json_answer(200, job)
 
 
-async def _tell_of_cancellation(
-    call: Call[Empty, Empty], job_id: UUID, was_running: bool, parent_id: UUID | None
-) -> None:
+async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelled: Cancelled) -> None:
+    parent_id = cancelled.parent_id
     if parent_id is not None:
         await call.ingress.lines.run(call.tenant_id, lambda line: resume_parents(line, [parent_id]))
     call.ingress.announcer.tell([call.tenant_id])
-    if not was_running:
-        return
+    channels = [(Channel.STOP, cancelled.was_running), (Channel.ADMISSION, cancelled.capped)]
     try:
-        await announce(call.ingress.redis, Channel.STOP, [job_id])
+        for channel in [channel for channel, concerned in channels if concerned]:
+            await announce(call.ingress.redis, channel, [job_id])
     except FAULTS:
         # Its worker goes on and finds out when it settles: nothing of the run is stored.
         logger.warning("a cancelled run wasn't stopped: Redis can't be reached")

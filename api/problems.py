@@ -115,6 +115,11 @@ def too_many_keys(most: int) -> Refusal:
     return Refusal(Problem.of("too-many-keys", "There are too many keys", 409, detail))
 
 
+def too_many_holds(most: int) -> Refusal:
+    detail = f"At most {most} holds of a tenant may stand at a time. Remove one first."
+    return Refusal(Problem.of("too-many-holds", "There are too many holds", 409, detail))
+
+
 def unstorable() -> Problem:
     detail = "A value is of a kind the store can't hold, such as a number out of its range. Nothing was kept."
     return Problem.of("unstorable", "A value can't be stored", 422, detail)

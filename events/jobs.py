@@ -26,6 +26,10 @@ class JobEvent(StrEnum):
     FAILED = "job.failed"
     DEAD = "job.dead"
     CANCELLED = "job.cancelled"
+    PARKED = "job.parked"
+    """A cap or a hold keeps it from the workers; its data says which."""
+    UNPARKED = "job.unparked"
+    """A worker may have it now."""
     DISCARDED = "job.discarded"
     """A late worker's outcome came after its lease was lost, and had no effect."""
 

@@ -94,6 +94,10 @@ _retried = Counter(
 )
 _discarded = Counter("bucatini_settles_discarded", "Outcomes that came after their lease was lost", registry=_registry)
 _leases_lost = Counter("bucatini_leases_lost", "Running jobs taken from dead or silent workers", registry=_registry)
+_parked = Counter("bucatini_jobs_held", "Jobs set aside because somebody paused their like", registry=_registry)
+_parked_now = Gauge(
+    "bucatini_jobs_parked", "Jobs that no worker may have yet, by what keeps them", ["reason"], registry=_registry
+)
 _run_seconds = BatchHistogram("bucatini_job_run_seconds", "From start to settled", "kind", _RUN_BUCKETS, _registry)
 _pickup_seconds = BatchHistogram(
     "bucatini_job_pickup_seconds", "From accepted, or due, to started", "kind", _PICKUP_BUCKETS, _registry
@@ -177,6 +181,17 @@ def jobs_retried(problem: str, count: int = 1) -> None:
 def settles_discarded(count: int = 1) -> None:
     """So many outcomes had no effect, since another worker has the job."""
     _discarded.inc(count)
+
+
+def jobs_parked(count: int) -> None:
+    """So many jobs that a worker was rung for wait until a hold is removed."""
+    _parked.inc(count)
+
+
+def parked_seen(*, limit: int, hold: int) -> None:
+    """What the dispatcher found set aside, now: waiting for room under a cap, and for a hold to be removed."""
+    _parked_now.labels("limit").set(limit)
+    _parked_now.labels("hold").set(hold)
 
 
 def leases_lost(count: int) -> None:

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -91,6 +92,76 @@ def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow or key
 def flower() -> None:
     """Serve the Celery dashboard."""
     _become("producers.cli_flower")
+
+
+QueueName = Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="ai, search, workflow or keys")]
+Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.")]
+Tenant = Annotated[UUID | None, typer.Option(help="Only this tenant's jobs.")]
+ArgumentPart = Annotated[
+    str | None, typer.Option(metavar="JSON", help="Only commands that have these fields with these values.")
+]
+Reason = Annotated[str, typer.Option(help="Shown to whoever asks why a job waits.")]
+
+
+@app.command()
+def pause(
+    reason: Reason,
+    queue: QueueName = None,
+    kind: Kind = None,
+    tenant: Tenant = None,
+    argument: ArgumentPart = None,
+) -> None:
+    """Keep jobs from starting until `resume`."""
+    from producers.cli_holds import hold
+
+    raise typer.Exit(hold("pause", queue, kind, tenant, argument, reason))
+
+
+@app.command()
+def kill(
+    reason: Reason,
+    queue: QueueName = None,
+    kind: Kind = None,
+    tenant: Tenant = None,
+    argument: ArgumentPart = None,
+) -> None:
+    """Cancel jobs instead of starting them, until `resume`."""
+    from producers.cli_holds import hold
+
+    raise typer.Exit(hold("kill", queue, kind, tenant, argument, reason))
+
+
+@app.command()
+def resume(
+    queue: QueueName = None,
+    kind: Kind = None,
+    tenant: Tenant = None,
+    hold: Annotated[UUID | None, typer.Option(help="A hold's id, as `bucatini holds` shows it.")] = None,
+) -> None:
+    """Remove what `pause` or `kill` set up."""
+    from producers.cli_holds import resume
+
+    raise typer.Exit(resume(queue, kind, tenant, hold))
+
+
+@app.command()
+def holds(as_json: AsJson = False) -> None:
+    """List what is paused or killed, by whom, and why."""
+    from producers.cli_holds import show_holds
+
+    raise typer.Exit(show_holds(as_json=as_json))
+
+
+@app.command()
+def limit(
+    tenant: Annotated[UUID, typer.Argument(help="The tenant's id.")],
+    in_flight: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="No cap if not given.")] = None,
+    weight: Annotated[int, typer.Option(min=1, max=100, help="Twice the weight, twice the share.")] = 1,
+) -> None:
+    """Set a tenant's cap and its share."""
+    from producers.cli_holds import limit
+
+    raise typer.Exit(limit(tenant, in_flight, weight))
 
 
 def _become(*module: str) -> None:

@@ -113,6 +113,15 @@ def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
     return _asking(ask)
 
 
+def explain_job(job_id: UUID, *, as_json: bool) -> int:
+    def ask(client: Bucatini) -> int:
+        explanation = client.job(job_id).why()
+        print(explanation.model_dump_json() if as_json else f"{explanation.state}: {explanation.summary}")
+        return WELL
+
+    return _asking(ask)
+
+
 def cancel_job(job_id: UUID, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         job = client.job(job_id).cancel()

@@ -34,6 +34,8 @@ def submit(
     run_at: Annotated[datetime | None, typer.Option(help="Not before this time (UTC).")] = None,
     deadline: Annotated[datetime | None, typer.Option(help="No attempt after this time (UTC).")] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="The same key never makes two jobs.")] = None,
+    concurrency_key: Annotated[str | None, typer.Option(help="Jobs that are limited together.")] = None,
+    concurrency_limit: Annotated[int | None, typer.Option(min=1, help="So many of them run at a time.")] = None,
     wait: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Wait for the result so long, and print it as JSON.")
     ] = None,
@@ -44,7 +46,12 @@ def submit(
 
     given = Given(json_file, text_file, title, tuple(fields or ()))
     times = {"run_at": run_at, "deadline": deadline}
-    others = {"priority": priority, "idempotency_key": idempotency_key}
+    others = {
+        "priority": priority,
+        "idempotency_key": idempotency_key,
+        "concurrency_key": concurrency_key,
+        "concurrency_limit": concurrency_limit,
+    }
     raise typer.Exit(cli_client.submit(kind, given, times, others, wait_seconds=wait))
 
 
@@ -80,6 +87,14 @@ def watch_jobs(
     from producers import cli_client
 
     raise typer.Exit(cli_client.watch(job_id, pattern, as_json=as_json))
+
+
+@jobs_app.command("why")
+def explain_job(job_id: JobId, as_json: AsJson = False) -> None:
+    """Say what keeps one job from running, or how far it is."""
+    from producers import cli_client
+
+    raise typer.Exit(cli_client.explain_job(job_id, as_json=as_json))
 
 
 @jobs_app.command("cancel")

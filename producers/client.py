@@ -43,6 +43,8 @@ from producers.client_following import Following
 from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
+from schemas.explanations import Explanation
+from schemas.holds import Hold, NewHold
 from schemas.jobs import Job, JobState, Timeline
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
@@ -106,6 +108,18 @@ class Bucatini:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    def hold(self, hold: NewHold) -> Hold:
+        """Keeps your jobs that match from running, until it is removed. Repeating it is safe. Needs an admin key."""
+        return self.carry_out(exchange.holding(hold))
+
+    def holds(self) -> tuple[Hold, ...]:
+        """What keeps jobs of yours from running: your own holds, and those an operator made for everybody."""
+        return self.carry_out(exchange.listing_holds())
+
+    def remove_hold(self, hold_id: UUID) -> None:
+        """Lets go on what it held. ProblemAnswer when there is no such hold of yours."""
+        self.carry_out(exchange.removing_hold(hold_id))
 
     def events(self, pattern: str = "*", *, last_event_id: str = "") -> Iterator[CloudEvent]:
         """What happens to your jobs from now on, or from after the id of an earlier stream; without end."""
@@ -185,6 +199,10 @@ class JobHandle(Generic[R]):
     def timeline(self) -> Timeline:
         """What has happened to it so far, in order."""
         return self._client.carry_out(exchange.explaining(self.id))
+
+    def why(self) -> Explanation:
+        """What keeps it from running, or how far it is."""
+        return self._client.carry_out(exchange.asking_why(self.id))
 
     def events(self) -> Iterator[CloudEvent]:
         """Everything that happened to it and happens from now on, each once, until it has ended."""

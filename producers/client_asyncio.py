@@ -30,6 +30,8 @@ from producers.client_following import Following
 from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
+from schemas.explanations import Explanation
+from schemas.holds import Hold, NewHold
 from schemas.jobs import Job, JobState, Timeline
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
@@ -88,6 +90,18 @@ class AsyncBucatini:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    async def hold(self, hold: NewHold) -> Hold:
+        """See `Bucatini.hold`."""
+        return await self.carry_out(exchange.holding(hold))
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """See `Bucatini.holds`."""
+        return await self.carry_out(exchange.listing_holds())
+
+    async def remove_hold(self, hold_id: UUID) -> None:
+        """See `Bucatini.remove_hold`."""
+        await self.carry_out(exchange.removing_hold(hold_id))
 
     def events(self, pattern: str = "*", *, last_event_id: str = "") -> AsyncIterator[CloudEvent]:
         """See `Bucatini.events`."""
@@ -168,6 +182,10 @@ class AsyncJobHandle(Generic[R]):
     async def timeline(self) -> Timeline:
         """See `JobHandle.timeline`."""
         return await self._client.carry_out(exchange.explaining(self.id))
+
+    async def why(self) -> Explanation:
+        """See `JobHandle.why`."""
+        return await self._client.carry_out(exchange.asking_why(self.id))
 
     def events(self) -> AsyncIterator[CloudEvent]:
         """See `JobHandle.events`."""

@@ -24,6 +24,8 @@ from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
+from schemas.explanations import Explanation
+from schemas.holds import Hold, Holds, NewHold
 from schemas.jobs import Job, JobPage, JobState, Timeline
 from schemas.keys import RotateKeys
 from schemas.problems import Problem
@@ -130,6 +132,9 @@ class Wishes(TypedDict, total=False):
     deadline: datetime
     idempotency_key: str
     correlation_id: UUID
+    concurrency_key: str
+    concurrency_limit: int
+    """Of your jobs with that key, at most so many are under way at a time."""
 
 
 def exchange(request: Request) -> Generator[Step, Outcome, Reply]:
@@ -188,6 +193,27 @@ def cancelling(job_id: UUID) -> Generator[Step, Outcome, Job]:
 def explaining(job_id: UUID) -> Generator[Step, Outcome, Timeline]:
     reply = yield from exchange(Request("GET", f"/api/jobs/{job_id}/timeline"))
     return Timeline.model_validate_json(reply.body)
+
+
+def asking_why(job_id: UUID) -> Generator[Step, Outcome, Explanation]:
+    reply = yield from exchange(Request("GET", f"/api/jobs/{job_id}/why"))
+    return Explanation.model_validate_json(reply.body)
+
+
+def holding(hold: NewHold) -> Generator[Step, Outcome, Hold]:
+    headers = {"content-type": "application/json"}
+    body = hold.model_dump_json(exclude_none=True).encode()
+    reply = yield from exchange(Request("POST", "/api/holds", headers, body))
+    return Hold.model_validate_json(reply.body)
+
+
+def listing_holds() -> Generator[Step, Outcome, tuple[Hold, ...]]:
+    reply = yield from exchange(Request("GET", "/api/holds"))
+    return Holds.model_validate_json(reply.body).holds
+
+
+def removing_hold(hold_id: UUID) -> Generator[Step, Outcome, None]:
+    yield from exchange(Request("DELETE", f"/api/holds/{hold_id}"))
 
 
 def listing(

@@ -5,7 +5,7 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import uvloop
 
@@ -13,7 +13,7 @@ from infrastructure import settings as settings_module
 from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
-from infrastructure.postgres import settling, sweeping, turns
+from infrastructure.postgres import holds, settling, sweeping, turns
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
 from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
 from infrastructure.redis import client as redis_client
@@ -23,6 +23,8 @@ from infrastructure.settings import Settings
 from monitoring import metrics, serving
 from monitoring.logging import configure
 from monitoring.loop import LoopBeat
+from producers.admission import Admission
+from producers.rules import NONE, RuleBook
 from producers.turns import Turns
 from schemas.commands import Queue
 from schemas.jobs import JobState
@@ -46,12 +48,17 @@ POISON = Problem.of(
 class Dispatcher:
     """Looks once a second at what nobody else brings on."""
 
-    def __init__(self, settings: Settings, line: Line, redis: Redis, turns_given: Turns) -> None:
+    def __init__(
+        self, settings: Settings, line: Line, aside_line: Line, redis: Redis, turns_given: Turns, rules: RuleBook
+    ) -> None:
         self._settings = settings
         self._line = line
+        self._rules = rules
+        self._known = NONE
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
         self._turns = turns_given
+        self.admission = Admission(redis, aside_line, self._ring, ring_again_seconds=settings.ring_again_seconds)
         self._kept_house_at = self._measured_at = self._called_all_at = 0.0
         self._patient_until = 0.0
         self.missed_a_sweep = False
@@ -62,6 +69,8 @@ class Dispatcher:
         await self._to_the_end(self._come_due)
         await self._to_the_end(self._retry)
         await self._resume_waiting()
+        await self._to_the_end(self._set_free)
+        await self.admission.sweep()
         await self._ring_unclaimed()
         await self._keep_house()
         metrics.swept()
@@ -79,6 +88,7 @@ class Dispatcher:
             for bell in reaped.buried:
                 metrics.jobs_settled(bell.kind, JobState.DEAD, 1)
             self._announcer.tell(bell.tenant_id for bell in reaped.buried)
+            self.admission.call(bell.job_id for bell in reaped.buried)
             await self._ring(reaped.requeued)
         if reaped.parents:
             resumed = await self._line.run(lambda line: settling.resume_parents(line, reaped.parents))
@@ -94,8 +104,10 @@ class Dispatcher:
 
     async def _come_due(self) -> int:
         seconds = self._settings.ring_again_seconds
-        due = await self._line.run(lambda line: sweeping.come_due(line, ring_again_seconds=seconds))
-        return await self._ring(due)
+        due, capped = await self._line.run(lambda line: sweeping.come_due(line, ring_again_seconds=seconds))
+        if capped:
+            self.admission.call(capped)
+        return await self._ring(due) + len(capped)
 
     async def _retry(self) -> int:
         seconds = self._settings.ring_again_seconds
@@ -105,10 +117,22 @@ class Dispatcher:
     async def _resume_waiting(self) -> None:
         await self._ring(await self._line.run(sweeping.resume_waiting))
 
+    async def _set_free(self) -> int:
+        seconds = self._settings.ring_again_seconds
+        released = await self._line.run(lambda line: holds.set_free(line, ring_again_seconds=seconds))
+        if released.capped:
+            self.admission.call(released.capped)
+        await self._ring(released.bells)
+        return len(released)
+
     async def _ring_unclaimed(self) -> None:
-        queues = [queue.value for queue in Queue]
+        rules = self._rules.now
+        queues = [queue.value for queue in Queue if queue not in rules.closed_queues]
         now = time.monotonic()
         try:
+            for queue in self._known.closed_queues - rules.closed_queues:
+                await self._call_unclaimed(queue, overdue=False)
+            self._known = rules
             if now - self._called_all_at > self._settings.ring_all_again_seconds:
                 self._called_all_at = now
             else:
@@ -119,10 +143,10 @@ class Dispatcher:
             return
         self._turns.call()
 
-    async def _call_unclaimed(self, queue: str) -> None:
+    async def _call_unclaimed(self, queue: str, *, overdue: bool = True) -> None:
         # Where no bell waits, jobs that do have lost theirs. Where some wait, those that a killed worker had taken are
         # still missing: now and then the oldest of each tenant are rung again. It is done by turns, so it costs a window.
-        waiting = await self._line.run(lambda line: turns.unclaimed(line, queue))
+        waiting = await self._line.run(lambda line: turns.unclaimed(line, queue, overdue=overdue))
         if waiting:
             await self._doorbells.forget_counts(queue)
             await self._doorbells.begin_overflow(queue, waiting)
@@ -141,6 +165,7 @@ class Dispatcher:
             depth, oldest_seconds = await sweeping.depth(line, queue)
             metrics.queue_seen(queue, depth=depth, oldest_seconds=oldest_seconds)
         metrics.workers_seen(await sweeping.alive(line))
+        metrics.parked_seen(**await holds.parked(line))
 
     async def _to_the_end(self, step: Callable[[], Awaitable[int]]) -> None:
         for _ in range(MOST_ROUNDS):
@@ -150,8 +175,14 @@ class Dispatcher:
     async def _ring(self, bells: Sequence[Bell]) -> int:
         if bells:
             self._announcer.tell(bell.tenant_id for bell in bells)
+            # Bells of a paused queue would only pile up: its jobs are rung by turns when it goes on.
+            closed = self._rules.now.closed_queues
+            rings = [
+                Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority)
+                for bell in bells
+                if bell.queue not in closed
+            ]
             try:
-                rings = [Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority) for bell in bells]
                 metrics.doorbells_rung(await self._doorbells.ring_now(rings))
             except FAULTS:
                 metrics.doorbells_failed(len(bells))
@@ -160,25 +191,36 @@ class Dispatcher:
 
 async def run(settings: Settings) -> None:
     """Sweeps until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    stop, called = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _set, stop, called)
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
-        line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "dispatcher", LANE_SESSION))
-        turns_line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "turns", LANE_SESSION))
-        turns_given = Turns(redis, turns_line)
-        for loop in (turns_given.listen_for_ever(), turns_given.serve_for_ever()):
-            resources.callback(asyncio.create_task(loop).cancel)
-        dispatcher = Dispatcher(settings, line, redis, turns_given)
+        line, turns_line, aside_line = [
+            await resources.enter_async_context(Line(settings.database, Role.SYSTEM, name, LANE_SESSION))
+            for name in ("dispatcher", "turns", "admission")
+        ]
+        rules = RuleBook(redis, aside_line)
+        rules.on_change = called.set
+        turns_given = Turns(redis, turns_line, rules)
+        dispatcher = Dispatcher(settings, line, aside_line, redis, turns_given, rules)
+        for part in (turns_given, dispatcher.admission, rules):
+            for loop in (part.listen_for_ever(), part.serve_for_ever()):
+                resources.callback(asyncio.create_task(loop).cancel)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
         resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating, host=settings.metrics_host))
+        await rules.refresh()
         logger.info("ready: sweeping every %g s", settings.sweep_seconds)
         while not stop.is_set():
             await _sweep(dispatcher)
             beat.beat()
-            await _wait(stop, settings.sweep_seconds)
+            await _wait(called, settings.sweep_seconds)
+
+
+def _set(*events: asyncio.Event) -> None:
+    for event in events:
+        event.set()
 
 
 async def _sweep(dispatcher: Dispatcher) -> None:
@@ -191,12 +233,11 @@ async def _sweep(dispatcher: Dispatcher) -> None:
         logger.exception("a sweep failed; the next one tries again")
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
+async def _wait(called: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+            await called.wait()
+    called.clear()
 
 
 def main() -> None:

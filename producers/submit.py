@@ -6,11 +6,12 @@ nothing; a burst never blocks the event loop.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -24,8 +25,10 @@ from infrastructure.postgres.submission import Accepted, NewJob, Submission, sto
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.redis.loudspeaker import Channel, announce
 from infrastructure.settings import Settings
 from monitoring import metrics
+from producers.rules import PausedQueues
 from schemas.commands import Command
 
 logger = logging.getLogger(__name__)
@@ -35,6 +38,14 @@ PAUSE_SECONDS = 0.2
 MOST_RINGING = 64
 """Pushes under way at a time. What exceeds it while Redis is slow is left to the sweeper."""
 NORMAL_PRIORITY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """Of the tenant's jobs with this key at most `limit` are under way at a time; the others wait to be let in."""
+
+    key: str
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Terms:
     traceparent: str | None = None
     idempotency_key: str | None = None
     max_attempts: int | None = None
+    concurrency: Concurrency | None = None
 
 
 ORDINARY = Terms()
@@ -60,12 +72,14 @@ class Submitter:
 
     def __init__(self, line: Line, redis: Redis, *, ring_again_seconds: float, idempotency_hours: int) -> None:
         self._line = line
+        self._redis = redis
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
         self._ring_again_seconds = ring_again_seconds
         self._idempotency_hours = idempotency_hours
         self._batcher: Batcher[NewJob, Submission] = Batcher(self._store, "submit")
         self._ringing: set[asyncio.Task[None]] = set()
+        self._paused_queues = PausedQueues(line, self._start)
 
     async def submit(self, tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> Submission:
         """What became of it, once it is committed. With an idempotency key, repeating it is safe.
@@ -83,7 +97,7 @@ class Submitter:
 
     async def close(self) -> None:
         await self._batcher.drain()
-        if self._ringing:
+        while self._ringing:
             await asyncio.wait(self._ringing)
         await self._announcer.close()
 
@@ -94,12 +108,19 @@ class Submitter:
 
     def _follow_up(self, jobs: Sequence[NewJob], submissions: Sequence[Submission | Unstorable]) -> None:
         metrics.batch_sent(metrics.Lane.SUBMIT, len(jobs))
-        accepted = [job for job, outcome in zip(jobs, submissions, strict=True) if isinstance(outcome, Accepted)]
+        outcomes = [(job, one) for job, one in zip(jobs, submissions, strict=True) if isinstance(one, Accepted)]
+        accepted = [job for job, _ in outcomes]
         self._count(accepted)
         self._announcer.tell(job.tenant_id for job in accepted)
         self._ring(
-            [Ring(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in accepted if job.run_at is None]
+            [
+                Ring(job.id, job.tenant_id, job.kind, job.queue, job.priority)
+                for job, one in outcomes
+                if job.run_at is None and not one.parked
+            ]
         )
+        if parked := [job.id for job, one in outcomes if one.parked]:
+            self._start(self._ask_to_let_in(parked))
 
     async def _keep(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
         try:
@@ -143,11 +164,16 @@ class Submitter:
         if len(self._ringing) >= MOST_RINGING:
             metrics.doorbells_failed(len(rings))
             return
-        task = asyncio.create_task(self._push(rings))
+        self._start(self._push(rings))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._ringing.add(task)
         task.add_done_callback(self._ringing.discard)
 
     async def _push(self, rings: list[Ring]) -> None:
+        if paused := await self._paused_queues.known({ring.queue for ring in rings}):
+            rings = [ring for ring in rings if ring.queue not in paused]
         try:
             rung = await self._doorbells.ring(rings)
             metrics.doorbells_rung(rung.bells)
@@ -155,6 +181,10 @@ class Submitter:
             # The jobs are kept; a sweeper rings for them as soon as Redis is back.
             metrics.doorbells_failed(len(rings))
             logger.warning("%d doorbells weren't rung: Redis can't take them", len(rings))
+
+    async def _ask_to_let_in(self, job_ids: list[UUID]) -> None:
+        with suppress(*FAULTS):  # The sweep looks for them as well.
+            await announce(self._redis, Channel.ADMISSION, job_ids)
 
 
 def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJob:
@@ -177,6 +207,8 @@ def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJo
         traceparent=terms.traceparent,
         idempotency_key=terms.idempotency_key,
         body_hash=_fingerprint(command.kind, body) if terms.idempotency_key is not None else None,
+        concurrency_key=None if terms.concurrency is None else terms.concurrency.key,
+        concurrency_limit=None if terms.concurrency is None else terms.concurrency.limit,
     )
 
 

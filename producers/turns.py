@@ -22,6 +22,7 @@ from infrastructure.postgres.turns import Turn
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, listen
 from monitoring import metrics
+from producers.rules import RuleBook
 from schemas.commands import Queue
 
 logger = logging.getLogger(__name__)
@@ -45,10 +46,11 @@ NIL = UUID(int=0)
 class Turns:
     """One feeder rings at a time, however many dispatchers run."""
 
-    def __init__(self, redis: Redis, line: Line) -> None:
+    def __init__(self, redis: Redis, line: Line, rules: RuleBook) -> None:
         self._redis = redis
         self._doorbells = Doorbells(redis)
         self._line = line
+        self._rules = rules
         self._after: dict[tuple[str, int, UUID], UUID] = {}
         self._budgets = dict.fromkeys(Queue, WINDOW)
         self._called = asyncio.Event()
@@ -97,28 +99,32 @@ class Turns:
         """How many jobs were rung; None when nobody overflows any more."""
         rung = None
         for queue in Queue:
+            if queue in self._rules.now.closed_queues:
+                continue  # Whoever opens it calls all that wait.
             counts = await self._doorbells.overflowing(queue, MOST_TURNS_IN_A_ROUND)
             if counts:
                 rung = (rung or 0) + await self._fill_up(connection, queue, counts)
         return rung
 
     async def _fill_up(self, connection: Connection, queue: Queue, counts: dict[tuple[int, UUID], int]) -> int:
-        window = max(SMALLEST_WINDOW, self._budgets[queue] // len(counts))
-        hungry = {turn: max(count, 0) for turn, count in counts.items() if count <= window // 2}
+        weights = {turn: self._rules.now.weight(turn[1]) for turn in counts}
+        windows = windows_of(self._budgets[queue], weights)
+        hungry = {turn: max(count, 0) for turn, count in counts.items() if count <= windows[turn] // 2}
         self._budgets[queue] = next_budget(self._budgets[queue], hungry)
         if not hungry:
             return 0
         # Taken off the list before they are read: whoever overflows meanwhile is put on it anew.
         await self._doorbells.end_overflow(queue, hungry)
         places = [
-            Turn(queue, lane, tenant_id, self._after.get((queue, lane, tenant_id), NIL), window)
+            Turn(queue, lane, tenant_id, self._after.get((queue, lane, tenant_id), NIL), windows[lane, tenant_id])
             for lane, tenant_id in hungry
         ]
         found = await turns.next_of(connection, places)
-        more = [turn for turn, bells in zip(hungry, found, strict=True) if len(bells) == window]
+        more = [turn for turn, bells in zip(hungry, found, strict=True) if len(bells) == windows[turn]]
         self._remember(queue, hungry, found, set(more))
         # The oldest of them are those that are rung already.
-        rings = _in_turn([bells[count:] for count, bells in zip(hungry.values(), found, strict=True)])
+        rest = [bells[count:] for count, bells in zip(hungry.values(), found, strict=True)]
+        rings = in_turn(rest, [weights[turn] for turn in hungry])
         metrics.doorbells_rung(await self._doorbells.ring_now(rings))
         if more:
             await self._doorbells.begin_overflow(queue, more)
@@ -143,10 +149,20 @@ def next_budget(budget: int, hungry: Mapping[tuple[int, UUID], int]) -> int:
     return min(MOST_RUNG, budget * 2) if min(hungry.values()) == 0 else budget
 
 
-def _in_turn(places: Sequence[Sequence[Bell]]) -> list[Ring]:
-    """One of each, then the next of each."""
-    mixed = chain.from_iterable(zip_longest(*places))
-    return [Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority) for bell in mixed if bell]
+def windows_of(budget: int, weights: Mapping[tuple[int, UUID], int]) -> dict[tuple[int, UUID], int]:
+    """How many jobs each may have rung: its weight's share of the budget, and never so few that it can't be seen."""
+    total = sum(weights.values())
+    return {turn: max(SMALLEST_WINDOW, budget * weight // total) for turn, weight in weights.items()}
+
+
+def in_turn(places: Sequence[Sequence[Bell]], weights: Sequence[int]) -> list[Ring]:
+    """As many of each as it weighs, then the next of each."""
+    shares = [
+        [bells[start : start + weight] for start in range(0, len(bells), weight)]
+        for bells, weight in zip(places, weights, strict=True)
+    ]
+    mixed = chain.from_iterable(chain.from_iterable(filter(None, turn)) for turn in zip_longest(*shares))
+    return [Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority) for bell in mixed]
 
 
 def _a_little_before(job_id: UUID) -> UUID:

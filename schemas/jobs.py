@@ -69,6 +69,11 @@ TRANSITIONS: dict[tuple[JobState, Trigger], JobState] = {
     (JobState.CANCELLED, Trigger.REPLAY): JobState.QUEUED,
 }
 
+LIMIT = "limit"
+"""Why a job is parked when it waits for others under the same cap to end."""
+HOLD = "hold:"
+"""Followed by the hold's id: why a job is parked when somebody paused its like."""
+
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.DEAD, JobState.CANCELLED})
 
 
@@ -82,6 +87,10 @@ def transition(state: JobState, trigger: Trigger) -> JobState:
         return TRANSITIONS[state, trigger]
     except KeyError:
         raise IllegalTransition(f"a {state} job can't {trigger}") from None
+
+
+IN_FLIGHT = tuple(state for state in JobState if state not in TERMINAL and state is not JobState.SCHEDULED)
+"""A capped job counts against its cap in these, from when it was let in to its end; the migration's index says the same."""
 
 
 def states_that_allow(trigger: Trigger) -> tuple[JobState, ...]:

@@ -124,6 +124,20 @@ class System:
     def marks(self, job_id: UUID) -> list[int]:
         return [attempt for (attempt,) in self.read("SELECT attempt FROM marks WHERE job_id = %s ORDER BY at", job_id)]
 
+    def most_at_once(self) -> int:
+        """The most jobs that ran at the same time, by what PostgreSQL noted of their starts and ends."""
+        rows = self.read(
+            """
+            SELECT max(running) FROM (
+              SELECT sum(step) OVER (ORDER BY at, step) AS running FROM (
+                SELECT at, CASE WHEN type = 'job.started' THEN 1 ELSE -1 END AS step FROM job_events
+                WHERE type IN ('job.started', 'job.succeeded', 'job.failed', 'job.dead', 'job.retrying', 'job.requeued',
+                  'job.released')
+                  OR (type = 'job.cancelled' AND data->>'by' = 'owner')) s) r
+            """
+        )
+        return int(rows[0][0])
+
     def await_state(self, job_id: UUID, *states: str, within_seconds: float = 20.0) -> str:
         return wait_until(
             lambda: state if (state := self.state(job_id)) in states else "",

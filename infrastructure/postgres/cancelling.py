@@ -14,6 +14,8 @@ class Cancelled:
 
     was_running: bool
     parent_id: UUID | None
+    capped: bool = False
+    """Its end may let another job in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,13 @@ WITH c AS (
   SELECT id, state FROM jobs WHERE tenant_id = %(tenant_id)s AND id = %(job_id)s FOR UPDATE),
 u AS (
   UPDATE jobs j SET state = '{_CANCELLED}', seq = j.seq + 1, wake_at = NULL, finished_at = now(),
-    lease_token = NULL, lease_worker = NULL, progress = NULL
+    lease_token = NULL, lease_worker = NULL, progress = NULL, parked = NULL
   FROM c WHERE j.id = c.id AND c.state IN ({_CANCELLABLE})
   RETURNING j.id, j.tenant_id, j.seq),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, '{JobEvent.CANCELLED}', jsonb_build_object('by', 'owner') FROM u)
-SELECT c.state, j.parent_id FROM c JOIN jobs j ON j.id = c.id
+SELECT c.state, j.parent_id, j.concurrency_key IS NOT NULL FROM c JOIN jobs j ON j.id = c.id
 """
 
 
@@ -48,7 +50,7 @@ async def cancel(connection: Connection, tenant_id: UUID, job_id: UUID) -> Cance
     row = await found.fetchone()
     if row is None:
         return None
-    before, parent_id = JobState(row[0]), row[1]
+    before = JobState(row[0])
     if before in states_that_allow(Trigger.CANCEL) or before is _CANCELLED:
-        return Cancelled(was_running=before is JobState.RUNNING, parent_id=parent_id)
+        return Cancelled(was_running=before is JobState.RUNNING, parent_id=row[1], capped=row[2])
     return AlreadyOver(before)

@@ -21,7 +21,7 @@ WITH u AS (
   UPDATE jobs j SET state = '{RUNNING}', attempt = j.attempt + 1, seq = j.seq + 1, lease_token = %(token)b,
     lease_worker = %(worker)b, wake_at = NULL, started_at = coalesce(j.started_at, now()), progress = NULL
   FROM unnest(%(ids)b::uuid[]) AS c (id)
-  WHERE j.id = c.id AND j.state IN ({CLAIMABLE}) AND j.run_at <= now()
+  WHERE j.id = c.id AND j.state IN ({CLAIMABLE}) AND j.parked IS NULL AND j.run_at <= now()
     AND EXISTS (SELECT 1 FROM workers w WHERE w.id = %(worker)b AND w.dead_at IS NULL)
   RETURNING j.id, j.tenant_id, j.kind, j.version, j.attempt, j.max_attempts, j.crashes, j.command,
     j.deadline, greatest(j.created_at, j.run_at) AS due_at, j.correlation_id, j.traceparent, j.seq, j.priority),

@@ -36,10 +36,10 @@ class Settlement(NamedTuple):
 
 
 # By token and nothing else: with a predicate on state the planner would scan every running job. The domain event comes
-# first, so that a watcher who stops at the job's end has seen it. What is told is what isn't as usual: the parents, and
-# who took effect if not all did.
+# first, so that a watcher who stops at the job's end has seen it. What is told is what isn't as usual: the parents,
+# who was under a cap, and who took effect if not all did.
 _TOLD = """
-SELECT count(*), array_agg(parent_id) FILTER (WHERE parent_id IS NOT NULL),
+SELECT count(*), array_agg(parent_id) FILTER (WHERE parent_id IS NOT NULL), array_agg(id) FILTER (WHERE capped),
   CASE WHEN count(*) < %(count)b THEN array_agg(id) END, CASE WHEN count(*) < %(count)b THEN array_agg(token) END FROM u
 """
 
@@ -52,7 +52,8 @@ WITH u AS (
   FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(domain_event)b::text[], %(result)b::text[])
     AS d (id, token, domain_event, result)
   WHERE j.id = d.id AND j.lease_token = d.token
-  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.result, d.token, d.domain_event),
+  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.concurrency_key IS NOT NULL AS capped, j.result, d.token,
+    d.domain_event),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq - 1, tenant_id, domain_event, result FROM u WHERE domain_event IS NOT NULL
@@ -70,14 +71,16 @@ WITH u AS (
     %(problem)b::text[], %(due)b::timestamptz[], %(uncounted)b::int2[])
     AS d (id, token, state, job_event, job_event_data, problem, due, uncounted)
   WHERE j.id = d.id AND j.lease_token = d.token
-  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, d.token, d.job_event, d.job_event_data),
+  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.concurrency_key IS NOT NULL AS capped, d.token, d.job_event,
+    d.job_event_data),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, job_event, job_event_data::jsonb FROM u)
 {_TOLD}"""
 
 _SETTLED_BEFORE = """
-SELECT j.id, d.token, j.parent_id FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
+SELECT j.id, d.token, j.parent_id, j.concurrency_key IS NOT NULL
+FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
 WHERE j.settled_token = d.token
 """
 
@@ -113,12 +116,14 @@ class Settled:
     """Their tokens no longer held, so nothing of them was stored."""
     parents: tuple[UUID, ...]
     """Of the jobs of the others."""
+    capped: tuple[UUID, ...]
+    """Those of the others whose end may let another job in."""
 
     def __add__(self, other: "Settled") -> "Settled":
-        return Settled(self.late + other.late, self.parents + other.parents)
+        return Settled(self.late + other.late, self.parents + other.parents, self.capped + other.capped)
 
 
-NOTHING = Settled((), ())
+NOTHING = Settled((), (), ())
 
 
 class Told(NamedTuple):
@@ -126,6 +131,7 @@ class Told(NamedTuple):
 
     effective: int
     parents: list[UUID] | None
+    capped: list[UUID] | None
     job_ids: list[UUID] | None
     tokens: list[UUID] | None
 
@@ -143,9 +149,10 @@ async def settled_before(connection: Connection, settlements: Sequence[Settlemen
     """Which of them had taken effect already, when the first answer was lost."""
     named = ([one.job_id for one in settlements], [one.token for one in settlements])
     rows = await (await connection.execute(_SETTLED_BEFORE, named)).fetchall()
-    effective = {(job_id, token) for job_id, token, _ in rows}
+    effective = {(job_id, token) for job_id, token, *_ in rows}
     late = tuple(one for one in settlements if (one.job_id, one.token) not in effective)
-    return Settled(late, tuple(parent_id for *_, parent_id in rows if parent_id is not None))
+    parents = tuple(parent_id for _, _, parent_id, _ in rows if parent_id is not None)
+    return Settled(late, parents, tuple(job_id for job_id, *_, capped in rows if capped))
 
 
 async def record_discarded(connection: Connection, job_ids: Sequence[UUID], worker_id: UUID) -> None:
@@ -205,8 +212,9 @@ async def _one(connection: Connection, statement: str, parameters: dict[str, obj
 
 
 def _told(told: Told, settlements: Sequence[Settlement]) -> Settled:
-    parents = tuple(told.parents or ())
+    parents, capped = tuple(told.parents or ()), tuple(told.capped or ())
     if told.effective == len(settlements):
-        return Settled((), parents)
+        return Settled((), parents, capped)
     effective = set(zip(told.job_ids or (), told.tokens or (), strict=True))
-    return Settled(tuple(one for one in settlements if (one.job_id, one.token) not in effective), parents)
+    late = tuple(one for one in settlements if (one.job_id, one.token) not in effective)
+    return Settled(late, parents, capped)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from events.jobs import JobEvent
 from infrastructure.celery.lists import LOWEST_NORMAL, LOWEST_URGENT, NORMAL_STEP, PATIENT_STEP, URGENT_STEP
 from infrastructure.postgres.connections import Connection
+from schemas.jobs import LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,9 @@ class NewJob:
     traceparent: str | None = None
     idempotency_key: str | None = None
     body_hash: bytes | None = None
+    concurrency_key: str | None = None
+    concurrency_limit: int | None = None
+    """Of the tenant's jobs with that key, so many may be under way at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class Accepted:
     """Stored by this submission."""
 
     job_id: UUID
+    parked: bool = False
+    """It is under a cap, so it waits to be let in rather than to be rung for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +66,13 @@ _COLUMNS = """(
   %(id)b::uuid[], %(tenant_id)b::uuid[], %(kind)b::text[], %(version)b::int2[], %(queue)b::text[], %(priority)b::int2[],
   %(max_attempts)b::int2[], %(command)b::text[], %(run_at)b::timestamptz[], %(deadline)b::timestamptz[],
   %(correlation_id)b::uuid[], %(causation_id)b::uuid[], %(parent_id)b::uuid[],
-  %(traceparent)b::text[]
+  %(traceparent)b::text[], %(concurrency_key)b::text[], %(concurrency_limit)b::int4[]
 ) AS s (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
-  correlation_id, causation_id, parent_id, traceparent)"""
+  correlation_id, causation_id, parent_id, traceparent, concurrency_key, concurrency_limit)"""
+
+# Whether any tenant is capped is asked once for a statement, and only then whether this one is.
+_CAP = """coalesce(concurrency_key, CASE WHEN (SELECT EXISTS (SELECT FROM tenant_limits WHERE most_in_flight IS NOT NULL))
+      THEN (SELECT '' FROM tenant_limits l WHERE l.tenant_id = s.tenant_id AND l.most_in_flight IS NOT NULL) END)"""
 
 # The events are made from what the insert returns, so a job that stands already (the same submission, sent again after
 # a broken connection) gets no second `job.queued`.
@@ -69,20 +80,28 @@ _INSERT = (
     """
 WITH j AS (
   INSERT INTO jobs (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
-    correlation_id, causation_id, parent_id, traceparent, lane, state, wake_at)
+    correlation_id, causation_id, parent_id, traceparent, concurrency_limit, lane, state, concurrency_key, seq, parked,
+    wake_at)
   SELECT id, tenant_id, kind, version, queue, priority, max_attempts, command::jsonb, coalesce(run_at, now()), deadline,
-    correlation_id, causation_id, parent_id, traceparent,
+    correlation_id, causation_id, parent_id, traceparent, concurrency_limit,
     CASE WHEN priority >= {urgent} THEN {urgent_step} WHEN priority >= {normal} THEN {normal_step} ELSE {patient_step} END,
     CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END,
-    CASE WHEN run_at > now() THEN run_at ELSE now() + make_interval(secs => %(ring_again_seconds)s) END
+    {cap},
+    CASE WHEN run_at > now() OR {cap} IS NULL THEN 1 ELSE 2 END,
+    CASE WHEN run_at > now() OR {cap} IS NULL THEN NULL ELSE '{limit}' END,
+    CASE WHEN run_at > now() THEN run_at WHEN {cap} IS NULL THEN now() + make_interval(secs => %(ring_again_seconds)s) END
   FROM unnest"""
     + _COLUMNS
     + """
   {only}
   ON CONFLICT (id) DO NOTHING
-  RETURNING id, tenant_id, kind, queue, state, priority)
-INSERT INTO job_events (job_id, seq, tenant_id, type, data)
-SELECT id, 1, tenant_id, 'job.' || state, jsonb_build_object('kind', kind, 'queue', queue, 'priority', priority) FROM j
+  RETURNING id, tenant_id, kind, queue, state, priority, parked),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, 1, tenant_id, 'job.' || state, jsonb_build_object('kind', kind, 'queue', queue, 'priority', priority) FROM j
+  UNION ALL
+  SELECT id, 2, tenant_id, '{parked}', jsonb_build_object('reason', parked) FROM j WHERE parked IS NOT NULL)
+SELECT id FROM j WHERE parked IS NOT NULL
 """
 )
 # The lane is written here rather than generated: PostgreSQL would work the expression out again at every update.
@@ -93,8 +112,9 @@ _LANES = {
     "normal_step": NORMAL_STEP,
     "patient_step": PATIENT_STEP,
 }
-_INSERT_ALL = _INSERT.format(only="", **_LANES)
-_INSERT_NAMED = _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES)
+_PARKING = {"cap": _CAP, "limit": LIMIT, "parked": JobEvent.PARKED}
+_INSERT_ALL = _INSERT.format(only="", **_LANES, **_PARKING)
+_INSERT_NAMED = _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES, **_PARKING)
 
 _FORGET_EXPIRED_KEYS = """
 DELETE FROM job_keys k USING unnest(%b::uuid[], %b::text[]) AS s (tenant_id, key)
@@ -119,8 +139,9 @@ async def store(
     """Commits the jobs and says of each what became of it. Safe to repeat with the same ids."""
     if any(job.idempotency_key is not None for job in jobs):
         return await _store_keyed(connection, jobs, ring_again_seconds, idempotency_hours)
-    await connection.execute(_INSERT_ALL, _arrays(jobs, ring_again_seconds), binary=True)
-    return [Accepted(job.id) for job in jobs]
+    found = await connection.execute(_INSERT_ALL, _arrays(jobs, ring_again_seconds), binary=True)
+    parked = {job_id for (job_id,) in await found.fetchall()}
+    return [Accepted(job.id, job.id in parked) for job in jobs]
 
 
 async def _store_keyed(
@@ -137,8 +158,11 @@ async def _store_keyed(
         owners = {(tenant, key): (job_id, body_hash) for tenant, key, job_id, body_hash in await found.fetchall()}
         submissions = [_settle_key(job, owners) for job in jobs]
         named = [submission.job_id for submission in submissions if isinstance(submission, Accepted)]
-        await connection.execute(_INSERT_NAMED, {**_arrays(jobs, ring_again_seconds), "named": named}, binary=True)
-    return submissions
+        found = await connection.execute(
+            _INSERT_NAMED, {**_arrays(jobs, ring_again_seconds), "named": named}, binary=True
+        )
+        parked = {job_id for (job_id,) in await found.fetchall()}
+    return [Accepted(one.job_id, parked=True) if one.job_id in parked else one for one in submissions]
 
 
 def _settle_key(job: NewJob, owners: dict[tuple[UUID, str], tuple[UUID, bytes]]) -> Submission:
@@ -166,5 +190,7 @@ def _arrays(jobs: Sequence[NewJob], ring_again_seconds: float) -> dict[str, obje
         "causation_id": [job.causation_id for job in jobs],
         "parent_id": [job.parent_id for job in jobs],
         "traceparent": [job.traceparent for job in jobs],
+        "concurrency_key": [job.concurrency_key for job in jobs],
+        "concurrency_limit": [job.concurrency_limit for job in jobs],
         "ring_again_seconds": ring_again_seconds,
     }

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.settling import RESUME_PARENTS
+from schemas.jobs import LIMIT
 
 MOST_AT_ONCE = 1_000
 MOST_COUNTED = 100_000
@@ -32,10 +34,16 @@ WITH c AS (
   SELECT id FROM jobs WHERE wake_at <= now() AND state = 'scheduled'
   ORDER BY wake_at LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED),
 u AS (
-  UPDATE jobs j SET state = 'queued', seq = j.seq + 1, wake_at = now() + make_interval(secs => %s) FROM c
-  WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq),
-e AS (INSERT INTO job_events (job_id, seq, tenant_id, type) SELECT id, seq, tenant_id, 'job.queued' FROM u)
-SELECT id, tenant_id, kind, queue, priority FROM u
+  UPDATE jobs j SET state = 'queued', seq = j.seq + 1 + (j.concurrency_key IS NOT NULL)::int,
+    parked = CASE WHEN j.concurrency_key IS NOT NULL THEN '{LIMIT}' END,
+    wake_at = CASE WHEN j.concurrency_key IS NULL THEN now() + make_interval(secs => %s) END FROM c
+  WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq, j.parked),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq - (parked IS NOT NULL)::int, tenant_id, '{JobEvent.QUEUED}', NULL::jsonb FROM u
+  UNION ALL
+  SELECT id, seq, tenant_id, '{JobEvent.PARKED}', jsonb_build_object('reason', parked) FROM u WHERE parked IS NOT NULL)
+SELECT id, tenant_id, kind, queue, priority, parked IS NOT NULL FROM u
 """
 
 # Retries are rung by the worker that failed them. What is due here is one whose worker went away or that waited long;
@@ -123,10 +131,11 @@ class Reaped:
     """Of those buried: they may have waited for it."""
 
 
-async def come_due(connection: Connection, *, ring_again_seconds: float) -> list[Bell]:
-    """Scheduled jobs whose time has come, now queued."""
+async def come_due(connection: Connection, *, ring_again_seconds: float) -> tuple[list[Bell], list[UUID]]:
+    """Scheduled jobs whose time has come, now queued: those to ring for, and those under a cap, which wait to be let in."""
     found = await connection.execute(_COME_DUE, (ring_again_seconds,))
-    return [Bell(*row) for row in await found.fetchall()]
+    rows = await found.fetchall()
+    return [Bell(*row[:5]) for row in rows if not row[5]], [row[0] for row in rows if row[5]]
 
 
 async def due_retries(connection: Connection, *, ring_again_seconds: float) -> list[Bell]:

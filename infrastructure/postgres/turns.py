@@ -35,7 +35,7 @@ WITH RECURSIVE turn AS (
   WHERE turn.n < {MOST_TURNS})
 SELECT lane, tenant_id FROM turn WHERE EXISTS (
   SELECT 1 FROM jobs j WHERE j.queue = %(queue)s AND j.lane = turn.lane AND j.tenant_id = turn.tenant_id
-    AND j.wake_at IS NOT NULL AND j.wake_at <= now() AND j.state = 'queued')
+    AND j.wake_at IS NOT NULL AND (j.wake_at <= now() OR NOT %(overdue)s) AND j.state = 'queued')
 """
 
 
@@ -70,7 +70,7 @@ async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[list[Be
     return bells
 
 
-async def unclaimed(connection: Connection, queue: str) -> list[tuple[int, UUID]]:
-    """(lane, tenant) of whoever has jobs in this queue that wait longer than they should."""
-    found = await connection.execute(_UNCLAIMED, {"queue": queue})
+async def unclaimed(connection: Connection, queue: str, *, overdue: bool = True) -> list[tuple[int, UUID]]:
+    """(lane, tenant) of whoever has jobs in this queue that wait longer than they should, or that wait at all."""
+    found = await connection.execute(_UNCLAIMED, {"queue": queue, "overdue": overdue})
     return await found.fetchall()

@@ -1,6 +1,6 @@
 """Tells every process at once that something happened. It says that, never what: PostgreSQL knows what.
 
-Three channels, all lossy by design; who must not miss anything also looks into PostgreSQL now and then.
+All channels are lossy by design; who must not miss anything also looks into PostgreSQL now and then.
 """
 
 import asyncio
@@ -28,6 +28,10 @@ class Channel(StrEnum):
     """Sixteen bytes for each running job that was cancelled."""
     OVERFLOW = "bucatini:overflow"
     """Nothing: some tenant has more jobs than may be rung at once, and a dispatcher should look."""
+    ADMISSION = "bucatini:admission"
+    """Sixteen bytes for each capped job that was submitted or has ended: a dispatcher looks whom to let in."""
+    RULES = "bucatini:rules"
+    """Nothing: holds or tenants' limits changed."""
 
 
 async def announce(redis: Redis, channel: Channel, ids: Iterable[UUID]) -> None:

@@ -1,5 +1,6 @@
 """One tenant's backlog delays no other tenant's job."""
 
+import asyncio
 from uuid import uuid4
 
 import redis
@@ -7,8 +8,10 @@ import redis
 from infrastructure.celery.doorbell import WINDOW
 from infrastructure.celery.lists import list_of
 from infrastructure.local_stack.redis import RedisServer
+from producers.cli_holds import set_limits
 from producers.submit import Terms
 from schemas.commands import Queue
+from schemas.holds import TenantLimits
 from tests.probe import LeaveMark, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -58,3 +61,21 @@ def test_urgent_work_passes_the_same_tenants_backlog(system: System) -> None:
     (job_id,) = system.submit(Nothing(), terms=Terms(priority=9))
 
     system.await_state(job_id, "succeeded", within_seconds=2)
+
+
+def test_a_tenant_of_twice_the_weight_gets_twice_the_share(system: System) -> None:
+    heavy, light = uuid4(), uuid4()
+    asyncio.run(set_limits(system.settings, TenantLimits(tenant_id=heavy, weight=2)))
+    system.dispatcher()
+    for tenant_id in (light, heavy):
+        system.submit(*[LeaveMark(seconds=0.02) for _ in range(2_000)], tenant_id=tenant_id)
+    system.worker(WORKER_CONCURRENCY="16")
+    wait_until(lambda: system.states()["succeeded"] >= 1_500, "a good part of both is done", within_seconds=30)
+
+    rows = system.read(
+        "SELECT tenant_id, count(*) FROM (SELECT tenant_id FROM jobs WHERE started_at IS NOT NULL "
+        "ORDER BY started_at OFFSET 500 LIMIT 900) s GROUP BY tenant_id"
+    )
+    started = dict(rows)
+    print(f"of 900 starts {started[heavy]} were the heavy tenant's")
+    assert 1.6 < started[heavy] / started[light] < 2.5

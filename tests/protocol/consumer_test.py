@@ -202,7 +202,7 @@ def test_a_suspect_in_line_can_be_revoked(urls: tuple[str, str]) -> None:
         first, second = await world.submit(Walk(seconds=0.9), Walk(), crashes=1)
         world.ring(Walk, [first, second])
         await world.until_in("running", first, second)
-        world.consumer.revoke([second])
+        world.consumer.stop([second], Stop.REVOKED)
         await world.until_in("cancelled", second)
 
     _tell(urls, story)

@@ -15,6 +15,7 @@ from infrastructure.postgres import submission
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
+from producers.rules import NONE
 from producers.submit import Terms, new_job
 from schemas.commands import Command
 from tests.protocol.database import TENANT
@@ -154,6 +155,7 @@ async def consuming(
             settle_line=lines[1],
             aside_line=lines[2],
             concurrency=concurrency,
+            rules=lambda: NONE,
             ring_again_seconds=RING_AGAIN_SECONDS,
             grace_seconds=grace_seconds,
         )

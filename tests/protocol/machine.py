@@ -194,7 +194,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def the_dispatcher_looks_at_what_is_due(self) -> None:
-        bells = self.database.do(lambda line: sweeping.come_due(line, ring_again_seconds=RING_AGAIN_SECONDS))
+        bells, _ = self.database.do(lambda line: sweeping.come_due(line, ring_again_seconds=RING_AGAIN_SECONDS))
         due = {bell.job_id for bell in bells}
         scheduled = {job_id for job_id, row in self.expected.items() if row.state is JobState.SCHEDULED}
         assert due == scheduled - self.not_yet

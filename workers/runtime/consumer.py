@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -21,11 +21,13 @@ from infrastructure.postgres.connections import Line
 from infrastructure.postgres.settling import Settlement
 from infrastructure.postgres.workers import leases_of
 from monitoring import metrics
+from producers.rules import Rules
 from schemas.commands import Command
 from schemas.jobs import JobState
 from schemas.problems import Problem
 from workers.runtime.attempt import Attempt, perform
 from workers.runtime.bell import Bell
+from workers.runtime.gate import Gate
 from workers.runtime.handler import Child, Handler
 from workers.runtime.heartbeat import Heartbeat
 from workers.runtime.insisting import insist
@@ -36,7 +38,6 @@ from workers.runtime.waiting import Waiting, WaitingLine
 
 logger = logging.getLogger(__name__)
 
-
 LIMIT_CHECK_SECONDS = 0.25
 MOST_UNSETTLED = 1_000
 """Runs that have ended and wait to be settled hold no slot, so that claiming goes on meanwhile; but not without bound."""
@@ -45,7 +46,7 @@ STUBBORN_SECONDS = 5.0
 
 
 class JobConsumer:
-    """One per worker process, on one event loop. Celery's pool calls `take`, `revoke`, `resize` and `drain`."""
+    """One per worker process, on one event loop. Celery's pool calls `take`, `stop`, `resize` and `drain`."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class JobConsumer:
         settle_line: Line,
         aside_line: Line,
         concurrency: int,
+        rules: Callable[[], Rules],
         ring_again_seconds: float,
         grace_seconds: float,
     ) -> None:
@@ -68,7 +70,8 @@ class JobConsumer:
         self._claim_line, self._aside_line = claim_line, aside_line
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
-        self._waiting = WaitingLine()
+        self._gate = Gate(queue, rules, aside_line, messenger)
+        self._waiting = WaitingLine(self._gate.weight)
         self._running: dict[UUID, Attempt] = {}
         self._busy = 0
         self._wake = asyncio.Event()
@@ -100,11 +103,8 @@ class JobConsumer:
         self._wake.set()
         return bell.done
 
-    def revoke(self, job_ids: Sequence[UUID]) -> None:
-        """Cancels those of the jobs that run here."""
-        self.stop(job_ids, Stop.REVOKED)
-
     def stop(self, job_ids: Sequence[UUID], reason: Stop) -> None:
+        """Ends those of the jobs that run here."""
         for job_id in job_ids:
             if (running := self._running.get(job_id)) is not None:
                 running.stop(reason)
@@ -115,6 +115,10 @@ class JobConsumer:
 
     def resize(self, concurrency: int) -> None:
         self._concurrency = concurrency
+        self._wake.set()
+
+    def look_again(self) -> None:
+        """The rules have changed: what was held back may go on."""
         self._wake.set()
 
     async def check_leases(self) -> None:
@@ -155,7 +159,7 @@ class JobConsumer:
         claimed_at = 0.0
         while not self._draining:
             room = min(self._concurrency - self._busy, self._concurrency + MOST_UNSETTLED - len(self._running))
-            if not self._waiting or room <= 0:
+            if not self._waiting or room <= 0 or self._gate.closed:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
@@ -174,7 +178,8 @@ class JobConsumer:
                 bells[one.job_id] = one.bell
         worker_id = self._heartbeat.worker_id
         try:
-            claims = await insist(self._claim_line, lambda line: claiming.claim(line, worker_id, list(bells)))
+            ids = await self._gate.let_through(share, list(bells))
+            claims = await insist(self._claim_line, lambda line: claiming.claim(line, worker_id, ids))
             children = await self._children_of(claims)
         except Exception:  # The loop's edge: what was claimed is found by `check_leases`, the rest by the sweeper.
             logger.exception("a claim failed; going on with the next")

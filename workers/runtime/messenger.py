@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,9 +16,10 @@ from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.claiming import Claimed, note_progress
 from infrastructure.postgres.connections import Line
+from infrastructure.postgres.settling import resume_parents
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
-from infrastructure.redis.loudspeaker import say_live
+from infrastructure.redis.loudspeaker import Channel, announce, say_live
 from monitoring import metrics
 from schemas.jobs import Progress
 
@@ -49,6 +51,14 @@ class Messenger:
 
     def ring(self, rings: Iterable[Ring]) -> None:
         self.start(self._ring(list(rings)))
+
+    def ask_to_let_in(self, job_ids: Iterable[UUID]) -> None:
+        """These capped jobs have ended: others may be let in."""
+        self.start(self._ask_to_let_in(list(job_ids)))
+
+    def resume_parents(self, parents: Iterable[UUID]) -> None:
+        """A child of each has ended: those all of whose children have go on."""
+        self.start(self._resume_parents(list(parents)))
 
     def ring_in(self, seconds: float, ring: Ring) -> None:
         if seconds <= RING_OURSELVES_SECONDS:
@@ -89,6 +99,16 @@ class Messenger:
             metrics.doorbells_rung(await self._doorbells.ring_now(rings))
         except FAULTS:
             metrics.doorbells_failed(len(rings))
+
+    async def _ask_to_let_in(self, job_ids: list[UUID]) -> None:
+        with suppress(*FAULTS):  # The dispatcher's sweep looks for them as well.
+            await announce(self._redis, Channel.ADMISSION, job_ids)
+
+    async def _resume_parents(self, parents: list[UUID]) -> None:
+        with suppress(Unavailable):
+            resumed = await self._line.run(lambda line: resume_parents(line, parents))
+            self.tell({row[1] for row in resumed})
+            self.ring(Ring(*row) for row in resumed)
 
     async def _tally(self) -> None:
         try:

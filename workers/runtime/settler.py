@@ -8,7 +8,6 @@ from contextlib import suppress
 from uuid import UUID
 
 from infrastructure.batching import Batcher
-from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres import settling
 from infrastructure.postgres.connections import Line
@@ -63,7 +62,7 @@ class Settler:
         settled = await self._store(settlements)
         if settled.late:
             before = await self._stored_before(settled.late)
-            settled = Settled(before.late, settled.parents + before.parents)
+            settled = Settled(before.late, settled.parents + before.parents, settled.capped + before.capped)
         late = {(one.job_id, one.token) for one in settled.late}
         effective = [one for one in settlements if (one.job_id, one.token) not in late] if late else settlements
         tenants = self._count(effective)
@@ -74,8 +73,10 @@ class Settler:
         self._messenger.tell(tenants)
         if late:
             self._messenger.start(self._record_discarded([job_id for job_id, _ in late]))
+        if settled.capped:
+            self._messenger.ask_to_let_in(settled.capped)
         if settled.parents:
-            self._messenger.start(self._resume_parents(list(settled.parents)))
+            self._messenger.resume_parents(settled.parents)
 
     async def _store(self, settlements: Sequence[Settlement]) -> Settled:
         try:
@@ -115,9 +116,3 @@ class Settler:
         logger.warning("%d outcomes came too late and had no effect", len(job_ids))
         with suppress(Unavailable):
             await self._aside_line.run(lambda line: settling.record_discarded(line, job_ids, worker_id))
-
-    async def _resume_parents(self, parents: list[UUID]) -> None:
-        with suppress(Unavailable):
-            resumed = await self._aside_line.run(lambda line: settling.resume_parents(line, parents))
-            self._messenger.tell({row[1] for row in resumed})
-            self._messenger.ring(Ring(*row) for row in resumed)

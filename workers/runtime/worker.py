@@ -12,6 +12,7 @@ from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.loudspeaker import Channel, ids_in, listen
 from infrastructure.settings import Settings
+from producers.rules import RuleBook
 from schemas.commands import Queue
 from workers.runtime.consumer import JobConsumer
 from workers.runtime.heartbeat import Heartbeat
@@ -53,6 +54,7 @@ class Worker:
             on_death=lambda: self._consumer.stop_all(Stop.LEASE_LOST),
         )
         self._messenger = Messenger(self._redis, aside_line)
+        rules = RuleBook(self._redis, aside_line)
         self._consumer = JobConsumer(
             handlers,
             self._heartbeat,
@@ -62,14 +64,19 @@ class Worker:
             settle_line=settle_line,
             aside_line=aside_line,
             concurrency=settings.worker_concurrency,
+            rules=lambda: rules.now,
             ring_again_seconds=settings.ring_again_seconds,
             grace_seconds=settings.grace_seconds,
         )
+        rules.on_change = self._consumer.look_again
+        await rules.refresh()
         await self._heartbeat.start()
         self._consumer.begin()
         self._loops = [
             asyncio.create_task(self._obey_for_ever(), name="cancellations"),
             asyncio.create_task(self._check_for_ever(), name="lease checks"),
+            asyncio.create_task(rules.listen_for_ever(), name="news of rules"),
+            asyncio.create_task(rules.serve_for_ever(), name="rules"),
         ]
         logger.info("ready: %s runs %s", self._queue, ", ".join(sorted(handler.kind for handler in handlers)))
 

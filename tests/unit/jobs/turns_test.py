@@ -1,0 +1,76 @@
+"""Who may go next: as many jobs of each tenant in a turn as it weighs."""
+
+import asyncio
+from collections import Counter
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infrastructure.celery.message import Doorbell
+from infrastructure.postgres.sweeping import Bell as Waiter
+from producers.turns import SMALLEST_WINDOW, in_turn, windows_of
+from workers.runtime.bell import Bell
+from workers.runtime.waiting import WaitingLine
+
+HEAVY, LIGHT = UUID(int=1), UUID(int=2)
+WEIGHTS = {HEAVY: 2, LIGHT: 1}
+
+
+def line_of(jobs: int) -> WaitingLine:
+    line = WaitingLine(lambda tenant_id: WEIGHTS[tenant_id])
+
+    async def join() -> None:
+        for tenant in (HEAVY, LIGHT):
+            ids = tuple(UUID(int=(tenant.int << 32) + number) for number in range(jobs))
+            line.join(Doorbell("kitchen.brew", 0, ((tenant, ids),)), Bell(jobs))
+
+    asyncio.run(join())
+    return line
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30))
+def test_a_worker_takes_by_weight_however_small_its_bites(bites: list[int]) -> None:
+    line = line_of(1_000)
+    taken = Counter(one.tenant_id for bite in bites for one in line.take(bite))
+
+    assert sum(taken.values()) == sum(bites)
+    assert abs(taken[HEAVY] - 2 * taken[LIGHT]) <= 2, "never more than a turn apart"
+
+
+def test_a_tenant_alone_takes_all_and_owes_nothing_for_it() -> None:
+    line = line_of(10)
+    line.take(30)
+    assert len(line) == 0
+
+    line = WaitingLine(lambda tenant_id: WEIGHTS[tenant_id])
+
+    async def story() -> list[UUID]:
+        line.join(Doorbell("k", 0, ((HEAVY, tuple(UUID(int=100 + number) for number in range(50))),)), Bell(50))
+        line.take(20)
+        line.join(Doorbell("k", 0, ((LIGHT, (UUID(int=7),)),)), Bell(1))
+        return [one.tenant_id for one in line.take(3)]
+
+    assert LIGHT in asyncio.run(story())
+
+
+def test_windows_share_the_budget_by_weight() -> None:
+    windows = windows_of(300, {(0, HEAVY): 2, (0, LIGHT): 1})
+
+    assert windows == {(0, HEAVY): 200, (0, LIGHT): 100}
+    assert min(windows_of(10, {(0, HEAVY): 100, (0, LIGHT): 1}).values()) == SMALLEST_WINDOW
+
+
+def test_bells_are_mixed_by_weight() -> None:
+    places = [[Waiter(UUID(int=number), tenant, "k", "ai", 5) for number in range(4)] for tenant in (HEAVY, LIGHT)]
+
+    assert [one.tenant_id for one in in_turn(places, [2, 1])] == [
+        HEAVY,
+        HEAVY,
+        LIGHT,
+        HEAVY,
+        HEAVY,
+        LIGHT,
+        LIGHT,
+        LIGHT,
+    ]

@@ -1,0 +1,65 @@
+"""What a worker asks before it claims: may anything of this queue run, and which of these jobs does a hold keep back?"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from infrastructure.postgres import holds
+from infrastructure.postgres.connections import Line
+from infrastructure.postgres.holds import Held, Matched
+from monitoring import metrics
+from producers.rules import Rules
+from schemas.jobs import JobState
+from workers.runtime.insisting import insist
+from workers.runtime.messenger import Messenger
+from workers.runtime.waiting import Waiting
+
+logger = logging.getLogger(__name__)
+
+
+class Gate:
+    """While no hold stands it costs a look at two empty collections."""
+
+    def __init__(self, queue: str, rules: Callable[[], Rules], line: Line, messenger: Messenger) -> None:
+        self._queue = queue
+        self._rules = rules
+        self._line = line
+        self._messenger = messenger
+
+    @property
+    def closed(self) -> bool:
+        """Whether the whole queue is paused: then its jobs stay where they are."""
+        return self._queue in self._rules().closed_queues
+
+    def weight(self, tenant_id: UUID) -> int:
+        return self._rules().weight(tenant_id)
+
+    async def let_through(self, jobs: Sequence[Waiting], ids: list[UUID]) -> list[UUID]:
+        """Those of the ids that may be claimed; what a hold matches is parked or ended."""
+        rules = self._rules()
+        if not rules.holds:
+            return ids
+        matches = [
+            Matched(one.job_id, hold) for one in jobs for hold in rules.hold_for(self._queue, one.kind, one.tenant_id)
+        ]
+        if not matches:
+            return ids
+        held = await insist(self._line, lambda line: holds.hold_back(line, matches))
+        self._tell(held)
+        kept_back = {one.job_id for one in held}
+        return [job_id for job_id in ids if job_id not in kept_back]
+
+    def _tell(self, held: Sequence[Held]) -> None:
+        self._messenger.tell({one.tenant_id for one in held})
+        killed = [one for one in held if one.killed]
+        for kind, count in Counter(one.kind for one in killed).items():
+            metrics.jobs_settled(kind, JobState.CANCELLED, count)
+        metrics.jobs_parked(len(held) - len(killed))
+        if killed:
+            logger.warning("a killswitch ended %d jobs before they began", len(killed))
+        # A job that is parked gives its place under a cap up, as one that ended does.
+        if capped := [one.job_id for one in held if one.capped]:
+            self._messenger.ask_to_let_in(capped)
+        if parents := [one.parent_id for one in killed if one.parent_id is not None]:
+            self._messenger.resume_parents(parents)
