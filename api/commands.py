@@ -66,7 +66,7 @@ def command_endpoint(
         path=path,
         aliases=aliases,
         summary=summary,
-        description=f"{more}\n\nMakes a job of kind `{command.kind}`. 202 means that the job is kept.".strip(),
+        description=f"{more}\n\nMakes a job of kind `{command.kind}`. 202 means that the job is kept. {_tries(command)}".strip(),
         handle=handle or accept,
         body=command,
         query=TermsQuery,
@@ -74,6 +74,15 @@ def command_endpoint(
         scope=scope,
         headers=("idempotency-key", "prefer"),
         problems=(422,),
+    )
+
+
+def _tries(command: type[Command]) -> str:
+    policy = command.retry
+    never = f" Never after {', '.join(sorted(policy.never))}." if policy.never else ""
+    return (
+        f"Tried up to {command.max_attempts} times; the waits in between double from {policy.base_seconds:g} s to "
+        f"{policy.most_seconds:g} s at the most, with {policy.jitter} jitter.{never}"
     )
 
 
