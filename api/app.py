@@ -10,7 +10,7 @@ from typing import TypedDict
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import ai, api_keys, events, health, jobs, keys, problems, search, workflow
+from api import ai, api_keys, events, failures, health, jobs, keys, problems, replays, search, workflow
 from api.docs import pages
 from api.edge import Edge
 from api.endpoint import AnyEndpoint, routes
@@ -21,7 +21,9 @@ from infrastructure.settings import Settings
 DESCRIBED: tuple[AnyEndpoint, ...] = (
     *ai.ENDPOINTS,
     *search.ENDPOINTS,
+    *replays.ENDPOINTS,
     *jobs.ENDPOINTS,
+    *failures.ENDPOINTS,
     *events.ENDPOINTS,
     *workflow.ENDPOINTS,
     *keys.ENDPOINTS,

@@ -118,11 +118,12 @@ def _terms(call: Call[C, TermsQuery]) -> Terms:
         deadline=query.deadline,
         correlation_id=call.correlation_id,
         traceparent=call.trace.traceparent,
-        idempotency_key=_idempotency_key(call.headers.get("idempotency-key")),
+        idempotency_key=idempotency_key(call.headers.get("idempotency-key")),
     )
 
 
-def _idempotency_key(given: str | None) -> str | None:
+def idempotency_key(given: str | None) -> str | None:
+    """The header's value, if there is one; a Refusal for what no key may be."""
     if given is None:
         return None
     if not (0 < len(given) <= LONGEST_KEY and given.isascii() and given.isprintable()):

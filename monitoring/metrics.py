@@ -94,6 +94,8 @@ _retried = Counter(
 )
 _discarded = Counter("bucatini_settles_discarded", "Outcomes that came after their lease was lost", registry=_registry)
 _leases_lost = Counter("bucatini_leases_lost", "Running jobs taken from dead or silent workers", registry=_registry)
+_replayed = Counter("bucatini_jobs_replayed", "Failed jobs queued again by a replay of many", registry=_registry)
+_removed = Counter("bucatini_jobs_removed", "Ended jobs removed after their retention", registry=_registry)
 _run_seconds = BatchHistogram("bucatini_job_run_seconds", "From start to settled", "kind", _RUN_BUCKETS, _registry)
 _pickup_seconds = BatchHistogram(
     "bucatini_job_pickup_seconds", "From accepted, or due, to started", "kind", _PICKUP_BUCKETS, _registry
@@ -177,6 +179,16 @@ def jobs_retried(problem: str, count: int = 1) -> None:
 def settles_discarded(count: int = 1) -> None:
     """So many outcomes had no effect, since another worker has the job."""
     _discarded.inc(count)
+
+
+def jobs_replayed(count: int) -> None:
+    """So many failed jobs were queued again by a replay of many."""
+    _replayed.inc(count)
+
+
+def jobs_removed(count: int) -> None:
+    """So many ended jobs were removed because they had been kept long enough."""
+    _removed.inc(count)
 
 
 def leases_lost(count: int) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from producers.cli_jobs import jobs_app, submit
+from producers.cli_jobs import failures, jobs_app, submit
 
 app = typer.Typer(
     name="bucatini",
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 
 app.command()(submit)
+app.command()(failures)
 app.add_typer(jobs_app)
 
 Samples = Annotated[

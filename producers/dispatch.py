@@ -5,7 +5,7 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import uvloop
 
@@ -13,7 +13,7 @@ from infrastructure import settings as settings_module
 from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
-from infrastructure.postgres import settling, sweeping, turns
+from infrastructure.postgres import replays, settling, sweeping, turns
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
 from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
 from infrastructure.redis import client as redis_client
@@ -21,6 +21,7 @@ from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.settings import Settings
 from monitoring import metrics, serving
+from monitoring.fingerprints import failure_text
 from monitoring.logging import configure
 from monitoring.loop import LoopBeat
 from producers.turns import Turns
@@ -62,6 +63,7 @@ class Dispatcher:
         await self._to_the_end(self._come_due)
         await self._to_the_end(self._retry)
         await self._resume_waiting()
+        await self._replay()
         await self._ring_unclaimed()
         await self._keep_house()
         metrics.swept()
@@ -70,7 +72,11 @@ class Dispatcher:
         lease_seconds, declare = self._settings.lease_seconds, self._hears_hearts()
         reaped = await self._line.run(
             lambda line: sweeping.reap(
-                line, lease_seconds=lease_seconds, poison_problem=POISON.model_dump_json(), declare=declare
+                line,
+                lease_seconds=lease_seconds,
+                poison_problem=POISON.model_dump_json(),
+                failure_text=failure_text(POISON),
+                declare=declare,
             )
         )
         if reaped.requeued or reaped.buried:
@@ -105,6 +111,18 @@ class Dispatcher:
     async def _resume_waiting(self) -> None:
         await self._ring(await self._line.run(sweeping.resume_waiting))
 
+    async def _replay(self) -> None:
+        seconds = self._settings.ring_again_seconds
+        for _ in range(MOST_ROUNDS):
+            bells, more = await self._line.run(lambda line: replays.work_off(line, ring_again_seconds=seconds))
+            self._announcer.tell(bell.tenant_id for bell in bells)
+            metrics.jobs_replayed(len(bells))
+            # Within the tenant's window, like new jobs: ten thousand old failures stand in nobody's way.
+            with suppress(*FAULTS):
+                await self._doorbells.ring(Ring(*bell) for bell in bells)
+            if not more:
+                return
+
     async def _ring_unclaimed(self) -> None:
         queues = [queue.value for queue in Queue]
         now = time.monotonic()
@@ -132,6 +150,7 @@ class Dispatcher:
         if now - self._kept_house_at > HOUSEKEEPING_SECONDS:
             self._kept_house_at = now
             await self._line.run(sweeping.forget)
+            await self._line.run(replays.forget_finished)
         if now - self._measured_at > MEASURE_SECONDS:
             self._measured_at = now
             await self._line.run(self._measure)

@@ -52,3 +52,7 @@ class Command(Model):
     max_attempts: ClassVar[int] = 5
     retry: ClassVar[RetryPolicy] = RetryPolicy()
     time_limit_seconds: ClassVar[float] = 300.0
+    retention_hours: ClassVar[float | None] = None
+    """How long a job stays after its end; None: as the settings say. At least until its idempotency key has expired."""
+    result_ttl_seconds: ClassVar[float | None] = None
+    """How long its result stays, if that is shorter; None: as long as the job."""

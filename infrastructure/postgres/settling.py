@@ -22,6 +22,8 @@ class Settlement(NamedTuple):
     result: str | None = None
     """JSON text; also the domain event's data."""
     problem: str | None = None
+    fingerprint: str | None = None
+    """Of the problem; None for a run that didn't fail."""
     due: datetime | None = None
     """When the job may run again, or a sweeper looks whether its children have ended; None for one that has ended.
 
@@ -36,14 +38,15 @@ class Settlement(NamedTuple):
 _SETTLE = """
 WITH d AS (SELECT * FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(state)b::text[], %(job_event)b::text[],
     %(job_event_data)b::text[], %(domain_event)b::text[], %(result)b::text[], %(problem)b::text[],
-    %(due)b::timestamptz[], %(finished)b::bool[], %(uncounted)b::int2[])
-  d (id, token, state, job_event, job_event_data, domain_event, result, problem, due, finished, uncounted)),
+    %(fingerprint)b::text[], %(due)b::timestamptz[], %(finished)b::bool[], %(uncounted)b::int2[])
+  d (id, token, state, job_event, job_event_data, domain_event, result, problem, fingerprint, due, finished, uncounted)),
 u AS (
   UPDATE jobs j SET state = d.state, seq = j.seq + CASE WHEN d.domain_event IS NULL THEN 1 ELSE 2 END,
     lease_token = NULL, lease_worker = NULL, settled_token = d.token, run_at = coalesce(d.due, j.run_at),
     wake_at = d.due + make_interval(secs => %(ring_again_seconds)s),
     attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.finished THEN now() END,
-    result = d.result::jsonb, problem = d.problem::jsonb, progress = CASE WHEN NOT d.finished THEN j.progress END
+    result = d.result::jsonb, problem = d.problem::jsonb, progress = CASE WHEN NOT d.finished THEN j.progress END,
+    fingerprint = d.fingerprint, failed_at = CASE WHEN d.fingerprint IS NOT NULL THEN now() END
   FROM d WHERE j.id = d.id AND j.lease_token = d.token
   RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.queue, j.priority, j.result,
     d.token, d.job_event, d.job_event_data, d.domain_event),
@@ -144,6 +147,7 @@ def _arrays(settlements: Sequence[Settlement]) -> dict[str, object]:
         "domain_event": [one.domain_event for one in settlements],
         "result": [one.result for one in settlements],
         "problem": [one.problem for one in settlements],
+        "fingerprint": [one.fingerprint for one in settlements],
         "due": [one.due for one in settlements],
         "finished": [one.due is None and one.state is not JobState.WAITING for one in settlements],
         "uncounted": [int(one.uncounted) for one in settlements],

@@ -15,6 +15,7 @@ from infrastructure.postgres.claiming import Claimed
 from infrastructure.postgres.settling import Settlement
 from infrastructure.postgres.submission import NewJob
 from infrastructure.postgres.sweeping import WAIT_CHECK_SECONDS
+from monitoring.fingerprints import fingerprint
 from schemas.commands import Command, RetryPolicy
 from schemas.jobs import JobState, Trigger, transition
 from schemas.problems import Problem
@@ -157,6 +158,7 @@ def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, dice: float
                 JobEvent.RETRYING,
                 job_event_data=_json(_told(claimed, failure.problem) | {"due": due.isoformat()}),
                 problem=failure.problem.model_dump_json(),
+                fingerprint=fingerprint(claimed.kind, failure.problem),
                 due=due,
             )
         case GiveUp(spent=True):
@@ -177,7 +179,7 @@ def released(job_id: UUID, token: UUID) -> Settlement:
     )
 
 
-def unstorable(settlement: Settlement) -> Settlement:
+def unstorable(settlement: Settlement, kind: str) -> Settlement:
     """What is stored of a run whose own result can't be."""
     return Settlement(
         settlement.job_id,
@@ -186,6 +188,7 @@ def unstorable(settlement: Settlement) -> Settlement:
         JobEvent.FAILED,
         job_event_data=_json({"problem": UNSTORABLE.model_dump(mode="json", exclude_defaults=True)}),
         problem=UNSTORABLE.model_dump_json(),
+        fingerprint=fingerprint(kind, UNSTORABLE),
     )
 
 
@@ -199,6 +202,7 @@ def _ended(
         event,
         job_event_data=_json(data),
         problem=None if problem is None else problem.model_dump_json(),
+        fingerprint=None if problem is None else fingerprint(claimed.kind, problem),
     )
 
 
