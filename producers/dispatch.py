@@ -24,6 +24,7 @@ from monitoring import metrics, serving
 from monitoring.fingerprints import failure_text
 from monitoring.logging import configure
 from monitoring.loop import LoopBeat
+from producers.housekeeping import Housekeeping
 from producers.turns import Turns
 from schemas.commands import Queue
 from schemas.jobs import JobState
@@ -53,6 +54,7 @@ class Dispatcher:
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
         self._turns = turns_given
+        self._housekeeping = Housekeeping(settings, line)
         self._kept_house_at = self._measured_at = self._called_all_at = 0.0
         self._patient_until = 0.0
         self.missed_a_sweep = False
@@ -146,6 +148,7 @@ class Dispatcher:
             await self._doorbells.begin_overflow(queue, waiting)
 
     async def _keep_house(self) -> None:
+        await self._housekeeping.tidy()
         now = time.monotonic()
         if now - self._kept_house_at > HOUSEKEEPING_SECONDS:
             self._kept_house_at = now
