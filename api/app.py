@@ -10,7 +10,7 @@ from typing import TypedDict
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import ai, api_keys, events, health, holds, jobs, keys, problems, search, why, workflow
+from api import ai, api_keys, events, failures, health, holds, jobs, keys, problems, replays, search, why, workflow
 from api.docs import pages
 from api.edge import Edge
 from api.endpoint import AnyEndpoint, routes
@@ -21,8 +21,10 @@ from infrastructure.settings import Settings
 DESCRIBED: tuple[AnyEndpoint, ...] = (
     *ai.ENDPOINTS,
     *search.ENDPOINTS,
+    *replays.ENDPOINTS,
     *jobs.ENDPOINTS,
     *why.ENDPOINTS,
+    *failures.ENDPOINTS,
     *events.ENDPOINTS,
     *workflow.ENDPOINTS,
     *keys.ENDPOINTS,

@@ -70,7 +70,7 @@ def command_endpoint(
         path=path,
         aliases=aliases,
         summary=summary,
-        description=f"{more}\n\nMakes a job of kind `{command.kind}`. 202 means that the job is kept.".strip(),
+        description=f"{more}\n\nMakes a job of kind `{command.kind}`. 202 means that the job is kept. {_tries(command)}".strip(),
         handle=handle or accept,
         body=command,
         query=TermsQuery,
@@ -78,6 +78,15 @@ def command_endpoint(
         scope=scope,
         headers=("idempotency-key", "prefer"),
         problems=(422,),
+    )
+
+
+def _tries(command: type[Command]) -> str:
+    policy = command.retry
+    never = f" Never after {', '.join(sorted(policy.never))}." if policy.never else ""
+    return (
+        f"Tried up to {command.max_attempts} times; the waits in between double from {policy.base_seconds:g} s to "
+        f"{policy.most_seconds:g} s at the most, with {policy.jitter} jitter.{never}"
     )
 
 
@@ -117,7 +126,7 @@ def _terms(call: Call[C, TermsQuery]) -> Terms:
         deadline=query.deadline,
         correlation_id=call.correlation_id,
         traceparent=call.trace.traceparent,
-        idempotency_key=_idempotency_key(call.headers.get("idempotency-key")),
+        idempotency_key=idempotency_key(call.headers.get("idempotency-key")),
     )
 
 
@@ -125,7 +134,8 @@ def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
     return None if key is None or limit is None else Concurrency(key, limit)
 
 
-def _idempotency_key(given: str | None) -> str | None:
+def idempotency_key(given: str | None) -> str | None:
+    """The header's value, if there is one; a Refusal for what no key may be."""
     if given is None:
         return None
     if not (0 < len(given) <= LONGEST_KEY and given.isascii() and given.isprintable()):

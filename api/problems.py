@@ -105,6 +105,21 @@ def job_over(state: str) -> Refusal:
     return Refusal(Problem.of("job-over", "The job has ended already", 409, f"It is {state}."))
 
 
+def job_not_over(state: str) -> Refusal:
+    detail = f"It is {state}; only a failed, dead or cancelled job can be replayed."
+    return Refusal(Problem.of("job-not-over", "The job can't be replayed", 409, detail))
+
+
+def children_run() -> Refusal:
+    detail = "Jobs that it made haven't ended, and it would be told how they did. Wait for them or cancel them first."
+    return Refusal(Problem.of("children-run", "The job's children still run", 409, detail))
+
+
+def too_many_replays(most: int) -> Refusal:
+    detail = f"At most {most} replays may be under way. Ask again when one has finished."
+    return Refusal(Problem.of("too-many-replays", "There are too many replays", 409, detail))
+
+
 def last_admin_key() -> Refusal:
     detail = "Without it nobody could make a key again. Make another admin key first."
     return Refusal(Problem.of("last-admin-key", "This is the last admin key", 409, detail))

@@ -31,7 +31,7 @@ def body_model(model: type[M], body: bytes, most_levels: int) -> M:
     try:
         taken = model.model_validate(tree)
     except ValidationError as error:
-        raise problems.invalid_fields(_field_problems(error, tree)) from None
+        raise problems.invalid_fields(body_problems(error, tree)) from None
     if coerced := _coerced(tree, taken, []):
         raise problems.invalid_fields(coerced[:MOST_ERRORS])
     return taken
@@ -72,10 +72,11 @@ def query_model(model: type[M], query_string: bytes) -> M:
     try:
         return model.model_validate_strings(given)
     except ValidationError as error:
-        raise problems.invalid_query(_field_problems(error, given, ["query"])) from None
+        raise problems.invalid_query(body_problems(error, given, ["query"])) from None
 
 
-def _field_problems(error: ValidationError, tree: Any, base: list[str | int] | None = None) -> list[FieldProblem]:
+def body_problems(error: ValidationError, tree: Any, base: list[str | int] | None = None) -> list[FieldProblem]:
+    """Where the tree doesn't fit and why, its values left out. `base` is where the tree stands in what was sent."""
     lines = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
     return [FieldProblem(pointer=pointer_to((base or []) + _place(line, tree)), detail=_reason(line)) for line in lines]
 

@@ -2,16 +2,13 @@
 
 from api import problems
 from api.answers import Answer, json_answer
-from api.authentication import Scope, allows
+from api.authentication import Scope
 from api.commands import TermsQuery, accept, command_endpoint
 from api.endpoint import Call, Empty, Endpoint
+from api.rights import check_rights
 from infrastructure.postgres import workflow_instances
-from schemas.keys import RotateKeys
 from schemas.workflow import RunWorkflowStep, WorkflowInstance
-from schemas.workflow_tasks import kinds_of, task_problem
-
-RIGHTS = {RotateKeys.kind: Scope.KEYS_WRITE}
-"""Kinds whose jobs ask for more than the right to start a workflow."""
+from schemas.workflow_tasks import task_problem
 
 
 async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
@@ -19,10 +16,7 @@ async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
     problem = task_problem(call.body.definition)
     if problem is not None:
         raise problems.Refusal(problem)
-    for kind in sorted(kinds_of(call.body.definition)):
-        needed = RIGHTS.get(kind, Scope.JOBS_WRITE)
-        if not allows(call.credential, needed):
-            raise problems.scope_missing(needed)
+    check_rights(call.credential, call.body.kind, call.body)
     return await accept(call)
 
 

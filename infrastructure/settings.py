@@ -59,6 +59,10 @@ class Settings(BaseModel):
     ring_all_again_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     """So often the oldest unclaimed jobs are rung again however many bells wait, for those whose bell died with a worker."""
     idempotency_hours: Annotated[int, Field(ge=1, le=720)] = 24
+    retention_hours: Annotated[float, Field(gt=0, le=87_600)] = 168.0
+    """Jobs that succeeded or were cancelled are removed this long after their end, with their timelines."""
+    dead_retention_hours: Annotated[float, Field(gt=0, le=87_600)] = 720.0
+    """The same for failed and dead ones, which may still be replayed until then."""
 
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors with; the same in all its processes. Made from DATABASE_URL if not set."""

@@ -98,6 +98,8 @@ _parked = Counter("bucatini_jobs_held", "Jobs set aside because somebody paused 
 _parked_now = Gauge(
     "bucatini_jobs_parked", "Jobs that no worker may have yet, by what keeps them", ["reason"], registry=_registry
 )
+_replayed = Counter("bucatini_jobs_replayed", "Failed jobs queued again by a replay of many", registry=_registry)
+_removed = Counter("bucatini_jobs_removed", "Ended jobs removed after their retention", registry=_registry)
 _run_seconds = BatchHistogram("bucatini_job_run_seconds", "From start to settled", "kind", _RUN_BUCKETS, _registry)
 _pickup_seconds = BatchHistogram(
     "bucatini_job_pickup_seconds", "From accepted, or due, to started", "kind", _PICKUP_BUCKETS, _registry
@@ -192,6 +194,16 @@ def parked_seen(*, limit: int, hold: int) -> None:
     """What the dispatcher found set aside, now: waiting for room under a cap, and for a hold to be removed."""
     _parked_now.labels("limit").set(limit)
     _parked_now.labels("hold").set(hold)
+
+
+def jobs_replayed(count: int) -> None:
+    """So many failed jobs were queued again by a replay of many."""
+    _replayed.inc(count)
+
+
+def jobs_removed(count: int) -> None:
+    """So many ended jobs were removed because they had been kept long enough."""
+    _removed.inc(count)
 
 
 def leases_lost(count: int) -> None:

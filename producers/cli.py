@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from producers.cli_jobs import jobs_app, submit
+from producers.cli_jobs import failures, jobs_app, submit
 
 app = typer.Typer(
     name="bucatini",
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 
 app.command()(submit)
+app.command()(failures)
 app.add_typer(jobs_app)
 
 Samples = Annotated[

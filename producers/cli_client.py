@@ -61,7 +61,7 @@ def submit(
         _print_json(job.job.model_dump_json(include={"result"}))
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def _wishes(times: Mapping[str, datetime | None], others: Mapping[str, Any]) -> Wishes:
@@ -76,14 +76,10 @@ def list_jobs(state: str | None, kind: str | None, queue: str | None, limit: int
         wanted_queue = None if queue is None else _one_of(Queue, queue)
         jobs = client.jobs(state=wanted_state, kind=kind, queue=wanted_queue, limit=min(limit, 200))
         found = list(islice(jobs, limit))
-        if as_json:
-            for job in found:
-                print(job.model_dump_json())
-        else:
-            _print_table(found)
+        print_jobs(found, as_json=as_json)
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def show_job(job_id: UUID, *, as_json: bool) -> int:
@@ -95,7 +91,7 @@ def show_job(job_id: UUID, *, as_json: bool) -> int:
             _print_job(handle.job, handle.timeline())
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
@@ -110,7 +106,7 @@ def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
                 _print_event(event, with_job=handle is None)
         return WELL if handle is not None and handle.refresh().state is JobState.SUCCEEDED else BADLY
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def explain_job(job_id: UUID, *, as_json: bool) -> int:
@@ -119,7 +115,7 @@ def explain_job(job_id: UUID, *, as_json: bool) -> int:
         print(explanation.model_dump_json() if as_json else f"{explanation.state}: {explanation.summary}")
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def cancel_job(job_id: UUID, *, as_json: bool) -> int:
@@ -128,7 +124,7 @@ def cancel_job(job_id: UUID, *, as_json: bool) -> int:
         print(job.model_dump_json() if as_json else f"job {job.id} is {job.state}")
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def client_from(settings: Settings) -> Bucatini:
@@ -141,7 +137,8 @@ def client_from(settings: Settings) -> Bucatini:
     return Bucatini(settings.api_url, key)
 
 
-def _asking(ask: Callable[[Bucatini], int]) -> int:
+def asking(ask: Callable[[Bucatini], int]) -> int:
+    """The exit code of what is asked, or of its failure, which is told on stderr."""
     try:
         with client_from(settings_module.load()) as client:
             return ask(client)
@@ -165,6 +162,15 @@ def _one_of(choices: type[JobState] | type[Queue], value: str) -> Any:
         return choices(value)
     except ValueError:
         raise NotACommand(f"{value} isn't one of {', '.join(choices)}") from None
+
+
+def print_jobs(jobs: list[Job], *, as_json: bool) -> None:
+    """A line of JSON for each, or a table."""
+    if as_json:
+        for job in jobs:
+            print(job.model_dump_json())
+    else:
+        _print_table(jobs)
 
 
 def _print_table(jobs: list[Job]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-jobs_app = typer.Typer(name="jobs", help="See, follow and cancel jobs.", no_args_is_help=True)
+jobs_app = typer.Typer(name="jobs", help="See, follow, cancel and replay jobs.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JobId = Annotated[UUID, typer.Argument(metavar="ID", help="The job's id.")]
@@ -103,3 +103,51 @@ def cancel_job(job_id: JobId, as_json: AsJson = False) -> None:
     from producers import cli_client
 
     raise typer.Exit(cli_client.cancel_job(job_id, as_json=as_json))
+
+
+@jobs_app.command("replay")
+def replay_jobs(
+    job_id: Annotated[
+        UUID | None, typer.Argument(metavar="[ID]", help="The job's id; all failed jobs that match if not given.")
+    ] = None,
+    json_file: Annotated[
+        str | None,
+        typer.Option("--command", metavar="FILE", help="For one job: the fields to run with; - reads stdin."),
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="Only failed, or only dead jobs.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only jobs of this kind.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only jobs of this queue.")] = None,
+    problem: Annotated[str | None, typer.Option(help="Only this problem, such as time-limit.")] = None,
+    fingerprint: Annotated[str | None, typer.Option(help="Only this group of `bucatini failures`.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Failed at this time (UTC) or later.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Failed before this time (UTC).")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many at the most; 1000 if not given.")
+    ] = None,
+    per_second: Annotated[float | None, typer.Option(help="No faster than this.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run one ended job again, or all failed jobs that match."""
+    from producers import cli_failures
+
+    chosen = {"state": state, "kind": kind, "queue": queue, "problem": problem, "fingerprint": fingerprint}
+    terms = {"since": since, "until": until, "limit": limit, "per_second": per_second}
+    given = {name: value for name, value in {**chosen, **terms}.items() if value is not None}
+    if job_id is None:
+        raise typer.Exit(cli_failures.replay_many(given, json_file, dry_run=dry_run, as_json=as_json))
+    if dry_run:
+        given["dry_run"] = True
+    raise typer.Exit(cli_failures.replay_one(job_id, json_file, given, as_json=as_json))
+
+
+def failures(
+    fingerprint: Annotated[str | None, typer.Argument(help="Show the jobs of this group.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Since this time (UTC); a week ago if not given.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at the most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show what failed and why, grouped by reason."""
+    from producers import cli_failures
+
+    raise typer.Exit(cli_failures.show_failures(fingerprint, since, limit, as_json=as_json))

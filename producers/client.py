@@ -9,6 +9,7 @@
 
 import time
 from collections.abc import Generator, Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
@@ -22,7 +23,7 @@ from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from producers import client_exchange as exchange
-from producers.client_asyncio import PAGE, AsyncBucatini, AsyncJobHandle
+from producers.client_asyncio import MOST_FAILURES, PAGE, AsyncBucatini, AsyncJobHandle
 from producers.client_exchange import (
     JobFailed,
     NoReply,
@@ -44,6 +45,7 @@ from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
+from schemas.failures import FailureGroups, Replay, ReplayCount, ReplayFailures
 from schemas.holds import Hold, NewHold
 from schemas.jobs import Job, JobState, Timeline
 from schemas.keys import RotateKeys
@@ -124,6 +126,32 @@ class Bucatini:
     def events(self, pattern: str = "*", *, last_event_id: str = "") -> Iterator[CloudEvent]:
         """What happens to your jobs from now on, or from after the id of an earlier stream; without end."""
         return self.follow(Following.all_jobs(pattern, last_event_id))
+
+    def failures(self, *, since: datetime | None = None, limit: int = MOST_FAILURES) -> FailureGroups:
+        """What failed and why, grouped by reason, the latest first; of the last week if no time is given."""
+        return self.carry_out(exchange.listing_failures(since, limit))
+
+    def failed_jobs(self, fingerprint: str, *, since: datetime | None = None, limit: int = PAGE) -> Iterator[Job]:
+        """The jobs of one group, those that failed last first, fetched `limit` at a time while you go on."""
+        cursor: str | None = None
+        while True:
+            page = self.carry_out(exchange.reading_failures(fingerprint, since, limit, cursor))
+            yield from page.jobs
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def replay_failures(self, wanted: ReplayFailures) -> Replay:
+        """Has all that match run again, each once, in the background: ask `replay` how far that is."""
+        return self.carry_out(exchange.replaying_failures(wanted))
+
+    def count_failures(self, wanted: ReplayFailures) -> ReplayCount:
+        """How many jobs such a replay would take. Nothing is changed."""
+        return self.carry_out(exchange.counting_failures(wanted))
+
+    def replay(self, replay_id: UUID) -> Replay:
+        """A replay of many jobs as it stands."""
+        return self.carry_out(exchange.reading_replay(replay_id))
 
     def follow(self, following: Following) -> Iterator[CloudEvent]:
         while not following.over:
@@ -211,4 +239,10 @@ class JobHandle(Generic[R]):
     def cancel(self) -> Job:
         """Ends it. ProblemAnswer when it has ended in another way already."""
         self.job = self._client.carry_out(exchange.cancelling(self.id))
+        return self.job
+
+    def replay(self, command: Command | None = None) -> Job:
+        """Queues it again, its attempts unspent, with this command instead of its own if one is given. ProblemAnswer
+        when it hasn't failed, died or been cancelled."""
+        self.job = self._client.carry_out(exchange.replaying(self.id, command))
         return self.job

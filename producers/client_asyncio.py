@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Generator
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
@@ -31,6 +32,7 @@ from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
+from schemas.failures import FailureGroups, Replay, ReplayCount, ReplayFailures
 from schemas.holds import Hold, NewHold
 from schemas.jobs import Job, JobState, Timeline
 from schemas.keys import RotateKeys
@@ -38,6 +40,7 @@ from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
 
 PAGE = 100
+MOST_FAILURES = 100
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -106,6 +109,35 @@ class AsyncBucatini:
     def events(self, pattern: str = "*", *, last_event_id: str = "") -> AsyncIterator[CloudEvent]:
         """See `Bucatini.events`."""
         return self.follow(Following.all_jobs(pattern, last_event_id))
+
+    async def failures(self, *, since: datetime | None = None, limit: int = MOST_FAILURES) -> FailureGroups:
+        """See `Bucatini.failures`."""
+        return await self.carry_out(exchange.listing_failures(since, limit))
+
+    async def failed_jobs(
+        self, fingerprint: str, *, since: datetime | None = None, limit: int = PAGE
+    ) -> AsyncIterator[Job]:
+        """See `Bucatini.failed_jobs`."""
+        cursor: str | None = None
+        while True:
+            page = await self.carry_out(exchange.reading_failures(fingerprint, since, limit, cursor))
+            for job in page.jobs:
+                yield job
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def replay_failures(self, wanted: ReplayFailures) -> Replay:
+        """See `Bucatini.replay_failures`."""
+        return await self.carry_out(exchange.replaying_failures(wanted))
+
+    async def count_failures(self, wanted: ReplayFailures) -> ReplayCount:
+        """See `Bucatini.count_failures`."""
+        return await self.carry_out(exchange.counting_failures(wanted))
+
+    async def replay(self, replay_id: UUID) -> Replay:
+        """See `Bucatini.replay`."""
+        return await self.carry_out(exchange.reading_replay(replay_id))
 
     async def follow(self, following: Following) -> AsyncIterator[CloudEvent]:
         while not following.over:
@@ -194,4 +226,9 @@ class AsyncJobHandle(Generic[R]):
     async def cancel(self) -> Job:
         """See `JobHandle.cancel`."""
         self.job = await self._client.carry_out(exchange.cancelling(self.id))
+        return self.job
+
+    async def replay(self, command: Command | None = None) -> Job:
+        """See `JobHandle.replay`."""
+        self.job = await self._client.carry_out(exchange.replaying(self.id, command))
         return self.job

@@ -12,7 +12,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from math import ceil
 from typing import Any, Final, TypedDict
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
@@ -25,9 +25,11 @@ from events.workflow import WorkflowCompleted
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
+from schemas.failures import FailedJobs, FailureGroups, Replay, ReplayCount, ReplayFailures, ReplayJob
 from schemas.holds import Hold, Holds, NewHold
 from schemas.jobs import Job, JobPage, JobState, Timeline
 from schemas.keys import RotateKeys
+from schemas.model import Model
 from schemas.problems import Problem
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
@@ -190,6 +192,43 @@ def cancelling(job_id: UUID) -> Generator[Step, Outcome, Job]:
     return Job.model_validate_json(reply.body)
 
 
+def replaying(job_id: UUID, command: Command | None) -> Generator[Step, Outcome, Job]:
+    """The job, queued again. It carries a key, so a broken connection never replays it twice."""
+    body = ReplayJob(command=None if command is None else command.model_dump(mode="json", exclude_unset=True))
+    reply = yield from exchange(_keyed_post(f"/api/jobs/{job_id}/replay", body))
+    return Job.model_validate_json(reply.body)
+
+
+def replaying_failures(wanted: ReplayFailures) -> Generator[Step, Outcome, Replay]:
+    body = wanted.model_copy(update={"dry_run": False})
+    reply = yield from exchange(_keyed_post("/api/jobs/replay", body))
+    return Replay.model_validate_json(reply.body)
+
+
+def counting_failures(wanted: ReplayFailures) -> Generator[Step, Outcome, ReplayCount]:
+    body = wanted.model_copy(update={"dry_run": True})
+    reply = yield from exchange(_keyed_post("/api/jobs/replay", body))
+    return ReplayCount.model_validate_json(reply.body)
+
+
+def reading_replay(replay_id: UUID) -> Generator[Step, Outcome, Replay]:
+    reply = yield from exchange(Request("GET", f"/api/replays/{replay_id}"))
+    return Replay.model_validate_json(reply.body)
+
+
+def listing_failures(since: datetime | None, limit: int) -> Generator[Step, Outcome, FailureGroups]:
+    reply = yield from exchange(Request("GET", _with_query("/api/failures", {"since": since, "limit": limit})))
+    return FailureGroups.model_validate_json(reply.body)
+
+
+def reading_failures(
+    fingerprint: str, since: datetime | None, limit: int, cursor: str | None
+) -> Generator[Step, Outcome, FailedJobs]:
+    filters = {"since": since, "limit": limit, "cursor": cursor}
+    reply = yield from exchange(Request("GET", _with_query(f"/api/failures/{quote(fingerprint, safe='')}", filters)))
+    return FailedJobs.model_validate_json(reply.body)
+
+
 def explaining(job_id: UUID) -> Generator[Step, Outcome, Timeline]:
     reply = yield from exchange(Request("GET", f"/api/jobs/{job_id}/timeline"))
     return Timeline.model_validate_json(reply.body)
@@ -254,6 +293,11 @@ def _asked_seconds(reply: Reply) -> float:
         return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
     except ValueError:
         return 0.0
+
+
+def _keyed_post(path: str, body: Model) -> Request:
+    headers = {"content-type": "application/json", "idempotency-key": str(uuid4())}
+    return Request("POST", path, headers, body.model_dump_json(exclude_none=True).encode())
 
 
 def _with_query(path: str, parameters: Mapping[str, object]) -> str:

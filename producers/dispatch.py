@@ -13,7 +13,7 @@ from infrastructure import settings as settings_module
 from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
-from infrastructure.postgres import holds, settling, sweeping, turns
+from infrastructure.postgres import holds, replays, settling, sweeping, turns
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
 from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
 from infrastructure.redis import client as redis_client
@@ -21,9 +21,11 @@ from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.settings import Settings
 from monitoring import metrics, serving
+from monitoring.fingerprints import failure_text
 from monitoring.logging import configure
 from monitoring.loop import LoopBeat
 from producers.admission import Admission
+from producers.housekeeping import Housekeeping
 from producers.rules import NONE, RuleBook
 from producers.turns import Turns
 from schemas.commands import Queue
@@ -59,6 +61,7 @@ class Dispatcher:
         self._announcer = Announcer(redis)
         self._turns = turns_given
         self.admission = Admission(redis, aside_line, self._ring, ring_again_seconds=settings.ring_again_seconds)
+        self._housekeeping = Housekeeping(settings, line)
         self._kept_house_at = self._measured_at = self._called_all_at = 0.0
         self._patient_until = 0.0
         self.missed_a_sweep = False
@@ -71,6 +74,7 @@ class Dispatcher:
         await self._resume_waiting()
         await self._to_the_end(self._set_free)
         await self.admission.sweep()
+        await self._replay()
         await self._ring_unclaimed()
         await self._keep_house()
         metrics.swept()
@@ -79,7 +83,11 @@ class Dispatcher:
         lease_seconds, declare = self._settings.lease_seconds, self._hears_hearts()
         reaped = await self._line.run(
             lambda line: sweeping.reap(
-                line, lease_seconds=lease_seconds, poison_problem=POISON.model_dump_json(), declare=declare
+                line,
+                lease_seconds=lease_seconds,
+                poison_problem=POISON.model_dump_json(),
+                failure_text=failure_text(POISON),
+                declare=declare,
             )
         )
         if reaped.requeued or reaped.buried:
@@ -125,6 +133,18 @@ class Dispatcher:
         await self._ring(released.bells)
         return len(released)
 
+    async def _replay(self) -> None:
+        seconds = self._settings.ring_again_seconds
+        for _ in range(MOST_ROUNDS):
+            bells, more = await self._line.run(lambda line: replays.work_off(line, ring_again_seconds=seconds))
+            self._announcer.tell(bell.tenant_id for bell in bells)
+            metrics.jobs_replayed(len(bells))
+            # Within the tenant's window, like new jobs: ten thousand old failures stand in nobody's way.
+            with suppress(*FAULTS):
+                await self._doorbells.ring(Ring(*bell) for bell in bells)
+            if not more:
+                return
+
     async def _ring_unclaimed(self) -> None:
         rules = self._rules.now
         queues = [queue.value for queue in Queue if queue not in rules.closed_queues]
@@ -152,10 +172,12 @@ class Dispatcher:
             await self._doorbells.begin_overflow(queue, waiting)
 
     async def _keep_house(self) -> None:
+        await self._housekeeping.tidy()
         now = time.monotonic()
         if now - self._kept_house_at > HOUSEKEEPING_SECONDS:
             self._kept_house_at = now
             await self._line.run(sweeping.forget)
+            await self._line.run(replays.forget_finished)
         if now - self._measured_at > MEASURE_SECONDS:
             self._measured_at = now
             await self._line.run(self._measure)

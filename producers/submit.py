@@ -6,7 +6,7 @@ nothing; a burst never blocks the event loop.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,6 +94,12 @@ class Submitter:
         submissions = await self._insist(jobs)
         self._follow_up(jobs, submissions)
         return submissions
+
+    def ring(self, rings: Iterable[Ring]) -> None:
+        """Rings for jobs that were queued again in another way, and tells of them."""
+        again = list(rings)
+        self._announcer.tell(ring.tenant_id for ring in again)
+        self._ring(again)
 
     async def close(self) -> None:
         await self._batcher.drain()

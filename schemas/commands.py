@@ -1,7 +1,9 @@
 """What a client may ask to be done: the base of every command."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from schemas.model import Model
 
@@ -15,6 +17,29 @@ class Queue(StrEnum):
     KEYS = "keys"
 
 
+class Jitter(StrEnum):
+    """How far chance spreads the waits of jobs that failed at the same moment."""
+
+    FULL = "full"
+    """From no wait to the whole."""
+    EQUAL = "equal"
+    """From half of the wait to the whole: for what must be left alone for a while."""
+    NONE = "none"
+    """Always the whole: for what only one job at a time calls on."""
+
+
+class RetryPolicy(Model):
+    """How a kind's failed runs are tried again. How often is `Command.max_attempts`: every job has it as a number."""
+
+    base_seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
+    """The longest wait after the first attempt; it doubles with each further one."""
+    most_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """No wait gets longer than this, but for what the failing side asks for by Retry-After."""
+    jitter: Jitter = Jitter.FULL
+    never: frozenset[str] = frozenset()
+    """Problems, by their short name, after which this kind isn't tried again."""
+
+
 class Command(Model):
     """A request for one job. A subclass names its kind, its queue and how long and how often it may try.
 
@@ -25,4 +50,9 @@ class Command(Model):
     queue: ClassVar[Queue]
     version: ClassVar[int] = 1
     max_attempts: ClassVar[int] = 5
+    retry: ClassVar[RetryPolicy] = RetryPolicy()
     time_limit_seconds: ClassVar[float] = 300.0
+    retention_hours: ClassVar[float | None] = None
+    """How long a job stays after its end; None: as the settings say. At least until its idempotency key has expired."""
+    result_ttl_seconds: ClassVar[float | None] = None
+    """How long its result stays, if that is shorter; None: as long as the job."""

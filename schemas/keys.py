@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from schemas.commands import Command, Queue
+from schemas.commands import Command, Jitter, Queue, RetryPolicy
 from schemas.model import Model
 
 
@@ -17,6 +17,8 @@ class RotateKeys(Command):
     kind: ClassVar[str] = "keys.rotate"
     queue: ClassVar[Queue] = Queue.KEYS
     max_attempts: ClassVar[int] = 10
+    # What it waits for is the tenant's other rotation, or a vault: neither is served by asking again at once.
+    retry: ClassVar[RetryPolicy] = RetryPolicy(base_seconds=5.0, jitter=Jitter.EQUAL)
     time_limit_seconds: ClassVar[float] = 3_600.0
 
 

@@ -49,11 +49,12 @@ SELECT count(*) FROM (
 _QUEUE = f"""
 WITH RECURSIVE turn AS (
   (SELECT lane, tenant_id, 1 AS n FROM jobs
-   WHERE queue = %(queue)s AND wake_at IS NOT NULL ORDER BY lane, tenant_id LIMIT 1)
+   WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued' ORDER BY lane, tenant_id LIMIT 1)
   UNION ALL
   SELECT next.lane, next.tenant_id, turn.n + 1 FROM turn CROSS JOIN LATERAL (
     SELECT lane, tenant_id FROM jobs
-    WHERE queue = %(queue)s AND wake_at IS NOT NULL AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
+    WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
+      AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
     ORDER BY lane, tenant_id LIMIT 1) next
   WHERE turn.n <= {MOST_TURNS}),
 alive AS (

@@ -11,13 +11,13 @@ from schemas.jobs import Job, JobState, Timeline, TimelineEntry
 
 LONGEST_TIMELINE = 1_000
 
-_COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, created_at, run_at, started_at, finished_at,
+JOB_COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, created_at, run_at, started_at, finished_at,
   deadline, progress, result, problem, correlation_id, causation_id, parent_id"""
 
-_JOB = f"SELECT {_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
+_JOB = f"SELECT {JOB_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
 
 _JOBS = f"""
-SELECT {_COLUMNS} FROM jobs
+SELECT {JOB_COLUMNS} FROM jobs
 WHERE tenant_id = %(tenant_id)s AND id < %(before)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)

@@ -26,6 +26,8 @@ class Settlement(NamedTuple):
     result: str | None = None
     """JSON text; also the domain event's data."""
     problem: str | None = None
+    fingerprint: str | None = None
+    """Of the problem; None for a run that didn't fail."""
     due: datetime | None = None
     """When the job may run again, or a sweeper looks whether its children have ended; None for one that has ended.
 
@@ -48,7 +50,7 @@ _SUCCEED = f"""
 WITH u AS (
   UPDATE jobs j SET state = '{SUCCEEDED}', seq = j.seq + CASE WHEN d.domain_event IS NULL THEN 1 ELSE 2 END,
     lease_token = NULL, lease_worker = NULL, settled_token = d.token, wake_at = NULL, crashes = 0, finished_at = now(),
-    result = d.result::jsonb, problem = NULL, progress = NULL
+    result = d.result::jsonb, problem = NULL, progress = NULL, fingerprint = NULL, failed_at = NULL
   FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(domain_event)b::text[], %(result)b::text[])
     AS d (id, token, domain_event, result)
   WHERE j.id = d.id AND j.lease_token = d.token
@@ -66,10 +68,11 @@ WITH u AS (
   UPDATE jobs j SET state = d.state, seq = j.seq + 1, lease_token = NULL, lease_worker = NULL, settled_token = d.token,
     run_at = coalesce(d.due, j.run_at), wake_at = d.due + make_interval(secs => %(ring_again_seconds)s),
     attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.due IS NULL THEN now() END,
-    result = NULL, problem = d.problem::jsonb, progress = CASE WHEN d.due IS NOT NULL THEN j.progress END
+    result = NULL, problem = d.problem::jsonb, progress = CASE WHEN d.due IS NOT NULL THEN j.progress END,
+    fingerprint = d.fingerprint, failed_at = CASE WHEN d.fingerprint IS NOT NULL THEN now() END
   FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(state)b::text[], %(job_event)b::text[], %(job_event_data)b::text[],
-    %(problem)b::text[], %(due)b::timestamptz[], %(uncounted)b::int2[])
-    AS d (id, token, state, job_event, job_event_data, problem, due, uncounted)
+    %(problem)b::text[], %(fingerprint)b::text[], %(due)b::timestamptz[], %(uncounted)b::int2[])
+    AS d (id, token, state, job_event, job_event_data, problem, fingerprint, due, uncounted)
   WHERE j.id = d.id AND j.lease_token = d.token
   RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.concurrency_key IS NOT NULL AS capped, d.token, d.job_event,
     d.job_event_data),
@@ -197,6 +200,7 @@ async def _end_these(connection: Connection, settlements: Sequence[Settlement], 
         "job_event": [one.job_event for one in settlements],
         "job_event_data": [one.job_event_data for one in settlements],
         "problem": [one.problem for one in settlements],
+        "fingerprint": [one.fingerprint for one in settlements],
         "due": [one.due for one in settlements],
         "uncounted": [int(one.uncounted) for one in settlements],
         "ring_again_seconds": ring_again_seconds,

@@ -17,6 +17,8 @@ MOST_COUNTED = 100_000
 CRASHES_ALLOWED = 2
 """A job in whose runs this many processes have died is poison."""
 WAIT_CHECK_SECONDS = 15
+KEYS_AT_ONCE = 5_000
+MOST_ROUNDS_OF_KEYS = 100
 
 
 class Bell(NamedTuple):
@@ -77,7 +79,10 @@ u AS (
     state = CASE WHEN c.poison THEN 'dead' ELSE 'queued' END,
     wake_at = CASE WHEN NOT c.poison THEN now() END,
     finished_at = CASE WHEN c.poison THEN now() END,
-    problem = CASE WHEN c.poison THEN %s::jsonb END
+    problem = CASE WHEN c.poison THEN %(problem)s::jsonb END,
+    fingerprint = CASE WHEN c.poison
+      THEN left(encode(sha256(convert_to(j.kind || %(failure_text)s, 'UTF8')), 'hex'), 16) END,
+    failed_at = CASE WHEN c.poison THEN now() END
   FROM c WHERE j.id = c.id AND j.lease_token = c.lease_token
   RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq, j.state, j.crashes, j.attempt, j.parent_id),
 e AS (
@@ -94,8 +99,8 @@ _WAIT_ON = f"""
 UPDATE jobs SET wake_at = now() + interval '{WAIT_CHECK_SECONDS} s' WHERE id = ANY(%s) AND state = 'waiting'
 """
 
-_FORGET_KEYS = """
-DELETE FROM job_keys WHERE ctid IN (SELECT ctid FROM job_keys WHERE expires_at <= now() LIMIT 5000)
+_FORGET_KEYS = f"""
+DELETE FROM job_keys WHERE ctid IN (SELECT ctid FROM job_keys WHERE expires_at <= now() LIMIT {KEYS_AT_ONCE})
 """
 _FORGET_WORKERS = """
 DELETE FROM workers w WHERE dead_at < now() - interval '1 day'
@@ -144,14 +149,17 @@ async def due_retries(connection: Connection, *, ring_again_seconds: float) -> l
     return [Bell(*row) for row in await found.fetchall()]
 
 
-async def reap(connection: Connection, *, lease_seconds: float, poison_problem: str, declare: bool = True) -> Reaped:
+async def reap(
+    connection: Connection, *, lease_seconds: float, poison_problem: str, failure_text: str, declare: bool = True
+) -> Reaped:
     """Declares silent workers dead and takes dead ones' jobs: back to the queue, or to the dead letters as poison.
 
+    `failure_text` is what the poison's fingerprint is made of, beside the kind: see monitoring/fingerprints.py.
     `declare` is False right after an outage of PostgreSQL: nobody's heart was heard then, so silence proves nothing.
     """
     if declare:
         await connection.execute(_DECLARE_DEAD, {"lease": lease_seconds})
-    found = await connection.execute(_REAP, (poison_problem,))
+    found = await connection.execute(_REAP, {"problem": poison_problem, "failure_text": failure_text})
     rows = await found.fetchall()
     return Reaped(
         requeued=tuple(Bell(*row[:5]) for row in rows if row[5] == "queued"),
@@ -173,7 +181,9 @@ async def resume_waiting(connection: Connection) -> list[Bell]:
 
 async def forget(connection: Connection) -> None:
     """Removes what has expired: idempotency keys, and workers that died a day ago."""
-    await connection.execute(_FORGET_KEYS)
+    for _ in range(MOST_ROUNDS_OF_KEYS):
+        if (await connection.execute(_FORGET_KEYS)).rowcount < KEYS_AT_ONCE:
+            break
     await connection.execute(_FORGET_WORKERS)
 
 

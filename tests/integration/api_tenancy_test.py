@@ -27,6 +27,7 @@ from tests.waiting import wait_until
 T = TypeVar("T")
 
 SECRET = "Zyzzyva4711"
+FINGERPRINT = "0123456789abcdef"
 GUARDED = [one for one in DESCRIBED if one.scope is not None]
 ADDRESSES = [(one, path) for one in GUARDED for path in (one.path, *one.aliases)]
 
@@ -38,6 +39,8 @@ class Belongings:
     job: UUID
     instance: UUID
     key_id: str
+    replay: UUID
+    fingerprint: str
 
     def of(self, path: str) -> str:
         """The address of the tenant's own thing. A new kind of thing must be added here."""
@@ -45,9 +48,11 @@ class Belongings:
             ("/api/jobs/", self.job),
             ("/api/workflow/instances/", self.instance),
             ("/api/api-keys/", self.key_id),
+            ("/api/replays/", self.replay),
+            ("/api/failures/", self.fingerprint),
         ):
             if path.startswith(start):
-                return path.replace("{id}", str(name))
+                return re.sub(r"{\w+}", str(name), path)
         raise AssertionError(f"no test knows whose {path} is")
 
 
@@ -69,7 +74,12 @@ def belongings(world: World, owner: Tenant) -> Belongings:
     )
     key = world.another_key(owner.id, "jobs:read")
     world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
-    return Belongings(job, instance, key.key_id)
+    failed = world.submit(owner, title=SECRET)
+    world.happen(failed, "job.failed", state=JobState.FAILED, problem=Problem.of("odd", SECRET, 500).model_dump())
+    world.database.execute("UPDATE jobs SET fingerprint = %s, failed_at = now() WHERE id = %s", (FINGERPRINT, failed))
+    with world.http(owner) as http:
+        replay = UUID(http.post("/api/jobs/replay", json={"kind": SECRET}).json()["id"])
+    return Belongings(job, instance, key.key_id, replay, FINGERPRINT)
 
 
 def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
@@ -91,7 +101,7 @@ def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
 
 
 def test_no_list_or_search_shows_somebody_elses_thing(world: World, belongings: Belongings) -> None:
-    names = (SECRET, str(belongings.job), str(belongings.instance), belongings.key_id)
+    names = (SECRET, FINGERPRINT, str(belongings.job), str(belongings.instance), belongings.key_id)
     with world.http(world.tenant()) as stranger:
         for endpoint, path in ADDRESSES:
             if "{" not in path and not _streams(endpoint):
@@ -178,7 +188,9 @@ def test_the_last_admin_key_stays(world: World, owner: Tenant) -> None:
     assert (refused.status_code, Problem.model_validate_json(refused.content).name) == (409, "last-admin-key")
 
 
-@pytest.mark.parametrize("table", ["tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances"])
+@pytest.mark.parametrize(
+    "table", ["tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances", "replays"]
+)
 def test_a_statement_that_forgot_its_where_sees_its_own_tenant_only(
     world: World, owner: Tenant, belongings: Belongings, api_settings: Settings, table: str
 ) -> None:
@@ -241,5 +253,5 @@ def _next(lines: Iterator[str], pattern: str) -> str:
 
 
 def _everything(world: World) -> list[object]:
-    tables = ("jobs", "job_events", "api_keys", "workflow_instances")
+    tables = ("jobs", "job_events", "api_keys", "workflow_instances", "replays")
     return [world.database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]

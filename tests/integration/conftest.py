@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from infrastructure.settings import Settings
 from tests.integration.api_serving import World
+from tests.system import System
 
 
 @pytest.fixture
@@ -26,3 +27,10 @@ def world(api_settings: Settings) -> Iterator[World]:
     """An ingress on a fresh database and an empty Redis."""
     with World(api_settings) as running:
         yield running
+
+
+@pytest.fixture
+def served(system: System) -> Iterator[World]:
+    """The ingress of the system that the test starts workers of."""
+    with World(system.settings.model_copy(update={"api_port": 0})) as world:
+        yield world

@@ -165,7 +165,9 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        reaped = self.database.do(lambda line: sweeping.reap(line, lease_seconds=LEASE_SECONDS, poison_problem=POISON))
+        reaped = self.database.do(
+            lambda line: sweeping.reap(line, lease_seconds=LEASE_SECONDS, poison_problem=POISON, failure_text="")
+        )
         self.dead |= self.silent
         lost = {job_id: row for job_id, row in self.expected.items() if row.worker in self.dead}
         beside = list(lost.values())

@@ -112,7 +112,7 @@ def _settle(database: Database, *ended: settling.Settlement) -> None:
 
 
 def _reap(database: Database) -> None:
-    database.do(lambda line: sweeping.reap(line, lease_seconds=LEASE_SECONDS, poison_problem=POISON))
+    database.do(lambda line: sweeping.reap(line, lease_seconds=LEASE_SECONDS, poison_problem=POISON, failure_text=""))
 
 
 def _let_updates_of_wait_at_the_gate(gatekeeper: psycopg.Connection, job_id: UUID) -> None:

@@ -213,12 +213,15 @@ class JobConsumer:
         return {parent: tuple(children) for parent, children in found.items()}
 
     def _launch(self, claimed: Claimed, bell: Bell, children: tuple[Child, ...]) -> None:
-        handler = self._handlers.get(claimed.kind)
-        limit = (Command if handler is None else handler.command_type).time_limit_seconds
+        limit = self._command_type(claimed.kind).time_limit_seconds
         attempt = Attempt(claimed, limit, bell, children, self._messenger.report)
         self._running[claimed.id] = attempt
         self._busy += 1
         attempt.task = asyncio.create_task(self._run_suspect(attempt) if claimed.crashes else self._run(attempt))
+
+    def _command_type(self, kind: str) -> type[Command]:
+        handler = self._handlers.get(kind)
+        return Command if handler is None else handler.command_type
 
     # Running
 
@@ -246,7 +249,8 @@ class JobConsumer:
         self._end(attempt, outcome)
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
-        settlement = settlement_of(attempt.claimed, outcome, dice=random.random)
+        policy = self._command_type(attempt.claimed.kind).retry
+        settlement = settlement_of(attempt.claimed, outcome, dice=random.random, policy=policy)
         if settlement is None:
             self._forget(attempt)
         else:

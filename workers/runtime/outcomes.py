@@ -15,7 +15,8 @@ from infrastructure.postgres.claiming import Claimed
 from infrastructure.postgres.settling import Settlement
 from infrastructure.postgres.submission import NewJob
 from infrastructure.postgres.sweeping import WAIT_CHECK_SECONDS
-from schemas.commands import Command
+from monitoring.fingerprints import fingerprint
+from schemas.commands import Command, RetryPolicy
 from schemas.jobs import JobState, Trigger, transition
 from schemas.problems import Problem
 from workers.runtime.handler import AwaitChildren
@@ -64,22 +65,26 @@ def time_limit_exceeded(seconds: float) -> Failure:
     return Failure(problem, retryable=True)
 
 
-def settlement_of(claimed: Claimed, outcome: Outcome, *, dice: Callable[[], float]) -> Settlement | None:
+def settlement_of(
+    claimed: Claimed, outcome: Outcome, *, dice: Callable[[], float], policy: RetryPolicy = Command.retry
+) -> Settlement | None:
     """What to store of this run; None when nothing of it may be stored."""
     try:
-        return _settlement_of(claimed, outcome, dice)
+        return _settlement_of(claimed, outcome, policy, dice)
     except ValueError:  # What the handler answered can't be written as JSON, such as half of a surrogate pair.
         return _ended(claimed, Trigger.FAIL, JobEvent.FAILED, _told(claimed, UNSTORABLE), UNSTORABLE)
 
 
-def _settlement_of(claimed: Claimed, outcome: Outcome, dice: Callable[[], float]) -> Settlement | None:
+def _settlement_of(
+    claimed: Claimed, outcome: Outcome, policy: RetryPolicy, dice: Callable[[], float]
+) -> Settlement | None:
     match outcome:
         case Done(event):
             return _succeeded(claimed, event)
         case Waits(awaited):
             return _waiting(claimed, awaited)
         case Broke(failure):
-            return _failed(claimed, failure, dice())
+            return _failed(claimed, failure, policy, dice())
         case Stopped(Stop.DRAINING):
             return released(claimed.id, claimed.token)
         case Stopped(Stop.REVOKED):
@@ -133,10 +138,11 @@ def child_of(claimed: Claimed, command: Command) -> NewJob:
     )
 
 
-def _failed(claimed: Claimed, failure: Failure, dice: float) -> Settlement:
+def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, dice: float) -> Settlement:
     now = datetime.now(UTC)
     match decide(
         failure,
+        policy,
         attempt=claimed.attempt,
         max_attempts=claimed.max_attempts,
         now=now,
@@ -152,6 +158,7 @@ def _failed(claimed: Claimed, failure: Failure, dice: float) -> Settlement:
                 JobEvent.RETRYING,
                 job_event_data=_json(_told(claimed, failure.problem) | {"due": due.isoformat()}),
                 problem=failure.problem.model_dump_json(),
+                fingerprint=fingerprint(claimed.kind, failure.problem),
                 due=due,
             )
         case GiveUp(spent=True):
@@ -172,7 +179,7 @@ def released(job_id: UUID, token: UUID) -> Settlement:
     )
 
 
-def unstorable(settlement: Settlement) -> Settlement:
+def unstorable(settlement: Settlement, kind: str) -> Settlement:
     """What is stored of a run whose own result can't be."""
     return Settlement(
         settlement.job_id,
@@ -181,6 +188,7 @@ def unstorable(settlement: Settlement) -> Settlement:
         JobEvent.FAILED,
         job_event_data=_json({"problem": UNSTORABLE.model_dump(mode="json", exclude_defaults=True)}),
         problem=UNSTORABLE.model_dump_json(),
+        fingerprint=fingerprint(kind, UNSTORABLE),
     )
 
 
@@ -194,6 +202,7 @@ def _ended(
         event,
         job_event_data=_json(data),
         problem=None if problem is None else problem.model_dump_json(),
+        fingerprint=None if problem is None else fingerprint(claimed.kind, problem),
     )
 
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from schemas.commands import Jitter, RetryPolicy
 from schemas.problems import Problem
 
-BASE_SECONDS = 1.0
-MOST_SECONDS = 300.0
 MOST_WAIT_SECONDS = 3_600.0
 """No server may ask us to wait longer than this."""
 
@@ -33,20 +32,37 @@ class GiveUp:
 
 
 def decide(
-    failure: Failure, *, attempt: int, max_attempts: int, now: datetime, deadline: datetime | None, dice: float
+    failure: Failure,
+    policy: RetryPolicy,
+    *,
+    attempt: int,
+    max_attempts: int,
+    now: datetime,
+    deadline: datetime | None,
+    dice: float,
 ) -> RetryIn | GiveUp:
-    """Exponential back-off with full jitter ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+    """Exponential back-off with jitter ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 
     `attempt` counts from 1 and is the one that just failed; `dice` is uniform in [0, 1). What the failing side asked
     for by Retry-After is a minimum.
     """
-    if not failure.retryable:
+    if not failure.retryable or failure.problem.name in policy.never:
         return GiveUp(spent=False)
     if attempt >= max_attempts:
         return GiveUp(spent=True)
-    ceiling = min(MOST_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 30))
+    ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempt - 1, 30))
     asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
-    seconds = asked + dice * ceiling
+    seconds = asked + _share(policy.jitter, dice) * ceiling
     if deadline is not None and now + timedelta(seconds=seconds) >= deadline:
         return GiveUp(spent=True)
     return RetryIn(seconds)
+
+
+def _share(jitter: Jitter, dice: float) -> float:
+    match jitter:
+        case Jitter.FULL:
+            return dice
+        case Jitter.EQUAL:
+            return (1.0 + dice) / 2.0
+        case Jitter.NONE:
+            return 1.0

@@ -87,9 +87,13 @@ class Settler:
         except Unstorable:
             # One result among them is at fault: alone it fails its own job, and the others' are kept.
             if len(settlements) == 1:
-                return await self._store([unstorable(settlements[0])])
+                return await self._store([unstorable(settlements[0], self._kind_of(settlements[0]))])
             middle = len(settlements) // 2
             return await self._store(settlements[:middle]) + await self._store(settlements[middle:])
+
+    def _kind_of(self, settlement: Settlement) -> str:
+        attempt = self._running.get(settlement.job_id)
+        return "" if attempt is None else attempt.claimed.kind
 
     async def _stored_before(self, settlements: Sequence[Settlement]) -> Settled:
         # The statement is repeated when its answer was lost; what it had stored the first time isn't late.

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.commands import Jitter, RetryPolicy
 from schemas.problems import Problem
-from workers.runtime.retry import MOST_SECONDS, MOST_WAIT_SECONDS, Failure, GiveUp, RetryIn, decide
+from workers.runtime.retry import MOST_WAIT_SECONDS, Failure, GiveUp, RetryIn, decide
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+USUAL = RetryPolicy()
 PROBLEM = Problem.of("unavailable", "Something can't be reached", 503)
 
 attempts = st.integers(1, 1_000)
@@ -24,9 +26,10 @@ def _decide(
     retryable: bool = True,
     retry_after_seconds: float | None = None,
     deadline: datetime | None = None,
+    policy: RetryPolicy = USUAL,
 ) -> RetryIn | GiveUp:
     failure = Failure(PROBLEM, retryable, retry_after_seconds)
-    return decide(failure, attempt=attempt, max_attempts=max_attempts, now=NOW, deadline=deadline, dice=dice)
+    return decide(failure, policy, attempt=attempt, max_attempts=max_attempts, now=NOW, deadline=deadline, dice=dice)
 
 
 def _seconds(decision: RetryIn | GiveUp) -> float:
@@ -55,7 +58,7 @@ def test_a_job_is_tried_exactly_as_often_as_it_may_be(attempt: int, max_attempts
 
 @given(attempt=attempts, dice=dice)
 def test_the_wait_is_bounded_and_never_negative(attempt: int, dice: float) -> None:
-    assert 0.0 <= _seconds(_decide(attempt=attempt, dice=dice)) <= MOST_SECONDS
+    assert 0.0 <= _seconds(_decide(attempt=attempt, dice=dice)) <= USUAL.most_seconds
 
 
 @given(attempt=attempts, dice=dice)
@@ -81,7 +84,7 @@ def test_the_dice_spread_the_waits_over_all_of_it(attempt: int, low: float, high
 def test_what_the_other_side_asks_for_is_the_least_we_wait(attempt: int, dice: float, asked: float) -> None:
     seconds = _seconds(_decide(attempt=attempt, dice=dice, retry_after_seconds=asked))
 
-    assert min(asked, MOST_WAIT_SECONDS) <= seconds <= MOST_WAIT_SECONDS + MOST_SECONDS
+    assert min(asked, MOST_WAIT_SECONDS) <= seconds <= MOST_WAIT_SECONDS + USUAL.most_seconds
 
 
 @given(attempt=attempts, dice=dice, asked=asked, left=st.floats(-1e6, 1e6))
@@ -98,3 +101,30 @@ def test_nothing_is_tried_after_its_deadline(attempt: int, dice: float, asked: f
 @given(attempt=attempts, dice=dice)
 def test_a_deadline_far_away_changes_nothing(attempt: int, dice: float) -> None:
     assert _decide(attempt=attempt, dice=dice, deadline=NOW + timedelta(days=1)) == _decide(attempt=attempt, dice=dice)
+
+
+def test_a_kind_may_wait_in_its_own_way() -> None:
+    patient = RetryPolicy(base_seconds=10.0, most_seconds=35.0, jitter=Jitter.NONE)
+    halfway = patient.model_copy(update={"jitter": Jitter.EQUAL})
+
+    assert [_seconds(_decide(attempt=attempt, policy=patient)) for attempt in range(1, 5)] == [10.0, 20.0, 35.0, 35.0]
+    assert [_seconds(_decide(attempt=2, dice=dice, policy=halfway)) for dice in (0.0, 0.5)] == [10.0, 15.0]
+
+
+@given(dice=dice, asked=asked)
+def test_a_problem_that_a_kind_never_retries_fails_it_at_once(dice: float, asked: float | None) -> None:
+    policy = RetryPolicy(never=frozenset({"unavailable"}))
+
+    assert _decide(dice=dice, retry_after_seconds=asked, policy=policy) == GiveUp(spent=False)
+    assert isinstance(_decide(dice=dice, policy=USUAL), RetryIn)
+
+
+@given(attempt=attempts, dice=dice, asked=st.floats(0.0, 1e7), jitter=st.sampled_from(Jitter))
+def test_what_the_other_side_asks_for_counts_whatever_the_kind(
+    attempt: int, dice: float, asked: float, jitter: Jitter
+) -> None:
+    policy = RetryPolicy(base_seconds=0.001, most_seconds=0.001, jitter=jitter)
+
+    assert _seconds(_decide(attempt=attempt, dice=dice, retry_after_seconds=asked, policy=policy)) >= min(
+        asked, MOST_WAIT_SECONDS
+    )
