@@ -15,6 +15,7 @@ from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import settling, sweeping, turns
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
+from infrastructure.postgres.settling import Resumed
 from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
@@ -81,8 +82,7 @@ class Dispatcher:
             self._announcer.tell(bell.tenant_id for bell in reaped.buried)
             await self._ring(reaped.requeued)
         if reaped.parents:
-            resumed = await self._line.run(lambda line: settling.resume_parents(line, reaped.parents))
-            await self._ring([Bell(*row) for row in resumed])
+            await self._resume(await self._line.run(lambda line: settling.resume_parents(line, reaped.parents)))
 
     def _hears_hearts(self) -> bool:
         # After an outage every worker gets a whole lease to be heard again.
@@ -103,7 +103,11 @@ class Dispatcher:
         return await self._ring(due)
 
     async def _resume_waiting(self) -> None:
-        await self._ring(await self._line.run(sweeping.resume_waiting))
+        await self._resume(await self._line.run(sweeping.resume_waiting))
+
+    async def _resume(self, resumed: Sequence[Resumed]) -> None:
+        self._announcer.tell(one.tenant_id for one in resumed)
+        await self._ring([Bell(*one[:5]) for one in resumed if one.runs_again])
 
     async def _ring_unclaimed(self) -> None:
         queues = [queue.value for queue in Queue]

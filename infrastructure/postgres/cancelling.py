@@ -5,7 +5,8 @@ from uuid import UUID
 
 from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
-from schemas.jobs import JobState, Trigger, states_that_allow, transition
+from schemas.batches import BATCH_KIND
+from schemas.jobs import TERMINAL, JobState, Trigger, states_that_allow, transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Cancelled:
 
     was_running: bool
     parent_id: UUID | None
+    is_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class AlreadyOver:
 
 
 _CANCELLED = transition(JobState.RUNNING, Trigger.CANCEL)
+_ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 _CANCELLABLE = ", ".join(f"'{state}'" for state in states_that_allow(Trigger.CANCEL))
 
 # The lease goes with the state: what the worker still brings of this run is discarded by its token.
@@ -38,7 +41,29 @@ u AS (
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, '{JobEvent.CANCELLED}', jsonb_build_object('by', 'owner') FROM u)
-SELECT c.state, j.parent_id FROM c JOIN jobs j ON j.id = c.id
+SELECT c.state, j.parent_id, j.kind = '{BATCH_KIND}' FROM c JOIN jobs j ON j.id = c.id
+"""
+
+# A job that is being claimed or settled at this moment is left for the next round: waiting for several of them in turn
+# could lock each other for good.
+_CANCEL_CHILDREN = f"""
+WITH c AS (
+  SELECT id, state FROM jobs
+  WHERE tenant_id = %(tenant_id)s AND parent_id = %(batch_id)s AND state NOT IN ({_ENDED})
+    AND state IN ({_CANCELLABLE})
+  ORDER BY id FOR UPDATE SKIP LOCKED),
+u AS (
+  UPDATE jobs j SET state = '{_CANCELLED}', seq = j.seq + 1, wake_at = NULL, finished_at = now(),
+    lease_token = NULL, lease_worker = NULL, progress = NULL
+  FROM c WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.seq),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq, tenant_id, '{JobEvent.CANCELLED}', jsonb_build_object('by', 'owner', 'batch', %(batch_id)s::text)
+  FROM u)
+SELECT id FROM c WHERE state = '{JobState.RUNNING}'
+"""
+_CHILDREN_LEFT = f"""
+SELECT count(*) FROM jobs WHERE tenant_id = %s AND parent_id = %s AND state NOT IN ({_ENDED})
 """
 
 
@@ -48,7 +73,17 @@ async def cancel(connection: Connection, tenant_id: UUID, job_id: UUID) -> Cance
     row = await found.fetchone()
     if row is None:
         return None
-    before, parent_id = JobState(row[0]), row[1]
+    before, parent_id, is_batch = JobState(row[0]), row[1], row[2]
     if before in states_that_allow(Trigger.CANCEL) or before is _CANCELLED:
-        return Cancelled(was_running=before is JobState.RUNNING, parent_id=parent_id)
+        return Cancelled(was_running=before is JobState.RUNNING, parent_id=parent_id, is_batch=is_batch)
     return AlreadyOver(before)
+
+
+async def cancel_children(connection: Connection, tenant_id: UUID, batch_id: UUID) -> tuple[list[UUID], int]:
+    """Cancels the jobs of a batch. Those that were running, and how many are left because somebody was just claiming or
+    settling them: call it again in a transaction of its own until none are."""
+    wanted = {"tenant_id": tenant_id, "batch_id": batch_id}
+    stopped = [job_id for (job_id,) in await (await connection.execute(_CANCEL_CHILDREN, wanted)).fetchall()]
+    found = await (await connection.execute(_CHILDREN_LEFT, (tenant_id, batch_id))).fetchone()
+    assert found is not None
+    return stopped, int(found[0])

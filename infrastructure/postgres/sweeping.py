@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.settling import RESUME_PARENTS
+from infrastructure.postgres.settling import Resumed, resume_parents
 
 MOST_AT_ONCE = 1_000
 CRASHES_ALLOWED = 2
@@ -136,15 +136,14 @@ async def reap(connection: Connection, *, lease_seconds: float, poison_problem: 
     )
 
 
-async def resume_waiting(connection: Connection) -> list[Bell]:
+async def resume_waiting(connection: Connection) -> list[Resumed]:
     """Waiting jobs all of whose children have ended and whom nobody told; the others are looked at again later."""
     found = await connection.execute(_WAITING)
     waiting = [job_id for (job_id,) in await found.fetchall()]
     if not waiting:
         return []
     await connection.execute(_WAIT_ON, (waiting,))
-    found = await connection.execute(RESUME_PARENTS, (waiting,))
-    return [Bell(*row) for row in await found.fetchall()]
+    return await resume_parents(connection, waiting)
 
 
 async def forget(connection: Connection) -> None:

@@ -114,5 +114,5 @@ class Settler:
     async def _resume_parents(self, parents: list[UUID]) -> None:
         with suppress(Unavailable):
             resumed = await self._aside_line.run(lambda line: settling.resume_parents(line, parents))
-            self._messenger.tell({row[1] for row in resumed})
-            self._messenger.ring(Ring(*row) for row in resumed)
+            self._messenger.tell({one.tenant_id for one in resumed})
+            self._messenger.ring(Ring(*one[:5]) for one in resumed if one.runs_again)
