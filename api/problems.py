@@ -96,6 +96,11 @@ def scope_missing(scope: str) -> Refusal:
     )
 
 
+def batch_forbidden(errors: Sequence[FieldProblem]) -> Refusal:
+    title = "Not allowed with this key"
+    return Refusal(Problem.of("scope-missing", title, 403, "See errors for each.", errors=tuple(errors)))
+
+
 def key_reused() -> Refusal:
     detail = "The idempotency key was sent before with another body. Use a new key for a new request."
     return Refusal(Problem.of("idempotency-key-reused", "Another request had this key", 422, detail))

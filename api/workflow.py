@@ -6,6 +6,7 @@ from api.authentication import Scope, allows
 from api.commands import TermsQuery, accept, command_endpoint
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres import workflow_instances
+from infrastructure.postgres.credentials import Credential
 from schemas.keys import RotateKeys
 from schemas.workflow import RunWorkflowStep, WorkflowInstance
 from schemas.workflow_tasks import kinds_of, task_problem
@@ -15,15 +16,20 @@ RIGHTS = {RotateKeys.kind: Scope.KEYS_WRITE}
 
 
 async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
-    """202 with the job, whose id is the instance's. Refused when a task asks for what its caller may not do itself."""
-    problem = task_problem(call.body.definition)
+    """202 with the job, whose id is the instance's."""
+    check_start(call.credential, call.body)
+    return await accept(call)
+
+
+def check_start(credential: Credential, command: RunWorkflowStep) -> None:
+    """A Refusal when a task can't be what it says, or asks for what its caller may not do itself."""
+    problem = task_problem(command.definition)
     if problem is not None:
         raise problems.Refusal(problem)
-    for kind in sorted(kinds_of(call.body.definition)):
+    for kind in sorted(kinds_of(command.definition)):
         needed = RIGHTS.get(kind, Scope.JOBS_WRITE)
-        if not allows(call.credential, needed):
+        if not allows(credential, needed):
             raise problems.scope_missing(needed)
-    return await accept(call)
 
 
 async def show_instance(call: Call[Empty, Empty]) -> Answer:

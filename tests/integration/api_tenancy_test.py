@@ -38,6 +38,7 @@ class Belongings:
     job: UUID
     instance: UUID
     key_id: str
+    batch: UUID
 
     def of(self, path: str) -> str:
         """The address of the tenant's own thing. A new kind of thing must be added here."""
@@ -45,6 +46,7 @@ class Belongings:
             ("/api/jobs/", self.job),
             ("/api/workflow/instances/", self.instance),
             ("/api/api-keys/", self.key_id),
+            ("/api/batches/", self.batch),
         ):
             if path.startswith(start):
                 return path.replace("{id}", str(name))
@@ -69,7 +71,9 @@ def belongings(world: World, owner: Tenant) -> Belongings:
     )
     key = world.another_key(owner.id, "jobs:read")
     world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
-    return Belongings(job, instance, key.key_id)
+    batch, _ = world.submit_batch(owner, {"title": SECRET})
+    world.succeed(batch, {})
+    return Belongings(job, instance, key.key_id, batch)
 
 
 def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
