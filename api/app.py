@@ -10,7 +10,7 @@ from typing import TypedDict
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import ai, api_keys, batches, events, health, jobs, keys, problems, search, workflow
+from api import ai, api_keys, batches, events, health, jobs, keys, problems, schedules, search, workflow
 from api.docs import pages
 from api.edge import Edge
 from api.endpoint import AnyEndpoint, routes
@@ -24,6 +24,7 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
     *batches.ENDPOINTS,  # Before the jobs, whose ids a path could be taken for.
     *jobs.ENDPOINTS,
     *events.ENDPOINTS,
+    *schedules.ENDPOINTS,
     *workflow.ENDPOINTS,
     *keys.ENDPOINTS,
     *api_keys.ENDPOINTS,

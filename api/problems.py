@@ -110,6 +110,16 @@ def job_over(state: str) -> Refusal:
     return Refusal(Problem.of("job-over", "The job has ended already", 409, f"It is {state}."))
 
 
+def name_taken() -> Refusal:
+    detail = "Another schedule of yours has this name, with another definition. Choose another, or change that one."
+    return Refusal(Problem.of("name-taken", "The name is taken", 409, detail))
+
+
+def too_many_schedules(most: int) -> Refusal:
+    detail = f"At most {most} schedules may stand at a time. Delete one first."
+    return Refusal(Problem.of("too-many-schedules", "There are too many schedules", 409, detail))
+
+
 def last_admin_key() -> Refusal:
     detail = "Without it nobody could make a key again. Make another admin key first."
     return Refusal(Problem.of("last-admin-key", "This is the last admin key", 409, detail))

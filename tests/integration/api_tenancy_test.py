@@ -27,6 +27,9 @@ from tests.waiting import wait_until
 T = TypeVar("T")
 
 SECRET = "Zyzzyva4711"
+SCHEDULE = {"name": "mine", "cron": "0 0 1 1 *", "kind": "keys.rotate", "command": {}}
+BODIES = {"PUT": SCHEDULE}
+"""What an address of one thing wants to be sent, by method; most want nothing."""
 GUARDED = [one for one in DESCRIBED if one.scope is not None]
 ADDRESSES = [(one, path) for one in GUARDED for path in (one.path, *one.aliases)]
 
@@ -39,6 +42,7 @@ class Belongings:
     instance: UUID
     key_id: str
     batch: UUID
+    schedule: UUID
 
     def of(self, path: str) -> str:
         """The address of the tenant's own thing. A new kind of thing must be added here."""
@@ -47,6 +51,7 @@ class Belongings:
             ("/api/workflow/instances/", self.instance),
             ("/api/api-keys/", self.key_id),
             ("/api/batches/", self.batch),
+            ("/api/schedules/", self.schedule),
         ):
             if path.startswith(start):
                 return path.replace("{id}", str(name))
@@ -73,7 +78,9 @@ def belongings(world: World, owner: Tenant) -> Belongings:
     world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
     batch, _ = world.submit_batch(owner, {"title": SECRET})
     world.succeed(batch, {})
-    return Belongings(job, instance, key.key_id, batch)
+    with world.http(owner) as http:
+        schedule = http.post("/api/schedules", json={**SCHEDULE, "name": SECRET}).json()["id"]
+    return Belongings(job, instance, key.key_id, batch, UUID(schedule))
 
 
 def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
@@ -85,7 +92,7 @@ def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
         for endpoint, path in ADDRESSES:
             if "{" in path:
                 address = belongings.of(path)
-                answer = stranger.request(endpoint.method, address)
+                answer = stranger.request(endpoint.method, address, json=BODIES.get(endpoint.method))
                 assert answer.status_code == 404, f"{endpoint.method} {path}: {answer.text}"
 
     assert _everything(world) == before
