@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from producers.cli_batches import batches_app
 from producers.cli_jobs import jobs_app, submit
+from producers.cli_schedules import schedules_app
 
 app = typer.Typer(
     name="bucatini",
@@ -21,6 +23,8 @@ app = typer.Typer(
 
 app.command()(submit)
 app.add_typer(jobs_app)
+app.add_typer(batches_app)
+app.add_typer(schedules_app)
 
 Samples = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Send the documents of this folder once all is ready.")

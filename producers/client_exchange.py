@@ -157,7 +157,7 @@ def submission(command: Command, wishes: Wishes) -> Generator[Step, Outcome, Job
         headers["x-correlation-id"] = str(wishes["correlation_id"])
     terms = {name: value for name, value in wishes.items() if name not in ("idempotency_key", "correlation_id")}
     body = command.model_dump_json(exclude_unset=True).encode()
-    reply = yield from exchange(Request("POST", _with_query(spoken.path, terms), headers, body))
+    reply = yield from exchange(Request("POST", with_query(spoken.path, terms), headers, body))
     return Job.model_validate_json(reply.body)
 
 
@@ -191,10 +191,15 @@ def explaining(job_id: UUID) -> Generator[Step, Outcome, Timeline]:
 
 
 def listing(
-    state: JobState | None, kind: str | None, queue: Queue | None, limit: int, cursor: str | None
+    state: JobState | None,
+    kind: str | None,
+    queue: Queue | None,
+    limit: int,
+    cursor: str | None,
+    batch_id: UUID | None = None,
 ) -> Generator[Step, Outcome, JobPage]:
-    filters = {"state": state, "kind": kind, "queue": queue, "limit": limit, "cursor": cursor}
-    reply = yield from exchange(Request("GET", _with_query("/api/jobs", filters)))
+    filters = {"state": state, "kind": kind, "queue": queue, "batch_id": batch_id, "limit": limit, "cursor": cursor}
+    reply = yield from exchange(Request("GET", with_query("/api/jobs", filters)))
     return JobPage.model_validate_json(reply.body)
 
 
@@ -230,7 +235,7 @@ def _asked_seconds(reply: Reply) -> float:
         return 0.0
 
 
-def _with_query(path: str, parameters: Mapping[str, object]) -> str:
+def with_query(path: str, parameters: Mapping[str, object]) -> str:
     given = {
         name: value.isoformat() if isinstance(value, datetime) else str(value)
         for name, value in parameters.items()
