@@ -10,7 +10,23 @@ from typing import TypedDict
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import ai, api_keys, events, failures, health, holds, jobs, keys, problems, replays, search, why, workflow
+from api import (
+    ai,
+    api_keys,
+    batches,
+    events,
+    failures,
+    health,
+    holds,
+    jobs,
+    keys,
+    problems,
+    replays,
+    schedules,
+    search,
+    why,
+    workflow,
+)
 from api.docs import pages
 from api.edge import Edge
 from api.endpoint import AnyEndpoint, routes
@@ -22,10 +38,12 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
     *ai.ENDPOINTS,
     *search.ENDPOINTS,
     *replays.ENDPOINTS,
+    *batches.ENDPOINTS,  # Before the jobs, whose ids a path could be taken for.
     *jobs.ENDPOINTS,
     *why.ENDPOINTS,
     *failures.ENDPOINTS,
     *events.ENDPOINTS,
+    *schedules.ENDPOINTS,
     *workflow.ENDPOINTS,
     *keys.ENDPOINTS,
     *holds.ENDPOINTS,

@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import Field
 
 from api import problems
 from api.answers import Answer, Header, json_answer
 from api.authentication import Scope
 from api.endpoint import Call, Endpoint
-from api.validation import looks_like_time
 from api.waiting import applied, until_finished, wanted_seconds
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
@@ -19,30 +18,14 @@ from producers.submit import Concurrency, Terms
 from schemas.commands import Command
 from schemas.jobs import Job, JobState, Priority
 from schemas.model import Model
+from schemas.moments import EARLIEST, Moment
 from schemas.problems import FieldProblem
 
 LONGEST_KEY = 200
+DEADLINE_PASSED = "must lie in the future, and after run_at"
 REPLAYED: Header = (b"idempotency-replayed", b"true")
 
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-
 C = TypeVar("C", bound=Command)
-
-
-def _written_as_time(text: object) -> object:
-    # pydantic would take a number of seconds as well.
-    if isinstance(text, str) and not looks_like_time(text):
-        raise ValueError("must be a time as RFC 3339 writes it, such as 2027-01-31T12:00:00Z")
-    return text
-
-
-def _in_range(moment: datetime) -> datetime:
-    if not _EARLIEST <= moment <= _LATEST:
-        raise ValueError("must lie between the years 1970 and 2200")
-    return moment.astimezone(UTC)
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_time), AfterValidator(_in_range)]
 
 
 class TermsQuery(Model):
@@ -113,9 +96,8 @@ async def accept(call: Call[C, TermsQuery]) -> Answer:
 
 def _terms(call: Call[C, TermsQuery]) -> Terms:
     query = call.query
-    if query.deadline is not None and query.deadline <= max(query.run_at or _EARLIEST, datetime.now(UTC)):
-        detail = "must lie in the future, and after run_at"
-        raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=detail)])
+    if deadline_passed(query.run_at, query.deadline):
+        raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=DEADLINE_PASSED)])
     if (query.concurrency_key is None) is not (query.concurrency_limit is None):
         missing = "concurrency_key" if query.concurrency_key is None else "concurrency_limit"
         raise problems.invalid_query([FieldProblem(pointer=f"/query/{missing}", detail="is required with the other")])
@@ -132,6 +114,11 @@ def _terms(call: Call[C, TermsQuery]) -> Terms:
 
 def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
     return None if key is None or limit is None else Concurrency(key, limit)
+
+
+def deadline_passed(run_at: datetime | None, deadline: datetime | None) -> bool:
+    """Whether no attempt could begin in time."""
+    return deadline is not None and deadline <= max(run_at or EARLIEST, datetime.now(UTC))
 
 
 def idempotency_key(given: str | None) -> str | None:

@@ -88,6 +88,8 @@ class Endpoint(Generic[B, Q]):
     problems: tuple[int, ...] = ()
     """Statuses of its own problems, beside those that every address may answer."""
     seconds: float = ANSWER_SECONDS
+    many: bool = False
+    """Whether its body holds many commands, and so may be as large as `max_batch_body_bytes`."""
     listed: bool = field(default=True)
     """Whether it stands in the OpenAPI document."""
 
@@ -150,7 +152,7 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
     ingress: Ingress = scope["state"]["ingress"]
     credential = await _credential(endpoint, ingress, arrival)
     query = query_model(endpoint.query or Empty, scope["query_string"])
-    body = Empty() if endpoint.body is None else await _body(endpoint.body, ingress, arrival, receive)
+    body = Empty() if endpoint.body is None else await _body(endpoint, endpoint.body, ingress, arrival, receive)
     call = Call(
         ingress,
         credential,
@@ -173,10 +175,13 @@ async def _credential(endpoint: AnyEndpoint, ingress: Ingress, arrival: Arrival)
     return credential
 
 
-async def _body(model: type[Model], ingress: Ingress, arrival: Arrival, receive: Receive) -> Model:
+async def _body(
+    endpoint: AnyEndpoint, model: type[Model], ingress: Ingress, arrival: Arrival, receive: Receive
+) -> Model:
     settings = ingress.settings
     headers = arrival.headers
-    body = await read_body(receive, headers.get("content-length"), settings.max_body_bytes)
+    most_bytes = settings.max_batch_body_bytes if endpoint.many else settings.max_body_bytes
+    body = await read_body(receive, headers.get("content-length"), most_bytes)
     if not body and takes_nothing(model):
         return model()
     _check_media_type(headers.get("content-type", ""), headers.get("content-encoding", "identity"))

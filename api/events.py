@@ -168,6 +168,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/jobs/{id}/events",
+        aliases=("/api/batches/{id}/events",),
         summary="Follow a job",
         description="Ends after the job has. Resumes after the `Last-Event-ID` without loss or repeat.",
         handle=follow_job,

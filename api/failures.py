@@ -9,7 +9,6 @@ from pydantic import Field
 from api import problems
 from api.answers import Answer, json_answer
 from api.authentication import Scope
-from api.commands import Moment
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres import failing
 from infrastructure.postgres.connections import Connection
@@ -18,6 +17,7 @@ from infrastructure.postgres.reading import NEWEST
 from schemas.failures import FailedJobs, FailureGroup, FailureGroups
 from schemas.jobs import Job
 from schemas.model import Model
+from schemas.moments import Moment
 
 USUAL_DAYS = 7
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)

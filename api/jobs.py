@@ -1,6 +1,8 @@
 """Jobs as their owners see them: the list, one job, its timeline, and an early end."""
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from api.answers import Answer, Header, json_answer
 from api.authentication import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.waiting import applied, until_finished, wanted_seconds
+from infrastructure.batching import Overloaded
 from infrastructure.postgres import cancelling, reading
 from infrastructure.postgres.cancelling import AlreadyOver, Cancelled
 from infrastructure.postgres.connections import Connection
@@ -24,6 +27,8 @@ from schemas.model import Model
 
 logger = logging.getLogger(__name__)
 
+MOST_ROUNDS, ROUND_SECONDS = 50, 0.02
+"""In which a batch's jobs are cancelled: one that is just being claimed or settled is left for the next."""
 FRESH: Header = (b"cache-control", b"private, no-cache")
 
 
@@ -31,6 +36,8 @@ class JobQuery(Model):
     state: JobState | None = None
     kind: Annotated[str, Field(max_length=100)] | None = None
     queue: Queue | None = None
+    batch_id: UUID | None = None
+    """Only the jobs of this batch."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=100)] | None = None
     """`next_cursor` of the page before, with the same filters."""
@@ -39,8 +46,8 @@ class JobQuery(Model):
 async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
     """A page of the tenant's jobs, the newest first."""
     query, tenant_id = call.query, call.tenant_id
-    filters = JobFilters(query.state, query.kind, query.queue)
-    scope = f"jobs {query.state} {query.queue} {query.kind}"
+    filters = JobFilters(query.state, query.kind, query.queue, query.batch_id)
+    scope = f"jobs {query.state} {query.queue} {query.kind} {query.batch_id}"
     cursors = call.ingress.cursors
     before = NEWEST if query.cursor is None else cursors.read(tenant_id, scope, query.cursor)
     found = await call.ingress.lines.run(
@@ -64,10 +71,11 @@ async def show_job(call: Call[Empty, Empty]) -> Answer:
     if job is None:
         raise problems.not_found("job")
     headers = () if seconds is None else (applied(seconds),)
-    return _unless_known(json_answer(200, job, FRESH, *headers), call.headers.get("if-none-match"))
+    return unless_known(json_answer(200, job, FRESH, *headers), call.headers.get("if-none-match"))
 
 
-def _unless_known(answer: Answer, if_none_match: str | None) -> Answer:
+def unless_known(answer: Answer, if_none_match: str | None) -> Answer:
+    """304 when the caller has this very answer already."""
     etag = answer.etag
     known = [] if if_none_match is None else [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
     tagged = answer.with_headers((b"etag", etag))
@@ -87,7 +95,12 @@ async def show_timeline(call: Call[Empty, Empty]) -> Answer:
 
 async def cancel_job(call: Call[Empty, Empty]) -> Answer:
     """Ends the job. Repeating it is safe; a job that ended in another way stays as it is."""
-    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+    return json_answer(200, await end_job(call, call.path_id("id", "job")))
+
+
+async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
+    """The job, cancelled now or before; with a batch, every job of it that hadn't ended."""
+    tenant_id = call.tenant_id
 
     async def cancel(line: Connection) -> tuple[Cancelled | AlreadyOver | None, Job | None]:
         return await cancelling.cancel(line, tenant_id, job_id), await reading.job(line, tenant_id, job_id)
@@ -100,7 +113,9 @@ async def cancel_job(call: Call[Empty, Empty]) -> Answer:
             raise problems.job_over(state)
         case Cancelled():
             await _tell_of_cancellation(call, job_id, outcome)
-            return json_answer(200, job)
+            if outcome.is_batch:
+                await _end_children(call, job_id)
+            return job
 
 
 async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelled: Cancelled) -> None:
@@ -108,10 +123,31 @@ async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelle
     if parent_id is not None:
         await call.ingress.lines.run(call.tenant_id, lambda line: resume_parents(line, [parent_id]))
     call.ingress.announcer.tell([call.tenant_id])
-    channels = [(Channel.STOP, cancelled.was_running), (Channel.ADMISSION, cancelled.capped)]
+    await _say(call, Channel.STOP, [job_id] if cancelled.was_running else [])
+    await _say(call, Channel.ADMISSION, [job_id] if cancelled.capped else [])
+
+
+async def _end_children(call: Call[Empty, Empty], batch_id: UUID) -> None:
+    # The batch itself is cancelled first, so that the end of its jobs doesn't complete it.
+    tenant_id = call.tenant_id
+    for _ in range(MOST_ROUNDS):
+        ended = await call.ingress.lines.run(
+            tenant_id, lambda line: cancelling.cancel_children(line, tenant_id, batch_id)
+        )
+        call.ingress.announcer.tell([tenant_id])
+        await _say(call, Channel.STOP, ended.stopped)
+        await _say(call, Channel.ADMISSION, ended.capped)
+        if not ended.left:
+            return
+        await asyncio.sleep(ROUND_SECONDS)
+    raise Overloaded(f"some jobs of batch {batch_id} were being claimed or settled whenever they were to be cancelled")
+
+
+async def _say(call: Call[Empty, Empty], channel: Channel, job_ids: Sequence[UUID]) -> None:
+    if not job_ids:
+        return
     try:
-        for channel in [channel for channel, concerned in channels if concerned]:
-            await announce(call.ingress.redis, channel, [job_id])
+        await announce(call.ingress.redis, channel, job_ids)
     except FAULTS:
         # Its worker goes on and finds out when it settles: nothing of the run is stored.
         logger.warning("a cancelled run wasn't stopped: Redis can't be reached")

@@ -96,6 +96,11 @@ def scope_missing(scope: str) -> Refusal:
     )
 
 
+def batch_forbidden(errors: Sequence[FieldProblem]) -> Refusal:
+    title = "Not allowed with this key"
+    return Refusal(Problem.of("scope-missing", title, 403, "See errors for each.", errors=tuple(errors)))
+
+
 def key_reused() -> Refusal:
     detail = "The idempotency key was sent before with another body. Use a new key for a new request."
     return Refusal(Problem.of("idempotency-key-reused", "Another request had this key", 422, detail))
@@ -118,6 +123,16 @@ def children_run() -> Refusal:
 def too_many_replays(most: int) -> Refusal:
     detail = f"At most {most} replays may be under way. Ask again when one has finished."
     return Refusal(Problem.of("too-many-replays", "There are too many replays", 409, detail))
+
+
+def name_taken() -> Refusal:
+    detail = "Another schedule of yours has this name, with another definition. Choose another, or change that one."
+    return Refusal(Problem.of("name-taken", "The name is taken", 409, detail))
+
+
+def too_many_schedules(most: int) -> Refusal:
+    detail = f"At most {most} schedules may stand at a time. Delete one first."
+    return Refusal(Problem.of("too-many-schedules", "There are too many schedules", 409, detail))
 
 
 def last_admin_key() -> Refusal:

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from api import problems
 from api.limits import check_tree, pointer_to
 from schemas.model import Model
+from schemas.moments import looks_like_time
 from schemas.problems import FieldProblem
 
 M = TypeVar("M", bound=Model)
@@ -21,18 +22,21 @@ MOST_ERRORS = 50
 MOST_PARAMETERS = 30
 
 _NOTHING = object()
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)
 _PLACE = re.compile(r"(.*) (at line \d+ column \d+)", re.DOTALL)
 
 
 def body_model(model: type[M], body: bytes, most_levels: int) -> M:
     """The body as the model, or a Refusal."""
-    tree = parse_json(body, most_levels)
+    return model_of(model, parse_json(body, most_levels))
+
+
+def model_of(model: type[M], tree: Any, place: list[str | int] | None = None) -> M:
+    """The model made of JSON that was parsed, or a Refusal. `place` is where in the body the tree stands."""
     try:
         taken = model.model_validate(tree)
     except ValidationError as error:
-        raise problems.invalid_fields(body_problems(error, tree)) from None
-    if coerced := _coerced(tree, taken, []):
+        raise problems.invalid_fields(body_problems(error, tree, place)) from None
+    if coerced := _coerced(tree, taken, place or []):
         raise problems.invalid_fields(coerced[:MOST_ERRORS])
     return taken
 
@@ -134,11 +138,6 @@ def _coerced(given: Any, taken: Any, place: list[str | int]) -> list[FieldProble
         return [flaw for key in given if key in taken for flaw in _coerced(given[key], taken[key], [*place, key])]
     wanted = _wanted_instead(given, taken)
     return [] if wanted is None else [FieldProblem(pointer=pointer_to(place), detail=f"must be {wanted}")]
-
-
-def looks_like_time(text: str) -> bool:
-    """Whether it is written as RFC 3339 writes times, right or wrong."""
-    return _TIME.match(text) is not None
 
 
 def _wanted_instead(given: Any, taken: Any) -> str | None:

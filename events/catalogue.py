@@ -1,6 +1,7 @@
 """Every domain event there is, by type: one explicit list."""
 
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+from events.batches import BatchCompleted
 from events.envelope import DomainEvent
 from events.keys import KeysRotated
 from events.search import DocumentIndexed
@@ -13,6 +14,7 @@ _ALL: tuple[type[DomainEvent], ...] = (
     DocumentIndexed,
     WorkflowCompleted,
     KeysRotated,
+    BatchCompleted,
 )
 
 EVENTS: dict[str, type[DomainEvent]] = {event.type: event for event in _ALL}

@@ -8,7 +8,9 @@ from uuid import UUID
 
 import typer
 
+from producers.cli_batches import batches_app
 from producers.cli_jobs import failures, jobs_app, submit
+from producers.cli_schedules import schedules_app
 
 app = typer.Typer(
     name="bucatini",
@@ -23,6 +25,8 @@ app = typer.Typer(
 app.command()(submit)
 app.command()(failures)
 app.add_typer(jobs_app)
+app.add_typer(batches_app)
+app.add_typer(schedules_app)
 
 Samples = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Send the documents of this folder once all is ready.")

@@ -138,7 +138,7 @@ def client_from(settings: Settings) -> Bucatini:
 
 
 def asking(ask: Callable[[Bucatini], int]) -> int:
-    """The exit code of what is asked, or of its failure, which is told on stderr."""
+    """What `ask` returns, or the exit code of what went wrong, which is told on stderr."""
     try:
         with client_from(settings_module.load()) as client:
             return ask(client)

@@ -36,9 +36,13 @@ def command_from(kind: str, given: Given) -> Command:
     except UnknownKind as error:
         raise NotACommand(str(error)) from None
     except ValidationError as error:
-        lines = error.errors(include_url=False, include_input=False)
-        flaws = "; ".join(f"{'.'.join(map(str, line['loc'])) or kind}: {line['msg']}" for line in lines)
-        raise NotACommand(flaws) from None
+        raise NotACommand(flaws_of(error, kind)) from None
+
+
+def flaws_of(error: ValidationError, whole: str) -> str:
+    """Where and why, in a line; `whole` names what has no field of its own to blame."""
+    lines = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, line['loc'])) or whole}: {line['msg']}" for line in lines)
 
 
 def _fields(kind: str, given: Given) -> dict[str, Any]:
@@ -60,12 +64,17 @@ def _from_json(source: str | None) -> dict[str, Any]:
     if source is None:
         return {}
     try:
-        fields = json.loads(sys.stdin.read() if source == "-" else _read(Path(source)))
+        fields = json.loads(text_of(source))
     except ValueError as error:
         raise NotACommand(f"{source} isn't JSON: {error}") from None
     if not isinstance(fields, dict):
         raise NotACommand(f"{source} must hold a JSON object")
     return fields
+
+
+def text_of(source: str) -> str:
+    """The file's text, or what is typed when its name is a dash."""
+    return sys.stdin.read() if source == "-" else _read(Path(source))
 
 
 def _text_field(kind: str) -> str:

@@ -8,7 +8,7 @@
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
@@ -24,6 +24,7 @@ from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from producers import client_exchange as exchange
 from producers.client_asyncio import MOST_FAILURES, PAGE, AsyncBucatini, AsyncJobHandle
+from producers.client_batches import BatchHandle, Wanted, submission_of_many
 from producers.client_exchange import (
     JobFailed,
     NoReply,
@@ -42,6 +43,7 @@ from producers.client_exchange import (
 )
 from producers.client_following import Following
 from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
+from producers.client_schedules import Schedules
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
@@ -55,6 +57,7 @@ from schemas.workflow import RunWorkflowStep
 __all__ = [
     "AsyncBucatini",
     "AsyncJobHandle",
+    "BatchHandle",
     "Bucatini",
     "JobFailed",
     "JobHandle",
@@ -62,6 +65,7 @@ __all__ = [
     "ResultTimeout",
     "UnknownCommand",
     "Unreachable",
+    "Wanted",
 ]
 
 
@@ -99,13 +103,41 @@ class Bucatini:
         """A job of yours by its id."""
         return JobHandle(self, self.carry_out(exchange.reading(job_id)))
 
+    def submit_many(
+        self,
+        commands: Iterable[Command | Wanted],
+        *,
+        name: str = "",
+        atomic: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "BatchHandle":
+        """A batch of up to 1,000 commands, once it is kept; `outcomes` says of each what became of it. Safe to repeat with
+        the same idempotency key; the client's own repeats always are."""
+        told = self.carry_out(submission_of_many(commands, name, atomic, idempotency_key))
+        return BatchHandle(self, told.id, told.jobs)
+
+    def batch(self, batch_id: UUID) -> "BatchHandle":
+        """A batch of yours by its id. Nothing is asked yet."""
+        return BatchHandle(self, batch_id)
+
+    @property
+    def schedules(self) -> "Schedules":
+        """Commands that are handed in again and again."""
+        return Schedules(self)
+
     def jobs(
-        self, *, state: JobState | None = None, kind: str | None = None, queue: Queue | None = None, limit: int = PAGE
+        self,
+        *,
+        state: JobState | None = None,
+        kind: str | None = None,
+        queue: Queue | None = None,
+        batch_id: UUID | None = None,
+        limit: int = PAGE,
     ) -> Iterator[Job]:
         """All your jobs that match, the newest first, fetched `limit` at a time while you go on."""
         cursor: str | None = None
         while True:
-            page = self.carry_out(exchange.listing(state, kind, queue, limit, cursor))
+            page = self.carry_out(exchange.listing(state, kind, queue, limit, cursor, batch_id))
             yield from page.jobs
             cursor = page.next_cursor
             if cursor is None:

@@ -1,7 +1,7 @@
 """The client for asyncio: see `producers.client`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterable
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
@@ -16,6 +16,7 @@ from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from producers import client_exchange as exchange
+from producers.client_batches import AsyncBatchHandle, Wanted, submission_of_many
 from producers.client_exchange import (
     NoReply,
     Outcome,
@@ -29,6 +30,7 @@ from producers.client_exchange import (
 )
 from producers.client_following import Following
 from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
+from producers.client_schedules import AsyncSchedules
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
@@ -81,13 +83,40 @@ class AsyncBucatini:
         """A job of yours by its id."""
         return AsyncJobHandle(self, await self.carry_out(exchange.reading(job_id)))
 
+    async def submit_many(
+        self,
+        commands: Iterable[Command | Wanted],
+        *,
+        name: str = "",
+        atomic: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "AsyncBatchHandle":
+        """See `Bucatini.submit_many`."""
+        told = await self.carry_out(submission_of_many(commands, name, atomic, idempotency_key))
+        return AsyncBatchHandle(self, told.id, told.jobs)
+
+    def batch(self, batch_id: UUID) -> "AsyncBatchHandle":
+        """See `Bucatini.batch`."""
+        return AsyncBatchHandle(self, batch_id)
+
+    @property
+    def schedules(self) -> "AsyncSchedules":
+        """See `Bucatini.schedules`."""
+        return AsyncSchedules(self)
+
     async def jobs(
-        self, *, state: JobState | None = None, kind: str | None = None, queue: Queue | None = None, limit: int = PAGE
+        self,
+        *,
+        state: JobState | None = None,
+        kind: str | None = None,
+        queue: Queue | None = None,
+        batch_id: UUID | None = None,
+        limit: int = PAGE,
     ) -> AsyncIterator[Job]:
         """See `Bucatini.jobs`."""
         cursor: str | None = None
         while True:
-            page = await self.carry_out(exchange.listing(state, kind, queue, limit, cursor))
+            page = await self.carry_out(exchange.listing(state, kind, queue, limit, cursor, batch_id))
             for job in page.jobs:
                 yield job
             cursor = page.next_cursor

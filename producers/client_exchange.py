@@ -164,7 +164,7 @@ def submission(command: Command, wishes: Wishes) -> Generator[Step, Outcome, Job
         headers["x-correlation-id"] = str(wishes["correlation_id"])
     terms = {name: value for name, value in wishes.items() if name not in ("idempotency_key", "correlation_id")}
     body = command.model_dump_json(exclude_unset=True).encode()
-    reply = yield from exchange(Request("POST", _with_query(spoken.path, terms), headers, body))
+    reply = yield from exchange(Request("POST", with_query(spoken.path, terms), headers, body))
     return Job.model_validate_json(reply.body)
 
 
@@ -217,7 +217,7 @@ def reading_replay(replay_id: UUID) -> Generator[Step, Outcome, Replay]:
 
 
 def listing_failures(since: datetime | None, limit: int) -> Generator[Step, Outcome, FailureGroups]:
-    reply = yield from exchange(Request("GET", _with_query("/api/failures", {"since": since, "limit": limit})))
+    reply = yield from exchange(Request("GET", with_query("/api/failures", {"since": since, "limit": limit})))
     return FailureGroups.model_validate_json(reply.body)
 
 
@@ -225,7 +225,7 @@ def reading_failures(
     fingerprint: str, since: datetime | None, limit: int, cursor: str | None
 ) -> Generator[Step, Outcome, FailedJobs]:
     filters = {"since": since, "limit": limit, "cursor": cursor}
-    reply = yield from exchange(Request("GET", _with_query(f"/api/failures/{quote(fingerprint, safe='')}", filters)))
+    reply = yield from exchange(Request("GET", with_query(f"/api/failures/{quote(fingerprint, safe='')}", filters)))
     return FailedJobs.model_validate_json(reply.body)
 
 
@@ -256,10 +256,15 @@ def removing_hold(hold_id: UUID) -> Generator[Step, Outcome, None]:
 
 
 def listing(
-    state: JobState | None, kind: str | None, queue: Queue | None, limit: int, cursor: str | None
+    state: JobState | None,
+    kind: str | None,
+    queue: Queue | None,
+    limit: int,
+    cursor: str | None,
+    batch_id: UUID | None = None,
 ) -> Generator[Step, Outcome, JobPage]:
-    filters = {"state": state, "kind": kind, "queue": queue, "limit": limit, "cursor": cursor}
-    reply = yield from exchange(Request("GET", _with_query("/api/jobs", filters)))
+    filters = {"state": state, "kind": kind, "queue": queue, "batch_id": batch_id, "limit": limit, "cursor": cursor}
+    reply = yield from exchange(Request("GET", with_query("/api/jobs", filters)))
     return JobPage.model_validate_json(reply.body)
 
 
@@ -300,7 +305,7 @@ def _keyed_post(path: str, body: Model) -> Request:
     return Request("POST", path, headers, body.model_dump_json(exclude_none=True).encode())
 
 
-def _with_query(path: str, parameters: Mapping[str, object]) -> str:
+def with_query(path: str, parameters: Mapping[str, object]) -> str:
     given = {
         name: value.isoformat() if isinstance(value, datetime) else str(value)
         for name, value in parameters.items()

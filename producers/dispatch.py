@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from uuid import UUID
 
 import uvloop
 
@@ -13,12 +14,14 @@ from infrastructure import settings as settings_module
 from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
-from infrastructure.postgres import holds, replays, settling, sweeping, turns
+from infrastructure.postgres import holds, replays, schedules, settling, sweeping, turns
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
+from infrastructure.postgres.settling import Resumed
 from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.redis.loudspeaker import Channel, announce
 from infrastructure.settings import Settings
 from monitoring import metrics, serving
 from monitoring.fingerprints import failure_text
@@ -27,6 +30,7 @@ from monitoring.loop import LoopBeat
 from producers.admission import Admission
 from producers.housekeeping import Housekeeping
 from producers.rules import NONE, RuleBook
+from producers.schedules import fire_due
 from producers.turns import Turns
 from schemas.commands import Queue
 from schemas.jobs import JobState
@@ -57,6 +61,7 @@ class Dispatcher:
         self._line = line
         self._rules = rules
         self._known = NONE
+        self._redis = redis
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
         self._turns = turns_given
@@ -71,6 +76,7 @@ class Dispatcher:
         await self._reap()
         await self._to_the_end(self._come_due)
         await self._to_the_end(self._retry)
+        await self._to_the_end(self._fire_schedules)
         await self._resume_waiting()
         await self._to_the_end(self._set_free)
         await self.admission.sweep()
@@ -99,8 +105,7 @@ class Dispatcher:
             self.admission.call(bell.job_id for bell in reaped.buried)
             await self._ring(reaped.requeued)
         if reaped.parents:
-            resumed = await self._line.run(lambda line: settling.resume_parents(line, reaped.parents))
-            await self._ring([Bell(*row) for row in resumed])
+            await self._resume(await self._line.run(lambda line: settling.resume_parents(line, reaped.parents)))
 
     def _hears_hearts(self) -> bool:
         # After an outage every worker gets a whole lease to be heard again.
@@ -122,8 +127,29 @@ class Dispatcher:
         due = await self._line.run(lambda line: sweeping.due_retries(line, ring_again_seconds=seconds))
         return await self._ring(due)
 
+    async def _fire_schedules(self) -> int:
+        seconds = self._settings.ring_again_seconds
+        fired = await self._line.run(lambda line: fire_due(line, ring_again_seconds=seconds))
+        for job in fired.jobs:
+            metrics.jobs_submitted(job.kind)
+        if fired.stopped:
+            await self._stop(fired.stopped)
+        await self._ring([Bell(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in fired.jobs])
+        return MOST_AT_ONCE if fired.looked_at == schedules.MOST_AT_ONCE else 0
+
+    async def _stop(self, job_ids: Sequence[UUID]) -> None:
+        try:
+            await announce(self._redis, Channel.STOP, job_ids)
+        except FAULTS:
+            # Their workers go on and find out when they settle: nothing of the runs is stored.
+            logger.warning("%d cancelled runs weren't stopped: Redis can't be reached", len(job_ids))
+
     async def _resume_waiting(self) -> None:
-        await self._ring(await self._line.run(sweeping.resume_waiting))
+        await self._resume(await self._line.run(sweeping.resume_waiting))
+
+    async def _resume(self, resumed: Sequence[Resumed]) -> None:
+        self._announcer.tell(one.tenant_id for one in resumed)
+        await self._ring([Bell(*one[:5]) for one in resumed if one.runs_again])
 
     async def _set_free(self) -> int:
         seconds = self._settings.ring_again_seconds

@@ -6,12 +6,12 @@ nothing; a burst never blocks the event loop.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -20,7 +20,8 @@ from infrastructure.batching import Batcher
 from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable, Unstorable
-from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.batches import BatchSubmission, Kept, NewBatch, store_batch
+from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
 from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
@@ -32,6 +33,8 @@ from producers.rules import PausedQueues
 from schemas.commands import Command
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 TRIES = 3
 PAUSE_SECONDS = 0.2
@@ -91,7 +94,7 @@ class Submitter:
 
     async def submit_all(self, jobs: Sequence[NewJob]) -> list[Submission]:
         """The same for many at once: all of them are committed together, or none."""
-        submissions = await self._insist(jobs)
+        submissions = await self._insist(self._storing(jobs))
         self._follow_up(jobs, submissions)
         return submissions
 
@@ -100,6 +103,22 @@ class Submitter:
         again = list(rings)
         self._announcer.tell(ring.tenant_id for ring in again)
         self._ring(again)
+
+    async def submit_batch(self, batch: NewBatch, jobs: Sequence[NewJob]) -> BatchSubmission:
+        """The same with the batch that waits for them, in one transaction and one push."""
+        outcome = await self._insist(
+            lambda line: store_batch(
+                line,
+                batch,
+                jobs,
+                ring_again_seconds=self._ring_again_seconds,
+                idempotency_hours=self._idempotency_hours,
+            )
+        )
+        if isinstance(outcome, Kept):
+            self._follow_up(jobs, outcome.submissions)
+            self._announcer.tell([batch.job.tenant_id])
+        return outcome
 
     async def close(self) -> None:
         await self._batcher.drain()
@@ -130,7 +149,7 @@ class Submitter:
 
     async def _keep(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
         try:
-            return await self._insist(jobs)
+            return await self._insist(self._storing(jobs))
         except Unstorable as error:
             # One submission must not spoil those that happened to come at the same moment.
             if len(jobs) == 1:
@@ -138,18 +157,16 @@ class Submitter:
             middle = len(jobs) // 2
             return [*await self._keep(jobs[:middle]), *await self._keep(jobs[middle:])]
 
-    async def _insist(self, jobs: Sequence[NewJob]) -> list[Submission]:
-        # The ids are ours, so a batch whose answer was lost can be sent again: it is stored once.
+    def _storing(self, jobs: Sequence[NewJob]) -> Callable[[Connection], Awaitable[list[Submission]]]:
+        return lambda line: store(
+            line, jobs, ring_again_seconds=self._ring_again_seconds, idempotency_hours=self._idempotency_hours
+        )
+
+    async def _insist(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        # The ids are ours, so what was stored and whose answer was lost can be sent again: it is stored once.
         for last in (False,) * (TRIES - 1) + (True,):
             try:
-                return await self._line.run(
-                    lambda line: store(
-                        line,
-                        jobs,
-                        ring_again_seconds=self._ring_again_seconds,
-                        idempotency_hours=self._idempotency_hours,
-                    )
-                )
+                return await self._line.run(work)
             except Unavailable:
                 if last:
                     raise

@@ -63,6 +63,7 @@ TRANSITIONS: dict[tuple[JobState, Trigger], JobState] = {
     (JobState.RUNNING, Trigger.LOSE): JobState.QUEUED,
     (JobState.RUNNING, Trigger.AWAIT): JobState.WAITING,
     (JobState.WAITING, Trigger.RESUME): JobState.QUEUED,
+    (JobState.WAITING, Trigger.SUCCEED): JobState.SUCCEEDED,
     (JobState.WAITING, Trigger.CANCEL): JobState.CANCELLED,
     (JobState.FAILED, Trigger.REPLAY): JobState.QUEUED,
     (JobState.DEAD, Trigger.REPLAY): JobState.QUEUED,

@@ -16,14 +16,16 @@ JOB_COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, create
 
 _JOB = f"SELECT {JOB_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
 
-_JOBS = f"""
+_FIRST_OF = f"""
 SELECT {JOB_COLUMNS} FROM jobs
 WHERE tenant_id = %(tenant_id)s AND id < %(before)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (%(queue)s::text IS NULL OR queue = %(queue)s)
-ORDER BY tenant_id DESC, id DESC LIMIT %(limit)s
 """
+# Each order is one that an index has.
+_JOBS = _FIRST_OF + "ORDER BY tenant_id DESC, id DESC LIMIT %(limit)s"
+_JOBS_OF_BATCH = _FIRST_OF + "AND parent_id = %(batch_id)s ORDER BY parent_id DESC, id DESC LIMIT %(limit)s"
 
 _TIMELINE = """
 SELECT seq, type, at, data FROM job_events WHERE tenant_id = %s AND job_id = %s ORDER BY seq DESC LIMIT %s
@@ -40,6 +42,7 @@ class JobFilters:
     state: JobState | None = None
     kind: str | None = None
     queue: str | None = None
+    batch_id: UUID | None = None
 
 
 async def job(connection: Connection, tenant_id: UUID, job_id: UUID) -> Job | None:
@@ -58,10 +61,11 @@ async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, 
         "state": filters.state,
         "kind": filters.kind,
         "queue": filters.queue,
+        "batch_id": filters.batch_id,
         "limit": limit,
     }
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_JOBS, wanted)
+        await cursor.execute(_JOBS if filters.batch_id is None else _JOBS_OF_BATCH, wanted)
         return [_job(row) for row in await cursor.fetchall()]
 
 

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from events.batches import BatchCompleted
 from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.submission import NewJob, store
-from schemas.jobs import JobState, Trigger, transition
+from schemas.batches import BATCH_KIND
+from schemas.jobs import TERMINAL, JobState, Trigger, transition
 
 SUCCEEDED = transition(JobState.RUNNING, Trigger.SUCCEED)
 
@@ -94,21 +96,54 @@ INSERT INTO job_events (job_id, seq, tenant_id, type, data)
 SELECT id, seq, tenant_id, 'job.discarded', jsonb_build_object('worker', %s::text) FROM u
 """
 
+_RESUMED = transition(JobState.WAITING, Trigger.RESUME)
+_COMPLETED = transition(JobState.WAITING, Trigger.SUCCEED)
+# As the predicate of the index `jobs_unfinished_child` has it, which holds nothing of the children that have ended: the
+# question costs the same for a batch of two and of a thousand.
+_ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
+_COUNTS = ", ".join(f"'{state}', count(*) FILTER (WHERE c.state = '{state}')" for state in sorted(TERMINAL))
+
 # Runs after the children's ends are committed, so that the last of several to end sees all the others ended. When the
-# process dies in between, the parent's own `wake_at` brings the sweeper to it.
-RESUME_PARENTS = """
+# process dies in between, the parent's own `wake_at` brings the sweeper to it. A job with a handler goes on; a batch has
+# none, so it is done.
+RESUME_PARENTS = f"""
 WITH p AS (
-  SELECT id FROM jobs j WHERE id = ANY(%b::uuid[]) AND state = 'waiting'
-    AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = j.id
-      AND c.state NOT IN ('succeeded', 'failed', 'dead', 'cancelled'))
+  SELECT id, kind = '{BATCH_KIND}' AS batch FROM jobs j WHERE id = ANY(%b::uuid[]) AND state = '{JobState.WAITING}'
+    AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = j.id AND c.state NOT IN ({_ENDED}))
   ORDER BY id FOR UPDATE SKIP LOCKED),
+r AS (
+  SELECT c.parent_id AS id, jsonb_build_object('total', count(*), {_COUNTS}) AS result
+  FROM p JOIN jobs c ON c.parent_id = p.id WHERE p.batch GROUP BY c.parent_id),
 u AS (
-  UPDATE jobs j SET state = 'queued', seq = j.seq + 1, wake_at = now(), run_at = now() FROM p
-  WHERE j.id = p.id RETURNING j.id, j.tenant_id, j.seq, j.kind, j.queue, j.priority),
+  UPDATE jobs j SET state = CASE WHEN p.batch THEN '{_COMPLETED}' ELSE '{_RESUMED}' END,
+    seq = j.seq + CASE WHEN p.batch THEN 2 ELSE 1 END, wake_at = CASE WHEN NOT p.batch THEN now() END,
+    run_at = CASE WHEN p.batch THEN j.run_at ELSE now() END, finished_at = CASE WHEN p.batch THEN now() END,
+    result = r.result
+  FROM p LEFT JOIN r ON r.id = p.id
+  WHERE j.id = p.id RETURNING j.id, j.tenant_id, j.seq, j.kind, j.queue, j.priority, j.state, j.result, p.batch),
 e AS (
-  INSERT INTO job_events (job_id, seq, tenant_id, type) SELECT id, seq, tenant_id, 'job.resumed' FROM u)
-SELECT id, tenant_id, kind, queue, priority FROM u
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq - 1, tenant_id, '{BatchCompleted.type}', result FROM u WHERE batch
+  UNION ALL
+  SELECT id, seq, tenant_id, CASE WHEN batch THEN '{JobEvent.SUCCEEDED}' ELSE '{JobEvent.RESUMED}' END, NULL FROM u)
+SELECT id, tenant_id, kind, queue, priority, state FROM u
 """
+
+
+class Resumed(NamedTuple):
+    """A job that has waited for its children and does so no longer."""
+
+    job_id: UUID
+    tenant_id: UUID
+    kind: str
+    queue: str
+    priority: int
+    state: str
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether to ring for it; a batch is done instead."""
+        return self.state == _RESUMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +198,10 @@ async def record_discarded(connection: Connection, job_ids: Sequence[UUID], work
     await connection.execute(_DISCARD, (list(job_ids), str(worker_id)))
 
 
-async def resume_parents(connection: Connection, parents: Sequence[UUID]) -> list[tuple[UUID, UUID, str, str, int]]:
-    """(id, tenant, kind, queue, priority) of the waiting jobs all of whose children have ended: queued again."""
+async def resume_parents(connection: Connection, parents: Sequence[UUID]) -> list[Resumed]:
+    """Those of the jobs that waited and all of whose children have ended: queued again, or as batches completed."""
     found = await connection.execute(RESUME_PARENTS, (list(parents),))
-    return await found.fetchall()
+    return list(map(Resumed._make, await found.fetchall()))
 
 
 async def _succeed(connection: Connection, settlements: Sequence[Settlement]) -> Settled:

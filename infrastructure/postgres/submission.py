@@ -147,22 +147,27 @@ async def store(
 async def _store_keyed(
     connection: Connection, jobs: Sequence[NewJob], ring_again_seconds: float, idempotency_hours: int
 ) -> list[Submission]:
-    keyed = [job for job in jobs if job.idempotency_key is not None]
-    tenants, keys = [job.tenant_id for job in keyed], [job.idempotency_key for job in keyed]
     async with connection.transaction():
-        await connection.execute(_FORGET_EXPIRED_KEYS, (tenants, keys))
-        await connection.execute(
-            _TAKE_KEYS, (idempotency_hours, tenants, keys, [job.id for job in keyed], [job.body_hash for job in keyed])
-        )
-        found = await connection.execute(_READ_KEYS, (tenants, keys))
-        owners = {(tenant, key): (job_id, body_hash) for tenant, key, job_id, body_hash in await found.fetchall()}
-        submissions = [_settle_key(job, owners) for job in jobs]
+        submissions = await take_keys(connection, jobs, idempotency_hours=idempotency_hours)
         named = [submission.job_id for submission in submissions if isinstance(submission, Accepted)]
         found = await connection.execute(
             _INSERT_NAMED, {**_arrays(jobs, ring_again_seconds), "named": named}, binary=True
         )
         parked = {job_id for (job_id,) in await found.fetchall()}
     return [Accepted(one.job_id, parked=True) if one.job_id in parked else one for one in submissions]
+
+
+async def take_keys(connection: Connection, jobs: Sequence[NewJob], *, idempotency_hours: int) -> list[Submission]:
+    """What each job's idempotency key makes of it. Wants a transaction around it, in which the jobs are stored too."""
+    keyed = [job for job in jobs if job.idempotency_key is not None]
+    tenants, keys = [job.tenant_id for job in keyed], [job.idempotency_key for job in keyed]
+    await connection.execute(_FORGET_EXPIRED_KEYS, (tenants, keys))
+    await connection.execute(
+        _TAKE_KEYS, (idempotency_hours, tenants, keys, [job.id for job in keyed], [job.body_hash for job in keyed])
+    )
+    found = await connection.execute(_READ_KEYS, (tenants, keys))
+    owners = {(tenant, key): (job_id, body_hash) for tenant, key, job_id, body_hash in await found.fetchall()}
+    return [_settle_key(job, owners) for job in jobs]
 
 
 def _settle_key(job: NewJob, owners: dict[tuple[UUID, str], tuple[UUID, bytes]]) -> Submission:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.settling import RESUME_PARENTS
+from infrastructure.postgres.settling import Resumed, resume_parents
 from schemas.jobs import LIMIT
 
 MOST_AT_ONCE = 1_000
@@ -168,15 +168,14 @@ async def reap(
     )
 
 
-async def resume_waiting(connection: Connection) -> list[Bell]:
+async def resume_waiting(connection: Connection) -> list[Resumed]:
     """Waiting jobs all of whose children have ended and whom nobody told; the others are looked at again later."""
     found = await connection.execute(_WAITING)
     waiting = [job_id for (job_id,) in await found.fetchall()]
     if not waiting:
         return []
     await connection.execute(_WAIT_ON, (waiting,))
-    found = await connection.execute(RESUME_PARENTS, (waiting,))
-    return [Bell(*row) for row in await found.fetchall()]
+    return await resume_parents(connection, waiting)
 
 
 async def forget(connection: Connection) -> None:

@@ -135,6 +135,15 @@ class World(ServedApi):
         assert answer.status_code == 202, answer.text
         return UUID(answer.json()["id"])
 
+    def submit_batch(self, tenant: Tenant, *fields: dict[str, Any]) -> tuple[UUID, list[UUID]]:
+        """The batch and its jobs, one for each document that differs in these fields."""
+        jobs = [{"kind": "ai.process_document", "command": {**DOCUMENT, **one}} for one in fields]
+        with self.http(tenant) as http:
+            answer = http.post("/api/jobs/batch", json={"jobs": jobs})
+        assert answer.status_code == 202, answer.text
+        told = answer.json()
+        return UUID(told["id"]), [UUID(one["job_id"]) for one in told["jobs"]]
+
     def happen(
         self,
         job_id: UUID,

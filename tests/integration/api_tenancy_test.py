@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 SECRET = "Zyzzyva4711"
 FINGERPRINT = "0123456789abcdef"
+SCHEDULE = {"name": "mine", "cron": "0 0 1 1 *", "kind": "keys.rotate", "command": {}}
+BODIES = {"PUT": SCHEDULE}
+"""What an address of one thing wants to be sent, by method; most want nothing."""
 GUARDED = [one for one in DESCRIBED if one.scope is not None]
 ADDRESSES = [(one, path) for one in GUARDED for path in (one.path, *one.aliases)]
 
@@ -41,6 +44,8 @@ class Belongings:
     key_id: str
     replay: UUID
     fingerprint: str
+    batch: UUID
+    schedule: UUID
 
     def of(self, path: str) -> str:
         """The address of the tenant's own thing. A new kind of thing must be added here."""
@@ -50,6 +55,8 @@ class Belongings:
             ("/api/api-keys/", self.key_id),
             ("/api/replays/", self.replay),
             ("/api/failures/", self.fingerprint),
+            ("/api/batches/", self.batch),
+            ("/api/schedules/", self.schedule),
         ):
             if path.startswith(start):
                 return re.sub(r"{\w+}", str(name), path)
@@ -79,7 +86,11 @@ def belongings(world: World, owner: Tenant) -> Belongings:
     world.database.execute("UPDATE jobs SET fingerprint = %s, failed_at = now() WHERE id = %s", (FINGERPRINT, failed))
     with world.http(owner) as http:
         replay = UUID(http.post("/api/jobs/replay", json={"kind": SECRET}).json()["id"])
-    return Belongings(job, instance, key.key_id, replay, FINGERPRINT)
+    batch, _ = world.submit_batch(owner, {"title": SECRET})
+    world.succeed(batch, {})
+    with world.http(owner) as http:
+        schedule = http.post("/api/schedules", json={**SCHEDULE, "name": SECRET}).json()["id"]
+    return Belongings(job, instance, key.key_id, replay, FINGERPRINT, batch, UUID(schedule))
 
 
 def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
@@ -91,7 +102,7 @@ def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
         for endpoint, path in ADDRESSES:
             if "{" in path:
                 address = belongings.of(path)
-                answer = stranger.request(endpoint.method, address)
+                answer = stranger.request(endpoint.method, address, json=BODIES.get(endpoint.method))
                 assert answer.status_code == 404, f"{endpoint.method} {path}: {answer.text}"
 
     assert _everything(world) == before

@@ -107,3 +107,38 @@ def test_what_goes_wrong_is_one_line_and_an_exit_code(world: World, terminal: Te
 
 def _unsaid() -> dict[str, None]:
     return {"language": None, "document_type": None, "document_id": None}
+
+
+def test_a_batch_is_submitted_shown_and_cancelled(world: World, terminal: Terminal) -> None:
+    lines = [json.dumps({"kind": "ai.process_document", "command": {"title": "T", "text": LEASE}})] * 3
+    batch_id = terminal.type("batches", "submit", "-", "--name", "monday", stdin="\n".join(lines)).stdout.strip()
+    shown = terminal.type("batches", "show", batch_id)
+    cancelled = terminal.type("batches", "cancel", batch_id, "--json")
+    wrong = terminal.type("batches", "submit", "-", stdin='{"kind": "ai.nothing", "command": {}}')
+
+    assert shown.stdout.strip() == f"batch {batch_id} is waiting: 0% (3 queued)"
+    assert json.loads(cancelled.stdout)["by_state"] == {"cancelled": 3}
+    assert (wrong.returncode, "line 1: there is no kind of job" in wrong.stderr) == (2, True)
+
+
+def test_a_schedule_is_made_shown_paused_run_and_deleted(world: World, terminal: Terminal) -> None:
+    create = ("schedules", "create", "nightly", "30 2 * * *", "keys.rotate", "--timezone", "Europe/Berlin")
+    schedule_id = terminal.type(*create).stdout.strip()
+    paused = terminal.type("schedules", "pause", schedule_id)
+    listed = terminal.type("schedules", "list")
+    resumed = terminal.type("schedules", "resume", schedule_id)
+    shown = terminal.type("schedules", "show", schedule_id)
+    slots = terminal.type("schedules", "upcoming", schedule_id, "--count", "2")
+    ran = terminal.type("schedules", "run", schedule_id)
+    deleted = terminal.type("schedules", "delete", schedule_id)
+    wrong = terminal.type("schedules", "create", "x", "every day", "keys.rotate")
+
+    assert terminal.type(*create).returncode == 0, "the name is free again"
+    assert "nightly" in listed.stdout
+    assert "paused" in listed.stdout
+    assert (paused.stdout, "fires next" in resumed.stdout) == ("nightly is paused\n", True)
+    assert "Europe/Berlin, skip, catch up last" in shown.stdout
+    assert len(slots.stdout.split()) == 2
+    assert world.database.execute("SELECT id FROM jobs").fetchone() == (UUID(ran.stdout.strip()),)
+    assert deleted.returncode == 0
+    assert (wrong.returncode, "five fields" in wrong.stderr) == (2, True)

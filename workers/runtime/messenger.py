@@ -107,8 +107,8 @@ class Messenger:
     async def _resume_parents(self, parents: list[UUID]) -> None:
         with suppress(Unavailable):
             resumed = await self._line.run(lambda line: resume_parents(line, parents))
-            self.tell({row[1] for row in resumed})
-            self.ring(Ring(*row) for row in resumed)
+            self.tell({one.tenant_id for one in resumed})
+            self.ring(Ring(*one[:5]) for one in resumed if one.runs_again)
 
     async def _tally(self) -> None:
         try:

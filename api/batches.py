@@ -1,0 +1,239 @@
+"""Batches: many commands in one request, their progress and their end."""
+
+import asyncio
+from collections.abc import Sequence
+from hashlib import sha256
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from api import problems
+from api.admission import admitted
+from api.answers import Answer, Header, json_answer
+from api.authentication import Scope
+from api.commands import DEADLINE_PASSED, REPLAYED, deadline_passed, idempotency_key
+from api.endpoint import Call, Empty, Endpoint
+from api.jobs import FRESH, end_job, unless_known
+from api.limits import pointer_to
+from api.waiting import applied, until_finished, wanted_seconds
+from infrastructure.postgres import batches
+from infrastructure.postgres.batches import Kept, NewBatch, RefusedWhole
+from infrastructure.postgres.submission import Accepted, KeyReused, NewJob, Repeated, Submission
+from producers.submit import NORMAL_PRIORITY, Terms, new_job
+from schemas.batches import (
+    BATCH_KIND,
+    BATCH_QUEUE,
+    Batch,
+    BatchAccepted,
+    BatchItem,
+    ItemAnswer,
+    ItemOutcome,
+    SubmitBatch,
+)
+from schemas.problems import FieldProblem
+
+MOST_ERRORS_OF_AN_ITEM = 5
+MOST_ERRORS = 50
+ITEMS_IN_A_GO = 50
+"""Between them other requests get their turn."""
+
+Looked = NewJob | ItemAnswer
+"""What an item was found to be: a job to store, or why not."""
+
+
+async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
+    """202 with what became of each command, once all that were accepted are committed."""
+    batch_id = uuid7()
+    looked = await _look_at_all(call, batch_id)
+    jobs = [one for one in looked if isinstance(one, NewJob)]
+    if not jobs or (call.body.atomic and len(jobs) < len(looked)):
+        raise _refused(looked)
+
+    def told(submissions: Sequence[Submission]) -> str:
+        return _answer(batch_id, call.body.name, looked, submissions).model_dump_json()
+
+    outcome = await call.ingress.submitter.submit_batch(
+        NewBatch(_as_job(call, batch_id), atomic=call.body.atomic, tell=told), jobs
+    )
+    match outcome:
+        case Kept(submissions):
+            return _accepted(_answer(batch_id, call.body.name, looked, submissions))
+        case RefusedWhole(submissions):
+            raise _refused(_answer(batch_id, "", looked, submissions).jobs)
+        case Repeated(first_id):
+            return _accepted(await _first_answer(call, first_id), REPLAYED)
+        case KeyReused():
+            raise problems.key_reused()
+
+
+async def _look_at_all(call: Call[SubmitBatch, Empty], batch_id: UUID) -> list[Looked]:
+    looked: list[Looked] = []
+    for number, item in enumerate(call.body.jobs):
+        if number % ITEMS_IN_A_GO == 0:
+            await asyncio.sleep(0)
+        looked.append(_look_at(call, batch_id, number, item))
+    return looked
+
+
+def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: BatchItem) -> Looked:
+    place: list[str | int] = ["jobs", number]
+    if deadline_passed(item.run_at, item.deadline):
+        flaw = FieldProblem(pointer=pointer_to([*place, "deadline"]), detail=DEADLINE_PASSED)
+        return ItemAnswer(outcome=ItemOutcome.INVALID, errors=(flaw,))
+    try:
+        command = admitted(call.credential, item.kind, item.command, place)
+    except problems.Refusal as refusal:
+        problem = refusal.problem
+        outcome = ItemOutcome.FORBIDDEN if problem.status == 403 else ItemOutcome.INVALID
+        errors = problem.errors[:MOST_ERRORS_OF_AN_ITEM]
+        return ItemAnswer(
+            outcome=outcome, errors=errors or (FieldProblem(pointer=pointer_to(place), detail=problem.detail),)
+        )
+    terms = Terms(
+        priority=item.priority,
+        run_at=item.run_at,
+        deadline=item.deadline,
+        correlation_id=call.correlation_id,
+        causation_id=batch_id,
+        parent_id=batch_id,
+        traceparent=call.trace.traceparent,
+        idempotency_key=item.idempotency_key,
+    )
+    return new_job(call.tenant_id, command, terms)
+
+
+def _refused(looked: Sequence[Looked]) -> problems.Refusal:
+    answers = [one for one in looked if isinstance(one, ItemAnswer)]
+    if all(one.outcome is ItemOutcome.FORBIDDEN for one in answers):
+        return problems.batch_forbidden([flaw for one in answers for flaw in one.errors][:MOST_ERRORS])
+    return problems.invalid_fields([flaw for one in answers for flaw in one.errors][:MOST_ERRORS])
+
+
+def _as_job(call: Call[SubmitBatch, Empty], batch_id: UUID) -> NewJob:
+    key = idempotency_key(call.headers.get("idempotency-key"))
+    return NewJob(
+        id=batch_id,
+        tenant_id=call.tenant_id,
+        kind=BATCH_KIND,
+        version=1,
+        queue=BATCH_QUEUE,
+        priority=NORMAL_PRIORITY,
+        max_attempts=1,
+        command="",
+        correlation_id=call.correlation_id,
+        traceparent=call.trace.traceparent,
+        idempotency_key=key,
+        body_hash=None if key is None else _fingerprint(call.body),
+    )
+
+
+def _fingerprint(body: SubmitBatch) -> bytes:
+    said = body.model_dump(mode="python", exclude_defaults=True)
+    return sha256(BATCH_KIND.encode() + b"\n" + orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _answer(batch_id: UUID, name: str, looked: Sequence[Looked], submissions: Sequence[Submission]) -> BatchAccepted:
+    stored = iter(submissions)
+    answers = tuple(
+        one if isinstance(one, ItemAnswer) else _item_answer(next(stored), number) for number, one in enumerate(looked)
+    )
+    total = sum(one.outcome is ItemOutcome.ACCEPTED for one in answers)
+    return BatchAccepted(id=batch_id, name=name, total=total, jobs=answers)
+
+
+def _item_answer(submission: Submission, number: int) -> ItemAnswer:
+    match submission:
+        case Accepted(job_id):
+            return ItemAnswer(outcome=ItemOutcome.ACCEPTED, job_id=job_id)
+        case Repeated(job_id):
+            return ItemAnswer(outcome=ItemOutcome.REPEATED, job_id=job_id)
+        case KeyReused(job_id):
+            pointer = pointer_to(["jobs", number, "idempotency_key"])
+            flaw = FieldProblem(pointer=pointer, detail="was used before with another command")
+            return ItemAnswer(outcome=ItemOutcome.KEY_REUSED, job_id=job_id, errors=(flaw,))
+
+
+def _accepted(answer: BatchAccepted, *headers: Header) -> Answer:
+    return json_answer(202, answer, (b"location", f"/api/batches/{answer.id}".encode()), *headers)
+
+
+async def _first_answer(call: Call[SubmitBatch, Empty], batch_id: UUID) -> BatchAccepted:
+    tenant_id = call.tenant_id
+    told = await call.ingress.lines.run(tenant_id, lambda line: batches.told_of(line, tenant_id, batch_id))
+    if told is None:
+        # The key outlived its batch: only a deletion by hand does that.
+        raise problems.not_found("batch")
+    return BatchAccepted.model_validate(told)
+
+
+async def show_batch(call: Call[Empty, Empty]) -> Answer:
+    """The batch as it stands, or as it ended if the caller prefers to wait for that."""
+    batch_id = call.path_id("id", "batch")
+    seconds = wanted_seconds(call.headers)
+    if seconds is not None:
+        await until_finished(call.ingress, call.tenant_id, batch_id, seconds)
+    headers = () if seconds is None else (applied(seconds),)
+    answer = json_answer(200, await _batch(call, batch_id), FRESH, *headers)
+    return unless_known(answer, call.headers.get("if-none-match"))
+
+
+async def cancel_batch(call: Call[Empty, Empty]) -> Answer:
+    """Ends the batch and every job of it that hasn't ended. Repeating it is safe."""
+    batch_id = call.path_id("id", "batch")
+    await _batch(call, batch_id)
+    await end_job(call, batch_id)
+    return json_answer(200, await _batch(call, batch_id))
+
+
+async def _batch(call: Call[Empty, Empty], batch_id: UUID) -> Batch:
+    tenant_id = call.tenant_id
+    found = await call.ingress.lines.run(tenant_id, lambda line: batches.batch(line, tenant_id, batch_id))
+    if found is None:
+        raise problems.not_found("batch")
+    return found
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/jobs/batch",
+        summary="Submit many commands",
+        description=(
+            "All that can be accepted are kept together: 202 says of each what became of it, and names the batch they "
+            "make. With `atomic`, one that can't be accepted refuses all; so does a body in which none can. Each kind "
+            "asks for the same scope as at its own address. With an `Idempotency-Key` a repeat gets the first answer."
+        ),
+        handle=submit_batch,
+        body=SubmitBatch,
+        answers={202: BatchAccepted},
+        scope=Scope.JOBS_WRITE,
+        headers=("idempotency-key",),
+        problems=(422,),
+        many=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/batches/{id}",
+        summary="Show a batch",
+        description=(
+            "How many of its jobs are in which state; `GET /api/jobs?batch_id=` lists them. `Prefer: wait=N` answers "
+            "when all have ended, at the latest after N seconds."
+        ),
+        handle=show_batch,
+        answers={200: Batch},
+        scope=Scope.JOBS_READ,
+        headers=("prefer", "if-none-match"),
+        problems=(404,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/batches/{id}/cancel",
+        summary="Cancel a batch",
+        description="Every job of it that hasn't ended is cancelled. Repeating it is safe.",
+        handle=cancel_batch,
+        answers={200: Batch},
+        scope=Scope.JOBS_WRITE,
+        problems=(404, 409),
+    ),
+)

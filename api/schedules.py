@@ -1,0 +1,249 @@
+"""Schedules: commands that are handed in again and again. Made, changed, paused, tried out."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+from uuid_utils.compat import uuid7
+
+from api import problems
+from api.admission import admitted
+from api.answers import Answer, NoBody, json_answer
+from api.authentication import Scope
+from api.commands import idempotency_key
+from api.endpoint import Call, Empty, Endpoint
+from infrastructure.postgres import reading, schedules
+from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.reading import NEWEST
+from infrastructure.postgres.schedules import NotKept
+from infrastructure.postgres.submission import KeyReused
+from producers.schedules import next_slot, terms_of, upcoming
+from schemas.jobs import Job
+from schemas.model import Model
+from schemas.schedules import Schedule, ScheduleDefinition, SchedulePage, Upcoming
+
+MOST_SCHEDULES = 1_000
+LIST_SCOPE = "schedules"
+
+
+class ScheduleQuery(Model):
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=100)] | None = None
+    """`next_cursor` of the page before."""
+
+
+class UpcomingQuery(Model):
+    count: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+async def list_schedules(call: Call[Empty, ScheduleQuery]) -> Answer:
+    query, tenant_id, cursors = call.query, call.tenant_id, call.ingress.cursors
+    before = NEWEST if query.cursor is None else cursors.read(tenant_id, LIST_SCOPE, query.cursor)
+    found = await call.ingress.lines.run(
+        tenant_id, lambda line: schedules.listed(line, tenant_id, before=before, limit=query.limit + 1)
+    )
+    page = tuple(found[: query.limit])
+    cursor = cursors.sign(tenant_id, LIST_SCOPE, page[-1].id) if len(found) > query.limit else None
+    return json_answer(200, SchedulePage(schedules=page, next_cursor=cursor))
+
+
+async def create_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
+    """201 with the schedule; 200 when it stands already just so."""
+    tenant_id, wanted, schedule_id = call.tenant_id, _checked(call), uuid7()
+    next_at = next_slot(wanted.cron, wanted.timezone, datetime.now(UTC))
+    outcome = await call.ingress.lines.run(
+        tenant_id,
+        lambda line: schedules.add(line, tenant_id, schedule_id, wanted, next_at=next_at, most=MOST_SCHEDULES),
+    )
+    kept = _kept(outcome)
+    location = (b"location", f"/api/schedules/{kept.id}".encode())
+    return json_answer(201 if kept.id == schedule_id else 200, kept, location)
+
+
+async def replace_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
+    tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
+    await _schedule(call)
+    wanted = _checked(call)
+    next_at = next_slot(wanted.cron, wanted.timezone, datetime.now(UTC))
+    return json_answer(
+        200,
+        _kept(
+            await call.ingress.lines.run(
+                tenant_id, lambda line: schedules.replace(line, tenant_id, schedule_id, wanted, next_at=next_at)
+            )
+        ),
+    )
+
+
+def _checked(call: Call[ScheduleDefinition, Empty]) -> ScheduleDefinition:
+    # What the scheduled jobs may do is what their author may do now: nobody is asked again when they are made.
+    command = admitted(call.credential, call.body.kind, call.body.command, [])
+    return call.body.model_copy(update={"command": command.model_dump(mode="json", exclude_unset=True)})
+
+
+def _kept(outcome: Schedule | NotKept) -> Schedule:
+    match outcome:
+        case Schedule():
+            return outcome
+        case NotKept.NAME_TAKEN:
+            raise problems.name_taken()
+        case NotKept.TOO_MANY:
+            raise problems.too_many_schedules(MOST_SCHEDULES)
+        case NotKept.UNKNOWN:
+            raise problems.not_found("schedule")
+
+
+async def show_schedule(call: Call[Empty, Empty]) -> Answer:
+    return json_answer(200, await _schedule(call))
+
+
+async def delete_schedule(call: Call[Empty, Empty]) -> Answer:
+    tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
+    if not await call.ingress.lines.run(tenant_id, lambda line: schedules.remove(line, tenant_id, schedule_id)):
+        raise problems.not_found("schedule")
+    return Answer(204)
+
+
+async def pause_schedule(call: Call[Empty, Empty]) -> Answer:
+    return await _changed(call, lambda line, schedule: schedules.pause(line, call.tenant_id, schedule.id))
+
+
+async def resume_schedule(call: Call[Empty, Empty]) -> Answer:
+    async def resume(line: Connection, schedule: Schedule) -> Schedule | None:
+        next_at = next_slot(schedule.cron, schedule.timezone, datetime.now(UTC))
+        return await schedules.resume(line, call.tenant_id, schedule.id, next_at=next_at)
+
+    return await _changed(call, resume)
+
+
+async def _changed(
+    call: Call[Empty, Empty], change: Callable[[Connection, Schedule], Awaitable[Schedule | None]]
+) -> Answer:
+    schedule = await _schedule(call)
+    changed = await call.ingress.lines.run(call.tenant_id, lambda line: change(line, schedule))
+    if changed is None:
+        raise problems.not_found("schedule")
+    return json_answer(200, changed)
+
+
+async def run_schedule(call: Call[Empty, Empty]) -> Answer:
+    """A job of it at once, paused or not. Its slots, and what they do about each other, stay as they are."""
+    schedule = await _schedule(call)
+    command = admitted(call.credential, schedule.kind, schedule.command, [])
+    terms = terms_of(schedule, datetime.now(UTC), idempotency_key=idempotency_key(call.headers.get("idempotency-key")))
+    submission = await call.ingress.submitter.submit(call.tenant_id, command, terms)
+    if isinstance(submission, KeyReused):
+        raise problems.key_reused()
+    job = await _job(call, submission.job_id)
+    return json_answer(202, job, (b"location", f"/api/jobs/{job.id}".encode()))
+
+
+async def show_upcoming(call: Call[Empty, UpcomingQuery]) -> Answer:
+    schedule = await _schedule(call)
+    slots = upcoming(schedule.cron, schedule.timezone, datetime.now(UTC), call.query.count)
+    return json_answer(200, Upcoming(slots=slots))
+
+
+async def _schedule(call: Call[Any, Any]) -> Schedule:
+    tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
+    found = await call.ingress.lines.run(tenant_id, lambda line: schedules.one(line, tenant_id, schedule_id))
+    if found is None:
+        raise problems.not_found("schedule")
+    return found
+
+
+async def _job(call: Call[Any, Any], job_id: UUID) -> Job:
+    job = await call.ingress.lines.run(call.tenant_id, lambda line: reading.job(line, call.tenant_id, job_id))
+    if job is None:
+        raise problems.not_found("job")
+    return job
+
+
+def _action(
+    name: str, summary: str, description: str, handle: Callable[[Call[Empty, Empty]], Awaitable[Answer]]
+) -> Endpoint[Empty, Empty]:
+    return Endpoint(
+        method="POST",
+        path=f"/api/schedules/{{id}}/{name}",
+        summary=summary,
+        description=description,
+        handle=handle,
+        answers={202: Job} if name == "run" else {200: Schedule},
+        scope=Scope.JOBS_WRITE,
+        headers=("idempotency-key",) if name == "run" else (),
+        problems=(404, 422) if name == "run" else (404,),
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/schedules",
+        summary="List schedules",
+        description="The newest first, without their commands.",
+        handle=list_schedules,
+        query=ScheduleQuery,
+        answers={200: SchedulePage},
+        scope=Scope.JOBS_READ,
+        problems=(400,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/schedules",
+        summary="Make a schedule",
+        description=(
+            "Its command needs the same scope as at its own address, now; its jobs go on being made when the key is "
+            "revoked. Repeating the request is safe: a schedule that stands already just so is the answer."
+        ),
+        handle=create_schedule,
+        body=ScheduleDefinition,
+        answers={201: Schedule, 200: Schedule},
+        scope=Scope.JOBS_WRITE,
+        problems=(409, 422),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/schedules/{id}",
+        summary="Show a schedule",
+        handle=show_schedule,
+        answers={200: Schedule},
+        scope=Scope.JOBS_READ,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/schedules/{id}",
+        summary="Change a schedule",
+        description="The whole definition is replaced, and the next slot is the first one after now.",
+        handle=replace_schedule,
+        body=ScheduleDefinition,
+        answers={200: Schedule},
+        scope=Scope.JOBS_WRITE,
+        problems=(404, 409, 422),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/schedules/{id}",
+        summary="Delete a schedule",
+        description="The jobs it has made go on.",
+        handle=delete_schedule,
+        answers={204: NoBody()},
+        scope=Scope.JOBS_WRITE,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/schedules/{id}/upcoming",
+        summary="Show a schedule's next slots",
+        handle=show_upcoming,
+        query=UpcomingQuery,
+        answers={200: Upcoming},
+        scope=Scope.JOBS_READ,
+        problems=(404,),
+    ),
+    _action("pause", "Pause a schedule", "It makes no jobs until it is resumed.", pause_schedule),
+    _action("resume", "Resume a schedule", "Slots that passed meanwhile aren't made up for.", resume_schedule),
+    _action("run", "Run a schedule now", "Makes a job at once, beside its slots. 202 means it is kept.", run_schedule),
+)

@@ -1,0 +1,17 @@
+"""What happens to batches."""
+
+from typing import ClassVar
+
+from events.envelope import DomainEvent
+
+
+class BatchCompleted(DomainEvent):
+    """Every job of the batch has ended, each in one of these ways."""
+
+    type: ClassVar[str] = "batch.completed"
+
+    total: int
+    succeeded: int
+    failed: int
+    dead: int
+    cancelled: int

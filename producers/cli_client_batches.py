@@ -1,0 +1,67 @@
+"""What `bucatini batches` does: asks the ingress, prints what it says."""
+
+import json
+import sys
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from producers.cli_client import BADLY, WELL, asking
+from producers.cli_commands import NotACommand, flaws_of, text_of
+from producers.client import Bucatini, Wanted
+from schemas.batches import Batch, BatchItem, ItemAnswer, ItemOutcome
+from schemas.catalogue import UnknownKind, command_of
+
+KEPT = (ItemOutcome.ACCEPTED, ItemOutcome.REPEATED)
+
+
+def submit(file: str, name: str, idempotency_key: str | None, *, atomic: bool, as_json: bool) -> int:
+    def ask(client: Bucatini) -> int:
+        lines = [line for line in text_of(file).splitlines() if line.strip()]
+        wanted = [_wanted(number, line) for number, line in enumerate(lines, start=1)]
+        batch = client.submit_many(wanted, name=name, atomic=atomic, idempotency_key=idempotency_key)
+        if as_json:
+            for outcome in batch.outcomes:
+                print(outcome.model_dump_json())
+        else:
+            print(batch.id)
+            _tell_of_refused(batch.outcomes)
+        return WELL if all(one.outcome in KEPT for one in batch.outcomes) else BADLY
+
+    return asking(ask)
+
+
+def _wanted(number: int, line: str) -> Wanted:
+    try:
+        item = BatchItem.model_validate(json.loads(line))
+        command = command_of(item.kind, item.command)
+    except ValidationError as error:
+        raise NotACommand(f"line {number}: {flaws_of(error, 'it')}") from None
+    except (ValueError, UnknownKind) as error:
+        raise NotACommand(f"line {number}: {error}") from None
+    return Wanted(command, item.priority, item.run_at, item.deadline, item.idempotency_key)
+
+
+def _tell_of_refused(outcomes: tuple[ItemAnswer, ...]) -> None:
+    for number, one in enumerate(outcomes, start=1):
+        if one.outcome not in KEPT:
+            why = "; ".join(f"{error.pointer} {error.detail}" for error in one.errors)
+            print(f"bucatini: line {number} is {one.outcome}: {why}", file=sys.stderr)
+
+
+def show(batch_id: UUID, wait_seconds: float | None, *, as_json: bool) -> int:
+    def ask(client: Bucatini) -> int:
+        batch = client.batch(batch_id)
+        return _shown(batch.progress() if wait_seconds is None else batch.wait(wait_seconds), as_json=as_json)
+
+    return asking(ask)
+
+
+def cancel(batch_id: UUID, *, as_json: bool) -> int:
+    return asking(lambda client: _shown(client.batch(batch_id).cancel(), as_json=as_json))
+
+
+def _shown(batch: Batch, *, as_json: bool) -> int:
+    counts = ", ".join(f"{count} {state}" for state, count in batch.by_state.items())
+    print(batch.model_dump_json() if as_json else f"batch {batch.id} is {batch.state}: {batch.fraction:.0%} ({counts})")
+    return WELL
