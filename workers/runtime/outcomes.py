@@ -153,6 +153,7 @@ def _failed(claimed: Claimed, failure: Failure, dice: float) -> Settlement:
                 job_event_data=_json(_told(claimed, failure.problem) | {"due": due.isoformat()}),
                 problem=failure.problem.model_dump_json(),
                 due=due,
+                uncounted=not failure.counted,
             )
         case GiveUp(spent=True):
             return _ended(claimed, Trigger.BURY, JobEvent.DEAD, _told(claimed, failure.problem), failure.problem)

@@ -18,6 +18,10 @@ class Failure:
     problem: Problem
     retryable: bool
     retry_after_seconds: float | None = None
+    wait_seconds: float | None = None
+    """By the kind's own schedule; takes the place of the back-off."""
+    counted: bool = True
+    """Whether the run was an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,13 @@ def decide(
     """
     if not failure.retryable:
         return GiveUp(spent=False)
-    if attempt >= max_attempts:
+    if failure.counted and attempt >= max_attempts:
         return GiveUp(spent=True)
-    ceiling = min(MOST_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 30))
-    asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
-    seconds = asked + dice * ceiling
+    seconds = failure.wait_seconds
+    if seconds is None:
+        ceiling = min(MOST_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 30))
+        asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
+        seconds = asked + dice * ceiling
     if deadline is not None and now + timedelta(seconds=seconds) >= deadline:
         return GiveUp(spent=True)
     return RetryIn(seconds)
