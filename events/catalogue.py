@@ -4,6 +4,7 @@ from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from events.envelope import DomainEvent
 from events.keys import KeysRotated
 from events.search import DocumentIndexed
+from events.webhooks import WebhookPaused
 from events.workflow import WorkflowCompleted
 
 _ALL: tuple[type[DomainEvent], ...] = (
@@ -13,6 +14,7 @@ _ALL: tuple[type[DomainEvent], ...] = (
     DocumentIndexed,
     WorkflowCompleted,
     KeysRotated,
+    WebhookPaused,
 )
 
 EVENTS: dict[str, type[DomainEvent]] = {event.type: event for event in _ALL}

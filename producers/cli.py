@@ -82,7 +82,7 @@ def dispatcher() -> None:
 
 
 @app.command()
-def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow or keys")]) -> None:
+def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow, keys or webhooks")]) -> None:
     """Run a worker for one pool; any number may run."""
     _become("workers.runtime", pool)
 

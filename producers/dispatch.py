@@ -24,6 +24,7 @@ from monitoring import metrics, serving
 from monitoring.logging import configure
 from monitoring.loop import LoopBeat
 from producers.turns import Turns
+from producers.webhooks import Feeder
 from schemas.commands import Queue
 from schemas.jobs import JobState
 from schemas.problems import Problem
@@ -170,7 +171,11 @@ async def run(settings: Settings) -> None:
         line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "dispatcher", LANE_SESSION))
         turns_line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "turns", LANE_SESSION))
         turns_given = Turns(redis, turns_line)
-        for loop in (turns_given.listen_for_ever(), turns_given.serve_for_ever()):
+        feeder_line = await resources.enter_async_context(
+            Line(settings.database, Role.SYSTEM, "webhook feeder", LANE_SESSION)
+        )
+        feeder = Feeder(redis, feeder_line, ring_again_seconds=settings.ring_again_seconds)
+        for loop in (turns_given.listen_for_ever(), turns_given.serve_for_ever(), feeder.feed_for_ever()):
             resources.callback(asyncio.create_task(loop).cancel)
         dispatcher = Dispatcher(settings, line, redis, turns_given)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)

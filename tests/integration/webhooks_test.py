@@ -1,0 +1,212 @@
+"""Webhooks end to end: a real ingress, dispatcher and workers, and a receiver in a process of its own."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from schemas.commands import Queue
+from tests.integration.api_serving import Tenant, World
+from tests.system import System
+from tests.waiting import wait_until
+
+LOOPBACK = {"WEBHOOK_LOOPBACK": "true"}
+
+
+class Outside:
+    """The receiver, and the ingress that makes webhooks to it."""
+
+    def __init__(self, system: System, world: World) -> None:
+        self.system = system
+        self.world = world
+        self.tenant: Tenant = world.tenant()
+        self.file = Path(system.folder / "received.jsonl")
+        self.url = f"http://127.0.0.1:{self._started()}"
+
+    def _started(self) -> int:
+        receiver = self.system.start("tests.receiver", str(self.file))
+        found = re.search(r"ready: (\d+)", receiver.program.log.read_text())
+        assert found is not None
+        return int(found[1])
+
+    def work(self) -> None:
+        self.system.dispatcher()
+        self.system.start("workers.runtime", Queue.WEBHOOKS.value, **LOOPBACK)
+
+    def call(self, method: str, path: str, status: int, body: object = None) -> Any:
+        with self.world.http(self.tenant) as http:
+            answer = http.request(method, f"/api/webhooks{path}", json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+    def webhook(self, path: str, *types: str) -> Any:
+        return self.call("POST", "", 201, {"url": self.url + path, "types": types or ["job.*"]})
+
+    def received(self, path: str) -> list[dict[str, Any]]:
+        if not self.file.exists():
+            return []
+        noted = [json.loads(line) for line in self.file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [one for one in noted if one["path"] == path]
+
+    def ids(self, path: str) -> Counter[str]:
+        return Counter(json.loads(one["body"])["id"] for one in self.received(path))
+
+    def deliveries(self, webhook: Any, **query: str) -> list[dict[str, Any]]:
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        found: list[dict[str, Any]] = self.call("GET", f"/{webhook['id']}/deliveries?{asked}", 200)["deliveries"]
+        return found
+
+    def delivery(self, webhook: Any, state: str, **query: str) -> dict[str, Any]:
+        """The newest, once it is in the state."""
+
+        def newest() -> dict[str, Any] | None:
+            found = self.deliveries(webhook, **query)
+            return found[0] if found and found[0]["state"] == state else None
+
+        return wait_until(newest, f"the newest delivery is {state}") or {}
+
+
+@pytest.fixture
+def outside(system: System) -> Iterator[Outside]:
+    settings = system.settings.model_copy(update={"webhook_loopback": True, "api_port": 0})
+    with World(settings) as world:
+        yield Outside(system, world)
+
+
+def test_an_event_arrives_signed_as_the_cloud_event_its_subscribers_see(outside: Outside) -> None:
+    webhook = outside.webhook("/200", "job.succeeded")
+    outside.work()
+    job_id = outside.world.submit(outside.tenant)
+    outside.world.succeed(job_id, {"done": True})
+
+    (message,) = wait_until(lambda: outside.received("/200"), "the event is received")
+    event = Webhook(webhook["secret"]).verify(message["body"], message["headers"])
+    assert (event["type"], event["subject"], event["specversion"]) == ("job.succeeded", str(job_id), "1.0")
+    assert message["headers"]["webhook-id"] == event["id"] == f"{job_id}:2"
+    assert message["headers"]["content-type"] == "application/cloudevents+json"
+    delivered = outside.delivery(webhook, "delivered")
+    assert (delivered["event_id"], delivered["attempts"], delivered["status"]) == (event["id"], 1, 200)
+    assert webhook["secret"] not in json.dumps(outside.call("GET", "", 200))
+
+
+def test_after_a_change_of_secret_both_open_the_signature(outside: Outside) -> None:
+    webhook = outside.webhook("/200")
+    outside.work()
+    changed = outside.call("POST", f"/{webhook['id']}/rotate-secret", 200)
+    outside.call("POST", f"/{webhook['id']}/test", 202)
+
+    (message,) = wait_until(lambda: outside.received("/200"), "the test is received")
+    for secret in (webhook["secret"], changed["secret"]):
+        assert Webhook(secret).verify(message["body"], message["headers"])["type"] == "webhooks.tested"
+
+
+def test_what_failed_is_tried_again_and_keeps_its_id(outside: Outside) -> None:
+    webhook = outside.webhook("/500-1-200", "job.queued")
+    outside.work()
+    outside.world.submit(outside.tenant)
+
+    delivered = outside.delivery(webhook, "delivered")
+    assert (delivered["attempts"], delivered["status"]) == (2, 200)
+    assert list(outside.ids("/500-1-200").values()) == [2]
+    assert outside.call("GET", f"/{webhook['id']}", 200)["failing_since"] is None
+
+
+def test_a_receiver_that_is_gone_pauses_its_webhook_and_a_resumed_one_misses_nothing(outside: Outside) -> None:
+    webhook = outside.webhook("/410-1-200", "job.queued", "webhooks.paused")
+    outside.work()
+    first = outside.world.submit(outside.tenant)
+    wait_until(lambda: outside.call("GET", f"/{webhook['id']}", 200)["paused_because"] == "gone", "it is paused")
+    second = outside.world.submit(outside.tenant)
+
+    outside.call("PUT", f"/{webhook['id']}", 200, {"url": webhook["url"], "types": webhook["types"]})
+
+    wanted = {f"{first}:1", f"{second}:1"}
+    wait_until(lambda: wanted <= set(outside.ids("/410-1-200")), "both events are received")
+    told = wait_until(
+        lambda: [one for one in outside.received("/410-1-200") if "webhooks.paused" in one["body"]], "the pause is told"
+    )
+    assert json.loads(told[0]["body"])["data"]["reason"] == "gone"
+
+
+def test_a_redirect_is_not_followed_and_a_long_answer_not_read(outside: Outside) -> None:
+    away, endless = outside.webhook("/away", "no.such"), outside.webhook("/endless", "no.such")
+    outside.work()
+    for webhook in (away, endless):
+        outside.call("POST", f"/{webhook['id']}/test", 202)
+
+    assert outside.delivery(endless, "delivered")["answer_bytes"] == 16_384
+    wait_until(lambda: outside.delivery(away, "pending")["status"] == 302, "the redirect is noted")
+    assert outside.received("/200") == []
+    assert "secret" not in json.dumps([outside.deliveries(away), outside.deliveries(endless)])
+
+
+def test_a_failed_delivery_is_sent_again_when_asked(outside: Outside) -> None:
+    webhook = outside.webhook("/500-1-200", "no.such")
+    outside.work()
+    made = outside.call("POST", f"/{webhook['id']}/test", 202)
+    pending = wait_until(
+        lambda: next((one for one in outside.deliveries(webhook) if one["attempts"] == 1), None), "it failed once"
+    )
+    with outside.world.http(outside.tenant) as http:
+        assert http.post(f"/api/jobs/{pending['job_id']}/cancel").status_code == 200
+    outside.world.database.execute(
+        "UPDATE jobs SET finished_at = now() - interval '1 minute' WHERE state = 'cancelled'"
+    )
+    wait_until(lambda: outside.deliveries(webhook, state="failed"), "the log knows", within_seconds=25)
+
+    again = outside.call("POST", f"/{webhook['id']}/redeliver-failed", 202, {"since": made["created_at"]})
+    assert again == {"deliveries": 1}
+    assert outside.delivery(webhook, "delivered")["id"] == made["id"]
+    outside.call("POST", f"/{webhook['id']}/deliveries/{made['id']}/redeliver", 202)
+    wait_until(lambda: len(outside.received("/500-1-200")) == 3, "it was sent once more")
+
+
+def test_killed_dispatchers_and_workers_neither_lose_nor_double_a_delivery(outside: Outside) -> None:
+    webhook = outside.webhook("/200", "job.queued")
+    system, world = outside.system, outside.world
+    wanted: set[str] = set()
+    for _ in range(3):
+        dispatcher = system.dispatcher()
+        worker = system.start("workers.runtime", Queue.WEBHOOKS.value, **LOOPBACK, HEARTBEAT_SECONDS="0.5")
+        wanted |= {f"{world.submit(outside.tenant)}:1" for _ in range(40)}
+        wait_until(lambda: outside.ids("/200"), "deliveries are under way")
+        dispatcher.kill()
+        worker.kill()
+    system.dispatcher(LEASE_SECONDS="2")
+    system.start("workers.runtime", Queue.WEBHOOKS.value, **LOOPBACK)
+
+    wait_until(lambda: set(outside.ids("/200")) == wanted, "every event is received", within_seconds=30)
+    found = system.read("SELECT event_job_id || ':' || event_seq FROM webhook_deliveries")
+    assert sorted(event_id for (event_id,) in found) == sorted(wanted), "one delivery of each, none of the deliverers'"
+    assert outside.delivery(webhook, "delivered")
+
+
+def test_one_tenant_sees_nothing_of_anothers_webhooks(outside: Outside) -> None:
+    webhook = outside.webhook("/200", "*")
+    outside.work()
+    mine, outside.tenant = outside.tenant, outside.world.tenant()
+
+    assert outside.call("GET", "", 200) == {"webhooks": []}
+    outside.call("GET", f"/{webhook['id']}/deliveries", 404)
+    outside.call("POST", f"/{webhook['id']}/rotate-secret", 404)
+    outside.call("POST", f"/{webhook['id']}/test", 404)
+    outside.call("DELETE", f"/{webhook['id']}", 404)
+    outside.world.submit(outside.tenant)
+    outside.tenant = mine
+    own = outside.world.submit(mine)
+    wait_until(lambda: outside.ids("/200"), "its own event is received")
+    assert set(outside.ids("/200")) == {f"{own}:1"}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com/", "https://10.0.0.1/", "https://localhost.:8443/", "https://x@h/"]
+)
+def test_a_url_that_leads_inside_is_refused_with_its_field(outside: Outside, url: str) -> None:
+    problem = outside.call("POST", "", 422, {"url": url})
+
+    assert [error["pointer"] for error in problem["errors"]] == ["/url"]
