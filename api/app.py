@@ -10,7 +10,7 @@ from typing import TypedDict
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import ai, api_keys, events, health, jobs, keys, problems, search, webhooks, workflow
+from api import ai, api_keys, events, groups, health, jobs, keys, problems, search, webhooks, workflow
 from api.docs import pages
 from api.edge import Edge
 from api.endpoint import AnyEndpoint, routes
@@ -25,6 +25,7 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
     *events.ENDPOINTS,
     *workflow.ENDPOINTS,
     *keys.ENDPOINTS,
+    *groups.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *api_keys.ENDPOINTS,
     *health.ENDPOINTS,

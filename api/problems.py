@@ -124,6 +124,11 @@ def too_many_groups(most: int) -> Refusal:
     return Refusal(Problem.of("too-many-groups", "There are too many consumer groups", 409, detail))
 
 
+def receipt_invalid() -> Refusal:
+    detail = "must be a receipt as an event came with it"
+    return invalid_fields([FieldProblem(pointer="/receipts", detail=detail)])
+
+
 def too_many_keys(most: int) -> Refusal:
     detail = f"At most {most} keys may stand at a time. Revoke one first."
     return Refusal(Problem.of("too-many-keys", "There are too many keys", 409, detail))

@@ -8,7 +8,7 @@
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
@@ -22,6 +22,7 @@ from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from producers import client_exchange as exchange
+from producers import client_groups
 from producers.client_asyncio import PAGE, AsyncBucatini, AsyncJobHandle
 from producers.client_exchange import (
     JobFailed,
@@ -40,7 +41,9 @@ from producers.client_exchange import (
     result_of,
 )
 from producers.client_following import Following
+from producers.client_groups import LEASE_SECONDS, TAKEN, AsyncGroupDelivery, GroupDelivery
 from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
+from producers.client_webhooks import Webhooks
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.jobs import Job, JobState, Timeline
@@ -50,14 +53,17 @@ from schemas.workflow import RunWorkflowStep
 
 __all__ = [
     "AsyncBucatini",
+    "AsyncGroupDelivery",
     "AsyncJobHandle",
     "Bucatini",
+    "GroupDelivery",
     "JobFailed",
     "JobHandle",
     "ProblemAnswer",
     "ResultTimeout",
     "UnknownCommand",
     "Unreachable",
+    "Webhooks",
 ]
 
 
@@ -110,6 +116,24 @@ class Bucatini:
     def events(self, pattern: str = "*", *, last_event_id: str = "") -> Iterator[CloudEvent]:
         """What happens to your jobs from now on, or from after the id of an earlier stream; without end."""
         return self.follow(Following.all_jobs(pattern, last_event_id))
+
+    def subscribe(
+        self, types: str | Sequence[str], *, group: str, most: int = TAKEN, lease_seconds: float = LEASE_SECONDS
+    ) -> "Iterator[GroupDelivery]":
+        """The group's events of these types (`search.*`) from when it was first made, without end: each to one member at
+        a time, and again to another when it isn't acknowledged within the lease. A job's events come in their order."""
+        self.carry_out(client_groups.joining(group, types))
+        while True:
+            began = time.monotonic()
+            for one in self.carry_out(client_groups.taking(group, most, lease_seconds)):
+                if time.monotonic() - began >= lease_seconds:
+                    break  # The rest is somebody else's by now.
+                yield GroupDelivery(self, group, one)
+
+    @property
+    def webhooks(self) -> "Webhooks":
+        """Where your events are sent."""
+        return Webhooks(self)
 
     def follow(self, following: Following) -> Iterator[CloudEvent]:
         while not following.over:
