@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from producers.cli_jobs import jobs_app, submit
+from producers.cli_webhooks import groups_app, webhooks_app
 
 app = typer.Typer(
     name="bucatini",
@@ -21,6 +22,8 @@ app = typer.Typer(
 
 app.command()(submit)
 app.add_typer(jobs_app)
+app.add_typer(webhooks_app)
+app.add_typer(groups_app)
 
 Samples = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Send the documents of this folder once all is ready.")

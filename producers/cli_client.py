@@ -61,7 +61,7 @@ def submit(
         _print_json(job.job.model_dump_json(include={"result"}))
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def _wishes(times: Mapping[str, datetime | None], others: Mapping[str, Any]) -> Wishes:
@@ -83,7 +83,7 @@ def list_jobs(state: str | None, kind: str | None, queue: str | None, limit: int
             _print_table(found)
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def show_job(job_id: UUID, *, as_json: bool) -> int:
@@ -95,7 +95,7 @@ def show_job(job_id: UUID, *, as_json: bool) -> int:
             _print_job(handle.job, handle.timeline())
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
@@ -110,7 +110,7 @@ def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
                 _print_event(event, with_job=handle is None)
         return WELL if handle is not None and handle.refresh().state is JobState.SUCCEEDED else BADLY
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def cancel_job(job_id: UUID, *, as_json: bool) -> int:
@@ -119,7 +119,7 @@ def cancel_job(job_id: UUID, *, as_json: bool) -> int:
         print(job.model_dump_json() if as_json else f"job {job.id} is {job.state}")
         return WELL
 
-    return _asking(ask)
+    return asking(ask)
 
 
 def client_from(settings: Settings) -> Bucatini:
@@ -132,7 +132,8 @@ def client_from(settings: Settings) -> Bucatini:
     return Bucatini(settings.api_url, key)
 
 
-def _asking(ask: Callable[[Bucatini], int]) -> int:
+def asking(ask: Callable[[Bucatini], int]) -> int:
+    """The command's exit code; what went wrong is said to stderr."""
     try:
         with client_from(settings_module.load()) as client:
             return ask(client)

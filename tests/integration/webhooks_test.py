@@ -149,9 +149,8 @@ def test_a_failed_delivery_is_sent_again_when_asked(outside: Outside) -> None:
     webhook = outside.webhook("/500-1-200", "no.such")
     outside.work()
     made = outside.call("POST", f"/{webhook['id']}/test", 202)
-    pending = wait_until(
-        lambda: next((one for one in outside.deliveries(webhook) if one["attempts"] == 1), None), "it failed once"
-    )
+    wait_until(lambda: outside.deliveries(webhook)[0]["attempts"] == 1, "it failed once")
+    (pending,) = outside.deliveries(webhook)
     with outside.world.http(outside.tenant) as http:
         assert http.post(f"/api/jobs/{pending['job_id']}/cancel").status_code == 200
     outside.world.database.execute(
