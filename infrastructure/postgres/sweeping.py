@@ -93,8 +93,8 @@ DELETE FROM workers w WHERE dead_at < now() - interval '1 day'
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.lease_worker = w.id)
 """
 _DEPTH = """
-SELECT queue, count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
-FROM jobs WHERE wake_at IS NOT NULL AND state IN ('queued', 'retrying') GROUP BY queue
+SELECT queue, count(*), coalesce(extract(epoch FROM now() - min(run_at)), 0)::float8
+FROM jobs WHERE wake_at IS NOT NULL AND state IN ('queued', 'retrying') AND run_at <= now() GROUP BY queue
 """
 
 
@@ -154,7 +154,7 @@ async def forget(connection: Connection) -> None:
 
 
 async def depths(connection: Connection) -> list[tuple[str, int, float]]:
-    """(queue, jobs waiting, age of the oldest in seconds)."""
+    """(queue, jobs that are due and wait, for how many seconds the oldest has been due)."""
     found = await connection.execute(_DEPTH)
     return await found.fetchall()
 
