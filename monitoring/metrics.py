@@ -123,7 +123,9 @@ _webhook_seconds = Histogram(
     registry=_registry,
 )
 _webhook_lag = Gauge(
-    "bucatini_webhook_lag_seconds", "Age of the oldest event that some webhook hasn't been fed yet", registry=_registry
+    "bucatini_webhook_lag_seconds",
+    "Age of the oldest event that some webhook has room for and hasn't been fed",
+    registry=_registry,
 )
 
 _http_requests = Counter(

@@ -36,13 +36,15 @@ _UNREAD = """
 SELECT at FROM job_events e WHERE e.tenant_id = w.tenant_id AND e.xid >= pg_snapshot_xmin(w.seen::pg_snapshot)
   AND NOT pg_visible_in_snapshot(e.xid, w.seen::pg_snapshot) ORDER BY e.tenant_id, e.xid LIMIT 1
 """
-_HUNGRY = f"""
-SELECT w.id FROM webhooks w CROSS JOIN LATERAL (
+_WITH_ROOM = f"""
+FROM webhooks w CROSS JOIN LATERAL (
   SELECT count(*) AS pending, count(*) FILTER (WHERE attempts < {FIRST_ATTEMPTS}) AS fresh FROM webhook_deliveries d
   WHERE d.webhook_id = w.id AND d.state = '{DeliveryState.PENDING}') p
 WHERE w.paused_at IS NULL AND p.fresh < {WINDOW} AND p.pending < {MOST_PENDING}
-  AND (w.upto IS NOT NULL OR EXISTS ({_UNREAD}) OR EXISTS (
-    SELECT FROM webhook_deliveries d WHERE d.webhook_id = w.id AND d.state = '{DeliveryState.WAITING}'))
+"""
+_HUNGRY = f"""
+SELECT w.id {_WITH_ROOM} AND (w.upto IS NOT NULL OR EXISTS ({_UNREAD}) OR EXISTS (
+  SELECT FROM webhook_deliveries d WHERE d.webhook_id = w.id AND d.state = '{DeliveryState.WAITING}'))
 ORDER BY w.fed_at LIMIT {MOST_WEBHOOKS}
 """
 _TAKE = """
@@ -79,9 +81,7 @@ DELETE FROM webhook_deliveries WHERE id IN (
   SELECT id FROM webhook_deliveries WHERE id < %s AND state IN ('{DeliveryState.DELIVERED}', '{DeliveryState.FAILED}')
   ORDER BY id LIMIT 5000)
 """
-_LAG = f"""
-SELECT coalesce(max(extract(epoch FROM now() - ({_UNREAD}))), 0)::float8 FROM webhooks w WHERE w.paused_at IS NULL
-"""
+_LAG = f"SELECT coalesce(max(extract(epoch FROM now() - ({_UNREAD}))), 0)::float8 {_WITH_ROOM}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ async def forget(connection: Connection) -> None:
 
 
 async def lag_seconds(connection: Connection) -> float:
-    """The age of the oldest event that some webhook hasn't been fed yet."""
+    """The age of the oldest event that some webhook has room for and hasn't been fed."""
     row = await (await connection.execute(_LAG)).fetchone()
     assert row is not None
     return float(row[0])

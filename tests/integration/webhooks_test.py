@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from standardwebhooks import Webhook
 
@@ -200,6 +202,38 @@ def test_one_tenant_sees_nothing_of_anothers_webhooks(outside: Outside) -> None:
     own = outside.world.submit(mine)
     wait_until(lambda: outside.ids("/200"), "its own event is received")
     assert set(outside.ids("/200")) == {f"{own}:1"}
+
+
+def test_a_forgotten_where_shows_no_webhook_of_another_tenant_and_no_key_at_all(outside: Outside) -> None:
+    outside.webhook("/200")
+    with outside.world.http(outside.tenant) as http:
+        http.put("/api/groups/billing", json={"types": ["*"]})
+    database = outside.world.database
+    database.execute("SET ROLE bucatini_tenant")
+
+    for tenant_id, rows in ((uuid4(), 0), (outside.tenant.id, 1)):
+        database.execute("SELECT set_config('app.tenant_id', %s, false)", (str(tenant_id),))
+        for statement in (
+            "SELECT id FROM webhooks",
+            "SELECT id FROM webhook_secrets",
+            "UPDATE webhooks SET description = 'mine'",
+            "SELECT name FROM consumer_groups",
+        ):
+            assert database.execute(statement).rowcount == rows, statement
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        database.execute("SELECT wrapped FROM webhook_secrets")
+    database.execute("RESET ROLE")
+
+
+def test_one_dead_receiver_holds_up_no_other(outside: Outside) -> None:
+    dead, alive = outside.webhook("/slow", "job.queued"), outside.webhook("/200", "job.queued")
+    outside.work()
+    wanted = {f"{outside.world.submit(outside.tenant)}:1" for _ in range(40)}
+
+    wait_until(lambda: set(outside.ids("/200")) == wanted, "the other has everything", within_seconds=9)
+    assert {one["state"] for one in outside.deliveries(alive)} <= {"pending", "delivered"}
+    assert {one["state"] for one in outside.deliveries(dead)} == {"pending"}
+    assert len(outside.received("/slow")) == 8, "so many at a time, and no more"
 
 
 @pytest.mark.parametrize(
