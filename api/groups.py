@@ -18,6 +18,7 @@ from events.groups import GroupEvent, GroupEvents
 from infrastructure.postgres import groups
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.groups import Held, Taken
+from monitoring import outgoing_metrics
 from schemas.event_types import matches_any
 from schemas.groups import GROUP_NAME, Acknowledged, AcknowledgeEvents, Group, Groups, GroupWanted, Released, TakeEvents
 from schemas.model import Model
@@ -87,6 +88,8 @@ async def _take(call: Call[TakeEvents, Empty]) -> Taken:
     taken = await call.ingress.lines.run(tenant_id, take)
     if taken is None:
         raise problems.not_found(WHAT)
+    again = sum(held.deliveries > 1 for held in taken.events)
+    outgoing_metrics.group_events_given(len(taken.events) - again, again)
     return taken
 
 
@@ -122,6 +125,7 @@ async def acknowledge_events(call: Call[AcknowledgeEvents, Empty]) -> Answer:
     name, tenant_id = _name(call), call.tenant_id
     receipts = [_read(receipt) for receipt in call.body.receipts]
     count = await call.ingress.lines.run(tenant_id, lambda line: groups.acknowledge(line, tenant_id, name, receipts))
+    outgoing_metrics.group_events_acknowledged(count)
     return json_answer(200, Acknowledged(events=count))
 
 

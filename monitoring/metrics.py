@@ -15,18 +15,14 @@ from typing import Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
-    CollectorRegistry,
     Counter,
     Gauge,
-    GCCollector,
     Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
     generate_latest,
 )
 
 from monitoring.batch_histogram import BatchHistogram
+from monitoring.registry import registry as _registry
 from schemas.jobs import JobState
 
 OTHER: Final = "other"
@@ -63,14 +59,6 @@ class LabelValues:
         return value
 
 
-# The series that say when each other series began: half of all, and nothing here reads them.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it unannotated
-
-_registry = CollectorRegistry()
-ProcessCollector(registry=_registry)
-PlatformCollector(registry=_registry)
-GCCollector(registry=_registry)
-
 _kinds = LabelValues(100)
 _problems = LabelValues(100)
 _queues = LabelValues(20)
@@ -81,7 +69,6 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _RUN_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 _PICKUP_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _HTTP_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_WEBHOOK_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
 _BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -114,19 +101,6 @@ _batch_jobs = Histogram(
 _sse_subscribers = Gauge("bucatini_sse_subscribers", "Open event streams", registry=_registry)
 _events_delivered = Counter("bucatini_events_delivered", "Events written to subscribers", registry=_registry)
 _fell_behind = Counter("bucatini_subscribers_fell_behind", "Slow subscribers sent to catch up", registry=_registry)
-
-_webhook_seconds = Histogram(
-    "bucatini_webhook_attempt_seconds",
-    "Attempts to deliver a webhook, by what followed",
-    ["outcome"],
-    buckets=_WEBHOOK_BUCKETS,
-    registry=_registry,
-)
-_webhook_lag = Gauge(
-    "bucatini_webhook_lag_seconds",
-    "Age of the oldest event that some webhook has room for and hasn't been fed",
-    registry=_registry,
-)
 
 _http_requests = Counter(
     "bucatini_http_requests", "Requests answered", ["route", "method", "status"], registry=_registry
@@ -248,16 +222,6 @@ def events_delivered(count: int = 1) -> None:
 def subscriber_fell_behind() -> None:
     """A subscriber read too slowly and has to catch up from the store."""
     _fell_behind.inc()
-
-
-def webhook_answered(outcome: str, seconds: float) -> None:
-    """One attempt to deliver a webhook: `delivered`, `again`, `giveup` or `pause`."""
-    _webhook_seconds.labels(outcome).observe(seconds)
-
-
-def webhooks_lagged(seconds: float) -> None:
-    """How old the oldest event is that should be on its way to a webhook and isn't, now."""
-    _webhook_lag.set(seconds)
 
 
 def http_answered(*, route: str, method: str, status: int, seconds: float) -> None:

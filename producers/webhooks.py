@@ -15,7 +15,7 @@ from infrastructure.postgres.submission import NewJob
 from infrastructure.postgres.webhook_feeding import Fed
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
-from monitoring import metrics
+from monitoring import metrics, outgoing_metrics
 from producers.submit import Terms, new_job
 from schemas.webhooks import DeliverWebhook
 
@@ -84,7 +84,7 @@ class Feeder:
         if now - self._mended_at > MEND_SECONDS:
             self._mended_at = now
             await self._line.run(webhook_feeding.mend)
-            metrics.webhooks_lagged(await self._line.run(webhook_feeding.lag_seconds))
+            outgoing_metrics.webhooks_lagged(await self._line.run(webhook_feeding.lag_seconds))
         if now - self._forgot_at > FORGET_SECONDS:
             self._forgot_at = now
             await self._line.run(webhook_feeding.forget)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from events.webhooks import WebhookPaused
 from infrastructure.ports import Refused, TryLater
 from infrastructure.ports.webhooks import Deliveries, DueDelivery, Message, Receivers, Sent
-from monitoring import metrics
+from monitoring import outgoing_metrics
 from schemas.problems import Problem
 from schemas.webhooks import DeliverWebhook
 from workers.runtime.handler import Run
@@ -49,7 +49,7 @@ async def _settle(due: DueDelivery, run: Run, sent: Sent, deliveries: Deliveries
     verdict = judge(
         sent, attempt=run.attempt, failing_since=due.failing_since, now=datetime.now(UTC), dice=random.random()
     )
-    metrics.webhook_answered(type(verdict).__name__.lower(), sent.seconds)
+    outgoing_metrics.webhook_answered(type(verdict).__name__.lower(), sent.seconds)
     match verdict:
         case Delivered():
             await deliveries.delivered(due.id, run.job_id, sent)
