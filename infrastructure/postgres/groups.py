@@ -74,9 +74,9 @@ u AS (
     leased_until = statement_timestamp() + make_interval(secs => %(lease_seconds)s)
   FROM free WHERE g.tenant_id = %(tenant_id)s AND g.group_name = %(name)s AND g.job_id = free.job_id AND g.seq = free.seq
   RETURNING g.job_id, g.seq, g.deliveries)
-SELECT e.job_id, e.seq, e.type, e.at, e.data::text, u.deliveries
-FROM u JOIN job_events e ON e.job_id = u.job_id AND e.seq = u.seq
-WHERE e.tenant_id = %(tenant_id)s ORDER BY e.at, e.job_id, e.seq
+SELECT u.job_id, u.seq, e.type, e.at, e.data::text, u.deliveries
+FROM u LEFT JOIN job_events e ON e.job_id = u.job_id AND e.seq = u.seq AND e.tenant_id = %(tenant_id)s
+ORDER BY e.at, u.job_id, u.seq
 """
 _ACKNOWLEDGE = """
 DELETE FROM group_events g USING unnest(%s::uuid[], %s::int[], %s::uuid[]) AS s (job_id, seq, lease)
@@ -186,8 +186,12 @@ async def release(connection: Connection, tenant_id: UUID, name: str) -> int:
 
 
 async def _lease(connection: Connection, wanted: dict[str, Any]) -> list[Held]:
-    found = await connection.execute(_LEASE, wanted)
-    return [Held(EventRow(wanted["tenant_id"], *row[:5]), wanted["lease"], row[5]) for row in await found.fetchall()]
+    rows = await (await connection.execute(_LEASE, wanted)).fetchall()
+    # What is kept no longer can't be given: it is done with.
+    if forgotten := [(row[0], row[1], wanted["lease"]) for row in rows if row[2] is None]:
+        await acknowledge(connection, wanted["tenant_id"], wanted["name"], forgotten)
+    kept = [row for row in rows if row[2] is not None]
+    return [Held(EventRow(wanted["tenant_id"], *row[:5]), wanted["lease"], row[5]) for row in kept]
 
 
 async def _is_full(connection: Connection, group: tuple[UUID, str]) -> bool:

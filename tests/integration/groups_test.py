@@ -129,6 +129,17 @@ def test_what_nobody_ever_acknowledges_is_parked_where_it_can_be_seen(service: S
     assert _ids(service.take("billing")) == [f"{poison}:1"]
 
 
+def test_an_event_that_is_no_longer_kept_holds_up_nobody(service: Service) -> None:
+    service.group("billing")
+    forgotten, kept = service.submit(2)
+    service.take("billing")
+    service.expire()
+    service.world.database.execute("DELETE FROM job_events WHERE job_id = %s", (forgotten,))
+
+    assert _ids(service.take("billing")) == [f"{kept}:1"]
+    assert service.call("GET", "/billing", 200)["held"] == 1
+
+
 def test_many_members_at_once_share_without_overlap(service: Service) -> None:
     service.group("billing")
     service.submit(60)
