@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 """Between two looks for webhooks that have something to be fed: one small statement, of nothing where there are none."""
-MEND_SECONDS = 10.0
+MEND_SECONDS = 5.0
 FORGET_SECONDS = 60.0
 
 

@@ -1,5 +1,5 @@
 """`python -m tests.receiver FILE`: a webhook receiver in a process of its own. It notes all it gets, a line of JSON each,
-and answers as its path says: `/200`, `/410`, `/500-2-200` (500 twice, then 200), `/slow`, `/away` (a redirect)."""
+and answers as its path ends: `/200`, `/410`, `/500-2-200` (500 twice, then 200), `/slow`, `/away` (a redirect)."""
 
 import json
 import sys
@@ -20,15 +20,15 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self._note(body)
-        if self.path == "/slow":
+        if self.path.endswith("/slow"):
             threading.Event().wait(SLOW_SECONDS)
         status = self._status()
         self.send_response(status)
         if status == 302:
-            self.send_header("location", "/200")
+            self.send_header("location", "200")
         if status == 503:
             self.send_header("retry-after", "1")
-        answer = b"the answer quotes a secret" * 100_000 if self.path == "/endless" else b"noted"
+        answer = b"the answer quotes a secret" * 100_000 if self.path.endswith("/endless") else b"noted"
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -39,7 +39,7 @@ class Receiver(BaseHTTPRequestHandler):
             file.write(json.dumps({**noted, "body": body.decode()}) + "\n")
 
     def _status(self) -> int:
-        match self.path.strip("/").split("-"):
+        match self.path.rpartition("/")[2].split("-"):
             case [first, times, then]:
                 with self.writing:
                     self.seen[self.path] += 1
