@@ -2,7 +2,8 @@
 
 import re
 import time
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -25,6 +26,8 @@ from schemas.model import Model
 
 MOST_GROUPS = 100
 WHAT = "consumer group"
+
+T = TypeVar("T")
 
 _NAME = re.compile(GROUP_NAME.strip("^$"), re.ASCII)
 
@@ -122,23 +125,34 @@ async def _something_for(subscriber: Subscriber, types: tuple[str, ...], deadlin
 
 
 async def acknowledge_events(call: Call[AcknowledgeEvents, Empty]) -> Answer:
-    name, tenant_id = _name(call), call.tenant_id
     receipts = [_read(receipt) for receipt in call.body.receipts]
-    count = await call.ingress.lines.run(tenant_id, lambda line: groups.acknowledge(line, tenant_id, name, receipts))
+    count = await _of_group(call, lambda line, name: groups.acknowledge(line, call.tenant_id, name, receipts))
     outgoing_metrics.group_events_acknowledged(count)
     return json_answer(200, Acknowledged(events=count))
 
 
 async def list_parked(call: Call[Empty, ParkedQuery]) -> Answer:
-    name, tenant_id, limit = _name(call), call.tenant_id, call.query.limit
-    found = await call.ingress.lines.run(tenant_id, lambda line: groups.parked(line, tenant_id, name, limit=limit))
+    limit = call.query.limit
+    found = await _of_group(call, lambda line, name: groups.parked(line, call.tenant_id, name, limit=limit))
     return json_answer(200, GroupEvents(events=tuple(map(_told, found))))
 
 
 async def release_parked(call: Call[Empty, Empty]) -> Answer:
-    name, tenant_id = _name(call), call.tenant_id
-    count = await call.ingress.lines.run(tenant_id, lambda line: groups.release(line, tenant_id, name))
+    count = await _of_group(call, lambda line, name: groups.release(line, call.tenant_id, name))
     return json_answer(200, Released(events=count))
+
+
+async def _of_group(call: Call[Any, Any], work: Callable[[Connection, str], Awaitable[T]]) -> T:
+    """What the work brings. Where that is nothing, one looks whether there is such a group at all."""
+    name = _name(call)
+
+    async def of_group(line: Connection) -> T:
+        brought = await work(line, name)
+        if not brought and await groups.find(line, call.tenant_id, name) is None:
+            raise problems.not_found(WHAT)
+        return brought
+
+    return await call.ingress.lines.run(call.tenant_id, of_group)
 
 
 def _name(call: Call[Any, Any]) -> str:

@@ -177,6 +177,7 @@ def test_another_tenant_has_no_part_in_a_group(service: Service) -> None:
 
     assert service.call("GET", "", 200) == {"groups": []}
     service.call("POST", "/billing/take", 404, {})
+    service.call("POST", "/billing/ack", 404, {"receipts": [held["receipt"]]})
     service.group("billing")
     assert service.take("billing") == []
     assert service.acknowledge("billing", [held]) == 0
