@@ -16,6 +16,7 @@ from api import (
     batches,
     events,
     failures,
+    groups,
     health,
     holds,
     jobs,
@@ -24,6 +25,7 @@ from api import (
     replays,
     schedules,
     search,
+    webhooks,
     why,
     workflow,
 )
@@ -47,6 +49,8 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
     *workflow.ENDPOINTS,
     *keys.ENDPOINTS,
     *holds.ENDPOINTS,
+    *groups.ENDPOINTS,
+    *webhooks.ENDPOINTS,
     *api_keys.ENDPOINTS,
     *health.ENDPOINTS,
 )

@@ -24,6 +24,8 @@ class Scope(StrEnum):
     JOBS_WRITE = "jobs:write"
     SEARCH_READ = "search:read"
     KEYS_WRITE = "keys:write"
+    WEBHOOKS_WRITE = "webhooks:write"
+    EVENTS_CONSUME = "events:consume"
     ADMIN = credentials.ADMIN
     """Everything, the keys themselves included."""
 

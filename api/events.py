@@ -1,9 +1,7 @@
 """Event streams: of one job until it ends, and of all a tenant's jobs for as long as somebody listens."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
-
-from pydantic import Field
 
 from api import problems
 from api.answers import Media
@@ -17,13 +15,14 @@ from api.subscribers import Behind, Ended, JobEvents, Subscriber, TypedEvents
 from events.jobs import ENDINGS
 from infrastructure.postgres import feed
 from infrastructure.postgres.feed import Position
+from schemas.event_types import EventPattern
 from schemas.model import Model
 
 STREAM = Media("text/event-stream", "Server-Sent Events; each `data` is one CloudEvent in JSON.")
 
 
 class EventQuery(Model):
-    type: Annotated[str, Field(pattern=r"^[a-z0-9_.*?-]{1,100}$")] = "*"
+    type: EventPattern = "*"
     """Which types of event, with `*` and `?` as in file names, such as `search.*`."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
+from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.tenancy import TenantLines
@@ -15,7 +16,7 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
 from infrastructure.settings import Settings
-from infrastructure.wiring import search_engine
+from infrastructure.wiring import key_vault, search_engine
 from producers.submit import Submitter, open_submitter
 
 REQUEST_LINES = 8
@@ -37,6 +38,7 @@ class Ingress:
     announcer: Announcer
     cursors: Cursors
     search: SearchEngine
+    vault: KeyVault
     migrated: asyncio.Event
     """Set once the tables were found complete: they stay so."""
 
@@ -67,5 +69,6 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
             announcer=announcer,
             cursors=Cursors(signing_key(settings)),
             migrated=asyncio.Event(),
+            vault=key_vault(settings),
             search=await resources.enter_async_context(search_engine(settings)),
         )

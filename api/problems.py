@@ -140,6 +140,25 @@ def last_admin_key() -> Refusal:
     return Refusal(Problem.of("last-admin-key", "This is the last admin key", 409, detail))
 
 
+def too_many_webhooks(most: int) -> Refusal:
+    detail = f"At most {most} webhooks may stand at a time. Remove one first, or give one more types of event."
+    return Refusal(Problem.of("too-many-webhooks", "There are too many webhooks", 409, detail))
+
+
+def url_refused(reason: str) -> Refusal:
+    return invalid_fields([FieldProblem(pointer="/url", detail=reason)])
+
+
+def too_many_groups(most: int) -> Refusal:
+    detail = f"At most {most} groups may stand at a time. Remove one first."
+    return Refusal(Problem.of("too-many-groups", "There are too many consumer groups", 409, detail))
+
+
+def receipt_invalid() -> Refusal:
+    detail = "must be a receipt as an event came with it"
+    return invalid_fields([FieldProblem(pointer="/receipts", detail=detail)])
+
+
 def too_many_keys(most: int) -> Refusal:
     detail = f"At most {most} keys may stand at a time. Revoke one first."
     return Refusal(Problem.of("too-many-keys", "There are too many keys", 409, detail))

@@ -1,16 +1,14 @@
 """One reader's share of the hub: a short queue, and the word when it was too short."""
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import translate
-from functools import lru_cache
 from uuid import UUID
 
 from api.frames import Announced
 from monitoring import metrics
+from schemas.event_types import matches
 
 MOST_WAITING = 256
 """Events that wait for one reader. A slower one reads from PostgreSQL instead, at its own pace."""
@@ -30,12 +28,7 @@ class TypedEvents:
     pattern: str = "*"
 
     def match(self, kind: str) -> bool:
-        return self.pattern == "*" or _matches(self.pattern, kind)
-
-
-@lru_cache(maxsize=4_096)
-def _matches(pattern: str, kind: str) -> bool:
-    return re.fullmatch(translate(pattern), kind) is not None
+        return matches(self.pattern, kind)
 
 
 @dataclass(frozen=True, slots=True)

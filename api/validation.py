@@ -73,6 +73,8 @@ def query_model(model: type[M], query_string: bytes) -> M:
     given = dict(pairs)
     if len(given) < len(pairs):
         raise problems.invalid_query([FieldProblem(pointer="/query", detail="a parameter occurs twice")])
+    if any("\x00" in name for name in given):
+        raise problems.invalid_query([FieldProblem(pointer="/query", detail="a name has a null character (U+0000)")])
     try:
         return model.model_validate_strings(given)
     except ValidationError as error:

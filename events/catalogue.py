@@ -5,6 +5,7 @@ from events.batches import BatchCompleted
 from events.envelope import DomainEvent
 from events.keys import KeysRotated
 from events.search import DocumentIndexed
+from events.webhooks import WebhookPaused
 from events.workflow import WorkflowCompleted
 
 _ALL: tuple[type[DomainEvent], ...] = (
@@ -15,6 +16,7 @@ _ALL: tuple[type[DomainEvent], ...] = (
     WorkflowCompleted,
     KeysRotated,
     BatchCompleted,
+    WebhookPaused,
 )
 
 EVENTS: dict[str, type[DomainEvent]] = {event.type: event for event in _ALL}

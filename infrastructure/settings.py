@@ -69,6 +69,9 @@ class Settings(BaseModel):
     key_cache_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """How long a process may go on sealing with a key after another became active; a rotation waits as long."""
 
+    webhook_loopback: bool = False
+    """For development only: webhooks may go to this machine's loopback too, and there by plain http."""
+
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
     max_batch_body_bytes: Annotated[int, Field(ge=1_024)] = 16_000_000
     """The same for a request with many commands."""

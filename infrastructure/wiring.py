@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
+from infrastructure.ports.webhooks import Receivers
 from infrastructure.postgres.connections import Line, Role
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.settings import Settings
@@ -34,6 +35,16 @@ def key_vault(settings: Settings) -> KeyVault:
     from infrastructure.key_vault.local import LocalKeyVault
 
     return LocalKeyVault(settings.bucatini_home / "keys")
+
+
+@asynccontextmanager
+async def webhook_receivers(settings: Settings) -> AsyncIterator[Receivers]:
+    """What webhooks are delivered by."""
+    from infrastructure.receivers.sender import Sender
+    from infrastructure.receivers.signing import Signer
+
+    async with Sender(Signer(key_vault(settings)), loopback_allowed=settings.webhook_loopback) as sender:
+        yield sender
 
 
 @asynccontextmanager

@@ -15,18 +15,14 @@ from typing import Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
-    CollectorRegistry,
     Counter,
     Gauge,
-    GCCollector,
     Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
     generate_latest,
 )
 
 from monitoring.batch_histogram import BatchHistogram
+from monitoring.registry import registry as _registry
 from schemas.jobs import JobState
 
 OTHER: Final = "other"
@@ -62,14 +58,6 @@ class LabelValues:
         self._known.add(value)
         return value
 
-
-# The series that say when each other series began: half of all, and nothing here reads them.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it unannotated
-
-_registry = CollectorRegistry()
-ProcessCollector(registry=_registry)
-PlatformCollector(registry=_registry)
-GCCollector(registry=_registry)
 
 _kinds = LabelValues(100)
 _problems = LabelValues(100)

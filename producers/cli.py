@@ -11,6 +11,7 @@ import typer
 from producers.cli_batches import batches_app
 from producers.cli_jobs import failures, jobs_app, submit
 from producers.cli_schedules import schedules_app
+from producers.cli_webhooks import groups_app, webhooks_app
 
 app = typer.Typer(
     name="bucatini",
@@ -27,6 +28,8 @@ app.command()(failures)
 app.add_typer(jobs_app)
 app.add_typer(batches_app)
 app.add_typer(schedules_app)
+app.add_typer(webhooks_app)
+app.add_typer(groups_app)
 
 Samples = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Send the documents of this folder once all is ready.")
@@ -88,7 +91,7 @@ def dispatcher() -> None:
 
 
 @app.command()
-def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow or keys")]) -> None:
+def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow, keys or webhooks")]) -> None:
     """Run a worker for one pool; any number may run."""
     _become("workers.runtime", pool)
 

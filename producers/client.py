@@ -8,7 +8,7 @@
 """
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
@@ -23,6 +23,7 @@ from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from producers import client_exchange as exchange
+from producers import client_groups
 from producers.client_asyncio import MOST_FAILURES, PAGE, AsyncBucatini, AsyncJobHandle
 from producers.client_batches import BatchHandle, Wanted, submission_of_many
 from producers.client_exchange import (
@@ -42,8 +43,10 @@ from producers.client_exchange import (
     result_of,
 )
 from producers.client_following import Following
+from producers.client_groups import LEASE_SECONDS, TAKEN, AsyncGroupDelivery, GroupDelivery
 from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
 from producers.client_schedules import Schedules
+from producers.client_webhooks import Webhooks
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
@@ -56,9 +59,11 @@ from schemas.workflow import RunWorkflowStep
 
 __all__ = [
     "AsyncBucatini",
+    "AsyncGroupDelivery",
     "AsyncJobHandle",
     "BatchHandle",
     "Bucatini",
+    "GroupDelivery",
     "JobFailed",
     "JobHandle",
     "ProblemAnswer",
@@ -66,6 +71,7 @@ __all__ = [
     "UnknownCommand",
     "Unreachable",
     "Wanted",
+    "Webhooks",
 ]
 
 
@@ -184,6 +190,24 @@ class Bucatini:
     def replay(self, replay_id: UUID) -> Replay:
         """A replay of many jobs as it stands."""
         return self.carry_out(exchange.reading_replay(replay_id))
+
+    def subscribe(
+        self, types: str | Sequence[str], *, group: str, most: int = TAKEN, lease_seconds: float = LEASE_SECONDS
+    ) -> "Iterator[GroupDelivery]":
+        """The group's events of these types (`search.*`) from when it was first made, without end: each to one member at
+        a time, and again to another when it isn't acknowledged within the lease. A job's events come in their order."""
+        self.carry_out(client_groups.joining(group, types))
+        while True:
+            began = time.monotonic()
+            for one in self.carry_out(client_groups.taking(group, most, lease_seconds)):
+                if time.monotonic() - began >= lease_seconds:
+                    break  # The rest is somebody else's by now.
+                yield GroupDelivery(self, group, one)
+
+    @property
+    def webhooks(self) -> "Webhooks":
+        """Where your events are sent."""
+        return Webhooks(self)
 
     def follow(self, following: Following) -> Iterator[CloudEvent]:
         while not following.over:

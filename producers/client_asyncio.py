@@ -1,7 +1,8 @@
 """The client for asyncio: see `producers.client`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterable
+import time
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
@@ -16,6 +17,7 @@ from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from producers import client_exchange as exchange
+from producers import client_groups
 from producers.client_batches import AsyncBatchHandle, Wanted, submission_of_many
 from producers.client_exchange import (
     NoReply,
@@ -29,8 +31,10 @@ from producers.client_exchange import (
     result_of,
 )
 from producers.client_following import Following
+from producers.client_groups import LEASE_SECONDS, TAKEN, AsyncGroupDelivery
 from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
 from producers.client_schedules import AsyncSchedules
+from producers.client_webhooks import AsyncWebhooks
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
@@ -167,6 +171,23 @@ class AsyncBucatini:
     async def replay(self, replay_id: UUID) -> Replay:
         """See `Bucatini.replay`."""
         return await self.carry_out(exchange.reading_replay(replay_id))
+
+    async def subscribe(
+        self, types: str | Sequence[str], *, group: str, most: int = TAKEN, lease_seconds: float = LEASE_SECONDS
+    ) -> "AsyncIterator[AsyncGroupDelivery]":
+        """See `Bucatini.subscribe`."""
+        await self.carry_out(client_groups.joining(group, types))
+        while True:
+            began = time.monotonic()
+            for one in await self.carry_out(client_groups.taking(group, most, lease_seconds)):
+                if time.monotonic() - began >= lease_seconds:
+                    break  # The rest is somebody else's by now.
+                yield AsyncGroupDelivery(self, group, one)
+
+    @property
+    def webhooks(self) -> "AsyncWebhooks":
+        """See `Bucatini.webhooks`."""
+        return AsyncWebhooks(self)
 
     async def follow(self, following: Following) -> AsyncIterator[CloudEvent]:
         while not following.over:

@@ -32,6 +32,7 @@ from producers.housekeeping import Housekeeping
 from producers.rules import NONE, RuleBook
 from producers.schedules import fire_due
 from producers.turns import Turns
+from producers.webhooks import Feeder
 from schemas.commands import Queue
 from schemas.jobs import JobState
 from schemas.problems import Problem
@@ -245,9 +246,9 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
-        line, turns_line, aside_line = [
+        line, turns_line, aside_line, feeder_line = [
             await resources.enter_async_context(Line(settings.database, Role.SYSTEM, name, LANE_SESSION))
-            for name in ("dispatcher", "turns", "admission")
+            for name in ("dispatcher", "turns", "admission", "webhook feeder")
         ]
         rules = RuleBook(redis, aside_line)
         rules.on_change = called.set
@@ -256,6 +257,8 @@ async def run(settings: Settings) -> None:
         for part in (turns_given, dispatcher.admission, rules):
             for loop in (part.listen_for_ever(), part.serve_for_ever()):
                 resources.callback(asyncio.create_task(loop).cancel)
+        feeder = Feeder(redis, feeder_line, ring_again_seconds=settings.ring_again_seconds)
+        resources.callback(asyncio.create_task(feeder.feed_for_ever()).cancel)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
         resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating, host=settings.metrics_host))
         await rules.refresh()

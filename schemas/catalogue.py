@@ -1,4 +1,4 @@
-"""Every command there is, by kind: one explicit list."""
+"""Every command there is, by kind: one explicit list of those anybody may submit, and one of our own."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
+from schemas.webhooks import DeliverWebhook
 from schemas.workflow import RunWorkflowStep
 
 _ALL: tuple[type[Command], ...] = (
@@ -18,6 +19,8 @@ _ALL: tuple[type[Command], ...] = (
 )
 
 COMMANDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
+INTERNAL: dict[str, type[Command]] = {DeliverWebhook.kind: DeliverWebhook}
+"""Made by the system itself: workers carry them out, nobody may submit them."""
 
 
 class UnknownKind(Exception):

@@ -15,6 +15,8 @@ class Queue(StrEnum):
     SEARCH = "search"
     WORKFLOW = "workflow"
     KEYS = "keys"
+    WEBHOOKS = "webhooks"
+    """Apart from the rest, so that slow receivers hold up nobody else."""
 
 
 class Jitter(StrEnum):

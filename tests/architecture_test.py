@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """The roles, and what each may build on. `tests` may import everything."""
 
-CAPABILITIES = ("jobs", "ai", "search", "workflow", "keys", "collab")
+CAPABILITIES = ("jobs", "ai", "search", "workflow", "keys", "webhooks", "groups", "collab")
 
 ROOMS: dict[str, tuple[str, ...]] = {
     "openai": ("infrastructure/openai",),
@@ -39,6 +39,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     # Flower is a Celery application itself.
     "celery": ("infrastructure/celery", "monitoring"),
     "flower": ("monitoring",),
+    "httpcore": ("infrastructure/receivers",),
+    "standardwebhooks": ("infrastructure/receivers",),
     "starlette": ("api",),
     "prometheus_client": ("monitoring",),
 }

@@ -31,7 +31,7 @@ def postgres(server_folder: Path) -> Iterator[PostgresServer]:
     with postgres_server(server_folder / "postgres") as server:
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-        migrate(_address(server.url, TEMPLATE))
+        migrate(address(server.url, TEMPLATE))
         yield server
 
 
@@ -48,7 +48,7 @@ def database_url(postgres: PostgresServer) -> Iterator[str]:
     copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(copy)
-    yield _address(postgres.url, name)
+    yield address(postgres.url, name)
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -68,7 +68,7 @@ def system(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System
         yield running
 
 
-def _address(url: str, database: str) -> str:
+def address(url: str, database: str) -> str:
     base, _, query = url.partition("?")
     address = f"{base.rpartition('/')[0]}/{database}"
     return f"{address}?{query}" if query else address

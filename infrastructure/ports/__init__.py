@@ -29,6 +29,19 @@ class Refused(Exception):
         return type(self), (self.problem,)
 
 
+class TryLater(Exception):
+    """It didn't work now, and whoever tried knows when to try again: the kind's own schedule instead of the usual back-off.
+
+    `counted` says whether this was one of the job's attempts.
+    """
+
+    def __init__(self, problem: Problem, *, seconds: float, counted: bool = True) -> None:
+        super().__init__(f"{problem.title}: again in {seconds:.0f} s")
+        self.problem = problem
+        self.seconds = seconds
+        self.counted = counted
+
+
 class Unstorable(Exception):
     """A value can't be held by the store, whoever tries and however often: a number out of its range, a null character
     in JSON. Where it came in a batch, the rest of the batch is unharmed once it is sent without it."""

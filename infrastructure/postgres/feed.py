@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from events.webhooks import WebhookPaused
 from infrastructure.postgres.connections import Connection
 from schemas.jobs import TERMINAL, JobState
+from schemas.webhooks import DeliverWebhook
 
 PAGE = 250
 """Rows that one subscriber reads at a time."""
@@ -62,6 +64,8 @@ class News:
     seen: str
     upto: str
     position: Position
+    at_rest: bool = False
+    """Whether there was nothing more at the moment of the read; only `after` says so."""
 
     def position_of(self, row: EventRow) -> Position:
         """Where a reader is who has just had this row."""
@@ -101,6 +105,8 @@ WHERE tenant_id = %(tenant_id)s AND xid >= pg_snapshot_xmin(%(seen)s::pg_snapsho
   AND xid < pg_snapshot_xmin(%(upto)s::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
 ORDER BY tenant_id, xid OFFSET {STRETCH} LIMIT 1
 """
+
+_DELIVERERS = f"SELECT id FROM jobs WHERE tenant_id = %s AND id = ANY(%s) AND kind = '{DeliverWebhook.kind}'"
 
 _JOB_ROWS = """
 SELECT j.state, e.seq, e.type, e.at, e.data::text
@@ -155,10 +161,47 @@ async def page(connection: Connection, tenant_id: UUID, position: Position, upto
     return found[tenant_id]
 
 
+async def after(connection: Connection, tenant_id: UUID, position: Position) -> News:
+    """The next rows after a stored position, on the way to this moment.
+
+    The snapshot is taken here and by a statement of its own: whoever holds the position locked so gets one that is newer
+    than the position, and a reader never goes back.
+    """
+    row = await (await connection.execute("SELECT pg_current_snapshot()::text")).fetchone()
+    assert row is not None
+    now: str = row[0]
+    found = await page(connection, tenant_id, position, now)
+    return replace(found, at_rest=found.position == Position(now))
+
+
+def stored_position(seen: str, upto: str | None, at: datetime | None, job_id: UUID | None, seq: int | None) -> Position:
+    """The position of the five columns that `columns_of` gives."""
+    if upto is None or at is None or job_id is None or seq is None:
+        return Position(seen)
+    return Position(seen, upto, Place(at, job_id, seq))
+
+
+def columns_of(position: Position) -> tuple[str, str | None, datetime | None, UUID | None, int | None]:
+    place = position.after
+    if place is None:
+        return (position.seen, position.upto, None, None, None)
+    return (position.seen, position.upto, place.at, place.job_id, place.seq)
+
+
 async def _nearer(connection: Connection, tenant_id: UUID, seen: str, upto: str) -> str:
     found = await connection.execute(_NEARER, {"tenant_id": tenant_id, "seen": seen, "upto": upto})
     row = await found.fetchone()
     return upto if row is None else f"{row[0]}:{row[0]}:"
+
+
+async def without_deliveries(connection: Connection, tenant_id: UUID, rows: Sequence[EventRow]) -> list[EventRow]:
+    """The rows without those of jobs that deliver webhooks: delivering these would make more of them without end. That a
+    webhook was paused is told all the same: nothing is delivered to that one."""
+    if not rows:
+        return []
+    found = await connection.execute(_DELIVERERS, (tenant_id, list({row.job_id for row in rows})))
+    deliverers = {job_id for (job_id,) in await found.fetchall()}
+    return [row for row in rows if row.type == WebhookPaused.type or row.job_id not in deliverers]
 
 
 async def job_rows(connection: Connection, tenant_id: UUID, job_id: UUID, *, after: int) -> JobRows | None:

@@ -107,14 +107,14 @@ DELETE FROM workers w WHERE dead_at < now() - interval '1 day'
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.lease_worker = w.id)
 """
 # Counted no further than a scrape is worth: a backlog of millions would take seconds. The oldest is the first of some
-# tenant's turn, and there are as many of those as tenants wait; a UUIDv7 tells when it was made.
+# tenant's turn, and there are as many of those as tenants wait.
 _DEPTH = f"""
 WITH RECURSIVE turn AS (
-  (SELECT lane, tenant_id, id, 1 AS n FROM jobs
+  (SELECT lane, tenant_id, id, run_at, 1 AS n FROM jobs
    WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued' ORDER BY lane, tenant_id, id LIMIT 1)
   UNION ALL
-  SELECT next.lane, next.tenant_id, next.id, turn.n + 1 FROM turn CROSS JOIN LATERAL (
-    SELECT lane, tenant_id, id FROM jobs
+  SELECT next.lane, next.tenant_id, next.id, next.run_at, turn.n + 1 FROM turn CROSS JOIN LATERAL (
+    SELECT lane, tenant_id, id, run_at FROM jobs
     WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
       AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
     ORDER BY lane, tenant_id, id LIMIT 1) next
@@ -122,7 +122,7 @@ WITH RECURSIVE turn AS (
 SELECT
   (SELECT count(*) FROM (SELECT FROM jobs WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
     LIMIT {MOST_COUNTED}) waiting),
-  coalesce((SELECT extract(epoch FROM now() - min(uuid_extract_timestamp(id))) FROM turn), 0)::float8
+  coalesce((SELECT extract(epoch FROM now() - min(run_at)) FROM turn), 0)::float8
 """
 
 
@@ -187,7 +187,7 @@ async def forget(connection: Connection) -> None:
 
 
 async def depth(connection: Connection, queue: str) -> tuple[int, float]:
-    """How many jobs wait in the queue (counted up to MOST_COUNTED), and the age of the oldest in seconds."""
+    """How many jobs wait in the queue (counted up to MOST_COUNTED), and for how many seconds the oldest has."""
     row = await (await connection.execute(_DEPTH, {"queue": queue})).fetchone()
     assert row is not None
     return row[0], row[1]

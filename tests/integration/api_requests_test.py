@@ -163,6 +163,7 @@ def test_a_bad_query_gets_a_problem_and_stores_nothing(world: World) -> None:
         "priority=",
         "priority=1&priority=2",
         "prioritty=1",
+        "a%00=1",
         "run_at=tomorrow",
         "run_at=0.5",
         "run_at=1900000000",

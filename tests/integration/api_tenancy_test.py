@@ -16,11 +16,16 @@ from api.app import DESCRIBED
 from api.authentication import Scope
 from api.endpoint import AnyEndpoint
 from api.events import STREAM
+from api.webhooks import RedeliverFailed
 from infrastructure.postgres.connections import Connection, Role, connect
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.settings import Settings
+from schemas.groups import AcknowledgeEvents
 from schemas.jobs import JobState
+from schemas.model import Model
 from schemas.problems import Problem
+from schemas.schedules import ScheduleDefinition
+from schemas.webhooks import WebhookWanted
 from tests.integration.api_serving import PROCESS, Tenant, World
 from tests.waiting import wait_until
 
@@ -29,8 +34,16 @@ T = TypeVar("T")
 SECRET = "Zyzzyva4711"
 FINGERPRINT = "0123456789abcdef"
 SCHEDULE = {"name": "mine", "cron": "0 0 1 1 *", "kind": "keys.rotate", "command": {}}
-BODIES = {"PUT": SCHEDULE}
-"""What an address of one thing wants to be sent, by method; most want nothing."""
+GROUP = "zyzzyva-4711"
+BODIES: dict[type[Model] | None, object] = {
+    ScheduleDefinition: SCHEDULE,
+    WebhookWanted: {"url": "https://8.8.8.8/"},
+    RedeliverFailed: {"since": "2026-01-01T00:00:00Z"},
+    AcknowledgeEvents: {"receipts": [f"{uuid4()}:1:{uuid4()}"]},
+}
+"""What an address needs to be asked at all."""
+NAMED_BY_THE_CALLER = {("PUT", "/api/groups/{name}")}
+"""Makes the caller's own thing, whatever others call theirs."""
 GUARDED = [one for one in DESCRIBED if one.scope is not None]
 ADDRESSES = [(one, path) for one in GUARDED for path in (one.path, *one.aliases)]
 
@@ -46,6 +59,9 @@ class Belongings:
     fingerprint: str
     batch: UUID
     schedule: UUID
+    webhook: UUID
+    delivery: UUID
+    group: str
 
     def of(self, path: str) -> str:
         """The address of the tenant's own thing. A new kind of thing must be added here."""
@@ -57,9 +73,12 @@ class Belongings:
             ("/api/failures/", self.fingerprint),
             ("/api/batches/", self.batch),
             ("/api/schedules/", self.schedule),
+            ("/api/webhooks/", self.webhook),
+            ("/api/groups/", self.group),
         ):
             if path.startswith(start):
-                return re.sub(r"{\w+}", str(name), path)
+                named = path.replace("{delivery_id}", str(self.delivery))
+                return re.sub(r"{\w+}", str(name), named)
         raise AssertionError(f"no test knows whose {path} is")
 
 
@@ -90,7 +109,17 @@ def belongings(world: World, owner: Tenant) -> Belongings:
     world.succeed(batch, {})
     with world.http(owner) as http:
         schedule = http.post("/api/schedules", json={**SCHEDULE, "name": SECRET}).json()["id"]
-    return Belongings(job, instance, key.key_id, replay, FINGERPRINT, batch, UUID(schedule))
+    return Belongings(job, instance, key.key_id, replay, FINGERPRINT, batch, UUID(schedule), *_outgoing(world, owner))
+
+
+def _outgoing(world: World, owner: Tenant) -> tuple[UUID, UUID, str]:
+    """A webhook, a delivery of it and a group."""
+    with world.http(owner) as http:
+        wanted = {"url": "https://8.8.8.8/", "description": SECRET, "paused": True}
+        webhook = http.post("/api/webhooks", json=wanted).json()["id"]
+        delivery = http.post(f"/api/webhooks/{webhook}/test").json()["id"]
+        assert http.put(f"/api/groups/{GROUP}", json={"types": ["*"]}).status_code == 200
+    return UUID(webhook), UUID(delivery), GROUP
 
 
 def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
@@ -100,9 +129,9 @@ def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
     before = _everything(world)
     with world.http(someone) as stranger:
         for endpoint, path in ADDRESSES:
-            if "{" in path:
+            if "{" in path and (endpoint.method, path) not in NAMED_BY_THE_CALLER:
                 address = belongings.of(path)
-                answer = stranger.request(endpoint.method, address, json=BODIES.get(endpoint.method))
+                answer = stranger.request(endpoint.method, address, json=BODIES.get(endpoint.body))
                 assert answer.status_code == 404, f"{endpoint.method} {path}: {answer.text}"
 
     assert _everything(world) == before
@@ -112,7 +141,8 @@ def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
 
 
 def test_no_list_or_search_shows_somebody_elses_thing(world: World, belongings: Belongings) -> None:
-    names = (SECRET, FINGERPRINT, str(belongings.job), str(belongings.instance), belongings.key_id)
+    ids = (belongings.job, belongings.instance, belongings.key_id, belongings.batch, belongings.webhook)
+    names = (SECRET, FINGERPRINT, GROUP, *map(str, ids))
     with world.http(world.tenant()) as stranger:
         for endpoint, path in ADDRESSES:
             if "{" not in path and not _streams(endpoint):
@@ -264,5 +294,8 @@ def _next(lines: Iterator[str], pattern: str) -> str:
 
 
 def _everything(world: World) -> list[object]:
-    tables = ("jobs", "job_events", "api_keys", "workflow_instances", "replays")
+    tables = (
+        *("jobs", "job_events", "api_keys", "workflow_instances", "replays", "schedules"),
+        *("webhooks", "webhook_secrets", "webhook_deliveries", "consumer_groups", "group_events"),
+    )
     return [world.database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]

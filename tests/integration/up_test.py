@@ -113,7 +113,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_stack_that_serves(terminal: Termi
     assert found.returncode == 0, found.stdout
     assert "its tables up to date" in found.stdout
     assert "noeviction" in found.stdout
-    assert "ai 1, keys 1, search 1, workflow 1" in found.stdout
+    assert "ai 1, keys 1, search 1, webhooks 1, workflow 1" in found.stdout
     assert f"{serving['urls']['api']} is ready" in found.stdout
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "worker-search": ["worker", "search"],
     "worker-workflow": ["worker", "workflow"],
     "worker-keys": ["worker", "keys"],
+    "worker-webhooks": ["worker", "webhooks"],
     "flower": ["flower"],
 }
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -140,7 +141,7 @@ def test_the_example_names_every_variable_that_must_be_set_and_holds_no_value() 
 
 
 def test_a_worker_has_longer_to_end_than_its_jobs_have() -> None:
-    for name in ("worker-ai", "worker-search", "worker-workflow", "worker-keys"):
+    for name in (name for name in COMMANDS if name.startswith("worker-")):
         grace_seconds = float(OURS[name]["environment"]["GRACE_SECONDS"])
         assert float(OURS[name]["stop_grace_period"].removesuffix("s")) >= grace_seconds + 15
 

@@ -4,7 +4,7 @@ import argparse
 
 from infrastructure import settings as settings_module
 from monitoring.logging import configure
-from schemas.catalogue import COMMANDS
+from schemas.catalogue import COMMANDS, INTERNAL
 from schemas.commands import Queue
 from workers.runtime.pools import bind
 from workers.runtime.serve import serve
@@ -16,7 +16,7 @@ def main() -> None:
     queue = Queue(parser.parse_args().pool)
     settings = settings_module.load()
     configure(settings.log_level, settings.log_format, process=f"worker {queue}")
-    kinds = [kind for kind, command in COMMANDS.items() if command.queue is queue]
+    kinds = [kind for kind, command in {**COMMANDS, **INTERNAL}.items() if command.queue is queue]
     serve(settings, queue, bind(queue), kinds)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from infrastructure.ports import Refused, Unavailable
+from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.claiming import Claimed
 from monitoring.context import LogContext, bound
 from monitoring.failures import describe_failure
@@ -118,6 +118,8 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
         return _ended_by_us(attempt) if attempt.stopped else Broke(_crashed(error))
     except Refused as refused:
         return Broke(Failure(refused.problem, retryable=False))
+    except TryLater as later:
+        return Broke(Failure(later.problem, retryable=True, wait_seconds=later.seconds, counted=later.counted))
     except Unavailable as error:
         detail = _storable(str(error))
         problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, detail)

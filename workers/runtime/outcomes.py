@@ -160,6 +160,7 @@ def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, dice: float
                 problem=failure.problem.model_dump_json(),
                 fingerprint=fingerprint(claimed.kind, failure.problem),
                 due=due,
+                uncounted=not failure.counted,
             )
         case GiveUp(spent=True):
             return _ended(claimed, Trigger.BURY, JobEvent.DEAD, _told(claimed, failure.problem), failure.problem)

@@ -14,6 +14,7 @@ TASKS: dict[Queue, str] = {
     Queue.SEARCH: "workers.search.tasks",
     Queue.WORKFLOW: "workers.workflow.tasks",
     Queue.KEYS: "workers.keys.tasks",
+    Queue.WEBHOOKS: "workers.webhooks.tasks",
 }
 
 Bind = Callable[[Settings], AbstractAsyncContextManager[tuple[Handler[Any], ...]]]

@@ -17,6 +17,10 @@ class Failure:
     problem: Problem
     retryable: bool
     retry_after_seconds: float | None = None
+    wait_seconds: float | None = None
+    """By the kind's own schedule; takes the place of the back-off."""
+    counted: bool = True
+    """Whether the run was an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,13 @@ def decide(
     """
     if not failure.retryable or failure.problem.name in policy.never:
         return GiveUp(spent=False)
-    if attempt >= max_attempts:
+    if failure.counted and attempt >= max_attempts:
         return GiveUp(spent=True)
-    ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempt - 1, 30))
-    asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
-    seconds = asked + _share(policy.jitter, dice) * ceiling
+    seconds = failure.wait_seconds
+    if seconds is None:
+        ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempt - 1, 30))
+        asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
+        seconds = asked + _share(policy.jitter, dice) * ceiling
     if deadline is not None and now + timedelta(seconds=seconds) >= deadline:
         return GiveUp(spent=True)
     return RetryIn(seconds)

@@ -131,4 +131,12 @@ def test_a_sender_who_left_gets_no_answer() -> None:
 
 
 def test_every_scope_is_a_word_a_key_may_have() -> None:
-    assert {scope.value for scope in Scope} == {"jobs:read", "jobs:write", "search:read", "keys:write", "admin"}
+    assert {scope.value for scope in Scope} == {
+        "jobs:read",
+        "jobs:write",
+        "search:read",
+        "keys:write",
+        "webhooks:write",
+        "events:consume",
+        "admin",
+    }

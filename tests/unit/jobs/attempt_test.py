@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from infrastructure.ports import Refused, Unavailable
+from infrastructure.ports import Refused, TryLater, Unavailable
 from schemas.problems import Problem
 from tests.unit.jobs.runs import Brew, Brewed, claimed
 from workers.runtime.attempt import Attempt, perform
 from workers.runtime.bell import Bell
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
 from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits
+from workers.runtime.retry import Failure
 
 Handle = Callable[[Brew, Run], Awaitable[Answer]]
 
@@ -50,6 +51,13 @@ def test_a_handlers_event_is_its_outcome() -> None:
         return Brewed(notes=(f"{command.cups} cups for {run.tenant_id.int}, attempt {run.attempt}",))
 
     assert _outcome(brew) == Done(Brewed(notes=("2 cups for 2, attempt 1",)))
+
+
+def test_a_handler_may_name_when_it_is_tried_again() -> None:
+    problem = Problem.of("crowded", "Come back later", 503)
+    outcome = _outcome(_raising(TryLater(problem, seconds=40.0, counted=False)))
+
+    assert outcome == Broke(Failure(problem, retryable=True, wait_seconds=40.0, counted=False))
 
 
 def test_waiting_for_children_is_an_outcome() -> None:

@@ -128,3 +128,24 @@ def test_what_the_other_side_asks_for_counts_whatever_the_kind(
     assert _seconds(_decide(attempt=attempt, dice=dice, retry_after_seconds=asked, policy=policy)) >= min(
         asked, MOST_WAIT_SECONDS
     )
+
+
+@given(attempt=attempts, dice=dice, asked=asked, wait_seconds=st.floats(0.0, 1e6))
+def test_a_kinds_own_schedule_takes_the_place_of_the_back_off(
+    attempt: int, dice: float, asked: float | None, wait_seconds: float
+) -> None:
+    failure = Failure(PROBLEM, retryable=True, retry_after_seconds=asked, wait_seconds=wait_seconds)
+
+    decision = decide(failure, USUAL, attempt=attempt, max_attempts=attempt + 1, now=NOW, deadline=None, dice=dice)
+    assert decision == RetryIn(wait_seconds)
+    assert decide(failure, USUAL, attempt=attempt, max_attempts=attempt, now=NOW, deadline=None, dice=dice) == GiveUp(
+        spent=True
+    )
+
+
+def test_what_was_no_attempt_is_tried_again_however_many_there_were() -> None:
+    failure = Failure(PROBLEM, retryable=True, wait_seconds=1.0, counted=False)
+
+    assert decide(failure, USUAL, attempt=9, max_attempts=9, now=NOW, deadline=None, dice=0.5) == RetryIn(1.0)
+    late = NOW + timedelta(seconds=0.5)
+    assert decide(failure, USUAL, attempt=9, max_attempts=9, now=NOW, deadline=late, dice=0.5) == GiveUp(spent=True)

@@ -17,7 +17,7 @@ def test_a_redis_that_evicts_is_wrong_however_well_it_answers() -> None:
 
 
 def test_a_pool_without_a_worker_is_named() -> None:
-    finding = workers_finding({Queue.AI: 2, Queue.SEARCH: 1, Queue.KEYS: 1})
+    finding = workers_finding({Queue.AI: 2, Queue.SEARCH: 1, Queue.KEYS: 1, Queue.WEBHOOKS: 1})
 
     assert finding.verdict is Verdict.BAD
     assert "none for workflow: start it with `bucatini worker POOL`" in finding.text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitoring import metrics
+from monitoring import metrics, outgoing_metrics
 from monitoring.batch_histogram import BatchHistogram
 from schemas.jobs import JobState
 
@@ -167,6 +167,10 @@ def _touch_every_metric() -> None:
     metrics.queue_seen("ai", depth=1, oldest_seconds=1)
     metrics.batch_sent(metrics.Lane.SUBMIT, 1)
     metrics.http_answered(route="/healthz", method="GET", status=200, seconds=0.001)
+    outgoing_metrics.webhook_answered("again", 0.1)
+    outgoing_metrics.webhooks_lagged(1)
+    outgoing_metrics.group_events_given(1, 1)
+    outgoing_metrics.group_events_acknowledged(1)
 
 
 def _difference(happen: Callable[[], None]) -> dict[tuple[str, str], float]:

@@ -1,0 +1,271 @@
+"""Webhooks: where the tenant's events are sent, what became of each, and how to send one again."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api import problems
+from api.answers import Answer, NoBody, json_answer
+from api.authentication import Scope
+from api.endpoint import Call, Empty, Endpoint
+from events.webhooks import TESTED
+from infrastructure.postgres import webhooks
+from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.reading import NEWEST
+from infrastructure.receivers.guard import NotFound, allowed_addresses, resolve
+from infrastructure.receivers.signing import make_secret, shown
+from infrastructure.receivers.urls import UrlRefused, target_of
+from infrastructure.settings import Settings
+from schemas.model import Model
+from schemas.moments import Moment
+from schemas.webhooks import (
+    DeliveryState,
+    NewSecret,
+    Redelivery,
+    Webhook,
+    WebhookDeliveries,
+    WebhookDelivery,
+    WebhookOnce,
+    Webhooks,
+    WebhookWanted,
+)
+
+MOST_WEBHOOKS = 50
+WHAT = "webhook"
+
+
+class DeliveryQuery(Model):
+    state: DeliveryState | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=100)] | None = None
+    """`next_cursor` of the page before, with the same filters."""
+
+
+class RedeliverFailed(Model):
+    since: Moment
+    """Failed deliveries of events from then on (RFC 3339) are sent again."""
+
+
+async def create_webhook(call: Call[WebhookWanted, Empty]) -> Answer:
+    wanted = await _checked(call.body, call.ingress.settings)
+    secret = make_secret()
+    wrapped = await call.ingress.vault.wrap(secret)
+
+    async def add(line: Connection) -> Webhook | None:
+        return await webhooks.add(line, call.tenant_id, wanted, wrapped, most=MOST_WEBHOOKS)
+
+    webhook = await call.ingress.lines.run(call.tenant_id, add)
+    if webhook is None:
+        raise problems.too_many_webhooks(MOST_WEBHOOKS)
+    return json_answer(201, WebhookOnce(**webhook.model_dump(), secret=shown(secret)))
+
+
+async def list_webhooks(call: Call[Empty, Empty]) -> Answer:
+    found = await call.ingress.lines.run(
+        call.tenant_id, lambda line: webhooks.listed(line, call.tenant_id, limit=MOST_WEBHOOKS)
+    )
+    return json_answer(200, Webhooks(webhooks=tuple(found)))
+
+
+async def show_webhook(call: Call[Empty, Empty]) -> Answer:
+    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
+    found = await call.ingress.lines.run(tenant_id, lambda line: webhooks.find(line, tenant_id, webhook_id))
+    return json_answer(200, _found(found))
+
+
+async def change_webhook(call: Call[WebhookWanted, Empty]) -> Answer:
+    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
+    wanted = await _checked(call.body, call.ingress.settings)
+    changed = await call.ingress.lines.run(tenant_id, lambda line: webhooks.change(line, tenant_id, webhook_id, wanted))
+    return json_answer(200, _found(changed))
+
+
+async def remove_webhook(call: Call[Empty, Empty]) -> Answer:
+    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
+    if not await call.ingress.lines.run(tenant_id, lambda line: webhooks.remove(line, tenant_id, webhook_id)):
+        raise problems.not_found(WHAT)
+    return Answer(204)
+
+
+async def rotate_secret(call: Call[Empty, Empty]) -> Answer:
+    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
+    secret = make_secret()
+    wrapped = await call.ingress.vault.wrap(secret)
+    until = await call.ingress.lines.run(
+        tenant_id, lambda line: webhooks.change_secret(line, tenant_id, webhook_id, wrapped)
+    )
+    if until is None:
+        raise problems.not_found(WHAT)
+    return json_answer(200, NewSecret(secret=shown(secret), previous_until=until))
+
+
+async def test_webhook(call: Call[Empty, Empty]) -> Answer:
+    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
+    made = await call.ingress.lines.run(tenant_id, lambda line: webhooks.test(line, tenant_id, webhook_id, TESTED))
+    if made is None:
+        raise problems.not_found(WHAT)
+    return json_answer(202, made)
+
+
+async def list_deliveries(call: Call[Empty, DeliveryQuery]) -> Answer:
+    webhook_id, tenant_id, query = call.path_id("id", WHAT), call.tenant_id, call.query
+    scope = f"deliveries {webhook_id} {query.state}"
+    cursors = call.ingress.cursors
+    before = NEWEST if query.cursor is None else cursors.read(tenant_id, scope, query.cursor)
+
+    async def read(line: Connection) -> list[WebhookDelivery]:
+        _found(await webhooks.find(line, tenant_id, webhook_id))
+        return await webhooks.deliveries(
+            line, tenant_id, webhook_id, state=query.state, before=before, limit=query.limit + 1
+        )
+
+    found = await call.ingress.lines.run(tenant_id, read)
+    page, more = tuple(found[: query.limit]), len(found) > query.limit
+    cursor = cursors.sign(tenant_id, scope, page[-1].id) if more else None
+    return json_answer(200, WebhookDeliveries(deliveries=page, next_cursor=cursor))
+
+
+async def redeliver(call: Call[Empty, Empty]) -> Answer:
+    webhook_id, delivery_id = call.path_id("id", WHAT), call.path_id("delivery_id", "delivery")
+    tenant_id = call.tenant_id
+    delivery = await call.ingress.lines.run(
+        tenant_id, lambda line: webhooks.redeliver(line, tenant_id, webhook_id, delivery_id)
+    )
+    if delivery is None:
+        raise problems.not_found("delivery")
+    return json_answer(202, delivery)
+
+
+async def redeliver_failed(call: Call[RedeliverFailed, Empty]) -> Answer:
+    webhook_id, tenant_id, since = call.path_id("id", WHAT), call.tenant_id, call.body.since
+
+    async def again(line: Connection) -> int:
+        _found(await webhooks.find(line, tenant_id, webhook_id))
+        return await webhooks.redeliver_failed(line, tenant_id, webhook_id, since)
+
+    return json_answer(202, Redelivery(deliveries=await call.ingress.lines.run(tenant_id, again)))
+
+
+async def _checked(wanted: WebhookWanted, settings: Settings) -> WebhookWanted:
+    """With its URL in one spelling. It is looked up now, so that a slip is told at once; every delivery does it again."""
+    try:
+        target = target_of(wanted.url, loopback_allowed=settings.webhook_loopback)
+        await allowed_addresses(target.host, target.port, resolve, loopback_allowed=settings.webhook_loopback)
+    except UrlRefused as error:
+        raise problems.url_refused(str(error)) from None
+    except NotFound:
+        raise problems.url_refused("has a host that can't be looked up") from None
+    return wanted.model_copy(update={"url": target.url})
+
+
+def _found(webhook: Webhook | None) -> Webhook:
+    if webhook is None:
+        raise problems.not_found(WHAT)
+    return webhook
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/webhooks",
+        summary="List webhooks",
+        description="The newest first.",
+        handle=list_webhooks,
+        answers={200: Webhooks},
+        scope=Scope.WEBHOOKS_WRITE,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/webhooks",
+        summary="Make a webhook",
+        description="It gets what happens from now on, signed as Standard Webhooks says. The answer is the only place "
+        "where the secret is shown.",
+        handle=create_webhook,
+        body=WebhookWanted,
+        answers={201: WebhookOnce},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(409, 422),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/webhooks/{id}",
+        summary="Show a webhook",
+        handle=show_webhook,
+        answers={200: Webhook},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/webhooks/{id}",
+        summary="Change, pause or resume a webhook",
+        description="What happened while it was paused is sent once it isn't any more.",
+        handle=change_webhook,
+        body=WebhookWanted,
+        answers={200: Webhook},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(404, 422),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/webhooks/{id}",
+        summary="Remove a webhook",
+        description="With its deliveries: nothing more of them is sent.",
+        handle=remove_webhook,
+        answers={204: NoBody()},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/webhooks/{id}/rotate-secret",
+        summary="Change a webhook's secret",
+        description=f"Deliveries are signed with both for {webhooks.OVERLAP_HOURS} hours. The answer is the only place "
+        "where the new one is shown.",
+        handle=rotate_secret,
+        answers={200: NewSecret},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/webhooks/{id}/test",
+        summary="Try a webhook",
+        description=f"Sends it an event of type `{TESTED}`; the delivery log has what came of it.",
+        handle=test_webhook,
+        answers={202: WebhookDelivery},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/webhooks/{id}/deliveries",
+        summary="List a webhook's deliveries",
+        description="The newest first; kept for 30 days.",
+        handle=list_deliveries,
+        query=DeliveryQuery,
+        answers={200: WebhookDeliveries},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(400, 404),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/webhooks/{id}/deliveries/{delivery_id}/redeliver",
+        summary="Deliver an event again",
+        description="Repeating it is safe: what is on its way already is left as it is.",
+        handle=redeliver,
+        answers={202: WebhookDelivery},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/webhooks/{id}/redeliver-failed",
+        summary="Deliver again whatever failed",
+        handle=redeliver_failed,
+        body=RedeliverFailed,
+        answers={202: Redelivery},
+        scope=Scope.WEBHOOKS_WRITE,
+        problems=(404, 422),
+    ),
+)

@@ -1,0 +1,18 @@
+"""Events as a consumer group's members get them."""
+
+from events.envelope import CloudEvent
+from schemas.model import Model
+
+
+class GroupEvent(Model):
+    receipt: str
+    """Acknowledges this event, as long as nobody else has been given it."""
+    deliveries: int
+    """How often it has been given out, this time included."""
+    event: CloudEvent
+
+
+class GroupEvents(Model):
+    """A job's events come in their order and are never with two members at a time."""
+
+    events: tuple[GroupEvent, ...]

@@ -1,0 +1,1 @@
+"""The webhooks pool: tells other people's servers what happened."""

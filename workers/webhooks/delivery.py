@@ -1,0 +1,65 @@
+"""Delivers one event to one webhook: one attempt for each run of its job."""
+
+import random
+from datetime import UTC, datetime
+
+from events.webhooks import WebhookPaused
+from infrastructure.ports import Refused, TryLater
+from infrastructure.ports.webhooks import Deliveries, DueDelivery, Message, Receivers, Sent
+from monitoring import outgoing_metrics
+from schemas.problems import Problem
+from schemas.webhooks import DeliverWebhook
+from workers.runtime.handler import Run
+from workers.webhooks.places import Crowded, Places
+from workers.webhooks.verdict import Again, Delivered, GiveUp, Pause, judge
+
+CROWDED_SECONDS = 10.0
+CROWDED = Problem.of(
+    "webhook-crowded", "Too much is on its way to this webhook", 503, "It goes on as the receiver answers."
+)
+FORGOTTEN = Problem.of("event-forgotten", "The event isn't kept any more", 410, "Nothing can be sent of it.")
+
+
+async def deliver_webhook(
+    command: DeliverWebhook, run: Run, *, deliveries: Deliveries, receivers: Receivers, places: Places
+) -> WebhookPaused | None:
+    """Nothing when the receiver has the event; WebhookPaused when it wants no more. Raises TryLater until the attempts
+    are spent."""
+    due = await deliveries.due(run.tenant_id, command.delivery_id, run.job_id)
+    if due is None:
+        return None
+    if due.paused:
+        await deliveries.put_back(due.id, run.job_id)
+        return None
+    if due.message is None:
+        raise Refused(FORGOTTEN)
+    sent = await _send(due, due.message, receivers, places)
+    return await _settle(due, run, sent, deliveries)
+
+
+async def _send(due: DueDelivery, message: Message, receivers: Receivers, places: Places) -> Sent:
+    try:
+        async with places.one_of(due.webhook_id):
+            return await receivers.send(message)
+    except Crowded:
+        raise TryLater(CROWDED, seconds=CROWDED_SECONDS * (1 + random.random()), counted=False) from None
+
+
+async def _settle(due: DueDelivery, run: Run, sent: Sent, deliveries: Deliveries) -> WebhookPaused | None:
+    verdict = judge(
+        sent, attempt=run.attempt, failing_since=due.failing_since, now=datetime.now(UTC), dice=random.random()
+    )
+    outgoing_metrics.webhook_answered(type(verdict).__name__.lower(), sent.seconds)
+    match verdict:
+        case Delivered():
+            await deliveries.delivered(due.id, run.job_id, sent)
+            return None
+        case Pause(problem, reason):
+            await deliveries.paused(due.id, run.job_id, sent, problem, reason)
+            return WebhookPaused(webhook_id=due.webhook_id, reason=reason)
+        case Again(problem, seconds):
+            await deliveries.failed(due.id, run.job_id, sent, problem, final=False)
+            raise TryLater(problem, seconds=seconds)
+        case GiveUp(problem):
+            await deliveries.failed(due.id, run.job_id, sent, problem, final=True)
+            raise TryLater(problem, seconds=0.0)

@@ -1,0 +1,27 @@
+"""Binds the webhooks pool's command to its handler and to what that needs of the outside."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.webhook_deliveries import StoredDeliveries
+from infrastructure.settings import Settings
+from infrastructure.wiring import webhook_receivers
+from schemas.webhooks import DeliverWebhook
+from workers.runtime.handler import Handler
+from workers.webhooks.delivery import deliver_webhook
+from workers.webhooks.places import Places
+
+
+@asynccontextmanager
+async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
+    session = {**LANE_SESSION, "TimeZone": "UTC"}
+    async with (
+        Line(settings.database, Role.SYSTEM, "webhook deliveries", session) as line,
+        webhook_receivers(settings) as receivers,
+    ):
+        deliveries = StoredDeliveries(line)
+        deliver = partial(deliver_webhook, deliveries=deliveries, receivers=receivers, places=Places())
+        yield (Handler(DeliverWebhook, deliver),)

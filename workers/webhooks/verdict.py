@@ -1,0 +1,71 @@
+"""Decides what follows an attempt to deliver. Pure: the clock and the dice come in as arguments."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from infrastructure.ports.webhooks import Answered, NotReached, Sent
+from schemas.problems import Problem
+from schemas.webhooks import MOST_ATTEMPTS, PauseReason
+
+GAPS_SECONDS = (5.0, 300.0, 1_800.0, 7_200.0, 14_400.0, 25_200.0, 36_000.0)
+"""Between one attempt and the next: eight attempts in about a day."""
+JITTER = 0.1
+MOST_ASKED_SECONDS = 86_400.0
+"""No receiver may put us off for longer."""
+FAILING_DAYS = 5
+"""A webhook through which nothing got for so long is paused."""
+GONE = 410
+
+assert len(GAPS_SECONDS) == MOST_ATTEMPTS - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    problem: Problem
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing should be sent there any more."""
+
+    problem: Problem
+    reason: PauseReason
+
+
+Verdict = Delivered | Again | GiveUp | Pause
+
+
+def judge(sent: Sent, *, attempt: int, failing_since: datetime | None, now: datetime, dice: float) -> Verdict:
+    """`attempt` counts from 1 and is the one this came of; `dice` is uniform in [0, 1)."""
+    if isinstance(sent, Answered) and 200 <= sent.status < 300:
+        return Delivered()
+    problem = problem_of(sent)
+    if isinstance(sent, Answered) and sent.status == GONE:
+        return Pause(problem, PauseReason.GONE)
+    if failing_since is not None and now - failing_since >= timedelta(days=FAILING_DAYS):
+        return Pause(problem, PauseReason.FAILING)
+    if attempt >= MOST_ATTEMPTS:
+        return GiveUp(problem)
+    asked = min(sent.retry_after_seconds or 0.0, MOST_ASKED_SECONDS) if isinstance(sent, Answered) else 0.0
+    # Later, never earlier: deliveries that failed together come back apart.
+    return Again(problem, max(asked, GAPS_SECONDS[attempt - 1]) * (1.0 + dice * JITTER))
+
+
+def problem_of(sent: Sent) -> Problem:
+    match sent:
+        case NotReached(problem):
+            return problem
+        case Answered(status):
+            detail = f"It answered {status}; 200 to 299 means that it has the event."
+            return Problem.of("receiver-said-no", "The receiver didn't take the event", 502, detail)
