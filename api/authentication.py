@@ -3,8 +3,10 @@
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from hmac import compare_digest
+from uuid import UUID
 
 from api import problems
 from infrastructure.batching import Batcher
@@ -28,8 +30,17 @@ class Scope(StrEnum):
     """Everything, the keys themselves included."""
 
 
-def allows(credential: Credential, scope: Scope) -> bool:
-    return scope in credential.scopes or Scope.ADMIN in credential.scopes
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in, by which key, and what for."""
+
+    tenant_id: UUID
+    key_id: str
+    scopes: frozenset[str]
+
+
+def allows(caller: Caller, scope: Scope) -> bool:
+    return scope in caller.scopes or Scope.ADMIN in caller.scopes
 
 
 class Credentials:
@@ -40,21 +51,26 @@ class Credentials:
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
 
-    async def authenticate(self, authorization: str | None) -> Credential:
-        """The credential that the header proves. Refuses everything else in the same words."""
+    async def authenticate(self, authorization: str | None) -> Caller:
+        """Whom the header proves. Refuses everything else in the same words."""
         scheme, _, key = (authorization or "").partition(" ")
-        presented = parse_key(key.strip()) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer":
+            raise problems.unauthenticated()
+        return await self.caller_with(key.strip())
+
+    async def caller_with(self, key: str) -> Caller:
+        """Whom the key proves, wherever it was shown."""
+        presented = parse_key(key)
         if presented is None:
             raise problems.unauthenticated()
         credential = self._remembered(presented.id) or await self._fresh(presented.id)
         if credential is None or not compare_digest(credential.secret_hash, presented.secret_hash):
             raise problems.unauthenticated()
-        return credential
+        return Caller(credential.tenant_id, credential.id, credential.scopes)
 
-    async def stands(self, credential: Credential) -> bool:
-        """Whether it is still valid, as far as this process knows by now."""
-        current = self._remembered(credential.id) or await self._fresh(credential.id)
-        return current is not None and current.secret_hash == credential.secret_hash
+    async def stands(self, caller: Caller) -> bool:
+        """Whether the caller's key is still valid, as far as this process knows by now."""
+        return (self._remembered(caller.key_id) or await self._fresh(caller.key_id)) is not None
 
     def forget(self, key_id: str) -> None:
         """The next use of this key looks into PostgreSQL again."""

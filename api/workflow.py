@@ -21,7 +21,7 @@ async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
         raise problems.Refusal(problem)
     for kind in sorted(kinds_of(call.body.definition)):
         needed = RIGHTS.get(kind, Scope.JOBS_WRITE)
-        if not allows(call.credential, needed):
+        if not allows(call.caller, needed):
             raise problems.scope_missing(needed)
     return await accept(call)
 
