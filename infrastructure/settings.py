@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 LOCAL_STACK_FILE = "local.json"
 
 
 class SettingsInvalid(Exception):
     """A setting is missing or has a value that can't work. The message names the variable to set."""
+
+
+def _listed(given: object) -> object:
+    return tuple(one.strip() for one in given.split(",") if one.strip()) if isinstance(given, str) else given
 
 
 class Settings(BaseModel):
@@ -64,6 +68,10 @@ class Settings(BaseModel):
     """What the ingress signs list cursors with; the same in all its processes. Made from DATABASE_URL if not set."""
     key_cache_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """How long a process may go on sealing with a key after another became active; a rotation waits as long."""
+
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Whose pages may open a WebSocket beside the ingress's own, such as `https://app.example.com`, with commas between;
+    `*` for all. A key is needed in any case."""
 
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
     max_json_depth: Annotated[int, Field(ge=4, le=512)] = 64

@@ -8,13 +8,14 @@
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
 import httpx
 from httpx_sse import EventSource
+from websockets.sync.client import connect
 
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from events.envelope import CloudEvent
@@ -40,7 +41,15 @@ from producers.client_exchange import (
     result_of,
 )
 from producers.client_following import Following
-from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
+from producers.client_http import (
+    BROKEN,
+    STREAM_TIMEOUT,
+    arguments_for,
+    headers_for,
+    reply_of,
+    socket_arguments,
+)
+from producers.client_watching import BROKEN_SOCKET, Watching, socket_url
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.jobs import Job, JobState, Timeline
@@ -69,6 +78,8 @@ class Bucatini:
     """The blocking client. Threads may share it."""
 
     def __init__(self, url: str, key: str) -> None:
+        self._socket_url = socket_url(url)
+        self._key = key
         self._http = httpx.Client(base_url=url, headers=headers_for(key))
 
     @overload
@@ -126,6 +137,25 @@ class Bucatini:
             except BROKEN:
                 pass  # What broke is told apart by how long it stays broken.
             time.sleep(following.closed())
+
+    def follow_many(self, jobs: Iterable[UUID] = (), types: Iterable[str] = ()) -> Iterator[CloudEvent]:
+        """What happened to these jobs and happens from now on, each to its end, and what happens from now on to any job
+        whose type of event matches, without end. One connection for all, at most 1,000 subjects; each event once for
+        each of them."""
+        watching = Watching(jobs, types)
+        while not watching.over:
+            broken: BaseException | None = None
+            try:
+                with connect(self._socket_url, **socket_arguments(self._key)) as socket:
+                    for message in watching.opening():
+                        socket.send(message)
+                    while not watching.over:
+                        if (event := watching.take(socket.recv())) is not None:
+                            yield event
+            except BROKEN_SOCKET as error:
+                broken = error
+            if not watching.over:
+                time.sleep(watching.closed(broken))
 
     def carry_out(self, steps: Generator[Step, Outcome, T]) -> T:
         """Does what the conversation asks for, until it has its answer."""

@@ -1,13 +1,14 @@
 """The client for asyncio: see `producers.client`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
 import httpx
 from httpx_sse import EventSource
+from websockets.asyncio.client import connect
 
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from events.envelope import CloudEvent
@@ -27,7 +28,15 @@ from producers.client_exchange import (
     result_of,
 )
 from producers.client_following import Following
-from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
+from producers.client_http import (
+    BROKEN,
+    STREAM_TIMEOUT,
+    arguments_for,
+    headers_for,
+    reply_of,
+    socket_arguments,
+)
+from producers.client_watching import BROKEN_SOCKET, Watching, socket_url
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.jobs import Job, JobState, Timeline
@@ -45,6 +54,8 @@ class AsyncBucatini:
     """The same for asyncio."""
 
     def __init__(self, url: str, key: str) -> None:
+        self._socket_url = socket_url(url)
+        self._key = key
         self._http = httpx.AsyncClient(base_url=url, headers=headers_for(key))
 
     @overload
@@ -109,6 +120,23 @@ class AsyncBucatini:
             except BROKEN:
                 pass  # What broke is told apart by how long it stays broken.
             await asyncio.sleep(following.closed())
+
+    async def follow_many(self, jobs: Iterable[UUID] = (), types: Iterable[str] = ()) -> AsyncIterator[CloudEvent]:
+        """See `Bucatini.follow_many`."""
+        watching = Watching(jobs, types)
+        while not watching.over:
+            broken: BaseException | None = None
+            try:
+                async with connect(self._socket_url, **socket_arguments(self._key)) as socket:
+                    for message in watching.opening():
+                        await socket.send(message)
+                    while not watching.over:
+                        if (event := watching.take(await socket.recv())) is not None:
+                            yield event
+            except BROKEN_SOCKET as error:
+                broken = error
+            if not watching.over:
+                await asyncio.sleep(watching.closed(broken))
 
     async def carry_out(self, steps: Generator[Step, Outcome, T]) -> T:
         """Does what the conversation asks for, until it has its answer."""
