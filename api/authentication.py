@@ -8,7 +8,8 @@ from enum import StrEnum
 from hmac import compare_digest
 from uuid import UUID
 
-from api import problems
+from api import problems, read_tokens
+from api.read_tokens import ReadTokens
 from infrastructure.batching import Batcher
 from infrastructure.postgres import credentials
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
@@ -36,7 +37,16 @@ class Caller:
 
     tenant_id: UUID
     key_id: str
+    """Empty when no key stands behind it."""
     scopes: frozenset[str]
+    only_job: UUID | None = None
+    """Set when nothing but this job may be read."""
+    expires_at: float | None = None
+    """Seconds since 1970; None when only a revocation ends it."""
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at is not None and time.time() >= self.expires_at
 
 
 def allows(caller: Caller, scope: Scope) -> bool:
@@ -46,8 +56,9 @@ def allows(caller: Caller, scope: Scope) -> bool:
 class Credentials:
     """Remembers the keys that were seen lately. Lookups of the same moment share one statement."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, tokens: ReadTokens) -> None:
         self._line = Line(database_url, Role.SYSTEM, "credentials", LANE_SESSION)
+        self._tokens = tokens
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
 
@@ -59,7 +70,9 @@ class Credentials:
         return await self.caller_with(key.strip())
 
     async def caller_with(self, key: str) -> Caller:
-        """Whom the key proves, wherever it was shown."""
+        """Whom the key or token proves, wherever it was shown."""
+        if key.startswith(read_tokens.PREFIX):
+            return await self._caller_with_token(key)
         presented = parse_key(key)
         if presented is None:
             raise problems.unauthenticated()
@@ -68,8 +81,28 @@ class Credentials:
             raise problems.unauthenticated()
         return Caller(credential.tenant_id, credential.id, credential.scopes)
 
+    async def caller_with_read_token(self, token: str) -> Caller:
+        """Whom the token proves. A key is refused: it must not stand where addresses are written down."""
+        if not token.startswith(read_tokens.PREFIX):
+            raise problems.unauthenticated()
+        return await self._caller_with_token(token)
+
+    async def _caller_with_token(self, text: str) -> Caller:
+        token = self._tokens.read(text, time.time())
+        if token is None:
+            raise problems.unauthenticated()
+        scopes = frozenset((Scope.JOBS_READ,))
+        caller = Caller(token.tenant_id, token.key_id, scopes, only_job=token.job_id, expires_at=token.expires_at)
+        if not await self.stands(caller):
+            raise problems.unauthenticated()
+        return caller
+
     async def stands(self, caller: Caller) -> bool:
-        """Whether the caller's key is still valid, as far as this process knows by now."""
+        """Whether the caller may go on: its time isn't up and its key is valid, as far as this process knows by now."""
+        if caller.expired:
+            return False
+        if not caller.key_id:
+            return True
         return (self._remembered(caller.key_id) or await self._fresh(caller.key_id)) is not None
 
     def forget(self, key_id: str) -> None:

@@ -16,7 +16,7 @@ from api.authentication import Caller, Scope, allows
 from api.edge import ARRIVAL, Arrival
 from api.ingress import Ingress
 from api.limits import read_body
-from api.validation import body_model, query_model
+from api.validation import body_model, query_model, token_in
 from api.waiting import wanted_seconds
 from monitoring.tracing import TraceContext
 from schemas.model import Model
@@ -87,6 +87,10 @@ class Endpoint(Generic[B, Q]):
     problems: tuple[int, ...] = ()
     """Statuses of its own problems, beside those that every address may answer."""
     seconds: float = ANSWER_SECONDS
+    for_watchers: bool = False
+    """Whether a read token of the job that the path names opens it."""
+    token_in_query: bool = False
+    """Whether such a token may come as `?token=`, for an EventSource, which can't send a header."""
     listed: bool = field(default=True)
     """Whether it stands in the OpenAPI document."""
 
@@ -147,7 +151,7 @@ async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) ->
 async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, receive: Receive) -> Answer | Streamed:
     """The checks in the order of their cost: a stranger's body is never read."""
     ingress: Ingress = scope["state"]["ingress"]
-    caller = await _caller(endpoint, ingress, arrival)
+    caller = await _caller(endpoint, scope, arrival)
     query = query_model(endpoint.query or Empty, scope["query_string"])
     body = Empty() if endpoint.body is None else await _body(endpoint.body, ingress, arrival, receive)
     call = Call(
@@ -163,12 +167,22 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
     return await endpoint.handle(call)
 
 
-async def _caller(endpoint: AnyEndpoint, ingress: Ingress, arrival: Arrival) -> Caller:
+async def _caller(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival) -> Caller:
     if endpoint.scope is None:
         return NOBODY
-    caller = await ingress.credentials.authenticate(arrival.headers.get("authorization"))
+    ingress: Ingress = scope["state"]["ingress"]
+    credentials = ingress.credentials
+    authorization = arrival.headers.get("authorization")
+    if authorization is None and endpoint.token_in_query:
+        caller = await credentials.caller_with_read_token(token_in(scope["query_string"]))
+    else:
+        caller = await credentials.authenticate(authorization)
+    if caller.only_job is not None and not endpoint.for_watchers:
+        raise problems.read_token_only_watches()
     if not allows(caller, endpoint.scope):
         raise problems.scope_missing(endpoint.scope)
+    if caller.only_job is not None and scope["path_params"]["id"] != str(caller.only_job):
+        raise problems.not_found("job")
     return caller
 
 

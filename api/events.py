@@ -1,10 +1,15 @@
 """Event streams: of one job until it ends, and of all a tenant's jobs for as long as somebody listens."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from api import problems
 from api.answers import Media
 from api.authentication import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.frames import Announced
+from api.read_tokens import LONGEST_TOKEN
 from api.resuming import position_from, seq_from
 from api.stories import JobStory, TenantStory
 from api.streaming import EventStream
@@ -20,7 +25,12 @@ class EventQuery(Model):
     """Which types of event, with `*` and `?` as in file names, such as `search.*`."""
 
 
-async def follow_job(call: Call[Empty, Empty]) -> EventStream:
+class WatcherQuery(Model):
+    token: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = None
+    """A read token (`POST /api/jobs/{id}/token`), for an EventSource, which can't send a header. Never a key."""
+
+
+async def follow_job(call: Call[Empty, WatcherQuery]) -> EventStream:
     """The job's events from the first one, or from after the Last-Event-ID, until it has ended."""
     job_id = call.path_id("id", "job")
     story = JobStory(call.ingress, call.tenant_id, job_id, seq_from(call.headers.get("last-event-id")))
@@ -44,10 +54,13 @@ ENDPOINTS = (
         summary="Follow a job",
         description="Ends after the job has. Resumes after the `Last-Event-ID` without loss or repeat.",
         handle=follow_job,
+        query=WatcherQuery,
         answers={200: STREAM},
         scope=Scope.JOBS_READ,
         headers=("last-event-id",),
         problems=(400, 404),
+        for_watchers=True,
+        token_in_query=True,
     ),
     Endpoint(
         method="GET",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
+from api.read_tokens import ReadTokens
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.redis import client as redis_client
@@ -29,6 +30,7 @@ class Ingress:
     lines: TenantLines
     catch_up_lines: TenantLines
     credentials: Credentials
+    tokens: ReadTokens
     hub: Hub
     redis: Redis
     announcer: Announcer
@@ -46,7 +48,8 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         resources.push_async_callback(redis.aclose)
         announcer = Announcer(redis)
         resources.push_async_callback(announcer.close)
-        credentials = Credentials(settings.database)
+        tokens = ReadTokens(signing_key(settings))
+        credentials = Credentials(settings.database, tokens)
         resources.push_async_callback(credentials.close)
         yield Ingress(
             settings=settings,
@@ -56,6 +59,7 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
                 TenantLines(settings.database, "catch-up", CATCH_UP_LINES)
             ),
             credentials=credentials,
+            tokens=tokens,
             hub=await resources.enter_async_context(Hub(settings.database, redis)),
             redis=redis,
             announcer=announcer,

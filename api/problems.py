@@ -96,6 +96,15 @@ def scope_missing(scope: str) -> Refusal:
     )
 
 
+def read_token_only_watches() -> Refusal:
+    detail = "A read token opens its one job, its timeline and its events. Use a key for anything else."
+    challenge = 'Bearer realm="bucatini", error="insufficient_scope"'
+    return Refusal(
+        Problem.of("read-token-only-watches", "Not allowed with a read token", 403, detail),
+        (b"www-authenticate", challenge.encode()),
+    )
+
+
 def key_reused() -> Refusal:
     detail = "The idempotency key was sent before with another body. Use a new key for a new request."
     return Refusal(Problem.of("idempotency-key-reused", "Another request had this key", 422, detail))

@@ -208,6 +208,8 @@ class _Watcher:
     async def _tell(self, caller: Caller, wanted: JobFrom | TypesFrom) -> Ended | Refused | None:
         story: JobStory | TenantStory
         wants: JobEvents | TypedEvents
+        if caller.only_job is not None and wanted.subject != JobSubject(job=caller.only_job):
+            raise problems.not_found("job") if isinstance(wanted, JobFrom) else problems.read_token_only_watches()
         match wanted:
             case JobFrom(job=job_id, after=seq):
                 story, wants = JobStory(self._ingress, caller.tenant_id, job_id, seq), JobEvents(job_id)

@@ -65,7 +65,7 @@ class Settings(BaseModel):
     idempotency_hours: Annotated[int, Field(ge=1, le=720)] = 24
 
     signing_key: SecretStr | None = None
-    """What the ingress signs list cursors with; the same in all its processes. Made from DATABASE_URL if not set."""
+    """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL if not set."""
     key_cache_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """How long a process may go on sealing with a key after another became active; a rotation waits as long."""
 

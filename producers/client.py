@@ -52,7 +52,7 @@ from producers.client_http import (
 from producers.client_watching import BROKEN_SOCKET, Watching, socket_url
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
-from schemas.jobs import Job, JobState, Timeline
+from schemas.jobs import Job, JobState, JobToken, Timeline
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
@@ -219,6 +219,10 @@ class JobHandle(Generic[R]):
     def events(self) -> Iterator[CloudEvent]:
         """Everything that happened to it and happens from now on, each once, until it has ended."""
         return self._client.follow(Following.job(self.id))
+
+    def token(self, *, ttl_seconds: int = 600) -> JobToken:
+        """A token with which a browser may read and follow this job, and nothing else, for so long (an hour at most)."""
+        return self._client.carry_out(exchange.token_making(self.id, ttl_seconds))
 
     def cancel(self) -> Job:
         """Ends it. ProblemAnswer when it has ended in another way already."""

@@ -39,7 +39,7 @@ from producers.client_http import (
 from producers.client_watching import BROKEN_SOCKET, Watching, socket_url
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
-from schemas.jobs import Job, JobState, Timeline
+from schemas.jobs import Job, JobState, JobToken, Timeline
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
@@ -200,6 +200,10 @@ class AsyncJobHandle(Generic[R]):
     def events(self) -> AsyncIterator[CloudEvent]:
         """See `JobHandle.events`."""
         return self._client.follow(Following.job(self.id))
+
+    async def token(self, *, ttl_seconds: int = 600) -> JobToken:
+        """See `JobHandle.token`."""
+        return await self._client.carry_out(exchange.token_making(self.id, ttl_seconds))
 
     async def cancel(self) -> Job:
         """See `JobHandle.cancel`."""

@@ -24,7 +24,7 @@ from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
-from schemas.jobs import Job, JobPage, JobState, Timeline
+from schemas.jobs import Job, JobPage, JobState, JobToken, Timeline, TokenWish
 from schemas.keys import RotateKeys
 from schemas.problems import Problem
 from schemas.search import IndexDocument
@@ -188,6 +188,13 @@ def cancelling(job_id: UUID) -> Generator[Step, Outcome, Job]:
 def explaining(job_id: UUID) -> Generator[Step, Outcome, Timeline]:
     reply = yield from exchange(Request("GET", f"/api/jobs/{job_id}/timeline"))
     return Timeline.model_validate_json(reply.body)
+
+
+def token_making(job_id: UUID, ttl_seconds: int) -> Generator[Step, Outcome, JobToken]:
+    wish = TokenWish(ttl_seconds=ttl_seconds).model_dump_json().encode()
+    headers = {"content-type": "application/json"}
+    reply = yield from exchange(Request("POST", f"/api/jobs/{job_id}/token", headers, wish))
+    return JobToken.model_validate_json(reply.body)
 
 
 def listing(
