@@ -3,62 +3,31 @@
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from hmac import compare_digest
-from uuid import UUID
 
 from api import problems, read_tokens
+from api.callers import Caller, Scope
 from api.read_tokens import ReadTokens
+from api.strangers import Strangers, is_jwt
 from infrastructure.batching import Batcher
+from infrastructure.ports.identity import Issuer
 from infrastructure.postgres import credentials
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.credentials import Credential, parse_key
+from infrastructure.settings import Settings
 
 FRESH_SECONDS = 4.0
 """A revoked key opens nothing after this and one look into PostgreSQL; on the process that revoked it, at once."""
 MOST_REMEMBERED = 10_000
 
 
-class Scope(StrEnum):
-    """What a key may be used for."""
-
-    JOBS_READ = "jobs:read"
-    JOBS_WRITE = "jobs:write"
-    SEARCH_READ = "search:read"
-    KEYS_WRITE = "keys:write"
-    ADMIN = credentials.ADMIN
-    """Everything, the keys themselves included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who was let in, by which key, and what for."""
-
-    tenant_id: UUID
-    key_id: str
-    """Empty when no key stands behind it."""
-    scopes: frozenset[str]
-    only_job: UUID | None = None
-    """Set when nothing but this job may be read."""
-    expires_at: float | None = None
-    """Seconds since 1970; None when only a revocation ends it."""
-
-    @property
-    def expired(self) -> bool:
-        return self.expires_at is not None and time.time() >= self.expires_at
-
-
-def allows(caller: Caller, scope: Scope) -> bool:
-    return scope in caller.scopes or Scope.ADMIN in caller.scopes
-
-
 class Credentials:
     """Remembers the keys that were seen lately. Lookups of the same moment share one statement."""
 
-    def __init__(self, database_url: str, tokens: ReadTokens) -> None:
-        self._line = Line(database_url, Role.SYSTEM, "credentials", LANE_SESSION)
+    def __init__(self, settings: Settings, tokens: ReadTokens, issuer: Issuer | None) -> None:
+        self._line = Line(settings.database, Role.SYSTEM, "credentials", LANE_SESSION)
         self._tokens = tokens
+        self._strangers = None if issuer is None else Strangers(settings, issuer, self._line)
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
 
@@ -73,6 +42,8 @@ class Credentials:
         """Whom the key or token proves, wherever it was shown."""
         if key.startswith(read_tokens.PREFIX):
             return await self._caller_with_token(key)
+        if self._strangers is not None and is_jwt(key):
+            return await self._strangers.caller_with(key)
         presented = parse_key(key)
         if presented is None:
             raise problems.unauthenticated()
@@ -111,6 +82,8 @@ class Credentials:
 
     async def close(self) -> None:
         await self._lookups.drain()
+        if self._strangers is not None:
+            await self._strangers.drain()
         await self._line.close()
 
     def _remembered(self, key_id: str) -> Credential | None:

@@ -12,7 +12,7 @@ from starlette.types import Scope as Connection
 
 from api import problems
 from api.answers import JSON, Answer, Media, NoBody, problem_answer, send_answer
-from api.authentication import Caller, Scope, allows
+from api.callers import Caller, Scope, allows
 from api.edge import ARRIVAL, Arrival
 from api.ingress import Ingress
 from api.limits import read_body

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api import problems
 from api.answers import Media
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.frames import Announced
 from api.read_tokens import LONGEST_TOKEN

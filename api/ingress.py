@@ -15,7 +15,7 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
 from infrastructure.settings import Settings
-from infrastructure.wiring import search_engine
+from infrastructure.wiring import issuer, search_engine
 from producers.submit import Submitter, open_submitter
 
 REQUEST_LINES = 8
@@ -49,7 +49,8 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         announcer = Announcer(redis)
         resources.push_async_callback(announcer.close)
         tokens = ReadTokens(signing_key(settings))
-        credentials = Credentials(settings.database, tokens)
+        vouching = await resources.enter_async_context(issuer(settings))
+        credentials = Credentials(settings, tokens, vouching)
         resources.push_async_callback(credentials.close)
         yield Ingress(
             settings=settings,

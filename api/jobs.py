@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api import problems
 from api.answers import Answer, Header, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.read_tokens import ReadToken
 from api.waiting import applied, until_finished, wanted_seconds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Send
 
-from api.authentication import Caller
+from api.callers import Caller
 from api.frames import HEARTBEAT, PREAMBLE, Announced, place_frame
 from api.ingress import Ingress
 from api.stories import Teller

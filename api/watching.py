@@ -12,7 +12,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from api import problems
-from api.authentication import Caller, Scope, allows
+from api.callers import Caller, Scope, allows
 from api.edge import ARRIVAL, Arrival
 from api.ingress import Ingress
 from api.problems import Refusal

@@ -2,7 +2,7 @@
 
 from api import problems
 from api.answers import Answer, json_answer
-from api.authentication import Scope, allows
+from api.callers import Scope, allows
 from api.commands import TermsQuery, accept, command_endpoint
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres import workflow_instances

@@ -66,6 +66,16 @@ class Settings(BaseModel):
 
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL if not set."""
+    oidc_issuer: str | None = None
+    """An OpenID Connect provider whose tokens (JWT) are taken beside our own keys, exactly as its `iss` spells it."""
+    oidc_audience: str | None = None
+    """The `aud` that its tokens must have. Needed with OIDC_ISSUER."""
+    oidc_jwks_url: str | None = None
+    """Where its keys are; found by discovery if not set."""
+    oidc_tenant_claim: str = "tenant"
+    """The claim that names the tenant, by id or name. The tenant must exist."""
+    oidc_scopes_claim: str = "scope"
+    """The claim that lists our scopes: a list, or text with spaces between."""
     key_cache_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """How long a process may go on sealing with a key after another became active; a rotation waits as long."""
 

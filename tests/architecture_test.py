@@ -39,6 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     # Flower is a Celery application itself.
     "celery": ("infrastructure/celery", "monitoring"),
     "flower": ("monitoring",),
+    "jwt": ("infrastructure/oidc",),
     "starlette": ("api",),
     "prometheus_client": ("monitoring",),
 }
