@@ -20,6 +20,8 @@ KEEP_ALIVE_SECONDS = 65
 """Longer than the 60 s after which load balancers close, so that they never meet a connection closing under them."""
 DRAIN_SECONDS = 30
 UNREAD_SECONDS = 2.0
+LARGEST_MESSAGE = 64_000
+"""Bytes that a watcher may send at a time."""
 
 
 class Server(uvicorn.Server):
@@ -61,7 +63,9 @@ def server(settings: Settings) -> Server:
         port=settings.api_port,
         loop="none",
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,  # Events are small; a window for each watcher would cost more than it saves.
         lifespan="on",
         access_log=False,
         log_config=None,

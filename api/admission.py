@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from api import ai, keys, problems, search, workflow
-from api.authentication import Scope, allows
+from api.callers import Caller, Scope, allows
 from api.commands import TermsQuery
 from api.limits import pointer_to
 from api.validation import model_of
-from infrastructure.postgres.credentials import Credential
 from schemas.catalogue import COMMANDS
 from schemas.commands import Command
 from schemas.problems import FieldProblem
@@ -21,18 +20,18 @@ SCOPES: Mapping[str, Scope] = {
 """By kind, as its own address declares it."""
 
 
-def admitted(credential: Credential, kind: str, fields: Any, place: list[str | int]) -> Command:
+def admitted(caller: Caller, kind: str, fields: Any, place: list[str | int]) -> Command:
     """The command, allowed to this caller as its own address would. A Refusal with pointers below `place`, the part of
     the body that has the `kind` and the `command`."""
     if kind not in SCOPES:
         detail = f"there is no such kind; known are {', '.join(SCOPES)}"
         raise problems.invalid_fields([FieldProblem(pointer=pointer_to([*place, "kind"]), detail=detail)])
-    if not allows(credential, SCOPES[kind]):
+    if not allows(caller, SCOPES[kind]):
         raise problems.scope_missing(SCOPES[kind])
     command = model_of(COMMANDS[kind], fields, [*place, "command"])
     if isinstance(command, RunWorkflowStep):
         try:
-            workflow.check_start(credential, command)
+            workflow.check_start(caller, command)
         except problems.Refusal as refusal:
             raise _moved(refusal, pointer_to([*place, "command"])) from None
     return command

@@ -1,6 +1,6 @@
 """Reading, writing and analysing documents: every request is a job."""
 
-from api.authentication import Scope
+from api.callers import Scope
 from api.commands import command_endpoint
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 

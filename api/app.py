@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import TypedDict
 
-from starlette.routing import Router
+from starlette.routing import Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
@@ -25,6 +25,7 @@ from api import (
     replays,
     schedules,
     search,
+    watching,
     webhooks,
     why,
     workflow,
@@ -69,7 +70,10 @@ def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
     edge does, and each event of each stream would pass through them.
     """
     router = Router(
-        routes=routes((*DESCRIBED, *pages(DESCRIBED, product_version()))),
+        routes=[
+            *routes((*DESCRIBED, *pages(DESCRIBED, product_version()))),
+            WebSocketRoute(watching.PATH, watching.Watching()),
+        ],
         default=_nowhere,
         lifespan=_lifespan(settings, closing),
         # A redirect would be built from the Host header, which anybody may write.
@@ -102,7 +106,4 @@ async def _end_streams(ingress: Ingress, closing: asyncio.Event) -> None:
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})
-        return
     raise problems.not_found()

@@ -3,60 +3,78 @@
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from enum import StrEnum
 from hmac import compare_digest
 
-from api import problems
+from api import problems, read_tokens
+from api.callers import Caller, Scope
+from api.read_tokens import ReadTokens
+from api.strangers import Strangers, is_jwt
 from infrastructure.batching import Batcher
+from infrastructure.ports.identity import Issuer
 from infrastructure.postgres import credentials
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.credentials import Credential, parse_key
+from infrastructure.settings import Settings
 
 FRESH_SECONDS = 4.0
 """A revoked key opens nothing after this and one look into PostgreSQL; on the process that revoked it, at once."""
 MOST_REMEMBERED = 10_000
 
 
-class Scope(StrEnum):
-    """What a key may be used for."""
-
-    JOBS_READ = "jobs:read"
-    JOBS_WRITE = "jobs:write"
-    SEARCH_READ = "search:read"
-    KEYS_WRITE = "keys:write"
-    WEBHOOKS_WRITE = "webhooks:write"
-    EVENTS_CONSUME = "events:consume"
-    ADMIN = credentials.ADMIN
-    """Everything, the keys themselves included."""
-
-
-def allows(credential: Credential, scope: Scope) -> bool:
-    return scope in credential.scopes or Scope.ADMIN in credential.scopes
-
-
 class Credentials:
     """Remembers the keys that were seen lately. Lookups of the same moment share one statement."""
 
-    def __init__(self, database_url: str) -> None:
-        self._line = Line(database_url, Role.SYSTEM, "credentials", LANE_SESSION)
+    def __init__(self, settings: Settings, tokens: ReadTokens, issuer: Issuer | None) -> None:
+        self._line = Line(settings.database, Role.SYSTEM, "credentials", LANE_SESSION)
+        self._tokens = tokens
+        self._strangers = None if issuer is None else Strangers(settings, issuer, self._line)
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
 
-    async def authenticate(self, authorization: str | None) -> Credential:
-        """The credential that the header proves. Refuses everything else in the same words."""
+    async def authenticate(self, authorization: str | None) -> Caller:
+        """Whom the header proves. Refuses everything else in the same words."""
         scheme, _, key = (authorization or "").partition(" ")
-        presented = parse_key(key.strip()) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer":
+            raise problems.unauthenticated()
+        return await self.caller_with(key.strip())
+
+    async def caller_with(self, key: str) -> Caller:
+        """Whom the key or token proves, wherever it was shown."""
+        if key.startswith(read_tokens.PREFIX):
+            return await self._caller_with_token(key)
+        if self._strangers is not None and is_jwt(key):
+            return await self._strangers.caller_with(key)
+        presented = parse_key(key)
         if presented is None:
             raise problems.unauthenticated()
         credential = self._remembered(presented.id) or await self._fresh(presented.id)
         if credential is None or not compare_digest(credential.secret_hash, presented.secret_hash):
             raise problems.unauthenticated()
-        return credential
+        return Caller(credential.tenant_id, credential.id, credential.scopes)
 
-    async def stands(self, credential: Credential) -> bool:
-        """Whether it is still valid, as far as this process knows by now."""
-        current = self._remembered(credential.id) or await self._fresh(credential.id)
-        return current is not None and current.secret_hash == credential.secret_hash
+    async def caller_with_read_token(self, token: str) -> Caller:
+        """Whom the token proves. A key is refused: it must not stand where addresses are written down."""
+        if not token.startswith(read_tokens.PREFIX):
+            raise problems.unauthenticated()
+        return await self._caller_with_token(token)
+
+    async def _caller_with_token(self, text: str) -> Caller:
+        token = self._tokens.read(text, time.time())
+        if token is None:
+            raise problems.unauthenticated()
+        scopes = frozenset((Scope.JOBS_READ,))
+        caller = Caller(token.tenant_id, token.key_id, scopes, only_job=token.job_id, expires_at=token.expires_at)
+        if not await self.stands(caller):
+            raise problems.unauthenticated()
+        return caller
+
+    async def stands(self, caller: Caller) -> bool:
+        """Whether the caller may go on: its time isn't up and its key is valid, as far as this process knows by now."""
+        if caller.expired:
+            return False
+        if not caller.key_id:
+            return True
+        return (self._remembered(caller.key_id) or await self._fresh(caller.key_id)) is not None
 
     def forget(self, key_id: str) -> None:
         """The next use of this key looks into PostgreSQL again."""
@@ -64,6 +82,8 @@ class Credentials:
 
     async def close(self) -> None:
         await self._lookups.drain()
+        if self._strangers is not None:
+            await self._strangers.drain()
         await self._line.close()
 
     def _remembered(self, key_id: str) -> Credential | None:

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from api import problems
 from api.admission import admitted
 from api.answers import Answer, Header, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.commands import DEADLINE_PASSED, REPLAYED, deadline_passed, idempotency_key
 from api.endpoint import Call, Empty, Endpoint
 from api.jobs import FRESH, end_job, unless_known
@@ -82,7 +82,7 @@ def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: 
         flaw = FieldProblem(pointer=pointer_to([*place, "deadline"]), detail=DEADLINE_PASSED)
         return ItemAnswer(outcome=ItemOutcome.INVALID, errors=(flaw,))
     try:
-        command = admitted(call.credential, item.kind, item.command, place)
+        command = admitted(call.caller, item.kind, item.command, place)
     except problems.Refusal as refusal:
         problem = refusal.problem
         outcome = ItemOutcome.FORBIDDEN if problem.status == 403 else ItemOutcome.INVALID

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api import problems
 from api.answers import Answer, Header, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Endpoint
 from api.waiting import applied, until_finished, wanted_seconds
 from infrastructure.batching import Overloaded

@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from api import problems
+from api import asyncapi, problems
 from api.answers import HTML, JSON, Answer, Header, Media
 from api.endpoint import AnyEndpoint, Call, Empty, Endpoint
 from api.openapi import document
@@ -40,6 +40,7 @@ _DOCS = """<!doctype html>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
 <body>
+<p>Events and WebSocket messages: <a href="/asyncapi.json">/asyncapi.json</a></p>
 <div id="swagger-ui"></div>
 <noscript>This page needs JavaScript. The same in JSON: <a href="/openapi.json">/openapi.json</a></noscript>
 <script src="/docs/swagger-ui-bundle.js"></script>
@@ -86,6 +87,7 @@ dd {{ margin: 0; }}
 <dl>
 <dt><a href="/docs">/docs</a></dt><dd>the API, to read and to try</dd>
 <dt><a href="/openapi.json">/openapi.json</a></dt><dd>the same for machines (OpenAPI 3.1)</dd>
+<dt><a href="/asyncapi.json">/asyncapi.json</a></dt><dd>the events, and the ways to follow them (AsyncAPI 3.0)</dd>
 <dt><a href="/healthz">/healthz</a></dt><dd>is this process alive</dd>
 <dt><a href="/readyz">/readyz</a></dt><dd>can it do its work: each part, by name</dd>
 <dt><a href="/metrics">/metrics</a></dt><dd>what it counts, for Prometheus</dd>
@@ -102,6 +104,7 @@ dd {{ margin: 0; }}
 def pages(described: tuple[AnyEndpoint, ...], version: str) -> tuple[AnyEndpoint, ...]:
     """The pages' own declarations. `described` is what the document tells of; the pages themselves aren't in it."""
     spec = orjson.dumps(document(described, version))
+    events_spec = orjson.dumps(asyncapi.document(version))
     landing = _LANDING.format(version=escape(version)).encode()
 
     async def show_landing(call: Call[Empty, Empty]) -> Answer:
@@ -110,11 +113,15 @@ def pages(described: tuple[AnyEndpoint, ...], version: str) -> tuple[AnyEndpoint
     async def show_document(call: Call[Empty, Empty]) -> Answer:
         return Answer(200, spec, JSON, ((b"cache-control", b"no-cache"),))
 
+    async def show_events_document(call: Call[Empty, Empty]) -> Answer:
+        return Answer(200, events_spec, JSON, ((b"cache-control", b"no-cache"),))
+
     return (
         _page("/", "What is here", show_landing),
         _page("/docs", "The documentation", _show_docs),
         _page("/docs/{name}", "What the documentation is made of", _show_asset),
         _page("/openapi.json", "The OpenAPI document", show_document),
+        _page("/asyncapi.json", "The AsyncAPI document", show_events_document),
     )
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import problems
-from api.answers import Answer, problem_answer, send_answer
+from api.answers import Answer, Header, problem_answer, send_answer
 from api.limits import Disconnected
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable, Unstorable
@@ -25,6 +25,8 @@ ARRIVAL = "bucatini.arrival"
 LINGER_SECONDS = 2.0
 MOST_LINGERING_BYTES = 16_000_000
 UNKNOWN_ROUTE = "unknown"
+SWITCHED = 101
+"""The status of a WebSocket that is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Edge:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._shake_hands(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,11 +55,7 @@ class Edge:
         arrival = arrival_of(scope)
         scope[ARRIVAL] = arrival
         status = 0
-        extra = [
-            (b"x-correlation-id", str(arrival.correlation_id).encode()),
-            (b"traceparent", arrival.trace.traceparent.encode()),
-            (b"x-content-type-options", b"nosniff"),
-        ]
+        extra = _named(arrival)
 
         async def send_named(message: Message) -> None:
             nonlocal status
@@ -75,6 +76,45 @@ class Edge:
                     raise
                 await send_answer(send_named, _answer_to(error, arrival))
         _count(scope, status, time.perf_counter() - began)
+
+    async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: what is refused before it is open is answered as any request is."""
+        began = time.perf_counter()
+        arrival = arrival_of(scope)
+        scope[ARRIVAL] = arrival
+        # The server logs it with the address, and some callers put secrets there.
+        scope["query_string"] = b""
+        status = 0
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "websocket.accept":
+                status = SWITCHED
+                _count(scope, status, time.perf_counter() - began)
+            elif message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_named(arrival)]
+            before_it_is_open = message["type"].startswith("http.")
+            await send({**message, "type": f"websocket.{message['type']}"} if before_it_is_open else message)
+
+        with bound(LogContext(correlation_id=arrival.correlation_id, trace=arrival.trace)):
+            try:
+                await self._app(scope, receive, send_noted)
+            except Exception as error:  # The request's edge, as for the others.
+                if status:
+                    raise
+                await send_answer(send_noted, _answer_to(error, arrival))
+        if status != SWITCHED:
+            _count(scope, status, time.perf_counter() - began)
+
+
+def _named(arrival: Arrival) -> list[Header]:
+    """What every answer says of its request."""
+    return [
+        (b"x-correlation-id", str(arrival.correlation_id).encode()),
+        (b"traceparent", arrival.trace.traceparent.encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
 
 
 def arrival_of(scope: Scope) -> Arrival:
@@ -130,5 +170,8 @@ async def _send_lingering(answer: Answer, receive: Receive, send: Send) -> None:
 def _count(scope: Scope, status: int, seconds: float) -> None:
     route = scope.get("route")
     metrics.http_answered(
-        route=UNKNOWN_ROUTE if route is None else route.path, method=scope["method"], status=status, seconds=seconds
+        route=UNKNOWN_ROUTE if route is None else route.path,
+        method=scope.get("method", "GET"),
+        status=status,
+        seconds=seconds,
     )

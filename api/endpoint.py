@@ -12,20 +12,19 @@ from starlette.types import Scope as Connection
 
 from api import problems
 from api.answers import JSON, Answer, Media, NoBody, problem_answer, send_answer
-from api.authentication import Scope, allows
+from api.callers import Caller, Scope, allows
 from api.edge import ARRIVAL, Arrival
 from api.ingress import Ingress
 from api.limits import read_body
-from api.validation import body_model, query_model
+from api.validation import body_model, query_model, token_in
 from api.waiting import wanted_seconds
-from infrastructure.postgres.credentials import Credential
 from monitoring.tracing import TraceContext
 from schemas.model import Model
 
 ANSWER_SECONDS = 30.0
 """For reading the request and for answering it; who asks to wait gets that time on top."""
 
-NOBODY = Credential(id="", tenant_id=UUID(int=0), secret_hash=b"", scopes=frozenset())
+NOBODY = Caller(tenant_id=UUID(int=0), key_id="", scopes=frozenset())
 """Calls what is open to everybody. No row belongs to it."""
 
 
@@ -42,7 +41,7 @@ class Call(Generic[B, Q]):
     """A request that has passed every check its declaration names."""
 
     ingress: Ingress
-    credential: Credential
+    caller: Caller
     path: Mapping[str, str]
     query: Q
     body: B
@@ -52,7 +51,7 @@ class Call(Generic[B, Q]):
 
     @property
     def tenant_id(self) -> UUID:
-        return self.credential.tenant_id
+        return self.caller.tenant_id
 
     def path_id(self, name: str, what: str) -> UUID:
         """A part of the path that must be an id. What can't be one doesn't exist."""
@@ -90,6 +89,10 @@ class Endpoint(Generic[B, Q]):
     seconds: float = ANSWER_SECONDS
     many: bool = False
     """Whether its body holds many commands, and so may be as large as `max_batch_body_bytes`."""
+    for_watchers: bool = False
+    """Whether a read token of the job that the path names opens it."""
+    token_in_query: bool = False
+    """Whether such a token may come as `?token=`, for an EventSource, which can't send a header."""
     listed: bool = field(default=True)
     """Whether it stands in the OpenAPI document."""
 
@@ -150,12 +153,12 @@ async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) ->
 async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, receive: Receive) -> Answer | Streamed:
     """The checks in the order of their cost: a stranger's body is never read."""
     ingress: Ingress = scope["state"]["ingress"]
-    credential = await _credential(endpoint, ingress, arrival)
+    caller = await _caller(endpoint, scope, arrival)
     query = query_model(endpoint.query or Empty, scope["query_string"])
     body = Empty() if endpoint.body is None else await _body(endpoint, endpoint.body, ingress, arrival, receive)
     call = Call(
         ingress,
-        credential,
+        caller,
         scope["path_params"],
         query,
         body,
@@ -166,13 +169,23 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
     return await endpoint.handle(call)
 
 
-async def _credential(endpoint: AnyEndpoint, ingress: Ingress, arrival: Arrival) -> Credential:
+async def _caller(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival) -> Caller:
     if endpoint.scope is None:
         return NOBODY
-    credential = await ingress.credentials.authenticate(arrival.headers.get("authorization"))
-    if not allows(credential, endpoint.scope):
+    ingress: Ingress = scope["state"]["ingress"]
+    credentials = ingress.credentials
+    authorization = arrival.headers.get("authorization")
+    if authorization is None and endpoint.token_in_query:
+        caller = await credentials.caller_with_read_token(token_in(scope["query_string"]))
+    else:
+        caller = await credentials.authenticate(authorization)
+    if caller.only_job is not None and not endpoint.for_watchers:
+        raise problems.read_token_only_watches()
+    if not allows(caller, endpoint.scope):
         raise problems.scope_missing(endpoint.scope)
-    return credential
+    if caller.only_job is not None and scope["path_params"]["id"] != str(caller.only_job):
+        raise problems.not_found("job")
+    return caller
 
 
 async def _body(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api import problems
 from api.answers import Answer, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres import failing
 from infrastructure.postgres.connections import Connection

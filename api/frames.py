@@ -1,4 +1,4 @@
-"""Events as Server-Sent Events write them. Each is encoded once, however many read it."""
+"""Events as streams and sockets write them. Each is encoded once, however many read it."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ _TAKEN_FOR_LINE_ENDS = tuple((one.encode(), b"\\u%04x" % ord(one)) for one in "\
 class Announced:
     """One event on its way to those who asked for it. `row` is None for a live one, which is stored nowhere."""
 
-    __slots__ = ("_cloud_event", "_for_job", "_for_tenant", "job_id", "position", "row", "type")
+    __slots__ = ("_cloud_event", "_for_job", "_for_tenant", "_token", "job_id", "position", "row", "size", "type")
 
     def __init__(
         self, job_id: UUID, kind: str, row: EventRow | None, position: Position | None, cloud_event: bytes | None
@@ -28,6 +28,9 @@ class Announced:
         self._cloud_event = cloud_event
         self._for_job: bytes | None = None
         self._for_tenant: bytes | None = None
+        self._token: str | None = None
+        self.size = len((row.data if row is not None else cloud_event) or "")
+        """Of what grows with its content; characters or bytes."""
 
     @classmethod
     def stored(cls, row: EventRow, position: Position | None) -> "Announced":
@@ -40,17 +43,24 @@ class Announced:
     def for_job(self) -> bytes:
         """With the seq as id, by which the job's own stream resumes."""
         if self._for_job is None:
-            self._for_job = _frame(self._json(), None if self.row is None else b"%d" % self.row.seq)
+            self._for_job = _frame(self.json(), None if self.row is None else b"%d" % self.row.seq)
         return self._for_job
 
     def for_tenant(self) -> bytes:
         """With the place in the tenant's feed as id."""
         if self._for_tenant is None:
-            place = None if self.position is None else token_of(self.position).encode()
-            self._for_tenant = _frame(self._json(), place)
+            place = None if self.token is None else self.token.encode()
+            self._for_tenant = _frame(self.json(), place)
         return self._for_tenant
 
-    def _json(self) -> bytes:
+    @property
+    def token(self) -> str | None:
+        """The place in the tenant's feed, by which its stream resumes; None for a live one."""
+        if self._token is None and self.position is not None:
+            self._token = token_of(self.position)
+        return self._token
+
+    def json(self) -> bytes:
         if self._cloud_event is None:
             assert self.row is not None, "an event is stored or live"
             row = self.row

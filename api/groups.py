@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api import problems
 from api.answers import Answer, Header, NoBody, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.subscribers import Behind, Ended, Subscriber, TypedEvents
 from api.waiting import ABOUT_SECONDS, applied, wanted_seconds

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from api import problems
 from api.answers import Answer, NoBody, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres import holds
 from infrastructure.postgres.connections import Connection
@@ -33,7 +33,7 @@ async def make_hold(call: Call[NewHold, Empty]) -> Answer:
         raise problems.invalid_fields([FieldProblem(pointer="/kind", detail=detail)])
 
     async def add(line: Connection) -> Hold | None:
-        return await holds.add(line, wanted, tenant_id, f"key {call.credential.id}")
+        return await holds.add(line, wanted, tenant_id, f"key {call.caller.key_id}")
 
     hold = await call.ingress.lines.run(tenant_id, add)
     if hold is None:

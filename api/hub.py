@@ -14,7 +14,7 @@ from typing import Self
 from uuid import UUID
 
 from api.frames import Announced
-from api.subscribers import JobEvents, Subscriber, TypedEvents
+from api.subscribers import JobEvents, Room, Subscriber, TypedEvents
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import feed
@@ -116,11 +116,15 @@ class Hub:
                 subscriber.end()
 
     @asynccontextmanager
-    async def subscribe(self, tenant_id: UUID, wants: JobEvents | TypedEvents) -> AsyncIterator[Subscriber]:
-        """A subscriber that leaves with the block. Overloaded when this process has as many as it takes."""
+    async def subscribe(
+        self, tenant_id: UUID, wants: JobEvents | TypedEvents, room: Room | None = None
+    ) -> AsyncIterator[Subscriber]:
+        """A subscriber that leaves with the block. Overloaded when this process has as many as it takes.
+
+        `room` is what it shares with the other subscribers of its reader."""
         if self._subscribers >= MOST_SUBSCRIBERS:
             raise Overloaded(f"{MOST_SUBSCRIBERS} subscribers are served already")
-        subscriber = Subscriber(tenant_id, wants)
+        subscriber = Subscriber(tenant_id, wants, room)
         if self._closed:
             subscriber.end()
         tenant = self._feeds.setdefault(tenant_id, _Feed(tenant_id))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
+from api.read_tokens import ReadTokens
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
@@ -16,7 +17,7 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
 from infrastructure.settings import Settings
-from infrastructure.wiring import key_vault, search_engine
+from infrastructure.wiring import issuer, key_vault, search_engine
 from producers.submit import Submitter, open_submitter
 
 REQUEST_LINES = 8
@@ -33,6 +34,7 @@ class Ingress:
     system_line: Line
     """For numbers of a whole queue, which no tenant may count for itself."""
     credentials: Credentials
+    tokens: ReadTokens
     hub: Hub
     redis: Redis
     announcer: Announcer
@@ -51,7 +53,9 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         resources.push_async_callback(redis.aclose)
         announcer = Announcer(redis)
         resources.push_async_callback(announcer.close)
-        credentials = Credentials(settings.database)
+        tokens = ReadTokens(signing_key(settings))
+        vouching = await resources.enter_async_context(issuer(settings))
+        credentials = Credentials(settings, tokens, vouching)
         resources.push_async_callback(credentials.close)
         yield Ingress(
             settings=settings,
@@ -64,6 +68,7 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
                 Line(settings.database, Role.SYSTEM, "queue numbers", LANE_SESSION)
             ),
             credentials=credentials,
+            tokens=tokens,
             hub=await resources.enter_async_context(Hub(settings.database, redis)),
             redis=redis,
             announcer=announcer,

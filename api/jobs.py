@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,8 +12,9 @@ from pydantic import Field
 
 from api import problems
 from api.answers import Answer, Header, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
+from api.read_tokens import ReadToken
 from api.waiting import applied, until_finished, wanted_seconds
 from infrastructure.batching import Overloaded
 from infrastructure.postgres import cancelling, reading
@@ -22,7 +25,7 @@ from infrastructure.postgres.settling import resume_parents
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.loudspeaker import Channel, announce
 from schemas.commands import Queue
-from schemas.jobs import Job, JobPage, JobState, Timeline
+from schemas.jobs import Job, JobPage, JobState, JobToken, Timeline, TokenWish
 from schemas.model import Model
 
 logger = logging.getLogger(__name__)
@@ -153,6 +156,18 @@ async def _say(call: Call[Empty, Empty], channel: Channel, job_ids: Sequence[UUI
         logger.warning("a cancelled run wasn't stopped: Redis can't be reached")
 
 
+async def make_token(call: Call[TokenWish, Empty]) -> Answer:
+    """A token to watch the job with. It ends with its time, or with the key that asked for it."""
+    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+    if await call.ingress.lines.run(tenant_id, lambda line: reading.job(line, tenant_id, job_id)) is None:
+        raise problems.not_found("job")
+    expires_at = int(time.time()) + call.body.ttl_seconds
+    if call.caller.expires_at is not None:
+        expires_at = min(expires_at, int(call.caller.expires_at))
+    token = call.ingress.tokens.sign(ReadToken(tenant_id, job_id, call.caller.key_id, expires_at))
+    return json_answer(201, JobToken(token=token, expires_at=datetime.fromtimestamp(expires_at, UTC)))
+
+
 ENDPOINTS = (
     Endpoint(
         method="GET",
@@ -164,6 +179,7 @@ ENDPOINTS = (
         scope=Scope.JOBS_READ,
         headers=("prefer", "if-none-match"),
         problems=(404,),
+        for_watchers=True,
     ),
     Endpoint(
         method="GET",
@@ -185,6 +201,7 @@ ENDPOINTS = (
         answers={200: Timeline},
         scope=Scope.JOBS_READ,
         problems=(404,),
+        for_watchers=True,
     ),
     Endpoint(
         method="POST",
@@ -195,5 +212,17 @@ ENDPOINTS = (
         answers={200: Job},
         scope=Scope.JOBS_WRITE,
         problems=(404, 409),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/jobs/{id}/token",
+        summary="Make a read token",
+        description="For a browser: it opens this job, its timeline and its events, on streams and WebSockets, and "
+        "nothing else. It ends when its time is up or when the key that asked for it is revoked.",
+        handle=make_token,
+        body=TokenWish,
+        answers={201: JobToken},
+        scope=Scope.JOBS_READ,
+        problems=(404,),
     ),
 )

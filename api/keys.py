@@ -1,7 +1,7 @@
 """The tenant's data keys: rotate them, and see which there are. Their material is never shown."""
 
 from api.answers import Answer, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.commands import command_endpoint
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres.tenant_keys import tenant_keys

@@ -78,8 +78,8 @@ def cursor_invalid() -> Refusal:
 
 
 def resume_token_invalid() -> Refusal:
-    detail = "Send the id of the last event as it was received, or none to start from now."
-    return Refusal(Problem.of("resume-token-invalid", "Last-Event-ID can't be used", 400, detail))
+    detail = "Send the place of the last event as it was received, or none to start from now."
+    return Refusal(Problem.of("resume-token-invalid", "The place to resume after can't be used", 400, detail))
 
 
 def unauthenticated() -> Refusal:
@@ -99,6 +99,15 @@ def scope_missing(scope: str) -> Refusal:
 def batch_forbidden(errors: Sequence[FieldProblem]) -> Refusal:
     title = "Not allowed with this key"
     return Refusal(Problem.of("scope-missing", title, 403, "See errors for each.", errors=tuple(errors)))
+
+
+def read_token_only_watches() -> Refusal:
+    detail = "A read token opens its one job, its timeline and its events. Use a key for anything else."
+    challenge = 'Bearer realm="bucatini", error="insufficient_scope"'
+    return Refusal(
+        Problem.of("read-token-only-watches", "Not allowed with a read token", 403, detail),
+        (b"www-authenticate", challenge.encode()),
+    )
 
 
 def key_reused() -> Refusal:
@@ -167,6 +176,36 @@ def too_many_keys(most: int) -> Refusal:
 def too_many_holds(most: int) -> Refusal:
     detail = f"At most {most} holds of a tenant may stand at a time. Remove one first."
     return Refusal(Problem.of("too-many-holds", "There are too many holds", 409, detail))
+
+
+def origin_not_allowed() -> Refusal:
+    detail = "Pages of this origin may not connect. Name it in ALLOWED_ORIGINS, or connect from the ingress's own."
+    return Refusal(Problem.of("origin-not-allowed", "The page's origin isn't allowed", 403, detail))
+
+
+def not_a_request(known: Sequence[str]) -> Refusal:
+    detail = f"Send an object with exactly one of these fields: {', '.join(known)}."
+    return Refusal(Problem.of("not-a-request", "The message can't be understood", 422, detail))
+
+
+def already_authenticated() -> Refusal:
+    detail = "Open another connection to use another key."
+    return Refusal(Problem.of("already-authenticated", "Who you are is known already", 409, detail))
+
+
+def already_subscribed() -> Refusal:
+    detail = "Unsubscribe first to begin at another place."
+    return Refusal(Problem.of("already-subscribed", "This is subscribed already", 409, detail))
+
+
+def too_many_subscriptions(most: int) -> Refusal:
+    detail = f"A connection has at most {most:,}. Unsubscribe from one, or open another connection."
+    return Refusal(Problem.of("too-many-subscriptions", "There are too many subscriptions", 409, detail))
+
+
+def subscription_failed() -> Problem:
+    detail = "Nothing is wrong with the request. Subscribe again after the last place you have."
+    return Problem.of("subscription-failed", "Something went wrong here", 500, detail)
 
 
 def unstorable() -> Problem:

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from api import problems
 from api.answers import Answer, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.commands import idempotency_key
 from api.endpoint import Call, Empty, Endpoint
 from api.rights import check_rights, kinds_beyond
@@ -32,7 +32,7 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
     if asked is None:
         raise problems.not_found("job")
     command = _command(asked.kind, asked.command if call.body.command is None else call.body.command, call.body)
-    check_rights(call.credential, asked.kind, command)
+    check_rights(call.caller, asked.kind, command)
     edit = None
     if call.body.command is not None and command is not None:
         edit = Edit(command.model_dump_json(), command.version)
@@ -59,9 +59,9 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
 async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
     """202 with the replay, which goes on by itself; 200 with a count when only that was asked for."""
     tenant_id, body = call.tenant_id, call.body
-    beyond = kinds_beyond(call.credential)
+    beyond = kinds_beyond(call.caller)
     if body.kind is not None and body.kind in beyond:
-        check_rights(call.credential, body.kind, None)
+        check_rights(call.caller, body.kind, None)
     if body.dry_run:
         now = datetime.now(UTC)
         before = now if body.until is None else min(now, body.until)
@@ -114,7 +114,7 @@ def _command(kind: str, fields: dict[str, Any], body: ReplayJob) -> Command | No
 
 
 def _request(call: Call[Any, Any]) -> Request:
-    return Request(call.credential.id, idempotency_key(call.headers.get("idempotency-key")))
+    return Request(call.caller.key_id, idempotency_key(call.headers.get("idempotency-key")))
 
 
 # Before those of `api.jobs`, whose /api/jobs/{id} would take "replay" for an id.

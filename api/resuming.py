@@ -11,10 +11,9 @@ import orjson
 
 from api import problems
 from infrastructure.postgres.feed import Place, Position
+from schemas.watching import LARGEST_SEQ, LONGEST_TOKEN
 
-LARGEST_SEQ = 2**31 - 1
 LARGEST_TRANSACTION = 2**63 - 1
-LONGEST_TOKEN = 16_000
 
 _SEQ = re.compile(r"\d{1,10}", re.ASCII)
 _SNAPSHOT = re.compile(r"(\d{1,19}):(\d{1,19}):((?:\d{1,19}(?:,\d{1,19})*)?)", re.ASCII)

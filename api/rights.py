@@ -1,8 +1,7 @@
 """Who may have which kind of job run, however it is asked for: by a submission, a workflow's task or a replay."""
 
 from api import problems
-from api.authentication import Scope, allows
-from infrastructure.postgres.credentials import Credential
+from api.callers import Caller, Scope, allows
 from schemas.commands import Command
 from schemas.keys import RotateKeys
 from schemas.workflow import RunWorkflowStep
@@ -11,17 +10,17 @@ from schemas.workflow_tasks import kinds_of
 _MORE_THAN_JOBS_WRITE = {RotateKeys.kind: Scope.KEYS_WRITE}
 
 
-def check_rights(credential: Credential, kind: str, command: Command | None) -> None:
+def check_rights(caller: Caller, kind: str, command: Command | None) -> None:
     """Refuses when the key may not submit such a job, or one that the command would start. `command` is None where it
     can't be read any more."""
     started = kinds_of(command.definition) if isinstance(command, RunWorkflowStep) else frozenset()
     for one in sorted({kind, *started}):
         needed = _MORE_THAN_JOBS_WRITE.get(one, Scope.JOBS_WRITE)
-        if not allows(credential, needed):
+        if not allows(caller, needed):
             raise problems.scope_missing(needed)
 
 
-def kinds_beyond(credential: Credential) -> tuple[str, ...]:
+def kinds_beyond(caller: Caller) -> tuple[str, ...]:
     """Kinds the key may not have run without a look at each job: those it may not submit, and those that start others."""
-    beyond = [kind for kind, needed in _MORE_THAN_JOBS_WRITE.items() if not allows(credential, needed)]
+    beyond = [kind for kind, needed in _MORE_THAN_JOBS_WRITE.items() if not allows(caller, needed)]
     return (*beyond, RunWorkflowStep.kind) if beyond else ()

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from api import problems
 from api.admission import admitted
 from api.answers import Answer, NoBody, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.commands import idempotency_key
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres import reading, schedules
@@ -79,7 +79,7 @@ async def replace_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
 
 def _checked(call: Call[ScheduleDefinition, Empty]) -> ScheduleDefinition:
     # What the scheduled jobs may do is what their author may do now: nobody is asked again when they are made.
-    command = admitted(call.credential, call.body.kind, call.body.command, [])
+    command = admitted(call.caller, call.body.kind, call.body.command, [])
     return call.body.model_copy(update={"command": command.model_dump(mode="json", exclude_unset=True)})
 
 
@@ -131,7 +131,7 @@ async def _changed(
 async def run_schedule(call: Call[Empty, Empty]) -> Answer:
     """A job of it at once, paused or not. Its slots, and what they do about each other, stay as they are."""
     schedule = await _schedule(call)
-    command = admitted(call.credential, schedule.kind, schedule.command, [])
+    command = admitted(call.caller, schedule.kind, schedule.command, [])
     terms = terms_of(schedule, datetime.now(UTC), idempotency_key=idempotency_key(call.headers.get("idempotency-key")))
     submission = await call.ingress.submitter.submit(call.tenant_id, command, terms)
     if isinstance(submission, KeyReused):

@@ -1,7 +1,7 @@
 """Search: documents are indexed by jobs, and found at once."""
 
 from api.answers import Answer, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.commands import command_endpoint
 from api.endpoint import Call, Empty, Endpoint
 from schemas.search import IndexDocument, SearchQuery, SearchResults

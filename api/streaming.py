@@ -3,17 +3,18 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from starlette.types import Receive, Send
 
-from api.authentication import Credentials
-from api.frames import HEARTBEAT, PREAMBLE, place_frame
-from api.hub import Hub
+from api.callers import Caller
+from api.frames import HEARTBEAT, PREAMBLE, Announced, place_frame
+from api.ingress import Ingress
+from api.stories import Teller
 from api.subscribers import JobEvents, Subscriber, TypedEvents
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.credentials import Credential
 from infrastructure.postgres.feed import Position
 from monitoring import metrics
 
@@ -37,19 +38,19 @@ class ReaderGone(Exception):
 
 
 class Writer:
-    """The open answer."""
+    """The open answer, a teller of stories."""
 
-    def __init__(self, send: Send, credentials: Credentials, credential: Credential) -> None:
+    def __init__(self, send: Send, ingress: Ingress, caller: Caller, frame: Callable[[Announced], bytes]) -> None:
         self._send = send
-        self._credentials = credentials
-        self._credential = credential
+        self._credentials = ingress.credentials
+        self._caller = caller
+        self._frame = frame
         self._wrote_at = self._checked_at = time.monotonic()
         self._delivered = 0
         self._blocked_since: float | None = None
 
     @property
     def idle_seconds(self) -> float:
-        """For how long nothing needs to be done, unless an event comes."""
         due = min(self._wrote_at + HEARTBEAT_SECONDS, self._checked_at + CHECK_SECONDS)
         return max(0.0, due - time.monotonic())
 
@@ -58,9 +59,13 @@ class Writer:
         """For how long the reader has taken nothing of what is being written; None when nothing is."""
         return None if self._blocked_since is None else time.monotonic() - self._blocked_since
 
-    async def frames(self, frames: Iterable[bytes]) -> None:
+    def catching_up(self) -> AbstractAsyncContextManager[object]:
+        return nullcontext()
+
+    async def events(self, told: Iterable[Announced]) -> None:
         size, held = 0, []
-        for frame in frames:
+        for announced in told:
+            frame = self._frame(announced)
             held.append(frame)
             self._delivered += 1
             size += len(frame)
@@ -70,9 +75,11 @@ class Writer:
         if held:
             await self._write(b"".join(held))
 
-    async def note(self, frame: bytes) -> None:
-        """What isn't an event."""
-        await self._write(frame)
+    async def place(self, position: Position) -> None:
+        await self._write(place_frame(position))
+
+    async def begin(self) -> None:
+        await self._write(PREAMBLE)
 
     async def keep_up(self, place: Position | None = None) -> None:
         """The heartbeat if one is due, with the reader's place, and the look at its key if that is.
@@ -80,7 +87,7 @@ class Writer:
         ReaderGone when the key doesn't stand any more."""
         now = time.monotonic()
         if now - self._wrote_at >= HEARTBEAT_SECONDS:
-            await self.note(HEARTBEAT if place is None else HEARTBEAT + place_frame(place))
+            await self._write(HEARTBEAT if place is None else HEARTBEAT + place_frame(place))
         if now - self._checked_at >= CHECK_SECONDS:
             self._checked_at = now
             self.count()
@@ -94,7 +101,7 @@ class Writer:
 
     async def _stands(self) -> bool:
         try:
-            return await self._credentials.stands(self._credential)
+            return await self._credentials.stands(self._caller)
         except (Unavailable, Overloaded):
             # Nobody can say now, and nothing stored can be read either. The next look decides.
             return True
@@ -108,23 +115,24 @@ class Writer:
         self._wrote_at = now
 
 
-Tell = Callable[[Writer, Subscriber], Awaitable[None]]
+Tell = Callable[[Teller, Subscriber], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
     """An answer that lasts until `tell`, which writes it, has no more to say or nobody listens any more."""
 
-    hub: Hub
-    credentials: Credentials
-    credential: Credential
+    ingress: Ingress
+    caller: Caller
     wants: JobEvents | TypedEvents
     tell: Tell
+    frame: Callable[[Announced], bytes]
+    """How this stream writes an event."""
 
     async def run(self, receive: Receive, send: Send) -> None:
-        async with self.hub.subscribe(self.credential.tenant_id, self.wants) as subscriber:
+        async with self.ingress.hub.subscribe(self.caller.tenant_id, self.wants) as subscriber:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            writer = Writer(send, self.credentials, self.credential)
+            writer = Writer(send, self.ingress, self.caller, self.frame)
             # A task of its own: the layers around the request aren't walked through for each event.
             writing = asyncio.create_task(self._write(writer, subscriber), name="writes a stream")
             watching = asyncio.create_task(_watch(receive, writer, subscriber), name="watches a stream's reader")
@@ -142,7 +150,7 @@ class EventStream:
 
     async def _write(self, writer: Writer, subscriber: Subscriber) -> None:
         try:
-            await writer.note(PREAMBLE)
+            await writer.begin()
             await self.tell(writer, subscriber)
         except (ReaderGone, Unavailable):
             # What the reader misses it gets when it comes back with the last id it has.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,8 +10,10 @@ from api.frames import Announced
 from monitoring import metrics
 from schemas.event_types import matches
 
-MOST_WAITING = 256
-"""Events that wait for one reader. A slower one reads from PostgreSQL instead, at its own pace."""
+MOST_WAITING = 512
+"""Events that wait for one reader or are on their way to it. A slower one reads from PostgreSQL instead, at its own
+pace."""
+MOST_WAITING_BYTES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,38 @@ class Ended:
 Taken = tuple[Announced, ...] | Behind | Ended
 
 
+class Room:
+    """How much may wait for one reader, who may have many subscribers."""
+
+    __slots__ = ("_bytes", "_events", "_most_bytes", "_most_events")
+
+    def __init__(self, most_events: int = MOST_WAITING, most_bytes: int = MOST_WAITING_BYTES) -> None:
+        self._most_events, self._most_bytes = most_events, most_bytes
+        self._events = self._bytes = 0
+
+    def take(self, size: int) -> bool:
+        """Whether there was room for one more."""
+        if self._events >= self._most_events or self._bytes >= self._most_bytes:
+            return False
+        self._events += 1
+        self._bytes += size
+        return True
+
+    def give_back(self, leaving: Iterable[Announced]) -> None:
+        for announced in leaving:
+            self._events -= 1
+            self._bytes -= announced.size
+
+
 class Subscriber:
     """Made by the hub, which offers; its reader takes. Begins behind: nothing comes before it has joined."""
 
-    def __init__(self, tenant_id: UUID, wants: JobEvents | TypedEvents) -> None:
+    def __init__(self, tenant_id: UUID, wants: JobEvents | TypedEvents, room: Room | None = None) -> None:
         self.tenant_id = tenant_id
         self.wants = wants
+        self._room = room or Room()
         self._waiting: deque[Announced] = deque()
+        self._taken: tuple[Announced, ...] = ()
         self._behind = True
         self._ended = False
         self._reader: asyncio.Future[None] | None = None
@@ -69,17 +96,17 @@ class Subscriber:
     def offer(self, announced: Announced) -> None:
         if self._behind:
             return
-        if len(self._waiting) >= MOST_WAITING:
-            self._waiting.clear()
+        if self._room.take(announced.size):
+            self._waiting.append(announced)
+        else:
+            self._drop_waiting()
             self._behind = True
             metrics.subscriber_fell_behind()
-        else:
-            self._waiting.append(announced)
         self._wake()
 
     def go_live(self, snapshot: str) -> None:
         """From now on it gets what the snapshot doesn't show."""
-        self._waiting.clear()
+        self._drop_waiting()
         self._behind = False
         if self._joined is not None and not self._joined.done():
             self._joined.set_result(snapshot)
@@ -88,6 +115,8 @@ class Subscriber:
         if self._ended:
             return
         self._ended = True
+        self._drop_waiting()
+        self._give_back_taken()
         self._set_alarm(None)
         if self._joined is not None:
             self._joined.cancel()
@@ -108,16 +137,27 @@ class Subscriber:
         return None if self._joined.cancelled() else self._joined.result()
 
     async def take(self, timeout_seconds: float) -> Taken:
-        """All that waits, or the first that comes; nothing when the time is up, or sooner."""
+        """All that waits, or the first that comes; nothing when the time is up, or sooner.
+
+        What was taken before is written by now: until here it needed its room."""
+        self._give_back_taken()
         if not (self._waiting or self._behind or self._ended):
             await self._sleep(timeout_seconds)
         if self._ended:
             return Ended()
         if self._behind:
             return Behind()
-        taken = tuple(self._waiting)
+        self._taken = tuple(self._waiting)
         self._waiting.clear()
-        return taken
+        return self._taken
+
+    def _drop_waiting(self) -> None:
+        self._room.give_back(self._waiting)
+        self._waiting.clear()
+
+    def _give_back_taken(self) -> None:
+        self._room.give_back(self._taken)
+        self._taken = ()
 
     async def _sleep(self, timeout_seconds: float) -> None:
         # A thousand readers may sleep here, so no timer is made and unmade for each event: one that rings early wakes

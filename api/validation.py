@@ -20,6 +20,7 @@ M = TypeVar("M", bound=Model)
 
 MOST_ERRORS = 50
 MOST_PARAMETERS = 30
+LONGEST_TOKEN_QUERY = 2_000
 
 _NOTHING = object()
 _PLACE = re.compile(r"(.*) (at line \d+ column \d+)", re.DOTALL)
@@ -79,6 +80,12 @@ def query_model(model: type[M], query_string: bytes) -> M:
         return model.model_validate_strings(given)
     except ValidationError as error:
         raise problems.invalid_query(body_problems(error, given, ["query"])) from None
+
+
+def token_in(query_string: bytes) -> str:
+    """The `token` among the query parameters, which are looked at as a whole only once the caller is known."""
+    pairs = parse_qsl(query_string[:LONGEST_TOKEN_QUERY].decode("latin-1"), errors="replace")
+    return next((value for name, value in pairs if name == "token"), "")
 
 
 def body_problems(error: ValidationError, tree: Any, base: list[str | int] | None = None) -> list[FieldProblem]:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api import problems
 from api.answers import Answer, NoBody, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from events.webhooks import TESTED
 from infrastructure.postgres import webhooks

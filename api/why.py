@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from api import problems
 from api.answers import Answer, json_answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres import explaining
 from infrastructure.postgres.explaining import Found, QueueNumbers

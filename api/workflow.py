@@ -2,28 +2,27 @@
 
 from api import problems
 from api.answers import Answer, json_answer
-from api.authentication import Scope
+from api.callers import Caller, Scope
 from api.commands import TermsQuery, accept, command_endpoint
 from api.endpoint import Call, Empty, Endpoint
 from api.rights import check_rights
 from infrastructure.postgres import workflow_instances
-from infrastructure.postgres.credentials import Credential
 from schemas.workflow import RunWorkflowStep, WorkflowInstance
 from schemas.workflow_tasks import task_problem
 
 
 async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
     """202 with the job, whose id is the instance's."""
-    check_start(call.credential, call.body)
+    check_start(call.caller, call.body)
     return await accept(call)
 
 
-def check_start(credential: Credential, command: RunWorkflowStep) -> None:
+def check_start(caller: Caller, command: RunWorkflowStep) -> None:
     """A Refusal when a task can't be what it says, or asks for what its caller may not do itself."""
     problem = task_problem(command.definition)
     if problem is not None:
         raise problems.Refusal(problem)
-    check_rights(credential, command.kind, command)
+    check_rights(caller, command.kind, command)
 
 
 async def show_instance(call: Call[Empty, Empty]) -> Answer:

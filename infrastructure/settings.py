@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 LOCAL_STACK_FILE = "local.json"
 
 
 class SettingsInvalid(Exception):
     """A setting is missing or has a value that can't work. The message names the variable to set."""
+
+
+def _listed(given: object) -> object:
+    return tuple(one.strip() for one in given.split(",") if one.strip()) if isinstance(given, str) else given
 
 
 class Settings(BaseModel):
@@ -65,12 +69,25 @@ class Settings(BaseModel):
     """The same for failed and dead ones, which may still be replayed until then."""
 
     signing_key: SecretStr | None = None
-    """What the ingress signs list cursors with; the same in all its processes. Made from DATABASE_URL if not set."""
+    """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL if not set."""
+    oidc_issuer: str | None = None
+    """An OpenID Connect provider whose tokens (JWT) are taken beside our own keys, exactly as its `iss` spells it."""
+    oidc_audience: str | None = None
+    """The `aud` that its tokens must have. Needed with OIDC_ISSUER."""
+    oidc_jwks_url: str | None = None
+    """Where its keys are; found by discovery if not set."""
+    oidc_tenant_claim: str = "tenant"
+    """The claim that names the tenant, by id or name. The tenant must exist."""
+    oidc_scopes_claim: str = "scope"
+    """The claim that lists our scopes: a list, or text with spaces between."""
     key_cache_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """How long a process may go on sealing with a key after another became active; a rotation waits as long."""
 
     webhook_loopback: bool = False
     """For development only: webhooks may go to this machine's loopback too, and there by plain http."""
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Whose pages may open a WebSocket beside the ingress's own, such as `https://app.example.com`, with commas between;
+    `*` for all. A key is needed in any case."""
 
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
     max_batch_body_bytes: Annotated[int, Field(ge=1_024)] = 16_000_000

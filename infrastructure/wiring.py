@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from infrastructure.ports.identity import Issuer
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.ports.webhooks import Receivers
 from infrastructure.postgres.connections import Line, Role
 from infrastructure.postgres.tenancy import TenantLines
-from infrastructure.settings import Settings
+from infrastructure.settings import Settings, SettingsInvalid
 
 if TYPE_CHECKING:
     from infrastructure.key_vault.keyring import Keyring
@@ -45,6 +46,20 @@ async def webhook_receivers(settings: Settings) -> AsyncIterator[Receivers]:
 
     async with Sender(Signer(key_vault(settings)), loopback_allowed=settings.webhook_loopback) as sender:
         yield sender
+
+
+@asynccontextmanager
+async def issuer(settings: Settings) -> AsyncIterator[Issuer | None]:
+    """Who vouches for callers without a key; None when settings name nobody."""
+    if settings.oidc_issuer is None:
+        yield None
+        return
+    if settings.oidc_audience is None:
+        raise SettingsInvalid("OIDC_ISSUER is set and OIDC_AUDIENCE isn't: set whom its tokens are meant for")
+    from infrastructure.oidc.issuer import OidcIssuer
+
+    async with OidcIssuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url) as found:
+        yield found
 
 
 @asynccontextmanager

@@ -105,6 +105,8 @@ _batch_jobs = Histogram(
 )
 
 _sse_subscribers = Gauge("bucatini_sse_subscribers", "Open event streams", registry=_registry)
+_sockets = Gauge("bucatini_sockets", "Open WebSockets", registry=_registry)
+_socket_subscriptions = Gauge("bucatini_socket_subscriptions", "What they are subscribed to", registry=_registry)
 _events_delivered = Counter("bucatini_events_delivered", "Events written to subscribers", registry=_registry)
 _fell_behind = Counter("bucatini_subscribers_fell_behind", "Slow subscribers sent to catch up", registry=_registry)
 
@@ -239,6 +241,26 @@ def sse_subscriber() -> Iterator[None]:
         yield
     finally:
         _sse_subscribers.dec()
+
+
+@contextmanager
+def socket_open() -> Iterator[None]:
+    """Counts one open WebSocket for as long as the block runs."""
+    _sockets.inc()
+    try:
+        yield
+    finally:
+        _sockets.dec()
+
+
+@contextmanager
+def socket_subscription() -> Iterator[None]:
+    """Counts one subscription of a WebSocket for as long as the block runs."""
+    _socket_subscriptions.inc()
+    try:
+        yield
+    finally:
+        _socket_subscriptions.dec()
 
 
 def events_delivered(count: int = 1) -> None:

@@ -33,7 +33,7 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         rf"\1{_MASK}",
     ),
     (re.compile(r"\b(Bearer|Basic|Digest|ApiKey)\s{1,4}[\w.~+/=\-:]{8,4096}", re.IGNORECASE), rf"\1 {_MASK}"),
-    (re.compile(r"\bbct_[\w\-.]{1,512}"), f"bct_{_MASK}"),
+    (re.compile(r"\bbct(r?)_[\w\-.]{1,512}"), rf"bct\1_{_MASK}"),
     (re.compile(r"\bwhsec_[\w+/=\-]{1,512}"), f"whsec_{_MASK}"),
     (re.compile(r"\bsk-[\w\-]{6,512}"), f"sk-{_MASK}"),
     (re.compile(r"\beyJ[\w\-]{8,4096}\.[\w\-]{1,8192}(?:\.[\w\-]{0,4096})?"), _MASK),

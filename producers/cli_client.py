@@ -127,6 +127,15 @@ def cancel_job(job_id: UUID, *, as_json: bool) -> int:
     return asking(ask)
 
 
+def make_token(job_id: UUID, ttl_seconds: int, *, as_json: bool) -> int:
+    def ask(client: Bucatini) -> int:
+        made = client.job(job_id).token(ttl_seconds=ttl_seconds)
+        print(made.model_dump_json() if as_json else made.token)
+        return WELL
+
+    return asking(ask)
+
+
 def client_from(settings: Settings) -> Bucatini:
     """The ingress that the settings name, or that a local stack in the home folder runs."""
     key = settings.api_key.get_secret_value() if settings.api_key else Home(settings.bucatini_home).key()

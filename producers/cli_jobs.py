@@ -151,3 +151,15 @@ def failures(
     from producers import cli_failures
 
     raise typer.Exit(cli_failures.show_failures(fingerprint, since, limit, as_json=as_json))
+
+
+@jobs_app.command("token")
+def make_token(
+    job_id: JobId,
+    ttl: Annotated[int, typer.Option(min=10, max=3_600, metavar="SECONDS", help="How long it lasts.")] = 600,
+    as_json: AsJson = False,
+) -> None:
+    """Print a token with which a browser may read and follow one job, and nothing else."""
+    from producers import cli_client
+
+    raise typer.Exit(cli_client.make_token(job_id, ttl, as_json=as_json))

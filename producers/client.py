@@ -16,6 +16,7 @@ from uuid import UUID
 
 import httpx
 from httpx_sse import EventSource
+from websockets.sync.client import connect
 
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from events.envelope import CloudEvent
@@ -44,15 +45,23 @@ from producers.client_exchange import (
 )
 from producers.client_following import Following
 from producers.client_groups import LEASE_SECONDS, TAKEN, AsyncGroupDelivery, GroupDelivery
-from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
+from producers.client_http import (
+    BROKEN,
+    STREAM_TIMEOUT,
+    arguments_for,
+    headers_for,
+    reply_of,
+    socket_arguments,
+)
 from producers.client_schedules import Schedules
+from producers.client_watching import BROKEN_SOCKET, Watching, socket_url
 from producers.client_webhooks import Webhooks
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
 from schemas.failures import FailureGroups, Replay, ReplayCount, ReplayFailures
 from schemas.holds import Hold, NewHold
-from schemas.jobs import Job, JobState, Timeline
+from schemas.jobs import Job, JobState, JobToken, Timeline
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
@@ -83,6 +92,8 @@ class Bucatini:
     """The blocking client. Threads may share it."""
 
     def __init__(self, url: str, key: str) -> None:
+        self._socket_url = socket_url(url)
+        self._key = key
         self._http = httpx.Client(base_url=url, headers=headers_for(key))
 
     @overload
@@ -225,6 +236,25 @@ class Bucatini:
                 pass  # What broke is told apart by how long it stays broken.
             time.sleep(following.closed())
 
+    def follow_many(self, jobs: Iterable[UUID] = (), types: Iterable[str] = ()) -> Iterator[CloudEvent]:
+        """What happened to these jobs and happens from now on, each to its end, and what happens from now on to any job
+        whose type of event matches, without end. One connection for all, at most 1,000 subjects; each event once for
+        each of them."""
+        watching = Watching(jobs, types)
+        while not watching.over:
+            broken: BaseException | None = None
+            try:
+                with connect(self._socket_url, **socket_arguments(self._key)) as socket:
+                    for message in watching.opening():
+                        socket.send(message)
+                    while not watching.over:
+                        if (event := watching.take(socket.recv())) is not None:
+                            yield event
+            except BROKEN_SOCKET as error:
+                broken = error
+            if not watching.over:
+                time.sleep(watching.closed(broken))
+
     def carry_out(self, steps: Generator[Step, Outcome, T]) -> T:
         """Does what the conversation asks for, until it has its answer."""
         outcome: Outcome = None
@@ -291,6 +321,10 @@ class JobHandle(Generic[R]):
     def events(self) -> Iterator[CloudEvent]:
         """Everything that happened to it and happens from now on, each once, until it has ended."""
         return self._client.follow(Following.job(self.id))
+
+    def token(self, *, ttl_seconds: int = 600) -> JobToken:
+        """A token with which a browser may read and follow this job, and nothing else, for so long (an hour at most)."""
+        return self._client.carry_out(exchange.token_making(self.id, ttl_seconds))
 
     def cancel(self) -> Job:
         """Ends it. ProblemAnswer when it has ended in another way already."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import httpx
 from httpx_sse import EventSource
+from websockets.asyncio.client import connect
 
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from events.envelope import CloudEvent
@@ -32,15 +33,23 @@ from producers.client_exchange import (
 )
 from producers.client_following import Following
 from producers.client_groups import LEASE_SECONDS, TAKEN, AsyncGroupDelivery
-from producers.client_http import BROKEN, STREAM_TIMEOUT, arguments_for, headers_for, reply_of
+from producers.client_http import (
+    BROKEN,
+    STREAM_TIMEOUT,
+    arguments_for,
+    headers_for,
+    reply_of,
+    socket_arguments,
+)
 from producers.client_schedules import AsyncSchedules
+from producers.client_watching import BROKEN_SOCKET, Watching, socket_url
 from producers.client_webhooks import AsyncWebhooks
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
 from schemas.failures import FailureGroups, Replay, ReplayCount, ReplayFailures
 from schemas.holds import Hold, NewHold
-from schemas.jobs import Job, JobState, Timeline
+from schemas.jobs import Job, JobState, JobToken, Timeline
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
@@ -56,6 +65,8 @@ class AsyncBucatini:
     """The same for asyncio."""
 
     def __init__(self, url: str, key: str) -> None:
+        self._socket_url = socket_url(url)
+        self._key = key
         self._http = httpx.AsyncClient(base_url=url, headers=headers_for(key))
 
     @overload
@@ -206,6 +217,23 @@ class AsyncBucatini:
                 pass  # What broke is told apart by how long it stays broken.
             await asyncio.sleep(following.closed())
 
+    async def follow_many(self, jobs: Iterable[UUID] = (), types: Iterable[str] = ()) -> AsyncIterator[CloudEvent]:
+        """See `Bucatini.follow_many`."""
+        watching = Watching(jobs, types)
+        while not watching.over:
+            broken: BaseException | None = None
+            try:
+                async with connect(self._socket_url, **socket_arguments(self._key)) as socket:
+                    for message in watching.opening():
+                        await socket.send(message)
+                    while not watching.over:
+                        if (event := watching.take(await socket.recv())) is not None:
+                            yield event
+            except BROKEN_SOCKET as error:
+                broken = error
+            if not watching.over:
+                await asyncio.sleep(watching.closed(broken))
+
     async def carry_out(self, steps: Generator[Step, Outcome, T]) -> T:
         """Does what the conversation asks for, until it has its answer."""
         outcome: Outcome = None
@@ -272,6 +300,10 @@ class AsyncJobHandle(Generic[R]):
     def events(self) -> AsyncIterator[CloudEvent]:
         """See `JobHandle.events`."""
         return self._client.follow(Following.job(self.id))
+
+    async def token(self, *, ttl_seconds: int = 600) -> JobToken:
+        """See `JobHandle.token`."""
+        return await self._client.carry_out(exchange.token_making(self.id, ttl_seconds))
 
     async def cancel(self) -> Job:
         """See `JobHandle.cancel`."""

@@ -27,7 +27,7 @@ from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
 from schemas.failures import FailedJobs, FailureGroups, Replay, ReplayCount, ReplayFailures, ReplayJob
 from schemas.holds import Hold, Holds, NewHold
-from schemas.jobs import Job, JobPage, JobState, Timeline
+from schemas.jobs import Job, JobPage, JobState, JobToken, Timeline, TokenWish
 from schemas.keys import RotateKeys
 from schemas.model import Model
 from schemas.problems import Problem
@@ -253,6 +253,13 @@ def listing_holds() -> Generator[Step, Outcome, tuple[Hold, ...]]:
 
 def removing_hold(hold_id: UUID) -> Generator[Step, Outcome, None]:
     yield from exchange(Request("DELETE", f"/api/holds/{hold_id}"))
+
+
+def token_making(job_id: UUID, ttl_seconds: int) -> Generator[Step, Outcome, JobToken]:
+    wish = TokenWish(ttl_seconds=ttl_seconds).model_dump_json().encode()
+    headers = {"content-type": "application/json"}
+    reply = yield from exchange(Request("POST", f"/api/jobs/{job_id}/token", headers, wish))
+    return JobToken.model_validate_json(reply.body)
 
 
 def listing(

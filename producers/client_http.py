@@ -9,6 +9,7 @@ from producers.client_exchange import Reply, Request
 
 ANSWER_SECONDS = 35.0
 CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
 SILENCE_SECONDS = 40.0
 """The ingress says something every 15 s; a stream silent for longer is dead, whatever the socket says."""
 
@@ -18,6 +19,15 @@ STREAM_TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 
 def headers_for(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}", "accept": "application/json"}
+
+
+def socket_arguments(key: str) -> dict[str, Any]:
+    return {
+        "additional_headers": headers_for(key),
+        "open_timeout": CONNECT_SECONDS,
+        "close_timeout": CLOSE_SECONDS,
+        "max_size": None,  # An event holds a job's result, however large.
+    }
 
 
 def arguments_for(request: Request) -> dict[str, Any]:

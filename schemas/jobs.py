@@ -153,3 +153,16 @@ class TimelineEntry(Model):
 class Timeline(Model):
     job_id: UUID
     entries: tuple[TimelineEntry, ...]
+
+
+class TokenWish(Model):
+    """How long a read token is to last."""
+
+    ttl_seconds: Annotated[int, Field(ge=10, le=3_600)] = 600
+
+
+class JobToken(Model):
+    """Opens one job for reading and following. Whoever has it may do so: hand it to nobody but the one who watches."""
+
+    token: str
+    expires_at: datetime

@@ -41,6 +41,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "flower": ("monitoring",),
     "httpcore": ("infrastructure/receivers",),
     "standardwebhooks": ("infrastructure/receivers",),
+    "jwt": ("infrastructure/oidc",),
     "starlette": ("api",),
     "prometheus_client": ("monitoring",),
 }

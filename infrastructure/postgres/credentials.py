@@ -67,6 +67,10 @@ class KeyRecord:
 
 
 _FIND = "SELECT id, tenant_id, secret_hash, scopes FROM api_keys WHERE id = ANY(%s) AND revoked_at IS NULL"
+_FIND_TENANTS = """
+SELECT name, id FROM tenants WHERE name = ANY(%(names)s)
+UNION ALL SELECT id::text, id FROM tenants WHERE id = ANY(%(ids)s)
+"""
 _ADD = """
 INSERT INTO api_keys (id, tenant_id, name, secret_hash, scopes)
 SELECT %(id)s, %(tenant_id)s, %(name)s, %(secret_hash)s, %(scopes)s
@@ -113,6 +117,20 @@ async def find(connection: Connection, ids: Sequence[str]) -> dict[str, Credenti
     found = await connection.execute(_FIND, (list(ids),))
     rows = await found.fetchall()
     return {row[0]: Credential(row[0], row[1], bytes(row[2]), frozenset(row[3])) for row in rows}
+
+
+async def find_tenants(connection: Connection, named: Sequence[str]) -> dict[str, UUID]:
+    """Those of the tenants that exist, by what they were named with: their id or, after that, their name."""
+    ids = [one for one in map(_as_id, named) if one is not None]
+    found = await connection.execute(_FIND_TENANTS, {"names": list(named), "ids": ids})
+    return dict(await found.fetchall())
+
+
+def _as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 async def add(

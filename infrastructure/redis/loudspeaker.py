@@ -62,10 +62,20 @@ async def listen(redis: Redis, *channels: Channel) -> AsyncIterator[tuple[Channe
             yield None
             while True:
                 message = await pubsub.get_message(timeout=POLL_SECONDS)
+                _heed_cancellation()
                 if message is not None and message["type"] == "message":
                     yield Channel(message["channel"].decode()), message["data"]
         except FAULTS:
+            _heed_cancellation()
             await asyncio.sleep(RECONNECT_SECONDS)
         finally:
             with suppress(*FAULTS):
                 await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+
+def _heed_cancellation() -> None:
+    # redis-py pings within `asyncio.wait_for`, which in Python 3.11 loses a cancellation that comes when the ping is
+    # just sent: whoever cancelled would wait for this task for ever.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

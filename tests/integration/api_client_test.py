@@ -149,6 +149,46 @@ def test_all_events_come_once_each_over_connections_that_break(world: World) -> 
     assert seqs == list(range(2, 62))
 
 
+def test_many_jobs_are_followed_over_one_connection_that_breaks(world: World) -> None:
+    tenant = world.tenant()
+    dice = random.Random(4711)
+    with (
+        _broken(world, lambda number: dice.randint(1_000, 6_000)) as url,
+        Bucatini(url, tenant.key) as client,
+        Bucatini(world.url, tenant.key) as direct,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        jobs = [direct.submit(COMMAND).id for _ in range(5)]
+        following = threads.submit(lambda: list(client.follow_many(jobs)))
+        for job_id in jobs * 10:
+            world.happen(job_id, "job.retrying")
+        for job_id in jobs:
+            world.succeed(job_id, {})
+        heard = following.result(timeout=60)
+
+    for job_id in jobs:
+        assert [_seq(event) for event in heard if event.subject == str(job_id)] == list(range(1, 13))
+
+
+def test_the_async_client_follows_types_and_hears_a_no(world: World) -> None:
+    tenant = world.tenant()
+
+    async def follow() -> CloudEvent:
+        async with AsyncBucatini(world.url, tenant.key) as client:
+            with pytest.raises(ProblemAnswer, match="not-found"):
+                await anext(client.follow_many([uuid4()]))
+            following = client.follow_many(types=["job.queued"])
+            first = asyncio.ensure_future(anext(following))
+            while not first.done():
+                await client.submit(COMMAND)
+                await asyncio.wait([first], timeout=0.1)
+            return first.result()
+
+    assert asyncio.run(follow()).type == "job.queued"
+    with Bucatini(world.url, "no key") as stranger, pytest.raises(ProblemAnswer, match="unauthenticated"):
+        next(stranger.follow_many(types=["*"]))
+
+
 def test_times_travel_with_their_zone(world: World) -> None:
     run_at = datetime(2100, 1, 1, 12, tzinfo=UTC)
     with Bucatini(world.url, world.tenant().key) as client:

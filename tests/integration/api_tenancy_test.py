@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from api.app import DESCRIBED
-from api.authentication import Scope
+from api.callers import Scope
 from api.endpoint import AnyEndpoint
 from api.events import STREAM
 from api.webhooks import RedeliverFailed

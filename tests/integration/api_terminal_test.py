@@ -72,6 +72,15 @@ def test_a_document_is_submitted_shown_followed_and_cancelled(world: World, term
     assert stored == ({"title": "lease.txt", "text": LEASE, **_unsaid()}, 7)
 
 
+def test_a_token_is_printed_for_a_browser(world: World, terminal: Terminal) -> None:
+    job_id = terminal.type("submit", "ai.process_document", "--text-file", "lease.txt").stdout.strip()
+    made = terminal.type("jobs", "token", job_id, "--ttl", "60")
+    with world.http() as http:
+        shown = http.get(f"/api/jobs/{job_id}", headers={"authorization": f"Bearer {made.stdout.strip()}"})
+
+    assert (made.returncode, shown.status_code) == (0, 200), made.stderr
+
+
 def test_a_result_that_is_waited_for_is_printed(world: World, terminal: Terminal) -> None:
     typed = ("submit", "keys.rotate", "--idempotency-key", "once")
     job_id = UUID(terminal.type(*typed).stdout.strip())

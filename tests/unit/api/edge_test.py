@@ -12,7 +12,7 @@ from starlette.routing import Router
 from starlette.types import Message
 
 from api.answers import Answer
-from api.authentication import Scope
+from api.callers import Scope
 from api.edge import Edge
 from api.endpoint import AnyEndpoint, Call, Empty, Endpoint, routes
 from infrastructure.batching import Overloaded

@@ -73,7 +73,7 @@ def test_a_forged_place_is_refused(parts: object) -> None:
         token = urlsafe_b64encode(orjson.dumps(parts)).decode()
     except TypeError:
         token = urlsafe_b64encode(repr(parts).replace("'", '"').encode()).decode()
-    with pytest.raises(Refusal, match="Last-Event-ID"):
+    with pytest.raises(Refusal, match="place to resume"):
         position_from(token)
 
 

@@ -8,8 +8,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.events import next_frames
 from api.frames import Announced
+from api.stories import next_of_job
 from api.subscribers import MOST_WAITING, Behind, Ended, JobEvents, Subscriber, TypedEvents
 from events.envelope import CloudEvent
 from infrastructure.postgres.feed import EventRow, Place, Position
@@ -110,19 +110,19 @@ def test_an_ended_reader_leaves_wherever_it_is() -> None:
 
 
 @given(st.lists(st.integers(1, 12), max_size=12), st.integers(0, 6))
-def test_a_jobs_frames_are_the_next_ones_without_gap_or_repeat(seqs: list[int], told: int) -> None:
-    frames, last, whole = next_frames(tuple(_announced(seq) for seq in seqs), told)
+def test_a_jobs_events_are_the_next_ones_without_gap_or_repeat(seqs: list[int], told: int) -> None:
+    coming, last, whole = next_of_job(tuple(_announced(seq) for seq in seqs), told)
 
-    assert [int(frame.split(b"\n")[0].removeprefix(b"id: ")) for frame in frames] == list(range(told + 1, last + 1))
+    assert [one.row.seq for one in coming if one.row] == list(range(told + 1, last + 1))
     if whole:
         assert all(seq <= last for seq in seqs)
 
 
 def test_an_ending_sends_the_reader_to_what_is_stored() -> None:
     taken = (_live(), _announced(4), _announced(5, "job.dead"), _announced(6, "job.replayed"))
-    frames, last, whole = next_frames(taken, 3)
+    coming, last, whole = next_of_job(taken, 3)
 
-    assert (len(frames), last, whole) == (3, 5, False)
+    assert (len(coming), last, whole) == (3, 5, False)
 
 
 def test_types_match_like_file_names() -> None:

@@ -1,0 +1,45 @@
+"""Who may ask, and what for."""
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from infrastructure.postgres import credentials
+
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    SEARCH_READ = "search:read"
+    KEYS_WRITE = "keys:write"
+    WEBHOOKS_WRITE = "webhooks:write"
+    EVENTS_CONSUME = "events:consume"
+    ADMIN = credentials.ADMIN
+    """Everything, the keys themselves included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in, by which key, and what for."""
+
+    tenant_id: UUID
+    key_id: str
+    """Empty when no key stands behind it."""
+    scopes: frozenset[str]
+    subject: str = ""
+    """Whom an issuer vouches for, when no key does."""
+    only_job: UUID | None = None
+    """Set when nothing but this job may be read."""
+    expires_at: float | None = None
+    """Seconds since 1970; None when only a revocation ends it."""
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at is not None and time.time() >= self.expires_at
+
+
+def allows(caller: Caller, scope: Scope) -> bool:
+    return scope in caller.scopes or Scope.ADMIN in caller.scopes

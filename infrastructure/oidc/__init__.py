@@ -1,0 +1,1 @@
+"""An OpenID Connect provider: its tokens are taken when settings name it."""
