@@ -37,6 +37,7 @@ class Belongings:
 
     job: UUID
     instance: UUID
+    hold: UUID
     key_id: str
 
     def of(self, path: str) -> str:
@@ -44,6 +45,7 @@ class Belongings:
         for start, name in (
             ("/api/jobs/", self.job),
             ("/api/workflow/instances/", self.instance),
+            ("/api/holds/", self.hold),
             ("/api/api-keys/", self.key_id),
         ):
             if path.startswith(start):
@@ -67,9 +69,15 @@ def belongings(world: World, owner: Tenant) -> Belongings:
         "VALUES (%s, %s, 'running', %s, '{}', '[]', 1)",
         (instance, owner.id, SECRET),
     )
+    hold = uuid4()
+    world.database.execute(
+        "INSERT INTO holds (id, tenant_id, action, kind, reason, created_by) VALUES (%s, %s, 'pause', 'k', %s, 'owner')",
+        (hold, owner.id, SECRET),
+    )
+    world.database.execute("INSERT INTO tenant_limits (tenant_id, weight) VALUES (%s, 2)", (owner.id,))
     key = world.another_key(owner.id, "jobs:read")
     world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
-    return Belongings(job, instance, key.key_id)
+    return Belongings(job, instance, hold, key.key_id)
 
 
 def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
@@ -91,7 +99,7 @@ def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
 
 
 def test_no_list_or_search_shows_somebody_elses_thing(world: World, belongings: Belongings) -> None:
-    names = (SECRET, str(belongings.job), str(belongings.instance), belongings.key_id)
+    names = (SECRET, str(belongings.job), str(belongings.instance), str(belongings.hold), belongings.key_id)
     with world.http(world.tenant()) as stranger:
         for endpoint, path in ADDRESSES:
             if "{" not in path and not _streams(endpoint):
@@ -178,7 +186,9 @@ def test_the_last_admin_key_stays(world: World, owner: Tenant) -> None:
     assert (refused.status_code, Problem.model_validate_json(refused.content).name) == (409, "last-admin-key")
 
 
-@pytest.mark.parametrize("table", ["tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances"])
+@pytest.mark.parametrize(
+    "table", ["tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances", "holds", "tenant_limits"]
+)
 def test_a_statement_that_forgot_its_where_sees_its_own_tenant_only(
     world: World, owner: Tenant, belongings: Belongings, api_settings: Settings, table: str
 ) -> None:
