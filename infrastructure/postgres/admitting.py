@@ -63,6 +63,7 @@ FROM (SELECT DISTINCT tenant_id FROM unnest(%b::uuid[]) AS t (tenant_id) ORDER B
 """
 
 # Each job counts against the limit it was submitted with; how far the queue of a key is read depends on its first.
+# IS NOT DISTINCT FROM can't use an index: found by its id, a job is only checked again, whatever the planner thinks.
 _ADMIT = f"""
 WITH pair AS (SELECT * FROM unnest(%(tenant_id)b::uuid[], %(key)b::text[]) AS p (tenant_id, key)),
 room AS MATERIALIZED (
@@ -93,12 +94,12 @@ ranked AS (
   SELECT id, tenant_id, row_number() OVER (PARTITION BY tenant_id ORDER BY priority DESC, id) AS n FROM candidate),
 c AS (
   SELECT j.id FROM ranked r JOIN room USING (tenant_id) JOIN jobs j ON j.id = r.id
-  WHERE r.n <= least(room.free, {MOST_AT_ONCE}) AND j.parked = '{LIMIT}'
+  WHERE r.n <= least(room.free, {MOST_AT_ONCE}) AND j.parked IS NOT DISTINCT FROM '{LIMIT}'
   ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),
 u AS (
   UPDATE jobs j SET parked = NULL, seq = j.seq + 1,
     wake_at = greatest(j.run_at, now() + make_interval(secs => %(ring_again_seconds)b::float8))
-  FROM c WHERE j.id = c.id AND j.parked = '{LIMIT}'
+  FROM c WHERE j.id = c.id AND j.parked IS NOT DISTINCT FROM '{LIMIT}'
   RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)

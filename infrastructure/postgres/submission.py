@@ -71,8 +71,8 @@ _COLUMNS = """(
   correlation_id, causation_id, parent_id, traceparent, concurrency_key, concurrency_limit)"""
 
 # Whether any tenant is capped is asked once for a statement, and only then whether this one is.
-_CAP = """coalesce(concurrency_key, CASE WHEN (SELECT EXISTS (SELECT FROM tenant_limits WHERE most_in_flight IS NOT NULL))
-      THEN (SELECT '' FROM tenant_limits l WHERE l.tenant_id = s.tenant_id AND l.most_in_flight IS NOT NULL) END)"""
+_CAP = """coalesce(s.concurrency_key, CASE WHEN (SELECT EXISTS (SELECT FROM tenant_limits WHERE most_in_flight IS NOT NULL))
+    THEN (SELECT '' FROM tenant_limits l WHERE l.tenant_id = s.tenant_id AND l.most_in_flight IS NOT NULL) END)"""
 
 # The events are made from what the insert returns, so a job that stands already (the same submission, sent again after
 # a broken connection) gets no second `job.queued`.
@@ -86,14 +86,13 @@ WITH j AS (
     correlation_id, causation_id, parent_id, traceparent, concurrency_limit,
     CASE WHEN priority >= {urgent} THEN {urgent_step} WHEN priority >= {normal} THEN {normal_step} ELSE {patient_step} END,
     CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END,
-    {cap},
-    CASE WHEN run_at > now() OR {cap} IS NULL THEN 1 ELSE 2 END,
-    CASE WHEN run_at > now() OR {cap} IS NULL THEN NULL ELSE '{limit}' END,
-    CASE WHEN run_at > now() THEN run_at WHEN {cap} IS NULL THEN now() + make_interval(secs => %(ring_again_seconds)s) END
-  FROM unnest"""
+    cap,
+    CASE WHEN run_at > now() OR cap IS NULL THEN 1 ELSE 2 END,
+    CASE WHEN run_at > now() OR cap IS NULL THEN NULL ELSE '{limit}' END,
+    CASE WHEN run_at > now() THEN run_at WHEN cap IS NULL THEN now() + make_interval(secs => %(ring_again_seconds)s) END
+  FROM (SELECT s.*, {cap} AS cap FROM unnest"""
     + _COLUMNS
-    + """
-  {only}
+    + """ {only} OFFSET 0) s
   ON CONFLICT (id) DO NOTHING
   RETURNING id, tenant_id, kind, queue, state, priority, parked),
 e AS (

@@ -59,7 +59,7 @@ def test_what_a_lost_redis_did_not_tell_the_sweep_finds(system: System, redis_ur
 
 
 def test_one_keys_jobs_hold_up_no_other_key_and_no_other_tenant(system: System) -> None:
-    system.dispatcher(**QUICK)
+    system.dispatcher(SWEEP_SECONDS="0.2")
     system.worker()
     (slow,) = system.submit(LeaveMark(seconds=60), terms=capped(1))
     (behind,) = system.submit(Nothing(), terms=capped(1))
@@ -79,7 +79,7 @@ def test_the_most_urgent_is_let_in_first(system: System) -> None:
         system.submit(LeaveMark(seconds=0.5), terms=Terms(priority=priority, concurrency=Concurrency("k", 1)))[0]
         for priority in (5, 5, 9)
     )
-    system.dispatcher(**QUICK)
+    system.dispatcher(SWEEP_SECONDS="0.2")
     system.worker()
     system.await_all_finished(3)
 
@@ -89,7 +89,7 @@ def test_the_most_urgent_is_let_in_first(system: System) -> None:
 
 def test_a_job_that_comes_due_later_is_under_its_cap_too(system: System) -> None:
     (slow,) = system.submit(LeaveMark(seconds=60), terms=capped(1))
-    system.dispatcher(**QUICK)
+    system.dispatcher(SWEEP_SECONDS="0.2")
     system.worker()
     system.await_state(slow, "running")
     soon = system.read("SELECT now() + interval '0.3 s'")[0][0]
@@ -102,7 +102,7 @@ def test_a_job_that_comes_due_later_is_under_its_cap_too(system: System) -> None
 
 
 def test_a_retrying_job_keeps_its_place_under_the_cap(system: System) -> None:
-    system.dispatcher(**QUICK)
+    system.dispatcher(SWEEP_SECONDS="0.2")
     system.worker()
     (again,) = system.submit(Misbehave(how="ask for patience", until_attempt=2), terms=capped(1))
     system.await_state(again, "retrying")

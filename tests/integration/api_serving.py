@@ -208,7 +208,16 @@ class World(ServedApi):
 
     def stored(self) -> dict[str, int]:
         """How many rows each table has that a request could add to."""
-        tables = ("jobs", "job_events", "job_keys", "api_keys", "tenant_keys", "documents", "workflow_instances")
+        tables = (
+            "jobs",
+            "job_events",
+            "job_keys",
+            "api_keys",
+            "tenant_keys",
+            "documents",
+            "workflow_instances",
+            "holds",
+        )
         counts = {}
         for table in tables:
             row = self.database.execute(f"SELECT count(*) FROM {table}").fetchone()

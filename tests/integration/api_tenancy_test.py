@@ -54,6 +54,7 @@ class Belongings:
 
     job: UUID
     instance: UUID
+    hold: UUID
     key_id: str
     replay: UUID
     fingerprint: str
@@ -68,6 +69,7 @@ class Belongings:
         for start, name in (
             ("/api/jobs/", self.job),
             ("/api/workflow/instances/", self.instance),
+            ("/api/holds/", self.hold),
             ("/api/api-keys/", self.key_id),
             ("/api/replays/", self.replay),
             ("/api/failures/", self.fingerprint),
@@ -98,6 +100,12 @@ def belongings(world: World, owner: Tenant) -> Belongings:
         "VALUES (%s, %s, 'running', %s, '{}', '[]', 1)",
         (instance, owner.id, SECRET),
     )
+    hold = uuid4()
+    world.database.execute(
+        "INSERT INTO holds (id, tenant_id, action, kind, reason, created_by) VALUES (%s, %s, 'pause', 'k', %s, 'owner')",
+        (hold, owner.id, SECRET),
+    )
+    world.database.execute("INSERT INTO tenant_limits (tenant_id, weight) VALUES (%s, 2)", (owner.id,))
     key = world.another_key(owner.id, "jobs:read")
     world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
     failed = world.submit(owner, title=SECRET)
@@ -109,7 +117,9 @@ def belongings(world: World, owner: Tenant) -> Belongings:
     world.succeed(batch, {})
     with world.http(owner) as http:
         schedule = http.post("/api/schedules", json={**SCHEDULE, "name": SECRET}).json()["id"]
-    return Belongings(job, instance, key.key_id, replay, FINGERPRINT, batch, UUID(schedule), *_outgoing(world, owner))
+    return Belongings(
+        job, instance, hold, key.key_id, replay, FINGERPRINT, batch, UUID(schedule), *_outgoing(world, owner)
+    )
 
 
 def _outgoing(world: World, owner: Tenant) -> tuple[UUID, UUID, str]:
@@ -141,7 +151,14 @@ def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
 
 
 def test_no_list_or_search_shows_somebody_elses_thing(world: World, belongings: Belongings) -> None:
-    ids = (belongings.job, belongings.instance, belongings.key_id, belongings.batch, belongings.webhook)
+    ids = (
+        belongings.job,
+        belongings.instance,
+        belongings.key_id,
+        belongings.batch,
+        belongings.webhook,
+        belongings.hold,
+    )
     names = (SECRET, FINGERPRINT, GROUP, *map(str, ids))
     with world.http(world.tenant()) as stranger:
         for endpoint, path in ADDRESSES:
@@ -230,7 +247,11 @@ def test_the_last_admin_key_stays(world: World, owner: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances", "replays"]
+    "table",
+    [
+        *("tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances"),
+        *("holds", "tenant_limits", "replays"),
+    ],
 )
 def test_a_statement_that_forgot_its_where_sees_its_own_tenant_only(
     world: World, owner: Tenant, belongings: Belongings, api_settings: Settings, table: str

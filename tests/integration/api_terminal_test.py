@@ -18,7 +18,7 @@ LEASE = "Acme Ltd shall pay $500 by 1 May 2027."
 class Terminal:
     """A shell whose environment names the ingress and a key."""
 
-    def __init__(self, world: World, tenant: Tenant, folder: Path) -> None:
+    def __init__(self, world: World, tenant: Tenant, folder: Path, **environment: str) -> None:
         self.folder = folder
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -26,6 +26,7 @@ class Terminal:
             "API_URL": world.url,
             "API_KEY": tenant.key,
             "BUCATINI_HOME": str(folder / "home"),
+            **environment,
         }
 
     def type(self, *words: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:

@@ -21,6 +21,7 @@ CREATE TABLE tenant_limits (
   most_in_flight int CHECK (most_in_flight > 0),
   weight smallint NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 100)
 );
+CREATE INDEX tenant_limits_capped ON tenant_limits (tenant_id) WHERE most_in_flight IS NOT NULL;
 COMMENT ON COLUMN tenant_limits.most_in_flight IS 'NULL: no cap';
 
 CREATE TABLE holds (
