@@ -10,7 +10,7 @@ from typing import TypedDict
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import ai, api_keys, events, failures, health, jobs, keys, problems, replays, search, workflow
+from api import ai, api_keys, events, failures, health, jobs, keys, problems, replays, results, search, workflow
 from api.docs import pages
 from api.edge import Edge
 from api.endpoint import AnyEndpoint, routes
@@ -23,6 +23,7 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
     *search.ENDPOINTS,
     *replays.ENDPOINTS,
     *jobs.ENDPOINTS,
+    *results.ENDPOINTS,
     *failures.ENDPOINTS,
     *events.ENDPOINTS,
     *workflow.ENDPOINTS,

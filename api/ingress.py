@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
+from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
 from infrastructure.settings import Settings
-from infrastructure.wiring import search_engine
+from infrastructure.wiring import object_store, search_engine
 from producers.submit import Submitter, open_submitter
 
 REQUEST_LINES = 8
@@ -34,6 +35,7 @@ class Ingress:
     announcer: Announcer
     cursors: Cursors
     search: SearchEngine
+    objects: ObjectStore
     migrated: asyncio.Event
     """Set once the tables were found complete: they stay so."""
 
@@ -61,5 +63,6 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
             announcer=announcer,
             cursors=Cursors(signing_key(settings)),
             migrated=asyncio.Event(),
+            objects=object_store(settings),
             search=await resources.enter_async_context(search_engine(settings)),
         )

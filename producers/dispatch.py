@@ -20,6 +20,7 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.settings import Settings
+from infrastructure.wiring import object_store
 from monitoring import metrics, serving
 from monitoring.fingerprints import failure_text
 from monitoring.logging import configure
@@ -54,7 +55,6 @@ class Dispatcher:
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
         self._turns = turns_given
-        self._housekeeping = Housekeeping(settings, line)
         self._kept_house_at = self._measured_at = self._called_all_at = 0.0
         self._patient_until = 0.0
         self.missed_a_sweep = False
@@ -148,7 +148,6 @@ class Dispatcher:
             await self._doorbells.begin_overflow(queue, waiting)
 
     async def _keep_house(self) -> None:
-        await self._housekeeping.tidy()
         now = time.monotonic()
         if now - self._kept_house_at > HOUSEKEEPING_SECONDS:
             self._kept_house_at = now
@@ -192,7 +191,9 @@ async def run(settings: Settings) -> None:
         line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "dispatcher", LANE_SESSION))
         turns_line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "turns", LANE_SESSION))
         turns_given = Turns(redis, turns_line)
-        for loop in (turns_given.listen_for_ever(), turns_given.serve_for_ever()):
+        tidy_line = await resources.enter_async_context(Line(settings.database, Role.SYSTEM, "tidy", LANE_SESSION))
+        housekeeping = Housekeeping(settings, tidy_line, object_store(settings))
+        for loop in (turns_given.listen_for_ever(), turns_given.serve_for_ever(), housekeeping.tidy_for_ever()):
             resources.callback(asyncio.create_task(loop).cancel)
         dispatcher = Dispatcher(settings, line, redis, turns_given)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)

@@ -40,6 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "celery": ("infrastructure/celery", "monitoring"),
     "flower": ("monitoring",),
     "starlette": ("api",),
+    "obstore": ("infrastructure/object_store",),
     "prometheus_client": ("monitoring",),
 }
 """Each library and the rooms of the outside system that it talks to."""

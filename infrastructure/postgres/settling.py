@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from infrastructure.postgres import stored_results
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.stored_results import StoredResult
 from infrastructure.postgres.submission import NewJob, store
 from schemas.jobs import JobState
 
@@ -31,6 +33,8 @@ class Settlement(NamedTuple):
     uncounted: bool = False
     """The run was interrupted by us, so it isn't an attempt."""
     children: tuple[NewJob, ...] = ()
+    stored: StoredResult | None = None
+    """Where the result lies if it is too large for the row; `result` is None then."""
 
 
 # By token and nothing else: with a predicate on state the planner would scan every running job. The domain event comes
@@ -101,10 +105,17 @@ async def settle(
 ) -> list[Settled]:
     """Those that took effect; the tokens of the others no longer held, so nothing of them was stored. Safe to repeat:
     the second time, none takes effect, and `settled_before` tells which had."""
-    if any(settlement.children for settlement in settlements):
+    if any(settlement.children or settlement.stored for settlement in settlements):
         async with connection.transaction():
             settled = await _end(connection, settlements, ring_again_seconds)
-            effective = {one.token for one in settled}
+            effective = {one.token: one.tenant_id for one in settled}
+            stored = [
+                (one.job_id, effective[one.token], one.stored)
+                for one in settlements
+                if one.token in effective and one.stored
+            ]
+            if stored:
+                await stored_results.keep(connection, stored)
             children = [child for one in settlements if one.token in effective for child in one.children]
             if children:
                 await store(connection, children, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
