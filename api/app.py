@@ -23,6 +23,7 @@ from api import (
     keys,
     problems,
     replays,
+    results,
     schedules,
     search,
     watching,
@@ -44,6 +45,7 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
     *batches.ENDPOINTS,  # Before the jobs, whose ids a path could be taken for.
     *jobs.ENDPOINTS,
     *why.ENDPOINTS,
+    *results.ENDPOINTS,
     *failures.ENDPOINTS,
     *events.ENDPOINTS,
     *schedules.ENDPOINTS,

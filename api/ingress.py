@@ -9,6 +9,7 @@ from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
 from api.read_tokens import ReadTokens
+from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
@@ -17,7 +18,7 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
 from infrastructure.settings import Settings
-from infrastructure.wiring import issuer, key_vault, search_engine
+from infrastructure.wiring import issuer, key_vault, object_store, search_engine
 from producers.submit import Submitter, open_submitter
 
 REQUEST_LINES = 8
@@ -41,6 +42,7 @@ class Ingress:
     cursors: Cursors
     search: SearchEngine
     vault: KeyVault
+    objects: ObjectStore
     migrated: asyncio.Event
     """Set once the tables were found complete: they stay so."""
 
@@ -75,5 +77,6 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
             cursors=Cursors(signing_key(settings)),
             migrated=asyncio.Event(),
             vault=key_vault(settings),
+            objects=object_store(settings),
             search=await resources.enter_async_context(search_engine(settings)),
         )

@@ -68,6 +68,15 @@ class Settings(BaseModel):
     dead_retention_hours: Annotated[float, Field(gt=0, le=87_600)] = 720.0
     """The same for failed and dead ones, which may still be replayed until then."""
 
+    object_store_url: str | None = None
+    """`s3://bucket/prefix`: where results beyond 256 KB lie. Without it, in files below BUCATINI_HOME."""
+    object_store_endpoint: str | None = None
+    """An S3-compatible server's address; AWS if not given."""
+    object_store_region: str = "us-east-1"
+    object_store_access_key: SecretStr | None = None
+    """With its secret key; without them the machine's own role is asked."""
+    object_store_secret_key: SecretStr | None = None
+
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL if not set."""
     oidc_issuer: str | None = None

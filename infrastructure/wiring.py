@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infrastructure.ports.identity import Issuer
+from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.ports.webhooks import Receivers
@@ -29,6 +30,17 @@ async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
         TantivyEngine(home, partial(holds_documents, lines)) as engine,
     ):
         yield engine
+
+
+def object_store(settings: Settings) -> ObjectStore:
+    """Where results lie that are too large for a row."""
+    if settings.object_store_url is None:
+        from infrastructure.object_store.files import FileStore
+
+        return FileStore(settings.bucatini_home / "objects")
+    from infrastructure.object_store.s3 import S3ObjectStore, address_from
+
+    return S3ObjectStore(address_from(settings))
 
 
 def key_vault(settings: Settings) -> KeyVault:

@@ -209,6 +209,8 @@ def _print_job(job: Job, timeline: Timeline) -> None:
         console.print(f"[red]{escape(job.problem.title)}[/] {escape(job.problem.detail)}")
     if job.result is not None:
         console.print(JSON.from_data(job.result))
+    if job.result_url is not None:
+        console.print(f"its result has {job.result_bytes:,} bytes: GET {job.result_url}")
 
 
 def _print_event(event: CloudEvent, *, with_job: bool) -> None:

@@ -307,7 +307,7 @@ class JobHandle(Generic[R]):
 
     def result(self, timeout_seconds: float | None = None) -> R:
         """What the job brought, as soon as it has ended. JobFailed, or ResultTimeout; None waits for ever."""
-        self.job = self._client.carry_out(exchange.awaiting(self.id, timeout_seconds))
+        self.job = self._client.carry_out(exchange.concluding(self.id, timeout_seconds))
         return cast(R, result_of(self.job))
 
     def timeline(self) -> Timeline:

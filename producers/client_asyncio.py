@@ -286,7 +286,7 @@ class AsyncJobHandle(Generic[R]):
 
     async def result(self, timeout_seconds: float | None = None) -> R:
         """See `JobHandle.result`."""
-        self.job = await self._client.carry_out(exchange.awaiting(self.id, timeout_seconds))
+        self.job = await self._client.carry_out(exchange.concluding(self.id, timeout_seconds))
         return cast(R, result_of(self.job))
 
     async def timeline(self) -> Timeline:

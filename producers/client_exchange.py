@@ -4,6 +4,7 @@ A step is something to do (send a request, wait); a conversation yields steps, i
 its answer. So retries, paging and waiting for a result are written once.
 """
 
+import json
 import random
 import time
 from collections.abc import Generator, Mapping
@@ -185,6 +186,15 @@ def awaiting(job_id: UUID, timeout_seconds: float | None) -> Generator[Step, Out
             return job
         if deadline is not None and time.monotonic() >= deadline:
             raise ResultTimeout(f"job {job_id} is still {job.state} after {timeout_seconds:g} s")
+
+
+def concluding(job_id: UUID, timeout_seconds: float | None) -> Generator[Step, Outcome, Job]:
+    """The job once it has ended, with its result also where that is too large to come with the job."""
+    job = yield from awaiting(job_id, timeout_seconds)
+    if job.result_url is None:
+        return job
+    reply = yield from exchange(Request("GET", f"/api/jobs/{job_id}/result", patience_seconds=LONGEST_POLL_SECONDS))
+    return job.model_copy(update={"result": json.loads(reply.body)})
 
 
 def cancelling(job_id: UUID) -> Generator[Step, Outcome, Job]:

@@ -23,6 +23,7 @@ from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, announce
 from infrastructure.settings import Settings
+from infrastructure.wiring import object_store
 from monitoring import metrics, serving
 from monitoring.fingerprints import failure_text
 from monitoring.logging import configure
@@ -67,7 +68,6 @@ class Dispatcher:
         self._announcer = Announcer(redis)
         self._turns = turns_given
         self.admission = Admission(redis, aside_line, self._ring, ring_again_seconds=settings.ring_again_seconds)
-        self._housekeeping = Housekeeping(settings, line)
         self._kept_house_at = self._measured_at = self._called_all_at = 0.0
         self._patient_until = 0.0
         self.missed_a_sweep = False
@@ -199,7 +199,6 @@ class Dispatcher:
             await self._doorbells.begin_overflow(queue, waiting)
 
     async def _keep_house(self) -> None:
-        await self._housekeeping.tidy()
         now = time.monotonic()
         if now - self._kept_house_at > HOUSEKEEPING_SECONDS:
             self._kept_house_at = now
@@ -246,9 +245,9 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
-        line, turns_line, aside_line, feeder_line = [
+        line, turns_line, aside_line, feeder_line, tidy_line = [
             await resources.enter_async_context(Line(settings.database, Role.SYSTEM, name, LANE_SESSION))
-            for name in ("dispatcher", "turns", "admission", "webhook feeder")
+            for name in ("dispatcher", "turns", "admission", "webhook feeder", "tidy")
         ]
         rules = RuleBook(redis, aside_line)
         rules.on_change = called.set
@@ -258,7 +257,9 @@ async def run(settings: Settings) -> None:
             for loop in (part.listen_for_ever(), part.serve_for_ever()):
                 resources.callback(asyncio.create_task(loop).cancel)
         feeder = Feeder(redis, feeder_line, ring_again_seconds=settings.ring_again_seconds)
-        resources.callback(asyncio.create_task(feeder.feed_for_ever()).cancel)
+        housekeeping = Housekeeping(settings, tidy_line, object_store(settings))
+        for loop in (feeder.feed_for_ever(), housekeeping.tidy_for_ever()):
+            resources.callback(asyncio.create_task(loop).cancel)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
         resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating, host=settings.metrics_host))
         await rules.refresh()

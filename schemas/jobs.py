@@ -126,6 +126,10 @@ class Job(Model):
     deadline: datetime | None = None
     progress: Progress | None = None
     result: dict[str, Any] | None = None
+    result_url: str | None = None
+    """Where a result is that is too large to be shown here."""
+    result_bytes: int | None = None
+    """How large that is."""
     problem: Problem | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None

@@ -43,6 +43,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "standardwebhooks": ("infrastructure/receivers",),
     "jwt": ("infrastructure/oidc",),
     "starlette": ("api",),
+    "obstore": ("infrastructure/object_store",),
     "prometheus_client": ("monitoring",),
 }
 """Each library and the rooms of the outside system that it talks to."""

@@ -58,6 +58,32 @@ class Gather(Command):
     children: int
 
 
+class Write(Command):
+    """Brings a result of so many characters."""
+
+    kind: ClassVar[str] = "probe.write"
+    queue: ClassVar[Queue] = Queue.AI
+    characters: int
+
+
+class Collect(Command):
+    """Has two results written, and tells how much was written in all."""
+
+    kind: ClassVar[str] = "probe.collect"
+    queue: ClassVar[Queue] = Queue.AI
+    characters: int
+
+
+class Written(DomainEvent):
+    type: ClassVar[str] = "probe.written"
+    text: str
+
+
+class Collected(DomainEvent):
+    type: ClassVar[str] = "probe.collected"
+    characters: int
+
+
 class MarkLeft(DomainEvent):
     type: ClassVar[str] = "probe.mark_left"
     attempt: int
@@ -69,7 +95,7 @@ class Gathered(DomainEvent):
     states: tuple[str, ...]
 
 
-KINDS: tuple[type[Command], ...] = (Nothing, LeaveMark, Misbehave, Gather)
+KINDS: tuple[type[Command], ...] = (Nothing, LeaveMark, Misbehave, Gather, Write, Collect)
 
 
 async def do_nothing(command: Nothing, run: Run) -> None:
@@ -111,6 +137,16 @@ async def gather(command: Gather, run: Run) -> Gathered | AwaitChildren:
     return Gathered(states=tuple(child.state for child in run.children))
 
 
+async def write(command: Write, run: Run) -> Written:
+    return Written(text="ä" * command.characters)
+
+
+async def collect(command: Collect, run: Run) -> Collected | AwaitChildren:
+    if not run.children:
+        return AwaitChildren(tuple(Write(characters=command.characters) for _ in range(2)))
+    return Collected(characters=sum(len((child.result or {})["text"]) for child in run.children))
+
+
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
     marks = Line(settings.database, Role.SYSTEM, "marks")
@@ -128,6 +164,8 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
             Handler(LeaveMark, leave_mark),
             Handler(Misbehave, misbehave),
             Handler(Gather, gather, awaits_children=True),
+            Handler(Write, write),
+            Handler(Collect, collect, awaits_children=True),
         )
 
 

@@ -33,8 +33,8 @@ SELECT id, tenant_id, kind, version, attempt, max_attempts, crashes, command::te
 """
 
 _CHILDREN = """
-SELECT parent_id, id, kind, state, result, problem FROM jobs
-WHERE parent_id = ANY(%b::uuid[]) ORDER BY parent_id, id
+SELECT j.parent_id, j.id, j.kind, j.state, j.result, j.problem, o.key FROM jobs j LEFT JOIN job_objects o ON o.job_id = j.id
+WHERE j.parent_id = ANY(%b::uuid[]) ORDER BY j.parent_id, j.id
 """
 
 _CHARGE = "UPDATE jobs SET crashes = crashes + 1 WHERE id = %s AND lease_token = %s"
@@ -81,8 +81,9 @@ async def claim(connection: Connection, worker_id: UUID, ids: Sequence[UUID]) ->
 
 async def children_of(
     connection: Connection, parents: Sequence[UUID]
-) -> list[tuple[UUID, UUID, str, str, dict[str, object] | None, dict[str, object] | None]]:
-    """(parent, id, kind, state, result, problem) of every child, in the order they were made."""
+) -> list[tuple[UUID, UUID, str, str, dict[str, object] | None, dict[str, object] | None, str | None]]:
+    """(parent, id, kind, state, result, problem, key of a result too large for the row) of every child, in the order
+    they were made."""
     found = await connection.execute(_CHILDREN, (list(parents),))
     return await found.fetchall()
 

@@ -12,7 +12,8 @@ from schemas.jobs import Job, JobState, Timeline, TimelineEntry
 LONGEST_TIMELINE = 1_000
 
 JOB_COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, created_at, run_at, started_at, finished_at,
-  deadline, progress, result, problem, correlation_id, causation_id, parent_id"""
+  deadline, progress, result, problem, correlation_id, causation_id, parent_id,
+  (SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id) AS result_bytes"""
 
 _JOB = f"SELECT {JOB_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
 
@@ -50,7 +51,7 @@ async def job(connection: Connection, tenant_id: UUID, job_id: UUID) -> Job | No
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_JOB, (tenant_id, job_id))
         row = await cursor.fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else told_job(row)
 
 
 async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, before: UUID, limit: int) -> list[Job]:
@@ -66,7 +67,7 @@ async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, 
     }
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_JOBS if filters.batch_id is None else _JOBS_OF_BATCH, wanted)
-        return [_job(row) for row in await cursor.fetchall()]
+        return [told_job(row) for row in await cursor.fetchall()]
 
 
 async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Timeline | None:
@@ -76,5 +77,7 @@ async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Tim
     return Timeline(job_id=job_id, entries=tuple(reversed(entries))) if entries else None
 
 
-def _job(row: dict[str, Any]) -> Job:
-    return Job.model_validate(row)
+def told_job(row: dict[str, Any]) -> Job:
+    """A row of JOB_COLUMNS as its tenant sees it."""
+    url = None if row["result_bytes"] is None else f"/api/jobs/{row['id']}/result"
+    return Job.model_validate({**row, "result_url": url})

@@ -53,7 +53,7 @@ class Removed:
     jobs: int
     results: int
     objects: tuple[str, ...]
-    """Keys of stored results that belonged to what was removed."""
+    """What lay in the object store for them; whoever removes these next may die first: the orphans' walk finds them."""
     more: bool
     """Whether the pass goes on."""
 
@@ -69,7 +69,8 @@ WITH rules AS (SELECT * FROM unnest(%(kinds)s::text[], %(seconds)s::float8[], %(
 walked AS (
   SELECT id FROM jobs WHERE id > %(after)s AND id < %(horizon)s ORDER BY id LIMIT %(most)s),
 old AS (
-  SELECT j.id, j.parent_id, j.finished_at, j.result IS NOT NULL AS has_result, j.finished_at < now() - make_interval(
+  SELECT j.id, j.parent_id, j.finished_at, j.result IS NOT NULL OR EXISTS (
+      SELECT 1 FROM job_objects o WHERE o.job_id = j.id) AS has_result, j.finished_at < now() - make_interval(
       secs => CASE WHEN j.state IN ({_FAILED}) THEN coalesce(r.failed_seconds, %(usual_failed_seconds)s)
         ELSE coalesce(r.seconds, %(usual_seconds)s) END) AS due,
     j.finished_at < now() - make_interval(secs => coalesce(r.result_seconds, %(usual_result_seconds)s)) AS result_due
@@ -88,9 +89,13 @@ expired AS (
   WHERE j.id = o.id AND j.finished_at = o.finished_at AND o.result_due AND o.has_result AND NOT o.due AND j.state = '{JobState.SUCCEEDED}'
   RETURNING j.id),
 blanked AS (
-  UPDATE job_events e SET data = NULL FROM expired x WHERE e.job_id = x.id AND e.type NOT LIKE 'job.%%')
+  UPDATE job_events e SET data = NULL FROM expired x WHERE e.job_id = x.id AND e.type NOT LIKE 'job.%%'),
+objects AS (
+  DELETE FROM job_objects o USING (SELECT id FROM gone UNION ALL SELECT id FROM expired) x WHERE o.job_id = x.id
+  RETURNING o.key)
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM expired), (SELECT count(*) FROM walked),
-  (SELECT id FROM walked ORDER BY id DESC LIMIT 1)
+  (SELECT id FROM walked ORDER BY id DESC LIMIT 1),
+  (SELECT array_agg(key) FROM objects)
 """
 
 
@@ -110,10 +115,10 @@ async def remove_old(connection: Connection, retention: Retention, *, most: int)
         found = await connection.execute(_REMOVE, _wanted(retention, after, horizon, most))
         row = await found.fetchone()
         assert row is not None
-        jobs, results, walked, last = row
+        jobs, results, walked, last, objects = row
         more = walked == most
         await connection.execute(_MOVE, (str(last) if more else "", 0.0 if more else PASS_SECONDS))
-        return Removed(jobs, results, (), more)
+        return Removed(jobs, results, tuple(objects or ()), more)
 
 
 def next_stretch(most: int, seconds: float) -> int:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from events.batches import BatchCompleted
 from events.jobs import JobEvent
+from infrastructure.postgres import stored_results
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.stored_results import StoredResult
 from infrastructure.postgres.submission import NewJob, store
 from schemas.batches import BATCH_KIND
 from schemas.jobs import TERMINAL, JobState, Trigger, transition
@@ -37,6 +39,8 @@ class Settlement(NamedTuple):
     uncounted: bool = False
     """The run was interrupted by us, so it isn't an attempt."""
     children: tuple[NewJob, ...] = ()
+    stored: StoredResult | None = None
+    """Where the result lies if it is too large for the row; `result` is None then."""
 
 
 # By token and nothing else: with a predicate on state the planner would scan every running job. The domain event comes
@@ -205,6 +209,17 @@ async def resume_parents(connection: Connection, parents: Sequence[UUID]) -> lis
 
 
 async def _succeed(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
+    if not any(one.stored for one in settlements):
+        return await _succeed_these(connection, settlements)
+    async with connection.transaction():
+        told = await _succeed_these(connection, settlements)
+        late = set(map(id, told.late))
+        stored = [(one.job_id, one.stored) for one in settlements if one.stored and id(one) not in late]
+        await stored_results.keep(connection, stored)
+        return told
+
+
+async def _succeed_these(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
     ended = {
         "id": [one.job_id for one in settlements],
         "token": [one.token for one in settlements],

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,6 +12,7 @@ import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 
 from infrastructure.celery.message import Doorbell
+from infrastructure.object_store.files import FileStore
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import submission
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
@@ -126,6 +129,7 @@ async def consuming(
 ) -> AsyncIterator[Consuming]:
     """`tells` is called each time the consumer has news to tell, which is right after it launched what it claimed."""
     async with AsyncExitStack() as resources:
+        folder = resources.enter_context(TemporaryDirectory())
         redis = redis_client.connect(redis_url)
         resources.push_async_callback(redis.aclose)
         lines = [WatchedLine(database_url, Role.SYSTEM, name, LANE_SESSION) for name in ("claim", "settle", "aside")]
@@ -154,6 +158,7 @@ async def consuming(
             claim_line=lines[0],
             settle_line=lines[1],
             aside_line=lines[2],
+            objects=FileStore(Path(folder)),
             concurrency=concurrency,
             rules=lambda: NONE,
             ring_again_seconds=RING_AGAIN_SECONDS,

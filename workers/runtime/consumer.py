@@ -15,6 +15,7 @@ from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH
 from infrastructure.celery.lists import priority_of, turn_of
 from infrastructure.celery.message import Doorbell, Ring
 from infrastructure.ports import Unavailable
+from infrastructure.ports.jobs import ObjectStore
 from infrastructure.postgres import claiming
 from infrastructure.postgres.claiming import Claimed
 from infrastructure.postgres.connections import Line
@@ -23,14 +24,14 @@ from infrastructure.postgres.workers import leases_of
 from monitoring import metrics
 from producers.rules import Rules
 from schemas.commands import Command
-from schemas.jobs import JobState
-from schemas.problems import Problem
 from workers.runtime.attempt import Attempt, perform
 from workers.runtime.bell import Bell
+from workers.runtime.children import children_of
 from workers.runtime.gate import Gate
 from workers.runtime.handler import Child, Handler
 from workers.runtime.heartbeat import Heartbeat
 from workers.runtime.insisting import insist
+from workers.runtime.large_results import is_large, stow
 from workers.runtime.messenger import Messenger
 from workers.runtime.outcomes import Outcome, Stop, Stopped, released, settlement_of
 from workers.runtime.settler import Settler
@@ -58,6 +59,7 @@ class JobConsumer:
         claim_line: Line,
         settle_line: Line,
         aside_line: Line,
+        objects: ObjectStore,
         concurrency: int,
         rules: Callable[[], Rules],
         ring_again_seconds: float,
@@ -68,6 +70,7 @@ class JobConsumer:
         self._messenger = messenger
         self._queue = queue
         self._claim_line, self._aside_line = claim_line, aside_line
+        self._objects = objects
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
         self._gate = Gate(queue, rules, aside_line, messenger)
@@ -205,12 +208,7 @@ class JobConsumer:
         parents = [one.id for one in claims if (h := self._handlers.get(one.kind)) is not None and h.awaits_children]
         if not parents:
             return {}
-        rows = await insist(self._aside_line, lambda line: claiming.children_of(line, parents))
-        found: dict[UUID, list[Child]] = defaultdict(list)
-        for parent, job_id, kind, state, result, problem in rows:
-            told = None if problem is None else Problem.model_validate(problem)
-            found[parent].append(Child(job_id, kind, JobState(state), result, told))
-        return {parent: tuple(children) for parent, children in found.items()}
+        return await children_of(self._aside_line, self._objects, parents)
 
     def _launch(self, claimed: Claimed, bell: Bell, children: tuple[Child, ...]) -> None:
         limit = self._command_type(claimed.kind).time_limit_seconds
@@ -253,25 +251,23 @@ class JobConsumer:
         settlement = settlement_of(attempt.claimed, outcome, dice=random.random, policy=policy)
         if settlement is None:
             self._forget(attempt)
+        elif is_large(settlement):
+            self._messenger.start(self._stow(attempt, settlement))
         else:
             self._settler.hand_in(settlement)
+
+    async def _stow(self, attempt: Attempt, settlement: Settlement) -> None:
+        stowed = await stow(settlement, attempt.claimed, self._objects)
+        if isinstance(stowed, Settlement):
+            self._settler.hand_in(stowed)
+        else:
+            self._end(attempt, stowed)
 
     def _forget(self, attempt: Attempt) -> None:
         del self._running[attempt.job_id]
         attempt.bell.close_one()
         if self._draining and not self._running:
             self._ended.set()
-
-    def _ring_next(self, claimed: Claimed, settlement: Settlement) -> None:
-        if settlement.children:
-            self._messenger.ring(
-                Ring(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.children
-            )
-        elif settlement.due is not None:
-            seconds = (settlement.due - datetime.now(UTC)).total_seconds()
-            self._messenger.ring_in(
-                seconds, Ring(claimed.id, claimed.tenant_id, claimed.kind, self._queue, claimed.priority)
-            )
 
     async def _limit_for_ever(self) -> None:
         while True:
@@ -287,7 +283,7 @@ class JobConsumer:
             return  # An unknown lease that was handed back.
         self._forget(attempt)
         if effective and settlement.due is not None:
-            self._ring_next(attempt.claimed, settlement)
+            self._messenger.ring_next(attempt.claimed, settlement, self._queue)
 
     # Ending
 

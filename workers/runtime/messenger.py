@@ -16,7 +16,7 @@ from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.claiming import Claimed, note_progress
 from infrastructure.postgres.connections import Line
-from infrastructure.postgres.settling import resume_parents
+from infrastructure.postgres.settling import Settlement, resume_parents
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, announce, say_live
@@ -63,6 +63,14 @@ class Messenger:
     def ring_in(self, seconds: float, ring: Ring) -> None:
         if seconds <= RING_OURSELVES_SECONDS:
             asyncio.get_running_loop().call_later(max(seconds, 0.0), self.ring, [ring])
+
+    def ring_next(self, claimed: Claimed, settlement: Settlement, queue: str) -> None:
+        """Rings for what a settled run left to be done: its children, or its own next attempt when that is due."""
+        if settlement.children:
+            self.ring(Ring(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.children)
+        elif settlement.due is not None:
+            seconds = (settlement.due - datetime.now(UTC)).total_seconds()
+            self.ring_in(seconds, Ring(claimed.id, claimed.tenant_id, claimed.kind, queue, claimed.priority))
 
     def report(self, claimed: Claimed, progress: Progress) -> None:
         """Watchers hear of it within PROGRESS_SECONDS; of several reports in that time, the last."""

@@ -12,6 +12,7 @@ from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.loudspeaker import Channel, ids_in, listen
 from infrastructure.settings import Settings
+from infrastructure.wiring import object_store
 from producers.rules import RuleBook
 from schemas.commands import Queue
 from workers.runtime.consumer import JobConsumer
@@ -63,6 +64,7 @@ class Worker:
             claim_line=claim_line,
             settle_line=settle_line,
             aside_line=aside_line,
+            objects=object_store(settings),
             concurrency=settings.worker_concurrency,
             rules=lambda: rules.now,
             ring_again_seconds=settings.ring_again_seconds,

@@ -37,6 +37,14 @@ CREATE INDEX replays_due ON replays (next_at) WHERE finished_at IS NULL;
 CREATE INDEX replays_tenant ON replays (tenant_id, id);
 CREATE UNIQUE INDEX replays_request ON replays (tenant_id, request_key) WHERE request_key IS NOT NULL;
 
+CREATE TABLE job_objects (
+  job_id uuid PRIMARY KEY,
+  tenant_id uuid NOT NULL,
+  key text NOT NULL,
+  bytes bigint NOT NULL
+);
+COMMENT ON TABLE job_objects IS 'Results too large for a row, and where in the object store they lie';
+
 CREATE TABLE walks (
   name text PRIMARY KEY,
   place text NOT NULL DEFAULT '',
@@ -49,10 +57,16 @@ INSERT INTO walks (name) VALUES ('retention'), ('objects')
 # As in 0001. A tenant asks for replays and sees them; only the system works them off.
 SECURITY = """
 ALTER TABLE replays ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job_objects ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON job_objects TO bucatini_tenant
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant_id', true), '')::uuid));
+CREATE POLICY every ON job_objects TO bucatini_system USING (true) WITH CHECK (true);
 CREATE POLICY own ON replays TO bucatini_tenant
   USING (tenant_id = (SELECT nullif(current_setting('app.tenant_id', true), '')::uuid));
 CREATE POLICY every ON replays TO bucatini_system USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT ON replays TO bucatini_tenant;
+GRANT SELECT ON job_objects TO bucatini_tenant;
+GRANT SELECT, INSERT, DELETE ON job_objects TO bucatini_system;
 GRANT SELECT, UPDATE, DELETE ON replays TO bucatini_system;
 GRANT SELECT, UPDATE ON walks TO bucatini_system
 """

@@ -1,0 +1,115 @@
+"""Objects in an S3-compatible store."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from infrastructure.ports import Unavailable
+from infrastructure.ports.jobs import StoredObject
+from infrastructure.settings import Settings, SettingsInvalid
+
+CHUNK_BYTES = 256 * 1_024
+ANSWER_SECONDS = 30
+CONNECT_SECONDS = 5
+RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    bucket: str
+    prefix: str
+    region: str
+    endpoint: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+
+
+def address_from(settings: Settings) -> Address:
+    """Where the objects lie. SettingsInvalid when the URL isn't one of S3."""
+    parts = urlsplit(settings.object_store_url or "")
+    if parts.scheme != "s3" or not parts.netloc:
+        raise SettingsInvalid("OBJECT_STORE_URL can't be used: write s3://bucket/prefix")
+    access, secret = settings.object_store_access_key, settings.object_store_secret_key
+    return Address(
+        bucket=parts.netloc,
+        prefix=parts.path.strip("/"),
+        region=settings.object_store_region,
+        endpoint=settings.object_store_endpoint,
+        access_key=None if access is None else access.get_secret_value(),
+        secret_key=None if secret is None else secret.get_secret_value(),
+    )
+
+
+class S3ObjectStore:
+    """A bucket, or what lies below a prefix of it. Results quote documents: let the bucket encrypt what it holds."""
+
+    def __init__(self, address: Address) -> None:
+        given: dict[str, Any] = {
+            "region": address.region,
+            "endpoint": address.endpoint,
+            "access_key_id": address.access_key,
+            "secret_access_key": address.secret_key,
+        }
+        self._store = S3Store(
+            address.bucket,
+            prefix=address.prefix or None,
+            config={name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]  # only what is set
+            client_options={
+                "timeout": timedelta(seconds=ANSWER_SECONDS),
+                "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+                "allow_http": (address.endpoint or "").startswith("http://"),
+            },
+            retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=ANSWER_SECONDS)},
+        )
+
+    async def put(self, key: str, content: bytes) -> None:
+        try:
+            await obstore.put_async(self._store, key, content)
+        except (BaseError, OSError) as error:
+            raise _away(error) from None
+
+    async def read(self, key: str) -> AsyncIterator[bytes] | None:
+        try:
+            found = await obstore.get_async(self._store, key)
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise _away(error) from None
+        return _chunks(found)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        try:
+            # One request removes a thousand, and doesn't mind those that aren't there.
+            await obstore.delete_async(self._store, list(keys))
+        except (BaseError, OSError) as error:
+            raise _away(error) from None
+
+    async def list_after(self, key: str, most: int) -> Sequence[StoredObject]:
+        found: list[StoredObject] = []
+        try:
+            async for batch in obstore.list(self._store, offset=key or None, chunk_size=min(most, 1_000)):
+                found += [StoredObject(one["path"], one["last_modified"]) for one in batch]
+                if len(found) >= most:
+                    break
+        except (BaseError, OSError) as error:
+            raise _away(error) from None
+        return found[:most]
+
+
+async def _chunks(found: "obstore.GetResult") -> AsyncIterator[bytes]:
+    try:
+        async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+            yield bytes(chunk)
+    except (BaseError, OSError) as error:
+        raise _away(error) from None
+
+
+def _away(error: Exception) -> Unavailable:
+    # Its message may quote the address with what stands in it.
+    return Unavailable(f"the object store can't answer ({type(error).__name__})")
