@@ -97,6 +97,7 @@ _queue_depth = Gauge("bucatini_queue_depth", "Jobs that are due and that no work
 _queue_oldest = Gauge(
     "bucatini_queue_oldest_seconds", "How long the oldest of them has waited", ["queue"], registry=_registry
 )
+_slots = Counter("bucatini_schedule_slots", "Looks at schedules that were due", ["outcome"], registry=_registry)
 _workers_alive = Gauge("bucatini_workers_alive", "Workers whose heartbeat is fresh", registry=_registry)
 _sweeps = Counter("bucatini_sweeps", "Rounds of the dispatcher", registry=_registry)
 _doorbells = Counter("bucatini_doorbells", "Doorbells pushed to Redis", ["outcome"], registry=_registry)
@@ -130,6 +131,8 @@ _loop_lag = Histogram(
 # A series that has never counted is absent, and an alert on its increase would miss the first time it counts.
 for _outcome in ("rung", "failed"):
     _doorbells.labels(_outcome)
+for _outcome in ("fired", "passed", "broken"):
+    _slots.labels(_outcome)
 for _server in Server:
     _connections_lost.labels(_server)
 
@@ -211,6 +214,13 @@ def queue_seen(queue: str, *, depth: int, oldest_seconds: float) -> None:
 def workers_seen(alive: int) -> None:
     """How many workers the dispatcher found alive, now."""
     _workers_alive.set(alive)
+
+
+def schedules_looked_at(*, fired: int, passed: int, broken: int) -> None:
+    """Of the schedules that were due so many made a job, so many didn't (their last one still ran, or it was too late),
+    and so many were paused because they can't fire any more."""
+    for outcome, count in (("fired", fired), ("passed", passed), ("broken", broken)):
+        _slots.labels(outcome).inc(count)
 
 
 def swept() -> None:

@@ -131,6 +131,8 @@ class Dispatcher:
     async def _fire_schedules(self) -> int:
         seconds = self._settings.ring_again_seconds
         fired = await self._line.run(lambda line: fire_due(line, ring_again_seconds=seconds))
+        made = len(fired.jobs)
+        metrics.schedules_looked_at(fired=made, passed=fired.looked_at - made - fired.broken, broken=fired.broken)
         for job in fired.jobs:
             metrics.jobs_submitted(job.kind)
         if fired.stopped:

@@ -45,6 +45,8 @@ class Fired:
     """What was committed."""
 
     looked_at: int
+    broken: int
+    """How many were paused, since they can't fire any more."""
     jobs: tuple[NewJob, ...]
     stopped: tuple[UUID, ...]
     """Running jobs that were cancelled: their workers are to be told."""
@@ -116,7 +118,8 @@ async def fire_due(connection: Connection, *, ring_again_seconds: float) -> Fire
         if jobs:
             await store(connection, jobs, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
         stopped = await _cancel(connection, [one for one, (decision, _) in _going_on(decided) if decision.cancel])
-    return Fired(len(found), tuple(jobs), stopped)
+    broken = sum(isinstance(outcome, str) for _, outcome in decided)
+    return Fired(len(found), broken, tuple(jobs), stopped)
 
 
 Outcome = tuple[Decision, NewJob | None] | str

@@ -12,7 +12,7 @@ depends_on = None
 CHILDREN = """
 DROP INDEX jobs_parent;
 CREATE INDEX jobs_parent ON jobs (parent_id, id) WHERE parent_id IS NOT NULL;
-CREATE INDEX jobs_unfinished_child ON jobs (parent_id)
+CREATE INDEX jobs_unfinished_child ON jobs (parent_id, id)
   WHERE parent_id IS NOT NULL AND state NOT IN ('cancelled', 'dead', 'failed', 'succeeded')
 """
 
