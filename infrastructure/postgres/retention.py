@@ -1,7 +1,7 @@
 """Removes what has been kept long enough: walks the jobs in the order they were made, a bounded stretch at a time.
 
 The primary key is that order (UUIDv7), so finding what is old needs no index of its own, and nothing is written for it
-while a job runs. See docs/decisions/0004.
+while a job runs. See docs/decisions/0006.
 """
 
 from collections.abc import Sequence

@@ -155,7 +155,7 @@ async def consuming(
             heartbeat,
             messenger,
             queue=QUEUE,
-            claim_line=lines[0],
+            claim_lines=lines[:1],
             settle_line=lines[1],
             aside_line=lines[2],
             objects=FileStore(Path(folder)),

@@ -4,16 +4,12 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH
-from infrastructure.celery.lists import priority_of, turn_of
-from infrastructure.celery.message import Doorbell, Ring
+from infrastructure.celery.message import Doorbell
 from infrastructure.ports import Unavailable
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.postgres import claiming
@@ -21,12 +17,12 @@ from infrastructure.postgres.claiming import Claimed
 from infrastructure.postgres.connections import Line
 from infrastructure.postgres.settling import Settlement
 from infrastructure.postgres.workers import leases_of
-from monitoring import metrics
 from producers.rules import Rules
 from schemas.commands import Command
 from workers.runtime.attempt import Attempt, perform
 from workers.runtime.bell import Bell
 from workers.runtime.children import children_of
+from workers.runtime.claimer import Claimer
 from workers.runtime.gate import Gate
 from workers.runtime.handler import Child, Handler
 from workers.runtime.heartbeat import Heartbeat
@@ -35,7 +31,6 @@ from workers.runtime.large_results import is_large, stow
 from workers.runtime.messenger import Messenger
 from workers.runtime.outcomes import Outcome, Stop, Stopped, released, settlement_of
 from workers.runtime.settler import Settler
-from workers.runtime.waiting import Waiting, WaitingLine
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +51,7 @@ class JobConsumer:
         messenger: Messenger,
         *,
         queue: str,
-        claim_line: Line,
+        claim_lines: Sequence[Line],
         settle_line: Line,
         aside_line: Line,
         objects: ObjectStore,
@@ -69,15 +64,12 @@ class JobConsumer:
         self._heartbeat = heartbeat
         self._messenger = messenger
         self._queue = queue
-        self._claim_line, self._aside_line = claim_line, aside_line
+        self._aside_line = aside_line
         self._objects = objects
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
-        self._gate = Gate(queue, rules, aside_line, messenger)
-        self._waiting = WaitingLine(self._gate.weight)
         self._running: dict[UUID, Attempt] = {}
         self._busy = 0
-        self._wake = asyncio.Event()
         self._ended = asyncio.Event()
         self._draining = False
         self._one_suspect = asyncio.Semaphore(1)
@@ -90,21 +82,26 @@ class JobConsumer:
             on_settled=self._settled,
             ring_again_seconds=ring_again_seconds,
         )
-        self._loops: list[asyncio.Task[None]] = []
+        self._claimer = Claimer(
+            heartbeat,
+            messenger,
+            Gate(queue, rules, aside_line, messenger),
+            queue=queue,
+            lines=claim_lines,
+            running=self._running,
+            room=self._room,
+            children_of=self._children_of,
+            launch=self._launch,
+        )
         self._unknown: dict[UUID, UUID] = {}
 
     def begin(self) -> None:
-        self._loops = [
-            asyncio.create_task(self._claim_for_ever(), name="claims"),
-            asyncio.create_task(self._limit_for_ever(), name="time limits"),
-        ]
+        self._claimer.begin()
+        self._limits = asyncio.create_task(self._limit_for_ever(), name="time limits")
 
     def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
         """Done when none of the jobs is this worker's business any more."""
-        bell = Bell(sum(len(job_ids) for _, job_ids in doorbell.jobs))
-        self._waiting.join(doorbell, bell)
-        self._wake.set()
-        return bell.done
+        return self._claimer.take(doorbell)
 
     def stop(self, job_ids: Sequence[UUID], reason: Stop) -> None:
         """Ends those of the jobs that run here."""
@@ -118,11 +115,11 @@ class JobConsumer:
 
     def resize(self, concurrency: int) -> None:
         self._concurrency = concurrency
-        self._wake.set()
+        self._claimer.look_again()
 
     def look_again(self) -> None:
         """The rules have changed: what was held back may go on."""
-        self._wake.set()
+        self._claimer.look_again()
 
     async def check_leases(self) -> None:
         """Makes good what was missed: stops runs whose jobs were cancelled or given to another worker, and hands back
@@ -147,64 +144,19 @@ class JobConsumer:
     async def drain(self) -> None:
         """Claims nothing more, lets what runs finish within the grace period, hands back the rest unharmed."""
         self._draining = True
-        self._wake.set()
-        await asyncio.wait([self._loops[0]], timeout=STUBBORN_SECONDS)
-        self._hand_back_waiting()
+        await self._claimer.stop(STUBBORN_SECONDS)
         await self._until_idle(self._grace_seconds)
         self.stop_all(Stop.DRAINING)
         await self._until_idle(STUBBORN_SECONDS)
-        for loop in self._loops:
-            loop.cancel()
+        self._limits.cancel()
 
-    # Claiming
+    # Starting
 
-    async def _claim_for_ever(self) -> None:
-        claimed_at = 0.0
-        while not self._draining:
-            room = min(self._concurrency - self._busy, self._concurrency + MOST_UNSETTLED - len(self._running))
-            if not self._waiting or room <= 0 or self._gate.closed:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            if (rest := claimed_at + INTERVAL_SECONDS - time.monotonic()) > 0 and len(self._waiting) < FULL:
-                await asyncio.sleep(rest)
-            claimed_at = time.monotonic()
-            await self._claim(self._waiting.take(min(room, MOST_IN_A_BATCH)))
+    def _room(self) -> int:
+        """How many more may be claimed."""
+        return min(self._concurrency - self._busy, self._concurrency + MOST_UNSETTLED - len(self._running))
 
-    async def _claim(self, share: list[Waiting]) -> None:
-        self._messenger.taken(Counter((self._queue, turn_of(one.step, one.tenant_id)) for one in share))
-        bells: dict[UUID, Bell] = {}
-        for one in share:
-            if one.job_id in bells or one.job_id in self._running:
-                one.bell.close_one()
-            else:
-                bells[one.job_id] = one.bell
-        worker_id = self._heartbeat.worker_id
-        try:
-            ids = await self._gate.let_through(share, list(bells))
-            claims = await insist(self._claim_line, lambda line: claiming.claim(line, worker_id, ids))
-            children = await self._children_of(claims)
-        except Exception:  # The loop's edge: what was claimed is found by `check_leases`, the rest by the sweeper.
-            logger.exception("a claim failed; going on with the next")
-            claims, children = [], {}
-        for claimed in claims:
-            self._launch(claimed, bells.pop(claimed.id), children.get(claimed.id, ()))
-        for bell in bells.values():
-            bell.close_one()
-        self._count_claimed(claims)
-        self._messenger.tell({claimed.tenant_id for claimed in claims})
-
-    def _count_claimed(self, claims: list[Claimed]) -> None:
-        now = datetime.now(UTC)
-        waits: dict[str, list[float]] = defaultdict(list)
-        for claimed in claims:
-            waits[claimed.kind].append((now - claimed.due_at).total_seconds())
-        for kind, seconds in waits.items():
-            metrics.picked_up(kind, seconds)
-        metrics.jobs_claimed(self._queue, len(claims))
-        metrics.batch_sent(metrics.Lane.CLAIM, len(claims))
-
-    async def _children_of(self, claims: list[Claimed]) -> dict[UUID, tuple[Child, ...]]:
+    async def _children_of(self, claims: Sequence[Claimed]) -> dict[UUID, tuple[Child, ...]]:
         parents = [one.id for one in claims if (h := self._handlers.get(one.kind)) is not None and h.awaits_children]
         if not parents:
             return {}
@@ -228,7 +180,7 @@ class JobConsumer:
             outcome = await perform(attempt, self._handlers)
         finally:
             self._busy -= 1
-            self._wake.set()
+            self._claimer.look_again()
         self._end(attempt, outcome)
 
     async def _run_suspect(self, attempt: Attempt) -> None:
@@ -243,7 +195,7 @@ class JobConsumer:
             outcome = Stopped(attempt.stopped or Stop.LEASE_LOST)
         finally:
             self._busy -= 1
-            self._wake.set()
+            self._claimer.look_again()
         self._end(attempt, outcome)
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -286,15 +238,6 @@ class JobConsumer:
             self._messenger.ring_next(attempt.claimed, settlement, self._queue)
 
     # Ending
-
-    def _hand_back_waiting(self) -> None:
-        # Bells not begun go back to the front of the queue, so that another worker has them at once.
-        waiting = self._waiting.take(len(self._waiting))
-        self._messenger.return_first(
-            Ring(one.job_id, one.tenant_id, one.kind, self._queue, priority_of(one.step)) for one in waiting
-        )
-        for one in waiting:
-            one.bell.close_one()
 
     async def _until_idle(self, seconds: float) -> None:
         self._ended.clear()

@@ -23,6 +23,8 @@ from workers.runtime.pools import Bind
 
 logger = logging.getLogger(__name__)
 
+CLAIM_LINES = 2
+"""While PostgreSQL works on one claim, the one before it is being started."""
 # A claim that PostgreSQL forgets in a crash only means that the job is claimed again: it needn't wait for the disk.
 CLAIM_SESSION = {**LANE_SESSION, "synchronous_commit": "off"}
 
@@ -44,7 +46,7 @@ class Worker:
         self._redis = redis_client.connect(settings.redis)
         self._resources.push_async_callback(self._redis.aclose)
         handlers = await self._resources.enter_async_context(self._bind(settings))
-        claim_line = await self._line("claim", CLAIM_SESSION)
+        claim_lines = [await self._line(f"claim {number}", CLAIM_SESSION) for number in range(CLAIM_LINES)]
         settle_line = await self._line("settle", LANE_SESSION)
         aside_line = await self._line("aside", LANE_SESSION)
         self._heartbeat = Heartbeat(
@@ -61,7 +63,7 @@ class Worker:
             self._heartbeat,
             self._messenger,
             queue=self._queue,
-            claim_line=claim_line,
+            claim_lines=claim_lines,
             settle_line=settle_line,
             aside_line=aside_line,
             objects=object_store(settings),

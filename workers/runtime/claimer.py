@@ -1,0 +1,139 @@
+"""Claims the jobs that wait in this worker, many at a time, and hands those it got to whoever runs them."""
+
+import asyncio
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH
+from infrastructure.celery.lists import priority_of, turn_of
+from infrastructure.celery.message import Doorbell, Ring
+from infrastructure.postgres import claiming
+from infrastructure.postgres.claiming import Claimed
+from infrastructure.postgres.connections import Line
+from monitoring import metrics
+from workers.runtime.bell import Bell
+from workers.runtime.gate import Gate
+from workers.runtime.handler import Child
+from workers.runtime.heartbeat import Heartbeat
+from workers.runtime.insisting import insist
+from workers.runtime.messenger import Messenger
+from workers.runtime.waiting import Waiting, WaitingLine
+
+logger = logging.getLogger(__name__)
+
+
+class Claimer:
+    """Claims as long as there is room. With more than one line, PostgreSQL works on a claim while the one before it is
+    being started."""
+
+    def __init__(
+        self,
+        heartbeat: Heartbeat,
+        messenger: Messenger,
+        gate: Gate,
+        *,
+        queue: str,
+        lines: Sequence[Line],
+        running: Container[UUID],
+        room: Callable[[], int],
+        children_of: Callable[[Sequence[Claimed]], Awaitable[Mapping[UUID, tuple[Child, ...]]]],
+        launch: Callable[[Claimed, Bell, tuple[Child, ...]], None],
+    ) -> None:
+        self._heartbeat = heartbeat
+        self._messenger = messenger
+        self._gate = gate
+        self._queue = queue
+        self._lines = lines
+        self._running = running
+        self._room = room
+        self._children_of = children_of
+        self._launch = launch
+        self._waiting = WaitingLine(gate.weight)
+        self._wake = asyncio.Event()
+        self._began_at = 0.0
+        self._under_way = 0
+        self._stopping = False
+        self._loops: list[asyncio.Task[None]] = []
+
+    def begin(self) -> None:
+        self._loops = [asyncio.create_task(self._claim_for_ever(line), name="claims") for line in self._lines]
+
+    def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
+        """Done when none of the jobs is this worker's business any more."""
+        bell = Bell(sum(len(job_ids) for _, job_ids in doorbell.jobs))
+        self._waiting.join(doorbell, bell)
+        self._wake.set()
+        return bell.done
+
+    def look_again(self) -> None:
+        """There may be room, or what was held back may go on."""
+        self._wake.set()
+
+    async def stop(self, within_seconds: float) -> None:
+        """Claims nothing more. Bells not begun go back to the front of the queue, so that another worker has them at once."""
+        self._stopping = True
+        self._wake.set()
+        await asyncio.wait(self._loops, timeout=within_seconds)
+        for loop in self._loops:
+            loop.cancel()
+        waiting = self._waiting.take(len(self._waiting))
+        self._messenger.return_first(
+            Ring(one.job_id, one.tenant_id, one.kind, self._queue, priority_of(one.step)) for one in waiting
+        )
+        for one in waiting:
+            one.bell.close_one()
+
+    async def _claim_for_ever(self, line: Line) -> None:
+        while not self._stopping:
+            room = self._room() - self._under_way
+            if not self._waiting or room <= 0 or self._gate.closed:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            if (rest := self._began_at + INTERVAL_SECONDS - time.monotonic()) > 0 and len(self._waiting) < FULL:
+                await asyncio.sleep(rest)
+                continue
+            self._began_at = time.monotonic()
+            share = self._waiting.take(min(room, MOST_IN_A_BATCH))
+            self._under_way += len(share)
+            try:
+                await self._claim(line, share)
+            finally:
+                self._under_way -= len(share)
+
+    async def _claim(self, line: Line, share: list[Waiting]) -> None:
+        self._messenger.taken(Counter((self._queue, turn_of(one.step, one.tenant_id)) for one in share))
+        bells: dict[UUID, Bell] = {}
+        for one in share:
+            if one.job_id in bells or one.job_id in self._running:
+                one.bell.close_one()
+            else:
+                bells[one.job_id] = one.bell
+        worker_id = self._heartbeat.worker_id
+        try:
+            ids = await self._gate.let_through(share, list(bells))
+            claims = await insist(line, lambda connection: claiming.claim(connection, worker_id, ids))
+            children = await self._children_of(claims)
+        except Exception:  # The loop's edge: what was claimed is found by `check_leases`, the rest by the sweeper.
+            logger.exception("a claim failed; going on with the next")
+            claims, children = [], {}
+        for claimed in claims:
+            self._launch(claimed, bells.pop(claimed.id), children.get(claimed.id, ()))
+        for bell in bells.values():
+            bell.close_one()
+        self._count(claims)
+        self._messenger.tell({claimed.tenant_id for claimed in claims})
+
+    def _count(self, claims: Sequence[Claimed]) -> None:
+        now = datetime.now(UTC)
+        waits: dict[str, list[float]] = defaultdict(list)
+        for claimed in claims:
+            waits[claimed.kind].append((now - claimed.due_at).total_seconds())
+        for kind, seconds in waits.items():
+            metrics.picked_up(kind, seconds)
+        metrics.jobs_claimed(self._queue, len(claims))
+        metrics.batch_sent(metrics.Lane.CLAIM, len(claims))
