@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
+from api.rate_limits import RateLimits
 from api.read_tokens import ReadTokens
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.tenancy import TenantLines
@@ -31,6 +32,7 @@ class Ingress:
     catch_up_lines: TenantLines
     credentials: Credentials
     tokens: ReadTokens
+    rates: RateLimits
     hub: Hub
     redis: Redis
     announcer: Announcer
@@ -48,6 +50,8 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         resources.push_async_callback(redis.aclose)
         announcer = Announcer(redis)
         resources.push_async_callback(announcer.close)
+        rates = RateLimits(settings, redis)
+        resources.push_async_callback(rates.close)
         tokens = ReadTokens(signing_key(settings))
         vouching = await resources.enter_async_context(issuer(settings))
         credentials = Credentials(settings, tokens, vouching)
@@ -61,6 +65,7 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
             ),
             credentials=credentials,
             tokens=tokens,
+            rates=rates,
             hub=await resources.enter_async_context(Hub(settings.database, redis)),
             redis=redis,
             announcer=announcer,

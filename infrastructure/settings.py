@@ -83,6 +83,10 @@ class Settings(BaseModel):
     """Whose pages may open a WebSocket beside the ingress's own, such as `https://app.example.com`, with commas between;
     `*` for all. A key is needed in any case."""
 
+    tenant_requests_per_minute: Annotated[int, Field(ge=1)] = 600_000
+    """Requests that one tenant may make in any minute, over all processes of the ingress."""
+    key_requests_per_minute: Annotated[int, Field(ge=1)] = 300_000
+    """The same for one key."""
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
     max_json_depth: Annotated[int, Field(ge=4, le=512)] = 64
     log_level: str = "INFO"
