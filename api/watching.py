@@ -261,4 +261,4 @@ async def _end(tasks: tuple[asyncio.Task[None], ...]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)

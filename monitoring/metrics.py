@@ -139,6 +139,8 @@ _loop_lag = Histogram(
 # A series that has never counted is absent, and an alert on its increase would miss the first time it counts.
 for _outcome in ("rung", "failed"):
     _doorbells.labels(_outcome)
+for _limited in ("tenant", "key"):
+    _requests_limited.labels(_limited)
 for _server in Server:
     _connections_lost.labels(_server)
 
