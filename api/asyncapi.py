@@ -33,7 +33,7 @@ _CHANNELS: Final = {
         PATH,
         (
             "A WebSocket with up to 1,000 subscriptions. Authenticate by header, or by the first message within 5 s. "
-            "Closes with 4401 (who are you), 4403 (the key lacks a scope), 4408 (too slow to say who), 1003 (not text), "
+            "Closes with 4401 (who are you), 4403 (the key lacks a scope), 4408 (too slow to say who), 4429 (too many requests), 1003 (not text), "
             "1008 (nothing is read), 1009 (a message above 64 KB), 1012 (the ingress restarts), 1013 (try again shortly)."
         ),
     ),

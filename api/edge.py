@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from api import problems
 from api.answers import Answer, Header, problem_answer, send_answer
 from api.limits import Disconnected
+from api.rate_limits import RATE_HEADERS
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable, Unstorable
 from monitoring import metrics
@@ -61,7 +62,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *extra]
+                message["headers"] = [*message["headers"], *extra, *scope.get(RATE_HEADERS, ())]
             await send(message)
 
         with bound(LogContext(correlation_id=arrival.correlation_id, trace=arrival.trace)):

@@ -11,11 +11,12 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from api import problems
-from api.answers import JSON, Answer, Media, NoBody, problem_answer, send_answer
+from api.answers import JSON, Answer, Header, Media, NoBody, problem_answer, send_answer
 from api.callers import Caller, Scope, allows
 from api.edge import ARRIVAL, Arrival
 from api.ingress import Ingress
 from api.limits import read_body
+from api.rate_limits import RATE_HEADERS, RateLimits
 from api.validation import body_model, query_model, token_in
 from api.waiting import wanted_seconds
 from monitoring.tracing import TraceContext
@@ -179,6 +180,7 @@ async def _caller(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival) ->
         caller = await credentials.caller_with_read_token(token_in(scope["query_string"]))
     else:
         caller = await credentials.authenticate(authorization)
+    scope[RATE_HEADERS] = admitted(ingress.rates, caller)
     if caller.only_job is not None and not endpoint.for_watchers:
         raise problems.read_token_only_watches()
     if not allows(caller, endpoint.scope):
@@ -186,6 +188,14 @@ async def _caller(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival) ->
     if caller.only_job is not None and scope["path_params"]["id"] != str(caller.only_job):
         raise problems.not_found("job")
     return caller
+
+
+def admitted(rates: RateLimits, caller: Caller) -> tuple[Header, ...]:
+    """What to tell of the caller's limits; a Refusal that tells it when they are reached."""
+    verdict = rates.admit(caller)
+    if verdict.wait_seconds:
+        raise problems.too_many_requests(verdict.limited, verdict.limit, verdict.wait_seconds, verdict.headers)
+    return verdict.headers
 
 
 async def _body(

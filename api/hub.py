@@ -33,6 +33,8 @@ LINGER_SECONDS = 10.0
 """How long the hub goes on listening after its last subscriber left."""
 AWAY_SECONDS = 0.5
 MOST_SUBSCRIBERS = 10_000
+MOST_OF_A_TENANT = 5_000
+"""One tenant alone can't keep all others from following."""
 HANDED_AT_ONCE = 64
 """After so many events the readers get a turn to write, so that a burst doesn't overflow the queue of a fast one."""
 
@@ -45,11 +47,13 @@ class _Feed:
         self.position: Position | None = None
         self.by_job: dict[UUID, set[Subscriber]] = {}
         self.by_type: set[Subscriber] = set()
+        self.count = 0
         self.asking: list[Subscriber] = []
         self.joining: list[Subscriber] = []
         """Asked before the snapshot was taken that is being read up to."""
 
     def add(self, subscriber: Subscriber) -> None:
+        self.count += 1
         match subscriber.wants:
             case JobEvents(job_id):
                 self.by_job.setdefault(job_id, set()).add(subscriber)
@@ -57,6 +61,7 @@ class _Feed:
                 self.by_type.add(subscriber)
 
     def remove(self, subscriber: Subscriber) -> None:
+        self.count -= 1
         match subscriber.wants:
             case JobEvents(job_id):
                 self.by_job[job_id].discard(subscriber)
@@ -124,6 +129,9 @@ class Hub:
         `room` is what it shares with the other subscribers of its reader."""
         if self._subscribers >= MOST_SUBSCRIBERS:
             raise Overloaded(f"{MOST_SUBSCRIBERS} subscribers are served already")
+        known = self._feeds.get(tenant_id)
+        if known is not None and known.count >= MOST_OF_A_TENANT:
+            raise Overloaded(f"{MOST_OF_A_TENANT} subscribers of one tenant are served already")
         subscriber = Subscriber(tenant_id, wants, room)
         if self._closed:
             subscriber.end()

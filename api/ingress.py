@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
 from api.hub import Hub
+from api.rate_limits import RateLimits
 from api.read_tokens import ReadTokens
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
@@ -36,6 +37,7 @@ class Ingress:
     """For numbers of a whole queue, which no tenant may count for itself."""
     credentials: Credentials
     tokens: ReadTokens
+    rates: RateLimits
     hub: Hub
     redis: Redis
     announcer: Announcer
@@ -55,6 +57,8 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         resources.push_async_callback(redis.aclose)
         announcer = Announcer(redis)
         resources.push_async_callback(announcer.close)
+        rates = RateLimits(settings, redis)
+        resources.push_async_callback(rates.close)
         tokens = ReadTokens(signing_key(settings))
         vouching = await resources.enter_async_context(issuer(settings))
         credentials = Credentials(settings, tokens, vouching)
@@ -71,6 +75,7 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
             ),
             credentials=credentials,
             tokens=tokens,
+            rates=rates,
             hub=await resources.enter_async_context(Hub(settings.database, redis)),
             redis=redis,
             announcer=announcer,

@@ -13,6 +13,10 @@ from api.endpoint import AnyEndpoint, takes_nothing
 from schemas.model import Model
 from schemas.problems import Problem
 
+_BEARER = (
+    "An API key (`bct_…`), whose tenant is yours; a read token (`bctr_…`) where one job is read or followed; or a JWT of "
+    "the OpenID Connect provider that this ingress trusts, if it trusts one."
+)
 REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"{(\w+)}")
 
@@ -62,9 +66,22 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "The body isn't JSON.",
     422: "Some fields can't be accepted; the problem names each.",
+    429: "The tenant or the key has made too many requests. Retry-After says when to try again.",
     500: "Something went wrong here.",
     503: "A part this needs is away, or too much is asked at once. Retry-After says when to try again.",
     504: "It took too long.",
+}
+_RATES: dict[str, Any] = {
+    "Retry-After": {"description": "Seconds until one more request is taken.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {
+        "description": "The limits (draft-ietf-httpapi-ratelimit-headers). Like the next, on every answer to a caller.",
+        "schema": {"type": "string", "examples": ['"tenant";q=600000;w=60, "key";q=300000;w=60']},
+    },
+    "RateLimit": {
+        "description": "What is left of the tightest, and for how long. RateLimit-Limit, -Remaining and -Reset say the "
+        "same for older readers.",
+        "schema": {"type": "string", "examples": ['"key";r=299999;t=42']},
+    },
 }
 _ANSWERS = {
     200: "As asked.",
@@ -96,9 +113,7 @@ def document(endpoints: Sequence[AnyEndpoint], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions.get("$defs", {}),
-            "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An API key: `bct_…`. Its tenant is yours."}
-            },
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _BEARER}},
         },
     }
 
@@ -194,14 +209,18 @@ def _answers(endpoint: AnyEndpoint, schemas: Schemas) -> dict[str, Any]:
 def _problem_answers(endpoint: AnyEndpoint) -> dict[str, Any]:
     statuses = {500, 503, 504, *endpoint.problems}
     if endpoint.scope is not None:
-        statuses |= {401, 403}
+        statuses |= {401, 403, 429}
     if endpoint.body is not None:
         statuses |= {400, 408, 413, 415, 422}
     if endpoint.headers or endpoint.query is not None:
         statuses |= {400, 422}
     content = {Problem.media_type: {"schema": {"$ref": REF.format(model=Problem.__name__)}}}
     return {
-        str(status): {"description": _PROBLEMS[status], "content": content}
+        str(status): {"description": _PROBLEMS[status], **_headers(status), "content": content}
         for status in sorted(statuses)
         if status not in endpoint.answers
     }
+
+
+def _headers(status: int) -> dict[str, Any]:
+    return {"headers": _RATES} if status == 429 else {}

@@ -110,6 +110,12 @@ def read_token_only_watches() -> Refusal:
     )
 
 
+def too_many_requests(what: str, most: int, wait_seconds: int, headers: Sequence[Header]) -> Refusal:
+    detail = f"This {what} may make {most:,} requests a minute. Nothing was kept; try again in {wait_seconds} s."
+    title = "Too many requests"
+    return Refusal(Problem.of("too-many-requests", title, 429, detail, retry_after_seconds=wait_seconds), *headers)
+
+
 def key_reused() -> Refusal:
     detail = "The idempotency key was sent before with another body. Use a new key for a new request."
     return Refusal(Problem.of("idempotency-key-reused", "Another request had this key", 422, detail))

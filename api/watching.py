@@ -14,6 +14,7 @@ from starlette.types import Scope as Connection
 from api import problems
 from api.callers import Caller, Scope, allows
 from api.edge import ARRIVAL, Arrival
+from api.endpoint import admitted
 from api.ingress import Ingress
 from api.problems import Refusal
 from api.resuming import position_from
@@ -71,8 +72,10 @@ class Watching:
             raise Overloaded(f"{MOST_SOCKETS} sockets are open already")
         authorization = arrival.headers.get("authorization")
         caller = None if authorization is None else await ingress.credentials.authenticate(authorization)
-        if caller is not None and not allows(caller, SCOPE):
-            raise problems.scope_missing(SCOPE)
+        if caller is not None:
+            admitted(ingress.rates, caller)
+            if not allows(caller, SCOPE):
+                raise problems.scope_missing(SCOPE)
         self._open += 1
         try:
             await receive()
@@ -117,6 +120,8 @@ class _Watcher:
             raise Closing(4401, refusal.problem.title) from None
         except (Unavailable, Overloaded):
             raise Closing(1013, "try again shortly") from None
+        if self._ingress.rates.admit(caller).wait_seconds:
+            raise Closing(4429, "too many requests; try again later")
         if not allows(caller, SCOPE):
             raise Closing(4403, f"the key lacks the scope {SCOPE}")
         await self._writer.say(Authenticated())
@@ -256,4 +261,4 @@ async def _end(tasks: tuple[asyncio.Task[None], ...]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)

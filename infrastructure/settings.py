@@ -98,6 +98,10 @@ class Settings(BaseModel):
     """Whose pages may open a WebSocket beside the ingress's own, such as `https://app.example.com`, with commas between;
     `*` for all. A key is needed in any case."""
 
+    tenant_requests_per_minute: Annotated[int, Field(ge=1)] = 600_000
+    """Requests that one tenant may make in any minute, over all processes of the ingress."""
+    key_requests_per_minute: Annotated[int, Field(ge=1)] = 300_000
+    """The same for one key."""
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
     max_batch_body_bytes: Annotated[int, Field(ge=1_024)] = 16_000_000
     """The same for a request with many commands."""

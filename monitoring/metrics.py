@@ -121,6 +121,9 @@ _http_seconds = Histogram(
     buckets=_HTTP_BUCKETS,
     registry=_registry,
 )
+_requests_limited = Counter(
+    "bucatini_requests_limited", "Requests refused since a limit was reached", ["limited"], registry=_registry
+)
 _connections_lost = Counter(
     "bucatini_connections_lost", "Calls that found a server away; each is made again", ["server"], registry=_registry
 )
@@ -133,6 +136,8 @@ for _outcome in ("rung", "failed"):
     _doorbells.labels(_outcome)
 for _outcome in ("fired", "passed", "broken"):
     _slots.labels(_outcome)
+for _limited in ("tenant", "key"):
+    _requests_limited.labels(_limited)
 for _server in Server:
     _connections_lost.labels(_server)
 
@@ -289,6 +294,11 @@ def http_answered(*, route: str, method: str, status: int, seconds: float) -> No
     verb = method if method in _METHODS else OTHER
     _http_requests.labels(label, verb, str(status)).inc()
     _http_seconds.labels(label, verb).observe(seconds)
+
+
+def request_limited(limited: str) -> None:
+    """A request was refused: its tenant or its key has made too many."""
+    _requests_limited.labels(limited).inc()
 
 
 def connection_lost(server: Server) -> None:

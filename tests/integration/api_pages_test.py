@@ -86,5 +86,5 @@ def test_an_answer_with_a_document_in_it_is_never_cached(world: World) -> None:
 
 
 def _lasting(answer: httpx.Response) -> dict[str, Any]:
-    passing = ("date", "x-correlation-id", "traceparent")
+    passing = ("date", "x-correlation-id", "traceparent", "ratelimit", "ratelimit-remaining", "ratelimit-reset")
     return {name: value for name, value in answer.headers.items() if name not in passing}

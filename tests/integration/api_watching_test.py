@@ -1,6 +1,7 @@
 """WebSockets: many subjects on one connection, complete and in order, and nobody holds the ingress's memory."""
 
 import gc
+import logging
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +10,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from api.frames import Announced
 from infrastructure.settings import Settings
 from schemas.jobs import JobState
 from tests.integration.api_serving import World
 from tests.integration.event_streams import many_events, metric
-from tests.integration.sockets import Message, Watcher, frame, unread, watcher
+from tests.integration.sockets import Message, Watcher, address, frame, unread, watcher
 from tests.waiting import wait_until
 
 
@@ -127,6 +129,19 @@ def test_a_handshake_that_cant_be_is_answered_as_any_request(world: World) -> No
     assert b"origin-not-allowed" in foreign.value.response.body
 
 
+def test_what_a_handshake_has_in_its_address_is_never_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    tenant = world.tenant()
+    with (
+        caplog.at_level(logging.INFO),  # No library logs below, whatever LOG_LEVEL says.
+        connect(f"{address(world)}?key={tenant.key}", additional_headers=tenant.headers, proxy=None),
+    ):
+        wait_until(lambda: "WebSocket /api/ws" in caplog.text, "the server logs the handshake")
+
+    # The test's own client logs what it sends.
+    logged = [one.getMessage() for one in caplog.records if not one.name.startswith("websockets")]
+    assert not [message for message in logged if tenant.key in message]
+
+
 def test_a_page_of_an_origin_that_is_named_may_connect(api_settings: Settings) -> None:
     named = Settings.model_validate({**dict(api_settings), "allowed_origins": "https://app.example, https://b.example"})
     with World(named) as world, watcher(world, world.tenant(), origin="https://b.example") as watching:
@@ -187,6 +202,18 @@ def test_a_connection_has_so_many_subscriptions_and_no_more(world: World, monkey
         watching.hear_until(lambda message: "unsubscribed" in message)
         watching.say(subscribe={"types": "d"})
         watching.hear_until(lambda message: message.get("subscribed") == {"types": "d"})
+
+
+def test_one_tenant_cant_take_every_place_of_a_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.hub.MOST_OF_A_TENANT", 2)
+    with watcher(world, world.tenant()) as watching:
+        for pattern in ("a", "b", "c"):
+            watching.say(subscribe={"types": pattern})
+        refused = watching.hear_until(lambda message: "problem" in message)[-1]
+    with watcher(world, world.tenant()) as other:
+        _begin(other, "*")
+
+    assert _problem(refused) == "overloaded"
 
 
 def test_who_sends_too_much_is_read_more_slowly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def test_a_listener_that_is_cancelled_between_two_polls_still_ends(
 
     async def cancel_often() -> None:
         redis = client.connect(redis_url)
-        for number in range(300):
+        for number in range(150):
             begun = asyncio.Event()
             listening = asyncio.create_task(hear(redis, begun))
             await begun.wait()

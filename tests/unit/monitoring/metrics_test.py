@@ -65,11 +65,15 @@ def test_each_single_happening_counts_one() -> None:
         metrics.swept()
         metrics.subscriber_fell_behind()
         metrics.connection_lost(metrics.Server.REDIS)
+        with metrics.socket_open(), metrics.socket_subscription():
+            pass
+        metrics.request_limited("key")
         metrics.loop_lagged(0.02)
 
     counted = _difference(happen)
 
     assert counted["bucatini_sweeps_total", ""] == 1
+    assert counted["bucatini_requests_limited_total", "limited=key"] == 1
     assert counted["bucatini_subscribers_fell_behind_total", ""] == 1
     assert counted["bucatini_connections_lost_total", "server=redis"] == 1
     assert counted["bucatini_loop_lag_seconds_count", ""] == 1
@@ -126,7 +130,20 @@ def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
     labels = {pair.partition("=")[0] for _, pairs in _series() for pair in pairs.split(",") if pair}
 
     assert labels <= {
-        *("kind", "state", "queue", "problem", "outcome", "lane", "server", "route", "method", "status", "le"),
+        *(
+            "kind",
+            "state",
+            "queue",
+            "problem",
+            "outcome",
+            "lane",
+            "server",
+            "route",
+            "method",
+            "status",
+            "limited",
+            "le",
+        ),
         *("generation", "implementation", "major", "minor", "patchlevel", "version"),
     }
 

@@ -1,0 +1,208 @@
+"""How many requests a tenant and a key may make in a minute, over all processes of the ingress.
+
+No request waits for Redis: each process decides by what it knows, and tells the others what it admitted every
+EXCHANGE_SECONDS, learning their sum by the same command. So beyond its limit a caller gets at most what the processes
+admit between two exchanges. While Redis is away each process holds the limit by itself.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from math import ceil
+from typing import Final
+
+from api.answers import Header
+from api.callers import Caller
+from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.redis.rate_counts import exchange
+from infrastructure.settings import Settings
+from monitoring import metrics
+
+logger = logging.getLogger(__name__)
+
+WINDOW_SECONDS: Final = 60
+EXCHANGE_SECONDS = 0.05
+AWAY_SECONDS = 1.0
+MOST_IN_AN_EXCHANGE = 2_000
+MOST_REMEMBERED = 20_000
+RATE_HEADERS: Final = "bucatini.rate"
+"""Where a request's scope holds what its answer tells of the limits."""
+
+
+class Limited(StrEnum):
+    """What a limit is set on."""
+
+    TENANT = "tenant"
+    KEY = "key"
+
+
+class Window:
+    """A sliding window of a minute: the minute that runs, and the share of the one before that still lies in it."""
+
+    __slots__ = ("current", "index", "name", "pending", "previous")
+
+    def __init__(self, name: str, index: int) -> None:
+        self.name = name
+        self.index = index
+        self.current = self.previous = self.pending = 0
+
+    def used(self, now: float) -> float:
+        self.move_to(now)
+        return self.previous * (1 - _elapsed(now) / WINDOW_SECONDS) + self.current + self.pending
+
+    def free_in_seconds(self, now: float, limit: int) -> float:
+        """When one more fits, if nothing else is admitted meanwhile; 0 when it does now."""
+        if self.used(now) <= limit - 1:
+            return 0.0
+        elapsed, counted = _elapsed(now), self.current + self.pending
+        if self.previous and counted <= limit - 1:
+            return max(0.0, WINDOW_SECONDS * (1 - (limit - 1 - counted) / self.previous) - elapsed)
+        return WINDOW_SECONDS - elapsed + WINDOW_SECONDS * (1 - (limit - 1) / max(counted, 1))
+
+    def move_to(self, now: float) -> None:
+        """Begins a new minute if one has begun. What nobody was told of by then stays with this process."""
+        index = int(now // WINDOW_SECONDS)
+        if index != self.index:
+            self.previous = self.current + self.pending if index == self.index + 1 else 0
+            self.current = self.pending = 0
+            self.index = index
+
+
+def _elapsed(now: float) -> float:
+    return now % WINDOW_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a request, by the limit that has the least left."""
+
+    limited: Limited
+    limit: int
+    remaining: int
+    wait_seconds: int
+    """0 when it was admitted."""
+    reset_seconds: int
+    policy: bytes
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """The draft's fields (draft-ietf-httpapi-ratelimit-headers), and the three that came before it."""
+        left, until = self.remaining, self.wait_seconds or self.reset_seconds
+        return (
+            (b"ratelimit-policy", self.policy),
+            (b"ratelimit", b'"%s";r=%d;t=%d' % (self.limited.value.encode(), left, until)),
+            (b"ratelimit-limit", b"%d" % self.limit),
+            (b"ratelimit-remaining", b"%d" % left),
+            (b"ratelimit-reset", b"%d" % until),
+        )
+
+
+class RateLimits:
+    """One per process."""
+
+    def __init__(self, settings: Settings, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._tenant_limit = settings.tenant_requests_per_minute
+        self._key_limit = settings.key_requests_per_minute
+        limits = {Limited.TENANT: self._tenant_limit, Limited.KEY: self._key_limit}
+        self._policy = ", ".join(f'"{name}";q={limit};w={WINDOW_SECONDS}' for name, limit in limits.items()).encode()
+        self._windows: OrderedDict[str, Window] = OrderedDict()
+        self._unsaid: set[Window] = set()
+        self._exchanging: asyncio.Task[None] | None = None
+
+    def admit(self, caller: Caller) -> Verdict:
+        """Counts the request if both its tenant and its key may make it."""
+        now = self._clock()
+        tenant = self._window(f"t:{caller.tenant_id.hex}", now)
+        key = self._window(_key_name(caller), now)
+        tenant_left = self._tenant_limit - tenant.used(now)
+        key_left = self._key_limit - key.used(now)
+        if tenant_left < 1 or key_left < 1:
+            return self._refused(tenant, key, now)
+        for window in (tenant, key):
+            window.pending += 1
+            self._unsaid.add(window)
+        if self._exchanging is None:
+            self._exchanging = asyncio.create_task(self._exchange(), name="exchanges rates")
+        if tenant_left < key_left:
+            return self._verdict(Limited.TENANT, int(tenant_left) - 1, now)
+        return self._verdict(Limited.KEY, int(key_left) - 1, now)
+
+    def _refused(self, tenant: Window, key: Window, now: float) -> Verdict:
+        waits = {
+            Limited.TENANT: tenant.free_in_seconds(now, self._tenant_limit),
+            Limited.KEY: key.free_in_seconds(now, self._key_limit),
+        }
+        longest = max(waits, key=waits.__getitem__)
+        metrics.request_limited(longest)
+        return self._verdict(longest, 0, now, wait_seconds=max(1, ceil(waits[longest])))
+
+    def _verdict(self, limited: Limited, remaining: int, now: float, wait_seconds: int = 0) -> Verdict:
+        limit = self._tenant_limit if limited is Limited.TENANT else self._key_limit
+        return Verdict(limited, limit, remaining, wait_seconds, ceil(WINDOW_SECONDS - _elapsed(now)), self._policy)
+
+    async def close(self) -> None:
+        if self._exchanging is not None:
+            self._exchanging.cancel()
+            await asyncio.wait([self._exchanging])
+
+    def _window(self, name: str, now: float) -> Window:
+        window = self._windows.get(name)
+        if window is None:
+            window = self._windows[name] = Window(name, int(now // WINDOW_SECONDS))
+            if len(self._windows) > MOST_REMEMBERED:
+                self._windows.popitem(last=False)
+        else:
+            self._windows.move_to_end(name)
+        return window
+
+    async def _exchange(self) -> None:
+        try:
+            while self._unsaid:
+                await asyncio.sleep(EXCHANGE_SECONDS)
+                try:
+                    await self._exchange_once()
+                except FAULTS as error:
+                    logger.warning("rates are limited by each process alone: Redis %s", type(error).__name__)
+                    await asyncio.sleep(AWAY_SECONDS)
+                except Exception:  # The task's edge: requests are still limited, by this process alone.
+                    logger.exception("rates couldn't be exchanged")
+                    await asyncio.sleep(AWAY_SECONDS)
+        finally:
+            self._exchanging = None
+
+    async def _exchange_once(self) -> None:
+        now = self._clock()
+        index = int(now // WINDOW_SECONDS)
+        said: dict[str, int] = {}
+        windows: dict[str, Window] = {}
+        while self._unsaid and len(said) < MOST_IN_AN_EXCHANGE:
+            window = self._unsaid.pop()
+            window.move_to(now)
+            if window.pending:
+                # What Redis doesn't hear of, because it is away, counts here all the same.
+                said[window.name] = window.pending
+                windows[window.name] = window
+                window.current += window.pending
+                window.pending = 0
+        if not said:
+            return
+        sums = await exchange(self._redis, index, said, window_seconds=WINDOW_SECONDS)
+        for name, (current, previous) in sums.items():
+            window = windows[name]
+            if window.index == index:
+                window.current = max(window.current, current)
+                window.previous = max(window.previous, previous)
+
+
+def _key_name(caller: Caller) -> str:
+    if caller.key_id:
+        return f"k:{caller.key_id}"
+    # A subject is the issuer's own text, often an address of a person: Redis holds its hash.
+    return f"s:{blake2b(caller.tenant_id.bytes + caller.subject.encode(), digest_size=12).hexdigest()}"
