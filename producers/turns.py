@@ -7,8 +7,10 @@ most, however long the others' backlogs are.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 from uuid import UUID
 
@@ -37,10 +39,25 @@ slow ones few stand in line before a newcomer's."""
 SMALLEST_WINDOW = 10
 MOST_TURNS_IN_A_ROUND = 500
 LATE_MILLISECONDS = 500
-"""A job's id is made before it is committed: one that old may still appear."""
+"""A job's id is made before it is committed: one that old may well still appear."""
+LATEST_SECONDS = 5.0
+"""One older than this hardly does."""
+LOOK_BACK_SECONDS = 15.0
+"""So often everybody is read from the oldest again: for what was committed later still, or queued again."""
 ONE_FEEDER_AT_A_TIME = 0x7475_726E
 """The advisory lock's key: "turn" in ASCII."""
-NIL = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a turn's waiting jobs to read on."""
+
+    after: UUID
+    exact: bool
+    """Whether what was rung before lies before it; otherwise it begins with that."""
+
+
+START = Place(UUID(int=0), exact=False)
 
 
 class Turns:
@@ -51,7 +68,8 @@ class Turns:
         self._doorbells = Doorbells(redis)
         self._line = line
         self._rules = rules
-        self._after: dict[tuple[str, int, UUID], UUID] = {}
+        self._places: dict[tuple[str, int, UUID], Place] = {}
+        self._looked_back_at = 0.0
         self._budgets = dict.fromkeys(Queue, WINDOW)
         self._called = asyncio.Event()
 
@@ -86,7 +104,7 @@ class Turns:
                 pause_seconds = ROUND_SECONDS if rung else min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
                 await asyncio.sleep(pause_seconds)
         finally:
-            self._after.clear()
+            self._places.clear()
             with suppress(Exception):  # A lost connection has given the lock up by itself.
                 await self._lock(connection, "pg_advisory_unlock")
 
@@ -97,6 +115,9 @@ class Turns:
 
     async def _round(self, connection: Connection) -> int | None:
         """How many jobs were rung; None when nobody overflows any more."""
+        if time.monotonic() - self._looked_back_at > LOOK_BACK_SECONDS:
+            self._looked_back_at = time.monotonic()
+            self._places.clear()
         rung = None
         for queue in Queue:
             if queue in self._rules.now.closed_queues:
@@ -115,15 +136,19 @@ class Turns:
             return 0
         # Taken off the list before they are read: whoever overflows meanwhile is put on it anew.
         await self._doorbells.end_overflow(queue, hungry)
-        places = [
-            Turn(queue, lane, tenant_id, self._after.get((queue, lane, tenant_id), NIL), windows[lane, tenant_id])
-            for lane, tenant_id in hungry
+        places = [self._places.get((queue, *turn), START) for turn in hungry]
+        wanted = [
+            Turn(queue, *turn, place.after, windows[turn] - (count if place.exact else 0))
+            for (turn, count), place in zip(hungry.items(), places, strict=True)
         ]
-        found = await turns.next_of(connection, places)
-        more = [turn for turn, bells in zip(hungry, found, strict=True) if len(bells) == windows[turn]]
+        found = await turns.next_of(connection, wanted)
+        more = [turn for turn, bells, one in zip(hungry, found, wanted, strict=True) if len(bells) == one.most]
         self._remember(queue, hungry, found, set(more))
-        # The oldest of them are those that are rung already.
-        rest = [bells[count:] for count, bells in zip(hungry.values(), found, strict=True)]
+        # Read from the oldest that waits, the first of them are those that are rung already.
+        rest = [
+            bells if place.exact else bells[count:]
+            for count, bells, place in zip(hungry.values(), found, places, strict=True)
+        ]
         rings = in_turn(rest, [weights[turn] for turn in hungry])
         metrics.doorbells_rung(await self._doorbells.ring_now(rings))
         if more:
@@ -133,13 +158,23 @@ class Turns:
     def _remember(
         self, queue: Queue, hungry: dict[tuple[int, UUID], int], found: list[list[Bell]], more: set[tuple[int, UUID]]
     ) -> None:
-        # The next reading starts at the oldest job that still waited, and so never walks over all that was done before.
         for turn, bells in zip(hungry, found, strict=True):
             place = (queue.value, *turn)
-            if turn in more:
-                self._after[place] = _a_little_before(bells[0].job_id)
+            if turn in more and bells:
+                self._places[place] = place_after(bells[0].job_id, bells[-1].job_id, time.time())
             else:
-                self._after.pop(place, None)
+                self._places.pop(place, None)
+
+
+def place_after(first: UUID, last: UUID, now: float) -> Place:
+    """Where to go on. Behind the last one rung when nothing older can still be committed; until then a little before the
+    oldest that waited, which never walks over all that was done before.
+
+    A UUIDv7 begins with 48 bits of milliseconds (RFC 9562), and is made before its job is committed.
+    """
+    if (last.int >> 80) / 1_000 < now - LATEST_SECONDS:
+        return Place(UUID(int=last.int + 1), exact=True)
+    return Place(UUID(int=max(first.int - (LATE_MILLISECONDS << 80), 0)), exact=False)
 
 
 def next_budget(budget: int, hungry: Mapping[tuple[int, UUID], int]) -> int:
@@ -163,8 +198,3 @@ def in_turn(places: Sequence[Sequence[Bell]], weights: Sequence[int]) -> list[Ri
     ]
     mixed = chain.from_iterable(chain.from_iterable(filter(None, turn)) for turn in zip_longest(*shares))
     return [Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority) for bell in mixed]
-
-
-def _a_little_before(job_id: UUID) -> UUID:
-    # A UUIDv7 begins with 48 bits of milliseconds (RFC 9562).
-    return UUID(int=max(job_id.int - (LATE_MILLISECONDS << 80), 0))

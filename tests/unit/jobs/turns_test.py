@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from infrastructure.celery.message import Doorbell
 from infrastructure.postgres.sweeping import Bell as Waiter
-from producers.turns import SMALLEST_WINDOW, in_turn, windows_of
+from producers.turns import LATE_MILLISECONDS, LATEST_SECONDS, SMALLEST_WINDOW, in_turn, place_after, windows_of
 from workers.runtime.bell import Bell
 from workers.runtime.waiting import WaitingLine
 
@@ -74,3 +74,25 @@ def test_bells_are_mixed_by_weight() -> None:
         LIGHT,
         LIGHT,
     ]
+
+
+def test_an_old_backlog_is_read_on_from_where_it_was_left() -> None:
+    first, last = made_at(1_000.0), made_at(1_001.0)
+
+    place = place_after(first, last, now=1_001.0 + LATEST_SECONDS + 1)
+
+    assert place.exact
+    assert last < place.after <= UUID(int=last.int + 1)
+
+
+def test_among_jobs_just_made_the_place_leaves_room_for_those_committed_late() -> None:
+    first, last = made_at(1_000.0), made_at(1_001.0)
+
+    place = place_after(first, last, now=1_001.0 + LATEST_SECONDS / 2)
+
+    assert not place.exact
+    assert place.after == UUID(int=first.int - (LATE_MILLISECONDS << 80))
+
+
+def made_at(seconds: float) -> UUID:
+    return UUID(int=(round(seconds * 1_000) << 80) + 4_711)
