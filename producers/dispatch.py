@@ -74,28 +74,34 @@ class Dispatcher:
 
     async def sweep(self) -> None:
         """One look at everything. Raises Unavailable when PostgreSQL is away; repeating it is always safe."""
-        await self._reap()
-        await self._to_the_end(self._come_due)
-        await self._to_the_end(self._retry)
-        await self._to_the_end(self._fire_schedules)
-        await self._resume_waiting()
-        await self._to_the_end(self._set_free)
-        await self.admission.sweep()
-        await self._replay()
-        await self._ring_unclaimed()
+        lease_seconds, declare = self._settings.lease_seconds, self._hears_hearts()
+        due = await self._line.run(
+            lambda line: sweeping.look(line, tuple(Queue), lease_seconds=lease_seconds, declare=declare)
+        )
+        if due.lost:
+            await self._reap()
+        if due.scheduled:
+            await self._to_the_end(self._come_due)
+        if due.retries:
+            await self._to_the_end(self._retry)
+        if due.schedules:
+            await self._to_the_end(self._fire_schedules)
+        if due.waiting:
+            await self._resume_waiting()
+        if due.held:
+            await self._to_the_end(self._set_free)
+        if due.capped:
+            await self.admission.sweep()
+        if due.replays:
+            await self._replay()
+        await self._ring_unclaimed(due.queues)
         await self._keep_house()
         metrics.swept()
 
     async def _reap(self) -> None:
-        lease_seconds, declare = self._settings.lease_seconds, self._hears_hearts()
+        poison = POISON.model_dump_json()
         reaped = await self._line.run(
-            lambda line: sweeping.reap(
-                line,
-                lease_seconds=lease_seconds,
-                poison_problem=POISON.model_dump_json(),
-                failure_text=failure_text(POISON),
-                declare=declare,
-            )
+            lambda line: sweeping.reap(line, poison_problem=poison, failure_text=failure_text(POISON))
         )
         if reaped.requeued or reaped.buried:
             metrics.leases_lost(len(reaped.requeued) + len(reaped.buried))
@@ -174,9 +180,9 @@ class Dispatcher:
             if not more:
                 return
 
-    async def _ring_unclaimed(self) -> None:
+    async def _ring_unclaimed(self, waiting: Sequence[str]) -> None:
         rules = self._rules.now
-        queues = [queue.value for queue in Queue if queue not in rules.closed_queues]
+        queues = [queue for queue in waiting if queue not in rules.closed_queues]
         now = time.monotonic()
         try:
             for queue in self._known.closed_queues - rules.closed_queues:
@@ -184,7 +190,7 @@ class Dispatcher:
             self._known = rules
             if now - self._called_all_at > self._settings.ring_all_again_seconds:
                 self._called_all_at = now
-            else:
+            elif queues:
                 queues = await self._doorbells.empty_queues(queues)
             for queue in queues:
                 await self._call_unclaimed(queue)

@@ -21,8 +21,8 @@ from schemas.webhooks import DeliverWebhook
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.25
-"""Between two looks for webhooks that have something to be fed: one small statement, of nothing where there are none."""
+LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.25, 1.0
+"""Between two looks for webhooks that have something to be fed: rarer while there is nothing."""
 MEND_SECONDS = 5.0
 FORGET_SECONDS = 60.0
 
@@ -38,6 +38,7 @@ class Feeder:
         self._mended_at = self._forgot_at = 0.0
 
     async def feed_for_ever(self) -> None:
+        pause_seconds = LOOK_SECONDS
         while True:
             try:
                 busy = await self.feed()
@@ -47,7 +48,8 @@ class Feeder:
             except Exception:  # The loop's edge: one round that fails must not be the last.
                 busy = False
                 logger.exception("feeding webhooks failed; the next round tries again")
-            await asyncio.sleep(0 if busy else LOOK_SECONDS)
+            pause_seconds = LOOK_SECONDS if busy else min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
+            await asyncio.sleep(0 if busy else pause_seconds)
 
     async def feed(self) -> bool:
         """One turn for every webhook that has something. Whether some of them may have more at once."""

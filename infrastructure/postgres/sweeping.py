@@ -3,6 +3,7 @@
 Every statement may run in any number of dispatchers at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -60,6 +61,22 @@ WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority
 
 _DECLARE_DEAD = """
 UPDATE workers SET dead_at = now() WHERE dead_at IS NULL AND heartbeat_at < now() - make_interval(secs => %(lease)s)
+"""
+
+# One look tells which of the statements below have anything to do, so that a quiet system isn't asked ten things a second.
+_LOOK = f"""
+SELECT
+  EXISTS (SELECT 1 FROM workers w JOIN jobs j ON j.lease_worker = w.id WHERE w.dead_at IS NOT NULL),
+  EXISTS (SELECT 1 FROM jobs WHERE state = 'scheduled' AND wake_at <= now()),
+  EXISTS (SELECT 1 FROM jobs WHERE state = 'retrying' AND wake_at <= now()),
+  EXISTS (SELECT 1 FROM jobs WHERE state = 'waiting' AND wake_at <= now()),
+  EXISTS (SELECT 1 FROM jobs WHERE parked > '{LIMIT}'),
+  EXISTS (SELECT 1 FROM jobs WHERE parked < '{LIMIT}'),
+  EXISTS (SELECT 1 FROM jobs WHERE parked = '{LIMIT}'),
+  EXISTS (SELECT 1 FROM schedules WHERE look_at <= now()),
+  EXISTS (SELECT 1 FROM replays WHERE finished_at IS NULL AND next_at <= now()),
+  ARRAY(SELECT q FROM unnest(%(queues)s::text[]) AS q
+    WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = q AND wake_at IS NOT NULL AND state = 'queued'))
 """
 
 # All dead workers are joined, not only those just found: a claim that raced the line above may have landed on one.
@@ -127,6 +144,22 @@ SELECT
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """What there is to do."""
+
+    lost: bool
+    scheduled: bool
+    retries: bool
+    waiting: bool
+    held: bool
+    capped: bool
+    schedules: bool
+    replays: bool
+    queues: tuple[str, ...]
+    """Those with jobs that wait for a worker."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reaped:
     """What was taken from dead workers."""
 
@@ -134,6 +167,19 @@ class Reaped:
     buried: tuple[Bell, ...]
     parents: tuple[UUID, ...]
     """Of those buried: they may have waited for it."""
+
+
+async def look(connection: Connection, queues: Sequence[str], *, lease_seconds: float, declare: bool) -> Due:
+    """What a sweep finds to do. Declares silent workers dead before it looks.
+
+    `declare` is False right after an outage of PostgreSQL: nobody's heart was heard then, so silence proves nothing.
+    """
+    if declare:
+        await connection.execute(_DECLARE_DEAD, {"lease": lease_seconds})
+    row = await (await connection.execute(_LOOK, {"queues": list(queues)})).fetchone()
+    assert row is not None
+    lost, scheduled, retries, waiting, above, below, capped, due_schedules, due_replays, queued = row
+    return Due(lost, scheduled, retries, waiting, above or below, capped, due_schedules, due_replays, tuple(queued))
 
 
 async def come_due(connection: Connection, *, ring_again_seconds: float) -> tuple[list[Bell], list[UUID]]:
@@ -149,16 +195,11 @@ async def due_retries(connection: Connection, *, ring_again_seconds: float) -> l
     return [Bell(*row) for row in await found.fetchall()]
 
 
-async def reap(
-    connection: Connection, *, lease_seconds: float, poison_problem: str, failure_text: str, declare: bool = True
-) -> Reaped:
-    """Declares silent workers dead and takes dead ones' jobs: back to the queue, or to the dead letters as poison.
+async def reap(connection: Connection, *, poison_problem: str, failure_text: str) -> Reaped:
+    """Takes dead workers' jobs: back to the queue, or to the dead letters as poison.
 
     `failure_text` is what the poison's fingerprint is made of, beside the kind: see monitoring/fingerprints.py.
-    `declare` is False right after an outage of PostgreSQL: nobody's heart was heard then, so silence proves nothing.
     """
-    if declare:
-        await connection.execute(_DECLARE_DEAD, {"lease": lease_seconds})
     found = await connection.execute(_REAP, {"problem": poison_problem, "failure_text": failure_text})
     rows = await found.fetchall()
     return Reaped(

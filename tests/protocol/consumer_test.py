@@ -245,9 +245,7 @@ def test_a_postgresql_that_takes_no_writes_for_a_while_is_waited_for(urls: tuple
 
 async def _reap(database_url: str) -> None:
     async with Line(database_url, Role.SYSTEM, "reaper") as line:
-        await line.run(
-            lambda connection: sweeping.reap(connection, lease_seconds=15.0, poison_problem="{}", failure_text="")
-        )
+        await line.run(lambda connection: sweeping.reap(connection, poison_problem="{}", failure_text=""))
 
 
 def _refuse_writes(database_url: str, *, refuse: bool) -> None:

@@ -165,15 +165,13 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        reaped = self.database.do(
-            lambda line: sweeping.reap(line, lease_seconds=LEASE_SECONDS, poison_problem=POISON, failure_text="")
-        )
+        due = self.database.do(lambda line: sweeping.look(line, ["ai"], lease_seconds=LEASE_SECONDS, declare=True))
         self.dead |= self.silent
+        reaped = self.database.do(lambda line: sweeping.reap(line, poison_problem=POISON, failure_text=""))
         lost = {job_id: row for job_id, row in self.expected.items() if row.worker in self.dead}
-        beside = list(lost.values())
-        self.expected |= {job_id: rows.reaped(row, beside) for job_id, row in lost.items()}
-        taken = {bell.job_id for bell in (*reaped.requeued, *reaped.buried)}
-        assert taken == lost.keys(), "every job of a dead worker is taken, and nobody else's"
+        self.expected |= {job_id: rows.reaped(row, list(lost.values())) for job_id, row in lost.items()}
+        assert {one.job_id for one in (*reaped.requeued, *reaped.buried)} == lost.keys(), "nobody else's"
+        assert due.lost is bool(lost)
 
     # The owner and the clock
 

@@ -13,7 +13,7 @@ from infrastructure.postgres.submission import store
 from schemas.jobs import JobState
 from tests.protocol.database import Database, new_job
 from tests.protocol.endings import OUTCOMES, settlement
-from tests.protocol.machine import LEASE_SECONDS, POISON, RING_AGAIN_SECONDS
+from tests.protocol.machine import POISON, RING_AGAIN_SECONDS
 from tests.waiting import wait_until
 from workers.runtime.outcomes import Waits
 
@@ -112,7 +112,7 @@ def _settle(database: Database, *ended: settling.Settlement) -> None:
 
 
 def _reap(database: Database) -> None:
-    database.do(lambda line: sweeping.reap(line, lease_seconds=LEASE_SECONDS, poison_problem=POISON, failure_text=""))
+    database.do(lambda line: sweeping.reap(line, poison_problem=POISON, failure_text=""))
 
 
 def _let_updates_of_wait_at_the_gate(gatekeeper: psycopg.Connection, job_id: UUID) -> None:

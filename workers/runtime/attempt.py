@@ -15,6 +15,7 @@ from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.claiming import Claimed
 from monitoring.context import LogContext, bound
 from monitoring.failures import describe_failure
+from monitoring.sparingly import Sparingly
 from monitoring.tracing import parse_traceparent
 from schemas.jobs import Progress
 from schemas.problems import FieldProblem, Problem
@@ -24,6 +25,7 @@ from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits,
 from workers.runtime.retry import Failure
 
 logger = logging.getLogger(__name__)
+_failures = Sparingly()
 
 MOST_MESSAGE_CHARACTERS = 1_000
 RETRY_UNKNOWN_SECONDS = 30.0
@@ -129,7 +131,9 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
     except BaseException as error:  # A handler's SystemExit would end the loop and with it every other run.
         if attempt.stopped:
             return _ended_by_us(attempt)
-        logger.error("the handler failed", exc_info=error)
+        # Each failure stands in its job's timeline; the log has the traceback, but not ten thousand times.
+        if times := _failures.times((attempt.claimed.kind, type(error))):
+            logger.error("the handler failed, %d times since this was last said", times, exc_info=error)
         return Broke(_crashed(error))
     return Waits(answer) if isinstance(answer, AwaitChildren) else Done(answer)
 
