@@ -98,7 +98,8 @@ def _tenant(number: int) -> UUID:
 async def hold(settings: Settings, jobs: int, seconds: float) -> None:
     """Submits jobs that all run at once for so long."""
     async with open_submitter(settings) as submitter:
-        await submitter.submit_all([new_job(TENANTS[0], Lasts(pad="", seconds=seconds)) for _ in range(jobs)])
+        lasting = Lasts(pad="", seconds=seconds)
+        await submitter.submit_all([new_job(_tenant(number % len(TENANTS)), lasting) for number in range(jobs)])
 
 
 async def produce(settings: Settings, most_ahead: int) -> None:
