@@ -11,7 +11,7 @@ from pathlib import Path
 from infrastructure.local_stack.processes import PartFailed
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.results import Book, table
-from tests.benchmarks.scenarios import drain, idle, pickup, shapes, steady
+from tests.benchmarks.scenarios import drain, idle, ingress, pickup, shapes, steady
 from tests.benchmarks.stage import set_stage
 from tests.benchmarks.systems import PeersMissing, install_peers
 
@@ -22,6 +22,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "steady": steady.run,
     "pickup": pickup.run,
     "shapes": shapes.run,
+    "ingress": ingress.run,
     "idle": idle.run,
 }
 WITH_PEERS = {"drain", "steady", "pickup"}
