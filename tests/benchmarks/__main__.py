@@ -11,7 +11,7 @@ from pathlib import Path
 from infrastructure.local_stack.processes import PartFailed
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.results import Book, table
-from tests.benchmarks.scenarios import drain, idle, ingress, pickup, shapes, steady
+from tests.benchmarks.scenarios import drain, events, idle, ingress, pickup, shapes, steady
 from tests.benchmarks.stage import set_stage
 from tests.benchmarks.systems import PeersMissing, install_peers
 
@@ -23,6 +23,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "pickup": pickup.run,
     "shapes": shapes.run,
     "ingress": ingress.run,
+    "events": events.run,
     "idle": idle.run,
 }
 WITH_PEERS = {"drain", "steady", "pickup"}

@@ -90,11 +90,11 @@ class Caller(asyncio.Protocol):
 async def call(url: str, connections: int, seconds: float, body: bytes, key: str) -> Found:
     """SystemExit with what was answered when anything but 202 was."""
     where = urlsplit(url)
-    assert where.hostname is not None
+    host, port = where.hostname or "", where.port or 80
     log, request = Log(), _request(where.netloc, where.path, body, key)
     loop = asyncio.get_running_loop()
     for _ in range(connections):
-        await loop.create_connection(lambda: Caller(request, log), where.hostname, where.port or 80)
+        await loop.create_connection(lambda: Caller(request, log), host, port)
     await asyncio.sleep(WARM_SECONDS)
     log.seconds.clear()
     begun_at, cpu_before = time.perf_counter(), time.process_time()
