@@ -10,6 +10,8 @@ from pathlib import Path
 
 from infrastructure.local_stack.processes import PartFailed
 from tests.benchmarks.bench import Bench
+from tests.benchmarks.plots import draw
+from tests.benchmarks.reading import runs
 from tests.benchmarks.results import Book, table
 from tests.benchmarks.scenarios import drain, events, idle, ingress, pickup, shapes, steady
 from tests.benchmarks.stage import set_stage
@@ -50,6 +52,8 @@ def main() -> int:
             bench = Bench(stage, book, rounds, arguments.quick, arguments.history_jobs)
             complete = _run(bench, names)
     print(f"\n{table(book.verdicts)}\n\nwritten to {book.path}")
+    if not arguments.quick:
+        draw([one for one in runs() if not one.quick])
     return 0 if complete else 1
 
 

@@ -35,7 +35,7 @@ KILOBYTE = 1_024
 EVERYONE = f"one event to {READERS:,} readers of a stream"
 ALONE = "one event to one reader of a stream"
 EACH_ITS_OWN = f"one event to one of {READERS:,} readers, each of its own job"
-RAW = "raw Redis pub/sub, one client"
+RAW = "raw Redis pub/sub"
 MEMORY = "memory of a connection"
 
 
