@@ -68,7 +68,7 @@ def _run(bench: Bench, names: list[str]) -> bool:
             continue
         try:
             SCENARIOS[name](bench)
-        except (AssertionError, PartFailed) as error:
+        except (AssertionError, PartFailed, OSError) as error:
             bench.book.skip(name, str(error))
             complete = False
     return complete
