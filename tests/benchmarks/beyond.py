@@ -54,7 +54,7 @@ worker's core:
 {found.workers_that_fit:,} processes
   log              {found.wal_megabytes_per_second:>8,.1f}  MB/s altogether
   Redis            {found.redis_share:>8.0%}  of a core
-  finished jobs    {found.kept_gigabytes:>8,.0f}  GB for each {given.kept_days:g} days that it lasts"""
+  finished jobs    {found.kept_gigabytes:>8,.0f}  GB, days kept: {given.kept_days:g}"""
 
 
 def _split(found: Capacity) -> str:
