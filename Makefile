@@ -45,7 +45,7 @@ format: development ## Sort imports and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: development ## Measure each scenario beside its peer; prints ratios
+bench: development ## Measure each scenario beside its peer; prints ratios and draws them into docs/performance
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
 chaos: development ## Kill processes and servers under load, and count what got lost

@@ -10,26 +10,37 @@ from pathlib import Path
 
 from infrastructure.local_stack.processes import PartFailed
 from tests.benchmarks.bench import Bench
+from tests.benchmarks.plots import draw
+from tests.benchmarks.reading import runs
 from tests.benchmarks.results import Book, table
-from tests.benchmarks.scenarios import drain, pickup, steady
+from tests.benchmarks.scenarios import drain, events, idle, ingress, pickup, shapes, steady
 from tests.benchmarks.stage import set_stage
 from tests.benchmarks.systems import PeersMissing, install_peers
 
 ROUNDS = 3
-MOST_MINUTES = 45.0
+MOST_MINUTES = 90.0
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "drain": drain.run,
     "steady": steady.run,
     "pickup": pickup.run,
+    "shapes": shapes.run,
+    "ingress": ingress.run,
+    "events": events.run,
+    "idle": idle.run,
 }
+WITH_PEERS = {"drain", "steady", "pickup"}
+"""These are measured beside other systems, which are installed first."""
+HISTORY_JOBS = 5_000_000
 
 
 def main() -> int:
     arguments = _arguments()
     # Ends in order: a run that is told to stop takes its servers and its folder with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    names = arguments.only or list(SCENARIOS)
     try:
-        install_peers()
+        if WITH_PEERS.intersection(names):
+            install_peers()
     except PeersMissing as error:
         print(error, file=sys.stderr)
         return 2
@@ -38,8 +49,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may run as another user, who must get in.
         with set_stage(Path(folder)) as stage:
-            complete = _run(Bench(stage, book, rounds, arguments.quick), arguments.only or list(SCENARIOS))
+            bench = Bench(stage, book, rounds, arguments.quick, arguments.history_jobs)
+            complete = _run(bench, names)
     print(f"\n{table(book.verdicts)}\n\nwritten to {book.path}")
+    if not arguments.quick:
+        draw([one for one in runs() if not one.quick])
     return 0 if complete else 1
 
 
@@ -54,7 +68,7 @@ def _run(bench: Bench, names: list[str]) -> bool:
             continue
         try:
             SCENARIOS[name](bench)
-        except (AssertionError, PartFailed) as error:
+        except (AssertionError, PartFailed, OSError) as error:
             bench.book.skip(name, str(error))
             complete = False
     return complete
@@ -65,6 +79,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=list(SCENARIOS), help="this scenario; may be repeated")
     parser.add_argument("--quick", action="store_true", help="one small round: shows that it works, measures little")
     parser.add_argument("--rounds", type=int, help=f"instead of {ROUNDS}")
+    parser.add_argument(
+        "--history-jobs", type=int, default=HISTORY_JOBS, help="finished jobs in the tables of `shapes`; %(default)s"
+    )
     return parser.parse_args()
 
 

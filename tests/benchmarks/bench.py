@@ -14,3 +14,5 @@ class Bench:
     rounds: Sequence[int]
     quick: bool
     """Fewer and smaller runs: whether it works, not how fast it is."""
+    history_jobs: int = 0
+    """Finished jobs in the tables of the shape that has them."""

@@ -25,7 +25,7 @@ class Stretch:
         used = {**self.cpu_seconds, "others": self.others_cpu_seconds}
         return {name: seconds / self.seconds for name, seconds in used.items()}
 
-    def microseconds_per(self, jobs: int) -> float:
+    def microseconds_per(self, jobs: float) -> float:
         """Of CPU for each job, servers included: the figure that a busy machine changes least."""
         return sum(self.cpu_seconds.values()) / jobs * 1e6
 

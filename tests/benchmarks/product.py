@@ -1,9 +1,11 @@
-"""The product as a program with the same verbs as its peers: `install`, `enqueue`, `work`, `produce`, `call`, `hold`."""
+"""The product as a program with the same verbs as its peers: `install`, `enqueue`, `work`, `produce`, `call`, `bulk`,
+`hold`."""
 
 import argparse
 import asyncio
 import functools
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -95,10 +97,22 @@ def _tenant(number: int) -> UUID:
     return UUID(int=FIRST_TENANT + number)
 
 
+async def bulk(settings: Settings, jobs: int, size: int) -> None:
+    """Submits by calls of this size, one after the other, and leaves beside the tallies how many seconds that took."""
+    async with open_submitter(settings) as submitter:
+        begun_at = time.monotonic()
+        for start in range(0, jobs, size):
+            share = [new_job(_tenant(number % len(TENANTS)), Nothing()) for number in range(start, start + size)]
+            await submitter.submit_all(share)
+        seconds = time.monotonic() - begun_at
+    (Path(os.environ["TALLY_FOLDER"]) / "bulk-seconds").write_text(str(seconds))
+
+
 async def hold(settings: Settings, jobs: int, seconds: float) -> None:
     """Submits jobs that all run at once for so long."""
     async with open_submitter(settings) as submitter:
-        await submitter.submit_all([new_job(TENANTS[0], Lasts(pad="", seconds=seconds)) for _ in range(jobs)])
+        lasting = Lasts(pad="", seconds=seconds)
+        await submitter.submit_all([new_job(_tenant(number % len(TENANTS)), lasting) for number in range(jobs)])
 
 
 async def produce(settings: Settings, most_ahead: int) -> None:
@@ -133,6 +147,7 @@ def main() -> None:
         "install": lambda: migrate(settings.database),
         "work": lambda: work(settings),
         "enqueue": lambda: _run(enqueue, settings, given.jobs, given.tenants, given.kinds, given.failing_every),
+        "bulk": lambda: _run(bulk, settings, given.jobs, given.size),
         "hold": lambda: _run(hold, settings, given.jobs, given.seconds),
         "produce": lambda: _run(produce, settings, given.most_ahead),
         "call": lambda: _run(call, settings, given.rate, given.seconds, given.seed),
@@ -154,6 +169,9 @@ def _arguments() -> argparse.Namespace:
     enqueued.add_argument("--tenants", type=int, default=len(TENANTS))
     enqueued.add_argument("--kinds", type=int, default=1)
     enqueued.add_argument("--failing-every", type=int, default=0)
+    bulked = verbs.add_parser("bulk")
+    bulked.add_argument("jobs", type=int)
+    bulked.add_argument("size", type=int)
     held = verbs.add_parser("hold")
     held.add_argument("jobs", type=int)
     held.add_argument("seconds", type=float)

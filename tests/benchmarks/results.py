@@ -100,14 +100,15 @@ class Book:
         print(f"{scenario:16} not measured: {reason}", flush=True)
         self._write({"scenario": scenario, "skipped": reason})
 
-    def values(self, scenario: str, subject: str) -> list[float]:
-        """One for each round, in their order."""
+    def values(self, scenario: str, subject: str, *, of: str | None = None) -> list[float]:
+        """One for each round, in their order: what was measured, or the detail of that name."""
         found = [one for one in self.measured if (one.scenario, one.subject) == (scenario, subject)]
-        return [one.value for one in sorted(found, key=lambda one: one.round)]
+        ordered = sorted(found, key=lambda one: one.round)
+        return [one.value if of is None else float(one.detail[of]) for one in ordered]
 
-    def ratio(self, scenario: str, ours: str, theirs: str) -> Spread:
+    def ratio(self, scenario: str, ours: str, theirs: str, *, of: str | None = None) -> Spread:
         """Of each round's pair: what the machine did meanwhile, it did to both."""
-        pairs = zip(self.values(scenario, ours), self.values(scenario, theirs), strict=True)
+        pairs = zip(self.values(scenario, ours, of=of), self.values(scenario, theirs, of=of), strict=True)
         return Spread.of(mine / other for mine, other in pairs)
 
     def _write(self, line: dict[str, object]) -> None:

@@ -102,6 +102,10 @@ class Show:
     def execute(self, statement: str) -> None:
         self._database.execute(statement.encode())
 
+    def log_bytes(self) -> int:
+        """How much PostgreSQL has written to its log of changes since it was set up, by whomever."""
+        return int(str(self.ask("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint")))
+
     def meter(self) -> Meter:
         """Begins to measure what each process and server uses."""
         workers = {name: running.pid for name, running in self.running.items()}
@@ -151,6 +155,11 @@ class Stage:
         return {name: pid for name, pid in running.items() if pid is not None}
 
     @property
+    def postgres_url(self) -> str:
+        """Of the server's own database, apart from those of the runs."""
+        return self._postgres.url
+
+    @property
     def redis_url(self) -> str:
         return self._redis_process.url
 
@@ -158,7 +167,7 @@ class Stage:
     def show(self, system: System, *, database: str | None = None) -> Iterator[Show]:
         """A run of the system on a copy of its empty database, dropped at the end; or on a named one, which is kept."""
         name = database or self._copy(self._template(system))
-        with self._redis() as client:
+        with self.redis() as client:
             client.flushall()
         show = Show(system, self.address(name), self, self._folder / uuid4().hex)
         try:
@@ -186,12 +195,7 @@ class Stage:
         with psycopg.connect(self._postgres.url, autocommit=True) as connection:
             connection.execute(statement)
 
-    def redis_info(self) -> dict[str, object]:
-        with self._redis() as client:
-            info: dict[str, object] = client.info()
-            return info
-
-    def _redis(self) -> "redis.Redis":
+    def redis(self) -> "redis.Redis":
         return redis.Redis.from_url(self.redis_url)
 
     def _template(self, system: System) -> str:

@@ -39,8 +39,10 @@ PRODUCT = System(
     durable=True,
     program=(sys.executable, "-m", "tests.benchmarks.product"),
     one_by_one=True,
+    # Each part is answered by a partial index, however many jobs have ended.
     open_jobs="SELECT EXISTS (SELECT FROM jobs WHERE lease_worker IS NOT NULL)"
-    " OR EXISTS (SELECT FROM jobs WHERE wake_at IS NOT NULL)",
+    " OR EXISTS (SELECT FROM jobs WHERE wake_at IS NOT NULL AND state = 'queued')"
+    " OR EXISTS (SELECT FROM jobs WHERE wake_at IS NOT NULL AND state IN ('scheduled', 'retrying', 'waiting'))",
     beside=(sys.executable, "-m", "producers.dispatch"),
 )
 CELERY = System("Celery, stock", durable=False, program=_peer("celery_peer.py"))

@@ -4,7 +4,9 @@ Measured from the moment when every worker process has run a job to the moment w
 open. The product's jobs are committed, fenced, and leave a timeline of three events each.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.results import Measured, Spread, Verdict
@@ -61,25 +63,42 @@ def run(bench: Bench) -> None:
 
 
 def drained(
-    bench: Bench, show: Show, scenario: str, subject: str, number: int, runs: int, processes: int, **environment: str
+    bench: Bench,
+    show: Show,
+    scenario: str,
+    subject: str,
+    number: int,
+    runs: int,
+    processes: int,
+    *,
+    runs_per_job: float = 1.0,
+    begun: Callable[[], bool] = lambda: True,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Measured:
-    """Starts the workers on what is queued, and measures until all is done."""
+    """Starts the workers on what is queued, and measures until all is done. What a drain must have beside it has `begun`
+    before the clock starts."""
     bench.stage.calm()
     show.start_workers(processes, **environment)
-    fact = f"{show.system.name} has {processes} processes at work"
-    show.await_that(lambda: show.count().processes >= processes, lambda: f"not: {fact}", within_seconds=START_SECONDS)
-    meter, done_before = show.meter(), show.count().runs
-    if done_before > runs / 2:
-        raise AssertionError(f"{subject}: too few jobs to measure, {done_before} of {runs} were done at the start")
+    show.await_that(
+        lambda: show.count().processes >= processes and begun(),
+        lambda: f"not: {subject} has {processes} processes and all else at work",
+        within_seconds=START_SECONDS,
+    )
+    meter, runs_before, log_before = show.meter(), show.count().runs, show.log_bytes()
+    if runs_before > runs / 2:
+        raise AssertionError(f"{subject}: too few jobs to measure, {runs_before} of {runs} runs were over at the start")
     show.await_runs(runs, within_seconds=DRAIN_SECONDS)
     show.await_end(within_seconds=DRAIN_SECONDS)
-    stretch = meter.read()
-    done = runs - done_before
+    stretch, logged = meter.read(), show.log_bytes() - log_before
+    done = (runs - runs_before) / runs_per_job
     detail: dict[str, float | str] = {
         "jobs": done,
         "seconds": stretch.seconds,
         "cpu_us_per_job": stretch.microseconds_per(done),
+        "wal_bytes_per_job": logged / done,
     }
+    if runs_per_job != 1.0:
+        detail["runs_per_second"] = (runs - runs_before) / stretch.seconds
     return Measured(scenario, subject, number, done / stretch.seconds, "jobs/s", stretch.cores, detail)
 
 

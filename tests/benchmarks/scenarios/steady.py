@@ -55,12 +55,13 @@ def steady(bench: Bench, show: Show, scenario: str, subject: str, number: int, p
         within_seconds=START_SECONDS,
     )
     pass_time(WARM_SECONDS)
-    meter, before = show.meter(), show.count().runs
+    meter, before, log_before = show.meter(), show.count().runs, show.log_bytes()
     pass_time(QUICK_SECONDS if bench.quick else SECONDS)
-    stretch, done = meter.read(), show.count().runs - before
+    stretch, done, logged = meter.read(), show.count().runs - before, show.log_bytes() - log_before
     detail: dict[str, float | str] = {
         "jobs": done,
         "seconds": stretch.seconds,
         "cpu_us_per_job": stretch.microseconds_per(done),
+        "wal_bytes_per_job": logged / done,
     }
     return Measured(scenario, subject, number, done / stretch.seconds, "jobs/s", stretch.cores, detail)

@@ -1,0 +1,148 @@
+"""How soon a state change reaches those who follow it by SSE: one ingress process, a thousand readers in another.
+
+Timed from before the commit that changes the state to the arrival of the bytes at the reader. The peer is a message
+published to one subscriber of raw Redis: no commit, no HTTP.
+"""
+
+import statistics
+import sys
+import threading
+import time
+from array import array
+from contextlib import closing
+from pathlib import Path
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.happenings import Happenings
+from tests.benchmarks.meter import resident_bytes
+from tests.benchmarks.peers.load import arrivals
+from tests.benchmarks.results import Measured, Spread, Verdict
+from tests.benchmarks.serving import Serving, serve_product
+from tests.benchmarks.stage import Show
+from tests.benchmarks.systems import PRODUCT
+from tests.benchmarks.waiting import pass_time
+from tests.waiting import wait_until
+
+READERS = 1_000
+MOST_MILLISECONDS, MOST_TIMES_RAW, MOST_SINGLE_MILLISECONDS = 50.0, 10.0, 5.0
+TO_ALL, QUICK_TO_ALL, TO_ALL_RATE = 100, 20, 4.0
+TO_ONE, QUICK_TO_ONE, TO_ONE_RATE = 2_000, 300, 100.0
+OPEN_SECONDS = 60.0
+HEAR_SECONDS = 30.0
+PERCENTILES = (50, 95, 99)
+KILOBYTE = 1_024
+
+EVERYONE = f"one event to {READERS:,} readers of a stream"
+ALONE = "one event to one reader of a stream"
+EACH_ITS_OWN = f"one event to one of {READERS:,} readers, each of its own job"
+RAW = "raw Redis pub/sub"
+MEMORY = "memory of a connection"
+
+
+def run(bench: Bench) -> None:
+    for number in bench.rounds:
+        to_all = QUICK_TO_ALL if bench.quick else TO_ALL
+        to_one = QUICK_TO_ONE if bench.quick else TO_ONE
+        _raw(bench, number, to_one)
+        _followed(bench, number, EVERYONE, readers=READERS, own_job=False, events=to_all, rate=TO_ALL_RATE)
+        _followed(bench, number, EACH_ITS_OWN, readers=READERS, own_job=True, events=to_one, rate=TO_ONE_RATE)
+        _followed(bench, number, ALONE, readers=1, own_job=False, events=to_one, rate=TO_ONE_RATE)
+    _judge(bench)
+
+
+def _followed(
+    bench: Bench, number: int, subject: str, *, readers: int, own_job: bool, events: int, rate: float
+) -> None:
+    with bench.stage.show(PRODUCT) as show:
+        serving = serve_product(show)
+        with (
+            closing(bench.stage.redis()) as client,
+            Happenings(show.database_url, client, readers if own_job else 1) as happenings,
+        ):
+            paths = [f"/api/jobs/{job_id}/events" if own_job else "/api/events" for job_id in happenings.jobs]
+            heard_by = 1 if own_job else readers
+            before = resident_bytes(serving.running.pid)
+            found = _seat(show, serving, paths if own_job else paths * readers, events * heard_by, happenings)
+            each = (resident_bytes(serving.running.pid) - before) / readers
+            bench.stage.calm()
+            meter = show.meter()
+            happenings.happen(events, rate, of=happenings.jobs, seed=number)
+            show.await_that(found.exists, lambda: f"{subject}: not all were heard", within_seconds=HEAR_SECONDS)
+            cores = meter.read().cores
+        _note(bench, subject, number, array("d", found.read_bytes()), cores)
+        if readers > 1:
+            bench.book.note(Measured("events", f"{MEMORY}: {subject}", number, each / KILOBYTE, "KiB"))
+
+
+def _seat(show: Show, serving: Serving, paths: list[str], events: int, happenings: Happenings) -> Path:
+    """Opens the streams, and returns where the waits will stand once that many events were heard."""
+    asked, found = show.folder / "paths", show.folder / "waits"
+    asked.write_text("\n".join(paths))
+    listeners = show.start_program(
+        "listeners",
+        *(sys.executable, "-m", "tests.benchmarks.listeners", str(events)),
+        LISTENERS_URL=serving.url,
+        LISTENERS_KEY=serving.key,
+        LISTENERS_PATHS=str(asked),
+        LISTENERS_FOUND=str(found),
+    )
+    listeners.await_ready(lambda: listeners.said("all are open"), within_seconds=OPEN_SECONDS)
+
+    def all_hear() -> bool:
+        happenings.warm_up()
+        return listeners.said("all hear")
+
+    listeners.await_ready(all_hear, within_seconds=OPEN_SECONDS)
+    return found
+
+
+def _raw(bench: Bench, number: int, messages: int) -> None:
+    waits = array("d")
+    with closing(bench.stage.redis()) as speaker, closing(bench.stage.redis()) as hearer:
+        pubsub = hearer.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        pubsub.subscribe("raw")
+        # The client library answers the subscription by nothing; what follows it are messages.
+        wait_until(lambda: pubsub.subscribed and pubsub.get_message(timeout=1) is None, "the subscription stands")
+
+        def hear() -> None:
+            while len(waits) < messages:
+                message = pubsub.get_message(timeout=1)
+                if message is not None:
+                    waits.append(time.monotonic() - float(message["data"]))
+
+        hearing = threading.Thread(target=hear, name="hears", daemon=True)
+        hearing.start()
+        begun_at = time.monotonic()
+        for _, offset in zip(range(messages), arrivals(TO_ONE_RATE, 1e9, number), strict=False):
+            pass_time(max(0.0, begun_at + offset - time.monotonic()))
+            speaker.publish("raw", repr(time.monotonic()))
+        hearing.join(HEAR_SECONDS)
+    _note(bench, RAW, number, waits, {})
+
+
+def _note(bench: Bench, subject: str, number: int, waits: "array[float]", cores: dict[str, float]) -> None:
+    hundredths = statistics.quantiles(waits, n=100, method="inclusive")
+    for percentile in PERCENTILES:
+        milliseconds = hundredths[percentile - 1] * 1_000
+        detail: dict[str, float | str] = {"events": len(waits)}
+        bench.book.note(Measured("events", f"{subject}, p{percentile}", number, milliseconds, "ms", cores, detail))
+
+
+def _judge(bench: Bench) -> None:
+    book = bench.book
+
+    def spread(subject: str) -> Spread:
+        return Spread.of(book.values("events", subject))
+
+    everyone = f"{EVERYONE}, p95"
+    book.judge(Verdict("events", everyone, spread(everyone), unit="ms", at_most=MOST_MILLISECONDS))
+    for subject in (EVERYONE, ALONE):
+        ratio = book.ratio("events", f"{subject}, p95", f"{RAW}, p95")
+        target = MOST_TIMES_RAW if subject == EVERYONE else None
+        book.judge(Verdict("events", f"{subject} / {RAW}, p95", ratio, at_most=target))
+    single = f"{EACH_ITS_OWN}, p99"
+    book.judge(Verdict("events", single, spread(single), unit="ms", at_most=MOST_SINGLE_MILLISECONDS))
+    for subject in (ALONE, RAW):
+        book.judge(Verdict("events", f"{subject}, p95", spread(f"{subject}, p95"), unit="ms"))
+    for subject in (EVERYONE, EACH_ITS_OWN):
+        book.judge(Verdict("events", f"{MEMORY}: {subject}", spread(f"{MEMORY}: {subject}"), unit="KiB"))
