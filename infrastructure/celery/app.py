@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 
 from infrastructure import settings as settings_module
+from infrastructure.celery.message import SEVERAL_KINDS
 from infrastructure.settings import Settings
 from schemas.commands import Queue
 
@@ -22,7 +23,7 @@ def celery_app(settings: Settings | None = None, kinds: Iterable[str] = ()) -> C
     """The application for these settings, or those of the environment. It knows the tasks of the given kinds."""
     app = Celery("bucatini", set_as_current=False)
     app.conf.update(_options((settings or settings_module.load()).redis))
-    for kind in kinds:
+    for kind in (*kinds, SEVERAL_KINDS):
         _register(app, kind)
     return app
 

@@ -92,8 +92,8 @@ class CoroutinePool(BasePool):
         accept_callback: Any = None,
         **_: Any,
     ) -> None:
-        kind, _task_id, headers, body, *_rest = args
-        call = Call(next(self._numbers), _doorbell(kind, headers, body), time.monotonic(), callback)
+        _kind, _task_id, headers, body, *_rest = args
+        call = Call(next(self._numbers), _doorbell(headers, body), time.monotonic(), callback)
         self._calls[call.number] = call
         accept_callback(call.number, call.came_at)
         self._taken.append(call)
@@ -151,13 +151,13 @@ class CoroutinePool(BasePool):
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
 
-def _doorbell(kind: str, headers: dict[str, object], body: bytes | str) -> Doorbell:
+def _doorbell(headers: dict[str, object], body: bytes | str) -> Doorbell:
     # A message that isn't ours names no job: it is answered and gone, and the worker goes on.
     try:
         return read(headers, body)
     except ValueError:
         logger.warning("a message on the queue is no doorbell; it is dropped")
-        return Doorbell(kind, 0, ())
+        return Doorbell(0, ())
 
 
 def pool_of(consumer: Consumer) -> type[CoroutinePool]:

@@ -64,7 +64,7 @@ class Claimer:
 
     def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
         """Done when none of the jobs is this worker's business any more."""
-        bell = Bell(sum(len(job_ids) for _, job_ids in doorbell.jobs))
+        bell = Bell(sum(len(job_ids) for *_, job_ids in doorbell.jobs))
         self._waiting.join(doorbell, bell)
         self._wake.set()
         return bell.done

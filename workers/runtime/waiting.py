@@ -34,11 +34,11 @@ class WaitingLine:
 
     def join(self, doorbell: Doorbell, bell: Bell) -> None:
         tenants = self._steps.setdefault(doorbell.step, {})
-        for tenant_id, job_ids in doorbell.jobs:
+        for kind, tenant_id, job_ids in doorbell.jobs:
             place = tenants.get(tenant_id)
             if place is None:
                 place = tenants[tenant_id] = deque()
-            place.extend(Waiting(job_id, tenant_id, doorbell.kind, doorbell.step, bell) for job_id in job_ids)
+            place.extend(Waiting(job_id, tenant_id, kind, doorbell.step, bell) for job_id in job_ids)
             self._length += len(job_ids)
 
     def take(self, most: int) -> list[Waiting]:

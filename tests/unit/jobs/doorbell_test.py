@@ -13,7 +13,7 @@ from kombu import Connection
 
 from infrastructure.celery.app import celery_app
 from infrastructure.celery.lists import NORMAL_STEP, PATIENT_STEP, STEPS_IN_TURN, URGENT_STEP, list_of, step_of
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Ring, messages_of, read
+from infrastructure.celery.message import FEW, MOST_JOBS_IN_A_BELL, SEVERAL_KINDS, Ring, messages_of, read
 from infrastructure.settings import load
 
 JOB, TENANT = UUID(int=1), UUID(int=2)
@@ -78,7 +78,7 @@ def test_the_message_is_celerys_and_carries_nothing_else() -> None:
             "body_encoding": "base64",
         },
     }
-    assert orjson.loads(b64decode(message["body"])) == [[[str(TENANT), str(JOB)]], {}, {}]
+    assert orjson.loads(b64decode(message["body"])) == [[["ai.brew", str(TENANT), str(JOB)]], {}, {}]
 
 
 def test_celery_reads_it_as_a_task_of_its_kind() -> None:
@@ -89,7 +89,7 @@ def test_celery_reads_it_as_a_task_of_its_kind() -> None:
 
     assert (request.name, request.id) == ("ai.brew", message.properties["correlation_id"])
     assert request.argsrepr == f"2 jobs, first {JOB}"
-    assert request.args == [[str(TENANT), str(JOB), str(UUID(int=9))]]
+    assert request.args == [["ai.brew", str(TENANT), str(JOB), str(UUID(int=9))]]
     assert request.kwargs == {}
     assert request.eta is None
     assert request.expires is None
@@ -104,7 +104,7 @@ def test_every_job_is_named_once_in_the_right_list(rung: list[Ring]) -> None:
         for message in map(_received, map(orjson.loads, messages)):
             doorbell = read(message.headers, message.body)
             assert message.headers["jobs"] == len(doorbell.job_ids) <= MOST_JOBS_IN_A_BELL
-            told += [(name, doorbell.kind, tenant, job) for tenant, jobs in doorbell.jobs for job in jobs]
+            told += [(name, kind, tenant, job) for kind, tenant, jobs in doorbell.jobs for job in jobs]
 
     assert sorted(told) == sorted(
         (list_of(ring.queue, step_of(ring.priority)), ring.kind, ring.tenant_id, ring.job_id) for ring in rung
@@ -117,6 +117,21 @@ def test_a_burst_shares_as_few_bells_as_it_can() -> None:
     (messages,) = messages_of(burst).values()
 
     assert [orjson.loads(message)["headers"]["jobs"] for message in messages] == [50, 50, 1]
+
+
+def test_kinds_with_few_jobs_share_a_bell_and_a_kind_with_many_has_its_own() -> None:
+    several = [Ring(UUID(int=number), TENANT, f"ai.kind_{number}", "ai", 5) for number in range(30)]
+    many = [Ring(UUID(int=100 + number), TENANT, "ai.brew", "ai", 5) for number in range(FEW)]
+
+    (messages,) = messages_of([*several, *many]).values()
+
+    headers = [orjson.loads(message)["headers"] for message in messages]
+    assert [(one["task"], one["jobs"]) for one in headers] == [("ai.brew", FEW), (SEVERAL_KINDS, 30)]
+    assert headers[1]["argsrepr"] == f"30 jobs of 30 kinds, first {several[0].job_id}"
+
+
+def test_every_worker_takes_bells_of_several_kinds() -> None:
+    assert SEVERAL_KINDS in celery_app(load({"REDIS_URL": "redis://nowhere"}), ["ai.brew"]).tasks
 
 
 @pytest.mark.parametrize(
@@ -138,8 +153,3 @@ def test_the_plain_name_is_where_ordinary_work_goes() -> None:
 def test_what_is_no_doorbell_is_said_to_be_none(body: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         read({"task": "ai.brew"}, body)
-
-
-def test_a_doorbell_without_a_task_is_none() -> None:
-    with pytest.raises(ValueError, match="no doorbell"):
-        read({}, b"[[], {}, {}]")

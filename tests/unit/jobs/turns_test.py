@@ -23,7 +23,7 @@ def line_of(jobs: int) -> WaitingLine:
     async def join() -> None:
         for tenant in (HEAVY, LIGHT):
             ids = tuple(UUID(int=(tenant.int << 32) + number) for number in range(jobs))
-            line.join(Doorbell("kitchen.brew", 0, ((tenant, ids),)), Bell(jobs))
+            line.join(Doorbell(0, (("kitchen.brew", tenant, ids),)), Bell(jobs))
 
     asyncio.run(join())
     return line
@@ -46,9 +46,9 @@ def test_a_tenant_alone_takes_all_and_owes_nothing_for_it() -> None:
     line = WaitingLine(lambda tenant_id: WEIGHTS[tenant_id])
 
     async def story() -> list[UUID]:
-        line.join(Doorbell("k", 0, ((HEAVY, tuple(UUID(int=100 + number) for number in range(50))),)), Bell(50))
+        line.join(Doorbell(0, (("k", HEAVY, tuple(UUID(int=100 + number) for number in range(50))),)), Bell(50))
         line.take(20)
-        line.join(Doorbell("k", 0, ((LIGHT, (UUID(int=7),)),)), Bell(1))
+        line.join(Doorbell(0, (("k", LIGHT, (UUID(int=7),)),)), Bell(1))
         return [one.tenant_id for one in line.take(3)]
 
     assert LIGHT in asyncio.run(story())
