@@ -12,6 +12,7 @@ import orjson
 
 from events.envelope import CloudEvent
 from producers.client_exchange import (
+    JSON,
     LONGEST_POLL_SECONDS,
     Outcome,
     Request,
@@ -43,7 +44,7 @@ class Wanted:
 def submission_of_many(
     commands: Iterable[Command | Wanted], name: str, atomic: bool, idempotency_key: str | None
 ) -> Generator[Step, Outcome, BatchAccepted]:
-    headers = {"content-type": "application/json", "idempotency-key": idempotency_key or str(uuid4())}
+    headers = {**JSON, "idempotency-key": idempotency_key or str(uuid4())}
     body = orjson.dumps({"jobs": [_item(one) for one in commands], "name": name, "atomic": atomic})
     reply = yield from exchange(Request("POST", "/api/jobs/batch", headers, body))
     return BatchAccepted.model_validate_json(reply.body)

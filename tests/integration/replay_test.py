@@ -129,13 +129,13 @@ def test_a_replay_of_many_outlives_its_dispatcher_and_replays_each_once(system: 
     killed = system.dispatcher()
     with Bucatini(served.url, tenant.key) as client:
         asked = ReplayFailures(problem="odd", state=FailedState.FAILED, limit=10_000, per_second=400)
-        assert client.count_failures(asked).count == len(wanted)
-        replay = client.replay_failures(asked)
-        wait_until(lambda: client.replay(replay.id).replayed > 0, "the replay has begun")
+        assert client.failures.count(asked).count == len(wanted)
+        replay = client.failures.replay(asked)
+        wait_until(lambda: client.failures.progress(replay.id).replayed > 0, "the replay has begun")
         killed.kill()
         # What fails again meanwhile isn't taken a second time.
         mark_failed(served, _replayed(served)[:50])
-        assert client.replay(replay.id).state is Progress.RUNNING
+        assert client.failures.progress(replay.id).state is Progress.RUNNING
         system.dispatcher()
         system.dispatcher()
         done = _worked_off(client, replay.id)
@@ -149,7 +149,7 @@ def test_a_replay_goes_no_faster_and_no_further_than_asked(system: System, serve
     fail(served, tenant, 12)
     system.dispatcher(SWEEP_SECONDS="0.05")
     with Bucatini(served.url, tenant.key) as client:
-        replay = client.replay_failures(ReplayFailures(per_second=5, limit=10))
+        replay = client.failures.replay(ReplayFailures(per_second=5, limit=10))
         done = _worked_off(client, replay.id)
 
     assert done.finished_at is not None
@@ -170,8 +170,8 @@ def test_a_replay_of_many_sent_again_with_its_key_is_the_same_replay(world: Worl
 
 
 def _worked_off(client: Bucatini, replay_id: UUID) -> Replay:
-    wait_until(lambda: client.replay(replay_id).state is Progress.FINISHED, "the replay is worked off")
-    return client.replay(replay_id)
+    wait_until(lambda: client.failures.progress(replay_id).state is Progress.FINISHED, "the replay is worked off")
+    return client.failures.progress(replay_id)
 
 
 def _replayed(world: World) -> list[UUID]:
