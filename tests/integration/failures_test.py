@@ -7,7 +7,7 @@ import httpx
 
 from monitoring.fingerprints import fingerprint
 from producers.client import Bucatini
-from producers.dispatch import POISON
+from producers.sweep import POISON
 from schemas.failures import MOST_COUNTED, FailedJobs, FailureGroup, FailureGroups
 from schemas.problems import Problem
 from tests.integration.api_serving import World
