@@ -94,6 +94,30 @@ def test_nobody_replays_what_they_may_not_submit(world: World) -> None:
     assert (counted, whole) == (0, 1)
 
 
+def test_a_batch_and_a_delivery_arent_replayed_but_what_they_stand_for_is(system: System, served: World) -> None:
+    tenant = served.tenant()
+    failed, delivery = fail(served, tenant, 2)
+    batch, (child,) = served.submit_batch(tenant, {})
+    with served.http(tenant) as http, Bucatini(served.url, tenant.key) as client:
+        http.post(f"/api/batches/{batch}/cancel")
+        mark_failed(served, [batch])
+        served.database.execute("UPDATE jobs SET kind = 'jobs.deliver_webhook' WHERE id = %s", (delivery,))
+        alone = [http.post(f"/api/jobs/{job_id}/replay") for job_id in (batch, delivery)]
+        by_kind = [
+            http.post("/api/jobs/replay", json={"kind": kind, "dry_run": True})
+            for kind in ("jobs.batch", "jobs.deliver_webhook")
+        ]
+        counted = http.post("/api/jobs/replay", json={"dry_run": True}).json()["count"]
+        replayed = http.post(f"/api/jobs/{child}/replay")
+        system.dispatcher()
+        done = _worked_off(client, client.failures.replay(ReplayFailures()).id)
+
+    assert [(one.status_code, _problem(one).name) for one in (*alone, *by_kind)] == [(409, "not-replayable")] * 4
+    assert ["batch_id" in _problem(alone[0]).detail, "redeliver" in _problem(alone[1]).detail] == [True, True]
+    assert (counted, replayed.status_code, done.replayed) == (1, 202, 1)
+    assert sorted(_replayed(served)) == sorted([failed, child])
+
+
 def test_a_waiting_parent_waits_for_its_replayed_child_again(system: System, served: World) -> None:
     tenant = served.tenant()
     (parent,) = system.submit(Gather(children=2), tenant_id=tenant.id)
