@@ -39,6 +39,8 @@ class Wanted:
     run_at: datetime | None = None
     deadline: datetime | None = None
     idempotency_key: str | None = None
+    concurrency_key: str | None = None
+    concurrency_limit: int | None = None
 
 
 def submission_of_many(
@@ -57,6 +59,8 @@ def _item(given: Command | Wanted) -> dict[str, object]:
         "run_at": wanted.run_at,
         "deadline": wanted.deadline,
         "idempotency_key": wanted.idempotency_key,
+        "concurrency_key": wanted.concurrency_key,
+        "concurrency_limit": wanted.concurrency_limit,
     }
     return {
         "kind": wanted.command.kind,

@@ -126,7 +126,10 @@ class Sweeper:
             metrics.jobs_submitted(job.kind)
         if fired.stopped:
             await self._stop(fired.stopped)
-        await self._ring([Bell(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in fired.jobs])
+        if fired.capped:
+            self.admission.call(fired.capped)
+        free = [job for job in fired.jobs if job.id not in fired.capped]
+        await self._ring([Bell(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in free])
         return MOST_AT_ONCE if fired.looked_at == schedules.MOST_AT_ONCE else 0
 
     async def _stop(self, job_ids: Sequence[UUID]) -> None:
