@@ -143,6 +143,7 @@ def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
             "method",
             "status",
             "limited",
+            "reason",
             "le",
         ),
         *("generation", "implementation", "major", "minor", "patchlevel", "version"),
@@ -183,6 +184,7 @@ def _touch_every_metric() -> None:
     _settle("test.kind", JobState.DEAD, 0.1)
     metrics.jobs_retried("unavailable")
     metrics.queue_seen("ai", depth=1, oldest_seconds=1)
+    metrics.parked_seen(limit=1, hold=1)
     metrics.batch_sent(metrics.Lane.SUBMIT, 1)
     ingress_metrics.http_answered(route="/healthz", method="GET", status=200, seconds=0.001)
     outgoing_metrics.webhook_answered("again", 0.1)
