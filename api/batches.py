@@ -12,7 +12,7 @@ from api import problems
 from api.admission import admitted
 from api.answers import Answer, Header, json_answer
 from api.callers import Scope
-from api.commands import DEADLINE_PASSED, REPLAYED, deadline_passed, idempotency_key
+from api.commands import DEADLINE_PASSED, HALF_A_CAP, REPLAYED, deadline_passed, half_of_a_cap, idempotency_key
 from api.endpoint import Call, Empty, Endpoint
 from api.jobs import FRESH, end_job, unless_known
 from api.limits import pointer_to
@@ -20,7 +20,7 @@ from api.waiting import applied, until_finished, wanted_seconds
 from infrastructure.postgres import batches
 from infrastructure.postgres.batches import Kept, NewBatch, RefusedWhole
 from infrastructure.postgres.submission import Accepted, KeyReused, NewJob, Repeated, Submission
-from producers.submit import NORMAL_PRIORITY, Terms, new_job
+from producers.submit import NORMAL_PRIORITY, Terms, concurrency, new_job
 from schemas.batches import (
     BATCH_KIND,
     BATCH_QUEUE,
@@ -78,9 +78,8 @@ async def _look_at_all(call: Call[SubmitBatch, Empty], batch_id: UUID) -> list[L
 
 def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: BatchItem) -> Looked:
     place: list[str | int] = ["jobs", number]
-    if deadline_passed(item.run_at, item.deadline):
-        flaw = FieldProblem(pointer=pointer_to([*place, "deadline"]), detail=DEADLINE_PASSED)
-        return ItemAnswer(outcome=ItemOutcome.INVALID, errors=(flaw,))
+    if flaws := _flaws_of(item, place):
+        return ItemAnswer(outcome=ItemOutcome.INVALID, errors=flaws)
     try:
         command = admitted(call.caller, item.kind, item.command, place)
     except problems.Refusal as refusal:
@@ -99,8 +98,19 @@ def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: 
         parent_id=batch_id,
         traceparent=call.trace.traceparent,
         idempotency_key=item.idempotency_key,
+        concurrency=concurrency(item.concurrency_key, item.concurrency_limit),
     )
     return new_job(call.tenant_id, command, terms)
+
+
+def _flaws_of(item: BatchItem, place: Sequence[str | int]) -> tuple[FieldProblem, ...]:
+    """What no field can tell by itself."""
+    flaws: list[FieldProblem] = []
+    if deadline_passed(item.run_at, item.deadline):
+        flaws.append(FieldProblem(pointer=pointer_to([*place, "deadline"]), detail=DEADLINE_PASSED))
+    if missing := half_of_a_cap(item.concurrency_key, item.concurrency_limit):
+        flaws.append(FieldProblem(pointer=pointer_to([*place, missing]), detail=HALF_A_CAP))
+    return tuple(flaws)
 
 
 def _refused(looked: Sequence[Looked]) -> problems.Refusal:

@@ -1,9 +1,7 @@
 """Takes a command in: the one way for every capability."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
-
-from pydantic import Field
+from typing import Any, TypeVar
 
 from api import problems
 from api.answers import Answer, Header, json_answer
@@ -14,15 +12,16 @@ from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import reading
 from infrastructure.postgres.submission import Accepted, KeyReused, Repeated
-from producers.submit import Concurrency, Terms
+from producers.submit import Terms, concurrency
 from schemas.commands import Command
-from schemas.jobs import Job, JobState, Priority
+from schemas.jobs import ConcurrencyKey, ConcurrencyLimit, Job, JobState, Priority
 from schemas.model import Model
 from schemas.moments import EARLIEST, Moment
 from schemas.problems import FieldProblem
 
 LONGEST_KEY = 200
 DEADLINE_PASSED = "must lie in the future, and after run_at"
+HALF_A_CAP = "is required with the other"
 REPLAYED: Header = (b"idempotency-replayed", b"true")
 
 C = TypeVar("C", bound=Command)
@@ -37,9 +36,9 @@ class TermsQuery(Model):
     """Not before this time (RFC 3339)."""
     deadline: Moment | None = None
     """No attempt begins after this time (RFC 3339)."""
-    concurrency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    concurrency_key: ConcurrencyKey | None = None
     """Jobs that are limited together, such as those of one customer of yours. Needs concurrency_limit."""
-    concurrency_limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    concurrency_limit: ConcurrencyLimit | None = None
     """Of your jobs with that key, at most so many are under way at a time; the others wait."""
 
 
@@ -98,11 +97,10 @@ def _terms(call: Call[C, TermsQuery]) -> Terms:
     query = call.query
     if deadline_passed(query.run_at, query.deadline):
         raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=DEADLINE_PASSED)])
-    if (query.concurrency_key is None) is not (query.concurrency_limit is None):
-        missing = "concurrency_key" if query.concurrency_key is None else "concurrency_limit"
-        raise problems.invalid_query([FieldProblem(pointer=f"/query/{missing}", detail="is required with the other")])
+    if missing := half_of_a_cap(query.concurrency_key, query.concurrency_limit):
+        raise problems.invalid_query([FieldProblem(pointer=f"/query/{missing}", detail=HALF_A_CAP)])
     return Terms(
-        concurrency=_concurrency(query.concurrency_key, query.concurrency_limit),
+        concurrency=concurrency(query.concurrency_key, query.concurrency_limit),
         priority=query.priority,
         run_at=query.run_at,
         deadline=query.deadline,
@@ -112,8 +110,11 @@ def _terms(call: Call[C, TermsQuery]) -> Terms:
     )
 
 
-def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
-    return None if key is None or limit is None else Concurrency(key, limit)
+def half_of_a_cap(key: str | None, limit: int | None) -> str | None:
+    """The field that is missing beside the other, if one is."""
+    if (key is None) is (limit is None):
+        return None
+    return "concurrency_key" if key is None else "concurrency_limit"
 
 
 def deadline_passed(run_at: datetime | None, deadline: datetime | None) -> bool:

@@ -16,7 +16,7 @@ from api.limits import Disconnected
 from api.rate_limits import RATE_HEADERS
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable, Unstorable
-from monitoring import metrics
+from monitoring import ingress_metrics
 from monitoring.context import LogContext, bound
 from monitoring.tracing import TraceContext, continue_trace
 
@@ -170,7 +170,7 @@ async def _send_lingering(answer: Answer, receive: Receive, send: Send) -> None:
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
     route = scope.get("route")
-    metrics.http_answered(
+    ingress_metrics.http_answered(
         route=UNKNOWN_ROUTE if route is None else route.path,
         method=scope.get("method", "GET"),
         status=status,

@@ -217,8 +217,8 @@ ENDPOINTS = (
         method="POST",
         path="/api/jobs/{id}/token",
         summary="Make a read token",
-        description="For a browser: it opens this job, its timeline and its events, on streams and WebSockets, and "
-        "nothing else. It ends when its time is up or when the key that asked for it is revoked.",
+        description="For a browser: it opens this job, its timeline, its result, why it waits and its events, on streams "
+        "and WebSockets, and nothing else. It ends when its time is up or when the key that asked for it is revoked.",
         handle=make_token,
         body=TokenWish,
         answers={201: JobToken},

@@ -102,7 +102,7 @@ def batch_forbidden(errors: Sequence[FieldProblem]) -> Refusal:
 
 
 def read_token_only_watches() -> Refusal:
-    detail = "A read token opens its one job, its timeline and its events. Use a key for anything else."
+    detail = "A read token only opens what can be read of its one job, and its events. Use a key for anything else."
     challenge = 'Bearer realm="bucatini", error="insufficient_scope"'
     return Refusal(
         Problem.of("read-token-only-watches", "Not allowed with a read token", 403, detail),
@@ -128,6 +128,12 @@ def job_over(state: str) -> Refusal:
 def job_not_over(state: str) -> Refusal:
     detail = f"It is {state}; only a failed, dead or cancelled job can be replayed."
     return Refusal(Problem.of("job-not-over", "The job can't be replayed", 409, detail))
+
+
+def not_replayable(kind: str, instead: str) -> Refusal:
+    return Refusal(
+        Problem.of("not-replayable", "Such a job can't be replayed", 409, f"It is of kind {kind}. {instead}")
+    )
 
 
 def children_run() -> Refusal:

@@ -21,7 +21,7 @@ from api.callers import Caller
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.rate_counts import exchange
 from infrastructure.settings import Settings
-from monitoring import metrics
+from monitoring import ingress_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class RateLimits:
             Limited.KEY: key.free_in_seconds(now, self._key_limit),
         }
         longest = max(waits, key=waits.__getitem__)
-        metrics.request_limited(longest)
+        ingress_metrics.request_limited(longest)
         return self._verdict(longest, 0, now, wait_seconds=max(1, ceil(waits[longest])))
 
     def _verdict(self, limited: Limited, remaining: int, now: float, wait_seconds: int = 0) -> Verdict:

@@ -18,11 +18,19 @@ from infrastructure.postgres import reading, replaying, replays
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.replaying import ChildrenRun, Edit, NotOver, Replayed, Request
 from infrastructure.postgres.replays import MOST_OPEN
-from schemas.catalogue import UnknownKind, command_of
+from schemas.batches import BATCH_KIND
+from schemas.catalogue import SYSTEM_KINDS, UnknownKind, command_of
 from schemas.commands import Command
 from schemas.failures import Replay, ReplayCount, ReplayFailures, ReplayJob
 from schemas.jobs import Job
 from schemas.problems import FieldProblem
+from schemas.webhooks import DeliverWebhook
+
+INSTEAD = {
+    BATCH_KIND: "Nothing of it runs: replay its jobs, which GET /api/jobs?batch_id= lists.",
+    DeliverWebhook.kind: "Have the event sent again: POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver.",
+}
+"""What does have the effect, for each of SYSTEM_KINDS."""
 
 
 async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
@@ -31,6 +39,7 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
     asked = await call.ingress.lines.run(tenant_id, lambda line: replaying.asked(line, tenant_id, job_id))
     if asked is None:
         raise problems.not_found("job")
+    _check_replayable(asked.kind)
     command = _command(asked.kind, asked.command if call.body.command is None else call.body.command, call.body)
     check_rights(call.caller, asked.kind, command)
     edit = None
@@ -60,13 +69,16 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
     """202 with the replay, which goes on by itself; 200 with a count when only that was asked for."""
     tenant_id, body = call.tenant_id, call.body
     beyond = kinds_beyond(call.caller)
-    if body.kind is not None and body.kind in beyond:
-        check_rights(call.caller, body.kind, None)
+    if body.kind is not None:
+        _check_replayable(body.kind)
+        if body.kind in beyond:
+            check_rights(call.caller, body.kind, None)
+    left_out = (*beyond, *SYSTEM_KINDS)
     if body.dry_run:
         now = datetime.now(UTC)
         before = now if body.until is None else min(now, body.until)
         count, counted_all = await call.ingress.lines.run(
-            tenant_id, lambda line: replays.count(line, tenant_id, body.filter, before=before, except_kinds=beyond)
+            tenant_id, lambda line: replays.count(line, tenant_id, body.filter, before=before, except_kinds=left_out)
         )
         return json_answer(
             200, ReplayCount(count=min(count, body.limit), counted_all=counted_all or count >= body.limit)
@@ -80,7 +92,7 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
             tenant_id,
             body.filter,
             request,
-            except_kinds=beyond,
+            except_kinds=left_out,
             limit=body.limit,
             per_second=body.per_second,
         ),
@@ -98,6 +110,11 @@ async def show_replay(call: Call[Empty, Empty]) -> Answer:
     if replay is None:
         raise problems.not_found("replay")
     return json_answer(200, replay)
+
+
+def _check_replayable(kind: str) -> None:
+    if kind in SYSTEM_KINDS:
+        raise problems.not_replayable(kind, INSTEAD[kind])
 
 
 def _command(kind: str, fields: dict[str, Any], body: ReplayJob) -> Command | None:
@@ -124,7 +141,8 @@ ENDPOINTS = (
         path="/api/jobs/replay",
         summary="Replay failed jobs",
         description="Runs every failed and dead job again that matches and had failed before this was asked for, each "
-        "once, at the rate you give. `dry_run` only counts them. Kinds that the key may not submit are left out.",
+        "once, at the rate you give. `dry_run` only counts them. Kinds that the key may not submit are left out, and so are "
+        "deliveries of webhooks, which are sent again at their own address.",
         handle=replay_failures,
         body=ReplayFailures,
         answers={202: Replay, 200: ReplayCount},
@@ -148,7 +166,7 @@ ENDPOINTS = (
         summary="Replay a job",
         description="Queues a failed, dead or cancelled job again, its attempts unspent, with the command it had or "
         "with the one you give. A deadline that has passed is dropped. Its children stay as they are, and it is told "
-        "of them again; a parent that still waits, waits for it again.",
+        "of them again; a parent that still waits, waits for it again. A batch isn't replayed, its jobs are.",
         handle=replay_job,
         body=ReplayJob,
         answers={202: Job},

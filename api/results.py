@@ -63,5 +63,6 @@ ENDPOINTS = (
         answers={200: Media("application/json", "What the kind's work brought.")},
         scope=Scope.JOBS_READ,
         problems=(404,),
+        for_watchers=True,
     ),
 )

@@ -12,7 +12,7 @@ from api import problems
 from api.admission import admitted
 from api.answers import Answer, NoBody, json_answer
 from api.callers import Scope
-from api.commands import idempotency_key
+from api.commands import HALF_A_CAP, half_of_a_cap, idempotency_key
 from api.endpoint import Call, Empty, Endpoint
 from infrastructure.postgres import reading, schedules
 from infrastructure.postgres.connections import Connection
@@ -22,6 +22,7 @@ from infrastructure.postgres.submission import KeyReused
 from producers.schedules import next_slot, terms_of, upcoming
 from schemas.jobs import Job
 from schemas.model import Model
+from schemas.problems import FieldProblem
 from schemas.schedules import Schedule, ScheduleDefinition, SchedulePage, Upcoming
 
 MOST_SCHEDULES = 1_000
@@ -78,6 +79,8 @@ async def replace_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
 
 
 def _checked(call: Call[ScheduleDefinition, Empty]) -> ScheduleDefinition:
+    if missing := half_of_a_cap(call.body.concurrency_key, call.body.concurrency_limit):
+        raise problems.invalid_fields([FieldProblem(pointer=f"/{missing}", detail=HALF_A_CAP)])
     # What the scheduled jobs may do is what their author may do now: nobody is asked again when they are made.
     command = admitted(call.caller, call.body.kind, call.body.command, [])
     return call.body.model_copy(update={"command": command.model_dump(mode="json", exclude_unset=True)})

@@ -12,7 +12,7 @@ from api.frames import Announced
 from api.resuming import token_of
 from events.watching import Told
 from infrastructure.postgres.feed import Position
-from monitoring import metrics
+from monitoring import ingress_metrics
 from schemas.watching import JobSubject, Subject
 
 PLACE_SECONDS = 15.0
@@ -71,7 +71,7 @@ class SocketWriter:
     def count(self) -> None:
         """Adds to the metric what was delivered since."""
         delivered, self._delivered = self._delivered, 0
-        metrics.events_delivered(delivered)
+        ingress_metrics.events_delivered(delivered)
 
     async def _write(self, message: Message) -> None:
         # The server lets everybody through at once when its buffer has room again; in turns, each sees it fill.

@@ -16,7 +16,7 @@ from api.subscribers import JobEvents, Subscriber, TypedEvents
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.feed import Position
-from monitoring import metrics
+from monitoring import ingress_metrics
 
 HEARTBEAT_SECONDS = 15.0
 CHECK_SECONDS = 5.0
@@ -97,7 +97,7 @@ class Writer:
     def count(self) -> None:
         """Adds to the metric what was delivered since; a lock for each event would cost as much as writing it."""
         delivered, self._delivered = self._delivered, 0
-        metrics.events_delivered(delivered)
+        ingress_metrics.events_delivered(delivered)
 
     async def _stands(self) -> bool:
         try:
@@ -138,7 +138,7 @@ class EventStream:
             watching = asyncio.create_task(_watch(receive, writer, subscriber), name="watches a stream's reader")
             subscriber.when_ended(lambda: _let_go(writer, writing))
             try:
-                with metrics.sse_subscriber():
+                with ingress_metrics.sse_subscriber():
                     await asyncio.wait((writing,))
             finally:
                 writing.cancel()

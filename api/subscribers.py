@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from api.frames import Announced
-from monitoring import metrics
+from monitoring import ingress_metrics
 from schemas.event_types import matches
 
 MOST_WAITING = 512
@@ -101,7 +101,7 @@ class Subscriber:
         else:
             self._drop_waiting()
             self._behind = True
-            metrics.subscriber_fell_behind()
+            ingress_metrics.subscriber_fell_behind()
         self._wake()
 
     def go_live(self, snapshot: str) -> None:

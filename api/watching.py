@@ -25,7 +25,7 @@ from api.validation import body_model, parse_json
 from events.watching import Authenticated, Ended, Pong, Refused, Subscribed, Unsubscribed
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
-from monitoring import metrics
+from monitoring import ingress_metrics
 from schemas.watching import (
     REQUESTS,
     Authenticate,
@@ -80,7 +80,7 @@ class Watching:
         try:
             await receive()
             await send({"type": "websocket.accept"})
-            with metrics.socket_open():
+            with ingress_metrics.socket_open():
                 await _Watcher(ingress, receive, send).run(caller)
         finally:
             self._open -= 1
@@ -191,7 +191,7 @@ class _Watcher:
         """Tells one subject's story to its end, and why it ends if that isn't the job's own end."""
         subject = wanted.subject
         try:
-            with metrics.socket_subscription():
+            with ingress_metrics.socket_subscription():
                 last = await self._tell(caller, wanted)
         except Refusal as refusal:
             last = Refused(problem=refusal.problem, about=subject)

@@ -172,5 +172,6 @@ ENDPOINTS = (
         answers={200: Explanation},
         scope=Scope.JOBS_READ,
         problems=(404,),
+        for_watchers=True,
     ),
 )

@@ -7,8 +7,7 @@ No label names a tenant, a job or a worker: their number has no bound, and Prome
 The values that remain are held to a limit all the same; what exceeds it is counted as "other".
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -22,10 +21,9 @@ from prometheus_client import (
 )
 
 from monitoring.batch_histogram import BatchHistogram
+from monitoring.label_values import LabelValues
 from monitoring.registry import registry as _registry
 from schemas.jobs import JobState
-
-OTHER: Final = "other"
 
 
 class Lane(StrEnum):
@@ -43,32 +41,13 @@ class Server(StrEnum):
     REDIS = "redis"
 
 
-class LabelValues:
-    """The values of one label that are told apart: the first `limit` that come. The rest are "other"."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._known: set[str] = set()
-
-    def __call__(self, value: str) -> str:
-        if value in self._known:
-            return value
-        if len(self._known) >= self._limit:
-            return OTHER
-        self._known.add(value)
-        return value
-
-
 _kinds = LabelValues(100)
 _problems = LabelValues(100)
 _queues = LabelValues(20)
-_routes = LabelValues(200)
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # Seconds. From a no-op to the longest time limit; and from a free worker to a queue nobody serves.
 _RUN_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 _PICKUP_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
-_HTTP_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
 _BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -105,25 +84,6 @@ _batch_jobs = Histogram(
     "bucatini_batch_jobs", "Jobs in one statement", ["lane"], buckets=_BATCH_BUCKETS, registry=_registry
 )
 
-_sse_subscribers = Gauge("bucatini_sse_subscribers", "Open event streams", registry=_registry)
-_sockets = Gauge("bucatini_sockets", "Open WebSockets", registry=_registry)
-_socket_subscriptions = Gauge("bucatini_socket_subscriptions", "What they are subscribed to", registry=_registry)
-_events_delivered = Counter("bucatini_events_delivered", "Events written to subscribers", registry=_registry)
-_fell_behind = Counter("bucatini_subscribers_fell_behind", "Slow subscribers sent to catch up", registry=_registry)
-
-_http_requests = Counter(
-    "bucatini_http_requests", "Requests answered", ["route", "method", "status"], registry=_registry
-)
-_http_seconds = Histogram(
-    "bucatini_http_request_seconds",
-    "From request to answer",
-    ["route", "method"],
-    buckets=_HTTP_BUCKETS,
-    registry=_registry,
-)
-_requests_limited = Counter(
-    "bucatini_requests_limited", "Requests refused since a limit was reached", ["limited"], registry=_registry
-)
 _connections_lost = Counter(
     "bucatini_connections_lost", "Calls that found a server away; each is made again", ["server"], registry=_registry
 )
@@ -136,8 +96,6 @@ for _outcome in ("rung", "failed"):
     _doorbells.labels(_outcome)
 for _outcome in ("fired", "passed", "broken"):
     _slots.labels(_outcome)
-for _limited in ("tenant", "key"):
-    _requests_limited.labels(_limited)
 for _server in Server:
     _connections_lost.labels(_server)
 
@@ -246,59 +204,6 @@ def doorbells_failed(count: int = 1) -> None:
 def batch_sent(lane: Lane, jobs: int) -> None:
     """One statement carried so many jobs."""
     _batch_jobs.labels(lane).observe(jobs)
-
-
-@contextmanager
-def sse_subscriber() -> Iterator[None]:
-    """Counts one open event stream for as long as the block runs."""
-    _sse_subscribers.inc()
-    try:
-        yield
-    finally:
-        _sse_subscribers.dec()
-
-
-@contextmanager
-def socket_open() -> Iterator[None]:
-    """Counts one open WebSocket for as long as the block runs."""
-    _sockets.inc()
-    try:
-        yield
-    finally:
-        _sockets.dec()
-
-
-@contextmanager
-def socket_subscription() -> Iterator[None]:
-    """Counts one subscription of a WebSocket for as long as the block runs."""
-    _socket_subscriptions.inc()
-    try:
-        yield
-    finally:
-        _socket_subscriptions.dec()
-
-
-def events_delivered(count: int = 1) -> None:
-    """So many events were written to subscribers."""
-    _events_delivered.inc(count)
-
-
-def subscriber_fell_behind() -> None:
-    """A subscriber read too slowly and has to catch up from the store."""
-    _fell_behind.inc()
-
-
-def http_answered(*, route: str, method: str, status: int, seconds: float) -> None:
-    """One request was answered. `route` is the pattern (`/api/jobs/{id}`), never the path that was asked for."""
-    label = _routes(route)
-    verb = method if method in _METHODS else OTHER
-    _http_requests.labels(label, verb, str(status)).inc()
-    _http_seconds.labels(label, verb).observe(seconds)
-
-
-def request_limited(limited: str) -> None:
-    """A request was refused: its tenant or its key has made too many."""
-    _requests_limited.labels(limited).inc()
 
 
 def connection_lost(server: Server) -> None:

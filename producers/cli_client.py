@@ -20,7 +20,7 @@ from infrastructure.local_stack.home import Home
 from infrastructure.settings import Settings, SettingsInvalid
 from producers.cli_commands import Given, NotACommand, command_from
 from producers.client import Bucatini, JobFailed, ProblemAnswer, ResultTimeout, UnknownCommand, Unreachable
-from producers.client_exchange import Wishes
+from producers.client_jobs import Wishes
 from schemas.commands import Queue
 from schemas.jobs import TERMINAL, Job, JobState, Timeline
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import fields
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -39,7 +40,8 @@ def _wanted(number: int, line: str) -> Wanted:
         raise NotACommand(f"line {number}: {flaws_of(error, 'it')}") from None
     except (ValueError, UnknownKind) as error:
         raise NotACommand(f"line {number}: {error}") from None
-    return Wanted(command, item.priority, item.run_at, item.deadline, item.idempotency_key)
+    terms = item.model_dump(include={one.name for one in fields(Wanted)} - {"command"})
+    return Wanted(command, **terms)
 
 
 def _tell_of_refused(outcomes: tuple[ItemAnswer, ...]) -> None:

@@ -31,7 +31,7 @@ def list_schedules(*, as_json: bool) -> int:
     return asking(ask)
 
 
-def create(kind: str, given: Given, timing: Mapping[str, str], *, as_json: bool) -> int:
+def create(kind: str, given: Given, timing: Mapping[str, object], *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         made = client.schedules.create(_definition(kind, given, timing))
         print(made.model_dump_json() if as_json else made.id)
@@ -40,7 +40,7 @@ def create(kind: str, given: Given, timing: Mapping[str, str], *, as_json: bool)
     return asking(ask)
 
 
-def _definition(kind: str, given: Given, timing: Mapping[str, str]) -> ScheduleDefinition:
+def _definition(kind: str, given: Given, timing: Mapping[str, object]) -> ScheduleDefinition:
     command = command_from(kind, given).model_dump(mode="json", exclude_unset=True)
     try:
         return ScheduleDefinition.model_validate({**timing, "kind": kind, "command": command})

@@ -23,9 +23,11 @@ def show_failures(fingerprint: str | None, since: datetime | None, limit: int, *
 
     def ask(client: Bucatini) -> int:
         if fingerprint is not None:
-            print_jobs(list(islice(client.failed_jobs(fingerprint, since=moment, limit=limit), limit)), as_json=as_json)
+            print_jobs(
+                list(islice(client.failures.jobs(fingerprint, since=moment, limit=limit), limit)), as_json=as_json
+            )
             return WELL
-        found = client.failures(since=moment, limit=limit)
+        found = client.failures.groups(since=moment, limit=limit)
         if as_json:
             for group in found.groups:
                 print(group.model_dump_json())
@@ -55,11 +57,11 @@ def replay_many(given: Mapping[str, Any], json_file: str | None, *, dry_run: boo
             raise NotACommand("--command is for one job: give its id")
         wanted = _wanted(given)
         if dry_run:
-            count = client.count_failures(wanted)
+            count = client.failures.count(wanted)
             said = f"{count.count} jobs would be replayed" + ("" if count.counted_all else ", or more")
             print(count.model_dump_json() if as_json else said)
         else:
-            replay = client.replay_failures(wanted)
+            replay = client.failures.replay(wanted)
             said = f"replay {replay.id} is under way; GET /api/replays/{replay.id} tells how far it is"
             print(replay.model_dump_json() if as_json else said)
         return WELL

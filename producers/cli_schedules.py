@@ -35,6 +35,8 @@ def create_schedule(
     ] = None,
     overlap: Annotated[str, typer.Option(help="While its last job runs: skip, queue or cancel_running.")] = "skip",
     catch_up: Annotated[str, typer.Option(help="What was missed: none, last or all.")] = "last",
+    concurrency_key: Annotated[str | None, typer.Option(help="Jobs that are limited together.")] = None,
+    concurrency_limit: Annotated[int | None, typer.Option(min=1, help="So many of them run at a time.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a schedule and print its id. Repeating it is safe."""
@@ -43,7 +45,9 @@ def create_schedule(
 
     given = Given(json_file, text_file, None, tuple(fields or ()))
     timing = {"name": name, "cron": cron, "timezone": timezone, "overlap": overlap, "catch_up": catch_up}
-    raise typer.Exit(cli_client_schedules.create(kind, given, timing, as_json=as_json))
+    cap = {"concurrency_key": concurrency_key, "concurrency_limit": concurrency_limit}
+    given_cap = {term: value for term, value in cap.items() if value is not None}
+    raise typer.Exit(cli_client_schedules.create(kind, given, {**timing, **given_cap}, as_json=as_json))
 
 
 @schedules_app.command("show")

@@ -9,9 +9,8 @@
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 from uuid import UUID
 
 import httpx
@@ -23,28 +22,24 @@ from events.envelope import CloudEvent
 from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
-from producers import client_exchange as exchange
-from producers import client_groups
-from producers.client_asyncio import MOST_FAILURES, PAGE, AsyncBucatini, AsyncJobHandle
+from producers import client_groups, client_jobs
+from producers.client_asyncio import AsyncBucatini
 from producers.client_batches import BatchHandle, Wanted, submission_of_many
 from producers.client_exchange import (
-    JobFailed,
     NoReply,
     Outcome,
     Pause,
     ProblemAnswer,
     Reply,
     Request,
-    Result,
     ResultTimeout,
     Step,
-    UnknownCommand,
     Unreachable,
-    Wishes,
-    result_of,
 )
+from producers.client_failures import Failures
 from producers.client_following import Following
 from producers.client_groups import LEASE_SECONDS, TAKEN, AsyncGroupDelivery, GroupDelivery
+from producers.client_holds import Holds
 from producers.client_http import (
     BROKEN,
     STREAM_TIMEOUT,
@@ -53,15 +48,13 @@ from producers.client_http import (
     reply_of,
     socket_arguments,
 )
+from producers.client_jobs import PAGE, AsyncJobHandle, JobFailed, JobHandle, Result, UnknownCommand, Wishes
 from producers.client_schedules import Schedules
 from producers.client_watching import BROKEN_SOCKET, Watching, socket_url
 from producers.client_webhooks import Webhooks
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
-from schemas.explanations import Explanation
-from schemas.failures import FailureGroups, Replay, ReplayCount, ReplayFailures
-from schemas.holds import Hold, NewHold
-from schemas.jobs import Job, JobState, JobToken, Timeline
+from schemas.jobs import Job, JobState
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
@@ -72,11 +65,14 @@ __all__ = [
     "AsyncJobHandle",
     "BatchHandle",
     "Bucatini",
+    "Failures",
     "GroupDelivery",
+    "Holds",
     "JobFailed",
     "JobHandle",
     "ProblemAnswer",
     "ResultTimeout",
+    "Schedules",
     "UnknownCommand",
     "Unreachable",
     "Wanted",
@@ -84,7 +80,6 @@ __all__ = [
 ]
 
 
-R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -114,11 +109,11 @@ class Bucatini:
     def submit(self, command: Command, **wishes: Unpack[Wishes]) -> "JobHandle[Any]":
         """The job, once it is kept. A repeat with the same idempotency key gives the same job; without one the client
         makes its own, so that its own repeats are safe."""
-        return JobHandle(self, self.carry_out(exchange.submission(command, wishes)))
+        return JobHandle(self, self.carry_out(client_jobs.submission(command, wishes)))
 
     def job(self, job_id: UUID) -> "JobHandle[Result]":
         """A job of yours by its id."""
-        return JobHandle(self, self.carry_out(exchange.reading(job_id)))
+        return JobHandle(self, self.carry_out(client_jobs.reading(job_id)))
 
     def submit_many(
         self,
@@ -154,53 +149,25 @@ class Bucatini:
         """All your jobs that match, the newest first, fetched `limit` at a time while you go on."""
         cursor: str | None = None
         while True:
-            page = self.carry_out(exchange.listing(state, kind, queue, limit, cursor, batch_id))
+            page = self.carry_out(client_jobs.listing(state, kind, queue, limit, cursor, batch_id))
             yield from page.jobs
             cursor = page.next_cursor
             if cursor is None:
                 return
 
-    def hold(self, hold: NewHold) -> Hold:
-        """Keeps your jobs that match from running, until it is removed. Repeating it is safe. Needs an admin key."""
-        return self.carry_out(exchange.holding(hold))
+    @property
+    def holds(self) -> "Holds":
+        """What keeps jobs of yours from running."""
+        return Holds(self)
 
-    def holds(self) -> tuple[Hold, ...]:
-        """What keeps jobs of yours from running: your own holds, and those an operator made for everybody."""
-        return self.carry_out(exchange.listing_holds())
-
-    def remove_hold(self, hold_id: UUID) -> None:
-        """Lets go on what it held. ProblemAnswer when there is no such hold of yours."""
-        self.carry_out(exchange.removing_hold(hold_id))
+    @property
+    def failures(self) -> "Failures":
+        """What failed and why, and running it again."""
+        return Failures(self)
 
     def events(self, pattern: str = "*", *, last_event_id: str = "") -> Iterator[CloudEvent]:
         """What happens to your jobs from now on, or from after the id of an earlier stream; without end."""
         return self.follow(Following.all_jobs(pattern, last_event_id))
-
-    def failures(self, *, since: datetime | None = None, limit: int = MOST_FAILURES) -> FailureGroups:
-        """What failed and why, grouped by reason, the latest first; of the last week if no time is given."""
-        return self.carry_out(exchange.listing_failures(since, limit))
-
-    def failed_jobs(self, fingerprint: str, *, since: datetime | None = None, limit: int = PAGE) -> Iterator[Job]:
-        """The jobs of one group, those that failed last first, fetched `limit` at a time while you go on."""
-        cursor: str | None = None
-        while True:
-            page = self.carry_out(exchange.reading_failures(fingerprint, since, limit, cursor))
-            yield from page.jobs
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-
-    def replay_failures(self, wanted: ReplayFailures) -> Replay:
-        """Has all that match run again, each once, in the background: ask `replay` how far that is."""
-        return self.carry_out(exchange.replaying_failures(wanted))
-
-    def count_failures(self, wanted: ReplayFailures) -> ReplayCount:
-        """How many jobs such a replay would take. Nothing is changed."""
-        return self.carry_out(exchange.counting_failures(wanted))
-
-    def replay(self, replay_id: UUID) -> Replay:
-        """A replay of many jobs as it stands."""
-        return self.carry_out(exchange.reading_replay(replay_id))
 
     def subscribe(
         self, types: str | Sequence[str], *, group: str, most: int = TAKEN, lease_seconds: float = LEASE_SECONDS
@@ -287,52 +254,3 @@ class Bucatini:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class JobHandle(Generic[R]):
-    """A job of yours. `job` is how it stood when it was last asked about."""
-
-    def __init__(self, client: Bucatini, job: Job) -> None:
-        self._client = client
-        self.job = job
-
-    @property
-    def id(self) -> UUID:
-        return self.job.id
-
-    def refresh(self) -> Job:
-        """The job as it stands now."""
-        self.job = self._client.carry_out(exchange.reading(self.id))
-        return self.job
-
-    def result(self, timeout_seconds: float | None = None) -> R:
-        """What the job brought, as soon as it has ended. JobFailed, or ResultTimeout; None waits for ever."""
-        self.job = self._client.carry_out(exchange.concluding(self.id, timeout_seconds))
-        return cast(R, result_of(self.job))
-
-    def timeline(self) -> Timeline:
-        """What has happened to it so far, in order."""
-        return self._client.carry_out(exchange.explaining(self.id))
-
-    def why(self) -> Explanation:
-        """What keeps it from running, or how far it is."""
-        return self._client.carry_out(exchange.asking_why(self.id))
-
-    def events(self) -> Iterator[CloudEvent]:
-        """Everything that happened to it and happens from now on, each once, until it has ended."""
-        return self._client.follow(Following.job(self.id))
-
-    def token(self, *, ttl_seconds: int = 600) -> JobToken:
-        """A token with which a browser may read and follow this job, and nothing else, for so long (an hour at most)."""
-        return self._client.carry_out(exchange.token_making(self.id, ttl_seconds))
-
-    def cancel(self) -> Job:
-        """Ends it. ProblemAnswer when it has ended in another way already."""
-        self.job = self._client.carry_out(exchange.cancelling(self.id))
-        return self.job
-
-    def replay(self, command: Command | None = None) -> Job:
-        """Queues it again, its attempts unspent, with this command instead of its own if one is given. ProblemAnswer
-        when it hasn't failed, died or been cancelled."""
-        self.job = self._client.carry_out(exchange.replaying(self.id, command))
-        return self.job

@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Generator, Iterable, Sequence
-from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 from uuid import UUID
 
 import httpx
@@ -17,8 +16,7 @@ from events.envelope import CloudEvent
 from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
-from producers import client_exchange as exchange
-from producers import client_groups
+from producers import client_groups, client_jobs
 from producers.client_batches import AsyncBatchHandle, Wanted, submission_of_many
 from producers.client_exchange import (
     NoReply,
@@ -26,13 +24,12 @@ from producers.client_exchange import (
     Pause,
     Reply,
     Request,
-    Result,
     Step,
-    Wishes,
-    result_of,
 )
+from producers.client_failures import AsyncFailures
 from producers.client_following import Following
 from producers.client_groups import LEASE_SECONDS, TAKEN, AsyncGroupDelivery
+from producers.client_holds import AsyncHolds
 from producers.client_http import (
     BROKEN,
     STREAM_TIMEOUT,
@@ -41,23 +38,17 @@ from producers.client_http import (
     reply_of,
     socket_arguments,
 )
+from producers.client_jobs import PAGE, AsyncJobHandle, Result, Wishes
 from producers.client_schedules import AsyncSchedules
 from producers.client_watching import BROKEN_SOCKET, Watching, socket_url
 from producers.client_webhooks import AsyncWebhooks
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
-from schemas.explanations import Explanation
-from schemas.failures import FailureGroups, Replay, ReplayCount, ReplayFailures
-from schemas.holds import Hold, NewHold
-from schemas.jobs import Job, JobState, JobToken, Timeline
+from schemas.jobs import Job, JobState
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
 
-PAGE = 100
-MOST_FAILURES = 100
-
-R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -92,11 +83,11 @@ class AsyncBucatini:
 
     async def submit(self, command: Command, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[Any]":
         """See `Bucatini.submit`."""
-        return AsyncJobHandle(self, await self.carry_out(exchange.submission(command, wishes)))
+        return AsyncJobHandle(self, await self.carry_out(client_jobs.submission(command, wishes)))
 
     async def job(self, job_id: UUID) -> "AsyncJobHandle[Result]":
         """A job of yours by its id."""
-        return AsyncJobHandle(self, await self.carry_out(exchange.reading(job_id)))
+        return AsyncJobHandle(self, await self.carry_out(client_jobs.reading(job_id)))
 
     async def submit_many(
         self,
@@ -131,57 +122,26 @@ class AsyncBucatini:
         """See `Bucatini.jobs`."""
         cursor: str | None = None
         while True:
-            page = await self.carry_out(exchange.listing(state, kind, queue, limit, cursor, batch_id))
+            page = await self.carry_out(client_jobs.listing(state, kind, queue, limit, cursor, batch_id))
             for job in page.jobs:
                 yield job
             cursor = page.next_cursor
             if cursor is None:
                 return
 
-    async def hold(self, hold: NewHold) -> Hold:
-        """See `Bucatini.hold`."""
-        return await self.carry_out(exchange.holding(hold))
-
-    async def holds(self) -> tuple[Hold, ...]:
+    @property
+    def holds(self) -> "AsyncHolds":
         """See `Bucatini.holds`."""
-        return await self.carry_out(exchange.listing_holds())
+        return AsyncHolds(self)
 
-    async def remove_hold(self, hold_id: UUID) -> None:
-        """See `Bucatini.remove_hold`."""
-        await self.carry_out(exchange.removing_hold(hold_id))
+    @property
+    def failures(self) -> "AsyncFailures":
+        """See `Bucatini.failures`."""
+        return AsyncFailures(self)
 
     def events(self, pattern: str = "*", *, last_event_id: str = "") -> AsyncIterator[CloudEvent]:
         """See `Bucatini.events`."""
         return self.follow(Following.all_jobs(pattern, last_event_id))
-
-    async def failures(self, *, since: datetime | None = None, limit: int = MOST_FAILURES) -> FailureGroups:
-        """See `Bucatini.failures`."""
-        return await self.carry_out(exchange.listing_failures(since, limit))
-
-    async def failed_jobs(
-        self, fingerprint: str, *, since: datetime | None = None, limit: int = PAGE
-    ) -> AsyncIterator[Job]:
-        """See `Bucatini.failed_jobs`."""
-        cursor: str | None = None
-        while True:
-            page = await self.carry_out(exchange.reading_failures(fingerprint, since, limit, cursor))
-            for job in page.jobs:
-                yield job
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-
-    async def replay_failures(self, wanted: ReplayFailures) -> Replay:
-        """See `Bucatini.replay_failures`."""
-        return await self.carry_out(exchange.replaying_failures(wanted))
-
-    async def count_failures(self, wanted: ReplayFailures) -> ReplayCount:
-        """See `Bucatini.count_failures`."""
-        return await self.carry_out(exchange.counting_failures(wanted))
-
-    async def replay(self, replay_id: UUID) -> Replay:
-        """See `Bucatini.replay`."""
-        return await self.carry_out(exchange.reading_replay(replay_id))
 
     async def subscribe(
         self, types: str | Sequence[str], *, group: str, most: int = TAKEN, lease_seconds: float = LEASE_SECONDS
@@ -266,51 +226,3 @@ class AsyncBucatini:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-class AsyncJobHandle(Generic[R]):
-    """See `JobHandle`."""
-
-    def __init__(self, client: AsyncBucatini, job: Job) -> None:
-        self._client = client
-        self.job = job
-
-    @property
-    def id(self) -> UUID:
-        return self.job.id
-
-    async def refresh(self) -> Job:
-        """The job as it stands now."""
-        self.job = await self._client.carry_out(exchange.reading(self.id))
-        return self.job
-
-    async def result(self, timeout_seconds: float | None = None) -> R:
-        """See `JobHandle.result`."""
-        self.job = await self._client.carry_out(exchange.concluding(self.id, timeout_seconds))
-        return cast(R, result_of(self.job))
-
-    async def timeline(self) -> Timeline:
-        """See `JobHandle.timeline`."""
-        return await self._client.carry_out(exchange.explaining(self.id))
-
-    async def why(self) -> Explanation:
-        """See `JobHandle.why`."""
-        return await self._client.carry_out(exchange.asking_why(self.id))
-
-    def events(self) -> AsyncIterator[CloudEvent]:
-        """See `JobHandle.events`."""
-        return self._client.follow(Following.job(self.id))
-
-    async def token(self, *, ttl_seconds: int = 600) -> JobToken:
-        """See `JobHandle.token`."""
-        return await self._client.carry_out(exchange.token_making(self.id, ttl_seconds))
-
-    async def cancel(self) -> Job:
-        """See `JobHandle.cancel`."""
-        self.job = await self._client.carry_out(exchange.cancelling(self.id))
-        return self.job
-
-    async def replay(self, command: Command | None = None) -> Job:
-        """See `JobHandle.replay`."""
-        self.job = await self._client.carry_out(exchange.replaying(self.id, command))
-        return self.job

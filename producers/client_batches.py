@@ -12,6 +12,7 @@ import orjson
 
 from events.envelope import CloudEvent
 from producers.client_exchange import (
+    JSON,
     LONGEST_POLL_SECONDS,
     Outcome,
     Request,
@@ -38,12 +39,14 @@ class Wanted:
     run_at: datetime | None = None
     deadline: datetime | None = None
     idempotency_key: str | None = None
+    concurrency_key: str | None = None
+    concurrency_limit: int | None = None
 
 
 def submission_of_many(
     commands: Iterable[Command | Wanted], name: str, atomic: bool, idempotency_key: str | None
 ) -> Generator[Step, Outcome, BatchAccepted]:
-    headers = {"content-type": "application/json", "idempotency-key": idempotency_key or str(uuid4())}
+    headers = {**JSON, "idempotency-key": idempotency_key or str(uuid4())}
     body = orjson.dumps({"jobs": [_item(one) for one in commands], "name": name, "atomic": atomic})
     reply = yield from exchange(Request("POST", "/api/jobs/batch", headers, body))
     return BatchAccepted.model_validate_json(reply.body)
@@ -56,6 +59,8 @@ def _item(given: Command | Wanted) -> dict[str, object]:
         "run_at": wanted.run_at,
         "deadline": wanted.deadline,
         "idempotency_key": wanted.idempotency_key,
+        "concurrency_key": wanted.concurrency_key,
+        "concurrency_limit": wanted.concurrency_limit,
     }
     return {
         "kind": wanted.command.kind,

@@ -1,18 +1,24 @@
 """Consumer groups as the client speaks of them, without a socket: see `producers.client_exchange`."""
 
 from collections.abc import Generator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from events.envelope import CloudEvent
 from events.groups import GroupEvent, GroupEvents
-from producers.client_exchange import LONGEST_POLL_SECONDS, Outcome, Request, Step, exchange
+from producers.client_exchange import (
+    JSON,
+    LONGEST_POLL_SECONDS,
+    CarriesOut,
+    CarriesOutAsync,
+    Outcome,
+    Request,
+    Step,
+    exchange,
+)
 from schemas.groups import Acknowledged, AcknowledgeEvents, Group, Groups, GroupWanted, TakeEvents
 
 TAKEN = 20
 LEASE_SECONDS = 60.0
-JSON = {"content-type": "application/json"}
-
-T = TypeVar("T")
 
 
 def joining(group: str, types: str | Sequence[str]) -> Generator[Step, Outcome, Group]:
@@ -41,16 +47,6 @@ def acknowledging(group: str, receipts: Sequence[str]) -> Generator[Step, Outcom
 def listing() -> Generator[Step, Outcome, tuple[Group, ...]]:
     reply = yield from exchange(Request("GET", "/api/groups"))
     return Groups.model_validate_json(reply.body).groups
-
-
-class CarriesOut(Protocol):
-    """The blocking client, as far as these need it."""
-
-    def carry_out(self, steps: Generator[Step, Outcome, T]) -> T: ...
-
-
-class CarriesOutAsync(Protocol):
-    async def carry_out(self, steps: Generator[Step, Outcome, T]) -> T: ...
 
 
 class _Given:

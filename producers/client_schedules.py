@@ -2,20 +2,14 @@
 
 from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from producers.client_exchange import Outcome, Request, Step, exchange, with_query
+from producers.client_exchange import JSON, CarriesOut, CarriesOutAsync, Outcome, Request, Step, exchange, with_query
 from schemas.jobs import Job
 from schemas.schedules import Schedule, ScheduleDefinition, SchedulePage, ScheduleSummary, Upcoming
 
-if TYPE_CHECKING:
-    from producers.client import Bucatini
-    from producers.client_asyncio import AsyncBucatini
-
 PATH = "/api/schedules"
 PAGE = 100
-JSON = {"content-type": "application/json"}
 
 
 def _about(method: str, path: str, wanted: ScheduleDefinition | None = None) -> Generator[Step, Outcome, Schedule]:
@@ -50,7 +44,7 @@ def _looking_ahead(schedule_id: UUID, count: int) -> Generator[Step, Outcome, Up
 class Schedules:
     """A tenant's schedules. Every call may raise ProblemAnswer or Unreachable."""
 
-    def __init__(self, client: "Bucatini") -> None:
+    def __init__(self, client: CarriesOut) -> None:
         self._client = client
 
     def __iter__(self) -> Iterator[ScheduleSummary]:
@@ -97,7 +91,7 @@ class Schedules:
 class AsyncSchedules:
     """See `Schedules`."""
 
-    def __init__(self, client: "AsyncBucatini") -> None:
+    def __init__(self, client: CarriesOutAsync) -> None:
         self._client = client
 
     async def __aiter__(self) -> AsyncIterator[ScheduleSummary]:

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from producers.client_exchange import Outcome, Request, Step, exchange
-from producers.client_groups import JSON, CarriesOut, CarriesOutAsync
+from producers.client_exchange import JSON, CarriesOut, CarriesOutAsync, Outcome, Request, Step, exchange
 from schemas.model import Model
 from schemas.webhooks import (
     NewSecret,

@@ -16,8 +16,8 @@ from infrastructure.postgres import cancelling, schedules
 from infrastructure.postgres.cancelling import Cancelled
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.schedules import Due, MovedOn
-from infrastructure.postgres.submission import NewJob, store
-from producers.submit import Terms, new_job
+from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
+from producers.submit import Terms, concurrency, new_job
 from schemas.catalogue import UnknownKind, command_of
 from schemas.schedules import CatchUp, Overlap, ScheduleSummary
 
@@ -48,6 +48,8 @@ class Fired:
     broken: int
     """How many were paused, since they can't fire any more."""
     jobs: tuple[NewJob, ...]
+    capped: tuple[UUID, ...]
+    """Of these jobs those that wait to be let in."""
     stopped: tuple[UUID, ...]
     """Running jobs that were cancelled: their workers are to be told."""
 
@@ -115,11 +117,13 @@ async def fire_due(connection: Connection, *, ring_again_seconds: float) -> Fire
                 await schedules.set_aside(connection, one.schedule.id, outcome)
         if moves:
             await schedules.move_on(connection, moves)
+        submissions: list[Submission] = []
         if jobs:
-            await store(connection, jobs, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
+            submissions = await store(connection, jobs, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
         stopped = await _cancel(connection, [one for one, (decision, _) in _going_on(decided) if decision.cancel])
     broken = sum(isinstance(outcome, str) for _, outcome in decided)
-    return Fired(len(found), broken, tuple(jobs), stopped)
+    capped = tuple(one.job_id for one in submissions if isinstance(one, Accepted) and one.parked)
+    return Fired(len(found), broken, tuple(jobs), capped, stopped)
 
 
 Outcome = tuple[Decision, NewJob | None] | str
@@ -152,6 +156,7 @@ def terms_of(schedule: ScheduleSummary, now: datetime, *, idempotency_key: str |
         priority=schedule.priority,
         deadline=None if seconds is None else now + timedelta(seconds=seconds),
         causation_id=schedule.id,
+        concurrency=concurrency(schedule.concurrency_key, schedule.concurrency_limit),
         idempotency_key=idempotency_key,
     )
 

@@ -51,6 +51,10 @@ class Concurrency:
     limit: int
 
 
+def concurrency(key: str | None, limit: int | None) -> Concurrency | None:
+    return None if key is None or limit is None else Concurrency(key, limit)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How a job wants to be treated."""

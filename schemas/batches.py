@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.jobs import TERMINAL, JobState, Priority
+from schemas.jobs import TERMINAL, ConcurrencyKey, ConcurrencyLimit, JobState, Priority
 from schemas.model import Model
 from schemas.moments import Moment
 from schemas.problems import FieldProblem
@@ -34,6 +34,10 @@ class BatchItem(Model):
     """Not before this time (RFC 3339)."""
     deadline: Moment | None = None
     """No attempt begins after this time (RFC 3339)."""
+    concurrency_key: ConcurrencyKey | None = None
+    """Jobs that are limited together, such as those of one customer of yours. Needs concurrency_limit."""
+    concurrency_limit: ConcurrencyLimit | None = None
+    """Of your jobs with that key, at most so many are under way at a time; the others wait."""
     idempotency_key: Annotated[str, Field(pattern=r"^[ -~]{1,200}$")] | None = None
     """Names this job among all of the tenant's, as the header does for a lone one."""
 

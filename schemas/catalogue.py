@@ -3,6 +3,7 @@
 from typing import Any
 
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+from schemas.batches import BATCH_KIND
 from schemas.commands import Command
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
@@ -21,6 +22,8 @@ _ALL: tuple[type[Command], ...] = (
 COMMANDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
 INTERNAL: dict[str, type[Command]] = {DeliverWebhook.kind: DeliverWebhook}
 """Made by the system itself: workers carry them out, nobody may submit them."""
+SYSTEM_KINDS: frozenset[str] = frozenset({BATCH_KIND, *INTERNAL})
+"""Of jobs that only stand for something else, which has an address of its own: nobody may submit or replay them."""
 
 
 class UnknownKind(Exception):

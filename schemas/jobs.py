@@ -101,6 +101,10 @@ def states_that_allow(trigger: Trigger) -> tuple[JobState, ...]:
 
 Priority = Annotated[int, Field(ge=0, le=9)]
 """9 goes first. Most work should leave it at 5."""
+ConcurrencyKey = Annotated[str, Field(min_length=1, max_length=200)]
+"""Names jobs that are limited together, such as those of one customer. It wants a limit with it."""
+ConcurrencyLimit = Annotated[int, Field(ge=1, le=10_000)]
+"""Of the tenant's jobs with that key, at most so many are under way at a time; the others wait."""
 
 
 class Progress(Model):

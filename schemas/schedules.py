@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field
 
-from schemas.jobs import Priority
+from schemas.jobs import ConcurrencyKey, ConcurrencyLimit, Priority
 from schemas.model import Model
 
 FIELDS = 5
@@ -81,6 +81,10 @@ class ScheduleTiming(Model):
     """9 goes first."""
     deadline_seconds: Annotated[int, Field(ge=1, le=2_592_000)] | None = None
     """How long after it was made no attempt at a job begins any more."""
+    concurrency_key: ConcurrencyKey | None = None
+    """Jobs that are limited together, such as those of one customer of yours. Needs concurrency_limit."""
+    concurrency_limit: ConcurrencyLimit | None = None
+    """Of your jobs with that key, at most so many are under way at a time; the others wait."""
     overlap: Overlap = Overlap.SKIP
     catch_up: CatchUp = CatchUp.LAST
     catch_up_most: Annotated[int, Field(ge=1, le=100)] = 10

@@ -115,14 +115,15 @@ async def batch(connection: Connection, tenant_id: UUID, batch_id: UUID) -> Batc
         return None
     identity, state, name, total, result, created_at, finished_at, correlation_id, counted = row
     by_state = counts_of(total, counted or {}, result or {})
-    ended = sum(count for one, count in by_state.items() if one in TERMINAL)
+    # A job that isn't there any more has ended.
+    left = sum(count for one, count in by_state.items() if one not in TERMINAL)
     return Batch(
         id=identity,
         name=name,
         state=JobState(state),
         total=total,
         by_state=by_state,
-        fraction=min(1.0, ended / total) if total else 1.0,
+        fraction=1.0 - left / total if total else 1.0,
         created_at=created_at,
         finished_at=finished_at,
         correlation_id=correlation_id,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from infrastructure.postgres.connections import Connection
+from schemas.batches import BATCH_KIND
 from schemas.failures import FailedState
 from schemas.jobs import TERMINAL, JobState
 
@@ -62,14 +63,15 @@ _HOLD = "SELECT place FROM walks WHERE name = 'retention' AND next_at <= now() F
 _MOVE = "UPDATE walks SET place = %s, next_at = now() + make_interval(secs => %s) WHERE name = 'retention'"
 
 # A child stays until its parent has gone, and a parent until its children have ended, so neither is ever told of a job
-# that isn't there. What is locked is being replayed or read for it: the next pass looks again.
+# that isn't there. A batch is told of none: once it has ended it knows how its jobs did, so they leave in their own time,
+# and the batch, by whose id they are found, stays for the last of them. What is locked is being replayed or read for it: the next pass looks again.
 _REMOVE = f"""
 WITH rules AS (SELECT * FROM unnest(%(kinds)s::text[], %(seconds)s::float8[], %(failed_seconds)s::float8[],
     %(result_seconds)s::float8[]) AS r (kind, seconds, failed_seconds, result_seconds)),
 walked AS (
   SELECT id FROM jobs WHERE id > %(after)s AND id < %(horizon)s ORDER BY id LIMIT %(most)s),
 old AS (
-  SELECT j.id, j.parent_id, j.finished_at, j.result IS NOT NULL OR EXISTS (
+  SELECT j.id, j.kind, j.parent_id, j.finished_at, j.result IS NOT NULL OR EXISTS (
       SELECT 1 FROM job_objects o WHERE o.job_id = j.id) AS has_result, j.finished_at < now() - make_interval(
       secs => CASE WHEN j.state IN ({_FAILED}) THEN coalesce(r.failed_seconds, %(usual_failed_seconds)s)
         ELSE coalesce(r.seconds, %(usual_seconds)s) END) AS due,
@@ -79,8 +81,10 @@ old AS (
 due AS (
   SELECT j.id FROM old o JOIN jobs j ON j.id = o.id AND j.finished_at = o.finished_at
   WHERE o.due AND j.state IN ({_ENDED})
-    AND NOT EXISTS (SELECT 1 FROM jobs p WHERE p.id = o.parent_id)
+    AND NOT EXISTS (
+      SELECT 1 FROM jobs p WHERE p.id = o.parent_id AND (p.kind <> '{BATCH_KIND}' OR p.state NOT IN ({_ENDED})))
     AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = o.id AND c.state NOT IN ({_ENDED}))
+    AND (o.kind <> '{BATCH_KIND}' OR NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = o.id))
   FOR UPDATE OF j SKIP LOCKED),
 gone AS (DELETE FROM jobs j USING due WHERE j.id = due.id RETURNING j.id),
 events AS (DELETE FROM job_events e USING gone WHERE e.job_id = gone.id),

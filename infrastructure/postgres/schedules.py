@@ -18,24 +18,24 @@ MOST_AT_ONCE = 100
 LOOK_AGAIN_SECONDS = 2.0
 """Between two looks at a schedule whose next job waits for the one before it."""
 
-_SUMMARY = """id, name, cron, timezone, kind, priority, deadline_seconds, overlap, catch_up, catch_up_most,
-  catch_up_window_seconds, created_at, updated_at, paused_at, paused_because, next_at, held, last_at, last_job_id"""
+_SUMMARY = """id, name, cron, timezone, kind, priority, deadline_seconds, concurrency_key, concurrency_limit, overlap, catch_up,
+  catch_up_most, catch_up_window_seconds, created_at, updated_at, paused_at, paused_because, next_at, held, last_at, last_job_id"""
 _WHOLE = f"{_SUMMARY}, command"
 _ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 
 _ADD = f"""
-INSERT INTO schedules (id, tenant_id, name, cron, timezone, kind, command, priority, deadline_seconds, overlap,
-  catch_up, catch_up_most, catch_up_window_seconds, next_at, look_at)
+INSERT INTO schedules (id, tenant_id, name, cron, timezone, kind, command, priority, deadline_seconds,
+  concurrency_key, concurrency_limit, overlap, catch_up, catch_up_most, catch_up_window_seconds, next_at, look_at)
 SELECT %(id)s, %(tenant_id)s, %(name)s, %(cron)s, %(timezone)s, %(kind)s, %(command)s, %(priority)s,
-  %(deadline_seconds)s, %(overlap)s, %(catch_up)s, %(catch_up_most)s, %(catch_up_window_seconds)s, %(next_at)s,
+  %(deadline_seconds)s, %(concurrency_key)s, %(concurrency_limit)s, %(overlap)s, %(catch_up)s, %(catch_up_most)s, %(catch_up_window_seconds)s, %(next_at)s,
   %(next_at)s
 WHERE (SELECT count(*) FROM schedules WHERE tenant_id = %(tenant_id)s) < %(most)s
 ON CONFLICT (tenant_id, name) DO NOTHING RETURNING {_WHOLE}
 """
 _REPLACE = f"""
 UPDATE schedules SET name = %(name)s, cron = %(cron)s, timezone = %(timezone)s, kind = %(kind)s, command = %(command)s,
-  priority = %(priority)s, deadline_seconds = %(deadline_seconds)s, overlap = %(overlap)s, catch_up = %(catch_up)s,
-  catch_up_most = %(catch_up_most)s, catch_up_window_seconds = %(catch_up_window_seconds)s, held = '{{}}',
+  priority = %(priority)s, deadline_seconds = %(deadline_seconds)s, concurrency_key = %(concurrency_key)s,
+  concurrency_limit = %(concurrency_limit)s, overlap = %(overlap)s, catch_up = %(catch_up)s, catch_up_most = %(catch_up_most)s, catch_up_window_seconds = %(catch_up_window_seconds)s, held = '{{}}',
   updated_at = now(), next_at = CASE WHEN paused_at IS NULL THEN %(next_at)s::timestamptz END,
   look_at = CASE WHEN paused_at IS NULL THEN %(next_at)s::timestamptz END
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND NOT EXISTS (

@@ -15,6 +15,8 @@ from tests.integration.event_streams import follow
 from tests.integration.sockets import watcher
 from tests.waiting import wait_until
 
+OPENED = ("", "/timeline", "/why", "/result")
+
 
 def test_a_token_opens_its_job_and_nothing_else(world: World) -> None:
     tenant = world.tenant()
@@ -22,15 +24,16 @@ def test_a_token_opens_its_job_and_nothing_else(world: World) -> None:
     world.succeed(job_id, {"pages": 3})
     holder = _holder(world, tenant, job_id)
     with world.http(holder) as http:
-        opened = [http.get(f"/api/jobs/{job_id}{part}").status_code for part in ("", "/timeline")]
-        foreign = [http.get(f"/api/jobs/{other}{part}").status_code for part in ("", "/timeline", "/events")]
+        opened = {part: http.get(f"/api/jobs/{job_id}{part}").status_code for part in OPENED}
+        foreign = {part: http.get(f"/api/jobs/{other}{part}").status_code for part in (*OPENED, "/events")}
         elsewhere = [
             http.request(one.method, one.path.replace("{id}", str(job_id)), json={}).status_code
             for one in DESCRIBED
             if one.scope is not None and not one.for_watchers
         ]
-    assert opened == [200, 200]
-    assert foreign == [404, 404, 404]
+    assert set(opened.values()) == {200}, opened
+    assert set(foreign.values()) == {404}, foreign
+    assert {f"/api/jobs/{{id}}{part}" for part in foreign} == {one.path for one in DESCRIBED if one.for_watchers}
     assert set(elsewhere) == {403}
     assert [heard.event.type for heard in follow(world, holder, f"/api/jobs/{job_id}/events")] == [
         "job.queued",

@@ -120,7 +120,9 @@ def _unsaid() -> dict[str, None]:
 
 
 def test_a_batch_is_submitted_shown_and_cancelled(world: World, terminal: Terminal) -> None:
-    lines = [json.dumps({"kind": "ai.process_document", "command": {"title": "T", "text": LEASE}})] * 3
+    item = {"kind": "ai.process_document", "command": {"title": "T", "text": LEASE}}
+    capped = {**item, "concurrency_key": "acme", "concurrency_limit": 1}
+    lines = [json.dumps(one) for one in (item, item, capped)]
     batch_id = terminal.type("batches", "submit", "-", "--name", "monday", stdin="\n".join(lines)).stdout.strip()
     shown = terminal.type("batches", "show", batch_id)
     cancelled = terminal.type("batches", "cancel", batch_id, "--json")
@@ -128,11 +130,14 @@ def test_a_batch_is_submitted_shown_and_cancelled(world: World, terminal: Termin
 
     assert shown.stdout.strip() == f"batch {batch_id} is waiting: 0% (3 queued)"
     assert json.loads(cancelled.stdout)["by_state"] == {"cancelled": 3}
+    stored = world.database.execute("SELECT concurrency_limit FROM jobs WHERE concurrency_key = 'acme'").fetchall()
+    assert stored == [(1,)]
     assert (wrong.returncode, "line 1: there is no kind of job" in wrong.stderr) == (2, True)
 
 
 def test_a_schedule_is_made_shown_paused_run_and_deleted(world: World, terminal: Terminal) -> None:
-    create = ("schedules", "create", "nightly", "30 2 * * *", "keys.rotate", "--timezone", "Europe/Berlin")
+    cap = ("--concurrency-key", "acme", "--concurrency-limit", "1")
+    create = ("schedules", "create", "nightly", "30 2 * * *", "keys.rotate", "--timezone", "Europe/Berlin", *cap)
     schedule_id = terminal.type(*create).stdout.strip()
     paused = terminal.type("schedules", "pause", schedule_id)
     listed = terminal.type("schedules", "list")
@@ -149,6 +154,7 @@ def test_a_schedule_is_made_shown_paused_run_and_deleted(world: World, terminal:
     assert (paused.stdout, "fires next" in resumed.stdout) == ("nightly is paused\n", True)
     assert "Europe/Berlin, skip, catch up last" in shown.stdout
     assert len(slots.stdout.split()) == 2
-    assert world.database.execute("SELECT id FROM jobs").fetchone() == (UUID(ran.stdout.strip()),)
+    ran_as = world.database.execute("SELECT id, concurrency_key, concurrency_limit FROM jobs").fetchone()
+    assert ran_as == (UUID(ran.stdout.strip()), "acme", 1)
     assert deleted.returncode == 0
     assert (wrong.returncode, "five fields" in wrong.stderr) == (2, True)

@@ -293,8 +293,7 @@ def _happen_often(world: World, job_id: UUID, times: int) -> None:
 
 
 def _problem(message: Message) -> str:
-    kind: str = message["problem"]["type"]
-    return kind.rpartition("/")[2]
+    return str(message["problem"]["type"]).rpartition("/")[2]
 
 
 def _seq(message: Message) -> int:

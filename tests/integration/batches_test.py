@@ -35,14 +35,15 @@ def test_each_command_is_answered_for_and_the_good_ones_are_kept_together(world:
     unknown = {"kind": "ai.nothing", "command": {}}
     late = {**GOOD, "deadline": "2020-01-01T00:00:00Z"}
     later = {**GOOD, "run_at": "2100-01-01T00:00:00Z", "priority": 9}
+    half_a_cap = {**GOOD, "concurrency_limit": 3}
 
-    answer = _post(world, world.tenant(), GOOD, WRONG, unknown, late, later)
+    answer = _post(world, world.tenant(), GOOD, WRONG, unknown, late, later, half_a_cap)
 
     told = answer.json()
     assert answer.status_code == 202
-    assert [one["outcome"] for one in told["jobs"]] == ["accepted", "invalid", "invalid", "invalid", "accepted"]
+    assert [one["outcome"] for one in told["jobs"]] == ["accepted", *["invalid"] * 3, "accepted", "invalid"]
     pointers = [error["pointer"] for one in told["jobs"] for error in one["errors"]]
-    assert pointers == ["/jobs/1/command/title", "/jobs/2/kind", "/jobs/3/deadline"]
+    assert pointers == ["/jobs/1/command/title", "/jobs/2/kind", "/jobs/3/deadline", "/jobs/5/concurrency_key"]
     assert told["total"] == 2
     assert answer.headers["location"] == f"/api/batches/{told['id']}"
     stored = world.database.execute(

@@ -9,6 +9,7 @@ import pytest
 from producers.client import AsyncBucatini, Bucatini, ProblemAnswer, ResultTimeout, Wanted
 from schemas.ai import ProcessDocument
 from schemas.batches import ItemOutcome
+from schemas.explanations import UnderCap
 from schemas.jobs import JobState
 from schemas.keys import RotateKeys
 from schemas.schedules import Overlap, ScheduleDefinition
@@ -49,6 +50,27 @@ def test_the_async_client_submits_many_as_well(world: World) -> None:
     succeeded, first, second = asyncio.run(use())
     assert succeeded == 3
     assert first == second
+
+
+def test_a_batchs_and_a_schedules_jobs_share_a_cap_with_single_ones(world: World) -> None:
+    with Bucatini(world.url, world.tenant().key) as client:
+        capped = Wanted(COMMAND, concurrency_key="acme", concurrency_limit=2)
+        batch = client.submit_many([capped, COMMAND])
+        schedule = client.schedules.create(
+            NIGHTLY.model_copy(update={"concurrency_key": "acme", "concurrency_limit": 2})
+        )
+        run = client.schedules.run(schedule.id)
+        alone = client.submit(COMMAND, concurrency_key="acme", concurrency_limit=2)
+        ids = [*(one.job_id for one in batch.outcomes), run.id, alone.id]
+        reasons = [client.job(one).why().reason for one in ids if one is not None]
+
+    assert schedule.definition().concurrency_key == "acme"
+    assert [isinstance(one, UnderCap) and (one.key, one.limit, one.position) for one in reasons] == [
+        ("acme", 2, 1),
+        False,
+        ("acme", 2, 2),
+        ("acme", 2, 3),
+    ]
 
 
 def test_schedules_are_kept_by_the_client(world: World) -> None:

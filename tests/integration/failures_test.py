@@ -7,7 +7,7 @@ import httpx
 
 from monitoring.fingerprints import fingerprint
 from producers.client import Bucatini
-from producers.dispatch import POISON
+from producers.sweep import POISON
 from schemas.failures import MOST_COUNTED, FailedJobs, FailureGroup, FailureGroups
 from schemas.problems import Problem
 from tests.integration.api_serving import World
@@ -64,7 +64,7 @@ def test_a_groups_pages_show_each_job_once_though_all_failed_at_one_time(world: 
         changed = http.get(f"/api/failures/{'0' * 16}")
         forged = http.get(f"/api/failures/{_only_group(http).fingerprint}", params={"cursor": "1a.AAAA"})
     with Bucatini(world.url, tenant.key) as client:
-        told = [job.id for job in client.failed_jobs(client.failures().groups[0].fingerprint, limit=7)]
+        told = [job.id for job in client.failures.jobs(client.failures.groups().groups[0].fingerprint, limit=7)]
 
     assert sorted(shown) == sorted(told) == sorted(failed)
     assert (changed.status_code, forged.status_code) == (404, 400)

@@ -94,6 +94,30 @@ def test_nobody_replays_what_they_may_not_submit(world: World) -> None:
     assert (counted, whole) == (0, 1)
 
 
+def test_a_batch_and_a_delivery_arent_replayed_but_what_they_stand_for_is(system: System, served: World) -> None:
+    tenant = served.tenant()
+    failed, delivery = fail(served, tenant, 2)
+    batch, (child,) = served.submit_batch(tenant, {})
+    with served.http(tenant) as http, Bucatini(served.url, tenant.key) as client:
+        http.post(f"/api/batches/{batch}/cancel")
+        mark_failed(served, [batch])
+        served.database.execute("UPDATE jobs SET kind = 'jobs.deliver_webhook' WHERE id = %s", (delivery,))
+        alone = [http.post(f"/api/jobs/{job_id}/replay") for job_id in (batch, delivery)]
+        by_kind = [
+            http.post("/api/jobs/replay", json={"kind": kind, "dry_run": True})
+            for kind in ("jobs.batch", "jobs.deliver_webhook")
+        ]
+        counted = http.post("/api/jobs/replay", json={"dry_run": True}).json()["count"]
+        replayed = http.post(f"/api/jobs/{child}/replay")
+        system.dispatcher()
+        done = _worked_off(client, client.failures.replay(ReplayFailures()).id)
+
+    assert [(one.status_code, _problem(one).name) for one in (*alone, *by_kind)] == [(409, "not-replayable")] * 4
+    assert ["batch_id" in _problem(alone[0]).detail, "redeliver" in _problem(alone[1]).detail] == [True, True]
+    assert (counted, replayed.status_code, done.replayed) == (1, 202, 1)
+    assert sorted(_replayed(served)) == sorted([failed, child])
+
+
 def test_a_waiting_parent_waits_for_its_replayed_child_again(system: System, served: World) -> None:
     tenant = served.tenant()
     (parent,) = system.submit(Gather(children=2), tenant_id=tenant.id)
@@ -129,13 +153,13 @@ def test_a_replay_of_many_outlives_its_dispatcher_and_replays_each_once(system: 
     killed = system.dispatcher()
     with Bucatini(served.url, tenant.key) as client:
         asked = ReplayFailures(problem="odd", state=FailedState.FAILED, limit=10_000, per_second=400)
-        assert client.count_failures(asked).count == len(wanted)
-        replay = client.replay_failures(asked)
-        wait_until(lambda: client.replay(replay.id).replayed > 0, "the replay has begun")
+        assert client.failures.count(asked).count == len(wanted)
+        replay = client.failures.replay(asked)
+        wait_until(lambda: client.failures.progress(replay.id).replayed > 0, "the replay has begun")
         killed.kill()
         # What fails again meanwhile isn't taken a second time.
         mark_failed(served, _replayed(served)[:50])
-        assert client.replay(replay.id).state is Progress.RUNNING
+        assert client.failures.progress(replay.id).state is Progress.RUNNING
         system.dispatcher()
         system.dispatcher()
         done = _worked_off(client, replay.id)
@@ -149,7 +173,7 @@ def test_a_replay_goes_no_faster_and_no_further_than_asked(system: System, serve
     fail(served, tenant, 12)
     system.dispatcher(SWEEP_SECONDS="0.05")
     with Bucatini(served.url, tenant.key) as client:
-        replay = client.replay_failures(ReplayFailures(per_second=5, limit=10))
+        replay = client.failures.replay(ReplayFailures(per_second=5, limit=10))
         done = _worked_off(client, replay.id)
 
     assert done.finished_at is not None
@@ -170,8 +194,8 @@ def test_a_replay_of_many_sent_again_with_its_key_is_the_same_replay(world: Worl
 
 
 def _worked_off(client: Bucatini, replay_id: UUID) -> Replay:
-    wait_until(lambda: client.replay(replay_id).state is Progress.FINISHED, "the replay is worked off")
-    return client.replay(replay_id)
+    wait_until(lambda: client.failures.progress(replay_id).state is Progress.FINISHED, "the replay is worked off")
+    return client.failures.progress(replay_id)
 
 
 def _replayed(world: World) -> list[UUID]:

@@ -149,6 +149,25 @@ def test_children_leave_after_their_parent_and_a_parent_after_its_childrens_end(
     assert store.left() == {waits, of_waiting, left_behind, runs_on}
 
 
+def test_a_batch_stays_for_the_last_of_its_jobs_and_they_dont_wait_for_it(store: Store) -> None:
+    waits, done = store.job(days=80, state="waiting", kind="jobs.batch"), store.job(days=20, kind="jobs.batch")
+    of_waiting = store.job(days=60, parent=waits)
+    failed = store.job(days=20, parent=done, state="failed")
+    store.job(days=20, parent=done)
+    store.remove()
+    first = store.left()
+    store.database.execute("UPDATE jobs SET finished_at = now() - interval '31 days' WHERE id = %s", (failed,))
+    store.next_pass()
+    store.remove()
+    second = store.left()
+    store.next_pass()
+    store.remove()
+
+    assert first == {waits, of_waiting, done, failed}
+    assert second == {waits, of_waiting, done}
+    assert store.left() == {waits, of_waiting}
+
+
 def test_a_pass_goes_on_where_it_stopped_and_serves_all_tenants_by_age(store: Store) -> None:
     oldest = [store.job(days=40 - number / 10) for number in range(25)]
     store.tenant_id = uuid4()

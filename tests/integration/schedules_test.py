@@ -61,6 +61,14 @@ def test_a_fired_job_runs_with_its_terms(system: System) -> None:
     assert abs(row[5] - timedelta(hours=1)) < timedelta(seconds=5)
 
 
+def test_of_two_capped_schedules_jobs_one_waits_for_the_other(system: System) -> None:
+    for _ in range(2):
+        _due(system, concurrency_key="acme", concurrency_limit=1)
+    system.dispatcher()
+
+    wait_until(lambda: system.read("SELECT count(*), count(parked) FROM jobs") == [(2, 1)], "one of them is let in")
+
+
 def test_a_schedule_that_queues_makes_its_next_job_when_the_last_has_ended(system: System) -> None:
     schedule_id = _due(system, overlap="queue")
     system.dispatcher(SWEEP_SECONDS="0.1")
@@ -158,6 +166,7 @@ def test_a_schedule_is_run_by_hand_once_for_each_key(world: World) -> None:
         ({"kind": "ai.nothing"}, "/kind"),
         ({"kind": "ai.process_document", "command": {"title": "T"}}, "/command/text"),
         ({"overlap": "sometimes"}, "/overlap"),
+        ({"concurrency_key": "acme"}, "/concurrency_limit"),
         ({"catch_up_most": 1_000}, "/catch_up_most"),
     ],
 )

@@ -4,7 +4,6 @@ After every step each row in the database must be what `rows.py` says it is, its
 sound. Time is moved by moving the columns that hold times.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -288,8 +287,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.expected[job_id] = after
 
     def _children_have_ended(self, parent: UUID) -> bool:
-        children: Iterable[UUID] = (child for child, its_parent in self.parents.items() if its_parent == parent)
-        return all(self.expected[child].ends for child in children)
+        return all(self.expected[child].ends for child, its_parent in self.parents.items() if its_parent == parent)
 
     def _resumed(self, ids: set[UUID]) -> None:
         self.not_yet -= ids

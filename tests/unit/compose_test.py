@@ -30,6 +30,7 @@ COMMANDS = {
 }
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 REQUIRED = re.compile(r"\$\{([A-Z_]+):\?")
+OPTIONAL = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|_KEY$|AUTH|_URL$")
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -97,8 +98,9 @@ def test_the_databases_can_only_be_reached_by_our_processes(name: str) -> None:
 def test_no_secret_stands_in_the_file(name: str) -> None:
     for variable, value in SERVICES[name].get("environment", {}).items():
         if SECRET.search(variable):
-            assert REQUIRED.search(str(value)), (
-                f"{variable} must be ${{VARIABLE:?}}, so that nobody runs with a default"
+            optional = OPTIONAL.fullmatch(str(value))
+            assert REQUIRED.search(str(value)) or (optional and not optional[2]), (
+                f"{variable} must be ${{VARIABLE:?}} or ${{VARIABLE:-}}, so that nobody runs with a default"
             )
 
 
@@ -116,6 +118,20 @@ def test_a_process_gets_no_secret_that_it_does_not_use() -> None:
         "api",
         "worker-search",
     }
+    assert {name for name, process in OURS.items() if "OIDC_ISSUER" in process["environment"]} == {"api"}
+    assert {name for name, process in OURS.items() if "OBJECT_STORE_SECRET_KEY" not in process["environment"]} == {
+        "migrate",
+        "flower",
+    }
+
+
+@every_process_of_ours
+def test_what_isnt_set_is_as_the_settings_have_it(name: str) -> None:
+    variables = {variable: OPTIONAL.fullmatch(str(value)) for variable, value in OURS[name]["environment"].items()}
+    given = {variable: found[2] for variable, found in variables.items() if found and found[2]}
+
+    as_given = Settings.model_validate({variable.lower(): value for variable, value in given.items()})
+    assert as_given == Settings()
 
 
 @every_service
@@ -138,6 +154,14 @@ def test_the_example_names_every_variable_that_must_be_set_and_holds_no_value() 
     given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
     assert given == dict.fromkeys(required, "")
+
+
+def test_the_example_names_every_variable_that_may_be_set_with_its_default() -> None:
+    optional = dict(OPTIONAL.findall((ROOT / "docker-compose.yml").read_text()))
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    named = dict(line.removeprefix("#").split("=", 1) for line in lines if re.match(r"#[A-Z_]+=", line))
+
+    assert named == optional
 
 
 def test_a_worker_has_longer_to_end_than_its_jobs_have() -> None:

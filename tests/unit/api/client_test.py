@@ -20,9 +20,9 @@ from producers.client_exchange import (
     Step,
     Unreachable,
     exchange,
-    submission,
 )
 from producers.client_following import PATIENCE_SECONDS, Following
+from producers.client_jobs import submission
 from schemas.ai import ProcessDocument
 from schemas.problems import Problem
 

@@ -12,7 +12,7 @@ from api.commands import TermsQuery
 from api.docs import ASSETS, pages
 from api.endpoint import all_paths
 from api.openapi import document
-from producers.client_exchange import COMMANDS
+from producers.client_jobs import COMMANDS
 from schemas.catalogue import COMMANDS as KINDS
 
 DOCUMENT = document(DESCRIBED, "1.2.3")

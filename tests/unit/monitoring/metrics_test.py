@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitoring import metrics, outgoing_metrics
+from monitoring import ingress_metrics, metrics, outgoing_metrics
 from monitoring.batch_histogram import BatchHistogram
+from monitoring.label_values import LabelValues
 from schemas.jobs import JobState
 
 MONITORING = Path(__file__).parents[3] / "monitoring"
@@ -53,7 +54,7 @@ def test_a_batch_counts_as_its_jobs_would_one_by_one() -> None:
         (lambda: metrics.doorbells_rung(5), "bucatini_doorbells_total", "outcome=rung"),
         (lambda: metrics.doorbells_failed(5), "bucatini_doorbells_total", "outcome=failed"),
         (lambda: metrics.batch_sent(metrics.Lane.CLAIM, 5), "bucatini_batch_jobs_sum", "lane=claim"),
-        (lambda: metrics.events_delivered(5), "bucatini_events_delivered_total", ""),
+        (lambda: ingress_metrics.events_delivered(5), "bucatini_events_delivered_total", ""),
     ],
 )
 def test_what_happened_is_what_is_counted(record: Callable[[], None], series: str, labels: str) -> None:
@@ -63,11 +64,11 @@ def test_what_happened_is_what_is_counted(record: Callable[[], None], series: st
 def test_each_single_happening_counts_one() -> None:
     def happen() -> None:
         metrics.swept()
-        metrics.subscriber_fell_behind()
+        ingress_metrics.subscriber_fell_behind()
         metrics.connection_lost(metrics.Server.REDIS)
-        with metrics.socket_open(), metrics.socket_subscription():
+        with ingress_metrics.socket_open(), ingress_metrics.socket_subscription():
             pass
-        metrics.request_limited("key")
+        ingress_metrics.request_limited("key")
         metrics.loop_lagged(0.02)
 
     counted = _difference(happen)
@@ -91,16 +92,16 @@ def test_the_dispatchers_gauges_say_what_it_saw_last() -> None:
 
 
 def test_a_subscriber_counts_for_as_long_as_its_stream_is_open() -> None:
-    with metrics.sse_subscriber(), metrics.sse_subscriber():
+    with ingress_metrics.sse_subscriber(), ingress_metrics.sse_subscriber():
         assert _series()["bucatini_sse_subscribers", ""] == 2
-    with pytest.raises(ConnectionError), metrics.sse_subscriber():
+    with pytest.raises(ConnectionError), ingress_metrics.sse_subscriber():
         raise ConnectionError
     assert _series()["bucatini_sse_subscribers", ""] == 0
 
 
 def test_a_request_counts_by_its_routes_pattern() -> None:
     counted = _difference(
-        lambda: metrics.http_answered(route="/api/jobs/{id}", method="GET", status=200, seconds=0.002)
+        lambda: ingress_metrics.http_answered(route="/api/jobs/{id}", method="GET", status=200, seconds=0.002)
     )
 
     assert counted["bucatini_http_requests_total", "method=GET,route=/api/jobs/{id},status=200"] == 1
@@ -110,17 +111,17 @@ def test_a_request_counts_by_its_routes_pattern() -> None:
 def test_a_client_that_makes_up_methods_and_routes_makes_no_series_without_end() -> None:
     before = len(_series())
     for number in range(5_000):
-        metrics.http_answered(route=f"/made/up/{number}", method=f"M{number}", status=404, seconds=0.001)
+        ingress_metrics.http_answered(route=f"/made/up/{number}", method=f"M{number}", status=404, seconds=0.001)
     first = len(_series())
     for number in range(5_000):
-        metrics.http_answered(route=f"/more/{number}", method=f"N{number}", status=404, seconds=0.001)
+        ingress_metrics.http_answered(route=f"/more/{number}", method=f"N{number}", status=404, seconds=0.001)
 
     assert first - before < 200 * 20
     assert len(_series()) == first
 
 
 def test_what_exceeds_the_limit_of_a_label_is_counted_as_other() -> None:
-    values = metrics.LabelValues(2)
+    values = LabelValues(2)
 
     assert [values(value) for value in ("a", "b", "c", "a", "d")] == ["a", "b", "other", "a", "other"]
 
@@ -142,6 +143,7 @@ def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
             "method",
             "status",
             "limited",
+            "reason",
             "le",
         ),
         *("generation", "implementation", "major", "minor", "patchlevel", "version"),
@@ -182,8 +184,9 @@ def _touch_every_metric() -> None:
     _settle("test.kind", JobState.DEAD, 0.1)
     metrics.jobs_retried("unavailable")
     metrics.queue_seen("ai", depth=1, oldest_seconds=1)
+    metrics.parked_seen(limit=1, hold=1)
     metrics.batch_sent(metrics.Lane.SUBMIT, 1)
-    metrics.http_answered(route="/healthz", method="GET", status=200, seconds=0.001)
+    ingress_metrics.http_answered(route="/healthz", method="GET", status=200, seconds=0.001)
     outgoing_metrics.webhook_answered("again", 0.1)
     outgoing_metrics.webhooks_lagged(1)
     outgoing_metrics.group_events_given(1, 1)

@@ -1,0 +1,91 @@
+"""The metrics of the ingress: requests, and who follows events. The rules are those of `monitoring.metrics`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from monitoring.label_values import OTHER, LabelValues
+from monitoring.registry import registry
+
+_routes = LabelValues(200)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_HTTP_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_sse_subscribers = Gauge("bucatini_sse_subscribers", "Open event streams", registry=registry)
+_sockets = Gauge("bucatini_sockets", "Open WebSockets", registry=registry)
+_socket_subscriptions = Gauge("bucatini_socket_subscriptions", "What they are subscribed to", registry=registry)
+_events_delivered = Counter("bucatini_events_delivered", "Events written to subscribers", registry=registry)
+_fell_behind = Counter("bucatini_subscribers_fell_behind", "Slow subscribers sent to catch up", registry=registry)
+
+_http_requests = Counter(
+    "bucatini_http_requests", "Requests answered", ["route", "method", "status"], registry=registry
+)
+_http_seconds = Histogram(
+    "bucatini_http_request_seconds",
+    "From request to answer",
+    ["route", "method"],
+    buckets=_HTTP_BUCKETS,
+    registry=registry,
+)
+_requests_limited = Counter(
+    "bucatini_requests_limited", "Requests refused since a limit was reached", ["limited"], registry=registry
+)
+
+# As in `monitoring.metrics`: a series counts from zero.
+for _limited in ("tenant", "key"):
+    _requests_limited.labels(_limited)
+
+
+@contextmanager
+def sse_subscriber() -> Iterator[None]:
+    """Counts one open event stream for as long as the block runs."""
+    _sse_subscribers.inc()
+    try:
+        yield
+    finally:
+        _sse_subscribers.dec()
+
+
+@contextmanager
+def socket_open() -> Iterator[None]:
+    """Counts one open WebSocket for as long as the block runs."""
+    _sockets.inc()
+    try:
+        yield
+    finally:
+        _sockets.dec()
+
+
+@contextmanager
+def socket_subscription() -> Iterator[None]:
+    """Counts one subscription of a WebSocket for as long as the block runs."""
+    _socket_subscriptions.inc()
+    try:
+        yield
+    finally:
+        _socket_subscriptions.dec()
+
+
+def events_delivered(count: int = 1) -> None:
+    """So many events were written to subscribers."""
+    _events_delivered.inc(count)
+
+
+def subscriber_fell_behind() -> None:
+    """A subscriber read too slowly and has to catch up from the store."""
+    _fell_behind.inc()
+
+
+def http_answered(*, route: str, method: str, status: int, seconds: float) -> None:
+    """One request was answered. `route` is the pattern (`/api/jobs/{id}`), never the path that was asked for."""
+    label = _routes(route)
+    verb = method if method in _METHODS else OTHER
+    _http_requests.labels(label, verb, str(status)).inc()
+    _http_seconds.labels(label, verb).observe(seconds)
+
+
+def request_limited(limited: str) -> None:
+    """A request was refused: its tenant or its key has made too many."""
+    _requests_limited.labels(limited).inc()
