@@ -14,19 +14,19 @@ from api import problems
 from api.answers import Answer, Header, json_answer
 from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
+from api.paging import PageQuery, page_of
 from api.read_tokens import ReadToken
 from api.waiting import applied, until_finished, wanted_seconds
 from infrastructure.batching import Overloaded
 from infrastructure.postgres import cancelling, reading
 from infrastructure.postgres.cancelling import AlreadyOver, Cancelled
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.reading import NEWEST, JobFilters
+from infrastructure.postgres.reading import JobFilters
 from infrastructure.postgres.settling import resume_parents
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.loudspeaker import Channel, announce
 from schemas.commands import Queue
 from schemas.jobs import Job, JobPage, JobState, JobToken, Timeline, TokenWish
-from schemas.model import Model
 
 logger = logging.getLogger(__name__)
 
@@ -35,32 +35,24 @@ MOST_ROUNDS, ROUND_SECONDS = 50, 0.02
 FRESH: Header = (b"cache-control", b"private, no-cache")
 
 
-class JobQuery(Model):
+class JobQuery(PageQuery):
     state: JobState | None = None
     kind: Annotated[str, Field(max_length=100)] | None = None
     queue: Queue | None = None
     batch_id: UUID | None = None
     """Only the jobs of this batch."""
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=100)] | None = None
-    """`next_cursor` of the page before, with the same filters."""
 
 
 async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
     """A page of the tenant's jobs, the newest first."""
     query, tenant_id = call.query, call.tenant_id
     filters = JobFilters(query.state, query.kind, query.queue, query.batch_id)
-    scope = f"jobs {query.state} {query.queue} {query.kind} {query.batch_id}"
-    cursors = call.ingress.cursors
-    before = NEWEST if query.cursor is None else cursors.read(tenant_id, scope, query.cursor)
-    found = await call.ingress.lines.run(
-        tenant_id, lambda line: reading.jobs(line, tenant_id, filters, before=before, limit=query.limit + 1)
+    page, cursor = await page_of(
+        call,
+        f"jobs {query.state} {query.queue} {query.kind} {query.batch_id}",
+        lambda line, before, limit: reading.jobs(line, tenant_id, filters, before=before, limit=limit),
     )
-    page = tuple(found[: query.limit])
-    more = len(found) > query.limit
-    return json_answer(
-        200, JobPage(jobs=page, next_cursor=cursors.sign(tenant_id, scope, page[-1].id) if more else None)
-    )
+    return json_answer(200, JobPage(jobs=page, next_cursor=cursor))
 
 
 async def show_job(call: Call[Empty, Empty]) -> Answer:

@@ -14,9 +14,9 @@ from api.answers import Answer, NoBody, json_answer
 from api.callers import Scope
 from api.commands import HALF_A_CAP, half_of_a_cap, idempotency_key
 from api.endpoint import Call, Empty, Endpoint
+from api.paging import PageQuery, page_of
 from infrastructure.postgres import reading, schedules
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.reading import NEWEST
 from infrastructure.postgres.schedules import NotKept
 from infrastructure.postgres.submission import KeyReused
 from producers.schedules import next_slot, terms_of, upcoming
@@ -26,27 +26,18 @@ from schemas.problems import FieldProblem
 from schemas.schedules import Schedule, ScheduleDefinition, SchedulePage, Upcoming
 
 MOST_SCHEDULES = 1_000
-LIST_SCOPE = "schedules"
-
-
-class ScheduleQuery(Model):
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=100)] | None = None
-    """`next_cursor` of the page before."""
 
 
 class UpcomingQuery(Model):
     count: Annotated[int, Field(ge=1, le=100)] = 10
 
 
-async def list_schedules(call: Call[Empty, ScheduleQuery]) -> Answer:
-    query, tenant_id, cursors = call.query, call.tenant_id, call.ingress.cursors
-    before = NEWEST if query.cursor is None else cursors.read(tenant_id, LIST_SCOPE, query.cursor)
-    found = await call.ingress.lines.run(
-        tenant_id, lambda line: schedules.listed(line, tenant_id, before=before, limit=query.limit + 1)
+async def list_schedules(call: Call[Empty, PageQuery]) -> Answer:
+    page, cursor = await page_of(
+        call,
+        "schedules",
+        lambda line, before, limit: schedules.listed(line, call.tenant_id, before=before, limit=limit),
     )
-    page = tuple(found[: query.limit])
-    cursor = cursors.sign(tenant_id, LIST_SCOPE, page[-1].id) if len(found) > query.limit else None
     return json_answer(200, SchedulePage(schedules=page, next_cursor=cursor))
 
 
@@ -187,7 +178,7 @@ ENDPOINTS = (
         summary="List schedules",
         description="The newest first, without their commands.",
         handle=list_schedules,
-        query=ScheduleQuery,
+        query=PageQuery,
         answers={200: SchedulePage},
         scope=Scope.JOBS_READ,
         problems=(400,),

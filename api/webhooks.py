@@ -1,17 +1,15 @@
 """Webhooks: where the tenant's events are sent, what became of each, and how to send one again."""
 
-from typing import Annotated
-
-from pydantic import Field
+from uuid import UUID
 
 from api import problems
 from api.answers import Answer, NoBody, json_answer
 from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
+from api.paging import PageQuery, page_of
 from events.webhooks import TESTED
 from infrastructure.postgres import webhooks
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.reading import NEWEST
 from infrastructure.receivers.guard import NotFound, allowed_addresses, resolve
 from infrastructure.receivers.signing import make_secret, shown
 from infrastructure.receivers.urls import UrlRefused, target_of
@@ -34,11 +32,8 @@ MOST_WEBHOOKS = 50
 WHAT = "webhook"
 
 
-class DeliveryQuery(Model):
+class DeliveryQuery(PageQuery):
     state: DeliveryState | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=100)] | None = None
-    """`next_cursor` of the page before, with the same filters."""
 
 
 class RedeliverFailed(Model):
@@ -108,20 +103,13 @@ async def test_webhook(call: Call[Empty, Empty]) -> Answer:
 
 
 async def list_deliveries(call: Call[Empty, DeliveryQuery]) -> Answer:
-    webhook_id, tenant_id, query = call.path_id("id", WHAT), call.tenant_id, call.query
-    scope = f"deliveries {webhook_id} {query.state}"
-    cursors = call.ingress.cursors
-    before = NEWEST if query.cursor is None else cursors.read(tenant_id, scope, query.cursor)
+    webhook_id, tenant_id, state = call.path_id("id", WHAT), call.tenant_id, call.query.state
 
-    async def read(line: Connection) -> list[WebhookDelivery]:
+    async def read(line: Connection, before: UUID, limit: int) -> list[WebhookDelivery]:
         _found(await webhooks.find(line, tenant_id, webhook_id))
-        return await webhooks.deliveries(
-            line, tenant_id, webhook_id, state=query.state, before=before, limit=query.limit + 1
-        )
+        return await webhooks.deliveries(line, tenant_id, webhook_id, state=state, before=before, limit=limit)
 
-    found = await call.ingress.lines.run(tenant_id, read)
-    page, more = tuple(found[: query.limit]), len(found) > query.limit
-    cursor = cursors.sign(tenant_id, scope, page[-1].id) if more else None
+    page, cursor = await page_of(call, f"deliveries {webhook_id} {state}", read)
     return json_answer(200, WebhookDeliveries(deliveries=page, next_cursor=cursor))
 
 
