@@ -86,7 +86,7 @@ class Consuming:
         return ids
 
     def ring(self, command: type[Command], job_ids: Sequence[UUID]) -> "asyncio.Future[None]":
-        return self.consumer.take(Doorbell(command.kind, 0, ((TENANT, tuple(job_ids)),)))
+        return self.consumer.take(Doorbell(command.kind, 0, ((TENANT, tuple(job_ids)),))).done
 
     def read(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._truth.execute(statement, parameters).fetchall()
