@@ -28,6 +28,7 @@ READY = {
     "tests.probe": "ready: ",
     "tests.releases": "ready: ",
     "producers.dispatch": "ready: ",
+    "producers.cli_flower": "flower_listening",
     "workers.runtime": "ready: ",
 }
 FINISHED = ", ".join(f"'{state}'" for state in TERMINAL)
