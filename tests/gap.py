@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -52,38 +53,43 @@ class Gap:
         self._thread.join(5)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(*self._target)
-        lost = asyncio.Event()
         try:
-            await asyncio.gather(
-                self._pass(reader, far_writer, lost, asked=True), self._pass(far_reader, writer, lost, asked=False)
-            )
-        except (OSError, asyncio.CancelledError):
-            pass
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
+        except OSError:  # Redis is away, and says so.
+            writer.close()
+            return
+        lost = asyncio.Event()
+        asking = asyncio.create_task(self._pass(reader, far_writer, lost, asked=True))
+        answering = asyncio.create_task(self._pass(far_reader, writer, lost, asked=False))
+        try:
+            await asyncio.wait({asking, answering}, return_when=asyncio.FIRST_COMPLETED)
+            if lost.is_set():
+                await asyncio.wait({asking})  # That the other side went isn't told either.
         finally:
+            for one in (asking, answering):
+                one.cancel()
             far_writer.close()
             writer.close()
 
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event, *, asked: bool
     ) -> None:
-        while part := await reader.read(AT_ONCE):
-            if self._silent or (asked and self._deaf_to is not None and self._deaf_to in part):
-                lost.set()
-            if lost.is_set():
-                self.swallowed += 1
-                continue
-            writer.write(part)
-            await writer.drain()
-        if not lost.is_set():
-            writer.close()
+        with suppress(OSError):
+            while part := await reader.read(AT_ONCE):
+                if self._silent or (asked and self._deaf_to is not None and self._deaf_to in part):
+                    lost.set()
+                if lost.is_set():
+                    self.swallowed += 1
+                    continue
+                writer.write(part)
+                await writer.drain()
 
     async def _close(self) -> None:
         self._server.close()
-        mine = asyncio.current_task()
-        for task in asyncio.all_tasks():
-            if task is not mine:
-                task.cancel()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)

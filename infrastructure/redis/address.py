@@ -17,6 +17,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from infrastructure.settings import SettingsInvalid
+
 ASKING: dict[str, Any] = {
     "socket_timeout": 1.0,
     "socket_connect_timeout": 1.0,
@@ -30,7 +32,7 @@ IN_ONE_SLOT = "{bucatini}:"
 Host = tuple[str, int]
 
 
-class RedisUrlInvalid(ValueError):
+class RedisUrlInvalid(SettingsInvalid):
     """REDIS_URL can't be read. The message says what it may look like, and nothing of what it holds."""
 
 
@@ -85,7 +87,10 @@ def address_of(redis_url: str) -> Address:
             "REDIS_URL begins with redis://, rediss://, unix://, sentinel://host:port,host:port/master "
             "or cluster://host:port,host:port"
         )
-    parts = urlsplit(redis_url)
+    try:
+        parts = urlsplit(redis_url)
+    except ValueError:
+        raise RedisUrlInvalid("REDIS_URL has a host in brackets that is no IPv6 address") from None
     username, password, hosts = _authority(parts.netloc)
     if scheme == "cluster":
         return InCluster(_hosts(hosts, CLUSTER_PORT), username, password)

@@ -32,6 +32,7 @@ def test_a_clusters_nodes_are_asked_for_our_slot() -> None:
         f"sentinel://:{SECRET}@one:1/main/{SECRET}",
         f"cluster://:{SECRET}@",
         f"cluster://:{SECRET}@one:port",
+        f"cluster://:{SECRET}@[one:1",
     ],
 )
 def test_what_can_not_be_read_is_refused_without_being_quoted(url: str) -> None:
