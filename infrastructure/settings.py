@@ -57,6 +57,9 @@ class Settings(BaseModel):
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     lease_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     """A worker silent for this long is dead, and its jobs go to others."""
+    watchdog_seconds: Annotated[float, Field(gt=5, le=3_600)] = 45.0
+    """A worker that hears no answer to its question for bells for so long, though Redis answers, ends itself. Longer than
+    the half minute that Celery may wait between two tries to reconnect."""
     sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     ring_again_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
     """A job still unclaimed after this long is rung again if its queue in Redis is empty."""

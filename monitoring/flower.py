@@ -6,7 +6,9 @@ loopback only and can't change anything.
 """
 
 import ipaddress
+import math
 import signal
+import time
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -31,6 +33,7 @@ _THREADS: Final = 8
 _CONNECTIONS: Final = 2 * (_THREADS + 1)
 """A question to the workers holds one while it waits for another: with fewer, the threads wait for each other."""
 _ANSWER_SECONDS: Final = 1.0
+_ASK_AGAIN_SECONDS: Final = 30.0
 _COLUMNS: Final = "name,uuid,state,args,received,started,runtime,worker"
 
 log = structlog.get_logger("monitoring.flower")
@@ -86,11 +89,12 @@ class _Dashboard(Flower):  # type: ignore[misc]  # Flower has no types
 
 
 class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
-    """Asks each worker for its task events until it answers, where stock Flower asks all of them every five seconds."""
+    """Asks each worker for its task events until it answers and now and then again, where stock Flower asks all of them
+    every five seconds. A worker ends them by itself when it finds nobody listening: infrastructure/celery/events.py."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, enable_events=False, **options)
-        self._asked: set[str] = set()
+        self._asked: dict[str, float] = {}
 
     def on_event(self, event: dict[str, Any]) -> None:
         super().on_event(harmless(event))
@@ -99,11 +103,11 @@ class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
             self.io_loop.add_callback(self._ask, event["hostname"], anew=event["type"] == "worker-online")
 
     async def _ask(self, worker: str, *, anew: bool) -> None:
-        if worker in self._asked and not anew:
+        if time.monotonic() - self._asked.get(worker, -math.inf) < _ASK_AGAIN_SECONDS and not anew:
             return
         if len(self._asked) >= _MOST_WORKERS:
             self._asked.clear()
-        self._asked.add(worker)
+        self._asked[worker] = time.monotonic()
         ask = partial(self.capp.control.enable_events, destination=[worker], reply=True, timeout=_ANSWER_SECONDS)
         try:
             answered = await self.io_loop.run_in_executor(None, ask)
@@ -112,7 +116,7 @@ class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
             log.warning("task_events_not_asked_for", worker=worker, why=error)
         if not answered:
             # It tells the world that it lives before it listens: its next heartbeat is the next occasion.
-            self._asked.discard(worker)
+            self._asked.pop(worker, None)
 
 
 def _refuse_an_open_door(host: str, basic_auth: str | None) -> None:

@@ -102,6 +102,15 @@ def flower() -> None:
     _become("producers.cli_flower")
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def celery(context: typer.Context) -> None:
+    """Run Celery's own commands: celery inspect active."""
+    _become("infrastructure.celery", *context.args)
+
+
 QueueName = Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="ai, search, workflow or keys")]
 Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.")]
 Tenant = Annotated[UUID | None, typer.Option(help="Only this tenant's jobs.")]

@@ -1,7 +1,7 @@
 """What a client may ask to be done: the base of every command."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -45,7 +45,7 @@ class RetryPolicy(Model):
 class Command(Model):
     """A request for one job. A subclass names its kind, its queue and how long and how often it may try.
 
-    The kind is the stable name on the wire; `version` rises when a field changes meaning.
+    The kind is the stable name on the wire; `version` rises when a field changes meaning or a new one must be understood.
     """
 
     kind: ClassVar[str]
@@ -58,3 +58,9 @@ class Command(Model):
     """How long a job stays after its end; None: as the settings say. At least until its idempotency key has expired."""
     result_ttl_seconds: ClassVar[float | None] = None
     """How long its result stays, if that is shorter; None: as long as the job."""
+
+    @classmethod
+    def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """What a lower version of this command wrote, in this version's fields. A command that raised its version and
+        can't read the old form by its defaults overrides it; jobs of every version may still be waiting."""
+        return fields

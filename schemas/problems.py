@@ -1,5 +1,6 @@
 """What went wrong, told in RFC 9457's words."""
 
+from datetime import datetime
 from typing import ClassVar, Self
 
 from schemas.model import Model
@@ -25,6 +26,8 @@ class Problem(Model):
     detail: str = ""
     errors: tuple[FieldProblem, ...] = ()
     retry_after_seconds: float | None = None
+    since: datetime | None = None
+    """Of what lasts: when it was first met."""
 
     @classmethod
     def of(

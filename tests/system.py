@@ -24,7 +24,13 @@ from tests.waiting import wait_until
 
 MOST_AT_ONCE = 1_000
 ROOT = Path(__file__).parent.parent
-READY = {"tests.probe": "ready: ", "producers.dispatch": "ready: ", "workers.runtime": "ready: "}
+READY = {
+    "tests.probe": "ready: ",
+    "tests.releases": "ready: ",
+    "producers.dispatch": "ready: ",
+    "producers.cli_flower": "flower_listening",
+    "workers.runtime": "ready: ",
+}
 FINISHED = ", ".join(f"'{state}'" for state in TERMINAL)
 
 

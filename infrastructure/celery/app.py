@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from celery import Celery
 
 from infrastructure import settings as settings_module
 from infrastructure.celery.message import SEVERAL_KINDS
+from infrastructure.celery.pulse import Pulse
+from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
 from infrastructure.settings import Settings
 from schemas.commands import Queue
 
@@ -19,20 +22,34 @@ SOCKET_OPTIONS = {
 }
 
 
-def celery_app(settings: Settings | None = None, kinds: Iterable[str] = ()) -> Celery:
-    """The application for these settings, or those of the environment. It knows the tasks of the given kinds."""
-    app = Celery("bucatini", set_as_current=False)
-    app.conf.update(_options((settings or settings_module.load()).redis))
+def celery_app(settings: Settings | None = None, kinds: Iterable[str] = (), *, pulse: Pulse | None = None) -> Celery:
+    """The application for these settings, or those of the environment. It knows the tasks of the given kinds, and
+    tells the pulse how its worker's question for bells is answered. RedisUrlInvalid when REDIS_URL can't be read."""
+    app = Celery("bucatini", set_as_current=False, events="infrastructure.celery.events:Events")
+    redis_url = (settings or settings_module.load()).redis
+    app.conf.update(_options() | _broker(address_of(redis_url), pulse or Pulse()))
     for kind in (*kinds, SEVERAL_KINDS):
         _register(app, kind)
     return app
 
 
-def _options(redis_url: str) -> dict[str, Any]:
+def _broker(address: Address, pulse: Pulse) -> dict[str, Any]:
+    options: dict[str, Any] = {**SOCKET_OPTIONS, "pulse": pulse}
+    match address:
+        case Direct(url):
+            return {"broker_url": url, "broker_transport_options": options}
+        case InCluster():
+            options["global_keyprefix"] = IN_ONE_SLOT
+    # Of this URL Celery uses the credentials and the database; the server is found at each connection.
+    credentials = f"{quote(address.username or '', safe='')}:{quote(address.password or '', safe='')}@"
+    (host, port), *_ = address.hosts
+    url = f"redis://{credentials if address.password else ''}{host}:{port}/{address.db}"
+    return {"broker_url": url, "broker_transport_options": {**options, "address": address}}
+
+
+def _options() -> dict[str, Any]:
     return {
-        "broker_url": redis_url,
         "broker_transport": "infrastructure.celery.transport:Transport",
-        "broker_transport_options": SOCKET_OPTIONS,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_pool_limit": 4,

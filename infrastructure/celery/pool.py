@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
-from uuid import UUID
 
 import uvloop
 from celery.concurrency.base import BasePool
@@ -25,17 +24,24 @@ DRAIN_SLACK_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
+class Taken(Protocol):
+    """A doorbell whose jobs are a consumer's business."""
+
+    @property
+    def done(self) -> "asyncio.Future[None]":
+        """Done when none of the jobs is this worker's business any more."""
+        ...
+
+
 class Consumer(Protocol):
     """What runs the jobs that a doorbell names. All of it is called on the pool's event loop."""
 
     async def start(self) -> None: ...
 
-    def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
-        """Done when none of the jobs is this worker's business any more."""
-        ...
+    def take(self, doorbell: Doorbell) -> Taken: ...
 
-    def revoke(self, job_ids: Sequence[UUID]) -> None:
-        """Cancels those of the jobs that run here or wait here."""
+    def revoke(self, bell: Any) -> None:
+        """Cancels those of a taken bell's jobs that run here or wait here."""
         ...
 
     def resize(self, concurrency: int) -> None: ...
@@ -45,7 +51,7 @@ class Consumer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One message under way, by the number that Celery knows it by instead of a process id."""
 
@@ -53,6 +59,7 @@ class Call:
     doorbell: Doorbell
     came_at: float
     answer: Callable[[tuple[int, None, float]], None]
+    taken: Taken | None = None
 
 
 class CoroutinePool(BasePool):
@@ -103,7 +110,7 @@ class CoroutinePool(BasePool):
     def terminate_job(self, pid: int, signal: Any = None) -> None:
         call = self._calls.get(pid)
         if call is not None:
-            self._loop.call_soon_threadsafe(self.consumer.revoke, call.doorbell.job_ids)
+            self._loop.call_soon_threadsafe(self._revoke, call)
 
     def grow(self, n: int = 1) -> None:
         self._resize(self.limit + n)
@@ -131,7 +138,13 @@ class CoroutinePool(BasePool):
         # Every message that came since the last turn of the loop goes over in one.
         while self._taken:
             call = self._taken.popleft()
-            self.consumer.take(call.doorbell).add_done_callback(partial(self._answer_soon, call))
+            call.taken = self.consumer.take(call.doorbell)
+            call.taken.done.add_done_callback(partial(self._answer_soon, call))
+
+    def _revoke(self, call: Call) -> None:
+        # Handed over it has been: both were put on the loop's list, that first.
+        if call.taken is not None:
+            self.consumer.revoke(call.taken)
 
     def _answer_soon(self, call: Call, _: "asyncio.Future[None]") -> None:
         self._answered.append(call)

@@ -1,9 +1,16 @@
 """A client that notices a server that is slow, full, gone or silently vanished."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import Pipeline
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+
+from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
+from infrastructure.redis.discovery import FindingAsyncConnection
 
 SOCKET_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 3
@@ -12,22 +19,63 @@ MOST_CONNECTIONS = 16
 FAULTS = (RedisError, OSError, TimeoutError)
 """All that a Redis fault looks like from here: refused, reset, timed out, loading, full, read-only, out of connections."""
 
+KEY_COMMANDS = frozenset({"HGET", "HINCRBY", "HMGET", "LPUSH", "RPUSH", "SADD", "SRANDMEMBER", "SREM"})
+KEYS_COMMANDS = frozenset({"DEL", "EXISTS"})
+
 __all__ = ["FAULTS", "Redis", "connect"]
 
 
 def connect(redis_url: str, *, most_connections: int = MOST_CONNECTIONS) -> "Redis":
     """A client with its own pool. It opens connections when they are first needed; close it with `aclose()`.
 
-    Never retries by itself: whoever calls knows whether a repeat is safe.
+    Never retries by itself: whoever calls knows whether a repeat is safe. RedisUrlInvalid when the URL can't be read.
     """
-    pool = BlockingConnectionPool.from_url(
-        redis_url,
-        max_connections=most_connections,
-        timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_keepalive=True,
-        health_check_interval=HEALTH_CHECK_SECONDS,
-        retry=Retry(NoBackoff(), 0),
+    address = address_of(redis_url)
+    options = {
+        "max_connections": most_connections,
+        "timeout": CONNECT_TIMEOUT_SECONDS,
+        "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": HEALTH_CHECK_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    kind = InOneSlot if isinstance(address, InCluster) else Redis
+    return kind.from_pool(_pool(address, options))
+
+
+def _pool(address: Address, options: dict[str, Any]) -> BlockingConnectionPool:
+    if isinstance(address, Direct):
+        return BlockingConnectionPool.from_url(address.url, **options)
+    return BlockingConnectionPool(
+        connection_class=FindingAsyncConnection,
+        address=address,
+        username=address.username,
+        password=address.password,
+        db=address.db,
+        **options,
     )
-    return Redis.from_pool(pool)
+
+
+class InOneSlot(Redis):
+    """Puts all our keys into one slot of a cluster, and so on one of its servers at a time."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        return super().execute_command(*_in_one_slot(args), **options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "Pipeline":
+        return _PipelineInOneSlot(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _PipelineInOneSlot(Pipeline):
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        return super().execute_command(*_in_one_slot(args), **options)
+
+
+def _in_one_slot(command: Sequence[Any]) -> Sequence[Any]:
+    name, *rest = command
+    if name in KEYS_COMMANDS:
+        return [name, *(f"{IN_ONE_SLOT}{key}" for key in rest)]
+    if name in KEY_COMMANDS:
+        return [name, f"{IN_ONE_SLOT}{rest[0]}", *rest[1:]]
+    return command

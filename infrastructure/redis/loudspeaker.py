@@ -70,7 +70,7 @@ async def listen(redis: Redis, *channels: Channel) -> AsyncIterator[tuple[Channe
             await asyncio.sleep(RECONNECT_SECONDS)
         finally:
             with suppress(*FAULTS):
-                await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+                await pubsub.aclose()
 
 
 def _heed_cancellation() -> None:

@@ -1,4 +1,4 @@
-"""The processes of a system under test: two workers for each pool and two dispatchers, replaced as they fall."""
+"""The processes of a system under test: two workers for each pool, two dispatchers and the ingress, replaced as they fall."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from schemas.commands import Queue
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
-COPIES = 2
+DISPATCHER, INGRESS = ("producers.dispatch",), ("api",)
 GRACE_SECONDS = 3
 
 
@@ -45,12 +45,8 @@ class Crew:
         self._environment = environment
         self._folder = folder
         self.started: list[Running] = []
-        roles = [
-            ("tests.chaos.probe", Queue.AI.value),
-            ("tests.chaos.probe", Queue.SEARCH.value),
-            ("producers.dispatch",),
-        ]
-        self.members = [Member(role, self._start(role)) for role in roles for _ in range(COPIES)]
+        twice = [("tests.chaos.probe", Queue.AI.value), ("tests.chaos.probe", Queue.SEARCH.value), DISPATCHER]
+        self.members = [Member(role, self._start(role)) for role in (*twice, *twice, INGRESS)]
 
     def await_ready(self) -> None:
         for member in self.members:
@@ -60,7 +56,15 @@ class Crew:
         return dice.choice([member for member in self.members if member.is_worker and member.frozen_until is None])
 
     def any_dispatcher(self, dice: Random) -> Member:
-        return dice.choice([member for member in self.members if not member.is_worker])
+        return dice.choice(self.dispatchers)
+
+    @property
+    def dispatchers(self) -> list[Member]:
+        return [member for member in self.members if member.argv == DISPATCHER]
+
+    @property
+    def ingress(self) -> Member:
+        return next(member for member in self.members if member.argv == INGRESS)
 
     def children_of(self, member: Member) -> list[psutil.Process]:
         """The worker's CPU children."""

@@ -15,6 +15,7 @@ import redis
 from infrastructure.local_stack.postgres import PostgresServer
 from infrastructure.local_stack.redis import MEMORY_BYTES, RedisServer
 from tests.chaos.crew import Crew
+from tests.gap import Gap
 
 LEASE_SECONDS = 3.0
 OUTAGE_SECONDS = (0.5, 3.0)
@@ -27,6 +28,8 @@ class Scene:
     crew: Crew
     postgres: PostgresServer
     redis: RedisServer
+    gap: Gap
+    """Through it everybody reaches Redis."""
     database_url: str
     dice: Random
 
@@ -62,6 +65,21 @@ def drain_a_worker(scene: Scene) -> None:
 
 def kill_a_dispatcher(scene: Scene) -> None:
     scene.crew.kill(scene.crew.any_dispatcher(scene.dice))
+
+
+def kill_all_dispatchers(scene: Scene) -> None:
+    for dispatcher in scene.crew.dispatchers:
+        scene.crew.kill(dispatcher)
+
+
+def kill_the_ingress(scene: Scene) -> None:
+    scene.crew.kill(scene.crew.ingress)
+
+
+def lose_redis_silently(scene: Scene) -> None:
+    scene.gap.swallow()
+    _pause(scene)
+    scene.gap.pass_on()
 
 
 def lose_redis_and_all_in_it(scene: Scene) -> None:
@@ -116,6 +134,10 @@ FAULTS: tuple[Fault, ...] = (
     freeze_a_worker_for_a_moment,
     drain_a_worker,
     kill_a_dispatcher,
+    kill_all_dispatchers,
+    kill_the_ingress,
+    kill_the_ingress,
+    lose_redis_silently,
     lose_redis_and_all_in_it,
     restart_redis,
     freeze_redis,

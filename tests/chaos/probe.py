@@ -13,6 +13,7 @@ from infrastructure.postgres.connections import Line, Role
 from infrastructure.processors import ProcessorPool, processor_pool
 from infrastructure.settings import Settings
 from monitoring.logging import configure
+from schemas.ai import ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.problems import Problem
 from workers.runtime.handler import AwaitChildren, Handler, Run
@@ -62,7 +63,10 @@ class Done(DomainEvent):
     attempt: int
 
 
-KINDS: dict[Queue, tuple[type[Errand], ...]] = {Queue.AI: (Errand, Reckon, Delegate, Decline), Queue.SEARCH: (Lookup,)}
+KINDS: dict[Queue, tuple[type[Command], ...]] = {
+    Queue.AI: (Errand, Reckon, Delegate, Decline, ProcessDocument),
+    Queue.SEARCH: (Lookup,),
+}
 E = TypeVar("E", bound=Errand)
 
 
@@ -94,6 +98,9 @@ class Work:
             return AwaitChildren(tuple(Lookup(seconds=command.seconds) for _ in range(command.children)))
         return await self._mark(run)
 
+    async def process(self, command: ProcessDocument, run: Run) -> Done:
+        return await self._mark(run)
+
     async def decline(self, command: Decline, run: Run) -> None:
         raise Refused(Problem.of("declined", "This is declined", 422))
 
@@ -121,6 +128,7 @@ def _ai(work: Work) -> tuple[Handler[Any], ...]:
         Handler(Reckon, work.reckon),
         Handler(Delegate, delegate, awaits_children=True),
         Handler(Decline, work.decline),
+        Handler(ProcessDocument, work.process),
     )
 
 

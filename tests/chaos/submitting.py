@@ -8,11 +8,12 @@ from uuid import UUID
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.submission import Accepted
 from infrastructure.settings import Settings
-from producers.submit import Submitter, Terms, new_job, open_submitter
+from producers.submit import Concurrency, Submitter, Terms, new_job, open_submitter
 from tests.chaos.probe import Decline, Delegate, Errand, Lookup, Reckon
 
 TENANTS = tuple(UUID(int=number) for number in range(1, 6))
 LARGEST_BURST = 30
+CAPPED, MOST_CAPPED, SHARE_CAPPED = "one of few", 4, 0.15
 
 
 class Submitting:
@@ -43,7 +44,8 @@ class Submitting:
 
     async def _submit_some(self, submitter: Submitter) -> None:
         tenant = self._dice.choice(TENANTS)
-        terms = Terms(priority=self._dice.choice([2, 5, 5, 5, 8]))
+        capped = Concurrency(CAPPED, MOST_CAPPED) if self._dice.random() < SHARE_CAPPED else None
+        terms = Terms(priority=self._dice.choice([2, 5, 5, 5, 8]), concurrency=capped)
         jobs = [new_job(tenant, self._any_command(), terms) for _ in range(self._dice.randint(1, LARGEST_BURST))]
         ids = {job.id for job in jobs}
         try:
@@ -51,7 +53,7 @@ class Submitting:
         except Unavailable:
             self.uncertain |= ids
             return
-        assert outcomes == [Accepted(job.id) for job in jobs]
+        assert outcomes == [Accepted(job.id, parked=capped is not None) for job in jobs]
         self.accepted |= ids
 
     def _any_command(self) -> Errand:

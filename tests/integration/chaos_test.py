@@ -36,6 +36,8 @@ def aftermath() -> Aftermath:
 def test_every_accepted_job_ended_once_and_its_timeline_tells_how(aftermath: Aftermath) -> None:
     assert not aftermath.ledger.wrong, "\n".join([f"CHAOS_SEED={SEED}", *aftermath.ledger.wrong[:20]])
     assert aftermath.ledger.accepted > 0
+    assert aftermath.ledger.batches > 0
+    assert aftermath.ledger.most_capped > 0
     assert aftermath.ledger.ends == sum(aftermath.ledger.states.values())
 
 

@@ -89,7 +89,7 @@ class Consuming:
         return ids
 
     def ring(self, command: type[Command], job_ids: Sequence[UUID]) -> "asyncio.Future[None]":
-        return self.consumer.take(Doorbell(0, ((command.kind, TENANT, tuple(job_ids)),)))
+        return self.consumer.take(Doorbell(0, ((command.kind, TENANT, tuple(job_ids)),))).done
 
     def read(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._truth.execute(statement, parameters).fetchall()

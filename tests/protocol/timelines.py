@@ -21,6 +21,8 @@ TRIGGERS: dict[str, Trigger] = {
 }
 """What each durable event says happened."""
 NO_STEP = frozenset({JobEvent.DISCARDED})
+PARKING = frozenset({JobEvent.PARKED, JobEvent.UNPARKED})
+"""Of what waits for others under its cap: it stays queued."""
 
 
 class Told(NamedTuple):
@@ -56,6 +58,8 @@ def read_timeline(entries: Iterable[tuple[int, str]]) -> Told:
 
 
 def _after(told: Told, kind: str) -> Told:
+    if kind in PARKING:
+        return told
     if kind in NO_STEP:
         return told._replace(discarded=told.discarded + 1)
     trigger = Trigger.COME_DUE if kind == JobEvent.QUEUED else TRIGGERS[kind]

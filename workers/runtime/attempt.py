@@ -5,10 +5,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 from pydantic import ValidationError
 
 from infrastructure.ports import Refused, TryLater, Unavailable
@@ -17,6 +18,7 @@ from monitoring.context import LogContext, bound
 from monitoring.failures import describe_failure
 from monitoring.sparingly import Sparingly
 from monitoring.tracing import parse_traceparent
+from schemas.commands import Command
 from schemas.jobs import Progress
 from schemas.problems import FieldProblem, Problem
 from workers.runtime.bell import Bell
@@ -28,8 +30,10 @@ logger = logging.getLogger(__name__)
 _failures = Sparingly()
 
 MOST_MESSAGE_CHARACTERS = 1_000
-RETRY_UNKNOWN_SECONDS = 30.0
-"""A job this worker can't read waits this long for one that can."""
+UNDERSTOOD_WITHIN = timedelta(days=1)
+"""A job that no worker could read for so long is set aside; until then none of these runs is an attempt."""
+LEAST_UNREAD_SECONDS, MOST_UNREAD_SECONDS = 1.0, 30.0
+"""It waits as long again as it has waited already, within these."""
 
 
 class Attempt:
@@ -105,7 +109,7 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
     claimed = attempt.claimed
     handler = handlers.get(claimed.kind)
     if handler is None or claimed.version > handler.command_type.version:
-        return Broke(_not_understood(claimed))
+        return Broke(_not_understood(claimed, datetime.now(UTC)))
     if claimed.deadline is not None and claimed.deadline <= datetime.now(UTC):
         return Broke(_too_late(claimed.deadline))
     with bound(_log_context(claimed)):
@@ -114,7 +118,7 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
 
 async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
     try:
-        command = handler.command_type.model_validate_json(attempt.claimed.command)
+        command = _read(handler.command_type, attempt.claimed)
         answer = await handler.handle(command, attempt)
     except asyncio.CancelledError as error:
         return _ended_by_us(attempt) if attempt.stopped else Broke(_crashed(error))
@@ -136,6 +140,13 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
             logger.error("the handler failed, %d times since this was last said", times, exc_info=error)
         return Broke(_crashed(error))
     return Waits(answer) if isinstance(answer, AwaitChildren) else Done(answer)
+
+
+def _read(command_type: type[Command], claimed: Claimed) -> Command:
+    if claimed.version == command_type.version:
+        return command_type.model_validate_json(claimed.command)
+    fields = command_type.upcast(claimed.version, orjson.loads(claimed.command))
+    return command_type.model_validate_json(orjson.dumps(fields))
 
 
 def _log_context(claimed: Claimed) -> LogContext:
@@ -165,10 +176,18 @@ def _too_late(deadline: datetime) -> Failure:
     return Failure(Problem.of("deadline-passed", "The deadline passed", 504, detail), retryable=True)
 
 
-def _not_understood(claimed: Claimed) -> Failure:
+def _not_understood(claimed: Claimed, now: datetime) -> Failure:
+    # In a rolling deploy the next worker knows it. Whoever doesn't leaves the job as it is, and its attempts with it.
+    since = now if claimed.troubled_since is None else datetime.fromisoformat(claimed.troubled_since)
     detail = f"This worker has no handler for {claimed.kind} version {claimed.version}; deploy one that has."
     problem = Problem.of("not-understood", "The worker doesn't know this command", 501, detail)
-    return Failure(problem, retryable=True, retry_after_seconds=RETRY_UNKNOWN_SECONDS)
+    return Failure(
+        problem.model_copy(update={"since": since}),
+        retryable=True,
+        wait_seconds=min(max((now - since).total_seconds(), LEAST_UNREAD_SECONDS), MOST_UNREAD_SECONDS),
+        counted=False,
+        until=since + UNDERSTOOD_WITHIN,
+    )
 
 
 def _invalid(error: ValidationError) -> Failure:

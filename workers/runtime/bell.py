@@ -4,10 +4,12 @@ import asyncio
 
 
 class Bell:
-    __slots__ = ("done", "open")
+    __slots__ = ("done", "open", "revoked")
 
     def __init__(self, count: int) -> None:
         self.open = count
+        self.revoked = False
+        """An operator wants none of its jobs to run."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not count:
             self.done.set_result(None)

@@ -62,12 +62,12 @@ class Claimer:
     def begin(self) -> None:
         self._loops = [asyncio.create_task(self._claim_for_ever(line), name="claims") for line in self._lines]
 
-    def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
-        """Done when none of the jobs is this worker's business any more."""
+    def take(self, doorbell: Doorbell) -> Bell:
+        """Its `done` is done when none of the jobs is this worker's business any more."""
         bell = Bell(sum(len(job_ids) for *_, job_ids in doorbell.jobs))
         self._waiting.join(doorbell, bell)
         self._wake.set()
-        return bell.done
+        return bell
 
     def look_again(self) -> None:
         """There may be room, or what was held back may go on."""

@@ -99,9 +99,14 @@ class JobConsumer:
         self._claimer.begin()
         self._limits = asyncio.create_task(self._limit_for_ever(), name="time limits")
 
-    def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
-        """Done when none of the jobs is this worker's business any more."""
+    def take(self, doorbell: Doorbell) -> Bell:
+        """Its `done` is done when none of the jobs is this worker's business any more."""
         return self._claimer.take(doorbell)
+
+    def revoke(self, bell: Bell) -> None:
+        """Cancels the bell's jobs: those that run at once, those that wait here when they are claimed."""
+        bell.revoked = True
+        self.stop([attempt.job_id for attempt in self._running.values() if attempt.bell is bell], Stop.REVOKED)
 
     def stop(self, job_ids: Sequence[UUID], reason: Stop) -> None:
         """Ends those of the jobs that run here."""
@@ -165,6 +170,8 @@ class JobConsumer:
     def _launch(self, claimed: Claimed, bell: Bell, children: tuple[Child, ...]) -> None:
         limit = self._command_type(claimed.kind).time_limit_seconds
         attempt = Attempt(claimed, limit, bell, children, self._messenger.report)
+        if bell.revoked:
+            attempt.stop(Stop.REVOKED)
         self._running[claimed.id] = attempt
         self._busy += 1
         attempt.task = asyncio.create_task(self._run_suspect(attempt) if claimed.crashes else self._run(attempt))

@@ -21,6 +21,8 @@ class Failure:
     """By the kind's own schedule; takes the place of the back-off."""
     counted: bool = True
     """Whether the run was an attempt."""
+    until: datetime | None = None
+    """From then on no other run is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def decide(
         ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempt - 1, 30))
         asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
         seconds = asked + _share(policy.jitter, dice) * ceiling
-    if deadline is not None and now + timedelta(seconds=seconds) >= deadline:
+    if any(end is not None and now + timedelta(seconds=seconds) >= end for end in (deadline, failure.until)):
         return GiveUp(spent=True)
     return RetryIn(seconds)
 

@@ -7,6 +7,7 @@ from uuid_utils import uuid4
 
 from infrastructure.celery.app import celery_app
 from infrastructure.celery.pool import pool_of
+from infrastructure.celery.pulse import Pulse
 from infrastructure.settings import Settings
 from monitoring import serving
 from schemas.commands import Queue
@@ -16,8 +17,9 @@ from workers.runtime.worker import Worker
 
 def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) -> None:
     """Returns when SIGTERM or SIGINT came and the worker has drained."""
-    worker = Worker(settings, queue, bind)
-    app = celery_app(settings, kinds)
+    pulse = Pulse()
+    worker = Worker(settings, queue, bind, pulse)
+    app = celery_app(settings, kinds, pulse=pulse)
     with serving.serve(settings.metrics_port, healthy=worker.healthy, host=settings.metrics_host):
         app.Worker(
             hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from uuid import UUID
+import os
+from contextlib import AsyncExitStack, suppress
 
 from infrastructure.celery.message import Doorbell
+from infrastructure.celery.pulse import Pulse
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
@@ -15,16 +15,22 @@ from infrastructure.settings import Settings
 from infrastructure.wiring import object_store
 from producers.rules import RuleBook
 from schemas.commands import Queue
+from workers.runtime.bell import Bell
 from workers.runtime.consumer import JobConsumer
 from workers.runtime.heartbeat import Heartbeat
 from workers.runtime.messenger import Messenger
 from workers.runtime.outcomes import Stop
 from workers.runtime.pools import Bind
+from workers.runtime.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
 CLAIM_LINES = 2
 """While PostgreSQL works on one claim, the one before it is being started."""
+DRAIN_SLACK_SECONDS = 15.0
+DEAF = 70
+"""The exit code of a worker that ended itself: EX_SOFTWARE of sysexits.h."""
+
 # A claim that PostgreSQL forgets in a crash only means that the job is claimed again: it needn't wait for the disk.
 CLAIM_SESSION = {**LANE_SESSION, "synchronous_commit": "off"}
 
@@ -32,10 +38,11 @@ CLAIM_SESSION = {**LANE_SESSION, "synchronous_commit": "off"}
 class Worker:
     """What Celery's pool drives. Everything in it lives on the pool's event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue, bind: Bind) -> None:
+    def __init__(self, settings: Settings, queue: Queue, bind: Bind, pulse: Pulse) -> None:
         self._settings = settings
         self._queue = queue
         self._bind = bind
+        self._pulse = pulse
         self._resources = AsyncExitStack()
         self._loops: list[asyncio.Task[None]] = []
         self._heartbeat: Heartbeat | None = None
@@ -81,14 +88,15 @@ class Worker:
             asyncio.create_task(self._check_for_ever(), name="lease checks"),
             asyncio.create_task(rules.listen_for_ever(), name="news of rules"),
             asyncio.create_task(rules.serve_for_ever(), name="rules"),
+            asyncio.create_task(self._watch(), name="watchdog"),
         ]
         logger.info("ready: %s runs %s", self._queue, ", ".join(sorted(handler.kind for handler in handlers)))
 
-    def take(self, doorbell: Doorbell) -> "asyncio.Future[None]":
+    def take(self, doorbell: Doorbell) -> Bell:
         return self._consumer.take(doorbell)
 
-    def revoke(self, job_ids: Sequence[UUID]) -> None:
-        self._consumer.stop(job_ids, Stop.REVOKED)
+    def revoke(self, bell: Bell) -> None:
+        self._consumer.revoke(bell)
 
     def resize(self, concurrency: int) -> None:
         self._consumer.resize(concurrency)
@@ -98,7 +106,8 @@ class Worker:
         logger.info("draining: what runs has %.0f s", self._settings.grace_seconds)
         await self._consumer.drain()
         for loop in self._loops:
-            loop.cancel()
+            if loop is not asyncio.current_task():
+                loop.cancel()
         await self._messenger.close()
         if self._heartbeat is not None:
             await self._heartbeat.stop()
@@ -108,6 +117,17 @@ class Worker:
     def healthy(self) -> bool:
         """Whether it has started and its event loop turns."""
         return self._heartbeat is not None and self._heartbeat.loop_lag_seconds < self._settings.lease_seconds
+
+    async def _watch(self) -> None:
+        seconds = self._settings.watchdog_seconds
+        await Watchdog(self._pulse, self._redis, patience_seconds=seconds).until_deaf()
+        logger.critical("no bell was heard for %.0f s though Redis answers: ending, for another to take over", seconds)
+        with suppress(Exception):  # Whatever else is wrong with this process, it ends.
+            async with asyncio.timeout(self._settings.grace_seconds + DRAIN_SLACK_SECONDS):
+                await self.drain()
+        # Not by a signal: Celery's thread, which would obey it, is what doesn't answer.
+        logging.shutdown()
+        os._exit(DEAF)
 
     async def _line(self, name: str, session: dict[str, str]) -> Line:
         line = Line(self._settings.database, Role.SYSTEM, f"{self._queue} {name}", session)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,13 @@ from pydantic import TypeAdapter
 from infrastructure.ports import Refused, TryLater, Unavailable
 from schemas.problems import Problem
 from tests.unit.jobs.runs import Brew, Brewed, claimed
-from workers.runtime.attempt import Attempt, perform
+from workers.runtime.attempt import (
+    LEAST_UNREAD_SECONDS,
+    MOST_UNREAD_SECONDS,
+    UNDERSTOOD_WITHIN,
+    Attempt,
+    perform,
+)
 from workers.runtime.bell import Bell
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
 from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits
@@ -128,7 +135,34 @@ def test_a_command_from_a_newer_release_waits_for_a_worker_that_knows_it(differe
 
     assert isinstance(outcome, Broke)
     assert outcome.failure.retryable
-    assert outcome.failure.retry_after_seconds
+    assert outcome.failure.wait_seconds == LEAST_UNREAD_SECONDS
+    assert not outcome.failure.counted, "what wasn't understood wasn't tried"
+
+
+def test_a_command_that_nobody_understands_is_asked_about_ever_less_and_not_for_ever() -> None:
+    met = datetime.now(UTC)
+
+    def failure_after(waited: timedelta) -> Failure:
+        outcome = _outcome(_hang, version=Brew.version + 1, troubled_since=(met - waited).isoformat())
+        assert isinstance(outcome, Broke)
+        return outcome.failure
+
+    a_while, long = failure_after(timedelta(seconds=10)), failure_after(timedelta(hours=20))
+
+    assert a_while.wait_seconds == pytest.approx(10.0, abs=1.0)
+    assert long.wait_seconds == MOST_UNREAD_SECONDS
+    assert long.until == met - timedelta(hours=20) + UNDERSTOOD_WITHIN
+    assert long.problem.since == met - timedelta(hours=20), "the next run knows since when"
+
+
+def test_an_older_command_is_read_in_the_form_it_has_now() -> None:
+    async def brew(command: Brew, run: Run) -> Answer:
+        return Brewed(notes=(f"{command.cups} cups",))
+
+    assert _outcome(brew, version=Brew.version - 1, command='{"mugs": 3}') == Done(Brewed(notes=("3 cups",)))
+    refused = _outcome(brew, version=Brew.version, command='{"mugs": 3}')
+    assert isinstance(refused, Broke), "what claims to be of this version has its form"
+    assert not refused.failure.retryable
 
 
 @pytest.mark.parametrize("reason", [Stop.CANCELLED, Stop.REVOKED, Stop.DRAINING, Stop.LEASE_LOST])

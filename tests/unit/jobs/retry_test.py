@@ -149,3 +149,13 @@ def test_what_was_no_attempt_is_tried_again_however_many_there_were() -> None:
     assert decide(failure, USUAL, attempt=9, max_attempts=9, now=NOW, deadline=None, dice=0.5) == RetryIn(1.0)
     late = NOW + timedelta(seconds=0.5)
     assert decide(failure, USUAL, attempt=9, max_attempts=9, now=NOW, deadline=late, dice=0.5) == GiveUp(spent=True)
+
+
+@given(dice=dice, left=st.floats(-1e6, 1e6))
+def test_what_may_not_go_on_for_ever_ends_in_time(dice: float, left: float) -> None:
+    until = NOW + timedelta(seconds=left)
+    failure = Failure(PROBLEM, retryable=True, wait_seconds=60.0, counted=False, until=until)
+
+    decision = decide(failure, USUAL, attempt=1, max_attempts=9, now=NOW, deadline=None, dice=dice)
+
+    assert decision == (RetryIn(60.0) if left > 60.0 else GiveUp(spent=True))

@@ -18,6 +18,10 @@ class Brew(Command):
     max_attempts: ClassVar[int] = 3
     cups: int = 1
 
+    @classmethod
+    def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"cups": fields["mugs"]} if version < 2 else fields
+
 
 class Brewed(DomainEvent):
     type: ClassVar[str] = "kitchen.brewed"
