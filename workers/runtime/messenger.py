@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,9 @@ PROGRESS_SECONDS = 0.2
 TALLY_SECONDS = 0.005
 RING_OURSELVES_SECONDS = 60.0
 """A retry further away than this is left to the sweeper, so that a worker holds no long list of timers."""
+TOGETHER_SECONDS = 0.05
+"""Retries that come due within this time are rung together."""
+NOW = 0
 
 
 class Messenger:
@@ -44,6 +48,7 @@ class Messenger:
         self._taken: Counter[tuple[str, str]] = Counter()
         self._reporting = self._tallying = False
         self._told = 0
+        self._later: dict[int, list[Ring]] = {}
 
     def tell(self, tenants: Iterable[UUID]) -> None:
         """These tenants have new events."""
@@ -61,8 +66,19 @@ class Messenger:
         self.start(self._resume_parents(list(parents)))
 
     def ring_in(self, seconds: float, ring: Ring) -> None:
-        if seconds <= RING_OURSELVES_SECONDS:
-            asyncio.get_running_loop().call_later(max(seconds, 0.0), self.ring, [ring])
+        """Rings with those that are due in the same moment: a bell costs the same whatever it names."""
+        if seconds > RING_OURSELVES_SECONDS:
+            return
+        loop = asyncio.get_running_loop()
+        slot = NOW if seconds <= 0 else ceil((loop.time() + seconds) / TOGETHER_SECONDS)
+        waiting = self._later.setdefault(slot, [])
+        if not waiting:
+            loop.call_at(slot * TOGETHER_SECONDS, self._ring_later, slot)
+        waiting.append(ring)
+
+    def _ring_later(self, slot: int) -> None:
+        if rings := self._later.pop(slot, None):
+            self.ring(rings)
 
     def ring_next(self, claimed: Claimed, settlement: Settlement, queue: str) -> None:
         """Rings for what a settled run left to be done: its children, or its own next attempt when that is due."""
@@ -81,6 +97,7 @@ class Messenger:
 
     async def close(self) -> None:
         """Returns when all that was to be told has been, or Redis wouldn't take it."""
+        self._ring_later(NOW)
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._announcer.close()
