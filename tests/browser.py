@@ -128,18 +128,18 @@ class Page:
 
     def click(self, words: str) -> None:
         """Presses the one button or link that reads so, wherever it is."""
-        find = (
-            "[...(document.querySelector('dialog[open]') ?? document).querySelectorAll('button, a, summary')]"
-            f".filter(one => !one.disabled && one.checkVisibility() && one.innerText.trim() === {json.dumps(words)})"
-        )
-        self.wait_for(f"{find}.length === 1", f"there is one '{words}' to press")
-        place = self.run(
-            f"(one => {{ one.scrollIntoView({{block: 'center'}}); const box = one.getBoundingClientRect();"
-            f" return [box.x + box.width / 2, box.y + box.height / 2]; }})({find}[0])"
+        found = wait_until(
+            lambda: self.run(
+                "(all => { if (all.length !== 1) return null; all[0].scrollIntoView({block: 'center'});"
+                " const box = all[0].getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })"
+                "([...(document.querySelector('dialog[open]') ?? document).querySelectorAll('button, a, summary')]"
+                f".filter(one => !one.disabled && one.checkVisibility() && one.innerText.trim() === {json.dumps(words)}))"
+            ),
+            f"there is one '{words}' to press",
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.ask(
-                "Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", buttons=1, clickCount=1
+                "Input.dispatchMouseEvent", type=kind, x=found[0], y=found[1], button="left", buttons=1, clickCount=1
             )
 
     def type(self, text: str, into: str) -> None:

@@ -128,6 +128,11 @@ function frameIn(text) {
   return frame;
 }
 
+/** An idempotency key: crypto.randomUUID isn't there on plain HTTP from another machine. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export function rest(milliseconds, signal) {
   return new Promise(resolve => {
     const timer = setTimeout(resolve, milliseconds);

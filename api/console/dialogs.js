@@ -1,6 +1,6 @@
 // What is asked before something is done. Escape always means no.
 
-import {call, Refused, rest, session} from "./client.js";
+import {call, newKey, Refused, rest} from "./client.js";
 import {copyButton, el, problemBox, say, setText} from "./elements.js";
 
 const POLL_MILLISECONDS = 500;
@@ -20,11 +20,13 @@ function asked({title, content, yes, no = "Close", tone = "strong", onYes}) {
     let outcome = null;
     const opener = document.activeElement;
     dialog.addEventListener("close", () => {
+      closed.abort();
       dialog.remove();
       opener?.focus();
       resolve(outcome);
     });
-    addEventListener("hashchange", () => dialog.close(), {once: true});
+    const closed = new AbortController();
+    addEventListener("hashchange", () => dialog.close(), {signal: closed.signal});
 
     async function submit(event) {
       event.preventDefault();
@@ -52,7 +54,7 @@ export function confirmed({title, text, yes, no}) {
 /** Queues the job again, as it was or with other fields. Gives the job, or null. */
 export function replayJob(job) {
   const fields = el("textarea", {id: "command", rows: "8", spellcheck: "false", placeholder: '{"title": "Lease", "text": "…"}'});
-  const idempotencyKey = crypto.randomUUID();
+  const idempotencyKey = newKey();
   return asked({
     title: "Run this job again?",
     content: el("div", {},
@@ -91,7 +93,7 @@ export async function replayGroup(group) {
   const {count, counted_all: all} = await call("POST", "/api/jobs/replay", {body: {...filter, dry_run: true}});
   const number = `${count.toLocaleString("en")}${all ? "" : " or more"}`;
   const pace = el("input", {id: "pace", type: "number", min: "0.01", max: "10000", step: "any", inputmode: "decimal"});
-  const idempotencyKey = crypto.randomUUID();
+  const idempotencyKey = newKey();
   return asked({
     title: "Run these jobs again?",
     content: el("div", {}, el("p", {}, el("strong", {}, `${number} ${count === 1 ? "job" : "jobs"}`),

@@ -23,7 +23,7 @@ export function say(text) {
 }
 
 const GLYPHS = {
-  scheduled: "◷", queued: "…", running: "▶", waiting: "⏸", retrying: "↻",
+  scheduled: "◷", queued: "…", running: "▶", waiting: "◌", retrying: "↻",
   succeeded: "✓", failed: "✕", dead: "✕", cancelled: "⊘",
 };
 
@@ -82,8 +82,9 @@ export function json(value, label) {
     copyButton(whole, "Copy"));
 }
 
+/** Null where the browser has no clipboard for the page, as on plain HTTP from another machine. */
 export function copyButton(text, label) {
-  return el("button", {type: "button", class: "quiet small", onclick: async event => {
+  return navigator.clipboard === undefined ? null : el("button", {type: "button", class: "quiet small", onclick: async event => {
     await navigator.clipboard.writeText(text);
     setText(event.target, "Copied");
     say("Copied");
@@ -95,7 +96,7 @@ export function problemBox(problem) {
   return el("div", {class: "problem", role: "alert"},
     el("strong", {}, problem.title ?? "Something went wrong"),
     problem.detail && el("p", {}, problem.detail),
-    problem.errors?.length && el("ul", {}, problem.errors.map(one =>
+    problem.errors?.length > 0 && el("ul", {}, problem.errors.map(one =>
       el("li", {}, el("code", {}, one.pointer || "/"), " ", one.detail))));
 }
 

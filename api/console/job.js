@@ -1,7 +1,7 @@
 // One job: where it stands and why, what it brought, and all that happened to it, as it happens.
 
 import {batchProgress} from "./batch.js";
-import {call, calmly, fetchFile, follow, rest, session} from "./client.js";
+import {call, calmly, fetchFile, follow, Refused, rest, session} from "./client.js";
 import {confirmed, replayJob, shareJob} from "./dialogs.js";
 import {badge, copyButton, duration, el, heading, json, moment, problemBox, say, setText} from "./elements.js";
 import {timeline} from "./timeline.js";
@@ -27,7 +27,7 @@ export async function showJob(root, {argument: id, signal}) {
   async function look() {
     const before = job.state;
     job = await call("GET", path, {signal});
-    await render(job, parts, signal);
+    await render(job, parts, act, signal);
     if (job.state !== before) say(`The job is ${job.state}`);
     renderActions(job, parts, act);
   }
@@ -37,11 +37,11 @@ export async function showJob(root, {argument: id, signal}) {
     parts.problem.replaceChildren();
     try {
       if (await wish()) await look();
+      await followOn();
     } catch (error) {
-      if (!error.problem) throw error;
+      if (!(error instanceof Refused)) throw error;
       parts.problem.replaceChildren(problemBox(error.problem));
     }
-    followOn();
   }
 
   let following = false;
@@ -63,7 +63,7 @@ export async function showJob(root, {argument: id, signal}) {
     }
   }
 
-  await render(job, parts, signal);
+  await render(job, parts, act, signal);
   renderActions(job, parts, act);
   return () => {
     keepLooking(() => job, look, signal);
@@ -84,7 +84,7 @@ function partsOf() {
     state: badge("queued"),
     actions: el("div", {class: "actions"}),
     problem: el("div"),
-    why: el("p", {class: "why", hidden: session.watches}),
+    why: el("p", {class: "why", hidden: true}),
     progress: el("div", {class: "progress", hidden: true}),
     batch: el("div"),
     outcome: el("div"),
@@ -92,15 +92,15 @@ function partsOf() {
   };
 }
 
-async function render(job, parts, signal) {
+async function render(job, parts, act, signal) {
   badge(job.state, parts.state);
   if (job.state === "running" && job.progress) showProgress(parts.progress, job.progress);
   else parts.progress.hidden = true;
   renderFacts(job, parts.facts);
-  renderOutcome(job, parts.outcome);
+  renderOutcome(job, parts.outcome, act);
   if (session.watches) return;
-  const why = await call("GET", `/api/jobs/${job.id}/why`, {signal});
-  setText(parts.why, why.summary);
+  parts.why.hidden = OVER.has(job.state);
+  if (!parts.why.hidden) setText(parts.why, (await call("GET", `/api/jobs/${job.id}/why`, {signal})).summary);
   if (job.kind === BATCH) parts.batch.replaceChildren(batchProgress(await call("GET", `/api/batches/${job.id}`, {signal})));
 }
 
@@ -129,14 +129,14 @@ function renderFacts(job, node) {
   node.replaceChildren(...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 
-function renderOutcome(job, node) {
+function renderOutcome(job, node, act) {
   const version = `${job.state} ${job.finished_at} ${job.attempt}`;
   if (node.dataset.version === version) return;
   node.dataset.version = version;
   const parts = [
     job.problem && el("section", {"aria-label": "Problem"}, el("h2", {}, "Problem"), problemOf(job.problem)),
     job.result && el("section", {"aria-label": "Result"}, el("h2", {}, "Result"), json(job.result, "Result as JSON")),
-    job.result_url && !session.watches && el("section", {"aria-label": "Result"}, el("h2", {}, "Result"), largeResult(job)),
+    job.result_url && !session.watches && el("section", {"aria-label": "Result"}, el("h2", {}, "Result"), largeResult(job, act)),
   ].filter(Boolean);
   node.replaceChildren(...parts);
 }
@@ -149,18 +149,18 @@ function problemOf(problem) {
   return box;
 }
 
-function largeResult(job) {
+function largeResult(job, act) {
   return el("p", {}, `${job.result_bytes.toLocaleString("en")} bytes, too large to be shown. `,
-    el("button", {type: "button", onclick: async () => {
+    el("button", {type: "button", onclick: () => act(async () => {
       const address = URL.createObjectURL(await fetchFile(job.result_url));
       el("a", {href: address, download: `${job.id}.json`}).click();
       URL.revokeObjectURL(address);
-    }}, "Download"));
+    })}, "Download"));
 }
 
 function renderActions(job, parts, act) {
-  if (parts.actions.dataset.state === job.state || session.watches) return;
-  parts.actions.dataset.state = job.state;
+  if (parts.actions.dataset.offers === job.state || session.watches) return;
+  parts.actions.dataset.offers = job.state;
   const over = OVER.has(job.state);
   parts.actions.replaceChildren(...[
     !over && el("button", {type: "button", class: "danger", onclick: () => act(() => cancel(job))}, "Cancel job…"),

@@ -6,11 +6,13 @@ const COLUMNS = ["State", "Job", "Queue", "Attempt", "Created", "Took"];
 
 /** A table, and what shows other jobs in it. */
 export function jobTable(caption) {
-  const body = el("tbody");
+  // The roles stand for themselves where a narrow page lays the rows out as cards.
+  const body = el("tbody", {role: "rowgroup"});
   const rows = new Map();
-  const element = el("div", {class: "scroll"}, el("table", {class: "jobs"},
+  const element = el("div", {class: "scroll"}, el("table", {class: "jobs", role: "table"},
     el("caption", {class: "unseen"}, caption),
-    el("thead", {}, el("tr", {}, COLUMNS.map(name => el("th", {scope: "col", class: name.toLowerCase()}, name)))),
+    el("thead", {role: "rowgroup"}, el("tr", {role: "row"}, COLUMNS.map(name =>
+      el("th", {scope: "col", role: "columnheader", class: name.toLowerCase()}, name)))),
     body));
 
   function show(jobs) {
@@ -35,15 +37,15 @@ function rowOf(job) {
   const state = badge(job.state);
   const progress = el("span", {class: "note percent"});
   const problem = el("span", {class: "note reason"});
-  const attempt = el("td", {class: "attempt"});
-  const took = el("td", {class: "took"});
-  const element = el("tr", {},
-    el("td", {class: "state"}, state, progress),
-    el("th", {scope: "row", class: "job"},
+  const attempt = el("td", {class: "attempt", role: "cell"});
+  const took = el("td", {class: "took", role: "cell"});
+  const element = el("tr", {role: "row"},
+    el("td", {class: "state", role: "cell"}, state, progress),
+    el("th", {scope: "row", class: "job", role: "rowheader"},
       el("a", {href: `#/jobs/${job.id}`}, job.kind, " ", el("code", {title: job.id}, shortId(job.id))), problem),
-    el("td", {class: "queue"}, job.queue),
+    el("td", {class: "queue", role: "cell"}, job.queue),
     attempt,
-    el("td", {class: "created"}, moment(job.created_at)),
+    el("td", {class: "created", role: "cell"}, moment(job.created_at)),
     took);
 
   function update(now) {

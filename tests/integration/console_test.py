@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.browser import Browser, Page, chromium
-from tests.integration.api_serving import PROCESS, Tenant, World
+from tests.integration.api_serving import DOCUMENT, PROCESS, Tenant, World
 from tests.integration.failing_jobs import fail
 from tests.probe import LeaveMark, Misbehave
 from tests.system import System
@@ -122,6 +122,10 @@ def test_a_group_of_failures_is_counted_and_then_replayed(browser: Browser, syst
         system.await_state(job_id, "failed")
     with _console(browser, served, tenant, "/failures") as page:
         page.wait_for_text("This can't be done 3 jobs", ".group")
+        page.click("Show jobs")
+        page.wait_for("document.querySelectorAll('table.jobs tbody tr').length === 3", "its jobs are listed")
+        page.click("All failures")
+        page.wait_for_text("This can't be done 3 jobs", ".group")
         page.click("Replay…")
         page.wait_for_text("3 jobs", "dialog")
         assert [system.state(one) for one in broken] == ["failed"] * 3, "counting replays nothing"
@@ -130,6 +134,34 @@ def test_a_group_of_failures_is_counted_and_then_replayed(browser: Browser, syst
         wait_until(lambda: system.states()["failed"] == 4, "all three ran again")
 
     assert [system.timeline(one).count("job.replayed") for one in (*broken, foreign)] == [1, 1, 1, 0]
+
+
+def test_a_hold_and_a_schedule_are_stopped_and_let_go_again(browser: Browser, served: World) -> None:
+    tenant = served.tenant()
+    nightly = {"name": "nightly", "cron": "30 2 * * *", "kind": "ai.process_document", "command": DOCUMENT}
+    with served.http(tenant) as http, _console(browser, served, tenant, "/holds") as page:
+        schedule = f"/api/schedules/{http.post('/api/schedules', json=nightly).json()['id']}"
+        page.type("no.such", into="Kind")
+        page.type("the provider is down", into="Reason")
+        page.click("Hold")
+        page.wait_for_text("/kind there is no such kind", ".problem")
+        page.run("document.querySelector('#hold-kind').value = ''")
+        page.click("Hold")
+        page.wait_for_text("every job", "td, th")
+        assert [one["reason"] for one in http.get("/api/holds").json()["holds"]] == ["the provider is down"]
+        page.click("Resume")
+        page.wait_for_text("Nothing is on hold")
+        assert http.get("/api/holds").json()["holds"] == []
+
+        page.click("Schedules")
+        page.click("Pause")
+        page.wait_for_text("paused", "td")
+        assert http.get(schedule).json()["paused_at"] is not None
+        page.click("Resume")
+        page.click("Run now")
+        page.wait_for_text("'nightly' runs as this job")
+        assert http.get(schedule).json()["paused_at"] is None
+        assert len(http.get("/api/jobs").json()["jobs"]) == 1
 
 
 def test_who_has_a_read_token_sees_one_job_and_nothing_to_press(browser: Browser, served: World) -> None:
@@ -164,7 +196,8 @@ def test_a_key_stays_in_its_tab_and_out_of_every_address(browser: Browser, serve
         assert page.run("Object.values(sessionStorage)") == [tenant.key]
         assert page.run("localStorage.length + document.cookie.length") == 0
         assert all(url.startswith(served.url) and tenant.key not in url for url in page.requested)
-        served.database.execute("DELETE FROM api_keys WHERE id = %s", (tenant.key_id,))
+        with served.http(served.another_key(tenant.id)) as http:
+            assert http.delete(f"/api/api-keys/{tenant.key_id}").status_code == 204
         page.click("Failures")
         page.wait_for("document.querySelector('#key')", "a key that fell is asked for anew")
         assert page.run("sessionStorage.length") == 0
