@@ -193,9 +193,9 @@ def chromium(folder: Path) -> Iterator[Browser]:
     )
     try:
         running.await_ready(lambda: running.said("DevTools listening on "), within_seconds=30)
-        found = LISTENING.search((folder / "chromium.log").read_text(errors="replace"))
-        assert found is not None, "Chromium says where it listens"
-        with connect(found[1], max_size=LARGEST_MESSAGE, proxy=None, compression=None) as connection:
+        listening = LISTENING.search((folder / "chromium.log").read_text(errors="replace"))
+        assert listening is not None, "Chromium says where it listens"
+        with connect(listening[1], max_size=LARGEST_MESSAGE, proxy=None, compression=None) as connection:
             yield Browser(connection)
     finally:
         running.kill()
