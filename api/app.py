@@ -14,6 +14,7 @@ from api import (
     ai,
     api_keys,
     batches,
+    console,
     events,
     failures,
     groups,
@@ -73,7 +74,7 @@ def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
     """
     router = Router(
         routes=[
-            *routes((*DESCRIBED, *pages(DESCRIBED, product_version()))),
+            *routes((*DESCRIBED, *pages(DESCRIBED, product_version()), *console.pages(product_version()))),
             WebSocketRoute(watching.PATH, watching.Watching()),
         ],
         default=_nowhere,

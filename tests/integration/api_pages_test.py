@@ -24,6 +24,23 @@ def test_the_pages_load_nothing_from_elsewhere(world: World) -> None:
         assert http.get("/docs/..%2f__init__.py").status_code == 404
 
 
+def test_the_console_runs_no_script_but_its_own_and_is_sent_once(world: World) -> None:
+    with world.http() as http:
+        page = http.get("/")
+        again = http.get("/", headers={"if-none-match": page.headers["etag"]})
+        script = http.get("/console/app.js")
+        astray = [http.get(f"/console/{name}").status_code for name in ("index.html", "..%2fconsole.py", "none.js")]
+
+    policy = page.headers["content-security-policy"]
+    assert "script-src 'self'; style-src 'self';" in policy
+    assert "require-trusted-types-for 'script'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<script>|<style>|\s(?:on\w+|style)=", page.text)
+    assert (again.status_code, again.content) == (304, b"")
+    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert astray == [404, 404, 404]
+
+
 def test_the_document_is_served_as_it_is_declared(world: World) -> None:
     with world.http() as http:
         document = http.get("/openapi.json")

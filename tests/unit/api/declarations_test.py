@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api import console
 from api.app import DESCRIBED, product_version
 from api.commands import TermsQuery
 from api.docs import ASSETS, pages
@@ -19,7 +20,7 @@ DOCUMENT = document(DESCRIBED, "1.2.3")
 
 
 def test_every_address_is_declared_once() -> None:
-    paths = all_paths((*DESCRIBED, *pages(DESCRIBED, product_version())))
+    paths = all_paths((*DESCRIBED, *pages(DESCRIBED, product_version()), *console.pages(product_version())))
 
     assert len(paths) == len(set(paths))
 
