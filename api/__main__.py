@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import socket
 import sys
 
@@ -85,9 +84,6 @@ def main() -> None:
     except SettingsInvalid as error:
         sys.exit(str(error))
     configure(settings.log_level, settings.log_format, process="api")
-    # uvicorn ends in order and then raises the signal that asked for it once more: to have done so is no failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
     uvloop.run(server(settings).serve())
 
 

@@ -105,7 +105,12 @@ class Crew:
             member.running.ask_to_end()
         for member in self.members:
             wait_until(partial(_has_ended, member.running), f"{member.argv} has ended", within_seconds=30)
-        return [member.running.exit_code for member in self.members]
+        # uvicorn ends in order and then raises the signal that asked for it once more.
+        in_order = {tuple(INGRESS): -signal.SIGTERM}
+        return [
+            0 if member.running.exit_code == in_order.get(tuple(member.argv)) else member.running.exit_code
+            for member in self.members
+        ]
 
     def left_behind(self) -> list[str]:
         """Processes that any of the crew started and that outlived it."""
