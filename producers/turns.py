@@ -8,19 +8,18 @@ most, however long the others' backlogs are.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, zip_longest
 from uuid import UUID
 
 from infrastructure.celery.doorbell import WINDOW, Doorbells
-from infrastructure.celery.message import Ring
+from infrastructure.celery.message import UUID_BYTES, Lot
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import turns
 from infrastructure.postgres.connections import Connection, Line
-from infrastructure.postgres.sweeping import Bell
-from infrastructure.postgres.turns import Turn
+from infrastructure.postgres.turns import Next, Turn
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, listen
 from monitoring import metrics
@@ -142,28 +141,40 @@ class Turns:
             for (turn, count), place in zip(hungry.items(), places, strict=True)
         ]
         found = await turns.next_of(connection, wanted)
-        more = [turn for turn, bells, one in zip(hungry, found, wanted, strict=True) if len(bells) == one.most]
+        more = [turn for turn, jobs, one in zip(hungry, found, wanted, strict=True) if len(jobs) == one.most]
         self._remember(queue, hungry, found, set(more))
-        # Read from the oldest that waits, the first of them are those that are rung already.
-        rest = [
-            bells if place.exact else bells[count:]
-            for count, bells, place in zip(hungry.values(), found, places, strict=True)
-        ]
-        rings = in_turn(rest, [weights[turn] for turn in hungry])
-        metrics.doorbells_rung(await self._doorbells.ring_now(rings))
+        lots: dict[int, list[Lot]] = defaultdict(list)
+        rung = 0
+        for ((step, tenant_id), count), jobs, place in zip(hungry.items(), found, places, strict=True):
+            # Read from the oldest that waits, the first of them are those that are rung already.
+            if rest := jobs if place.exact else jobs.without(count):
+                lots[step].extend(lots_of(tenant_id, rest))
+                rung += len(rest)
+        metrics.doorbells_rung(await self._doorbells.ring_in_turn(queue, lots))
         if more:
             await self._doorbells.begin_overflow(queue, more)
-        return len(rings)
+        return rung
 
     def _remember(
-        self, queue: Queue, hungry: dict[tuple[int, UUID], int], found: list[list[Bell]], more: set[tuple[int, UUID]]
+        self, queue: Queue, hungry: dict[tuple[int, UUID], int], found: list[Next], more: set[tuple[int, UUID]]
     ) -> None:
-        for turn, bells in zip(hungry, found, strict=True):
+        for turn, jobs in zip(hungry, found, strict=True):
             place = (queue.value, *turn)
-            if turn in more and bells:
-                self._places[place] = place_after(bells[0].job_id, bells[-1].job_id, time.time())
+            if turn in more and jobs:
+                first, last = UUID(bytes=jobs.ids[:UUID_BYTES]), UUID(bytes=jobs.ids[-UUID_BYTES:])
+                self._places[place] = place_after(first, last, time.time())
             else:
                 self._places.pop(place, None)
+
+
+def lots_of(tenant_id: UUID, jobs: Next) -> list[Lot]:
+    """A tenant's jobs by their kind."""
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for number, kind in enumerate(jobs.kinds):
+        kinds[kind].append(number)
+    if len(kinds) == 1:
+        return [Lot(jobs.kinds[0], tenant_id, jobs.ids)]
+    return [Lot(kind, tenant_id, b"".join(map(jobs.id_at, numbers))) for kind, numbers in kinds.items()]
 
 
 def place_after(first: UUID, last: UUID, now: float) -> Place:
@@ -188,13 +199,3 @@ def windows_of(budget: int, weights: Mapping[tuple[int, UUID], int]) -> dict[tup
     """How many jobs each may have rung: its weight's share of the budget, and never so few that it can't be seen."""
     total = sum(weights.values())
     return {turn: max(SMALLEST_WINDOW, budget * weight // total) for turn, weight in weights.items()}
-
-
-def in_turn(places: Sequence[Sequence[Bell]], weights: Sequence[int]) -> list[Ring]:
-    """As many of each as it weighs, then the next of each."""
-    shares = [
-        [bells[start : start + weight] for start in range(0, len(bells), weight)]
-        for bells, weight in zip(places, weights, strict=True)
-    ]
-    mixed = chain.from_iterable(chain.from_iterable(filter(None, turn)) for turn in zip_longest(*shares))
-    return [Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority) for bell in mixed]

@@ -6,12 +6,12 @@ hundred thousand jobs stand in nobody's way, and Redis holds little whatever the
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from infrastructure.celery.lists import lists_of, overflow_of, parts_of, rung_of, step_of, turn_of
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Ring, messages_of
+from infrastructure.celery.lists import list_of, lists_of, overflow_of, parts_of, rung_of, step_of, turn_of
+from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Lot, Ring, messages_in_turn, messages_of
 from infrastructure.redis.client import Redis
 from infrastructure.redis.loudspeaker import Channel
 
@@ -57,15 +57,19 @@ class Doorbells:
         if not rings:
             return 0
         counts = Counter((ring.queue, turn_of(step_of(ring.priority), ring.tenant_id)) for ring in rings)
-        messages = messages_of(rings, traceparent)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for name, bells in messages.items():
-                pipe.lpush(name, *bells)
-            for (queue, turn), count in counts.items():
-                pipe.hincrby(rung_of(queue), turn, count)
-            replies = await pipe.execute()
-        self._learn(dict(zip(counts, replies[len(messages) :], strict=True)))
-        return sum(map(len, messages.values()))
+        return await self._push(messages_of(rings, traceparent), counts)
+
+    async def ring_in_turn(self, queue: str, lots: Mapping[int, Sequence[Lot]]) -> int:
+        """The same for lots of a queue, by their step."""
+        if not lots:
+            return 0
+        counts = Counter[tuple[str, str]]()
+        for step, some in lots.items():
+            for lot in some:
+                counts[queue, turn_of(step, lot.tenant_id)] += lot.jobs
+        return await self._push(
+            {list_of(queue, step): messages_in_turn(queue, step, some) for step, some in lots.items()}, counts
+        )
 
     async def return_first(self, rings: Iterable[Ring]) -> None:
         """Puts jobs that a draining worker hadn't begun back to the front of their queue."""
@@ -108,6 +112,16 @@ class Doorbells:
                 pipe.exists(*lists_of(queue))
             found = await pipe.execute()
         return [queue for queue, lists in zip(names, found, strict=True) if not lists]
+
+    async def _push(self, messages: Mapping[str, Sequence[bytes]], counts: Mapping[tuple[str, str], int]) -> int:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for name, bells in messages.items():
+                pipe.lpush(name, *bells)
+            for (queue, turn), count in counts.items():
+                pipe.hincrby(rung_of(queue), turn, count)
+            replies = await pipe.execute()
+        self._learn(dict(zip(counts, replies[len(messages) :], strict=True)))
+        return sum(map(len, messages.values()))
 
     def _admit(self, rings: Iterable[Ring]) -> tuple[list[Ring], list[Ring]]:
         """Those that may be rung now, and the others."""

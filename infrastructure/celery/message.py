@@ -6,8 +6,9 @@ Wire format: Celery's task message protocol 2 (docs.celeryq.dev, "Message Protoc
 
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,10 +18,14 @@ from uuid_utils import uuid4
 from infrastructure.celery.lists import list_of, step_of
 
 MOST_JOBS_IN_A_BELL = 50
+BELLS_IN_A_PUSH, MOST_JOBS_IN_A_BIG_BELL = 8, 200
+"""Jobs rung by turns get bigger bells, but never fewer than so many, for as many workers to share: Celery takes as long
+for a bell whatever it names."""
 SEVERAL_KINDS = "jobs.several_kinds"
 """What Celery and Flower see as the task of a bell for jobs of different kinds."""
 FEW = 5
-"""Fewer jobs of a kind than this share a bell with other kinds: Celery takes as long for a bell whatever it names."""
+"""Fewer jobs of a kind than this share a bell with other kinds."""
+UUID_BYTES = 16
 
 
 class Ring(NamedTuple):
@@ -33,66 +38,125 @@ class Ring(NamedTuple):
     priority: int
 
 
+class Lot(NamedTuple):
+    """Jobs of one kind and tenant, as a bell names them."""
+
+    kind: str
+    tenant_id: UUID
+    ids: bytes
+    """One UUID after the other: between PostgreSQL, the bell and the claim nobody needs them one by one, and an object
+    for each would cost more than all the rest of a bell."""
+
+    @property
+    def jobs(self) -> int:
+        return len(self.ids) // UUID_BYTES
+
+    @property
+    def job_ids(self) -> list[UUID]:
+        return [UUID(bytes=one) for one in self.each()]
+
+    def each(self) -> list[bytes]:
+        return [self.ids[start : start + UUID_BYTES] for start in range(0, len(self.ids), UUID_BYTES)]
+
+    def piece(self, start: int, end: int) -> "Lot":
+        return Lot(self.kind, self.tenant_id, self.ids[start * UUID_BYTES : end * UUID_BYTES])
+
+
 @dataclass(frozen=True, slots=True)
 class Doorbell:
     """What a worker learns from a message: whose jobs of which kind wait, and how urgent they are."""
 
     step: int
-    jobs: tuple[tuple[str, UUID, tuple[UUID, ...]], ...]
-    """(kind, tenant, its jobs)."""
+    lots: tuple[Lot, ...]
     traceparent: str | None = None
 
     @property
-    def job_ids(self) -> list[UUID]:
-        return [job_id for *_, job_ids in self.jobs for job_id in job_ids]
+    def jobs(self) -> int:
+        return sum(lot.jobs for lot in self.lots)
 
 
 def messages_of(rings: Iterable[Ring], traceparent: str | None = None) -> dict[str, list[bytes]]:
-    """The messages by the list they belong into. Jobs of one step share one, up to fifty: those of one kind, or those of
-    kinds that have few."""
-    lines: dict[tuple[str, int], dict[str, list[Ring]]] = defaultdict(lambda: defaultdict(list))
+    """The messages by the list they belong into."""
+    lines: dict[tuple[str, int], dict[tuple[str, UUID], list[bytes]]] = defaultdict(lambda: defaultdict(list))
     for ring in rings:
-        lines[ring.queue, step_of(ring.priority)][ring.kind].append(ring)
-    messages: dict[str, list[bytes]] = defaultdict(list)
-    for (queue, step), kinds in lines.items():
-        for group in _groups(kinds):
-            for start in range(0, len(group), MOST_JOBS_IN_A_BELL):
-                share = group[start : start + MOST_JOBS_IN_A_BELL]
-                messages[list_of(queue, step)].append(_message(queue, step, share, traceparent))
-    return messages
+        lines[ring.queue, step_of(ring.priority)][ring.kind, ring.tenant_id].append(ring.job_id.bytes)
+    return {
+        list_of(queue, step): messages_in_turn(
+            queue, step, [Lot(kind, tenant_id, b"".join(ids)) for (kind, tenant_id), ids in line.items()], traceparent
+        )
+        for (queue, step), line in lines.items()
+    }
 
 
-def _groups(kinds: Mapping[str, list[Ring]]) -> list[list[Ring]]:
-    few = [group for group in kinds.values() if len(group) < FEW]
+def messages_in_turn(queue: str, step: int, lots: Iterable[Lot], traceparent: str | None = None) -> list[bytes]:
+    """The messages for jobs of one list, so that each names jobs of all tenants alike. A bell is of one kind, or of kinds
+    that have few jobs."""
+    return [_message(queue, step, share, traceparent) for group in _by_kind(lots) for share in dealt(group)]
+
+
+def _by_kind(lots: Iterable[Lot]) -> list[list[Lot]]:
+    kinds: dict[str, list[Lot]] = defaultdict(list)
+    for lot in lots:
+        kinds[lot.kind].append(lot)
+    few = [group for group in kinds.values() if sum(lot.jobs for lot in group) < FEW]
     if len(few) < 2:
         return list(kinds.values())
-    return [*(group for group in kinds.values() if len(group) >= FEW), [ring for group in few for ring in group]]
+    return [*(group for group in kinds.values() if group not in few), list(chain.from_iterable(few))]
+
+
+def dealt(lots: Sequence[Lot]) -> Iterator[list[Lot]]:
+    """The lots in shares, one for each bell: goes round as often as there are bells, and takes as large a part of each
+    lot every time. A single job goes with the first round."""
+    jobs = sum(lot.jobs for lot in lots)
+    size = min(max(MOST_JOBS_IN_A_BELL, jobs // BELLS_IN_A_PUSH), MOST_JOBS_IN_A_BIG_BELL)
+    rounds = min(-(-jobs // size), max((lot.jobs for lot in lots), default=0))
+    share: list[Lot] = []
+    room = size
+    for number in range(rounds):
+        for lot in lots:
+            start, end = -(-lot.jobs * number // rounds), -(-lot.jobs * (number + 1) // rounds)
+            while start < end:
+                count = min(end - start, room)
+                share.append(lot.piece(start, start + count))
+                start, room = start + count, room - count
+                if not room:
+                    yield share
+                    share, room = [], size
+    if share:
+        yield share
 
 
 def read(headers: dict[str, object], body: bytes | str) -> Doorbell:
     """The doorbell in a message. ValueError when it is none."""
     try:
-        groups, *_ = orjson.loads(body)
-        jobs = tuple((str(kind), UUID(tenant), tuple(map(UUID, job_ids))) for kind, tenant, *job_ids in groups)
+        named, *_ = orjson.loads(body)
+        lots = tuple(_lot(kind, UUID(tenant), bytes.fromhex(ids)) for kind, tenant, ids in named)
         step, trace = headers.get("step", 0), headers.get("traceparent")
-        return Doorbell(int(str(step)), jobs, str(trace) if trace else None)
+        return Doorbell(int(str(step)), lots, str(trace) if trace else None)
     except (TypeError, LookupError, AttributeError) as error:
         raise ValueError("the message is no doorbell") from error
 
 
-def _message(queue: str, step: int, rings: list[Ring], traceparent: str | None) -> bytes:
+def _lot(kind: object, tenant_id: UUID, ids: bytes) -> Lot:
+    if len(ids) % UUID_BYTES:
+        raise ValueError("the message is no doorbell: an id is cut off")
+    return Lot(str(kind), tenant_id, ids)
+
+
+def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None) -> bytes:
     bell_id = str(uuid4())
-    jobs: dict[tuple[str, UUID], list[str]] = {}
-    for ring in rings:
-        place = ring.kind, ring.tenant_id
-        jobs.setdefault(place, [ring.kind, str(ring.tenant_id)]).append(str(ring.job_id))
-    kinds = {kind for kind, _ in jobs}
-    kind = rings[0].kind if len(kinds) == 1 else SEVERAL_KINDS
+    ids: dict[tuple[str, UUID], list[bytes]] = defaultdict(list)
+    for lot in lots:
+        ids[lot.kind, lot.tenant_id].append(lot.ids)
+    named = [(kind, str(tenant_id), b"".join(parts).hex()) for (kind, tenant_id), parts in ids.items()]
+    kinds = {lot.kind for lot in lots}
+    kind = lots[0].kind if len(kinds) == 1 else SEVERAL_KINDS
     of_kinds = "" if len(kinds) == 1 else f" of {len(kinds)} kinds"
-    count = len(rings)
+    count = sum(lot.jobs for lot in lots)
+    first = UUID(bytes=lots[0].ids[:UUID_BYTES])
     return orjson.dumps(
         {
-            "body": b64encode(orjson.dumps([list(jobs.values()), {}, {}])).decode(),
+            "body": b64encode(orjson.dumps([named, {}, {}])).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
             "headers": {
@@ -102,7 +166,7 @@ def _message(queue: str, step: int, rings: list[Ring], traceparent: str | None) 
                 "root_id": bell_id,
                 "parent_id": None,
                 "group": None,
-                "argsrepr": f"{count} job{'s' if count > 1 else ''}{of_kinds}, first {rings[0].job_id}",
+                "argsrepr": f"{count} job{'s' if count > 1 else ''}{of_kinds}, first {first}",
                 "kwargsrepr": "",
                 "origin": "bucatini",
                 "jobs": count,

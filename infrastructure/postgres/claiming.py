@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from infrastructure.postgres.arrays import Uuids
 from infrastructure.postgres.connections import Connection
 from schemas.jobs import JobState, Trigger, states_that_allow, transition
 
@@ -71,13 +71,14 @@ class Claimed(NamedTuple):
     """When the trouble that put its last run off was first met, in ISO 8601."""
 
 
-async def claim(connection: Connection, worker_id: UUID, ids: Sequence[UUID]) -> list[Claimed]:
-    """Those of the jobs that were free, now leased to the worker. The rest are running, finished, or not yet due.
+async def claim(connection: Connection, worker_id: UUID, ids: Sequence[bytes]) -> list[Claimed]:
+    """Those of the jobs that were free, now leased to the worker. The rest are running, finished, or not yet due. The ids
+    are the UUIDs' bytes, in order.
 
     Repeating it is safe; a claim whose answer was lost is given up by the sweeper when this worker doesn't settle it.
     """
     token = uuid4()
-    named = {"ids": sorted(ids, key=attrgetter("int")), "worker": worker_id, "token": token}
+    named = {"ids": Uuids(ids), "worker": worker_id, "token": token}
     found = await connection.execute(_CLAIM, named, binary=True)
     return [Claimed(token, *row) for row in await found.fetchall()]
 

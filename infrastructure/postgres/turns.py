@@ -4,20 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from infrastructure.celery.message import UUID_BYTES
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.sweeping import Bell
 
 MOST_TURNS = 1_000
 
+# The ids come as one value a turn: nobody needs them one by one before the claim (infrastructure/celery/message.py).
 _NEXT = """
-SELECT s.number, j.id, j.tenant_id, j.kind, j.queue, j.priority
+SELECT s.number, w.ids, w.kinds
 FROM unnest(%(number)b::int4[], %(queue)b::text[], %(lane)b::int2[], %(tenant_id)b::uuid[], %(after)b::uuid[],
     %(most)b::int8[]) AS s (number, queue, lane, tenant_id, after, most)
 CROSS JOIN LATERAL (
-  SELECT id, tenant_id, kind, queue, priority FROM jobs
-  WHERE queue = s.queue AND lane = s.lane AND tenant_id = s.tenant_id AND id >= s.after
-    AND wake_at IS NOT NULL AND state = 'queued'
-  ORDER BY id LIMIT s.most) j
+  SELECT string_agg(uuid_send(id), '' ORDER BY id) AS ids, array_agg(kind ORDER BY id) AS kinds FROM (
+    SELECT id, kind FROM jobs
+    WHERE queue = s.queue AND lane = s.lane AND tenant_id = s.tenant_id AND id >= s.after
+      AND wake_at IS NOT NULL AND state = 'queued'
+    ORDER BY id LIMIT s.most) j) w
+WHERE w.ids IS NOT NULL
 """
 
 # PostgreSQL skips no index entries by itself, so the distinct (lane, tenant) pairs are found by jumping from one to the
@@ -50,8 +53,30 @@ class Turn:
     most: int
 
 
-async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[list[Bell]]:
-    """For each turn its oldest waiting jobs, in the order they were made."""
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A turn's oldest waiting jobs, in the order they were made."""
+
+    ids: bytes
+    """One UUID after the other."""
+    kinds: list[str]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def id_at(self, number: int) -> bytes:
+        return self.ids[number * UUID_BYTES : (number + 1) * UUID_BYTES]
+
+    def without(self, first: int) -> "Next":
+        """The same but for so many of the first."""
+        return Next(self.ids[first * UUID_BYTES :], self.kinds[first:])
+
+
+NOBODY = Next(b"", [])
+
+
+async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[Next]:
+    """For each turn its oldest waiting jobs."""
     found = await connection.execute(
         _NEXT,
         {
@@ -64,10 +89,8 @@ async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[list[Be
         },
         binary=True,
     )
-    bells: list[list[Bell]] = [[] for _ in turns]
-    for number, *job in await found.fetchall():
-        bells[number].append(Bell(*job))
-    return bells
+    waiting = {number: Next(ids, kinds) for number, ids, kinds in await found.fetchall()}
+    return [waiting.get(number, NOBODY) for number in range(len(turns))]
 
 
 async def unclaimed(connection: Connection, queue: str, *, overdue: bool = True) -> list[tuple[int, UUID]]:

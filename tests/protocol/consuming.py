@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 
-from infrastructure.celery.message import Doorbell
+from infrastructure.celery.message import Doorbell, Lot
 from infrastructure.object_store.files import FileStore
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import submission
@@ -89,7 +89,8 @@ class Consuming:
         return ids
 
     def ring(self, command: type[Command], job_ids: Sequence[UUID]) -> "asyncio.Future[None]":
-        return self.consumer.take(Doorbell(0, ((command.kind, TENANT, tuple(job_ids)),))).done
+        lot = Lot(command.kind, TENANT, b"".join(job_id.bytes for job_id in job_ids))
+        return self.consumer.take(Doorbell(0, (lot,))).done
 
     def read(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._truth.execute(statement, parameters).fetchall()

@@ -252,7 +252,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         return UUID(int=self.last_id)
 
     def _claim(self, worker: UUID, ids: list[UUID]) -> list[Claimed]:
-        claims = self.database.do(lambda line: claiming.claim(line, worker, ids))
+        claims = self.database.do(lambda line: claiming.claim(line, worker, sorted(one.bytes for one in ids)))
         assert not self.not_yet & {claimed.id for claimed in claims}, "nothing is given before its time"
         for claimed in claims:
             before = self.expected[claimed.id]

@@ -104,7 +104,7 @@ def _submit(database: Database, ids: list[UUID]) -> None:
 
 
 def _claim(database: Database, worker: UUID, ids: list[UUID]) -> list[Claimed]:
-    return database.do(lambda line: claiming.claim(line, worker, ids))
+    return database.do(lambda line: claiming.claim(line, worker, sorted(one.bytes for one in ids)))
 
 
 def _settle(database: Database, *ended: settling.Settlement) -> None:

@@ -14,7 +14,7 @@ class Bell:
         if not count:
             self.done.set_result(None)
 
-    def close_one(self) -> None:
-        self.open -= 1
+    def close(self, jobs: int = 1) -> None:
+        self.open -= jobs
         if self.open == 0:
             self.done.set_result(None)

@@ -38,7 +38,7 @@ class Claimer:
         *,
         queue: str,
         lines: Sequence[Line],
-        running: Container[UUID],
+        running: Container[int],
         room: Callable[[], int],
         children_of: Callable[[Sequence[Claimed]], Awaitable[Mapping[UUID, tuple[Child, ...]]]],
         launch: Callable[[Claimed, Bell, tuple[Child, ...]], None],
@@ -64,7 +64,7 @@ class Claimer:
 
     def take(self, doorbell: Doorbell) -> Bell:
         """Its `done` is done when none of the jobs is this worker's business any more."""
-        bell = Bell(sum(len(job_ids) for *_, job_ids in doorbell.jobs))
+        bell = Bell(doorbell.jobs)
         self._waiting.join(doorbell, bell)
         self._wake.set()
         return bell
@@ -82,10 +82,12 @@ class Claimer:
             loop.cancel()
         waiting = self._waiting.take(len(self._waiting))
         self._messenger.return_first(
-            Ring(one.job_id, one.tenant_id, one.kind, self._queue, priority_of(one.step)) for one in waiting
+            Ring(job_id, lot.tenant_id, lot.kind, self._queue, priority_of(step))
+            for lot, step, _ in waiting
+            for job_id in lot.job_ids
         )
-        for one in waiting:
-            one.bell.close_one()
+        for lot, _, bell in waiting:
+            bell.close(lot.jobs)
 
     async def _claim_for_ever(self, line: Line) -> None:
         while not self._stopping:
@@ -99,34 +101,47 @@ class Claimer:
                 continue
             self._began_at = time.monotonic()
             share = self._waiting.take(min(room, MOST_IN_A_BATCH))
-            self._under_way += len(share)
+            jobs = sum(part.lot.jobs for part in share)
+            self._under_way += jobs
             try:
                 await self._claim(line, share)
             finally:
-                self._under_way -= len(share)
+                self._under_way -= jobs
 
     async def _claim(self, line: Line, share: list[Waiting]) -> None:
-        self._messenger.taken(Counter((self._queue, turn_of(one.step, one.tenant_id)) for one in share))
-        bells: dict[UUID, Bell] = {}
-        for one in share:
-            if one.job_id in bells or one.job_id in self._running:
-                one.bell.close_one()
-            else:
-                bells[one.job_id] = one.bell
+        self._tell_taken(share)
+        bells = self._bells_of(share)
         worker_id = self._heartbeat.worker_id
         try:
-            ids = await self._gate.let_through(share, list(bells))
+            ids = await self._gate.let_through(share, sorted(bells))
             claims = await insist(line, lambda connection: claiming.claim(connection, worker_id, ids))
             children = await self._children_of(claims)
         except Exception:  # The loop's edge: what was claimed is found by `check_leases`, the rest by the sweeper.
             logger.exception("a claim failed; going on with the next")
             claims, children = [], {}
         for claimed in claims:
-            self._launch(claimed, bells.pop(claimed.id), children.get(claimed.id, ()))
+            self._launch(claimed, bells.pop(claimed.id.bytes), children.get(claimed.id, ()))
         for bell in bells.values():
-            bell.close_one()
+            bell.close()
         self._count(claims)
         self._messenger.tell({claimed.tenant_id for claimed in claims})
+
+    def _tell_taken(self, share: Sequence[Waiting]) -> None:
+        taken = Counter[tuple[str, str]]()
+        for lot, step, _ in share:
+            taken[self._queue, turn_of(step, lot.tenant_id)] += lot.jobs
+        self._messenger.taken(taken)
+
+    def _bells_of(self, share: Sequence[Waiting]) -> dict[bytes, Bell]:
+        """Who rang for each job that is to be claimed: not for one named twice, nor for one that still runs here."""
+        bells: dict[bytes, Bell] = {}
+        for lot, _, bell in share:
+            for job_id in lot.each():
+                if job_id in bells or int.from_bytes(job_id) in self._running:
+                    bell.close()
+                else:
+                    bells[job_id] = bell
+        return bells
 
     def _count(self, claims: Sequence[Claimed]) -> None:
         now = datetime.now(UTC)

@@ -35,19 +35,23 @@ class Gate:
     def weight(self, tenant_id: UUID) -> int:
         return self._rules().weight(tenant_id)
 
-    async def let_through(self, jobs: Sequence[Waiting], ids: list[UUID]) -> list[UUID]:
+    async def let_through(self, waiting: Sequence[Waiting], ids: list[bytes]) -> list[bytes]:
         """Those of the ids that may be claimed; what a hold matches is parked or ended."""
         rules = self._rules()
         if not rules.holds:
             return ids
         matches = [
-            Matched(one.job_id, hold) for one in jobs for hold in rules.hold_for(self._queue, one.kind, one.tenant_id)
+            Matched(job_id, hold)
+            for lot, *_ in waiting
+            if (matching := rules.hold_for(self._queue, lot.kind, lot.tenant_id))
+            for job_id in lot.job_ids
+            for hold in matching
         ]
         if not matches:
             return ids
         held = await insist(self._line, lambda line: holds.hold_back(line, matches))
         self._tell(held)
-        kept_back = {one.job_id for one in held}
+        kept_back = {one.job_id.bytes for one in held}
         return [job_id for job_id in ids if job_id not in kept_back]
 
     def _tell(self, held: Sequence[Held]) -> None:

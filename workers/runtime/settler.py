@@ -34,7 +34,7 @@ class Settler:
         aside_line: Line,
         messenger: Messenger,
         heartbeat: Heartbeat,
-        running: Mapping[UUID, Attempt],
+        running: Mapping[int, Attempt],
         on_settled: Callable[[Settlement, bool], None],
         ring_again_seconds: float,
     ) -> None:
@@ -92,7 +92,7 @@ class Settler:
             return await self._store(settlements[:middle]) + await self._store(settlements[middle:])
 
     def _kind_of(self, settlement: Settlement) -> str:
-        attempt = self._running.get(settlement.job_id)
+        attempt = self._running.get(settlement.job_id.int)
         return "" if attempt is None else attempt.claimed.kind
 
     async def _stored_before(self, settlements: Sequence[Settlement]) -> Settled:
@@ -105,7 +105,7 @@ class Settler:
         tenants: set[UUID] = set()
         runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
         for one in effective:
-            if (attempt := self._running.get(one.job_id)) is not None:
+            if (attempt := self._running.get(one.job_id.int)) is not None:
                 tenants.add(attempt.claimed.tenant_id)
                 runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
                 if one.problem is not None and one.due is not None:

@@ -6,16 +6,40 @@ from typing import NamedTuple
 from uuid import UUID
 
 from infrastructure.celery.lists import STEPS_IN_TURN
-from infrastructure.celery.message import Doorbell
+from infrastructure.celery.message import Doorbell, Lot
 from workers.runtime.bell import Bell
 
 
 class Waiting(NamedTuple):
-    job_id: UUID
-    tenant_id: UUID
-    kind: str
+    """Jobs of one tenant and kind that one bell named."""
+
+    lot: Lot
     step: int
     bell: Bell
+
+
+class _Place:
+    """A tenant's place in the line."""
+
+    __slots__ = ("jobs", "parts")
+
+    def __init__(self) -> None:
+        self.jobs = 0
+        self.parts: deque[Waiting] = deque()
+
+    def join(self, part: Waiting) -> None:
+        self.parts.append(part)
+        self.jobs += part.lot.jobs
+
+    def take(self, count: int) -> Iterator[Waiting]:
+        self.jobs -= count
+        while count:
+            lot, step, bell = part = self.parts.popleft()
+            if lot.jobs > count:
+                self.parts.appendleft(Waiting(lot.piece(count, lot.jobs), step, bell))
+                part = Waiting(lot.piece(0, count), step, bell)
+            count -= part.lot.jobs
+            yield part
 
 
 class WaitingLine:
@@ -24,44 +48,62 @@ class WaitingLine:
 
     def __init__(self, weight: Callable[[UUID], int] = lambda _: 1) -> None:
         self._weight = weight
-        self._steps: dict[int, dict[UUID, deque[Waiting]]] = {step: {} for step in STEPS_IN_TURN}
+        self._steps: dict[int, dict[UUID, _Place]] = {step: {} for step in STEPS_IN_TURN}
         self._left: dict[int, int] = {}
         """Of each step, what the tenant at its head has left of its turn."""
         self._length = 0
 
     def __len__(self) -> int:
+        """How many jobs wait."""
         return self._length
 
     def join(self, doorbell: Doorbell, bell: Bell) -> None:
         tenants = self._steps.setdefault(doorbell.step, {})
-        for kind, tenant_id, job_ids in doorbell.jobs:
-            place = tenants.get(tenant_id)
-            if place is None:
-                place = tenants[tenant_id] = deque()
-            place.extend(Waiting(job_id, tenant_id, kind, doorbell.step, bell) for job_id in job_ids)
-            self._length += len(job_ids)
+        for lot in doorbell.lots:
+            if (place := tenants.get(lot.tenant_id)) is None:
+                place = tenants[lot.tenant_id] = _Place()
+            place.join(Waiting(lot, doorbell.step, bell))
+            self._length += lot.jobs
 
     def take(self, most: int) -> list[Waiting]:
-        """The next ones, in turn; at most so many."""
+        """The next ones, in turn; at most so many jobs."""
         taken: list[Waiting] = []
         for step in self._steps:
-            taken.extend(self._in_turn(step, most - len(taken)))
-        self._length -= len(taken)
+            for part in self._in_turn(step, most):
+                taken.append(part)
+                most -= part.lot.jobs
+                self._length -= part.lot.jobs
         return taken
 
     def _in_turn(self, step: int, most: int) -> Iterator[Waiting]:
         tenants = self._steps[step]
+        while rounds := self._whole_rounds(step, most):
+            for tenant_id, place in list(tenants.items()):
+                share = rounds * self._weight(tenant_id)
+                most -= share
+                yield from place.take(share)
+                if not place.jobs:
+                    del tenants[tenant_id]
         while tenants and most > 0:
             # The tenant at the head has its turn and goes to the end; a dict keeps the order it was filled in.
             tenant_id, place = next(iter(tenants.items()))
             left = self._left.pop(step, 0) or self._weight(tenant_id)
-            share = min(len(place), most) if len(tenants) == 1 else min(left, len(place), most)
-            for _ in range(share):
-                yield place.popleft()
+            share = min(place.jobs, most) if len(tenants) == 1 else min(left, place.jobs, most)
             most -= share
-            if place and share < left:
+            yield from place.take(share)
+            if place.jobs and share < left:
                 self._left[step] = left - share
                 return
             del tenants[tenant_id]
-            if place:
+            if place.jobs:
                 tenants[tenant_id] = place
+
+    def _whole_rounds(self, step: int, most: int) -> int:
+        """How often everybody can have a whole turn: as many turns are taken at once, which cuts no lot into single
+        jobs."""
+        tenants = self._steps[step]
+        if step in self._left or not 1 < len(tenants) <= most:
+            return 0
+        weights = {tenant_id: self._weight(tenant_id) for tenant_id in tenants}
+        shortest = min(place.jobs // weights[tenant_id] for tenant_id, place in tenants.items())
+        return min(shortest, most // sum(weights.values()))

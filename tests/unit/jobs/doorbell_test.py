@@ -1,6 +1,7 @@
 """The doorbell on the wire: what it says, what it never says, and that Celery reads it as one of its own messages."""
 
 from base64 import b64decode
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,18 @@ from kombu import Connection
 
 from infrastructure.celery.app import celery_app
 from infrastructure.celery.lists import NORMAL_STEP, PATIENT_STEP, STEPS_IN_TURN, URGENT_STEP, list_of, step_of
-from infrastructure.celery.message import FEW, MOST_JOBS_IN_A_BELL, SEVERAL_KINDS, Ring, messages_of, read
+from infrastructure.celery.message import (
+    BELLS_IN_A_PUSH,
+    FEW,
+    MOST_JOBS_IN_A_BELL,
+    MOST_JOBS_IN_A_BIG_BELL,
+    SEVERAL_KINDS,
+    Lot,
+    Ring,
+    dealt,
+    messages_of,
+    read,
+)
 from infrastructure.settings import load
 
 JOB, TENANT = UUID(int=1), UUID(int=2)
@@ -78,7 +90,7 @@ def test_the_message_is_celerys_and_carries_nothing_else() -> None:
             "body_encoding": "base64",
         },
     }
-    assert orjson.loads(b64decode(message["body"])) == [[["ai.brew", str(TENANT), str(JOB)]], {}, {}]
+    assert orjson.loads(b64decode(message["body"])) == [[["ai.brew", str(TENANT), JOB.hex]], {}, {}]
 
 
 def test_celery_reads_it_as_a_task_of_its_kind() -> None:
@@ -89,7 +101,7 @@ def test_celery_reads_it_as_a_task_of_its_kind() -> None:
 
     assert (request.name, request.id) == ("ai.brew", message.properties["correlation_id"])
     assert request.argsrepr == f"2 jobs, first {JOB}"
-    assert request.args == [["ai.brew", str(TENANT), str(JOB), str(UUID(int=9))]]
+    assert request.args == [["ai.brew", str(TENANT), JOB.hex + UUID(int=9).hex]]
     assert request.kwargs == {}
     assert request.eta is None
     assert request.expires is None
@@ -103,8 +115,8 @@ def test_every_job_is_named_once_in_the_right_list(rung: list[Ring]) -> None:
     for name, messages in messages_of(rung).items():
         for message in map(_received, map(orjson.loads, messages)):
             doorbell = read(message.headers, message.body)
-            assert message.headers["jobs"] == len(doorbell.job_ids) <= MOST_JOBS_IN_A_BELL
-            told += [(name, kind, tenant, job) for kind, tenant, jobs in doorbell.jobs for job in jobs]
+            assert message.headers["jobs"] == doorbell.jobs <= MOST_JOBS_IN_A_BELL
+            told += [(name, lot.kind, lot.tenant_id, job) for lot in doorbell.lots for job in lot.job_ids]
 
     assert sorted(told) == sorted(
         (list_of(ring.queue, step_of(ring.priority)), ring.kind, ring.tenant_id, ring.job_id) for ring in rung
@@ -117,6 +129,44 @@ def test_a_burst_shares_as_few_bells_as_it_can() -> None:
     (messages,) = messages_of(burst).values()
 
     assert [orjson.loads(message)["headers"]["jobs"] for message in messages] == [50, 50, 1]
+
+
+def test_a_long_push_has_big_bells_and_still_some_for_every_worker() -> None:
+    lots = [Lot("ai.brew", UUID(int=tenant), ids_of(100)) for tenant in range(10)]
+
+    sizes = [sum(lot.jobs for lot in share) for share in dealt(lots)]
+
+    assert sum(sizes) == 1_000
+    assert len(sizes) == BELLS_IN_A_PUSH
+    assert max(sum(lot.jobs for lot in share) for share in dealt(lots * 10)) == MOST_JOBS_IN_A_BIG_BELL
+
+
+def test_each_bell_names_jobs_of_all_tenants_by_what_they_have() -> None:
+    heavy, light = (Lot("ai.brew", UUID(int=number), ids_of(jobs)) for number, jobs in enumerate((200, 100)))
+    newcomer = Lot("ai.brew", UUID(int=2), ids_of(1))
+
+    shares = list(dealt([heavy, light, newcomer]))
+
+    assert newcomer in shares[0], "who has one job needn't wait for the others' many"
+    told = Counter[int]()
+    for share in shares:
+        for lot in share:
+            told[lot.tenant_id.int] += lot.jobs
+        assert abs(told[0] - 2 * told[1]) <= 2 * 200 / len(shares), "never more than a round apart"
+
+
+@given(st.lists(st.integers(0, 300), max_size=20))
+def test_dealing_loses_nothing_and_names_nothing_twice(jobs: list[int]) -> None:
+    lots = [Lot("ai.brew", UUID(int=number), ids_of(count)) for number, count in enumerate(jobs)]
+
+    dealt_out = [lot for share in dealt(lots) for lot in share]
+
+    for lot in lots:
+        assert b"".join(one.ids for one in dealt_out if one.tenant_id == lot.tenant_id) == lot.ids
+
+
+def ids_of(count: int) -> bytes:
+    return b"".join(UUID(int=number).bytes for number in range(count))
 
 
 def test_kinds_with_few_jobs_share_a_bell_and_a_kind_with_many_has_its_own() -> None:
@@ -148,7 +198,18 @@ def test_the_plain_name_is_where_ordinary_work_goes() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"[]", b"{}", b"[[1, 2], {}, {}]", b'[["x"], {}, {}]', b'[[["x", "y"]], {}, {}]', b"\xff\xfe", b"7"],
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"[[1, 2], {}, {}]",
+        b'[["x"], {}, {}]',
+        b'[[["x", "y"]], {}, {}]',
+        b'[[["x", "0" * 32, "ab"]], {}, {}]',
+        b"\xff\xfe",
+        b"7",
+    ],
 )
 def test_what_is_no_doorbell_is_said_to_be_none(body: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):

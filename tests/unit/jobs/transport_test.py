@@ -128,7 +128,8 @@ class Taken:
         self._unanswered: list[Any] = []
 
     def on_message(self, message: Any) -> None:
-        self.messages.append(read(message.headers, message.body).job_ids)
+        lots = read(message.headers, message.body).lots
+        self.messages.append([job_id for lot in lots for job_id in lot.job_ids])
         self._unanswered.append(message)
 
     def once(self) -> None:

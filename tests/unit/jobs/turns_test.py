@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.celery.message import Doorbell
-from infrastructure.postgres.sweeping import Bell as Waiter
-from producers.turns import LATE_MILLISECONDS, LATEST_SECONDS, SMALLEST_WINDOW, in_turn, place_after, windows_of
+from infrastructure.celery.message import Doorbell, Lot
+from infrastructure.postgres.turns import Next
+from producers.turns import LATE_MILLISECONDS, LATEST_SECONDS, SMALLEST_WINDOW, lots_of, place_after, windows_of
 from workers.runtime.bell import Bell
 from workers.runtime.waiting import WaitingLine
 
@@ -22,8 +23,7 @@ def line_of(jobs: int) -> WaitingLine:
 
     async def join() -> None:
         for tenant in (HEAVY, LIGHT):
-            ids = tuple(UUID(int=(tenant.int << 32) + number) for number in range(jobs))
-            line.join(Doorbell(0, (("kitchen.brew", tenant, ids),)), Bell(jobs))
+            line.join(Doorbell(0, (Lot("kitchen.brew", tenant, ids_of(range(jobs))),)), Bell(jobs))
 
     asyncio.run(join())
     return line
@@ -32,7 +32,7 @@ def line_of(jobs: int) -> WaitingLine:
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30))
 def test_a_worker_takes_by_weight_however_small_its_bites(bites: list[int]) -> None:
     line = line_of(1_000)
-    taken = Counter(one.tenant_id for bite in bites for one in line.take(bite))
+    taken = Counter(lot.tenant_id for bite in bites for lot, *_ in line.take(bite) for _ in lot.job_ids)
 
     assert sum(taken.values()) == sum(bites)
     assert abs(taken[HEAVY] - 2 * taken[LIGHT]) <= 2, "never more than a turn apart"
@@ -46,10 +46,10 @@ def test_a_tenant_alone_takes_all_and_owes_nothing_for_it() -> None:
     line = WaitingLine(lambda tenant_id: WEIGHTS[tenant_id])
 
     async def story() -> list[UUID]:
-        line.join(Doorbell(0, (("k", HEAVY, tuple(UUID(int=100 + number) for number in range(50))),)), Bell(50))
+        line.join(Doorbell(0, (Lot("k", HEAVY, ids_of(range(100, 150))),)), Bell(50))
         line.take(20)
-        line.join(Doorbell(0, (("k", LIGHT, (UUID(int=7),)),)), Bell(1))
-        return [one.tenant_id for one in line.take(3)]
+        line.join(Doorbell(0, (Lot("k", LIGHT, ids_of([7])),)), Bell(1))
+        return [lot.tenant_id for lot, *_ in line.take(3)]
 
     assert LIGHT in asyncio.run(story())
 
@@ -61,19 +61,30 @@ def test_windows_share_the_budget_by_weight() -> None:
     assert min(windows_of(10, {(0, HEAVY): 100, (0, LIGHT): 1}).values()) == SMALLEST_WINDOW
 
 
-def test_bells_are_mixed_by_weight() -> None:
-    places = [[Waiter(UUID(int=number), tenant, "k", "ai", 5) for number in range(4)] for tenant in (HEAVY, LIGHT)]
+def test_a_bite_of_many_jobs_takes_each_tenants_in_few_pieces() -> None:
+    line = line_of(1_000)
 
-    assert [one.tenant_id for one in in_turn(places, [2, 1])] == [
-        HEAVY,
-        HEAVY,
-        LIGHT,
-        HEAVY,
-        HEAVY,
-        LIGHT,
-        LIGHT,
-        LIGHT,
-    ]
+    taken = line.take(302)
+
+    assert sum(lot.jobs for lot, *_ in taken) == 302
+    assert len(taken) <= 4, "whole rounds are taken at once"
+
+
+def test_what_was_taken_is_the_oldest_of_each_tenant_in_its_order() -> None:
+    line = line_of(100)
+
+    taken = [*line.take(7), *line.take(31), *line.take(150)]
+
+    for tenant in (HEAVY, LIGHT):
+        ids = [job_id.int for lot, *_ in taken if lot.tenant_id == tenant for job_id in lot.job_ids]
+        assert ids == list(range(len(ids)))
+
+
+def test_a_tenants_waiting_jobs_are_told_by_kind_each_in_its_order() -> None:
+    waiting = Next(ids_of(range(5)), ["brew", "bake", "brew", "brew", "bake"])
+
+    assert lots_of(HEAVY, waiting) == [Lot("brew", HEAVY, ids_of([0, 2, 3])), Lot("bake", HEAVY, ids_of([1, 4]))]
+    assert lots_of(HEAVY, waiting.without(3)) == [Lot("brew", HEAVY, ids_of([3])), Lot("bake", HEAVY, ids_of([4]))]
 
 
 def test_an_old_backlog_is_read_on_from_where_it_was_left() -> None:
@@ -96,3 +107,7 @@ def test_among_jobs_just_made_the_place_leaves_room_for_those_committed_late() -
 
 def made_at(seconds: float) -> UUID:
     return UUID(int=(round(seconds * 1_000) << 80) + 4_711)
+
+
+def ids_of(numbers: Iterable[int]) -> bytes:
+    return b"".join(UUID(int=number).bytes for number in numbers)
