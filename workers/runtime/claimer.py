@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH
+from infrastructure.batching import FULL, INTERVAL_SECONDS
 from infrastructure.celery.lists import priority_of, turn_of
 from infrastructure.celery.message import Doorbell, Ring
 from infrastructure.postgres import claiming
@@ -24,6 +24,10 @@ from workers.runtime.messenger import Messenger
 from workers.runtime.waiting import Waiting, WaitingLine
 
 logger = logging.getLogger(__name__)
+
+MOST_IN_A_CLAIM = 64
+"""A claim of all there is room for would leave the loop idle while PostgreSQL works, and then PostgreSQL while the loop
+starts what it got: in smaller claims they work at the same time, which is worth a twelfth of a drain."""
 
 
 class Claimer:
@@ -100,7 +104,7 @@ class Claimer:
                 await asyncio.sleep(rest)
                 continue
             self._began_at = time.monotonic()
-            share = self._waiting.take(min(room, MOST_IN_A_BATCH))
+            share = self._waiting.take(min(room, MOST_IN_A_CLAIM))
             jobs = sum(part.lot.jobs for part in share)
             self._under_way += jobs
             try:
