@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH
+from infrastructure.batching import FULL, MOST_IN_A_BATCH, Pace
 from infrastructure.celery.lists import priority_of, turn_of
 from infrastructure.celery.message import Doorbell, Ring
 from infrastructure.postgres import claiming
@@ -54,7 +53,7 @@ class Claimer:
         self._launch = launch
         self._waiting = WaitingLine(gate.weight)
         self._wake = asyncio.Event()
-        self._began_at = 0.0
+        self._pace = Pace()
         self._under_way = 0
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
@@ -94,10 +93,10 @@ class Claimer:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            if (rest := self._began_at + INTERVAL_SECONDS - time.monotonic()) > 0 and len(self._waiting) < FULL:
+            if (rest := self._pace.rest_seconds()) > 0 and len(self._waiting) < FULL:
                 await asyncio.sleep(rest)
                 continue
-            self._began_at = time.monotonic()
+            self._pace.begin()
             share = self._waiting.take(min(room, MOST_IN_A_BATCH))
             self._under_way += len(share)
             try:
@@ -125,10 +124,11 @@ class Claimer:
             self._launch(claimed, bells.pop(claimed.id), children.get(claimed.id, ()))
         for bell in bells.values():
             bell.close_one()
-        self._count(claims)
-        self._messenger.tell({claimed.tenant_id for claimed in claims})
+        # Behind the first step of each run that was just launched: nobody's handler waits for our books.
+        asyncio.get_running_loop().call_soon(self._tell_of, claims)
 
-    def _count(self, claims: Sequence[Claimed]) -> None:
+    def _tell_of(self, claims: Sequence[Claimed]) -> None:
+        self._messenger.tell({claimed.tenant_id for claimed in claims})
         now = datetime.now(UTC)
         waits: dict[str, list[float]] = defaultdict(list)
         for claimed in claims:
