@@ -11,6 +11,9 @@ Answer = TypeVar("Answer")
 
 INTERVAL_SECONDS = 0.004
 """Between the starts of two batches. Measured: at 3,000 a second it halves PostgreSQL's CPU and shortens the p50."""
+AHEAD_SECONDS = 0.016
+"""So far batches may run ahead of their pace. At 50 calls a second every fifth comes within an interval of the one before
+it, and waited two milliseconds for nothing."""
 FULL = 200
 """At this many waiting the next batch starts at once."""
 MOST_IN_A_BATCH = 500
@@ -21,8 +24,23 @@ class Overloaded(Exception):
     """More is waiting than this process may hold. Try again shortly, or start another process."""
 
 
+class Pace:
+    """When the next batch may start: an interval after the last one on the average, and at once after a quiet moment."""
+
+    def __init__(self) -> None:
+        self._due_at = 0.0
+
+    def rest_seconds(self) -> float:
+        """How long the next batch has to wait yet; nothing when it isn't positive."""
+        return self._due_at - AHEAD_SECONDS - time.monotonic()
+
+    def begin(self) -> None:
+        """A batch starts now."""
+        self._due_at = max(self._due_at, time.monotonic()) + INTERVAL_SECONDS
+
+
 class Batcher(Generic[Item, Answer]):
-    """The first item of an idle moment goes at once; what comes while a batch is under way shares the next one.
+    """The first items of an idle moment go at once; what comes while a batch is under way shares the next one.
 
     `flush` gets up to MOST_IN_A_BATCH items and answers each in order; an exception among the answers is raised to its
     caller alone, and one that `flush` raises to every caller of that batch.
@@ -34,7 +52,7 @@ class Batcher(Generic[Item, Answer]):
         self._waiting: deque[tuple[Item, asyncio.Future[Answer] | None]] = deque()
         self._runner: asyncio.Task[None] | None = None
         self._full = asyncio.Event()
-        self._started_at = 0.0
+        self._pace = Pace()
 
     def put(self, item: Item) -> "asyncio.Future[Answer]":
         """The answer to come. Overloaded when too many wait already."""
@@ -64,14 +82,14 @@ class Batcher(Generic[Item, Answer]):
         try:
             while self._waiting:
                 await self._space_out()
-                self._started_at = time.monotonic()
+                self._pace.begin()
                 most = min(len(self._waiting), MOST_IN_A_BATCH)
                 await self._send([self._waiting.popleft() for _ in range(most)])
         finally:
             self._runner = None
 
     async def _space_out(self) -> None:
-        rest = self._started_at + INTERVAL_SECONDS - time.monotonic()
+        rest = self._pace.rest_seconds()
         if rest > 0 and len(self._waiting) < FULL:
             self._full.clear()
             try:

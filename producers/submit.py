@@ -136,11 +136,9 @@ class Submitter:
         return submissions
 
     def _follow_up(self, jobs: Sequence[NewJob], submissions: Sequence[Submission | Unstorable]) -> None:
-        metrics.batch_sent(metrics.Lane.SUBMIT, len(jobs))
         outcomes = [(job, one) for job, one in zip(jobs, submissions, strict=True) if isinstance(one, Accepted)]
         accepted = [job for job, _ in outcomes]
-        self._count(accepted)
-        self._announcer.tell(job.tenant_id for job in accepted)
+        # The ring is what a worker waits for, so it goes before the news and the books.
         self._ring(
             [
                 Ring(job.id, job.tenant_id, job.kind, job.queue, job.priority)
@@ -150,6 +148,9 @@ class Submitter:
         )
         if parked := [job.id for job, one in outcomes if one.parked]:
             self._start(self._ask_to_let_in(parked))
+        self._announcer.tell(job.tenant_id for job in accepted)
+        metrics.batch_sent(metrics.Lane.SUBMIT, len(jobs))
+        self._count(accepted)
 
     async def _keep(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
         try:

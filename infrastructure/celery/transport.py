@@ -6,7 +6,7 @@ Measured: this and the coroutine pool are what lift Celery's drain from 0.7 to 5
 
 import logging
 from queue import Empty
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from kombu.transport import redis as stock
@@ -16,11 +16,17 @@ from kombu.utils.json import dumps, loads
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from infrastructure.celery.lists import SEPARATOR, STEPS_IN_TURN
+from infrastructure.celery.message import MOST_JOBS_IN_A_BELL
 from infrastructure.celery.pulse import Pulse
 from infrastructure.redis.address import Discovered
 from infrastructure.redis.discovery import FindingConnection
 
 MOST_AT_ONCE = 64
+WAITED_SECONDS = 0.002
+"""A question that was open so long found empty lists, so behind the one bell that answers it there is most likely none."""
+ASIDE_SECONDS = 0.00005
+"""After a lone bell Celery's thread leaves the interpreter to the jobs', which has just been woken: it would only go on to
+ask for the next one. Measured: the claim is sent 0.2 ms sooner."""
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +137,8 @@ class BulkPopping(stock.Channel):
         self._queue_cycle.rotate(queue)
         for message in messages:
             self.connection._deliver(message, queue)
+        if len(messages) == 1:
+            sleep(ASIDE_SECONDS)
         return True
 
     def _pop_more(self, connection: Any, name: bytes, first: dict[str, Any]) -> list[bytes]:
@@ -138,11 +146,15 @@ class BulkPopping(stock.Channel):
         weight = weight_of(first["headers"])
         room = self.qos.can_consume_max_estimate()
         count = MOST_AT_ONCE if room is None else min((room - weight) // weight, MOST_AT_ONCE)
-        if count <= 0:
+        if count <= 0 or (weight < MOST_JOBS_IN_A_BELL and self._answered_late()):
             return []
         connection.send_command("RPOP", f"{self.global_keyprefix or ''}{bytes_to_str(name)}", count)
         more: list[bytes] | None = self.client.parse_response(connection, "RPOP")
         return more or []
+
+    def _answered_late(self) -> bool:
+        # Whoever is wrong about it asks once more, and has the next ones then.
+        return self._brpop_sent_at is not None and monotonic() - self._brpop_sent_at > WAITED_SECONDS
 
 
 class Transport(stock.Transport):

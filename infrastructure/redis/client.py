@@ -11,6 +11,7 @@ from redis.retry import Retry
 
 from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
 from infrastructure.redis.discovery import FindingAsyncConnection
+from infrastructure.redis.prompt import PromptConnection
 
 SOCKET_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 3
@@ -46,7 +47,8 @@ def connect(redis_url: str, *, most_connections: int = MOST_CONNECTIONS) -> "Red
 
 def _pool(address: Address, options: dict[str, Any]) -> BlockingConnectionPool:
     if isinstance(address, Direct):
-        return BlockingConnectionPool.from_url(address.url, **options)
+        # A URL of another scheme, such as rediss://, brings its own kind of connection.
+        return BlockingConnectionPool.from_url(address.url, connection_class=PromptConnection, **options)
     return BlockingConnectionPool(
         connection_class=FindingAsyncConnection,
         address=address,

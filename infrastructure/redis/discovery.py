@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-from redis import asyncio as redis_asyncio
 from redis.backoff import NoBackoff
 from redis.connection import Connection
 from redis.exceptions import ConnectionError as NotConnected
@@ -11,6 +10,7 @@ from redis.exceptions import MovedError, ReadOnlyError
 from redis.retry import Retry
 
 from infrastructure.redis.address import Discovered, find
+from infrastructure.redis.prompt import PromptConnection
 
 # Whoever answers so has been the right one: another has taken over, and the next connection finds it.
 TAKEN_OVER = (ReadOnlyError, MovedError)
@@ -35,7 +35,7 @@ class FindingConnection(Connection):
             raise NotConnected("another Redis has taken over") from error
 
 
-class FindingAsyncConnection(redis_asyncio.Connection):
+class FindingAsyncConnection(PromptConnection):
     """For everything else."""
 
     def __init__(self, *, address: Discovered, **options: Any) -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from infrastructure.batching import FULL, INTERVAL_SECONDS
+from infrastructure.batching import Pace
 from infrastructure.celery.lists import priority_of, turn_of
 from infrastructure.celery.message import Doorbell, Ring
 from infrastructure.postgres import claiming
@@ -58,7 +57,7 @@ class Claimer:
         self._launch = launch
         self._waiting = WaitingLine(gate.weight)
         self._wake = asyncio.Event()
-        self._began_at = 0.0
+        self._pace = Pace()
         self._under_way = 0
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
@@ -100,10 +99,10 @@ class Claimer:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            if (rest := self._began_at + INTERVAL_SECONDS - time.monotonic()) > 0 and len(self._waiting) < FULL:
+            if (rest := self._pace.rest_seconds()) > 0 and len(self._waiting) < MOST_IN_A_CLAIM:
                 await asyncio.sleep(rest)
                 continue
-            self._began_at = time.monotonic()
+            self._pace.begin()
             share = self._waiting.take(min(room, MOST_IN_A_CLAIM))
             jobs = sum(part.lot.jobs for part in share)
             self._under_way += jobs
@@ -127,8 +126,8 @@ class Claimer:
             self._launch(claimed, bells.pop(claimed.id.bytes), children.get(claimed.id, ()))
         for bell in bells.values():
             bell.close()
-        self._count(claims)
-        self._messenger.tell({claimed.tenant_id for claimed in claims})
+        # Behind the first step of each run that was just launched: nobody's handler waits for our books.
+        asyncio.get_running_loop().call_soon(self._tell_of, claims)
 
     def _tell_taken(self, share: Sequence[Waiting]) -> None:
         taken = Counter[tuple[str, str]]()
@@ -147,7 +146,8 @@ class Claimer:
                     bells[job_id] = bell
         return bells
 
-    def _count(self, claims: Sequence[Claimed]) -> None:
+    def _tell_of(self, claims: Sequence[Claimed]) -> None:
+        self._messenger.tell({claimed.tenant_id for claimed in claims})
         now = datetime.now(UTC)
         waits: dict[str, list[float]] = defaultdict(list)
         for claimed in claims:

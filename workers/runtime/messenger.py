@@ -138,9 +138,10 @@ class Messenger:
     async def _tally(self) -> None:
         try:
             while self._taken:
+                # Behind the claim and the start of its runs, which are waited for.
+                await asyncio.sleep(TALLY_SECONDS)
                 taken, self._taken = self._taken, Counter()
                 await self._doorbells.take(taken)
-                await asyncio.sleep(TALLY_SECONDS)
         except FAULTS:
             logger.debug("what was taken isn't tallied: Redis can't be reached")
         finally:

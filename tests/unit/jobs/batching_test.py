@@ -95,6 +95,20 @@ def test_what_comes_right_after_waits_for_company() -> None:
 
 
 @pytest.mark.usefixtures("endless_interval")
+def test_a_few_that_follow_a_quiet_moment_one_by_one_dont_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "AHEAD_SECONDS", 2 * ENDLESS_SECONDS)
+
+    async def story(flush: Doubling, batcher: "Batcher[int, int]") -> None:
+        for number in range(3):
+            await _promptly(batcher.put(number))
+        batcher.put(3)
+        await _turns(20)
+        assert flush.batches == [[0], [1], [2]], "the fourth is too far ahead of its pace"
+
+    _run(story)
+
+
+@pytest.mark.usefixtures("endless_interval")
 def test_enough_company_is_waited_for_no_longer() -> None:
     async def story(flush: Doubling, batcher: "Batcher[int, int]") -> None:
         await batcher.put(1)

@@ -11,13 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu import Connection, Consumer, Queue
 
+from infrastructure.celery import transport
 from infrastructure.celery.lists import list_of
-from infrastructure.celery.message import Ring, messages_of, read
+from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Ring, messages_of, read
 from infrastructure.celery.transport import JobWindow, Transport, weight_of
 
 AT_ONCE_SECONDS = 5.0
 NOTHING_MORE_SECONDS = 0.5
 TENANT = UUID(int=2)
+
+
+@pytest.fixture
+def answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is."""
+    monkeypatch.setattr(transport, "WAITED_SECONDS", 3_600.0)
 
 
 class Named:
@@ -71,6 +78,7 @@ def test_no_window_is_no_limit() -> None:
     assert window.can_consume_max_estimate() is None
 
 
+@pytest.mark.usefixtures("answered_at_once")
 def test_one_round_trip_takes_what_the_window_has_room_for(redis_url: str) -> None:
     _push(redis_url, [[uuid4()] for _ in range(100)])
 
@@ -79,6 +87,34 @@ def test_one_round_trip_takes_what_the_window_has_room_for(redis_url: str) -> No
 
         assert len(taken.messages) == 10
         assert _depth(redis_url) == 90
+
+
+@pytest.mark.parametrize("jobs", [1, 49])
+def test_a_bell_that_was_waited_for_comes_by_itself_and_those_behind_it_with_the_next_look(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    monkeypatch.setattr(transport, "WAITED_SECONDS", 0.0)
+    _push(redis_url, [[uuid4() for _ in range(jobs)] for _ in range(3)])
+
+    with _consuming(redis_url, window=1_000) as taken:
+        taken.once()
+        assert len(taken.messages) == 1
+
+        taken.all_there_is()
+        assert len(taken.messages) == 3
+        assert _depth(redis_url) == 0
+
+
+def test_behind_a_full_bell_others_are_looked_for_however_long_it_was_waited_for(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "WAITED_SECONDS", 0.0)
+    _push(redis_url, [[uuid4() for _ in range(MOST_JOBS_IN_A_BELL)] for _ in range(3)])
+
+    with _consuming(redis_url, window=1_000) as taken:
+        taken.once()
+
+        assert len(taken.messages) == 3
 
 
 def test_a_full_window_takes_nothing_until_something_is_answered(redis_url: str) -> None:
@@ -95,6 +131,7 @@ def test_a_full_window_takes_nothing_until_something_is_answered(redis_url: str)
         assert _depth(redis_url) == 0
 
 
+@pytest.mark.usefixtures("answered_at_once")
 def test_bells_come_in_the_order_they_were_rung_and_urgent_ones_first(redis_url: str) -> None:
     ordinary, urgent = [uuid4() for _ in range(5)], [uuid4() for _ in range(3)]
     _push(redis_url, [[job] for job in ordinary])
