@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -29,12 +29,16 @@ from schemas.commands import Queue
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.02
-LONGEST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 0.1
 """While everybody's window is full the rounds get rarer."""
 LEAST_RUNG, MOST_RUNG = 100, 4_000
 """What all overflowing tenants of a queue together may have rung. Found by trying: doubled when somebody's window ran
-empty between two rounds, a tenth less when nobody took enough to be hungry. So quick jobs never wait for a round, and of
-slow ones few stand in line before a newcomer's."""
+low between two rounds, a tenth less when nobody took enough to be hungry for a while. So quick jobs never wait for a
+round, and of slow ones few stand in line before a newcomer's."""
+RUNNING_LOW = 0.25
+"""Of a window. One that must run empty to be seen leaves the workers without work while the round goes on."""
+LASTING_SECONDS = 0.25
+"""What nobody took half of in this time is more than is needed."""
 SMALLEST_WINDOW = 10
 MOST_TURNS_IN_A_ROUND = 500
 LATE_MILLISECONDS = 500
@@ -70,6 +74,8 @@ class Turns:
         self._places: dict[tuple[str, int, UUID], Place] = {}
         self._looked_back_at = 0.0
         self._budgets = dict.fromkeys(Queue, WINDOW)
+        self._fitted_at = dict.fromkeys(Queue, 0.0)
+        """When the budget was last found right, or changed."""
         self._called = asyncio.Event()
 
     def call(self) -> None:
@@ -117,20 +123,18 @@ class Turns:
         if time.monotonic() - self._looked_back_at > LOOK_BACK_SECONDS:
             self._looked_back_at = time.monotonic()
             self._places.clear()
+        # Whoever opens a closed queue calls all that wait.
+        queues = [queue for queue in Queue if queue not in self._rules.now.closed_queues]
         rung = None
-        for queue in Queue:
-            if queue in self._rules.now.closed_queues:
-                continue  # Whoever opens it calls all that wait.
-            counts = await self._doorbells.overflowing(queue, MOST_TURNS_IN_A_ROUND)
-            if counts:
-                rung = (rung or 0) + await self._fill_up(connection, queue, counts)
+        for queue, counts in (await self._doorbells.overflowing(queues, MOST_TURNS_IN_A_ROUND)).items():
+            rung = (rung or 0) + await self._fill_up(connection, queue, counts)
         return rung
 
     async def _fill_up(self, connection: Connection, queue: Queue, counts: dict[tuple[int, UUID], int]) -> int:
         weights = {turn: self._rules.now.weight(turn[1]) for turn in counts}
         windows = windows_of(self._budgets[queue], weights)
         hungry = {turn: max(count, 0) for turn, count in counts.items() if count <= windows[turn] // 2}
-        self._budgets[queue] = next_budget(self._budgets[queue], hungry)
+        self._fit_budget(queue, [count / windows[turn] for turn, count in hungry.items()])
         if not hungry:
             return 0
         # Taken off the list before they are read: whoever overflows meanwhile is put on it anew.
@@ -154,6 +158,12 @@ class Turns:
         if more:
             await self._doorbells.begin_overflow(queue, more)
         return rung
+
+    def _fit_budget(self, queue: Queue, left: list[float]) -> None:
+        now, budget = time.monotonic(), self._budgets[queue]
+        self._budgets[queue] = next_budget(budget, left, fits_for_seconds=now - self._fitted_at[queue])
+        if left or self._budgets[queue] != budget:
+            self._fitted_at[queue] = now
 
     def _remember(
         self, queue: Queue, hungry: dict[tuple[int, UUID], int], found: list[Next], more: set[tuple[int, UUID]]
@@ -188,11 +198,12 @@ def place_after(first: UUID, last: UUID, now: float) -> Place:
     return Place(UUID(int=max(first.int - (LATE_MILLISECONDS << 80), 0)), exact=False)
 
 
-def next_budget(budget: int, hungry: Mapping[tuple[int, UUID], int]) -> int:
-    """How much may be rung next time, given how much of its window each hungry tenant has left."""
-    if not hungry:
-        return max(LEAST_RUNG, budget * 9 // 10)
-    return min(MOST_RUNG, budget * 2) if min(hungry.values()) == 0 else budget
+def next_budget(budget: int, left: Sequence[float], *, fits_for_seconds: float) -> int:
+    """How much may be rung next time, given what share of its window each hungry tenant has left, and for how long the
+    budget hasn't been touched."""
+    if left:
+        return min(MOST_RUNG, budget * 2) if min(left) < RUNNING_LOW else budget
+    return max(LEAST_RUNG, budget * 9 // 10) if fits_for_seconds > LASTING_SECONDS else budget
 
 
 def windows_of(budget: int, weights: Mapping[tuple[int, UUID], int]) -> dict[tuple[int, UUID], int]:

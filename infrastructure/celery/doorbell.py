@@ -14,6 +14,7 @@ from infrastructure.celery.lists import list_of, lists_of, overflow_of, parts_of
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Lot, Ring, messages_in_turn, messages_of
 from infrastructure.redis.client import Redis
 from infrastructure.redis.loudspeaker import Channel
+from schemas.commands import Queue
 
 WINDOW = 200
 """Jobs of one tenant and step that are rung as they are submitted; those beyond it are rung by turns."""
@@ -85,14 +86,28 @@ class Doorbells:
                 pipe.hincrby(rung_of(queue), turn, -count)
             await pipe.execute()
 
-    async def overflowing(self, queue: str, most: int) -> dict[tuple[int, UUID], int]:
-        """(lane, tenant) of whoever overflows, with how many of its jobs are rung; of more than `most`, any `most`."""
-        members: list[bytes] = await self._redis.srandmember(overflow_of(queue), most)  # type: ignore[assignment]  # a count given, a list answered
-        turns = [member.decode() for member in members]
+    async def overflowing(self, queues: Sequence[Queue], most: int) -> dict[Queue, dict[tuple[int, UUID], int]]:
+        """Of each queue that somebody overflows: (lane, tenant), with how many of its jobs are rung; of more than `most`,
+        any `most`."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                pipe.srandmember(overflow_of(queue), most)
+            named = await pipe.execute()
+        turns = {
+            queue: [member.decode() for member in members]
+            for queue, members in zip(queues, named, strict=True)
+            if members
+        }
         if not turns:
             return {}
-        counts = await self._redis.hmget(rung_of(queue), turns)
-        return {parts_of(turn): int(count or 0) for turn, count in zip(turns, counts, strict=True)}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for queue, members in turns.items():
+                pipe.hmget(rung_of(queue), members)
+            counts = await pipe.execute()
+        return {
+            queue: {parts_of(turn): int(count or 0) for turn, count in zip(members, rung, strict=True)}
+            for (queue, members), rung in zip(turns.items(), counts, strict=True)
+        }
 
     async def begin_overflow(self, queue: str, turns: Iterable[tuple[int, UUID]]) -> None:
         await self._redis.sadd(overflow_of(queue), *(turn_of(step, tenant_id) for step, tenant_id in turns))

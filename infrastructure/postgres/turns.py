@@ -24,7 +24,8 @@ WHERE w.ids IS NOT NULL
 """
 
 # PostgreSQL skips no index entries by itself, so the distinct (lane, tenant) pairs are found by jumping from one to the
-# next: as many steps as there are tenants waiting, however many jobs each has.
+# next: as many steps as there are tenants waiting, however many jobs each has. Of each the first is asked for in the
+# index's order: for "whether any exists" the planner joins, and reads everybody's backlog once for each tenant.
 _UNCLAIMED = f"""
 WITH RECURSIVE turn AS (
   (SELECT lane, tenant_id, 1 AS n FROM jobs
@@ -36,9 +37,10 @@ WITH RECURSIVE turn AS (
       AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
     ORDER BY lane, tenant_id LIMIT 1) next
   WHERE turn.n < {MOST_TURNS})
-SELECT lane, tenant_id FROM turn WHERE EXISTS (
-  SELECT 1 FROM jobs j WHERE j.queue = %(queue)s AND j.lane = turn.lane AND j.tenant_id = turn.tenant_id
-    AND j.wake_at IS NOT NULL AND (j.wake_at <= now() OR NOT %(overdue)s) AND j.state = 'queued')
+SELECT lane, tenant_id FROM turn WHERE (
+  SELECT j.id FROM jobs j WHERE j.queue = %(queue)s AND j.lane = turn.lane AND j.tenant_id = turn.tenant_id
+    AND j.wake_at IS NOT NULL AND (j.wake_at <= now() OR NOT %(overdue)s) AND j.state = 'queued'
+  ORDER BY j.id LIMIT 1) IS NOT NULL
 """
 
 

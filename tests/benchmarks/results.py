@@ -26,6 +26,9 @@ class Spread:
         several = list(values)
         return cls(statistics.median(several), min(several), max(several))
 
+    def times(self, factor: float) -> "Spread":
+        return Spread(self.median * factor, self.low * factor, self.high * factor)
+
     def __str__(self) -> str:
         return f"{_short(self.median)} ({_short(self.low)}–{_short(self.high)})"
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -204,5 +205,10 @@ def _storable(message: str) -> str:
 
 
 def _crashed(error: BaseException) -> Failure:
-    problem = Problem.of("handler-crashed", "The handler failed unexpectedly", 500, describe_failure(error))
-    return Failure(problem, retryable=True)
+    return _crashed_there(describe_failure(error))
+
+
+@lru_cache(maxsize=500)
+def _crashed_there(detail: str) -> Failure:
+    # Of ten thousand failures most have happened at one place.
+    return Failure(Problem.of("handler-crashed", "The handler failed unexpectedly", 500, detail), retryable=True)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -72,7 +74,7 @@ def settlement_of(
     try:
         return _settlement_of(claimed, outcome, policy, dice)
     except ValueError:  # What the handler answered can't be written as JSON, such as half of a surrogate pair.
-        return _ended(claimed, Trigger.FAIL, JobEvent.FAILED, _told(claimed, UNSTORABLE), UNSTORABLE)
+        return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, UNSTORABLE)
 
 
 def _settlement_of(
@@ -88,7 +90,7 @@ def _settlement_of(
         case Stopped(Stop.DRAINING):
             return released(claimed.id, claimed.token)
         case Stopped(Stop.REVOKED):
-            return _ended(claimed, Trigger.CANCEL, JobEvent.CANCELLED, {"by": "operator"}, None)
+            return _revoked(claimed)
         case Stopped(Stop.TIME_LIMIT):
             raise AssertionError("a run over its time limit is Broke")
         case Stopped():
@@ -151,21 +153,22 @@ def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, dice: float
     ):
         case RetryIn(seconds):
             due = now + timedelta(seconds=seconds)
+            told = _told(claimed.kind, failure.problem)
             return Settlement(
                 claimed.id,
                 claimed.token,
                 transition(JobState.RUNNING, Trigger.RETRY),
                 JobEvent.RETRYING,
-                job_event_data=_json(_told(claimed, failure.problem) | {"due": due.isoformat()}),
-                problem=failure.problem.model_dump_json(),
-                fingerprint=fingerprint(claimed.kind, failure.problem),
+                job_event_data=_event_data(claimed, told, due),
+                problem=told.problem,
+                fingerprint=told.fingerprint,
                 due=due,
                 uncounted=not failure.counted,
             )
         case GiveUp(spent=True):
-            return _ended(claimed, Trigger.BURY, JobEvent.DEAD, _told(claimed, failure.problem), failure.problem)
+            return _failed_for_good(claimed, Trigger.BURY, JobEvent.DEAD, failure.problem)
         case GiveUp():
-            return _ended(claimed, Trigger.FAIL, JobEvent.FAILED, _told(claimed, failure.problem), failure.problem)
+            return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, failure.problem)
 
 
 def released(job_id: UUID, token: UUID) -> Settlement:
@@ -182,33 +185,54 @@ def released(job_id: UUID, token: UUID) -> Settlement:
 
 def unstorable(settlement: Settlement, kind: str) -> Settlement:
     """What is stored of a run whose own result can't be."""
+    told = _told(kind, UNSTORABLE)
     return Settlement(
         settlement.job_id,
         settlement.token,
         transition(JobState.RUNNING, Trigger.FAIL),
         JobEvent.FAILED,
-        job_event_data=_json({"problem": UNSTORABLE.model_dump(mode="json", exclude_defaults=True)}),
-        problem=UNSTORABLE.model_dump_json(),
-        fingerprint=fingerprint(kind, UNSTORABLE),
+        job_event_data=_json({"problem": orjson.Fragment(told.in_event)}),
+        problem=told.problem,
+        fingerprint=told.fingerprint,
     )
 
 
-def _ended(
-    claimed: Claimed, trigger: Trigger, event: JobEvent, data: dict[str, object], problem: Problem | None
-) -> Settlement:
+def _failed_for_good(claimed: Claimed, trigger: Trigger, event: JobEvent, problem: Problem) -> Settlement:
+    told = _told(claimed.kind, problem)
     return Settlement(
         claimed.id,
         claimed.token,
         transition(JobState.RUNNING, trigger),
         event,
-        job_event_data=_json(data),
-        problem=None if problem is None else problem.model_dump_json(),
-        fingerprint=None if problem is None else fingerprint(claimed.kind, problem),
+        job_event_data=_event_data(claimed, told),
+        problem=told.problem,
+        fingerprint=told.fingerprint,
     )
 
 
-def _told(claimed: Claimed, problem: Problem) -> dict[str, object]:
-    return {"attempt": claimed.attempt, "problem": problem.model_dump(mode="json", exclude_defaults=True)}
+def _revoked(claimed: Claimed) -> Settlement:
+    state = transition(JobState.RUNNING, Trigger.CANCEL)
+    return Settlement(claimed.id, claimed.token, state, JobEvent.CANCELLED, job_event_data=_json({"by": "operator"}))
+
+
+class _Told(NamedTuple):
+    """A problem in the words of the job's row and of its event."""
+
+    problem: str
+    in_event: str
+    fingerprint: str
+
+
+# When many jobs fail it is mostly for one reason, and wording that costs as much as a whole run that succeeds.
+@lru_cache(maxsize=500)
+def _told(kind: str, problem: Problem) -> _Told:
+    in_event = problem.model_dump_json(exclude_defaults=True)
+    return _Told(problem.model_dump_json(), in_event, fingerprint(kind, problem))
+
+
+def _event_data(claimed: Claimed, told: _Told, due: datetime | None = None) -> str:
+    data: dict[str, object] = {"attempt": claimed.attempt, "problem": orjson.Fragment(told.in_event)}
+    return _json(data if due is None else data | {"due": due})
 
 
 def _json(data: dict[str, object]) -> str:

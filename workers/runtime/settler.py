@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
@@ -104,15 +104,18 @@ class Settler:
         now = time.monotonic()
         tenants: set[UUID] = set()
         runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
+        retried: Counter[str] = Counter()
         for one in effective:
             if (attempt := self._running.get(one.job_id.int)) is not None:
                 tenants.add(attempt.claimed.tenant_id)
                 runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
                 if one.problem is not None and one.due is not None:
-                    metrics.jobs_retried(Problem.model_validate_json(one.problem).name)
+                    retried[one.problem] += 1
         for (kind, state), seconds in runs.items():
             metrics.jobs_settled(kind, state, len(seconds))
             metrics.jobs_ran(kind, seconds)
+        for problem, count in retried.items():
+            metrics.jobs_retried(Problem.model_validate_json(problem).name, count)
         return tenants
 
     async def _record_discarded(self, job_ids: list[UUID]) -> None:

@@ -1,7 +1,9 @@
 """Whether a drain keeps its speed in the shapes that years, mistakes and many tenants give a system.
 
 Each shape is drained right after its own baseline: the same number of jobs, the same settings, without the shape. What
-counts is jobs a second, also where some of them need two runs.
+counts is runs a second, which are jobs a second but where some jobs need two runs. There three jobs are four runs, each
+claimed, fenced and settled with its events; jobs a second would be 0.75 times as many even if a failure cost nothing, so
+they are told beside it and not judged.
 """
 
 from collections.abc import Callable, Iterator
@@ -90,7 +92,7 @@ SHAPES = (
         f"every {FAILING_EVERY}rd job fails its first attempt",
         enqueued=("--failing-every", str(FAILING_EVERY)),
         runs_per_job=1 + 1 / FAILING_EVERY,
-        size=2,
+        size=4,
     ),
     Shape(f"{TENANTS:,} tenants", enqueued=("--tenants", str(TENANTS))),
     Shape(f"{KINDS} kinds", enqueued=("--kinds", str(KINDS))),
@@ -115,8 +117,13 @@ def run(bench: Bench) -> None:
                 bench.book.skip("shapes", f"{shape.name}: {error}")
     measured = [shape for shape in shapes if len(bench.book.values("shapes", shape.name)) == len(bench.rounds)]
     for shape in measured:
-        ratio = bench.book.ratio("shapes", shape.name, shape.baseline)
-        bench.book.judge(Verdict("shapes", f"{shape.name} / without", ratio, at_least=LEAST))
+        jobs = bench.book.ratio("shapes", shape.name, shape.baseline)
+        if shape.runs_per_job == 1.0:
+            bench.book.judge(Verdict("shapes", f"{shape.name} / without", jobs, at_least=LEAST))
+        else:
+            runs = jobs.times(shape.runs_per_job)
+            bench.book.judge(Verdict("shapes", f"{shape.name} / without, runs a second", runs, at_least=LEAST))
+            bench.book.judge(Verdict("shapes", f"{shape.name} / without, jobs a second", jobs))
     for shape in measured:
         used = bench.book.ratio("shapes", shape.name, shape.baseline, of="cpu_us_per_job")
         bench.book.judge(Verdict("shapes", f"CPU a job: {shape.name} / without", used))

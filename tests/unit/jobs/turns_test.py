@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from infrastructure.celery.message import Doorbell, Lot
 from infrastructure.postgres.turns import Next
-from producers.turns import LATE_MILLISECONDS, LATEST_SECONDS, SMALLEST_WINDOW, lots_of, place_after, windows_of
+from producers.turns import (
+    LASTING_SECONDS,
+    LATE_MILLISECONDS,
+    LATEST_SECONDS,
+    LEAST_RUNG,
+    MOST_RUNG,
+    ROUND_SECONDS,
+    SMALLEST_WINDOW,
+    lots_of,
+    next_budget,
+    place_after,
+    windows_of,
+)
 from workers.runtime.bell import Bell
 from workers.runtime.waiting import WaitingLine
 
@@ -59,6 +71,18 @@ def test_windows_share_the_budget_by_weight() -> None:
 
     assert windows == {(0, HEAVY): 200, (0, LIGHT): 100}
     assert min(windows_of(10, {(0, HEAVY): 100, (0, LIGHT): 1}).values()) == SMALLEST_WINDOW
+
+
+def test_more_is_rung_before_a_window_runs_empty() -> None:
+    assert next_budget(1_000, [0.2, 0.5], fits_for_seconds=ROUND_SECONDS) == 2_000
+    assert next_budget(1_000, [0.3, 0.5], fits_for_seconds=ROUND_SECONDS) == 1_000
+    assert next_budget(MOST_RUNG, [0.0], fits_for_seconds=ROUND_SECONDS) == MOST_RUNG
+
+
+def test_less_is_rung_only_of_what_lasts() -> None:
+    assert next_budget(1_000, [], fits_for_seconds=LASTING_SECONDS / 2) == 1_000
+    assert next_budget(1_000, [], fits_for_seconds=LASTING_SECONDS * 2) == 900
+    assert next_budget(LEAST_RUNG, [], fits_for_seconds=LASTING_SECONDS * 2) == LEAST_RUNG
 
 
 def test_a_bite_of_many_jobs_takes_each_tenants_in_few_pieces() -> None:
