@@ -5,6 +5,7 @@ second they are read anyway, so that a lost message costs a second. While nobody
 """
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -36,7 +37,8 @@ MOST_SUBSCRIBERS = 10_000
 MOST_OF_A_TENANT = 5_000
 """One tenant alone can't keep all others from following."""
 HANDED_AT_ONCE = 64
-"""After so many events the readers get a turn to write, so that a burst doesn't overflow the queue of a fast one."""
+"""After so many the others get a turn: requests aren't kept waiting by a thousand readers, nor does a burst overflow the
+queue of a fast one."""
 
 
 class _Feed:
@@ -46,7 +48,7 @@ class _Feed:
         self.tenant_id = tenant_id
         self.position: Position | None = None
         self.by_job: dict[UUID, set[Subscriber]] = {}
-        self.by_type: set[Subscriber] = set()
+        self.by_type: dict[TypedEvents, set[Subscriber]] = {}
         self.count = 0
         self.asking: list[Subscriber] = []
         self.joining: list[Subscriber] = []
@@ -57,8 +59,8 @@ class _Feed:
         match subscriber.wants:
             case JobEvents(job_id):
                 self.by_job.setdefault(job_id, set()).add(subscriber)
-            case TypedEvents():
-                self.by_type.add(subscriber)
+            case TypedEvents() as wants:
+                self.by_type.setdefault(wants, set()).add(subscriber)
 
     def remove(self, subscriber: Subscriber) -> None:
         self.count -= 1
@@ -67,8 +69,10 @@ class _Feed:
                 self.by_job[job_id].discard(subscriber)
                 if not self.by_job[job_id]:
                     del self.by_job[job_id]
-            case TypedEvents():
-                self.by_type.discard(subscriber)
+            case TypedEvents() as wants:
+                self.by_type[wants].discard(subscriber)
+                if not self.by_type[wants]:
+                    del self.by_type[wants]
 
     @property
     def empty(self) -> bool:
@@ -76,14 +80,11 @@ class _Feed:
 
     @property
     def subscribers(self) -> list[Subscriber]:
-        return [*self.by_type, *(one for some in self.by_job.values() for one in some)]
+        return [one for some in (*self.by_type.values(), *self.by_job.values()) for one in some]
 
-    def hand(self, announced: Announced) -> None:
-        for subscriber in self.by_job.get(announced.job_id, ()):
-            subscriber.offer(announced)
-        for subscriber in self.by_type:
-            if isinstance(subscriber.wants, TypedEvents) and subscriber.wants.match(announced.type):
-                subscriber.offer(announced)
+    def readers_of(self, announced: Announced) -> list[Subscriber]:
+        by_type = (some for wants, some in self.by_type.items() if wants.match(announced.type))
+        return [one for some in (self.by_job.get(announced.job_id, ()), *by_type) for one in some]
 
 
 class Hub:
@@ -223,10 +224,13 @@ class Hub:
             await self._hand_out(tenant, found[tenant.tenant_id])
 
     async def _hand_out(self, tenant: _Feed, news: News) -> None:
-        for number, row in enumerate(news.rows, start=1):
-            tenant.hand(Announced.stored(row, news.position_of(row)))
-            if number % HANDED_AT_ONCE == 0:
-                await asyncio.sleep(0)
+        turns = itertools.count(1)
+        for row in news.rows:
+            announced = Announced.stored(row, news.position_of(row))
+            for subscriber in tenant.readers_of(announced):
+                subscriber.offer(announced)
+                if next(turns) % HANDED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
         tenant.position = news.position
         if news.position.upto is None:
             joining, tenant.joining = tenant.joining, []
@@ -263,7 +267,9 @@ class Hub:
         except ValueError:
             logger.warning("a live event that nobody can read was dropped")
             return
-        tenant.hand(Announced.live(job_id, event.type, event.model_dump_json(exclude_none=True).encode()))
+        announced = Announced.live(job_id, event.type, event.model_dump_json(exclude_none=True).encode())
+        for subscriber in tenant.readers_of(announced):
+            subscriber.offer(announced)
 
     def _tell(self, tenants: Iterable[UUID]) -> None:
         before = len(self._told)

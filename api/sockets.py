@@ -108,6 +108,10 @@ class SocketTeller:
             await self._writer.event(f'{self._begin},"event":{announced.json().decode()}{self._after(announced)}}}')
         self._told_at = time.monotonic()
 
+    def at_once(self, announced: Announced) -> bool:
+        # Messages of a connection take turns, and whose turn it is only its own tasks can wait for.
+        return False
+
     async def place(self, position: Position) -> None:
         await self._writer.text(f'{self._begin},"after":"{token_of(position)}"}}')
         self._told_at = time.monotonic()

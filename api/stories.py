@@ -3,6 +3,7 @@ is stored again, so that nothing is lost and nothing repeated."""
 
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -28,6 +29,10 @@ class Teller(Protocol):
         ...
 
     async def events(self, told: Iterable[Announced]) -> None: ...
+
+    def at_once(self, announced: Announced) -> bool:
+        """Tells one event without waiting. False when that can't be: then nothing of it was told."""
+        ...
 
     async def place(self, position: Position) -> None:
         """Moves the reader's place without an event, so that a quiet reader resumes where it really was."""
@@ -77,10 +82,11 @@ class JobStory:
 
     async def _tell_live(self, teller: Teller, subscriber: Subscriber) -> bool:
         """True when the reader leaves, False when PostgreSQL must be read again."""
+        at_once = partial(self._tell_at_once, teller)
         while True:
             if (idle_seconds := teller.idle_seconds) <= 0:
                 await teller.keep_up()
-            match await subscriber.take(idle_seconds):
+            match await subscriber.take(idle_seconds, at_once):
                 case Ended():
                     return True
                 case Behind():
@@ -90,6 +96,13 @@ class JobStory:
                     await teller.events(coming)
                     if not whole:
                         return False
+
+    def _tell_at_once(self, teller: Teller, announced: Announced) -> bool:
+        coming, told, whole = next_of_job((announced,), self._told)
+        if not whole or (coming and not teller.at_once(announced)):
+            return False
+        self._told = told
+        return True
 
 
 def next_of_job(taken: tuple[Announced, ...], told: int) -> tuple[list[Announced], int, bool]:
@@ -143,10 +156,11 @@ class TenantStory:
 
     async def _tell_live(self, teller: Teller, subscriber: Subscriber) -> bool:
         """True when the reader leaves, False when PostgreSQL must be read again."""
+        at_once = partial(self._tell_at_once, teller)
         while True:
             if (idle_seconds := teller.idle_seconds) <= 0:
                 await teller.keep_up(self._place)
-            match await subscriber.take(idle_seconds):
+            match await subscriber.take(idle_seconds, at_once):
                 case Ended():
                     return True
                 case Behind():
@@ -157,3 +171,9 @@ class TenantStory:
                     await teller.events(taken)
                     for announced in taken:
                         self._place = announced.position or self._place
+
+    def _tell_at_once(self, teller: Teller, announced: Announced) -> bool:
+        if not teller.at_once(announced):
+            return False
+        self._place = announced.position or self._place
+        return True

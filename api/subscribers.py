@@ -44,6 +44,8 @@ class Ended:
 
 
 Taken = tuple[Announced, ...] | Behind | Ended
+AtOnce = Callable[[Announced], bool]
+"""Tells its reader without waiting; False when it can't, and then nothing was told. Never raises."""
 
 
 class Room:
@@ -81,6 +83,7 @@ class Subscriber:
         self._behind = True
         self._ended = False
         self._reader: asyncio.Future[None] | None = None
+        self._at_once: AtOnce | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._joined: asyncio.Future[str] | None = None
         self._on_end: Callable[[], None] | None = None
@@ -94,7 +97,7 @@ class Subscriber:
         return self._ended
 
     def offer(self, announced: Announced) -> None:
-        if self._behind:
+        if self._behind or self._ended or self._told_at_once(announced):
             return
         if self._room.take(announced.size):
             self._waiting.append(announced)
@@ -136,13 +139,16 @@ class Subscriber:
         await asyncio.wait([self._joined])
         return None if self._joined.cancelled() else self._joined.result()
 
-    async def take(self, timeout_seconds: float) -> Taken:
+    async def take(self, timeout_seconds: float, at_once: AtOnce | None = None) -> Taken:
         """All that waits, or the first that comes; nothing when the time is up, or sooner.
 
-        What was taken before is written by now: until here it needed its room."""
+        What was taken before is written by now: until here it needed its room. What `at_once` tells while the reader
+        sleeps isn't taken any more, and doesn't wake it."""
         self._give_back_taken()
         if not (self._waiting or self._behind or self._ended):
+            self._at_once = at_once
             await self._sleep(timeout_seconds)
+            self._at_once = None
         if self._ended:
             return Ended()
         if self._behind:
@@ -150,6 +156,10 @@ class Subscriber:
         self._taken = tuple(self._waiting)
         self._waiting.clear()
         return self._taken
+
+    def _told_at_once(self, announced: Announced) -> bool:
+        asleep = self._reader is not None and not self._reader.done()
+        return asleep and self._at_once is not None and self._at_once(announced)
 
     def _drop_waiting(self) -> None:
         self._room.give_back(self._waiting)

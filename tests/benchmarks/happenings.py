@@ -1,7 +1,7 @@
 """Makes things happen to jobs as a worker does, and notes when: a state change and its event in one commit, then the word."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -34,6 +34,14 @@ FROM changed
 """
 
 
+def paced(count: int, rate: float, seed: int) -> Iterator[int]:
+    """The numbers below `count`, each at a random moment, so many a second."""
+    begun_at = time.monotonic()
+    for number, offset in zip(range(count), arrivals(rate, 1e9, seed), strict=False):
+        pass_time(max(0.0, begun_at + offset - time.monotonic()))
+        yield number
+
+
 class Happenings:
     """One tenant's jobs, and what happens to them."""
 
@@ -49,9 +57,7 @@ class Happenings:
 
     def happen(self, count: int, rate: float, *, of: Sequence[UUID], seed: int) -> None:
         """So many events at random moments, by turns to these jobs. Their time is from before the commit begins."""
-        begun_at = time.monotonic()
-        for number, offset in zip(range(count), arrivals(rate, 1e9, seed), strict=False):
-            pass_time(max(0.0, begun_at + offset - time.monotonic()))
+        for number in paced(count, rate, seed):
             self._happen(of[number % len(of)], time.monotonic())
 
     def _happen(self, job_id: UUID, at: float) -> None:

@@ -80,6 +80,32 @@ def test_a_reader_who_sleeps_is_woken_by_an_offer() -> None:
     asyncio.run(read())
 
 
+def test_what_a_sleeping_reader_is_told_at_once_doesnt_wait_and_what_cant_be_wakes_it() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        told: list[Announced] = []
+
+        def at_once(announced: Announced) -> bool:
+            if len(told) == 2:
+                return False
+            told.append(announced)
+            return True
+
+        one, two, three, four = (_announced(seq) for seq in range(1, 5))
+        subscriber.offer(one)
+        assert await subscriber.take(30, at_once) == (one,)
+
+        taking = asyncio.create_task(subscriber.take(30, at_once))
+        await asyncio.sleep(0)
+        for announced in (two, three, four, one):
+            subscriber.offer(announced)
+
+        assert await asyncio.wait_for(taking, 1) == (four, one)
+        assert told == [two, three]
+
+    asyncio.run(read())
+
+
 def test_a_reader_who_is_too_slow_holds_nothing_and_hears_that_it_is_behind() -> None:
     async def read() -> None:
         subscriber = _subscriber()
