@@ -47,7 +47,7 @@ def _read(world: World, statement: str, parameters: dict[str, object]) -> float:
     assert row is not None
     steps = [step for step in _steps(row[0][0]["Plan"]) if step.get("Index Name") == "jobs_turn"]
     assert steps, "the waiting jobs are found by their index"
-    return sum(step["Actual Rows"] * step["Actual Loops"] for step in steps)
+    return sum(float(step["Actual Rows"] * step["Actual Loops"]) for step in steps)
 
 
 def _steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
