@@ -66,7 +66,7 @@ UPDATE workers SET dead_at = now() WHERE dead_at IS NULL AND heartbeat_at < now(
 # One look tells which of the statements below have anything to do, so that a quiet system isn't asked ten things a second.
 # Of a queue the first waiting job is asked for, in the index's order: for "whether any exists" the planner joins, and
 # reads the whole backlog each second.
-_LOOK = f"""
+LOOK = f"""
 SELECT
   EXISTS (SELECT 1 FROM workers w JOIN jobs j ON j.lease_worker = w.id WHERE w.dead_at IS NOT NULL),
   EXISTS (SELECT 1 FROM jobs WHERE state = 'scheduled' AND wake_at <= now()),
@@ -179,7 +179,7 @@ async def look(connection: Connection, queues: Sequence[str], *, lease_seconds: 
     """
     if declare:
         await connection.execute(_DECLARE_DEAD, {"lease": lease_seconds})
-    row = await (await connection.execute(_LOOK, {"queues": list(queues)})).fetchone()
+    row = await (await connection.execute(LOOK, {"queues": list(queues)})).fetchone()
     assert row is not None
     lost, scheduled, retries, waiting, above, below, capped, due_schedules, due_replays, queued = row
     return Due(lost, scheduled, retries, waiting, above or below, capped, due_schedules, due_replays, tuple(queued))

@@ -26,7 +26,7 @@ WHERE w.ids IS NOT NULL
 # PostgreSQL skips no index entries by itself, so the distinct (lane, tenant) pairs are found by jumping from one to the
 # next: as many steps as there are tenants waiting, however many jobs each has. Of each the first is asked for in the
 # index's order: for "whether any exists" the planner joins, and reads everybody's backlog once for each tenant.
-_UNCLAIMED = f"""
+UNCLAIMED = f"""
 WITH RECURSIVE turn AS (
   (SELECT lane, tenant_id, 1 AS n FROM jobs
    WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued' ORDER BY lane, tenant_id LIMIT 1)
@@ -97,5 +97,5 @@ async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[Next]:
 
 async def unclaimed(connection: Connection, queue: str, *, overdue: bool = True) -> list[tuple[int, UUID]]:
     """(lane, tenant) of whoever has jobs in this queue that wait longer than they should, or that wait at all."""
-    found = await connection.execute(_UNCLAIMED, {"queue": queue, "overdue": overdue})
+    found = await connection.execute(UNCLAIMED, {"queue": queue, "overdue": overdue})
     return await found.fetchall()
