@@ -1,5 +1,6 @@
 """What every log line of a piece of work says about it, without its code having to pass it along."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
@@ -21,14 +22,17 @@ class LogContext:
     trace: TraceContext | None = None
 
 
+Source = LogContext | Callable[[], LogContext]
+
 # One variable for all fields: a worker binds 15,000 of these a second, and reads them only when it logs.
-_current: ContextVar[LogContext | None] = ContextVar("bucatini_log_context", default=None)
+_current: ContextVar[Source | None] = ContextVar("bucatini_log_context", default=None)
 
 
-def bound(context: LogContext) -> AbstractContextManager[LogContext]:
+def bound(context: Source) -> AbstractContextManager[None]:
     """`with bound(LogContext(job_id=…)):` gives these fields to every line logged inside, and in tasks started inside.
 
-    The innermost context counts alone: extend the outer one with `dataclasses.replace(current(), …)`.
+    Where one is bound for each of many runs, most of which log nothing, bind a function that makes it: it is called for
+    each line, and has to answer the same each time. The innermost context counts alone: extend the outer one with `dataclasses.replace(current(), …)`.
     """
     return _Binding(context)
 
@@ -37,12 +41,11 @@ class _Binding:
     # Written out, since a generator's context manager costs three times as much.
     __slots__ = ("_context", "_token")
 
-    def __init__(self, context: LogContext) -> None:
+    def __init__(self, context: Source) -> None:
         self._context = context
 
-    def __enter__(self) -> LogContext:
-        self._token: Token[LogContext | None] = _current.set(self._context)
-        return self._context
+    def __enter__(self) -> None:
+        self._token: Token[Source | None] = _current.set(self._context)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -52,7 +55,13 @@ class _Binding:
 
 def current() -> LogContext:
     """What is bound here and now, an empty context where nothing is."""
-    return _current.get() or LogContext()
+    match _current.get():
+        case None:
+            return LogContext()
+        case LogContext() as context:
+            return context
+        case make:
+            return make()
 
 
 def bound_fields() -> dict[str, str | int]:

@@ -41,6 +41,7 @@ class Attempt:
     """The run as its handler sees it, and as the consumer steers it."""
 
     __slots__ = (
+        "_log_context",
         "_report",
         "bell",
         "children",
@@ -71,6 +72,7 @@ class Attempt:
         self.stopped: Stop | None = None
         self.task: asyncio.Task[None] | None = None
         self._report = report
+        self._log_context: LogContext | None = None
 
     @property
     def job_id(self) -> UUID:
@@ -83,6 +85,21 @@ class Attempt:
     @property
     def attempt(self) -> int:
         return self.claimed.attempt
+
+    def log_context(self) -> LogContext:
+        """What the lines of this run say of it; made when the first is logged."""
+        if self._log_context is None:
+            claimed = self.claimed
+            caller = parse_traceparent(claimed.traceparent)
+            self._log_context = LogContext(
+                job_id=claimed.id,
+                tenant_id=claimed.tenant_id,
+                kind=claimed.kind,
+                attempt=claimed.attempt,
+                correlation_id=claimed.correlation_id,
+                trace=None if caller is None else caller.child(),
+            )
+        return self._log_context
 
     def progress(self, fraction: float, message: str = "") -> None:
         self._report(self.claimed, Progress(fraction=min(max(fraction, 0.0), 1.0), message=message[:500]))
@@ -113,7 +130,7 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
         return Broke(_not_understood(claimed, datetime.now(UTC)))
     if claimed.deadline is not None and claimed.deadline <= datetime.now(UTC):
         return Broke(_too_late(claimed.deadline))
-    with bound(_log_context(claimed)):
+    with bound(attempt.log_context):
         return await _perform(attempt, handler)
 
 
@@ -148,18 +165,6 @@ def _read(command_type: type[Command], claimed: Claimed) -> Command:
         return command_type.model_validate_json(claimed.command)
     fields = command_type.upcast(claimed.version, orjson.loads(claimed.command))
     return command_type.model_validate_json(orjson.dumps(fields))
-
-
-def _log_context(claimed: Claimed) -> LogContext:
-    caller = parse_traceparent(claimed.traceparent)
-    return LogContext(
-        job_id=claimed.id,
-        tenant_id=claimed.tenant_id,
-        kind=claimed.kind,
-        attempt=claimed.attempt,
-        correlation_id=claimed.correlation_id,
-        trace=None if caller is None else caller.child(),
-    )
 
 
 def _ended_by_us(attempt: Attempt) -> Outcome:

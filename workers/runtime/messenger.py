@@ -27,7 +27,7 @@ from schemas.jobs import Progress
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.2
-TALLY_SECONDS = 0.005
+TALLY_SECONDS = 0.02
 RING_OURSELVES_SECONDS = 60.0
 """A retry further away than this is left to the sweeper, so that a worker holds no long list of timers."""
 TOGETHER_SECONDS = 0.05
