@@ -7,6 +7,7 @@ from uuid import UUID
 
 from events.jobs import JobEvent
 from infrastructure.celery.lists import LOWEST_NORMAL, LOWEST_URGENT, NORMAL_STEP, PATIENT_STEP, URGENT_STEP
+from infrastructure.postgres.arrays import Uuids
 from infrastructure.postgres.connections import Connection
 from schemas.jobs import LIMIT
 
@@ -180,21 +181,26 @@ def _settle_key(job: NewJob, owners: dict[tuple[UUID, str], tuple[UUID, bytes]])
 
 def _arrays(jobs: Sequence[NewJob], ring_again_seconds: float) -> dict[str, object]:
     return {
-        "id": [job.id for job in jobs],
-        "tenant_id": [job.tenant_id for job in jobs],
+        "id": Uuids([job.id.bytes for job in jobs]),
+        "tenant_id": Uuids([job.tenant_id.bytes for job in jobs]),
         "kind": [job.kind for job in jobs],
         "version": [job.version for job in jobs],
         "queue": [job.queue for job in jobs],
         "priority": [job.priority for job in jobs],
         "max_attempts": [job.max_attempts for job in jobs],
         "command": [job.command for job in jobs],
-        "run_at": [job.run_at for job in jobs],
-        "deadline": [job.deadline for job in jobs],
-        "correlation_id": [job.correlation_id for job in jobs],
-        "causation_id": [job.causation_id for job in jobs],
-        "parent_id": [job.parent_id for job in jobs],
-        "traceparent": [job.traceparent for job in jobs],
-        "concurrency_key": [job.concurrency_key for job in jobs],
-        "concurrency_limit": [job.concurrency_limit for job in jobs],
+        "run_at": _unless_empty([job.run_at for job in jobs]),
+        "deadline": _unless_empty([job.deadline for job in jobs]),
+        "correlation_id": _unless_empty([job.correlation_id for job in jobs]),
+        "causation_id": _unless_empty([job.causation_id for job in jobs]),
+        "parent_id": _unless_empty([job.parent_id for job in jobs]),
+        "traceparent": _unless_empty([job.traceparent for job in jobs]),
+        "concurrency_key": _unless_empty([job.concurrency_key for job in jobs]),
+        "concurrency_limit": _unless_empty([job.concurrency_limit for job in jobs]),
         "ring_again_seconds": ring_again_seconds,
     }
+
+
+def _unless_empty(values: Sequence[object]) -> Sequence[object] | None:
+    # `unnest` fills up what is shorter or isn't there at all, and an array takes psycopg some microseconds to write.
+    return None if values.count(None) == len(values) else values
