@@ -10,6 +10,7 @@ import uvloop
 
 from api.app import build
 from infrastructure import settings as settings_module
+from infrastructure.garbage import spare_the_collector
 from infrastructure.settings import Settings, SettingsInvalid
 from monitoring.logging import configure
 
@@ -33,6 +34,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        spare_the_collector()
         for listening in (one for started in self.servers for one in started.sockets):
             host, port = listening.getsockname()[:2]
             logger.info("ready: http://%s:%s", host, port)

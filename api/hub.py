@@ -5,18 +5,18 @@ second they are read anyway, so that a lost message costs a second. While nobody
 """
 
 import asyncio
-import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
 from api.frames import Announced
+from api.handing_out import HandOut
 from api.subscribers import JobEvents, Room, Subscriber, TypedEvents
-from infrastructure.batching import Overloaded
+from infrastructure.batching import Overloaded, Pace
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import feed
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
@@ -28,17 +28,12 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """How late an event is when Redis said nothing of it."""
-SPACING_SECONDS = 0.004
-"""Between the starts of two reads."""
 LINGER_SECONDS = 10.0
 """How long the hub goes on listening after its last subscriber left."""
 AWAY_SECONDS = 0.5
 MOST_SUBSCRIBERS = 10_000
 MOST_OF_A_TENANT = 5_000
 """One tenant alone can't keep all others from following."""
-HANDED_AT_ONCE = 64
-"""After so many the others get a turn: requests aren't kept waiting by a thousand readers, nor does a burst overflow the
-queue of a fast one."""
 
 
 class _Feed:
@@ -83,8 +78,19 @@ class _Feed:
         return [one for some in (*self.by_type.values(), *self.by_job.values()) for one in some]
 
     def readers_of(self, announced: Announced) -> list[Subscriber]:
-        by_type = (some for wants, some in self.by_type.items() if wants.match(announced.type))
-        return [one for some in (self.by_job.get(announced.job_id, ()), *by_type) for one in some]
+        return [subscriber for subscriber, _ in self.addressed([announced])]
+
+    def addressed(self, events: Sequence[Announced]) -> Iterator[tuple[Subscriber, tuple[Announced, ...]]]:
+        """Each subscriber with those it asked for."""
+        of_jobs: dict[UUID, list[Announced]] = {}
+        for announced in events:
+            if announced.job_id in self.by_job:
+                of_jobs.setdefault(announced.job_id, []).append(announced)
+        for job_id, some in of_jobs.items():
+            yield from ((subscriber, tuple(some)) for subscriber in self.by_job[job_id])
+        for wants, subscribers in self.by_type.items():
+            if fitting := tuple(announced for announced in events if wants.match(announced.type)):
+                yield from ((subscriber, fitting) for subscriber in subscribers)
 
 
 class Hub:
@@ -96,6 +102,8 @@ class Hub:
         self._feeds: dict[UUID, _Feed] = {}
         self._subscribers = 0
         self._told: set[UUID] = set()
+        self._pace = Pace()
+        self._hand_out = HandOut()
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()
         self._closed = False
@@ -112,6 +120,7 @@ class Hub:
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
+        await self._hand_out.close()
         await self._line.close()
 
     def end_streams(self) -> None:
@@ -161,10 +170,13 @@ class Hub:
         self._tell([subscriber.tenant_id])
         return await subscriber.joined()
 
-    def read_up_to(self, tenant_id: UUID) -> Position | None:
-        """The place of a live subscriber that has taken all it was offered; None in the middle of a read."""
-        tenant = self._feeds.get(tenant_id)
-        return tenant.position if tenant is not None and tenant.position and tenant.position.upto is None else None
+    def read_up_to(self, subscriber: Subscriber) -> Position | None:
+        """The place of a live subscriber that has taken all it was offered; None in the middle of a read, and while
+        something is due to it."""
+        tenant = self._feeds.get(subscriber.tenant_id)
+        if tenant is None or tenant.position is None or self._hand_out.owes(subscriber):
+            return None
+        return tenant.position if tenant.position.upto is None else None
 
     async def _run(self) -> None:
         while True:
@@ -177,13 +189,12 @@ class Hub:
                 await asyncio.wait([listening])
 
     async def _read_while_wanted(self) -> None:
-        wanted_at = began = time.monotonic()
+        wanted_at = time.monotonic()
         while True:
-            await self._wait_for_news(began + SPACING_SECONDS)
-            began = time.monotonic()
+            await self._wait_for_news()
             if self._feeds:
-                wanted_at = began
-            elif began - wanted_at > LINGER_SECONDS:
+                wanted_at = time.monotonic()
+            elif time.monotonic() - wanted_at > LINGER_SECONDS:
                 self._wanted.clear()
                 return
             try:
@@ -195,13 +206,16 @@ class Hub:
                 logger.exception("events couldn't be read; trying again")
                 await self._away()
 
-    async def _wait_for_news(self, not_before: float) -> None:
+    async def _wait_for_news(self) -> None:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 await self._news.wait()
         except TimeoutError:
             self._told.update(self._feeds)
-        await asyncio.sleep(max(0.0, not_before - time.monotonic()))
+        await self._hand_out.room()
+        if (rest := self._pace.rest_seconds()) > 0:
+            await asyncio.sleep(rest)
+        self._pace.begin()
         self._news.clear()
 
     async def _away(self) -> None:
@@ -221,20 +235,17 @@ class Hub:
         positions = {tenant.tenant_id: tenant.position for tenant in tenants}
         found = await self._line.run(lambda line: feed.news(line, positions))
         for tenant in tenants:
-            await self._hand_out(tenant, found[tenant.tenant_id])
+            self._settle(tenant, found[tenant.tenant_id])
 
-    async def _hand_out(self, tenant: _Feed, news: News) -> None:
-        turns = itertools.count(1)
-        for row in news.rows:
-            announced = Announced.stored(row, news.position_of(row))
-            for subscriber in tenant.readers_of(announced):
-                subscriber.offer(announced)
-                if next(turns) % HANDED_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+    def _settle(self, tenant: _Feed, news: News) -> None:
+        # Without a pause: who joins has nothing due to it yet from after its snapshot, and nothing any more from before.
+        events = [Announced.stored(row, news.position_of(row)) for row in news.rows]
+        self._hand_out.put(tenant.addressed(events), len(events))
         tenant.position = news.position
         if news.position.upto is None:
             joining, tenant.joining = tenant.joining, []
             for subscriber in joining:
+                self._hand_out.forget(subscriber)
                 subscriber.go_live(news.position.seen)
         if news.position.upto is not None or tenant.asking:
             self._tell([tenant.tenant_id])
@@ -269,7 +280,7 @@ class Hub:
             return
         announced = Announced.live(job_id, event.type, event.model_dump_json(exclude_none=True).encode())
         for subscriber in tenant.readers_of(announced):
-            subscriber.offer(announced)
+            subscriber.offer((announced,))
 
     def _tell(self, tenants: Iterable[UUID]) -> None:
         before = len(self._told)

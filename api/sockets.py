@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from urllib.parse import urlsplit
 
@@ -108,7 +108,7 @@ class SocketTeller:
             await self._writer.event(f'{self._begin},"event":{announced.json().decode()}{self._after(announced)}}}')
         self._told_at = time.monotonic()
 
-    def at_once(self, announced: Announced) -> bool:
+    def at_once(self, told: Sequence[Announced]) -> bool:
         # Messages of a connection take turns, and whose turn it is only its own tasks can wait for.
         return False
 

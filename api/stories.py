@@ -1,7 +1,7 @@
 """How events are told, whether on a stream or on a socket: what is stored first, then what comes, and after a gap what
 is stored again, so that nothing is lost and nothing repeated."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Protocol
@@ -30,8 +30,8 @@ class Teller(Protocol):
 
     async def events(self, told: Iterable[Announced]) -> None: ...
 
-    def at_once(self, announced: Announced) -> bool:
-        """Tells one event without waiting. False when that can't be: then nothing of it was told."""
+    def at_once(self, told: Sequence[Announced]) -> bool:
+        """Tells these without waiting. False when that can't be: then none of them was told."""
         ...
 
     async def place(self, position: Position) -> None:
@@ -97,15 +97,15 @@ class JobStory:
                     if not whole:
                         return False
 
-    def _tell_at_once(self, teller: Teller, announced: Announced) -> bool:
-        coming, told, whole = next_of_job((announced,), self._told)
-        if not whole or (coming and not teller.at_once(announced)):
+    def _tell_at_once(self, teller: Teller, offered: Sequence[Announced]) -> bool:
+        coming, told, whole = next_of_job(offered, self._told)
+        if not whole or (coming and not teller.at_once(coming)):
             return False
         self._told = told
         return True
 
 
-def next_of_job(taken: tuple[Announced, ...], told: int) -> tuple[list[Announced], int, bool]:
+def next_of_job(taken: Sequence[Announced], told: int) -> tuple[list[Announced], int, bool]:
     """What of it comes next, and the last seq then. Not whole at a gap (a clock that was set back may cause one) and
     after an ending: then the stored events tell how it goes on."""
     coming: list[Announced] = []
@@ -166,14 +166,17 @@ class TenantStory:
                 case Behind():
                     return False
                 case ():
-                    self._place = self._hub.read_up_to(self._tenant_id) or self._place
+                    self._place = self._hub.read_up_to(subscriber) or self._place
                 case taken:
                     await teller.events(taken)
-                    for announced in taken:
-                        self._place = announced.position or self._place
+                    self._move_on(taken)
 
-    def _tell_at_once(self, teller: Teller, announced: Announced) -> bool:
-        if not teller.at_once(announced):
+    def _tell_at_once(self, teller: Teller, offered: Sequence[Announced]) -> bool:
+        if not teller.at_once(offered):
             return False
-        self._place = announced.position or self._place
+        self._move_on(offered)
         return True
+
+    def _move_on(self, told: Sequence[Announced]) -> None:
+        for announced in told:
+            self._place = announced.position or self._place

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -75,15 +75,17 @@ class Writer:
         if held:
             await self._write(b"".join(held))
 
-    def at_once(self, announced: Announced) -> bool:
+    def at_once(self, told: Sequence[Announced]) -> bool:
         # A thousand tasks needn't be woken to write one frame each. The server either writes without a pause, or pauses
         # before it writes anything, because the reader is slow: then the stream's own task does it, and waits.
-        frame = self._frame(announced)
-        writing = self._send({"type": "http.response.body", "body": frame, "more_body": True}).__await__()
+        data = b"".join([self._frame(announced) for announced in told])
+        if len(data) > WRITE_BYTES and len(told) > 1:
+            return False
+        writing = self._send({"type": "http.response.body", "body": data, "more_body": True}).__await__()
         try:
             next(writing)
         except StopIteration:
-            self._delivered += 1
+            self._delivered += len(told)
             self._wrote_at = time.monotonic()
             return True
         except (OSError, RuntimeError):

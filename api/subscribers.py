@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -44,8 +44,8 @@ class Ended:
 
 
 Taken = tuple[Announced, ...] | Behind | Ended
-AtOnce = Callable[[Announced], bool]
-"""Tells its reader without waiting; False when it can't, and then nothing was told. Never raises."""
+AtOnce = Callable[[Sequence[Announced]], bool]
+"""Tells its reader all of it without waiting; False when it can't, and then nothing was told. Never raises."""
 
 
 class Room:
@@ -96,15 +96,16 @@ class Subscriber:
     def ended(self) -> bool:
         return self._ended
 
-    def offer(self, announced: Announced) -> None:
-        if self._behind or self._ended or self._told_at_once(announced):
+    def offer(self, coming: Sequence[Announced]) -> None:
+        if self._behind or self._ended or self._told_at_once(coming):
             return
-        if self._room.take(announced.size):
+        for announced in coming:
+            if not self._room.take(announced.size):
+                self._drop_waiting()
+                self._behind = True
+                ingress_metrics.subscriber_fell_behind()
+                break
             self._waiting.append(announced)
-        else:
-            self._drop_waiting()
-            self._behind = True
-            ingress_metrics.subscriber_fell_behind()
         self._wake()
 
     def go_live(self, snapshot: str) -> None:
@@ -157,9 +158,9 @@ class Subscriber:
         self._waiting.clear()
         return self._taken
 
-    def _told_at_once(self, announced: Announced) -> bool:
+    def _told_at_once(self, coming: Sequence[Announced]) -> bool:
         asleep = self._reader is not None and not self._reader.done()
-        return asleep and self._at_once is not None and self._at_once(announced)
+        return asleep and self._at_once is not None and self._at_once(coming)
 
     def _drop_waiting(self) -> None:
         self._room.give_back(self._waiting)

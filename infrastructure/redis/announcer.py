@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Iterable
 from uuid import UUID
 
+from infrastructure.batching import Pace
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, announce
 
-INTERVAL_SECONDS = 0.005
-"""Between two announcements: the first of a quiet moment goes at once, a stream of them is thinned."""
-
 
 class Announcer:
-    """Tells the subscribers' processes which tenants have something new. Never blocks, never fails, may lose."""
+    """Tells the subscribers' processes which tenants have something new. Never blocks, never fails, may lose.
+
+    Those of a quiet moment go at once, a stream of them is thinned."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._tenants: set[UUID] = set()
+        self._pace = Pace()
         self._speaking: asyncio.Task[None] | None = None
 
     def tell(self, tenants: Iterable[UUID]) -> None:
@@ -31,9 +32,11 @@ class Announcer:
     async def _speak(self) -> None:
         try:
             while self._tenants:
+                if (rest := self._pace.rest_seconds()) > 0:
+                    await asyncio.sleep(rest)
+                self._pace.begin()
                 tenants, self._tenants = self._tenants, set()
                 await announce(self._redis, Channel.TENANTS, tenants)
-                await asyncio.sleep(INTERVAL_SECONDS)
         except FAULTS:
             # Subscribers look into PostgreSQL every second anyway; nothing is lost but that second.
             self._tenants.clear()

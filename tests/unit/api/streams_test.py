@@ -1,6 +1,7 @@
 """What one reader is offered, takes and is told."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.frames import Announced
+from api.handing_out import HANDED_AT_ONCE, MOST_PICKED_UP, HandOut
 from api.stories import next_of_job
-from api.subscribers import MOST_WAITING, Behind, Ended, JobEvents, Subscriber, TypedEvents
+from api.subscribers import MOST_WAITING, Behind, Ended, JobEvents, Subscriber, Taken, TypedEvents
 from events.envelope import CloudEvent
 from infrastructure.postgres.feed import EventRow, Place, Position
 
@@ -60,7 +62,7 @@ def test_a_reader_takes_what_it_was_offered_in_order() -> None:
         subscriber = _subscriber()
         offered = tuple(_announced(seq) for seq in range(1, 4))
         for one in offered:
-            subscriber.offer(one)
+            subscriber.offer([one])
 
         assert await subscriber.take(1) == offered
         assert await subscriber.take(0.01) == ()
@@ -73,7 +75,7 @@ def test_a_reader_who_sleeps_is_woken_by_an_offer() -> None:
         subscriber = _subscriber()
         taking = asyncio.create_task(subscriber.take(30))
         await asyncio.sleep(0)
-        subscriber.offer(one := _announced(1))
+        subscriber.offer([one := _announced(1)])
 
         assert await asyncio.wait_for(taking, 1) == (one,)
 
@@ -85,20 +87,20 @@ def test_what_a_sleeping_reader_is_told_at_once_doesnt_wait_and_what_cant_be_wak
         subscriber = _subscriber()
         told: list[Announced] = []
 
-        def at_once(announced: Announced) -> bool:
+        def at_once(coming: Sequence[Announced]) -> bool:
             if len(told) == 2:
                 return False
-            told.append(announced)
+            told.extend(coming)
             return True
 
         one, two, three, four = (_announced(seq) for seq in range(1, 5))
-        subscriber.offer(one)
+        subscriber.offer([one])
         assert await subscriber.take(30, at_once) == (one,)
 
         taking = asyncio.create_task(subscriber.take(30, at_once))
         await asyncio.sleep(0)
         for announced in (two, three, four, one):
-            subscriber.offer(announced)
+            subscriber.offer([announced])
 
         assert await asyncio.wait_for(taking, 1) == (four, one)
         assert told == [two, three]
@@ -110,7 +112,7 @@ def test_a_reader_who_is_too_slow_holds_nothing_and_hears_that_it_is_behind() ->
     async def read() -> None:
         subscriber = _subscriber()
         for seq in range(MOST_WAITING + 10):
-            subscriber.offer(_announced(seq))
+            subscriber.offer([_announced(seq)])
 
         assert await subscriber.take(1) == Behind()
         assert not subscriber.live
@@ -118,6 +120,69 @@ def test_a_reader_who_is_too_slow_holds_nothing_and_hears_that_it_is_behind() ->
         assert await subscriber.take(0.01) == ()
 
     asyncio.run(read())
+
+
+async def _hearing(parts: list[tuple[Announced, ...]]) -> tuple[Subscriber, asyncio.Task[Taken]]:
+    """One whose reader sleeps, and hears in one piece what it is offered in one piece."""
+
+    def at_once(coming: Sequence[Announced]) -> bool:
+        parts.append(tuple(coming))
+        return True
+
+    subscriber = _subscriber()
+    reading = asyncio.create_task(subscriber.take(30, at_once))
+    await asyncio.sleep(0)
+    return subscriber, reading
+
+
+def test_what_comes_while_an_event_is_handed_out_reaches_those_it_hasnt_reached_in_one_piece() -> None:
+    async def hand_out() -> None:
+        heard: list[list[tuple[Announced, ...]]] = [[] for _ in range(HANDED_AT_ONCE + 1)]
+        readers, _reading = zip(*[await _hearing(parts) for parts in heard], strict=True)
+        handing, (first, second) = HandOut(), (_announced(1), _announced(2))
+        handing.put([(reader, (first,)) for reader in readers], 1)
+        await asyncio.sleep(0)
+        assert (heard[0], heard[-1]) == ([(first,)], [])
+        assert handing.owes(readers[-1])
+        assert not handing.owes(readers[0])
+
+        handing.put([(reader, (second,)) for reader in readers], MOST_PICKED_UP)
+        await handing.room()
+
+        assert all(parts == [(first,), (second,)] for parts in heard[:-1])
+        assert heard[-1] == [(first, second)]
+
+    asyncio.run(hand_out())
+
+
+def test_a_burst_is_handed_out_in_pieces_and_in_order_and_nothing_more_is_picked_up_before_its_end() -> None:
+    async def hand_out() -> None:
+        parts: list[tuple[Announced, ...]] = []
+        reader, _reading = await _hearing(parts)
+        handing, burst = HandOut(), tuple(_announced(seq) for seq in range(MOST_PICKED_UP))
+        handing.put([(reader, burst)], len(burst))
+        async with asyncio.timeout(1):
+            await handing.room()
+
+        assert max(len(part) for part in parts) == HANDED_AT_ONCE
+        assert tuple(one for part in parts for one in part) == burst
+
+    asyncio.run(hand_out())
+
+
+def test_who_reads_by_itself_what_is_due_to_it_isnt_handed_it() -> None:
+    async def hand_out() -> None:
+        parts: list[tuple[Announced, ...]] = []
+        reader, _reading = await _hearing(parts)
+        handing, (first, second) = HandOut(), (_announced(1), _announced(2))
+        handing.put([(reader, (first,))], 1)
+        handing.forget(reader)
+        handing.put([(reader, (second,))], 1)
+        await asyncio.sleep(0)
+
+        assert parts == [(second,)]
+
+    asyncio.run(hand_out())
 
 
 def test_an_ended_reader_leaves_wherever_it_is() -> None:

@@ -1,0 +1,13 @@
+"""What Python's garbage collector needn't look through in a process that serves until it is stopped."""
+
+import gc
+
+YOUNG_OBJECTS = 20_000
+"""New objects between two collections."""
+
+
+def spare_the_collector() -> None:
+    """Called once, when everything stands: from here to the process's end it is no garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
