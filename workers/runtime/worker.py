@@ -1,13 +1,13 @@
 """A worker process: builds one pool's consumer with all it stands on, and takes it down again in order."""
 
 import asyncio
-import gc
 import logging
 import os
 from contextlib import AsyncExitStack, suppress
 
 from infrastructure.celery.message import Doorbell
 from infrastructure.celery.pulse import Pulse
+from infrastructure.garbage import spare_the_collector
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 CLAIM_LINES = 2
 """While PostgreSQL works on one claim, the one before it is being started."""
-YOUNG_OBJECTS = 20_000
-"""New objects between two collections."""
 DRAIN_SLACK_SECONDS = 15.0
 DEAF = 70
 """The exit code of a worker that ended itself: EX_SOFTWARE of sysexits.h."""
@@ -93,7 +91,7 @@ class Worker:
             asyncio.create_task(rules.serve_for_ever(), name="rules"),
             asyncio.create_task(self._watch(), name="watchdog"),
         ]
-        _spare_the_collector()
+        spare_the_collector()
         logger.info("ready: %s runs %s", self._queue, ", ".join(sorted(handler.kind for handler in handlers)))
 
     def take(self, doorbell: Doorbell) -> Bell:
@@ -146,12 +144,3 @@ class Worker:
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             await self._consumer.check_leases()
-
-
-def _spare_the_collector() -> None:
-    # A hundred thousand objects stand from here to the process's end: no collection needs to look through them. And a
-    # thousand jobs under way are no garbage, so it isn't looked for at every seven hundredth object. Measured: about a tenth
-    # of a worker's CPU, with and without failures.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
