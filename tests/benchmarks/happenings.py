@@ -58,7 +58,7 @@ class Happenings:
     def happen(self, count: int, rate: float, *, of: Sequence[UUID], seed: int) -> None:
         """So many events at random moments, by turns to these jobs. Their time is from before the commit begins."""
         for number in paced(count, rate, seed):
-            self._happen(of[number % len(of)], time.monotonic())
+            self._happen(of[number % len(of)], time.time())
 
     def _happen(self, job_id: UUID, at: float) -> None:
         self._connection.execute(_HAPPEN, (job_id, at))

@@ -1,14 +1,15 @@
 """`python -m tests.benchmarks.listeners EVENTS`: one reader of an event stream for each path in a file, in one process.
 
-Each event says in its data when it happened, on the machine's monotonic clock; what a reader notes is how long after
-that its bytes arrived. Events that say 0 only warm up. Once each reader has had an event the process says "all hear", and
-when all readers together have had EVENTS timed ones it writes their seconds into the file LISTENERS_FOUND names.
+Each event says in its data when it happened, by the machine's clock; what a reader notes is how long after that its bytes
+arrived. Events that say 0 only warm up. Once each reader has had an event the process says "all hear", and when all
+readers together have had EVENTS timed ones it writes their seconds into the file LISTENERS_FOUND names.
 
 With a `redis://` address the paths are channels, and what is published on them is read in the same way.
 
-Two things would be measured that aren't the writer's. Readers that understand each frame as it comes are slower than who
-writes to them: so what arrives is only stamped, and read when nothing has arrived for QUIET_SECONDS. And readers that sleep
-on the writer's own machine are woken by it, at half as much again for each write: so until then they look without sleeping.
+When bytes arrived is what the kernel says of them (SO_TIMESTAMPNS in Linux' socket(7), here by its number, since Python has
+no name for it). A thousand readers are on other machines than who writes to them: here they would take the cores it needs
+just then, if they woke at every write, and their own queue would be measured with it. So they look every LOOK_SECONDS.
+Elsewhere than on Linux bytes are stamped when they are looked at, without a pause.
 """
 
 import os
@@ -16,6 +17,7 @@ import re
 import selectors
 import signal
 import socket
+import struct
 import sys
 import time
 from array import array
@@ -25,13 +27,13 @@ from urllib.parse import urlsplit
 MOST_OPENING = 100
 """Connections on their way at a time: a thousand at once would measure the opening."""
 MOST_FRAME_BYTES = 100_000
-MOST_UNREAD = 20_000
-QUIET_SECONDS = 0.003
+STAMPED_BY_THE_KERNEL = sys.platform == "linux"
+SO_TIMESTAMPNS = 35
+TIMESPEC = struct.Struct("@qq")
+LOOK_SECONDS = 0.01 if STAMPED_BY_THE_KERNEL else 0.0
 RECEIVE_BYTES = 65_536
 CONNECT_SECONDS = 10.0
 _WHEN = re.compile(rb'"happened": ?([\d.]+)')
-
-Arrived = tuple["Reader", bytes, float]
 
 
 class Reader:
@@ -39,6 +41,8 @@ class Reader:
 
     def __init__(self, address: tuple[str, int], request: bytes, welcome: bytes) -> None:
         self.connection = socket.create_connection(address, CONNECT_SECONDS)
+        if STAMPED_BY_THE_KERNEL:
+            self.connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.connection.sendall(request)
         self.connection.setblocking(False)
         self._welcome = welcome
@@ -46,8 +50,10 @@ class Reader:
         self.opened = False
         self.heard = False
 
-    def read(self, data: bytes, arrived_at: float) -> list[float]:
-        """How long ago each event happened that has come whole with these bytes."""
+    def read(self) -> list[float]:
+        """How long ago each event happened that has come whole with the bytes that are there."""
+        data, notes, *_ = self.connection.recvmsg(RECEIVE_BYTES, socket.CMSG_SPACE(TIMESPEC.size))
+        arrived_at = _stamped(notes)
         if not data:
             sys.exit("a stream was closed")
         if not self.opened and not data.startswith(self._welcome):
@@ -69,8 +75,6 @@ class Hall:
         self.readers: list[Reader] = []
         self.waits = array("d")
         self._selector = selectors.DefaultSelector()
-        self._arrived: list[Arrived] = []
-        self._arrived_at = 0.0
 
     def open(self, base: str, paths: list[str], key: str) -> None:
         for start in range(0, len(paths), MOST_OPENING):
@@ -82,17 +86,19 @@ class Hall:
                 self.listen()
 
     def listen(self) -> None:
-        """Stamps what has arrived; reads it once nothing more comes."""
-        for chosen, _ in self._selector.select(0 if self._arrived else None):
+        """Reads what has arrived since the last look."""
+        time.sleep(LOOK_SECONDS)
+        for chosen, _ in self._selector.select(0 if STAMPED_BY_THE_KERNEL else None):
             reader: Reader = chosen.data
-            data = reader.connection.recv(RECEIVE_BYTES)
-            self._arrived_at = time.monotonic()
-            self._arrived.append((reader, data, self._arrived_at))
-        quiet = time.monotonic() - self._arrived_at > QUIET_SECONDS
-        if self._arrived and (quiet or len(self._arrived) > MOST_UNREAD):
-            for reader, data, at in self._arrived:
-                self.waits.extend(reader.read(data, at))
-            self._arrived.clear()
+            self.waits.extend(reader.read())
+
+
+def _stamped(notes: list[tuple[int, int, bytes]]) -> float:
+    for _, kind, stamp in notes:
+        if kind == SO_TIMESTAMPNS:
+            seconds, nanoseconds = TIMESPEC.unpack(stamp)
+            return float(seconds + nanoseconds / 1e9)
+    return time.time()
 
 
 def _reader(base: str, path: str, key: str) -> Reader:

@@ -131,7 +131,7 @@ def _raw_to_all(bench: Bench, number: int, messages: int) -> None:
         bench.stage.calm()
         meter = show.meter()
         for _ in paced(messages, TO_ALL_RATE, number):
-            say(time.monotonic())
+            say(time.time())
         show.await_that(found.exists, lambda: f"{RAW_TO_ALL}: not all were heard", within_seconds=HEAR_SECONDS)
         _note(bench, RAW_TO_ALL, number, array("d", found.read_bytes()), meter.read().cores)
 
