@@ -6,6 +6,7 @@ nothing; a burst never blocks the event loop.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -40,6 +41,10 @@ TRIES = 3
 PAUSE_SECONDS = 0.2
 MOST_RINGING = 64
 """Pushes under way at a time. What exceeds it while Redis is slow is left to the sweeper."""
+RUNG_AHEAD = 8
+"""So few plain submissions are rung for while they are being committed: see docs/decisions/0008."""
+COMMITTED_SOON_SECONDS = 0.005
+"""What took longer to commit is rung for again, since the worker may have given it up."""
 NORMAL_PRIORITY = 5
 
 
@@ -131,21 +136,30 @@ class Submitter:
         await self._announcer.close()
 
     async def _store(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
+        begun_at, rung = time.monotonic(), self._ring_ahead(jobs)
         submissions = await self._keep(jobs)
-        self._follow_up(jobs, submissions)
+        soon = time.monotonic() - begun_at < COMMITTED_SOON_SECONDS
+        self._follow_up(jobs, submissions, rung=rung and soon)
         return submissions
 
-    def _follow_up(self, jobs: Sequence[NewJob], submissions: Sequence[Submission | Unstorable]) -> None:
+    def _ring_ahead(self, jobs: Sequence[NewJob]) -> bool:
+        """Whether they are being rung for already. The push is a task, so it comes behind the statement."""
+        if len(jobs) > RUNG_AHEAD or len(self._ringing) >= MOST_RINGING or not all(map(_is_plain, jobs)):
+            return False
+        rings = list(map(_ring_for, jobs))
+        if not self._doorbells.have_room_for(rings):
+            return False
+        self._start(self._push(rings, ahead=True))
+        return True
+
+    def _follow_up(
+        self, jobs: Sequence[NewJob], submissions: Sequence[Submission | Unstorable], *, rung: bool = False
+    ) -> None:
         outcomes = [(job, one) for job, one in zip(jobs, submissions, strict=True) if isinstance(one, Accepted)]
         accepted = [job for job, _ in outcomes]
         # The ring is what a worker waits for, so it goes before the news and the books.
-        self._ring(
-            [
-                Ring(job.id, job.tenant_id, job.kind, job.queue, job.priority)
-                for job, one in outcomes
-                if job.run_at is None and not one.parked
-            ]
-        )
+        if not rung:
+            self._ring([_ring_for(job) for job, one in outcomes if job.run_at is None and not one.parked])
         if parked := [job.id for job, one in outcomes if one.parked]:
             self._start(self._ask_to_let_in(parked))
         self._announcer.tell(job.tenant_id for job in accepted)
@@ -199,12 +213,12 @@ class Submitter:
         self._ringing.add(task)
         task.add_done_callback(self._ringing.discard)
 
-    async def _push(self, rings: list[Ring]) -> None:
+    async def _push(self, rings: list[Ring], *, ahead: bool = False) -> None:
         if paused := await self._paused_queues.known({ring.queue for ring in rings}):
             rings = [ring for ring in rings if ring.queue not in paused]
         try:
-            rung = await self._doorbells.ring(rings)
-            metrics.doorbells_rung(rung.bells)
+            bells = await self._doorbells.ring_now(rings) if ahead else (await self._doorbells.ring(rings)).bells
+            metrics.doorbells_rung(bells)
         except FAULTS:
             # The jobs are kept; a sweeper rings for them as soon as Redis is back.
             metrics.doorbells_failed(len(rings))
@@ -238,6 +252,15 @@ def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJo
         concurrency_key=None if terms.concurrency is None else terms.concurrency.key,
         concurrency_limit=None if terms.concurrency is None else terms.concurrency.limit,
     )
+
+
+def _is_plain(job: NewJob) -> bool:
+    """Whether a job that is accepted is queued under its own id, as far as it says itself."""
+    return job.run_at is None and job.idempotency_key is None and job.concurrency_key is None
+
+
+def _ring_for(job: NewJob) -> Ring:
+    return Ring(job.id, job.tenant_id, job.kind, job.queue, job.priority)
 
 
 def _fingerprint(kind: str, body: str) -> bytes:

@@ -107,6 +107,15 @@ class System:
 
         return asyncio.run(submit())
 
+    def submit_alone(self, command: Command) -> UUID:
+        """As a caller of the ingress does it, who is waited for."""
+
+        async def submit() -> UUID:
+            async with open_submitter(self.settings) as submitter:
+                return (await submitter.submit(self.tenant_id, command)).job_id
+
+        return asyncio.run(submit())
+
     # The truth
 
     def read(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

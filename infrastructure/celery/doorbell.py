@@ -57,7 +57,7 @@ class Doorbells:
         rings = list(rings)
         if not rings:
             return 0
-        counts = Counter((ring.queue, turn_of(step_of(ring.priority), ring.tenant_id)) for ring in rings)
+        counts = Counter(map(_key_of, rings))
         return await self._push(messages_of(rings, traceparent), counts)
 
     async def ring_in_turn(self, queue: str, lots: Mapping[int, Sequence[Lot]]) -> int:
@@ -138,22 +138,28 @@ class Doorbells:
         self._learn(dict(zip(counts, replies[len(messages) :], strict=True)))
         return sum(map(len, messages.values()))
 
+    def have_room_for(self, rings: Sequence[Ring]) -> bool:
+        """Whether all of these are within their tenants' windows, as far as is known. Nothing is said to anybody."""
+        now = time.monotonic()
+        return all(self._count_of(_key_of(ring), now) + len(rings) <= WINDOW for ring in rings)
+
     def _admit(self, rings: Iterable[Ring]) -> tuple[list[Ring], list[Ring]]:
         """Those that may be rung now, and the others."""
         now = time.monotonic()
         within: list[Ring] = []
         beyond: list[Ring] = []
         for ring in rings:
-            key = ring.queue, turn_of(step_of(ring.priority), ring.tenant_id)
-            count, told_at = self._known.get(key, (0, 0.0))
-            if now - told_at > KNOWN_SECONDS:
-                count = WINDOW - UNASKED
-            if count < WINDOW:
+            key = _key_of(ring)
+            if (count := self._count_of(key, now)) < WINDOW:
                 within.append(ring)
                 self._known[key] = (count + 1, now)
             else:
                 beyond.append(ring)
         return within, beyond
+
+    def _count_of(self, key: tuple[str, str], now: float) -> int:
+        count, told_at = self._known.get(key, (0, 0.0))
+        return count if now - told_at <= KNOWN_SECONDS else WINDOW - UNASKED
 
     def _learn(self, counts: Mapping[tuple[str, str], int]) -> None:
         now = time.monotonic()
@@ -163,7 +169,7 @@ class Doorbells:
             self._known[key] = (count, now)
 
     async def _name_overflowing(self, rings: list[Ring]) -> None:
-        turns = list({(ring.queue, turn_of(step_of(ring.priority), ring.tenant_id)) for ring in rings})
+        turns = list(set(map(_key_of, rings)))
         async with self._redis.pipeline(transaction=False) as pipe:
             for queue, turn in turns:
                 pipe.sadd(overflow_of(queue), turn)
@@ -173,3 +179,8 @@ class Doorbells:
         self._learn({key: int(count or 0) for key, count in zip(turns, replies[len(turns) :], strict=True)})
         if any(replies[: len(turns)]):
             await self._redis.publish(Channel.OVERFLOW, b"")
+
+
+def _key_of(ring: Ring) -> tuple[str, str]:
+    """The queue and the turn in it."""
+    return ring.queue, turn_of(step_of(ring.priority), ring.tenant_id)

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from infrastructure.postgres.submission import Accepted, KeyReused, Repeated
@@ -146,6 +147,31 @@ def test_no_attempt_is_made_after_the_deadline(system: System) -> None:
     system.await_state(job_id, "dead")
     assert system.problem(job_id)["type"].endswith("/deadline-passed")
     assert system.marks(job_id) == []
+
+
+def test_a_job_whose_commit_takes_long_is_rung_for_again(system: System) -> None:
+    with psycopg.connect(system.settings.database, autocommit=True) as database:
+        database.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "PERFORM pg_sleep(0.3); RETURN NEW; END $$"
+        )
+        database.execute("CREATE TRIGGER slow BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION slow()")
+    system.worker()
+
+    job_id = system.submit_alone(LeaveMark())
+
+    system.await_state(job_id, "succeeded")  # No dispatcher runs, which would ring for what was lost.
+    assert system.timeline(job_id) == ["job.queued", "job.started", "probe.mark_left", "job.succeeded"]
+
+
+def test_lone_submissions_are_all_heard_of(system: System) -> None:
+    system.worker()
+
+    job_ids = [system.submit_alone(LeaveMark()) for _ in range(10)]
+
+    for job_id in job_ids:
+        system.await_state(job_id, "succeeded")
+        assert system.marks(job_id) == [1]
 
 
 def test_redelivered_doorbells_are_free(system: System) -> None:

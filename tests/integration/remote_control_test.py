@@ -50,7 +50,7 @@ class Control:
 
         def found() -> str:
             bells = self.ask("active") or []
-            return next((str(bell["id"]) for bell in bells if str(job_id) in json.dumps(bell["args"])), "")
+            return next((str(bell["id"]) for bell in bells if job_id.hex in json.dumps(bell["args"])), "")
 
         return wait_until(found, f"the worker tells of the bell with job {job_id}")
 
@@ -113,7 +113,7 @@ def test_revoking_a_bell_that_has_not_come_drops_the_bell_and_never_the_jobs(sys
     with redis.Redis.from_url(system.environment["REDIS_URL"]) as client:
         (bell,) = wait_until(lambda: client.lrange("ai", 0, -1), "the bell is in its list")
         bell_id = json.loads(bell)["headers"]["id"]
-        assert str(job_id) in base64.b64decode(json.loads(bell)["body"]).decode()
+        assert job_id.hex in base64.b64decode(json.loads(bell)["body"]).decode()
         control.tell("revoke", bell_id)
         control.tell("add_consumer", "ai")
         wait_until(lambda: client.llen("ai") == 0, "the worker has taken the bell")

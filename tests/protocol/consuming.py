@@ -16,6 +16,7 @@ from infrastructure.object_store.files import FileStore
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import submission
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
+from infrastructure.postgres.submission import NewJob
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
 from producers.rules import NONE
@@ -38,10 +39,13 @@ HEARTBEAT_SECONDS = 0.1
 
 
 class WatchedLine(Line):
-    """Loses the answer of a statement that was committed, once for each time it is told to; counts refused writes."""
+    """Loses the answer of a statement that was committed, once for each time it is told to, or holds it back until
+    something else has happened; counts refused writes."""
 
     answers_to_lose = 0
     refused = 0
+    then: Callable[[], Awaitable[object]] | None = None
+    """What happens before its next answer is given."""
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         try:
@@ -49,6 +53,9 @@ class WatchedLine(Line):
         except Exception as error:
             self.refused += any(isinstance(one, ReadOnlySqlTransaction) for one in (error, error.__cause__))
             raise
+        if then := self.then:
+            self.then = None
+            await then()
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise Unavailable("the connection broke after the commit")
@@ -78,15 +85,18 @@ class Consuming:
     async def submit(self, *commands: Command, crashes: int = 0) -> list[UUID]:
         """Stored, not rung for. With crashes they are suspects."""
         jobs = [new_job(TENANT, command, Terms()) for command in commands]
+        await self.store(jobs)
+        ids = [job.id for job in jobs]
+        self._truth.execute("UPDATE jobs SET crashes = %s WHERE id = ANY(%s)", (crashes, ids))
+        return ids
+
+    async def store(self, jobs: Sequence[NewJob]) -> None:
         async with Line(self._database_url, Role.SUBMIT, "test") as line:
             await line.run(
                 lambda connection: submission.store(
                     connection, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1
                 )
             )
-        ids = [job.id for job in jobs]
-        self._truth.execute("UPDATE jobs SET crashes = %s WHERE id = ANY(%s)", (crashes, ids))
-        return ids
 
     def ring(self, command: type[Command], job_ids: Sequence[UUID]) -> "asyncio.Future[None]":
         lot = Lot(command.kind, TENANT, b"".join(job_id.bytes for job_id in job_ids))

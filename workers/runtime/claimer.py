@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,10 @@ logger = logging.getLogger(__name__)
 MOST_IN_A_CLAIM = 64
 """A claim of all there is room for would leave the loop idle while PostgreSQL works, and then PostgreSQL while the loop
 starts what it got: in smaller claims they work at the same time, which is worth a twelfth of a drain."""
+
+SOUGHT_AGAIN_SECONDS = (0.0, 0.002, 0.006)
+"""When a job that was just made is sought again if a claim didn't find it: its bell may have come before its commit."""
+JUST_MADE_SECONDS = 0.1
 
 
 class Claimer:
@@ -86,10 +91,10 @@ class Claimer:
         waiting = self._waiting.take(len(self._waiting))
         self._messenger.return_first(
             Ring(job_id, lot.tenant_id, lot.kind, self._queue, priority_of(step))
-            for lot, step, _ in waiting
+            for lot, step, *_ in waiting
             for job_id in lot.job_ids
         )
-        for lot, _, bell in waiting:
+        for lot, _, bell, _ in waiting:
             bell.close(lot.jobs)
 
     async def _claim_for_ever(self, line: Line) -> None:
@@ -124,21 +129,44 @@ class Claimer:
             claims, children = [], {}
         for claimed in claims:
             self._launch(claimed, bells.pop(claimed.id.bytes), children.get(claimed.id, ()))
-        for bell in bells.values():
-            bell.close()
+        if bells:
+            self._let_go(share, bells)
         # Behind the first step of each run that was just launched: nobody's handler waits for our books.
         asyncio.get_running_loop().call_soon(self._tell_of, claims)
 
+    def _let_go(self, share: Sequence[Waiting], missed: dict[bytes, Bell]) -> None:
+        """Of jobs that this claim didn't get: another has them, they have ended, or they aren't committed yet."""
+        made_since = int((time.time() - JUST_MADE_SECONDS) * 1_000).to_bytes(6)
+        for part in share:
+            for job_id in part.lot.each():
+                if missed.get(job_id) is not part.bell:
+                    continue
+                del missed[job_id]
+                # A UUIDv7 begins with the milliseconds of its making (RFC 9562).
+                if job_id[:6] < made_since or part.misses == len(SOUGHT_AGAIN_SECONDS):
+                    part.bell.close()
+                    continue
+                again = part._replace(lot=part.lot._replace(ids=job_id), misses=part.misses + 1)
+                asyncio.get_running_loop().call_later(SOUGHT_AGAIN_SECONDS[part.misses], self._seek, again)
+
+    def _seek(self, part: Waiting) -> None:
+        if self._stopping:
+            part.bell.close(part.lot.jobs)
+            return
+        self._waiting.add(part)
+        self._wake.set()
+
     def _tell_taken(self, share: Sequence[Waiting]) -> None:
         taken = Counter[tuple[str, str]]()
-        for lot, step, _ in share:
-            taken[self._queue, turn_of(step, lot.tenant_id)] += lot.jobs
+        for lot, step, _, misses in share:
+            if not misses:
+                taken[self._queue, turn_of(step, lot.tenant_id)] += lot.jobs
         self._messenger.taken(taken)
 
     def _bells_of(self, share: Sequence[Waiting]) -> dict[bytes, Bell]:
         """Who rang for each job that is to be claimed: not for one named twice, nor for one that still runs here."""
         bells: dict[bytes, Bell] = {}
-        for lot, _, bell in share:
+        for lot, _, bell, _ in share:
             for job_id in lot.each():
                 if job_id in bells or int.from_bytes(job_id) in self._running:
                     bell.close()

@@ -16,6 +16,8 @@ class Waiting(NamedTuple):
     lot: Lot
     step: int
     bell: Bell
+    misses: int = 0
+    """How many claims have not found them."""
 
 
 class _Place:
@@ -34,10 +36,10 @@ class _Place:
     def take(self, count: int) -> Iterator[Waiting]:
         self.jobs -= count
         while count:
-            lot, step, bell = part = self.parts.popleft()
-            if lot.jobs > count:
-                self.parts.appendleft(Waiting(lot.piece(count, lot.jobs), step, bell))
-                part = Waiting(lot.piece(0, count), step, bell)
+            part = self.parts.popleft()
+            if (lot := part.lot).jobs > count:
+                self.parts.appendleft(part._replace(lot=lot.piece(count, lot.jobs)))
+                part = part._replace(lot=lot.piece(0, count))
             count -= part.lot.jobs
             yield part
 
@@ -58,12 +60,15 @@ class WaitingLine:
         return self._length
 
     def join(self, doorbell: Doorbell, bell: Bell) -> None:
-        tenants = self._steps.setdefault(doorbell.step, {})
         for lot in doorbell.lots:
-            if (place := tenants.get(lot.tenant_id)) is None:
-                place = tenants[lot.tenant_id] = _Place()
-            place.join(Waiting(lot, doorbell.step, bell))
-            self._length += lot.jobs
+            self.add(Waiting(lot, doorbell.step, bell))
+
+    def add(self, part: Waiting) -> None:
+        tenants = self._steps.setdefault(part.step, {})
+        if (place := tenants.get(part.lot.tenant_id)) is None:
+            place = tenants[part.lot.tenant_id] = _Place()
+        place.join(part)
+        self._length += part.lot.jobs
 
     def take(self, most: int) -> list[Waiting]:
         """The next ones, in turn; at most so many jobs."""
