@@ -43,6 +43,8 @@ MOST_RINGING = 64
 """Pushes under way at a time. What exceeds it while Redis is slow is left to the sweeper."""
 RUNG_AHEAD = 8
 """So few plain submissions are rung for while they are being committed: see docs/decisions/0008."""
+QUICK_COMMIT_SECONDS = 0.003
+"""Where the last commit took longer there is load, which gains nothing and has no time to ring twice."""
 COMMITTED_SOON_SECONDS = 0.005
 """What took longer to commit is rung for again, since the worker may have given it up."""
 NORMAL_PRIORITY = 5
@@ -91,6 +93,8 @@ class Submitter:
         self._idempotency_hours = idempotency_hours
         self._batcher: Batcher[NewJob, Submission] = Batcher(self._store, "submit")
         self._ringing: set[asyncio.Task[None]] = set()
+        self._commit_seconds = 0.0
+        """How long the last batch of single submissions took."""
         self._paused_queues = PausedQueues(line, self._start)
 
     async def submit(self, tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> Submission:
@@ -138,13 +142,18 @@ class Submitter:
     async def _store(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
         begun_at, rung = time.monotonic(), self._ring_ahead(jobs)
         submissions = await self._keep(jobs)
-        soon = time.monotonic() - begun_at < COMMITTED_SOON_SECONDS
-        self._follow_up(jobs, submissions, rung=rung and soon)
+        self._commit_seconds = time.monotonic() - begun_at
+        self._follow_up(jobs, submissions, rung=rung and self._commit_seconds < COMMITTED_SOON_SECONDS)
         return submissions
 
     def _ring_ahead(self, jobs: Sequence[NewJob]) -> bool:
         """Whether they are being rung for already. The push is a task, so it comes behind the statement."""
-        if len(jobs) > RUNG_AHEAD or len(self._ringing) >= MOST_RINGING or not all(map(_is_plain, jobs)):
+        if (
+            self._commit_seconds > QUICK_COMMIT_SECONDS
+            or len(jobs) > RUNG_AHEAD
+            or len(self._ringing) >= MOST_RINGING
+            or not all(map(_is_plain, jobs))
+        ):
             return False
         rings = list(map(_ring_for, jobs))
         if not self._doorbells.have_room_for(rings):
