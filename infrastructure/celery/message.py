@@ -8,7 +8,6 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -23,8 +22,8 @@ BELLS_IN_A_PUSH, MOST_JOBS_IN_A_BIG_BELL = 8, 200
 for a bell whatever it names."""
 SEVERAL_KINDS = "jobs.several_kinds"
 """What Celery and Flower see as the task of a bell for jobs of different kinds."""
-FEW = 5
-"""Fewer jobs of a kind than this share a bell with other kinds."""
+FEW = 25
+"""Fewer jobs of a kind than this share a bell with other kinds: alone they would fill less than half of one."""
 UUID_BYTES = 16
 
 
@@ -98,10 +97,14 @@ def _by_kind(lots: Iterable[Lot]) -> list[list[Lot]]:
     kinds: dict[str, list[Lot]] = defaultdict(list)
     for lot in lots:
         kinds[lot.kind].append(lot)
-    few = [group for group in kinds.values() if sum(lot.jobs for lot in group) < FEW]
-    if len(few) < 2:
-        return list(kinds.values())
-    return [*(group for group in kinds.values() if group not in few), list(chain.from_iterable(few))]
+    many: list[list[Lot]] = []
+    few: list[Lot] = []
+    for group in kinds.values():
+        if sum(lot.jobs for lot in group) < FEW:
+            few += group
+        else:
+            many.append(group)
+    return [*many, few] if few else many
 
 
 def dealt(lots: Sequence[Lot]) -> Iterator[list[Lot]]:

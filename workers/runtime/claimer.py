@@ -88,7 +88,9 @@ class Claimer:
         await asyncio.wait(self._loops, timeout=within_seconds)
         for loop in self._loops:
             loop.cancel()
-        waiting = self._waiting.take(len(self._waiting))
+        self._return(self._waiting.take(len(self._waiting)))
+
+    def _return(self, waiting: Sequence[Waiting]) -> None:
         self._messenger.return_first(
             Ring(job_id, lot.tenant_id, lot.kind, self._queue, priority_of(step))
             for lot, step, *_ in waiting
@@ -151,7 +153,7 @@ class Claimer:
 
     def _seek(self, part: Waiting) -> None:
         if self._stopping:
-            part.bell.close(part.lot.jobs)
+            self._return([part])
             return
         self._waiting.add(part)
         self._wake.set()

@@ -69,7 +69,7 @@ class JobConsumer:
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
         self._running: dict[int, Attempt] = {}
-        """By the job's id as a number, which is found in a fifth of the time of a UUID."""
+        """By the job's id as a number, which is found in a third of the time of a UUID."""
         self._busy = 0
         self._ended = asyncio.Event()
         self._draining = False
