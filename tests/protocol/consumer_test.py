@@ -15,9 +15,9 @@ from infrastructure.postgres import sweeping
 from infrastructure.postgres.connections import Line, Role
 from producers.submit import new_job
 from schemas.commands import Command, Queue
-from tests.protocol.consuming import SOON_SECONDS, Consuming, consuming
+from tests.protocol.consuming import CONCURRENCY, SOON_SECONDS, Consuming, consuming
 from tests.protocol.database import TENANT
-from workers.runtime.consumer import JobConsumer
+from workers.runtime.consumer import MOST_UNSETTLED, JobConsumer
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
 from workers.runtime.outcomes import Stop
 
@@ -92,6 +92,21 @@ def test_a_bell_for_a_job_that_is_never_committed_is_let_go(urls: tuple[str, str
         job_ids = await world.submit(Walk())
         await asyncio.wait_for(world.ring(Walk, [*twice, *job_ids]), SOON_SECONDS)
         assert world.state(job_ids[0]) == "succeeded"
+
+    _tell(urls, story)
+
+
+def test_claiming_goes_on_after_so_much_was_unsettled_that_it_had_to_stop(urls: tuple[str, str]) -> None:
+    async def story(world: Consuming) -> None:
+        job_ids = await world.submit(*[Walk()] * (MOST_UNSETTLED + 200))
+
+        def all_it_may_hold() -> bool:
+            claimed = world.read("SELECT count(*) FROM jobs WHERE state <> 'queued'")
+            return claimed == [(MOST_UNSETTLED + CONCURRENCY,)]
+
+        world.settle_line.then = lambda: world.until(all_it_may_hold, "it has claimed all it may hold")
+        await asyncio.wait_for(world.ring(Walk, job_ids), SOON_SECONDS)
+        assert world.read("SELECT DISTINCT state FROM jobs") == [("succeeded",)]
 
     _tell(urls, story)
 

@@ -33,6 +33,7 @@ from workers.runtime.outcomes import Stop
 T = TypeVar("T")
 
 QUEUE = "ai"
+CONCURRENCY = 16
 SOON_SECONDS = 10.0
 RING_AGAIN_SECONDS = 1.0
 HEARTBEAT_SECONDS = 0.1
@@ -134,7 +135,7 @@ async def consuming(
     database_url: str,
     redis_url: str,
     *handlers: Handler[Any],
-    concurrency: int = 16,
+    concurrency: int = CONCURRENCY,
     grace_seconds: float = 1.0,
     tells: Callable[[JobConsumer], None] | None = None,
 ) -> AsyncIterator[Consuming]:

@@ -226,6 +226,8 @@ class JobConsumer:
     def _forget(self, attempt: Attempt) -> None:
         del self._running[attempt.job_id.int]
         attempt.bell.close()
+        # Claiming may have stopped at MOST_UNSETTLED, and no run ends any more that would set it going.
+        self._claimer.look_again()
         if self._draining and not self._running:
             self._ended.set()
 
