@@ -36,7 +36,10 @@ class Pace:
 
     def begin(self) -> None:
         """A batch starts now."""
-        self._due_at = max(self._due_at, time.monotonic()) + INTERVAL_SECONDS
+        now = time.monotonic()
+        # Full batches don't wait for their time. What they ran ahead is forgiven, or the first that isn't full would have
+        # to wait for all of it.
+        self._due_at = min(max(self._due_at, now), now + AHEAD_SECONDS) + INTERVAL_SECONDS
 
 
 class Batcher(Generic[Item, Answer]):

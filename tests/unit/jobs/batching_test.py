@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infrastructure import batching
-from infrastructure.batching import FULL, MOST_IN_A_BATCH, MOST_WAITING, Batcher, Overloaded
+from infrastructure.batching import FULL, INTERVAL_SECONDS, MOST_IN_A_BATCH, MOST_WAITING, Batcher, Overloaded, Pace
 
 T = TypeVar("T")
 ENDLESS_SECONDS = 3_600.0
@@ -218,3 +218,10 @@ def test_draining_waits_for_everything_put_so_far() -> None:
         await batcher.drain()
 
     _run(story)
+
+
+def test_a_batch_behind_many_full_ones_waits_for_one_interval_and_not_for_theirs() -> None:
+    pace = Pace()
+    for _ in range(1_000):
+        pace.begin()
+    assert pace.rest_seconds() <= INTERVAL_SECONDS
