@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 ROUND_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.1
 """While everybody's window is full the rounds get rarer."""
-LEAST_RUNG, MOST_RUNG = 100, 4_000
+LEAST_RUNG, MOST_RUNG = 100, 8_000
 """What all overflowing tenants of a queue together may have rung. Found by trying: doubled when somebody's window ran
 low between two rounds, a tenth less when nobody took enough to be hungry for a while. So quick jobs never wait for a
 round, and of slow ones few stand in line before a newcomer's."""
