@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from infrastructure.celery.doorbell import WINDOW, Doorbells
-from infrastructure.celery.message import UUID_BYTES, Lot
+from infrastructure.celery.message import Lot
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import turns
 from infrastructure.postgres.connections import Connection, Line
@@ -32,9 +32,9 @@ ROUND_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.1
 """While everybody's window is full the rounds get rarer."""
 LEAST_RUNG, MOST_RUNG = 100, 8_000
-"""What all overflowing tenants of a queue together may have rung. Found by trying: doubled when somebody's window ran
-low between two rounds, a tenth less when nobody took enough to be hungry for a while. So quick jobs never wait for a
-round, and of slow ones few stand in line before a newcomer's."""
+"""What all overflowing tenants of a queue together may have rung. Found by trying: twice as much when somebody's window
+ran low between two rounds, four times as much when it ran empty, a tenth less when nobody took enough to be hungry for a
+while. So quick jobs never wait for a round, and of slow ones few stand in line before a newcomer's."""
 RUNNING_LOW = 0.25
 """Of a window. One that must run empty to be seen leaves the workers without work while the round goes on."""
 LASTING_SECONDS = 0.25
@@ -56,11 +56,12 @@ class Place:
     """Where in a turn's waiting jobs to read on."""
 
     after: UUID
-    exact: bool
-    """Whether what was rung before lies before it; otherwise it begins with that."""
+    rung: frozenset[bytes] = frozenset()
+    """Those from there on that wait and are rung for. Whoever has none here may be rung for twice, which is free; counts
+    alone lag behind what workers take, and whom they hid waited for the sweep."""
 
 
-START = Place(UUID(int=0), exact=False)
+START = Place(UUID(int=0))
 
 
 class Turns:
@@ -141,7 +142,7 @@ class Turns:
         await self._doorbells.end_overflow(queue, hungry)
         places = [self._places.get((queue, *turn), START) for turn in hungry]
         wanted = [
-            Turn(queue, *turn, place.after, windows[turn] - (count if place.exact else 0))
+            Turn(queue, *turn, place.after, windows[turn] if place.rung else windows[turn] - count)
             for (turn, count), place in zip(hungry.items(), places, strict=True)
         ]
         found = await turns.next_of(connection, wanted)
@@ -150,8 +151,7 @@ class Turns:
         lots: dict[int, list[Lot]] = defaultdict(list)
         rung = 0
         for ((step, tenant_id), count), jobs, place in zip(hungry.items(), found, places, strict=True):
-            # Read from the oldest that waits, the first of them are those that are rung already.
-            if rest := jobs if place.exact else jobs.without(count):
+            if rest := not_rung(jobs, place.rung, count):
                 lots[step].extend(lots_of(tenant_id, rest))
                 rung += len(rest)
         metrics.doorbells_rung(await self._doorbells.ring_in_turn(queue, lots))
@@ -171,8 +171,7 @@ class Turns:
         for turn, jobs in zip(hungry, found, strict=True):
             place = (queue.value, *turn)
             if turn in more and jobs:
-                first, last = UUID(bytes=jobs.ids[:UUID_BYTES]), UUID(bytes=jobs.ids[-UUID_BYTES:])
-                self._places[place] = place_after(first, last, time.time())
+                self._places[place] = place_after(jobs.each(), time.time())
             else:
                 self._places.pop(place, None)
 
@@ -187,22 +186,33 @@ def lots_of(tenant_id: UUID, jobs: Next) -> list[Lot]:
     return [Lot(kind, tenant_id, b"".join(map(jobs.id_at, numbers))) for kind, numbers in kinds.items()]
 
 
-def place_after(first: UUID, last: UUID, now: float) -> Place:
-    """Where to go on. Behind the last one rung when nothing older can still be committed; until then a little before the
-    oldest that waited, which never walks over all that was done before.
+def not_rung(jobs: Next, rung: frozenset[bytes], count: int) -> Next:
+    """Those of the jobs to ring for: all but the `rung` ones, of which no more than `count` can still have a bell. Where
+    it says fewer, bells were lost, and the oldest are taken for those that lost theirs."""
+    if not rung:
+        return jobs
+    known = [number for number, job_id in enumerate(jobs.each()) if job_id in rung]
+    return jobs.without(known[max(len(known) - count, 0) :])
+
+
+def place_after(waiting: Sequence[bytes], now: float) -> Place:
+    """Where to go on once all of these are rung for. Behind the last when nothing older can still be committed; until then
+    a little before the oldest that waited, which never walks over all that was done before.
 
     A UUIDv7 begins with 48 bits of milliseconds (RFC 9562), and is made before its job is committed.
     """
-    if (last.int >> 80) / 1_000 < now - LATEST_SECONDS:
-        return Place(UUID(int=last.int + 1), exact=True)
-    return Place(UUID(int=max(first.int - (LATE_MILLISECONDS << 80), 0)), exact=False)
+    first, last = int.from_bytes(waiting[0]), int.from_bytes(waiting[-1])
+    if (last >> 80) / 1_000 < now - LATEST_SECONDS:
+        return Place(UUID(int=last + 1))
+    return Place(UUID(int=max(first - (LATE_MILLISECONDS << 80), 0)), frozenset(waiting))
 
 
 def next_budget(budget: int, left: Sequence[float], *, fits_for_seconds: float) -> int:
     """How much may be rung next time, given what share of its window each hungry tenant has left, and for how long the
     budget hasn't been touched."""
     if left:
-        return min(MOST_RUNG, budget * 2) if min(left) < RUNNING_LOW else budget
+        growth = 4 if not min(left) else 2 if min(left) < RUNNING_LOW else 1
+        return min(MOST_RUNG, budget * growth)
     return max(LEAST_RUNG, budget * 9 // 10) if fits_for_seconds > LASTING_SECONDS else budget
 
 

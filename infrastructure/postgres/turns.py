@@ -69,9 +69,13 @@ class Next:
     def id_at(self, number: int) -> bytes:
         return self.ids[number * UUID_BYTES : (number + 1) * UUID_BYTES]
 
-    def without(self, first: int) -> "Next":
-        """The same but for so many of the first."""
-        return Next(self.ids[first * UUID_BYTES :], self.kinds[first:])
+    def each(self) -> list[bytes]:
+        return list(map(self.id_at, range(len(self))))
+
+    def without(self, numbers: Sequence[int]) -> "Next":
+        """The same but for those."""
+        left = sorted(set(range(len(self))).difference(numbers))
+        return Next(b"".join(map(self.id_at, left)), [self.kinds[number] for number in left])
 
 
 NOBODY = Next(b"", [])

@@ -52,6 +52,18 @@ def test_redis_holds_little_of_a_large_backlog_and_all_of_it_is_done(
     assert system.await_all_finished(6_000) == {"succeeded": 6_000}
 
 
+def test_nobody_who_waits_for_a_turn_is_left_to_the_sweep(system: System) -> None:
+    system.environment |= {"RING_AGAIN_SECONDS": "600", "RING_ALL_AGAIN_SECONDS": "600"}
+    system.dispatcher()
+    tenants = [uuid4() for _ in range(5)]
+    for tenant_id in tenants:
+        system.submit(*[Nothing() for _ in range(3_000)], tenant_id=tenant_id)
+
+    system.worker()
+
+    assert system.await_all_finished(3_000 * len(tenants)) == {"succeeded": 3_000 * len(tenants)}
+
+
 def test_urgent_work_passes_the_same_tenants_backlog(system: System) -> None:
     system.dispatcher()
     system.submit(*[LeaveMark(seconds=0.1) for _ in range(3_000)])

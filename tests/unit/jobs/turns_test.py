@@ -20,6 +20,7 @@ from producers.turns import (
     SMALLEST_WINDOW,
     lots_of,
     next_budget,
+    not_rung,
     place_after,
     windows_of,
 )
@@ -75,6 +76,7 @@ def test_windows_share_the_budget_by_weight() -> None:
 
 def test_more_is_rung_before_a_window_runs_empty() -> None:
     assert next_budget(1_000, [0.2, 0.5], fits_for_seconds=ROUND_SECONDS) == 2_000
+    assert next_budget(1_000, [0.0, 0.5], fits_for_seconds=ROUND_SECONDS) == 4_000
     assert next_budget(1_000, [0.3, 0.5], fits_for_seconds=ROUND_SECONDS) == 1_000
     assert next_budget(MOST_RUNG, [0.0], fits_for_seconds=ROUND_SECONDS) == MOST_RUNG
 
@@ -108,24 +110,41 @@ def test_a_tenants_waiting_jobs_are_told_by_kind_each_in_its_order() -> None:
     waiting = Next(ids_of(range(5)), ["brew", "bake", "brew", "brew", "bake"])
 
     assert lots_of(HEAVY, waiting) == [Lot("brew", HEAVY, ids_of([0, 2, 3])), Lot("bake", HEAVY, ids_of([1, 4]))]
-    assert lots_of(HEAVY, waiting.without(3)) == [Lot("brew", HEAVY, ids_of([3])), Lot("bake", HEAVY, ids_of([4]))]
+    assert lots_of(HEAVY, waiting.without([0, 2])) == [
+        Lot("bake", HEAVY, ids_of([1, 4])),
+        Lot("brew", HEAVY, ids_of([3])),
+    ]
+
+
+def test_what_is_rung_for_and_waits_is_not_rung_for_again() -> None:
+    waiting = Next(ids_of(range(5)), ["brew"] * 5)
+
+    assert not_rung(waiting, frozenset(waiting.each()[:3]), count=100).ids == ids_of([3, 4])
+    assert not_rung(waiting, frozenset(), count=3).ids == waiting.ids, "a count alone hides nobody"
+
+
+def test_who_lost_a_bell_is_rung_for_again() -> None:
+    waiting = Next(ids_of(range(5)), ["brew"] * 5)
+
+    assert not_rung(waiting, frozenset(waiting.each()[:3]), count=1).ids == ids_of([0, 1, 3, 4])
+    assert not_rung(waiting, frozenset(waiting.each()), count=0).ids == waiting.ids
 
 
 def test_an_old_backlog_is_read_on_from_where_it_was_left() -> None:
     first, last = made_at(1_000.0), made_at(1_001.0)
 
-    place = place_after(first, last, now=1_001.0 + LATEST_SECONDS + 1)
+    place = place_after([first.bytes, last.bytes], now=1_001.0 + LATEST_SECONDS + 1)
 
-    assert place.exact
+    assert not place.rung
     assert last < place.after <= UUID(int=last.int + 1)
 
 
 def test_among_jobs_just_made_the_place_leaves_room_for_those_committed_late() -> None:
     first, last = made_at(1_000.0), made_at(1_001.0)
 
-    place = place_after(first, last, now=1_001.0 + LATEST_SECONDS / 2)
+    place = place_after([first.bytes, last.bytes], now=1_001.0 + LATEST_SECONDS / 2)
 
-    assert not place.exact
+    assert place.rung == {first.bytes, last.bytes}
     assert place.after == UUID(int=first.int - (LATE_MILLISECONDS << 80))
 
 
