@@ -5,14 +5,14 @@ hundred thousand jobs stand in nobody's way, and Redis holds little whatever the
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from infrastructure.celery.lists import list_of, lists_of, overflow_of, parts_of, rung_of, step_of, turn_of
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Lot, Ring, messages_in_turn, messages_of
-from infrastructure.redis.client import Redis
+from infrastructure.redis.client import Pipeline, Redis
 from infrastructure.redis.loudspeaker import Channel
 from schemas.commands import Queue
 
@@ -22,6 +22,15 @@ KNOWN_SECONDS = 0.1
 """How long a count that Redis told is believed."""
 UNASKED = MOST_JOBS_IN_A_BELL
 """What is rung for a tenant whose count isn't known: a lone job never waits for an answer."""
+# HINCRBY for any number of turns: where a thousand tenants wait, a reply for each would take a worker as long as all else
+# that it does for their jobs.
+_ADD_TO_COUNTS = """
+local counts = {}
+for n = 1, #ARGV, 2 do
+  counts[#counts + 1] = redis.call('HINCRBY', KEYS[1], ARGV[n], ARGV[n + 1])
+end
+return counts
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,8 @@ class Doorbells:
     async def take(self, taken: Mapping[tuple[str, str], int]) -> None:
         """So many of each (queue, turn) are a worker's now: as many more may be rung."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            for (queue, turn), count in taken.items():
-                pipe.hincrby(rung_of(queue), turn, -count)
+            for queue, turns in _by_queue(taken).items():
+                _add_to_counts(pipe, queue, {turn: -count for turn, count in turns.items()})
             await pipe.execute()
 
     async def overflowing(self, queues: Sequence[Queue], most: int) -> dict[Queue, dict[tuple[int, UUID], int]]:
@@ -129,13 +138,15 @@ class Doorbells:
         return [queue for queue, lists in zip(names, found, strict=True) if not lists]
 
     async def _push(self, messages: Mapping[str, Sequence[bytes]], counts: Mapping[tuple[str, str], int]) -> int:
+        queues = _by_queue(counts)
         async with self._redis.pipeline(transaction=False) as pipe:
             for name, bells in messages.items():
                 pipe.lpush(name, *bells)
-            for (queue, turn), count in counts.items():
-                pipe.hincrby(rung_of(queue), turn, count)
+            for queue, turns in queues.items():
+                _add_to_counts(pipe, queue, turns)
             replies = await pipe.execute()
-        self._learn(dict(zip(counts, replies[len(messages) :], strict=True)))
+        for (queue, turns), told in zip(queues.items(), replies[len(messages) :], strict=True):
+            self._learn({(queue, turn): count for turn, count in zip(turns, told, strict=True)})
         return sum(map(len, messages.values()))
 
     def have_room_for(self, rings: Sequence[Ring]) -> bool:
@@ -179,6 +190,18 @@ class Doorbells:
         self._learn({key: int(count or 0) for key, count in zip(turns, replies[len(turns) :], strict=True)})
         if any(replies[: len(turns)]):
             await self._redis.publish(Channel.OVERFLOW, b"")
+
+
+def _by_queue(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    queues: dict[str, dict[str, int]] = defaultdict(dict)
+    for (queue, turn), count in counts.items():
+        queues[queue][turn] = count
+    return queues
+
+
+def _add_to_counts(pipe: Pipeline, queue: str, turns: Mapping[str, int]) -> None:
+    """Its reply has the new counts, in this order."""
+    pipe.eval(_ADD_TO_COUNTS, 1, rung_of(queue), *(word for turn in turns.items() for word in turn))
 
 
 def _key_of(ring: Ring) -> tuple[str, str]:

@@ -4,6 +4,7 @@ kombu keeps a queue's messages in one list for each priority step. The plain nam
 work goes, so `LLEN ai` stays the honest depth that Flower, KEDA and people read.
 """
 
+from functools import lru_cache
 from uuid import UUID
 
 SEPARATOR = "\x06\x16"
@@ -43,6 +44,7 @@ def overflow_of(queue: str) -> str:
     return f"bucatini:overflow:{queue}"
 
 
+@lru_cache(maxsize=10_000)
 def turn_of(step: int, tenant_id: UUID) -> str:
     """Whoever waits in line at a queue: a tenant's jobs of one step."""
     return f"{step}:{tenant_id}"

@@ -20,10 +20,10 @@ MOST_CONNECTIONS = 16
 FAULTS = (RedisError, OSError, TimeoutError)
 """All that a Redis fault looks like from here: refused, reset, timed out, loading, full, read-only, out of connections."""
 
-KEY_COMMANDS = frozenset({"HGET", "HINCRBY", "HMGET", "LPUSH", "RPUSH", "SADD", "SRANDMEMBER", "SREM"})
+KEY_COMMANDS = frozenset({"HGET", "HMGET", "LPUSH", "RPUSH", "SADD", "SRANDMEMBER", "SREM"})
 KEYS_COMMANDS = frozenset({"DEL", "EXISTS"})
 
-__all__ = ["FAULTS", "Redis", "connect"]
+__all__ = ["FAULTS", "Pipeline", "Redis", "connect"]
 
 
 def connect(redis_url: str, *, most_connections: int = MOST_CONNECTIONS) -> "Redis":
@@ -80,4 +80,7 @@ def _in_one_slot(command: Sequence[Any]) -> Sequence[Any]:
         return [name, *(f"{IN_ONE_SLOT}{key}" for key in rest)]
     if name in KEY_COMMANDS:
         return [name, f"{IN_ONE_SLOT}{rest[0]}", *rest[1:]]
+    if name == "EVAL":
+        script, keys, key, *arguments = rest
+        return [name, script, keys, f"{IN_ONE_SLOT}{key}", *arguments]
     return command

@@ -155,6 +155,15 @@ def test_each_bell_names_jobs_of_all_tenants_by_what_they_have() -> None:
         assert abs(told[0] - 2 * told[1]) <= 2 * 200 / len(shares), "never more than a round apart"
 
 
+def test_windows_of_very_many_tenants_are_not_cut_into_single_jobs() -> None:
+    lots = [Lot("ai.brew", UUID(int=number), ids_of(10)) for number in range(500)]
+
+    pieces = [lot for share in dealt(lots) for lot in share]
+
+    assert sum(lot.jobs for lot in pieces) == 5_000
+    assert len(pieces) <= 3 * len(lots), "two pieces each, and one more where a bell was full"
+
+
 @given(st.lists(st.integers(0, 300), max_size=20))
 def test_dealing_loses_nothing_and_names_nothing_twice(jobs: list[int]) -> None:
     lots = [Lot("ai.brew", UUID(int=number), ids_of(count)) for number, count in enumerate(jobs)]
