@@ -29,7 +29,7 @@ MOST_IN_A_CLAIM = 64
 """A claim of all there is room for would leave the loop idle while PostgreSQL works, and then PostgreSQL while the loop
 starts what it got: in smaller claims they work at the same time, which is worth a twelfth of a drain."""
 
-SOUGHT_AGAIN_SECONDS = (0.0, 0.002, 0.006)
+SOUGHT_AGAIN_SECONDS = (0.0, 0.0005, 0.001, 0.002, 0.004)
 """When a job that was just made is sought again if a claim didn't find it: its bell may have come before its commit."""
 JUST_MADE_SECONDS = 0.1
 

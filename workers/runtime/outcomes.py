@@ -191,7 +191,7 @@ def unstorable(settlement: Settlement, kind: str) -> Settlement:
         settlement.token,
         transition(JobState.RUNNING, Trigger.FAIL),
         JobEvent.FAILED,
-        job_event_data=_json({"problem": orjson.Fragment(told.in_event)}),
+        job_event_data=_json({"problem": orjson.Fragment(told.problem)}),
         problem=told.problem,
         fingerprint=told.fingerprint,
     )
@@ -216,22 +216,21 @@ def _revoked(claimed: Claimed) -> Settlement:
 
 
 class _Told(NamedTuple):
-    """A problem in the words of the job's row and of its event."""
+    """A problem as a job's row and its event have it."""
 
     problem: str
-    in_event: str
+    """JSON text."""
     fingerprint: str
 
 
 # When many jobs fail it is mostly for one reason, and wording that costs as much as a whole run that succeeds.
 @lru_cache(maxsize=500)
 def _told(kind: str, problem: Problem) -> _Told:
-    in_event = problem.model_dump_json(exclude_defaults=True)
-    return _Told(problem.model_dump_json(), in_event, fingerprint(kind, problem))
+    return _Told(problem.model_dump_json(exclude_defaults=True), fingerprint(kind, problem))
 
 
 def _event_data(claimed: Claimed, told: _Told, due: datetime | None = None) -> str:
-    data: dict[str, object] = {"attempt": claimed.attempt, "problem": orjson.Fragment(told.in_event)}
+    data: dict[str, object] = {"attempt": claimed.attempt, "problem": orjson.Fragment(told.problem)}
     return _json(data if due is None else data | {"due": due})
 
 
