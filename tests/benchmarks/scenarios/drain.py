@@ -15,6 +15,9 @@ from tests.benchmarks.systems import CELERY, DBOS, DRAMATIQ, PGQUEUER, PROCRASTI
 
 START_SECONDS = 60.0
 DRAIN_SECONDS = 180.0
+BUSY = 0.95
+"""Of the runs: until then there is more work than workers. What comes last may wait for a back-off."""
+BUSY_RATE = "busy_runs_per_second"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,9 @@ def drained(
     meter, runs_before, log_before = show.meter(), show.count().runs, show.log_bytes()
     if runs_before > runs / 2:
         raise AssertionError(f"{subject}: too few jobs to measure, {runs_before} of {runs} runs were over at the start")
+    busy = round(runs * BUSY)
+    show.await_runs(busy, within_seconds=DRAIN_SECONDS)
+    busy_seconds = meter.read().seconds
     show.await_runs(runs, within_seconds=DRAIN_SECONDS)
     show.await_end(within_seconds=DRAIN_SECONDS)
     stretch, logged = meter.read(), show.log_bytes() - log_before
@@ -96,9 +102,8 @@ def drained(
         "seconds": stretch.seconds,
         "cpu_us_per_job": stretch.microseconds_per(done),
         "wal_bytes_per_job": logged / done,
+        BUSY_RATE: (busy - runs_before) / busy_seconds,
     }
-    if runs_per_job != 1.0:
-        detail["runs_per_second"] = (runs - runs_before) / stretch.seconds
     return Measured(scenario, subject, number, done / stretch.seconds, "jobs/s", stretch.cores, detail)
 
 
