@@ -1,5 +1,6 @@
 """Stores how runs ended, many at a time, and sees to what follows from it."""
 
+import asyncio
 import logging
 import time
 from collections import Counter, defaultdict
@@ -51,18 +52,20 @@ class Settler:
 
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         try:
-            await self._settle_all(settlements)
+            settled = await self._store(settlements)
+            if settled.late:
+                before = await self._stored_before(settled.late)
+                settled = Settled(before.late, settled.parents + before.parents, settled.capped + before.capped)
         except Exception:  # The loop's edge: these runs are forgotten here, and `check_leases` hands their jobs back.
             logger.exception("%d outcomes couldn't be stored; their jobs will run again", len(settlements))
             for one in settlements:
                 self._on_settled(one, False)
+        else:
+            # Behind the next batch's statement, on which PostgreSQL works meanwhile.
+            asyncio.get_running_loop().call_soon(self._follow_up, settlements, settled)
         return [None] * len(settlements)
 
-    async def _settle_all(self, settlements: Sequence[Settlement]) -> None:
-        settled = await self._store(settlements)
-        if settled.late:
-            before = await self._stored_before(settled.late)
-            settled = Settled(before.late, settled.parents + before.parents, settled.capped + before.capped)
+    def _follow_up(self, settlements: Sequence[Settlement], settled: Settled) -> None:
         late = {(one.job_id, one.token) for one in settled.late}
         effective = [one for one in settlements if (one.job_id, one.token) not in late] if late else settlements
         tenants = self._count(effective)
