@@ -176,9 +176,11 @@ class Bucatini:
         a time, and again to another when it isn't acknowledged within the lease. A job's events come in their order."""
         self.carry_out(client_groups.joining(group, types))
         while True:
-            began = time.monotonic()
-            for one in self.carry_out(client_groups.taking(group, most, lease_seconds)):
-                if time.monotonic() - began >= lease_seconds:
+            given = self.carry_out(client_groups.taking(group, most, lease_seconds))
+            # Not since it was asked for: the answer may have waited longer for its events than their lease lasts.
+            given_at = time.monotonic()
+            for one in given:
+                if time.monotonic() - given_at >= lease_seconds:
                     break  # The rest is somebody else's by now.
                 yield GroupDelivery(self, group, one)
 

@@ -149,9 +149,11 @@ class AsyncBucatini:
         """See `Bucatini.subscribe`."""
         await self.carry_out(client_groups.joining(group, types))
         while True:
-            began = time.monotonic()
-            for one in await self.carry_out(client_groups.taking(group, most, lease_seconds)):
-                if time.monotonic() - began >= lease_seconds:
+            given = await self.carry_out(client_groups.taking(group, most, lease_seconds))
+            # Not since it was asked for: the answer may have waited longer for its events than their lease lasts.
+            given_at = time.monotonic()
+            for one in given:
+                if time.monotonic() - given_at >= lease_seconds:
                     break  # The rest is somebody else's by now.
                 yield AsyncGroupDelivery(self, group, one)
 
