@@ -18,7 +18,11 @@ class Receiver(BaseHTTPRequestHandler):
     writing: ClassVar[threading.Lock] = threading.Lock()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # Its sender was killed on the way: nothing was received.
+            return
         self._note(body)
         if self.path.endswith("/slow"):
             threading.Event().wait(SLOW_SECONDS)
