@@ -30,7 +30,9 @@ logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.1
-"""While everybody's window is full the rounds get rarer."""
+MUCH = 1 / 16
+"""Of what may be rung. While windows are fuller than that the rounds get rarer: of a thousand tenants some are always hungry,
+and each round would look at them all to ring small bells for a few."""
 LEAST_RUNG, MOST_RUNG = 100, 8_000
 """What all overflowing tenants of a queue together may have rung. Found by trying: twice as much when somebody's window
 ran low between two rounds, four times as much when it ran empty, a tenth less when nobody took enough to be hungry for a
@@ -106,8 +108,8 @@ class Turns:
             return
         try:
             pause_seconds = ROUND_SECONDS
-            while (rung := await self._round(connection)) is not None:
-                pause_seconds = ROUND_SECONDS if rung else min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+            while (much := await self._round(connection)) is not None:
+                pause_seconds = ROUND_SECONDS if much else min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
                 await asyncio.sleep(pause_seconds)
         finally:
             self._places.clear()
@@ -119,17 +121,18 @@ class Turns:
         row = await found.fetchone()
         return row is not None and bool(row[0])
 
-    async def _round(self, connection: Connection) -> int | None:
-        """How many jobs were rung; None when nobody overflows any more."""
+    async def _round(self, connection: Connection) -> bool | None:
+        """Whether much was rung, so that more will be wanted soon; None when nobody overflows any more."""
         if time.monotonic() - self._looked_back_at > LOOK_BACK_SECONDS:
             self._looked_back_at = time.monotonic()
             self._places.clear()
         # Whoever opens a closed queue calls all that wait.
         queues = [queue for queue in Queue if queue not in self._rules.now.closed_queues]
-        rung = None
+        much = None
         for queue, counts in (await self._doorbells.overflowing(queues, MOST_TURNS_IN_A_ROUND)).items():
-            rung = (rung or 0) + await self._fill_up(connection, queue, counts)
-        return rung
+            rung = await self._fill_up(connection, queue, counts)
+            much = bool(much) or rung >= self._budgets[queue] * MUCH
+        return much
 
     async def _fill_up(self, connection: Connection, queue: Queue, counts: dict[tuple[int, UUID], int]) -> int:
         weights = {turn: self._rules.now.weight(turn[1]) for turn in counts}

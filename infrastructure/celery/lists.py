@@ -50,6 +50,7 @@ def turn_of(step: int, tenant_id: UUID) -> str:
     return f"{step}:{tenant_id}"
 
 
+@lru_cache(maxsize=10_000)
 def parts_of(turn: str) -> tuple[int, UUID]:
     step, _, tenant_id = turn.partition(":")
     return int(step), UUID(tenant_id)

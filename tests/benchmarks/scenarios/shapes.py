@@ -98,7 +98,8 @@ SHAPES = (
     Shape(f"{TENANTS:,} tenants", enqueued=("--tenants", str(TENANTS))),
     Shape(f"{TENANTS:,} tenants, each beyond its window", enqueued=("--tenants", str(TENANTS)), size=2),
     Shape(f"{KINDS} kinds", enqueued=("--kinds", str(KINDS))),
-    Shape("task events on, Flower watching", beside=watched),
+    # Flower takes a second or two to see its first task, and the drain counts only from then.
+    Shape("task events on, Flower watching", beside=watched, size=4),
     Shape(
         f"{HELD:,} jobs running beside it",
         beside=_beside_held_jobs,
