@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 ROUND_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.1
 MUCH = 1 / 16
-"""Of what may be rung. While windows are fuller than that the rounds get rarer: of a thousand tenants some are always hungry,
-and each round would look at them all to ring small bells for a few."""
+"""Of what may be rung. A round that rang less is followed by a longer pause: of a thousand tenants some are always hungry,
+and each round would look at all of them to ring small bells for a few."""
 LEAST_RUNG, MOST_RUNG = 100, 8_000
 """What all overflowing tenants of a queue together may have rung. Found by trying: twice as much when somebody's window
 ran low between two rounds, four times as much when it ran empty, a tenth less when nobody took enough to be hungry for a

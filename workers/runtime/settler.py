@@ -68,11 +68,14 @@ class Settler:
     def _follow_up(self, settlements: Sequence[Settlement], settled: Settled) -> None:
         late = {(one.job_id, one.token) for one in settled.late}
         effective = [one for one in settlements if (one.job_id, one.token) not in late] if late else settlements
-        tenants = self._count(effective)
+        try:
+            tenants = self._count(effective)
+        finally:
+            # Whatever becomes of the books, these runs are over: a worker that kept them would run full.
+            for one in settlements:
+                self._on_settled(one, not late or (one.job_id, one.token) not in late)
         metrics.settles_discarded(len(late))
         metrics.batch_sent(metrics.Lane.SETTLE, len(settlements))
-        for one in settlements:
-            self._on_settled(one, not late or (one.job_id, one.token) not in late)
         self._messenger.tell(tenants)
         if late:
             self._messenger.start(self._record_discarded([job_id for job_id, _ in late]))

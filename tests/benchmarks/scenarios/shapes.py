@@ -125,10 +125,10 @@ def run(bench: Bench) -> None:
             bench.book.judge(Verdict("shapes", f"{shape.name} / without", jobs, at_least=LEAST))
         else:
             busy = bench.book.ratio("shapes", shape.name, shape.baseline, of=BUSY_RATE)
-            claim = f"{shape.name} / without, runs a second"
-            bench.book.judge(Verdict("shapes", f"{claim} while there is work", busy, at_least=LEAST))
-            bench.book.judge(Verdict("shapes", f"{claim} to the end", jobs.times(shape.runs_per_job)))
-            bench.book.judge(Verdict("shapes", f"{shape.name} / without, jobs a second", jobs))
+            claim = f"{shape.name} / without"
+            bench.book.judge(Verdict("shapes", f"{claim}, busy runs/s", busy, at_least=LEAST))
+            bench.book.judge(Verdict("shapes", f"{claim}, runs/s to the end", jobs.times(shape.runs_per_job)))
+            bench.book.judge(Verdict("shapes", f"{claim}, jobs/s to the end", jobs))
     for shape in measured:
         used = bench.book.ratio("shapes", shape.name, shape.baseline, of="cpu_us_per_job")
         bench.book.judge(Verdict("shapes", f"CPU a job: {shape.name} / without", used))
