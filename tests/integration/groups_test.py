@@ -207,6 +207,28 @@ def test_both_clients_take_and_acknowledge(service: Service) -> None:
     assert asyncio.run(take()) == [str(second), str(third)]
 
 
+def test_an_event_that_was_waited_for_longer_than_its_lease_is_handed_over(service: Service) -> None:
+    service.group("billing", "job.queued")
+    first, second = service.submit(2)
+    held = service.take("billing", lease_seconds=2)
+    with Bucatini(service.world.url, service.tenant.key) as client:
+        delivery = next(client.subscribe("job.queued", group="billing", most=1, lease_seconds=1))
+        assert (delivery.event.subject, delivery.deliveries) == (str(first), 2)
+        assert delivery.ack()
+
+    async def take() -> str:
+        async with AsyncBucatini(service.world.url, service.tenant.key) as client:
+            async for delivery in client.subscribe("job.queued", group="billing", lease_seconds=1):
+                assert await delivery.ack()
+                return str(delivery.event.subject)
+        raise AssertionError("a subscription has no end")
+
+    # The one left over is held once more, so that the other client waits for it as well.
+    assert len(held) == 2
+    assert len(service.take("billing", lease_seconds=2)) == 1
+    assert asyncio.run(asyncio.wait_for(take(), 20.0)) == str(second)
+
+
 def test_a_killed_member_and_a_restarted_ingress_lose_nothing(system: System) -> None:
     with World(system.settings.model_copy(update={"api_port": 0})) as world:
         service = Service(world)

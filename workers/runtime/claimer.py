@@ -30,7 +30,8 @@ MOST_IN_A_CLAIM = 64
 starts what it got: in smaller claims they work at the same time, which is worth a twelfth of a drain."""
 
 SOUGHT_AGAIN_SECONDS = (0.0, 0.0005, 0.001, 0.002, 0.004)
-"""When a job that was just made is sought again if a claim didn't find it: its bell may have come before its commit."""
+"""When a job that was just made is sought again after each claim that didn't find it: its bell may have come before its
+commit."""
 JUST_MADE_SECONDS = 0.1
 
 
