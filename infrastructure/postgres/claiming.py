@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from infrastructure.postgres.arrays import Uuids
+from infrastructure.postgres import wire
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.prepared import Prepared
 from schemas.jobs import JobState, Trigger, states_that_allow, transition
 
 # States stand in the statements as literals: a bound parameter would keep the planner from the right index.
@@ -16,7 +17,9 @@ RUNNING = transition(JobState.QUEUED, Trigger.CLAIM)
 # The conditions stand in the update itself, so of two claims that name the same job one waits for the other and then
 # finds it taken. Locking the rows first and skipping locked ones would cost a third more. Both go through the ids in
 # the same order, so that they never wait for each other.
-_CLAIM = f"""
+_CLAIM = Prepared(
+    "claim",
+    f"""
 WITH u AS (
   UPDATE jobs j SET state = '{RUNNING}', attempt = j.attempt + 1, seq = j.seq + 1, lease_token = %(token)b,
     lease_worker = %(worker)b, wake_at = NULL, started_at = coalesce(j.started_at, now()), progress = NULL
@@ -31,7 +34,8 @@ e AS (
   SELECT id, seq, tenant_id, 'job.started', jsonb_build_object('attempt', attempt) FROM u)
 SELECT id, tenant_id, kind, version, attempt, max_attempts, crashes, command::text, deadline, due_at,
   correlation_id, traceparent, priority, troubled_since FROM u
-"""
+""",
+)
 
 _CHILDREN = """
 SELECT j.parent_id, j.id, j.kind, j.state, j.result, j.problem, o.key FROM jobs j LEFT JOIN job_objects o ON o.job_id = j.id
@@ -78,9 +82,8 @@ async def claim(connection: Connection, worker_id: UUID, ids: Sequence[bytes]) -
     Repeating it is safe; a claim whose answer was lost is given up by the sweeper when this worker doesn't settle it.
     """
     token = uuid4()
-    named = {"ids": Uuids(ids), "worker": worker_id, "token": token}
-    found = await connection.execute(_CLAIM, named, binary=True)
-    return [Claimed(token, *row) for row in await found.fetchall()]
+    rows = await _CLAIM.fetch(connection, ids=wire.uuids(ids), worker=worker_id.bytes, token=token.bytes)
+    return [Claimed(token, *row) for row in rows]
 
 
 async def children_of(

@@ -13,7 +13,6 @@ from psycopg.pq import TransactionStatus
 
 from infrastructure.ports import Unavailable, Unstorable
 
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -29,6 +28,15 @@ LANE_SESSION = {
 }
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """The errors of a server that is gone, or can't do its work for now: a standby not yet promoted, a disk that is full."""
+
+
+class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """One session of PostgreSQL's."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.prepared: set[bytes] = set()
+        """The names of infrastructure/postgres/prepared.py that the session knows."""
 
 
 class Role(StrEnum):
@@ -92,7 +100,7 @@ class Line:
 
 async def connect(database_url: str, role: Role, name: str, session: dict[str, str] | None = None) -> Connection:
     """An autocommitting connection that acts as the role."""
-    connection = await psycopg.AsyncConnection.connect(
+    connection = await Connection.connect(
         database_url,
         autocommit=True,
         prepare_threshold=0,

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from events.batches import BatchCompleted
 from events.jobs import JobEvent
-from infrastructure.postgres import stored_results
+from infrastructure.postgres import stored_results, wire
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.prepared import Prepared
 from infrastructure.postgres.stored_results import StoredResult
 from infrastructure.postgres.submission import NewJob, store
 from schemas.batches import BATCH_KIND
@@ -52,7 +53,9 @@ SELECT count(*), array_agg(parent_id) FILTER (WHERE parent_id IS NOT NULL), arra
 """
 
 # Almost every run ends like this, and it needs a third of the columns.
-_SUCCEED = f"""
+_SUCCEED = Prepared(
+    "succeed",
+    f"""
 WITH u AS (
   UPDATE jobs j SET state = '{SUCCEEDED}', seq = j.seq + CASE WHEN d.domain_event IS NULL THEN 1 ELSE 2 END,
     lease_token = NULL, lease_worker = NULL, settled_token = d.token, wake_at = NULL, crashes = 0, finished_at = now(),
@@ -67,12 +70,15 @@ e AS (
   SELECT id, seq - 1, tenant_id, domain_event, result FROM u WHERE domain_event IS NOT NULL
   UNION ALL
   SELECT id, seq, tenant_id, '{JobEvent.SUCCEEDED}', NULL FROM u)
-{_TOLD}"""
+{_TOLD}""",
+)
 
-_END = f"""
+_END = Prepared(
+    "end",
+    f"""
 WITH u AS (
   UPDATE jobs j SET state = d.state, seq = j.seq + 1, lease_token = NULL, lease_worker = NULL, settled_token = d.token,
-    run_at = coalesce(d.due, j.run_at), wake_at = d.due + make_interval(secs => %(ring_again_seconds)s),
+    run_at = coalesce(d.due, j.run_at), wake_at = d.due + make_interval(secs => %(ring_again_seconds)b),
     attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.due IS NULL THEN now() END,
     result = NULL, problem = d.problem::jsonb, progress = CASE WHEN d.due IS NOT NULL THEN j.progress END,
     fingerprint = d.fingerprint, failed_at = CASE WHEN d.fingerprint IS NOT NULL THEN now() END
@@ -85,7 +91,8 @@ WITH u AS (
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, job_event, job_event_data::jsonb FROM u)
-{_TOLD}"""
+{_TOLD}""",
+)
 
 _SETTLED_BEFORE = """
 SELECT j.id, d.token, j.parent_id, j.concurrency_key IS NOT NULL
@@ -222,14 +229,15 @@ async def _succeed(connection: Connection, settlements: Sequence[Settlement]) ->
 
 
 async def _succeed_these(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
-    ended = {
-        "id": [one.job_id for one in settlements],
-        "token": [one.token for one in settlements],
-        "domain_event": [one.domain_event for one in settlements],
-        "result": [one.result for one in settlements],
-        "count": len(settlements),
-    }
-    return _told(await _one(connection, _SUCCEED, ended), settlements)
+    (row,) = await _SUCCEED.fetch(
+        connection,
+        id=wire.uuids([one.job_id.bytes for one in settlements]),
+        token=wire.uuids([one.token.bytes for one in settlements]),
+        domain_event=wire.texts([one.domain_event for one in settlements]),
+        result=wire.texts([one.result for one in settlements]),
+        count=wire.bigint(len(settlements)),
+    )
+    return _told(Told._make(row), settlements)
 
 
 async def _end(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
@@ -245,26 +253,21 @@ async def _end(connection: Connection, settlements: Sequence[Settlement], ring_a
 
 
 async def _end_these(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
-    ended = {
-        "id": [one.job_id for one in settlements],
-        "token": [one.token for one in settlements],
-        "state": [one.state.value for one in settlements],
-        "job_event": [one.job_event for one in settlements],
-        "job_event_data": [one.job_event_data for one in settlements],
-        "problem": [one.problem for one in settlements],
-        "fingerprint": [one.fingerprint for one in settlements],
-        "due": [one.due for one in settlements],
-        "uncounted": [int(one.uncounted) for one in settlements],
-        "ring_again_seconds": ring_again_seconds,
-        "count": len(settlements),
-    }
-    return _told(await _one(connection, _END, ended), settlements)
-
-
-async def _one(connection: Connection, statement: str, parameters: dict[str, object]) -> Told:
-    row = await (await connection.execute(statement, parameters, binary=True)).fetchone()
-    assert row is not None, "an aggregate has a row"
-    return Told._make(row)
+    (row,) = await _END.fetch(
+        connection,
+        id=wire.uuids([one.job_id.bytes for one in settlements]),
+        token=wire.uuids([one.token.bytes for one in settlements]),
+        state=wire.texts([one.state.value for one in settlements]),
+        job_event=wire.texts([one.job_event for one in settlements]),
+        job_event_data=wire.texts([one.job_event_data for one in settlements]),
+        problem=wire.texts([one.problem for one in settlements]),
+        fingerprint=wire.texts([one.fingerprint for one in settlements]),
+        due=wire.timestamps([one.due for one in settlements]),
+        uncounted=wire.smallints([one.uncounted for one in settlements]),
+        ring_again_seconds=wire.double(ring_again_seconds),
+        count=wire.bigint(len(settlements)),
+    )
+    return _told(Told._make(row), settlements)
 
 
 def _told(told: Told, settlements: Sequence[Settlement]) -> Settled:

@@ -1,15 +1,19 @@
 """Accepts jobs: one statement stores any number of them with their first events, as their submitter's role."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from events.jobs import JobEvent
 from infrastructure.celery.lists import LOWEST_NORMAL, LOWEST_URGENT, NORMAL_STEP, PATIENT_STEP, URGENT_STEP
-from infrastructure.postgres.arrays import Uuids
+from infrastructure.postgres import wire
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.prepared import Prepared
 from schemas.jobs import LIMIT
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ WITH j AS (
     cap,
     CASE WHEN run_at > now() OR cap IS NULL THEN 1 ELSE 2 END,
     CASE WHEN run_at > now() OR cap IS NULL THEN NULL ELSE '{limit}' END,
-    CASE WHEN run_at > now() THEN run_at WHEN cap IS NULL THEN now() + make_interval(secs => %(ring_again_seconds)s) END
+    CASE WHEN run_at > now() THEN run_at WHEN cap IS NULL THEN now() + make_interval(secs => %(ring_again_seconds)b) END
   FROM (SELECT s.*, {cap} AS cap FROM unnest"""
     + _COLUMNS
     + """ {only} OFFSET 0) s
@@ -113,8 +117,8 @@ _LANES = {
     "patient_step": PATIENT_STEP,
 }
 _PARKING = {"cap": _CAP, "limit": LIMIT, "parked": JobEvent.PARKED}
-_INSERT_ALL = _INSERT.format(only="", **_LANES, **_PARKING)
-_INSERT_NAMED = _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES, **_PARKING)
+_INSERT_ALL = Prepared("submit", _INSERT.format(only="", **_LANES, **_PARKING))
+_INSERT_NAMED = Prepared("submit_named", _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES, **_PARKING))
 
 _FORGET_EXPIRED_KEYS = """
 DELETE FROM job_keys k USING unnest(%b::uuid[], %b::text[]) AS s (tenant_id, key)
@@ -139,8 +143,7 @@ async def store(
     """Commits the jobs and says of each what became of it. Safe to repeat with the same ids."""
     if any(job.idempotency_key is not None for job in jobs):
         return await _store_keyed(connection, jobs, ring_again_seconds, idempotency_hours)
-    found = await connection.execute(_INSERT_ALL, _arrays(jobs, ring_again_seconds), binary=True)
-    parked = {job_id for (job_id,) in await found.fetchall()}
+    parked = {job_id for (job_id,) in await _INSERT_ALL.fetch(connection, **_parameters(jobs, ring_again_seconds))}
     return [Accepted(job.id, job.id in parked) for job in jobs]
 
 
@@ -149,11 +152,9 @@ async def _store_keyed(
 ) -> list[Submission]:
     async with connection.transaction():
         submissions = await take_keys(connection, jobs, idempotency_hours=idempotency_hours)
-        named = [submission.job_id for submission in submissions if isinstance(submission, Accepted)]
-        found = await connection.execute(
-            _INSERT_NAMED, {**_arrays(jobs, ring_again_seconds), "named": named}, binary=True
-        )
-        parked = {job_id for (job_id,) in await found.fetchall()}
+        named = wire.uuids([one.job_id.bytes for one in submissions if isinstance(one, Accepted)])
+        rows = await _INSERT_NAMED.fetch(connection, **_parameters(jobs, ring_again_seconds), named=named)
+    parked = {job_id for (job_id,) in rows}
     return [Accepted(one.job_id, parked=True) if one.job_id in parked else one for one in submissions]
 
 
@@ -179,28 +180,32 @@ def _settle_key(job: NewJob, owners: dict[tuple[UUID, str], tuple[UUID, bytes]])
     return Repeated(owner) if body_hash == job.body_hash else KeyReused(owner)
 
 
-def _arrays(jobs: Sequence[NewJob], ring_again_seconds: float) -> dict[str, object]:
+def _parameters(jobs: Sequence[NewJob], ring_again_seconds: float) -> dict[str, bytes | None]:
     return {
-        "id": Uuids([job.id.bytes for job in jobs]),
-        "tenant_id": Uuids([job.tenant_id.bytes for job in jobs]),
-        "kind": [job.kind for job in jobs],
-        "version": [job.version for job in jobs],
-        "queue": [job.queue for job in jobs],
-        "priority": [job.priority for job in jobs],
-        "max_attempts": [job.max_attempts for job in jobs],
-        "command": [job.command for job in jobs],
-        "run_at": _unless_empty([job.run_at for job in jobs]),
-        "deadline": _unless_empty([job.deadline for job in jobs]),
-        "correlation_id": _unless_empty([job.correlation_id for job in jobs]),
-        "causation_id": _unless_empty([job.causation_id for job in jobs]),
-        "parent_id": _unless_empty([job.parent_id for job in jobs]),
-        "traceparent": _unless_empty([job.traceparent for job in jobs]),
-        "concurrency_key": _unless_empty([job.concurrency_key for job in jobs]),
-        "concurrency_limit": _unless_empty([job.concurrency_limit for job in jobs]),
-        "ring_again_seconds": ring_again_seconds,
+        "id": wire.uuids([job.id.bytes for job in jobs]),
+        "tenant_id": wire.uuids([job.tenant_id.bytes for job in jobs]),
+        "kind": wire.texts([job.kind for job in jobs]),
+        "version": wire.smallints([job.version for job in jobs]),
+        "queue": wire.texts([job.queue for job in jobs]),
+        "priority": wire.smallints([job.priority for job in jobs]),
+        "max_attempts": wire.smallints([job.max_attempts for job in jobs]),
+        "command": wire.texts([job.command for job in jobs]),
+        "run_at": _unless_empty(wire.timestamps, [job.run_at for job in jobs]),
+        "deadline": _unless_empty(wire.timestamps, [job.deadline for job in jobs]),
+        "correlation_id": _unless_empty(_ids, [job.correlation_id for job in jobs]),
+        "causation_id": _unless_empty(_ids, [job.causation_id for job in jobs]),
+        "parent_id": _unless_empty(_ids, [job.parent_id for job in jobs]),
+        "traceparent": _unless_empty(wire.texts, [job.traceparent for job in jobs]),
+        "concurrency_key": _unless_empty(wire.texts, [job.concurrency_key for job in jobs]),
+        "concurrency_limit": _unless_empty(wire.ints, [job.concurrency_limit for job in jobs]),
+        "ring_again_seconds": wire.double(ring_again_seconds),
     }
 
 
-def _unless_empty(values: Sequence[object]) -> Sequence[object] | None:
-    # `unnest` fills up what is shorter or isn't there at all, and an array takes psycopg some microseconds to write.
-    return None if values.count(None) == len(values) else values
+def _unless_empty(written: Callable[[Sequence[T | None]], bytes], values: Sequence[T | None]) -> bytes | None:
+    # `unnest` fills up what is shorter or isn't there at all.
+    return None if values.count(None) == len(values) else written(values)
+
+
+def _ids(values: Sequence[UUID | None]) -> bytes:
+    return wire.uuids([None if value is None else value.bytes for value in values])

@@ -1,0 +1,60 @@
+"""Parameters as PostgreSQL reads them: its binary formats, of which there is one for each type.
+
+Wire formats: `array_recv`, `timestamptz_recv` and their like in PostgreSQL's src/backend/utils/adt.
+"""
+
+import struct
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+_INT2, _INT4, _INT8, _FLOAT8 = struct.Struct("!h"), struct.Struct("!i"), struct.Struct("!q"), struct.Struct("!d")
+_ARRAY = struct.Struct("!iiiii")
+_NULL = _INT4.pack(-1)
+_UUID_OID, _INT2_OID, _INT4_OID, _TEXT_OID, _TIMESTAMPTZ_OID = 2950, 21, 23, 25, 1184
+_EPOCH, _MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+def bigint(value: int) -> bytes:
+    return _INT8.pack(value)
+
+
+def double(value: float) -> bytes:
+    return _FLOAT8.pack(value)
+
+
+def uuids(values: Sequence[bytes | None]) -> bytes:
+    """Of sixteen bytes each."""
+    return _array(_UUID_OID, values)
+
+
+def smallints(values: Sequence[int]) -> bytes:
+    return _array(_INT2_OID, list(map(_INT2.pack, values)))
+
+
+def ints(values: Sequence[int | None]) -> bytes:
+    return _array(_INT4_OID, [None if value is None else _INT4.pack(value) for value in values])
+
+
+def texts(values: Sequence[str | None]) -> bytes:
+    return _array(_TEXT_OID, [None if value is None else value.encode() for value in values])
+
+
+def timestamps(values: Sequence[datetime | None]) -> bytes:
+    """Microseconds since the year 2000. The moments have time zones."""
+    return _array(
+        _TIMESTAMPTZ_OID, [None if value is None else _INT8.pack((value - _EPOCH) // _MICROSECOND) for value in values]
+    )
+
+
+def _array(oid: int, values: Sequence[bytes | None]) -> bytes:
+    # How many dimensions, whether there are nulls, the element's type, how many elements, the first one's index; then
+    # each element behind its length.
+    if not values:
+        return struct.pack("!iii", 0, 0, oid)
+    parts = [_ARRAY.pack(1, None in values, oid, len(values), 1)]
+    for value in values:
+        if value is None:
+            parts.append(_NULL)
+        else:
+            parts += (_INT4.pack(len(value)), value)
+    return b"".join(parts)
