@@ -144,7 +144,7 @@ class Submitter:
         if rung:
             # The bell goes out before the statement does, since its way to the claim is the longer one.
             await asyncio.sleep(0)
-        submissions = await self._keep(jobs)
+        submissions = await self._keep(jobs, rung_ahead=rung)
         self._commit_seconds = time.monotonic() - begun_at
         self._follow_up(jobs, submissions, rung=rung and self._commit_seconds < COMMITTED_SOON_SECONDS)
         return submissions
@@ -178,19 +178,26 @@ class Submitter:
         metrics.batch_sent(metrics.Lane.SUBMIT, len(jobs))
         self._count(accepted)
 
-    async def _keep(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
+    async def _keep(self, jobs: Sequence[NewJob], *, rung_ahead: bool) -> Sequence[Submission | Unstorable]:
         try:
-            return await self._insist(self._storing(jobs))
+            return await self._insist(self._storing(jobs, rung_ahead=rung_ahead))
         except Unstorable as error:
             # One submission must not spoil those that happened to come at the same moment.
             if len(jobs) == 1:
                 return [error]
             middle = len(jobs) // 2
-            return [*await self._keep(jobs[:middle]), *await self._keep(jobs[middle:])]
+            halves = jobs[:middle], jobs[middle:]
+            return [one for half in halves for one in await self._keep(half, rung_ahead=rung_ahead)]
 
-    def _storing(self, jobs: Sequence[NewJob]) -> Callable[[Connection], Awaitable[list[Submission]]]:
+    def _storing(
+        self, jobs: Sequence[NewJob], *, rung_ahead: bool = False
+    ) -> Callable[[Connection], Awaitable[list[Submission]]]:
         return lambda line: store(
-            line, jobs, ring_again_seconds=self._ring_again_seconds, idempotency_hours=self._idempotency_hours
+            line,
+            jobs,
+            ring_again_seconds=self._ring_again_seconds,
+            idempotency_hours=self._idempotency_hours,
+            rung_ahead=rung_ahead,
         )
 
     async def _insist(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -229,7 +236,7 @@ class Submitter:
         if paused := await self._paused_queues.known({ring.queue for ring in rings}):
             rings = [ring for ring in rings if ring.queue not in paused]
         try:
-            bells = await self._doorbells.ring_now(rings) if ahead else (await self._doorbells.ring(rings)).bells
+            bells = await self._doorbells.ring_ahead(rings) if ahead else (await self._doorbells.ring(rings)).bells
             metrics.doorbells_rung(bells)
         except FAULTS:
             # The jobs are kept; a sweeper rings for them as soon as Redis is back.

@@ -72,29 +72,39 @@ class Doorbell:
     step: int
     lots: tuple[Lot, ...]
     traceparent: str | None = None
+    ahead: bool = False
+    """They may not be committed yet."""
 
     @property
     def jobs(self) -> int:
         return sum(lot.jobs for lot in self.lots)
 
 
-def messages_of(rings: Iterable[Ring], traceparent: str | None = None) -> dict[str, list[bytes]]:
+def messages_of(
+    rings: Iterable[Ring], traceparent: str | None = None, *, ahead: bool = False
+) -> dict[str, list[bytes]]:
     """The messages by the list they belong into."""
     lines: dict[tuple[str, int], dict[tuple[str, UUID], list[bytes]]] = defaultdict(lambda: defaultdict(list))
     for ring in rings:
         lines[ring.queue, step_of(ring.priority)][ring.kind, ring.tenant_id].append(ring.job_id.bytes)
     return {
         list_of(queue, step): messages_in_turn(
-            queue, step, [Lot(kind, tenant_id, b"".join(ids)) for (kind, tenant_id), ids in line.items()], traceparent
+            queue,
+            step,
+            [Lot(kind, tenant_id, b"".join(ids)) for (kind, tenant_id), ids in line.items()],
+            traceparent,
+            ahead=ahead,
         )
         for (queue, step), line in lines.items()
     }
 
 
-def messages_in_turn(queue: str, step: int, lots: Iterable[Lot], traceparent: str | None = None) -> list[bytes]:
+def messages_in_turn(
+    queue: str, step: int, lots: Iterable[Lot], traceparent: str | None = None, *, ahead: bool = False
+) -> list[bytes]:
     """The messages for jobs of one list, so that each names jobs of all tenants alike. A bell is of one kind, or of kinds
     that have few jobs."""
-    return [_message(queue, step, share, traceparent) for group in _by_kind(lots) for share in dealt(group)]
+    return [_message(queue, step, share, traceparent, ahead) for group in _by_kind(lots) for share in dealt(group)]
 
 
 def _by_kind(lots: Iterable[Lot]) -> list[list[Lot]]:
@@ -139,7 +149,7 @@ def read(headers: dict[str, object], body: bytes | str) -> Doorbell:
         named, *_ = orjson.loads(body)
         lots = tuple(_lot(kind, _tenant(tenant), bytes.fromhex(ids)) for kind, tenant, ids in named)
         step, trace = headers.get("step", 0), headers.get("traceparent")
-        return Doorbell(int(str(step)), lots, str(trace) if trace else None)
+        return Doorbell(int(str(step)), lots, str(trace) if trace else None, headers.get("ahead") is True)
     except (TypeError, LookupError, AttributeError) as error:
         raise ValueError("the message is no doorbell") from error
 
@@ -156,7 +166,7 @@ def _lot(kind: object, tenant_id: UUID, ids: bytes) -> Lot:
     return Lot(str(kind), tenant_id, ids)
 
 
-def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None) -> bytes:
+def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ahead: bool) -> bytes:
     bell_id = str(uuid4())
     ids: dict[tuple[str, UUID], list[bytes]] = defaultdict(list)
     for lot in lots:
@@ -188,6 +198,7 @@ def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None) ->
                 "retries": 0,
                 "timelimit": [None, None],
                 "traceparent": traceparent,
+                "ahead": ahead,
             },
             "properties": {
                 "correlation_id": bell_id,

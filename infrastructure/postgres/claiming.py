@@ -5,10 +5,16 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from psycopg.errors import LockNotAvailable
+
 from infrastructure.postgres import wire
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.prepared import Prepared
+from infrastructure.postgres.prepared import Call, Prepared, Rows, fetch, fetch_together
+from infrastructure.postgres.submission import commit_locks
 from schemas.jobs import JobState, Trigger, states_that_allow, transition
+
+COMMIT_MILLISECONDS = 20
+"""How long a claim waits for the commit of a job that was rung for ahead of it."""
 
 # States stand in the statements as literals: a bound parameter would keep the planner from the right index.
 CLAIMABLE = ", ".join(f"'{state}'" for state in states_that_allow(Trigger.CLAIM))
@@ -34,6 +40,15 @@ e AS (
   SELECT id, seq, tenant_id, 'job.started', jsonb_build_object('attempt', attempt) FROM u)
 SELECT id, tenant_id, kind, version, attempt, max_attempts, crashes, command::text, deadline, due_at,
   correlation_id, traceparent, priority, troubled_since FROM u
+""",
+)
+
+# Each statement sees what was committed before it began, so this one is answered when the claim behind it will see them.
+_AWAIT_COMMIT = Prepared(
+    "await_commit",
+    f"""
+SELECT set_config('lock_timeout', '{COMMIT_MILLISECONDS}', true), pg_advisory_xact_lock_shared(lock)
+FROM unnest(%(locks)b::int8[]) AS l (lock)
 """,
 )
 
@@ -75,15 +90,26 @@ class Claimed(NamedTuple):
     """When the trouble that put its last run off was first met, in ISO 8601."""
 
 
-async def claim(connection: Connection, worker_id: UUID, ids: Sequence[bytes]) -> list[Claimed]:
+async def claim(
+    connection: Connection, worker_id: UUID, ids: Sequence[bytes], *, rung_ahead: Sequence[bytes] = ()
+) -> list[Claimed]:
     """Those of the jobs that were free, now leased to the worker. The rest are running, finished, or not yet due. The ids
-    are the UUIDs' bytes, in order.
+    are the UUIDs' bytes, in order; those that were rung for ahead of their commit are waited for, but not for long.
 
     Repeating it is safe; a claim whose answer was lost is given up by the sweeper when this worker doesn't settle it.
     """
     token = uuid4()
-    rows = await _CLAIM.fetch(connection, ids=wire.uuids(ids), worker=worker_id.bytes, token=token.bytes)
+    call = _CLAIM(ids=wire.uuids(ids), worker=worker_id.bytes, token=token.bytes)
+    rows = await (_fetch_when_committed(connection, call, rung_ahead) if rung_ahead else fetch(connection, call))
     return [Claimed(token, *row) for row in rows]
+
+
+async def _fetch_when_committed(connection: Connection, call: Call, rung_ahead: Sequence[bytes]) -> Rows:
+    try:
+        _, rows = await fetch_together(connection, _AWAIT_COMMIT(locks=commit_locks(rung_ahead)), call)
+    except LockNotAvailable:
+        return await fetch(connection, call)
+    return rows
 
 
 async def children_of(

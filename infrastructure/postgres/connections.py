@@ -35,8 +35,8 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.prepared: set[bytes] = set()
-        """The names of infrastructure/postgres/prepared.py that the session knows."""
+        self.prepared: set[str] = set()
+        """The names of the statements of infrastructure/postgres/prepared.py that the session knows."""
 
 
 class Role(StrEnum):

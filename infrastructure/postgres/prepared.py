@@ -6,16 +6,20 @@ the answer is read as psycopg reads it.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import generators
+from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
-from psycopg.pq.abc import PGresult
+from psycopg.pq.abc import PGconn, PGresult
 
 from infrastructure.postgres.connections import Connection
 
+Rows = list[tuple[Any, ...]]
 _PARAMETER = re.compile(r"%\((\w+)\)b")
 
 
@@ -24,33 +28,80 @@ class Prepared:
 
     def __init__(self, name: str, statement: str) -> None:
         self.name, self.statement = name, statement
-        self._name = name.encode()
         self._parameters = tuple(dict.fromkeys(_PARAMETER.findall(statement)))
         numbers = {parameter: f"${number}" for number, parameter in enumerate(self._parameters, 1)}
-        self._numbered = _PARAMETER.sub(lambda found: numbers[found[1]], statement).encode()
-        self._formats = [Format.BINARY] * len(self._parameters)
+        self.numbered = _PARAMETER.sub(lambda found: numbers[found[1]], statement)
+        """As PostgreSQL reads it."""
 
-    async def fetch(self, connection: Connection, **parameters: bytes | None) -> list[tuple[Any, ...]]:
-        """All rows of the answer. The parameters come as infrastructure/postgres/wire.py writes them.
-
-        Raises what psycopg raises for a statement. Whether repeating it is safe is the statement's matter.
-        """
-        if self._name not in connection.prepared:
-            connection.pgconn.send_prepare(self._name, self._numbered)
-            await _answer(connection)
-            connection.prepared.add(self._name)
-        connection.pgconn.send_query_prepared(
-            self._name, [parameters[name] for name in self._parameters], self._formats, Format.BINARY
-        )
-        answer = await _answer(connection)
-        rows = Transformer(connection)
-        rows.set_pgresult(answer, format=Format.BINARY)
-        return rows.load_rows(0, answer.ntuples, tuple)
+    def __call__(self, **parameters: bytes | None) -> "Call":
+        """The parameters as infrastructure/postgres/wire.py writes them."""
+        return Call(self, [parameters[name] for name in self._parameters])
 
 
-async def _answer(connection: Connection) -> PGresult:
-    answer: PGresult
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A statement with its parameters."""
+
+    statement: Prepared
+    parameters: Sequence[bytes | None]
+
+    def send(self, pgconn: PGconn) -> None:
+        formats = [Format.BINARY] * len(self.parameters)
+        pgconn.send_query_prepared(self.statement.name.encode(), self.parameters, formats, Format.BINARY)
+
+
+async def fetch(connection: Connection, call: Call) -> Rows:
+    """All rows of the answer. Raises what psycopg raises for a statement."""
+    await _prepare(connection, call.statement)
+    call.send(connection.pgconn)
     (answer,) = await connection.wait(generators.execute(connection.pgconn))
+    return _rows(connection, answer)
+
+
+async def fetch_together(connection: Connection, *calls: Call) -> list[Rows]:
+    """The same for several in one round trip and one transaction; each sees what was committed before it began."""
+    for call in calls:
+        await _prepare(connection, call.statement)
+    pgconn = connection.pgconn
+    pgconn.enter_pipeline_mode()
+    try:
+        for call in calls:
+            call.send(pgconn)
+        pgconn.pipeline_sync()
+        answers = await connection.wait(_answers(pgconn, len(calls)))
+        pgconn.exit_pipeline_mode()
+    except BaseException:
+        # There may be answers yet to come, and nothing tells how many: the session can't be used any more.
+        pgconn.finish()
+        raise
+    return [_rows(connection, answer) for answer in answers]
+
+
+async def _prepare(connection: Connection, statement: Prepared) -> None:
+    if statement.name in connection.prepared:
+        return
+    connection.pgconn.send_prepare(statement.name.encode(), statement.numbered.encode())
+    (answer,) = await connection.wait(generators.execute(connection.pgconn))
+    _raise_if_failed(answer)
+    connection.prepared.add(statement.name)
+
+
+def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
+    yield from generators.send(pgconn)
+    answers: list[PGresult] = []
+    for _ in range(count):
+        answers += yield from generators.fetch_many(pgconn)
+    yield from generators.fetch_many(pgconn)  # The end of the pipeline is an answer too.
+    return answers
+
+
+def _rows(connection: Connection, answer: PGresult) -> Rows:
+    _raise_if_failed(answer)
+    rows = Transformer(connection)
+    rows.set_pgresult(answer, format=Format.BINARY)
+    return rows.load_rows(0, answer.ntuples, tuple)
+
+
+def _raise_if_failed(answer: PGresult) -> None:
     if answer.status == ExecStatus.FATAL_ERROR:
         raise error_from_result(answer)
-    return answer

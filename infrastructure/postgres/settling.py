@@ -10,7 +10,7 @@ from events.batches import BatchCompleted
 from events.jobs import JobEvent
 from infrastructure.postgres import stored_results, wire
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.prepared import Prepared
+from infrastructure.postgres.prepared import Prepared, fetch
 from infrastructure.postgres.stored_results import StoredResult
 from infrastructure.postgres.submission import NewJob, store
 from schemas.batches import BATCH_KIND
@@ -229,14 +229,14 @@ async def _succeed(connection: Connection, settlements: Sequence[Settlement]) ->
 
 
 async def _succeed_these(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
-    (row,) = await _SUCCEED.fetch(
-        connection,
+    ended = _SUCCEED(
         id=wire.uuids([one.job_id.bytes for one in settlements]),
         token=wire.uuids([one.token.bytes for one in settlements]),
         domain_event=wire.texts([one.domain_event for one in settlements]),
         result=wire.texts([one.result for one in settlements]),
         count=wire.bigint(len(settlements)),
     )
+    (row,) = await fetch(connection, ended)
     return _told(Told._make(row), settlements)
 
 
@@ -253,8 +253,7 @@ async def _end(connection: Connection, settlements: Sequence[Settlement], ring_a
 
 
 async def _end_these(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
-    (row,) = await _END.fetch(
-        connection,
+    ended = _END(
         id=wire.uuids([one.job_id.bytes for one in settlements]),
         token=wire.uuids([one.token.bytes for one in settlements]),
         state=wire.texts([one.state.value for one in settlements]),
@@ -267,6 +266,7 @@ async def _end_these(connection: Connection, settlements: Sequence[Settlement], 
         ring_again_seconds=wire.double(ring_again_seconds),
         count=wire.bigint(len(settlements)),
     )
+    (row,) = await fetch(connection, ended)
     return _told(Told._make(row), settlements)
 
 

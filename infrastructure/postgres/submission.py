@@ -10,7 +10,7 @@ from events.jobs import JobEvent
 from infrastructure.celery.lists import LOWEST_NORMAL, LOWEST_URGENT, NORMAL_STEP, PATIENT_STEP, URGENT_STEP
 from infrastructure.postgres import wire
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.prepared import Prepared
+from infrastructure.postgres.prepared import Prepared, fetch
 from schemas.jobs import LIMIT
 
 T = TypeVar("T")
@@ -71,9 +71,9 @@ _COLUMNS = """(
   %(id)b::uuid[], %(tenant_id)b::uuid[], %(kind)b::text[], %(version)b::int2[], %(queue)b::text[], %(priority)b::int2[],
   %(max_attempts)b::int2[], %(command)b::text[], %(run_at)b::timestamptz[], %(deadline)b::timestamptz[],
   %(correlation_id)b::uuid[], %(causation_id)b::uuid[], %(parent_id)b::uuid[],
-  %(traceparent)b::text[], %(concurrency_key)b::text[], %(concurrency_limit)b::int4[]
+  %(traceparent)b::text[], %(concurrency_key)b::text[], %(concurrency_limit)b::int4[], %(lock)b::int8[]
 ) AS s (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
-  correlation_id, causation_id, parent_id, traceparent, concurrency_key, concurrency_limit)"""
+  correlation_id, causation_id, parent_id, traceparent, concurrency_key, concurrency_limit, lock)"""
 
 # Whether any tenant is capped is asked once for a statement, and only then whether this one is.
 _CAP = """coalesce(s.concurrency_key, CASE WHEN (SELECT EXISTS (SELECT FROM tenant_limits WHERE most_in_flight IS NOT NULL))
@@ -95,7 +95,7 @@ WITH j AS (
     CASE WHEN run_at > now() OR cap IS NULL THEN 1 ELSE 2 END,
     CASE WHEN run_at > now() OR cap IS NULL THEN NULL ELSE '{limit}' END,
     CASE WHEN run_at > now() THEN run_at WHEN cap IS NULL THEN now() + make_interval(secs => %(ring_again_seconds)b) END
-  FROM (SELECT s.*, {cap} AS cap FROM unnest"""
+  FROM (SELECT s.*, {cap} AS cap, pg_advisory_xact_lock(s.lock) FROM unnest"""
     + _COLUMNS
     + """ {only} OFFSET 0) s
   ON CONFLICT (id) DO NOTHING
@@ -138,12 +138,22 @@ FROM unnest(%b::uuid[], %b::text[]) AS s (tenant_id, key) JOIN job_keys k USING 
 
 
 async def store(
-    connection: Connection, jobs: Sequence[NewJob], *, ring_again_seconds: float, idempotency_hours: int
+    connection: Connection,
+    jobs: Sequence[NewJob],
+    *,
+    ring_again_seconds: float,
+    idempotency_hours: int,
+    rung_ahead: bool = False,
 ) -> list[Submission]:
-    """Commits the jobs and says of each what became of it. Safe to repeat with the same ids."""
+    """Commits the jobs and says of each what became of it. Safe to repeat with the same ids.
+
+    A claim can wait for the commit of jobs that are rung for ahead of it; they have no idempotency keys.
+    """
     if any(job.idempotency_key is not None for job in jobs):
         return await _store_keyed(connection, jobs, ring_again_seconds, idempotency_hours)
-    parked = {job_id for (job_id,) in await _INSERT_ALL.fetch(connection, **_parameters(jobs, ring_again_seconds))}
+    locks = commit_locks([job.id.bytes for job in jobs]) if rung_ahead else None
+    rows = await fetch(connection, _INSERT_ALL(**_parameters(jobs, ring_again_seconds), lock=locks))
+    parked = {job_id for (job_id,) in rows}
     return [Accepted(job.id, job.id in parked) for job in jobs]
 
 
@@ -153,9 +163,14 @@ async def _store_keyed(
     async with connection.transaction():
         submissions = await take_keys(connection, jobs, idempotency_hours=idempotency_hours)
         named = wire.uuids([one.job_id.bytes for one in submissions if isinstance(one, Accepted)])
-        rows = await _INSERT_NAMED.fetch(connection, **_parameters(jobs, ring_again_seconds), named=named)
+        rows = await fetch(connection, _INSERT_NAMED(**_parameters(jobs, ring_again_seconds), lock=None, named=named))
     parked = {job_id for (job_id,) in rows}
     return [Accepted(one.job_id, parked=True) if one.job_id in parked else one for one in submissions]
+
+
+def commit_locks(job_ids: Sequence[bytes]) -> bytes:
+    """The advisory locks that a statement holds until it has committed these jobs: an id's last eight bytes are random."""
+    return wire.bigints([job_id[-8:] for job_id in job_ids])
 
 
 async def take_keys(connection: Connection, jobs: Sequence[NewJob], *, idempotency_hours: int) -> list[Submission]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 _INT2, _INT4, _INT8, _FLOAT8 = struct.Struct("!h"), struct.Struct("!i"), struct.Struct("!q"), struct.Struct("!d")
 _ARRAY = struct.Struct("!iiiii")
 _NULL = _INT4.pack(-1)
-_UUID_OID, _INT2_OID, _INT4_OID, _TEXT_OID, _TIMESTAMPTZ_OID = 2950, 21, 23, 25, 1184
+_INT8_OID, _INT2_OID, _INT4_OID, _TEXT_OID, _TIMESTAMPTZ_OID, _UUID_OID = 20, 21, 23, 25, 1184, 2950
 _EPOCH, _MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -29,6 +29,11 @@ def uuids(values: Sequence[bytes | None]) -> bytes:
 
 def smallints(values: Sequence[int]) -> bytes:
     return _array(_INT2_OID, list(map(_INT2.pack, values)))
+
+
+def bigints(values: Sequence[bytes | None]) -> bytes:
+    """Of eight bytes each."""
+    return _array(_INT8_OID, values)
 
 
 def ints(values: Sequence[int | None]) -> bytes:

@@ -13,10 +13,8 @@ from events.envelope import DomainEvent
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import sweeping
 from infrastructure.postgres.connections import Line, Role
-from producers.submit import new_job
 from schemas.commands import Command, Queue
 from tests.protocol.consuming import CONCURRENCY, SOON_SECONDS, Consuming, consuming
-from tests.protocol.database import TENANT
 from workers.runtime.consumer import MOST_UNSETTLED, JobConsumer
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
 from workers.runtime.outcomes import Stop
@@ -73,27 +71,6 @@ def _tell(urls: tuple[str, str], story: Story[T], *handlers: Handler[Walk]) -> T
             return await story(world)
 
     return asyncio.run(told())
-
-
-def test_a_bell_that_comes_before_its_job_is_committed_isnt_lost(urls: tuple[str, str]) -> None:
-    async def story(world: Consuming) -> None:
-        job = new_job(TENANT, Walk())
-        world.claim_line.then = lambda: world.store([job])
-        await asyncio.wait_for(world.ring(Walk, [job.id]), SOON_SECONDS)
-        assert world.state(job.id) == "succeeded"
-
-    _tell(urls, story)
-
-
-def test_a_bell_for_a_job_that_is_never_committed_is_let_go(urls: tuple[str, str]) -> None:
-    async def story(world: Consuming) -> None:
-        twice = [new_job(TENANT, Walk()).id] * 2
-        await asyncio.wait_for(world.ring(Walk, twice), SOON_SECONDS)
-        job_ids = await world.submit(Walk())
-        await asyncio.wait_for(world.ring(Walk, [*twice, *job_ids]), SOON_SECONDS)
-        assert world.state(job_ids[0]) == "succeeded"
-
-    _tell(urls, story)
 
 
 def test_claiming_goes_on_after_so_much_was_unsettled_that_it_had_to_stop(urls: tuple[str, str]) -> None:

@@ -15,7 +15,7 @@ from infrastructure.celery.message import Doorbell, Lot
 from infrastructure.object_store.files import FileStore
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import submission
-from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
+from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role, connect
 from infrastructure.postgres.submission import NewJob
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
@@ -99,9 +99,19 @@ class Consuming:
                 )
             )
 
-    def ring(self, command: type[Command], job_ids: Sequence[UUID]) -> "asyncio.Future[None]":
+    @asynccontextmanager
+    async def committing(self, jobs: Sequence[NewJob]) -> AsyncIterator[Connection]:
+        """Has stored the jobs, which were rung for ahead, and commits them at the end."""
+        connection = await connect(self._database_url, Role.SUBMIT, "test")
+        async with connection, connection.transaction():
+            await submission.store(
+                connection, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1, rung_ahead=True
+            )
+            yield connection
+
+    def ring(self, command: type[Command], job_ids: Sequence[UUID], *, ahead: bool = False) -> "asyncio.Future[None]":
         lot = Lot(command.kind, TENANT, b"".join(job_id.bytes for job_id in job_ids))
-        return self.consumer.take(Doorbell(0, (lot,))).done
+        return self.consumer.take(Doorbell(0, (lot,), ahead=ahead)).done
 
     def read(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._truth.execute(statement, parameters).fetchall()

@@ -4,10 +4,12 @@ import asyncio
 
 
 class Bell:
-    __slots__ = ("done", "open", "revoked")
+    __slots__ = ("ahead", "done", "open", "revoked")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, ahead: bool = False) -> None:
         self.open = count
+        self.ahead = ahead
+        """Its jobs may not be committed yet."""
         self.revoked = False
         """An operator wants none of its jobs to run."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

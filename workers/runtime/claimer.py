@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,9 +29,8 @@ MOST_IN_A_CLAIM = 64
 starts what it got: in smaller claims they work at the same time, which is worth a twelfth of a drain."""
 
 SOUGHT_AGAIN_SECONDS = (0.0, 0.0005, 0.001, 0.002, 0.004)
-"""When a job that was just made is sought again after each claim that didn't find it: its bell may have come before its
-commit."""
-JUST_MADE_SECONDS = 0.1
+"""When a job that was rung for ahead is sought again after each claim that didn't find it: that came before the job's
+statement, and so had no commit to wait for."""
 
 
 class Claimer:
@@ -73,7 +71,7 @@ class Claimer:
 
     def take(self, doorbell: Doorbell) -> Bell:
         """Its `done` is done when none of the jobs is this worker's business any more."""
-        bell = Bell(doorbell.jobs)
+        bell = Bell(doorbell.jobs, ahead=doorbell.ahead)
         self._waiting.join(doorbell, bell)
         self._wake.set()
         return bell
@@ -125,7 +123,8 @@ class Claimer:
         worker_id = self._heartbeat.worker_id
         try:
             ids = await self._gate.let_through(share, sorted(bells))
-            claims = await insist(line, lambda connection: claiming.claim(connection, worker_id, ids))
+            ahead = [job_id for job_id in ids if bells[job_id].ahead]
+            claims = await insist(line, lambda connection: claiming.claim(connection, worker_id, ids, rung_ahead=ahead))
             children = await self._children_of(claims)
         except Exception:  # The loop's edge: what was claimed is found by `check_leases`, the rest by the sweeper.
             logger.exception("a claim failed; going on with the next")
@@ -139,14 +138,12 @@ class Claimer:
 
     def _let_go(self, share: Sequence[Waiting], missed: dict[bytes, Bell]) -> None:
         """Of jobs that this claim didn't get: another has them, they have ended, or they aren't committed yet."""
-        made_since = int((time.time() - JUST_MADE_SECONDS) * 1_000).to_bytes(6)
         for part in share:
             for job_id in part.lot.each():
                 if missed.get(job_id) is not part.bell:
                     continue
                 del missed[job_id]
-                # A UUIDv7 begins with the milliseconds of its making (RFC 9562).
-                if job_id[:6] < made_since or part.misses == len(SOUGHT_AGAIN_SECONDS):
+                if not part.bell.ahead or part.misses == len(SOUGHT_AGAIN_SECONDS):
                     part.bell.close()
                     continue
                 again = part._replace(lot=part.lot._replace(ids=job_id), misses=part.misses + 1)

@@ -80,6 +80,7 @@ def test_the_message_is_celerys_and_carries_nothing_else() -> None:
             "retries": 0,
             "timelimit": [None, None],
             "traceparent": TRACE,
+            "ahead": False,
         },
         "properties": {
             "correlation_id": bell_id,
