@@ -5,20 +5,18 @@ nothing; a burst never blocks the event loop.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from infrastructure.batching import Batcher
-from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.batches import BatchSubmission, Kept, NewBatch, store_batch
@@ -26,21 +24,16 @@ from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, 
 from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
-from infrastructure.redis.client import FAULTS, Redis
-from infrastructure.redis.loudspeaker import Channel, announce
+from infrastructure.redis.client import Redis
 from infrastructure.settings import Settings
 from monitoring import metrics
-from producers.rules import PausedQueues
+from producers.ringing import Ringer
 from schemas.commands import Command
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 TRIES = 3
 PAUSE_SECONDS = 0.2
-MOST_RINGING = 64
-"""Pushes under way at a time. What exceeds it while Redis is slow is left to the sweeper."""
 RUNG_AHEAD = 8
 """So few plain submissions are rung for while they are being committed: see docs/decisions/0008."""
 QUICK_COMMIT_SECONDS = 0.003
@@ -86,16 +79,13 @@ class Submitter:
 
     def __init__(self, line: Line, redis: Redis, *, ring_again_seconds: float, idempotency_hours: int) -> None:
         self._line = line
-        self._redis = redis
-        self._doorbells = Doorbells(redis)
+        self._ringer = Ringer(redis, line)
         self._announcer = Announcer(redis)
         self._ring_again_seconds = ring_again_seconds
         self._idempotency_hours = idempotency_hours
         self._batcher: Batcher[NewJob, Submission] = Batcher(self._store, "submit")
-        self._ringing: set[asyncio.Task[None]] = set()
         self._commit_seconds = 0.0
         """How long the last batch of single submissions took."""
-        self._paused_queues = PausedQueues(line, self._start)
 
     async def submit(self, tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> Submission:
         """What became of it, once it is committed. With an idempotency key, repeating it is safe.
@@ -115,7 +105,7 @@ class Submitter:
         """Rings for jobs that were queued again in another way, and tells of them."""
         again = list(rings)
         self._announcer.tell(ring.tenant_id for ring in again)
-        self._ring(again)
+        self._ringer.ring(again)
 
     async def submit_batch(self, batch: NewBatch, jobs: Sequence[NewJob]) -> BatchSubmission:
         """The same with the batch that waits for them, in one transaction and one push."""
@@ -135,8 +125,7 @@ class Submitter:
 
     async def close(self) -> None:
         await self._batcher.drain()
-        while self._ringing:
-            await asyncio.wait(self._ringing)
+        await self._ringer.close()
         await self._announcer.close()
 
     async def _store(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
@@ -151,18 +140,12 @@ class Submitter:
 
     def _ring_ahead(self, jobs: Sequence[NewJob]) -> bool:
         """Whether they are being rung for already."""
-        if (
-            self._commit_seconds > QUICK_COMMIT_SECONDS
-            or len(jobs) > RUNG_AHEAD
-            or len(self._ringing) >= MOST_RINGING
-            or not all(map(_is_plain, jobs))
-        ):
-            return False
-        rings = list(map(_ring_for, jobs))
-        if not self._doorbells.have_room_for(rings):
-            return False
-        self._start(self._push(rings, ahead=True))
-        return True
+        return (
+            self._commit_seconds <= QUICK_COMMIT_SECONDS
+            and len(jobs) <= RUNG_AHEAD
+            and all(map(_is_plain, jobs))
+            and self._ringer.ring_ahead(list(map(_ring_for, jobs)))
+        )
 
     def _follow_up(
         self, jobs: Sequence[NewJob], submissions: Sequence[Submission | Unstorable], *, rung: bool = False
@@ -171,9 +154,9 @@ class Submitter:
         accepted = [job for job, _ in outcomes]
         # The ring is what a worker waits for, so it goes before the news and the books.
         if not rung:
-            self._ring([_ring_for(job) for job, one in outcomes if job.run_at is None and not one.parked])
+            self._ringer.ring([_ring_for(job) for job, one in outcomes if job.run_at is None and not one.parked])
         if parked := [job.id for job, one in outcomes if one.parked]:
-            self._start(self._ask_to_let_in(parked))
+            self._ringer.ask_to_let_in(parked)
         self._announcer.tell(job.tenant_id for job in accepted)
         metrics.batch_sent(metrics.Lane.SUBMIT, len(jobs))
         self._count(accepted)
@@ -218,34 +201,6 @@ class Submitter:
             kinds[job.kind] = kinds.get(job.kind, 0) + 1
         for kind, count in kinds.items():
             metrics.jobs_submitted(kind, count)
-
-    def _ring(self, rings: list[Ring]) -> None:
-        if not rings:
-            return
-        if len(self._ringing) >= MOST_RINGING:
-            metrics.doorbells_failed(len(rings))
-            return
-        self._start(self._push(rings))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._ringing.add(task)
-        task.add_done_callback(self._ringing.discard)
-
-    async def _push(self, rings: list[Ring], *, ahead: bool = False) -> None:
-        if paused := await self._paused_queues.known({ring.queue for ring in rings}):
-            rings = [ring for ring in rings if ring.queue not in paused]
-        try:
-            bells = await self._doorbells.ring_ahead(rings) if ahead else (await self._doorbells.ring(rings)).bells
-            metrics.doorbells_rung(bells)
-        except FAULTS:
-            # The jobs are kept; a sweeper rings for them as soon as Redis is back.
-            metrics.doorbells_failed(len(rings))
-            logger.warning("%d doorbells weren't rung: Redis can't take them", len(rings))
-
-    async def _ask_to_let_in(self, job_ids: list[UUID]) -> None:
-        with suppress(*FAULTS):  # The sweep looks for them as well.
-            await announce(self._redis, Channel.ADMISSION, job_ids)
 
 
 def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJob:
