@@ -60,6 +60,8 @@ async def fetch(connection: Connection, call: Call) -> Rows:
 
 async def fetch_together(connection: Connection, *calls: Call) -> list[Rows]:
     """The same for several in one round trip and one transaction; each sees what was committed before it began."""
+    if len(calls) == 1:
+        return [await fetch(connection, calls[0])]
     for call in calls:
         await _prepare(connection, call.statement)
     pgconn = connection.pgconn

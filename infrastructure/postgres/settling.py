@@ -10,7 +10,7 @@ from events.batches import BatchCompleted
 from events.jobs import JobEvent
 from infrastructure.postgres import stored_results, wire
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.prepared import Prepared, fetch
+from infrastructure.postgres.prepared import Call, Prepared, fetch_together
 from infrastructure.postgres.stored_results import StoredResult
 from infrastructure.postgres.submission import NewJob, store
 from schemas.batches import BATCH_KIND
@@ -188,12 +188,19 @@ class Told(NamedTuple):
 
 
 async def settle(connection: Connection, settlements: Sequence[Settlement], *, ring_again_seconds: float) -> Settled:
-    """Stores how the runs ended. Safe to repeat: the second time, all come too late, and `settled_before` tells which
-    had taken effect."""
-    succeeded = [one for one in settlements if one.state is SUCCEEDED]
-    others = [one for one in settlements if one.state is not SUCCEEDED]
-    told = await _succeed(connection, succeeded) if succeeded else NOTHING
-    return told + await _end(connection, others, ring_again_seconds) if others else told
+    """Stores how the runs ended, all of them or none. Safe to repeat: the second time, all come too late, and
+    `settled_before` tells which had taken effect."""
+    if not any(one.stored or one.children for one in settlements):
+        return await _end(connection, settlements, ring_again_seconds)
+    async with connection.transaction():
+        settled = await _end(connection, settlements, ring_again_seconds)
+        late = set(map(id, settled.late))
+        effective = [one for one in settlements if id(one) not in late]
+        if stored := [(one.job_id, one.stored) for one in effective if one.stored]:
+            await stored_results.keep(connection, stored)
+        if children := [child for one in effective for child in one.children]:
+            await store(connection, children, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
+        return settled
 
 
 async def settled_before(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
@@ -217,43 +224,31 @@ async def resume_parents(connection: Connection, parents: Sequence[UUID]) -> lis
     return list(map(Resumed._make, await found.fetchall()))
 
 
-async def _succeed(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
-    if not any(one.stored for one in settlements):
-        return await _succeed_these(connection, settlements)
-    async with connection.transaction():
-        told = await _succeed_these(connection, settlements)
-        late = set(map(id, told.late))
-        stored = [(one.job_id, one.stored) for one in settlements if one.stored and id(one) not in late]
-        await stored_results.keep(connection, stored)
-        return told
+async def _end(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
+    succeeded = [one for one in settlements if one.state is SUCCEEDED]
+    others = [one for one in settlements if one.state is not SUCCEEDED]
+    calls: list[tuple[Sequence[Settlement], Call]] = []
+    if succeeded:
+        calls.append((succeeded, _succeed_call(succeeded)))
+    if others:
+        calls.append((others, _end_call(others, ring_again_seconds)))
+    answers = await fetch_together(connection, *(call for _, call in calls))
+    told = [_told(Told._make(row), some) for (some, _), (row,) in zip(calls, answers, strict=True)]
+    return sum(told, NOTHING)
 
 
-async def _succeed_these(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
-    ended = _SUCCEED(
+def _succeed_call(settlements: Sequence[Settlement]) -> Call:
+    return _SUCCEED(
         id=wire.uuids([one.job_id.bytes for one in settlements]),
         token=wire.uuids([one.token.bytes for one in settlements]),
         domain_event=wire.texts([one.domain_event for one in settlements]),
         result=wire.texts([one.result for one in settlements]),
         count=wire.bigint(len(settlements)),
     )
-    (row,) = await fetch(connection, ended)
-    return _told(Told._make(row), settlements)
 
 
-async def _end(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
-    if not any(one.children for one in settlements):
-        return await _end_these(connection, settlements, ring_again_seconds)
-    async with connection.transaction():
-        told = await _end_these(connection, settlements, ring_again_seconds)
-        late = set(map(id, told.late))
-        children = [child for one in settlements if id(one) not in late for child in one.children]
-        if children:
-            await store(connection, children, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
-        return told
-
-
-async def _end_these(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
-    ended = _END(
+def _end_call(settlements: Sequence[Settlement], ring_again_seconds: float) -> Call:
+    return _END(
         id=wire.uuids([one.job_id.bytes for one in settlements]),
         token=wire.uuids([one.token.bytes for one in settlements]),
         state=wire.texts([one.state.value for one in settlements]),
@@ -266,8 +261,6 @@ async def _end_these(connection: Connection, settlements: Sequence[Settlement], 
         ring_again_seconds=wire.double(ring_again_seconds),
         count=wire.bigint(len(settlements)),
     )
-    (row,) = await fetch(connection, ended)
-    return _told(Told._make(row), settlements)
 
 
 def _told(told: Told, settlements: Sequence[Settlement]) -> Settled:
