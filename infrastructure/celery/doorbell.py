@@ -12,7 +12,8 @@ from uuid import UUID
 
 from infrastructure.celery.lists import list_of, lists_of, overflow_of, parts_of, rung_of, step_of, turn_of
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Lot, Ring, messages_in_turn, messages_of
-from infrastructure.redis.client import Pipeline, Redis
+from infrastructure.redis.client import Redis
+from infrastructure.redis.line import Command, Line
 from infrastructure.redis.loudspeaker import Channel
 from schemas.commands import Queue
 
@@ -47,6 +48,7 @@ class Doorbells:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._line = Line(redis)
         self._known: dict[tuple[str, str], tuple[int, float]] = {}
 
     async def ring(self, rings: Iterable[Ring], *, traceparent: str | None = None) -> Rung:
@@ -85,17 +87,17 @@ class Doorbells:
 
     async def return_first(self, rings: Iterable[Ring]) -> None:
         """Puts jobs that a draining worker hadn't begun back to the front of their queue."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for name, bells in messages_of(rings).items():
-                pipe.rpush(name, *bells)
-            await pipe.execute()
+        if messages := messages_of(rings):
+            await self._line.ask(*_pushes("RPUSH", messages))
 
     async def take(self, taken: Mapping[tuple[str, str], int]) -> None:
         """So many of each (queue, turn) are a worker's now: as many more may be rung."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for queue, turns in _by_queue(taken).items():
-                _add_to_counts(pipe, queue, {turn: -count for turn, count in turns.items()})
-            await pipe.execute()
+        await self._line.ask(
+            *(
+                _add_to_counts(queue, {turn: -count for turn, count in turns.items()})
+                for queue, turns in _by_queue(taken).items()
+            )
+        )
 
     async def overflowing(self, queues: Sequence[Queue], most: int) -> dict[Queue, dict[tuple[int, UUID], int]]:
         """Of each queue that somebody overflows: (lane, tenant), with how many of its jobs are rung; of more than `most`,
@@ -141,12 +143,10 @@ class Doorbells:
 
     async def _push(self, messages: Mapping[str, Sequence[bytes]], counts: Mapping[tuple[str, str], int]) -> int:
         queues = _by_queue(counts)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for name, bells in messages.items():
-                pipe.lpush(name, *bells)
-            for queue, turns in queues.items():
-                _add_to_counts(pipe, queue, turns)
-            replies = await pipe.execute()
+        replies = await self._line.ask(
+            *_pushes("LPUSH", messages),
+            *(_add_to_counts(queue, turns) for queue, turns in queues.items()),
+        )
         for (queue, turns), told in zip(queues.items(), replies[len(messages) :], strict=True):
             self._learn({(queue, turn): count for turn, count in zip(turns, told, strict=True)})
         return sum(map(len, messages.values()))
@@ -201,9 +201,13 @@ def _by_queue(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]
     return queues
 
 
-def _add_to_counts(pipe: Pipeline, queue: str, turns: Mapping[str, int]) -> None:
+def _pushes(name: str, messages: Mapping[str, Sequence[bytes]]) -> list[Command]:
+    return [[name, key, *bells] for key, bells in messages.items()]
+
+
+def _add_to_counts(queue: str, turns: Mapping[str, int]) -> Command:
     """Its reply has the new counts, in this order."""
-    pipe.eval(_ADD_TO_COUNTS, 1, rung_of(queue), *(word for turn in turns.items() for word in turn))
+    return "EVAL", _ADD_TO_COUNTS, 1, rung_of(queue), *(word for turn in turns.items() for word in turn)
 
 
 def _key_of(ring: Ring) -> tuple[str, str]:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from infrastructure.batching import Pace
 from infrastructure.redis.client import FAULTS, Redis
-from infrastructure.redis.loudspeaker import Channel, announce
+from infrastructure.redis.line import Line
+from infrastructure.redis.loudspeaker import Channel, announcement
 
 
 class Announcer:
@@ -15,7 +16,7 @@ class Announcer:
     Those of a quiet moment go at once, a stream of them is thinned."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._line = Line(redis)
         self._tenants: set[UUID] = set()
         self._pace = Pace()
         self._speaking: asyncio.Task[None] | None = None
@@ -36,7 +37,7 @@ class Announcer:
                     await asyncio.sleep(rest)
                 self._pace.begin()
                 tenants, self._tenants = self._tenants, set()
-                await announce(self._redis, Channel.TENANTS, tenants)
+                await self._line.ask(announcement(Channel.TENANTS, tenants))
         except FAULTS:
             # Subscribers look into PostgreSQL every second anyway; nothing is lost but that second.
             self._tenants.clear()

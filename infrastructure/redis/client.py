@@ -23,7 +23,7 @@ FAULTS = (RedisError, OSError, TimeoutError)
 KEY_COMMANDS = frozenset({"HGET", "HMGET", "LPUSH", "RPUSH", "SADD", "SRANDMEMBER", "SREM"})
 KEYS_COMMANDS = frozenset({"DEL", "EXISTS"})
 
-__all__ = ["FAULTS", "Pipeline", "Redis", "connect"]
+__all__ = ["FAULTS", "Redis", "connect"]
 
 
 def connect(redis_url: str, *, most_connections: int = MOST_CONNECTIONS) -> "Redis":
@@ -63,18 +63,18 @@ class InOneSlot(Redis):
     """Puts all our keys into one slot of a cluster, and so on one of its servers at a time."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        return super().execute_command(*_in_one_slot(args), **options)
+        return super().execute_command(*in_one_slot(args), **options)
 
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "Pipeline":
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         return _PipelineInOneSlot(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
 class _PipelineInOneSlot(Pipeline):
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        return super().execute_command(*_in_one_slot(args), **options)
+        return super().execute_command(*in_one_slot(args), **options)
 
 
-def _in_one_slot(command: Sequence[Any]) -> Sequence[Any]:
+def in_one_slot(command: Sequence[Any]) -> Sequence[Any]:
     name, *rest = command
     if name in KEYS_COMMANDS:
         return [name, *(f"{IN_ONE_SLOT}{key}" for key in rest)]

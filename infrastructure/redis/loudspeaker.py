@@ -36,7 +36,12 @@ class Channel(StrEnum):
 
 async def announce(redis: Redis, channel: Channel, ids: Iterable[UUID]) -> None:
     """One PUBLISH for any number of ids. Raises one of FAULTS when Redis can't take it; losing it loses nothing."""
-    await redis.publish(channel, b"".join(identity.bytes for identity in ids))
+    await redis.execute_command(*announcement(channel, ids))
+
+
+def announcement(channel: Channel, ids: Iterable[UUID]) -> tuple[str | bytes, ...]:
+    """The command that says it."""
+    return "PUBLISH", channel, b"".join(identity.bytes for identity in ids)
 
 
 async def say_live(redis: Redis, tenant_id: UUID, event: CloudEvent) -> None:

@@ -1,0 +1,151 @@
+"""Parameters as they go over the wire arrive as what they were, and a session is of use after whatever happens."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infrastructure.local_stack.postgres import PostgresServer
+from infrastructure.ports import Unavailable, Unstorable
+from infrastructure.postgres import wire
+from infrastructure.postgres.connections import Connection, Line, Role
+from infrastructure.postgres.prepared import Prepared, Rows, fetch, fetch_together
+from tests.waiting import wait_until
+
+SOON_SECONDS = 30.0
+EAST = timezone(timedelta(hours=5))
+Story = Callable[[Line], Awaitable[None]]
+
+ALL = Prepared(
+    "all",
+    """SELECT %(uuids)b::uuid[], %(smallints)b::int2[], %(ints)b::int4[], %(bigints)b::int8[], %(texts)b::text[],
+    %(timestamps)b::timestamptz[], %(bigint)b::int8, %(double)b::float8""",
+)
+ECHO = Prepared("echo", "SELECT n FROM unnest(%(texts)b::text[]) AS t (n)")
+DIVIDE = Prepared("divide", "SELECT 10 / %(bigint)b::int8")
+SLEEP = Prepared("sleep", "SELECT pg_sleep(%(double)b::float8)")
+
+MOMENTS = st.timedeltas(timedelta(days=-1e5), timedelta(days=1e6)).map(
+    lambda away: datetime(2100, 1, 1, tzinfo=EAST) + away
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+def _tell(database_url: str, story: Story) -> None:
+    async def told() -> None:
+        async with asyncio.timeout(SOON_SECONDS), Line(database_url, Role.SYSTEM, "test") as line:
+            await story(line)
+
+    asyncio.run(told())
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    uuids=st.lists(st.none() | st.uuids(), max_size=4),
+    smallints=st.lists(st.integers(-(2**15), 2**15 - 1), max_size=4),
+    ints=st.lists(st.none() | st.integers(-(2**31), 2**31 - 1), max_size=4),
+    bigints=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4),
+    texts=st.lists(st.none() | TEXTS, max_size=4),
+    timestamps=st.lists(st.none() | MOMENTS, max_size=4),
+    bigint=st.integers(-(2**63), 2**63 - 1),
+    double=st.floats(allow_nan=False),
+)
+def test_what_is_written_is_what_postgresql_reads(postgres: PostgresServer, **given: Any) -> None:
+    async def story(line: Line) -> None:
+        call = ALL(
+            uuids=wire.uuids([None if one is None else one.bytes for one in given["uuids"]]),
+            smallints=wire.smallints(given["smallints"]),
+            ints=wire.ints(given["ints"]),
+            bigints=wire.bigints([one.to_bytes(8, signed=True) for one in given["bigints"]]),
+            texts=wire.texts(given["texts"]),
+            timestamps=wire.timestamps(given["timestamps"]),
+            bigint=wire.bigint(given["bigint"]),
+            double=wire.double(given["double"]),
+        )
+        [row] = await line.run(lambda connection: fetch(connection, call))
+        assert row == tuple(given.values())
+
+    _tell(postgres.url, story)
+
+
+def test_more_than_a_sockets_buffer_is_sent_whole(database_url: str) -> None:
+    async def story(line: Line) -> None:
+        texts = [f"{n}" * 2_000 for n in range(2_000)]
+        calls = [ECHO(texts=wire.texts(texts))] * 2
+        answers = await line.run(lambda connection: fetch_together(connection, *calls))
+        assert answers == [[(text,) for text in texts]] * 2
+
+    _tell(database_url, story)
+
+
+def test_statements_together_take_effect_together_or_not_at_all(database_url: str) -> None:
+    keep = Prepared("keep", "INSERT INTO kettles SELECT n FROM unnest(%(texts)b::text[]) AS t (n) RETURNING name")
+
+    async def story(line: Line) -> None:
+        await line.run(lambda connection: connection.execute("CREATE TEMPORARY TABLE kettles (name text)"))
+
+        async def kept_and_divided_by(count: int) -> list[Rows]:
+            calls = keep(texts=wire.texts(["green"])), DIVIDE(bigint=wire.bigint(count))
+            return await line.run(lambda connection: fetch_together(connection, *calls))
+
+        with pytest.raises(Unstorable):
+            await kept_and_divided_by(0)
+        assert await kept_and_divided_by(5) == [[("green",)], [(2,)]]
+        found = await line.run(lambda connection: connection.execute("SELECT name FROM kettles"))
+        assert await found.fetchall() == [("green",)]
+
+    _tell(database_url, story)
+
+
+def test_a_statement_that_fails_leaves_the_session_as_it_was(database_url: str) -> None:
+    async def story(line: Line) -> None:
+        with pytest.raises(Unstorable):
+            await line.run(lambda connection: fetch(connection, DIVIDE(bigint=wire.bigint(0))))
+        assert await line.run(lambda connection: fetch(connection, DIVIDE(bigint=wire.bigint(2)))) == [(5,)]
+
+    _tell(database_url, story)
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_who_gives_up_leaves_a_line_that_can_be_used(database_url: str, together: int) -> None:
+    async def story(line: Line) -> None:
+        calls = [SLEEP(double=wire.double(60.0))] * together
+        asking = asyncio.create_task(line.run(lambda connection: fetch_together(connection, *calls)))
+        await asyncio.to_thread(wait_until, lambda: _asleep(database_url), "PostgreSQL is at it", within_seconds=10)
+        asking.cancel()
+        assert await line.run(lambda connection: fetch(connection, DIVIDE(bigint=wire.bigint(2)))) == [(5,)]
+        assert asking.cancelled()
+
+    _tell(database_url, story)
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_session_that_is_ended_is_an_outage_and_the_next_one_knows_its_statements(
+    database_url: str, together: int
+) -> None:
+    async def story(line: Line) -> None:
+        calls = [DIVIDE(bigint=wire.bigint(2))] * together
+        assert await line.run(lambda connection: fetch_together(connection, *calls)) == [[(5,)]] * together
+        session = await line.run(_session)
+        with psycopg.connect(database_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (session,))
+        with pytest.raises(Unavailable):
+            await line.run(lambda connection: fetch_together(connection, *calls))
+        assert await line.run(lambda connection: fetch_together(connection, *calls)) == [[(5,)]] * together
+
+    _tell(database_url, story)
+
+
+async def _session(connection: Connection) -> int:
+    return connection.info.backend_pid
+
+
+def _asleep(database_url: str) -> bool:
+    with psycopg.connect(database_url) as other:
+        found = other.execute("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        return found.fetchone() is not None
