@@ -20,6 +20,7 @@ from infrastructure.batching import Batcher
 from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.batches import BatchSubmission, Kept, NewBatch, store_batch
+from infrastructure.postgres.claiming import CLAIMS_WAIT_SECONDS
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
 from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
 from infrastructure.redis import client as redis_client
@@ -36,10 +37,8 @@ TRIES = 3
 PAUSE_SECONDS = 0.2
 RUNG_AHEAD = 8
 """So few plain submissions are rung for while they are being committed: see docs/decisions/0008."""
-QUICK_COMMIT_SECONDS = 0.003
-"""Where the last commit took longer there is load, which gains nothing and has no time to ring twice."""
-COMMITTED_SOON_SECONDS = 0.005
-"""What took longer to commit is rung for again, since the worker may have given it up."""
+QUICK_COMMIT_SECONDS = 0.01
+"""Where the last commit took longer there is load, which gains nothing: its workers have enough to do."""
 NORMAL_PRIORITY = 5
 
 
@@ -135,7 +134,7 @@ class Submitter:
             await asyncio.sleep(0)
         submissions = await self._keep(jobs, rung_ahead=rung)
         self._commit_seconds = time.monotonic() - begun_at
-        self._follow_up(jobs, submissions, rung=rung and self._commit_seconds < COMMITTED_SOON_SECONDS)
+        self._follow_up(jobs, submissions, rung=rung and self._commit_seconds < CLAIMS_WAIT_SECONDS)
         return submissions
 
     def _ring_ahead(self, jobs: Sequence[NewJob]) -> bool:

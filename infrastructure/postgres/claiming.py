@@ -13,8 +13,8 @@ from infrastructure.postgres.prepared import Call, Prepared, Rows, fetch, fetch_
 from infrastructure.postgres.submission import commit_locks
 from schemas.jobs import JobState, Trigger, states_that_allow, transition
 
-COMMIT_MILLISECONDS = 20
-"""How long a claim waits for the commit of a job that was rung for ahead of it."""
+CLAIMS_WAIT_SECONDS = 0.02
+"""For the commit of a job that was rung for ahead of it. What takes longer is to be rung for again."""
 
 # States stand in the statements as literals: a bound parameter would keep the planner from the right index.
 CLAIMABLE = ", ".join(f"'{state}'" for state in states_that_allow(Trigger.CLAIM))
@@ -47,7 +47,7 @@ SELECT id, tenant_id, kind, version, attempt, max_attempts, crashes, command::te
 _AWAIT_COMMIT = Prepared(
     "await_commit",
     f"""
-SELECT set_config('lock_timeout', '{COMMIT_MILLISECONDS}', true), pg_advisory_xact_lock_shared(lock)
+SELECT set_config('lock_timeout', '{CLAIMS_WAIT_SECONDS * 1_000:.0f}', true), pg_advisory_xact_lock_shared(lock)
 FROM unnest(%(locks)b::int8[]) AS l (lock)
 """,
 )
