@@ -56,10 +56,10 @@ def _array(oid: int, values: Sequence[bytes | None]) -> bytes:
     # each element behind its length.
     if not values:
         return struct.pack("!iii", 0, 0, oid)
-    parts = [_ARRAY.pack(1, None in values, oid, len(values), 1)]
-    for value in values:
-        if value is None:
-            parts.append(_NULL)
-        else:
-            parts += (_INT4.pack(len(value)), value)
-    return b"".join(parts)
+    present = [value for value in values if value is not None]
+    head = _ARRAY.pack(1, len(present) < len(values), oid, len(values), 1)
+    if len(present) == len(values) and len(set(map(len, present))) == 1:
+        # All UUIDs, and most kinds and queues: joining them takes a tenth of the time.
+        length = _INT4.pack(len(present[0]))
+        return head + length + length.join(present)
+    return head + b"".join([_NULL if value is None else _INT4.pack(len(value)) + value for value in values])
