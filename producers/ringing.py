@@ -63,7 +63,10 @@ class Ringer:
         if paused := await self._paused_queues.known({ring.queue for ring in rings}):
             rings = [ring for ring in rings if ring.queue not in paused]
         try:
-            bells = await self._doorbells.ring_ahead(rings) if ahead else (await self._doorbells.ring(rings)).bells
+            if ahead:
+                bells = await self._doorbells.ring_now(rings, ahead=True)
+            else:
+                bells = (await self._doorbells.ring(rings)).bells
             metrics.doorbells_rung(bells)
         except FAULTS:
             # The jobs are kept; a sweeper rings for them as soon as Redis is back.

@@ -63,15 +63,14 @@ class Doorbells:
             await self._name_overflowing(beyond)
         return Rung(bells, len(beyond))
 
-    async def ring_now(self, rings: Iterable[Ring], *, traceparent: str | None = None) -> int:
-        """How many bells were pushed, whatever the windows say: for jobs whose turn it is."""
+    async def ring_now(self, rings: Iterable[Ring], *, traceparent: str | None = None, ahead: bool = False) -> int:
+        """How many bells were pushed, whatever the windows say: for jobs whose turn it is, or, ahead, for some that are
+        being committed."""
         rings = list(rings)
-        return await self._push(messages_of(rings, traceparent), Counter(map(_key_of, rings))) if rings else 0
-
-    async def ring_ahead(self, rings: Iterable[Ring]) -> int:
-        """The same for jobs that are being committed."""
-        rings = list(rings)
-        return await self._push(messages_of(rings, ahead=True), Counter(map(_key_of, rings))) if rings else 0
+        if not rings:
+            return 0
+        counts = Counter(map(_key_of, rings))
+        return await self._push(messages_of(rings, traceparent, ahead=ahead), counts)
 
     async def ring_in_turn(self, queue: str, lots: Mapping[int, Sequence[Lot]]) -> int:
         """The same for lots of a queue, by their step."""
