@@ -157,7 +157,9 @@ def _shown_after_events(url: str, redis_url: str) -> list[dict[str, Any]]:
     def shown() -> list[dict[str, Any]]:
         _say_what_a_worker_would(redis_url)
         tasks = _tasks(url)
-        return tasks if {task["state"] for task in tasks} == {"SUCCESS", "FAILURE"} else []
+        # Where it began to listen halfway it knows how they ended and not what they are.
+        named = all(task["name"] for task in tasks)
+        return tasks if named and {task["state"] for task in tasks} == {"SUCCESS", "FAILURE"} else []
 
     return wait_until(shown, "Flower shows both tasks")
 
