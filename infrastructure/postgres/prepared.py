@@ -1,7 +1,7 @@
 """Statements that are sent for every job, or every batch of jobs.
 
 A psycopg cursor reads the statement and finds a way to write each parameter anew every time, which takes a process that
-has just been woken 0.2 ms. These are prepared under names of their own and get their parameters as they go over the wire;
+has just been woken 0.1 to 0.2 ms. These are prepared under names of their own and get their parameters as they go over the wire;
 the answer is read as psycopg reads it.
 """
 
