@@ -80,11 +80,18 @@ class JobRows:
     over: bool
 
 
+# What a reader has been given must outlast a power cut, and claims don't wait for the disk: PostgreSQL would forget them
+# and give their transaction ids to others, whose rows the reader then had "seen". Asked for in the statement that reads,
+# this comes after its snapshot and makes its commit one that waits; where nothing is on its way to the disk it costs
+# nothing. The message is one to nobody.
+_ON_DISK = """(SELECT CASE WHEN pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()
+  THEN pg_logical_emit_message(true, 'bucatini', '') END)"""
+
 # In one statement the snapshot is the one its own rows are seen by, so "visible by upto" is exact.
-_NEWS = """
+_NEWS = f"""
 WITH t AS MATERIALIZED (
   SELECT g.tenant_id, coalesce(g.seen::pg_snapshot, now.s) AS seen, coalesce(g.upto::pg_snapshot, now.s) AS upto,
-    g.at, g.job_id, g.seq
+    g.at, g.job_id, g.seq, CASE WHEN g.upto IS NULL THEN {_ON_DISK} END AS on_disk
   FROM (SELECT pg_current_snapshot() AS s) now,
     unnest(%(tenant_id)s::uuid[], %(seen)s::text[], %(upto)s::text[], %(at)s::timestamptz[], %(job_id)s::uuid[],
       %(seq)s::int[]) AS g (tenant_id, seen, upto, at, job_id, seq))
@@ -108,8 +115,8 @@ ORDER BY tenant_id, xid OFFSET {STRETCH} LIMIT 1
 
 _DELIVERERS = f"SELECT id FROM jobs WHERE tenant_id = %s AND id = ANY(%s) AND kind = '{DeliverWebhook.kind}'"
 
-_JOB_ROWS = """
-SELECT j.state, e.seq, e.type, e.at, e.data::text
+_JOB_ROWS = f"""
+SELECT j.state, e.seq, e.type, e.at, e.data::text, {_ON_DISK}
 FROM jobs j LEFT JOIN LATERAL (
   SELECT seq, type, at, data FROM job_events WHERE tenant_id = %(tenant_id)s AND job_id = j.id AND seq > %(after)s
   ORDER BY job_id, seq LIMIT %(limit)s) e ON true
@@ -210,5 +217,5 @@ async def job_rows(connection: Connection, tenant_id: UUID, job_id: UUID, *, aft
     found = await (await connection.execute(_JOB_ROWS, wanted)).fetchall()
     if not found:
         return None
-    rows = tuple(EventRow(tenant_id, job_id, *row[1:]) for row in found if row[1] is not None)
+    rows = tuple(EventRow(tenant_id, job_id, *row[1:-1]) for row in found if row[1] is not None)
     return JobRows(rows, over=JobState(found[0][0]) in TERMINAL and len(rows) < PAGE)
