@@ -22,7 +22,7 @@ from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.batches import BatchSubmission, Kept, NewBatch, store_batch
 from infrastructure.postgres.claiming import CLAIMS_WAIT_SECONDS
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
-from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
+from infrastructure.postgres.submission import Accepted, NewJob, Submission, is_plain, store
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
@@ -142,7 +142,7 @@ class Submitter:
         return (
             self._commit_seconds <= QUICK_COMMIT_SECONDS
             and len(jobs) <= RUNG_AHEAD
-            and all(map(_is_plain, jobs))
+            and all(map(is_plain, jobs))
             and self._ringer.ring_ahead(list(map(_ring_for, jobs)))
         )
 
@@ -225,11 +225,6 @@ def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJo
         concurrency_key=None if terms.concurrency is None else terms.concurrency.key,
         concurrency_limit=None if terms.concurrency is None else terms.concurrency.limit,
     )
-
-
-def _is_plain(job: NewJob) -> bool:
-    """Whether a job that is accepted is queued under its own id, as far as it says itself."""
-    return job.run_at is None and job.idempotency_key is None and job.concurrency_key is None
 
 
 def _ring_for(job: NewJob) -> Ring:

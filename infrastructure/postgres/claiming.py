@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
+from uuid_utils.compat import uuid4
 
 from infrastructure.postgres import wire
 from infrastructure.postgres.connections import Connection
@@ -47,8 +48,9 @@ SELECT id, tenant_id, kind, version, attempt, max_attempts, crashes, command::te
 _AWAIT_COMMIT = Prepared(
     "await_commit",
     f"""
-SELECT set_config('lock_timeout', '{CLAIMS_WAIT_SECONDS * 1_000:.0f}', true), pg_advisory_xact_lock_shared(lock)
-FROM unnest(%(locks)b::int8[]) AS l (lock)
+SELECT FROM unnest(%(locks)b::int8[]) AS l (lock)
+WHERE set_config('lock_timeout', '{CLAIMS_WAIT_SECONDS * 1_000:.0f}', true) IS NULL
+  OR pg_advisory_xact_lock_shared(lock) IS NULL
 """,
 )
 

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import Transformer
 from psycopg.pq import TransactionStatus
 
 from infrastructure.ports import Unavailable, Unstorable
@@ -35,8 +36,8 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.prepared: set[str] = set()
-        """The names of the statements of infrastructure/postgres/prepared.py that the session knows."""
+        self.prepared: dict[str, Transformer | None] = {}
+        """The statements of infrastructure/postgres/prepared.py that the session knows, and how their rows are read."""
 
 
 class Role(StrEnum):

@@ -55,7 +55,7 @@ async def fetch(connection: Connection, call: Call) -> Rows:
     await _prepare(connection, call.statement)
     call.send(connection.pgconn)
     (answer,) = await connection.wait(generators.execute(connection.pgconn))
-    return _rows(connection, answer)
+    return _rows(connection, call.statement, answer)
 
 
 async def fetch_together(connection: Connection, *calls: Call) -> list[Rows]:
@@ -76,7 +76,7 @@ async def fetch_together(connection: Connection, *calls: Call) -> list[Rows]:
         # There may be answers yet to come, and nothing tells how many: the session can't be used any more.
         pgconn.finish()
         raise
-    return [_rows(connection, answer) for answer in answers]
+    return [_rows(connection, call.statement, answer) for call, answer in zip(calls, answers, strict=True)]
 
 
 async def _prepare(connection: Connection, statement: Prepared) -> None:
@@ -85,7 +85,7 @@ async def _prepare(connection: Connection, statement: Prepared) -> None:
     connection.pgconn.send_prepare(statement.name.encode(), statement.numbered.encode())
     (answer,) = await connection.wait(generators.execute(connection.pgconn))
     _raise_if_failed(answer)
-    connection.prepared.add(statement.name)
+    connection.prepared[statement.name] = None
 
 
 def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
@@ -97,11 +97,20 @@ def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
     return answers
 
 
-def _rows(connection: Connection, answer: PGresult) -> Rows:
+def _rows(connection: Connection, statement: Prepared, answer: PGresult) -> Rows:
     _raise_if_failed(answer)
-    rows = Transformer(connection)
-    rows.set_pgresult(answer, format=Format.BINARY)
-    return rows.load_rows(0, answer.ntuples, tuple)
+    if not answer.ntuples:
+        return []
+    reader = connection.prepared[statement.name]
+    if reader is None:
+        connection.prepared[statement.name] = reader = Transformer(connection)
+        reader.set_pgresult(answer, format=Format.BINARY)
+    else:
+        # The columns are the same every time, and so is the way each is read.
+        reader.set_pgresult(answer, set_loaders=False, format=Format.BINARY)
+    rows = reader.load_rows(0, answer.ntuples, tuple)
+    reader.set_pgresult(None, set_loaders=False)  # An answer may be of megabytes.
+    return rows
 
 
 def _raise_if_failed(answer: PGresult) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from events.jobs import JobEvent
-from infrastructure.celery.lists import LOWEST_NORMAL, LOWEST_URGENT, NORMAL_STEP, PATIENT_STEP, URGENT_STEP
+from infrastructure.celery.lists import LOWEST_NORMAL, LOWEST_URGENT, NORMAL_STEP, PATIENT_STEP, URGENT_STEP, step_of
 from infrastructure.postgres import wire
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.prepared import Prepared, fetch
@@ -120,6 +120,31 @@ _PARKING = {"cap": _CAP, "limit": LIMIT, "parked": JobEvent.PARKED}
 _INSERT_ALL = Prepared("submit", _INSERT.format(only="", **_LANES, **_PARKING))
 _INSERT_NAMED = Prepared("submit_named", _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES, **_PARKING))
 
+# The same for a single job that asks for nothing special: PostgreSQL takes an eighth less for it. It returns no row where
+# the other one has more to say, of a tenant under a cap or of a job that stands already.
+_INSERT_LONE = Prepared(
+    "submit_lone",
+    """
+WITH j AS (
+  INSERT INTO jobs (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
+    correlation_id, causation_id, parent_id, traceparent, lane, state, seq, wake_at)
+  SELECT %(id)b::uuid, %(tenant_id)b::uuid, %(kind)b::text, %(version)b::int2, %(queue)b::text, %(priority)b::int2,
+    %(max_attempts)b::int2, %(command)b::text::jsonb, now(), %(deadline)b::timestamptz, %(correlation_id)b::uuid,
+    %(causation_id)b::uuid, %(parent_id)b::uuid, %(traceparent)b::text, %(lane)b::int2, 'queued', 1,
+    now() + make_interval(secs => %(ring_again_seconds)b)
+  FROM (SELECT pg_advisory_xact_lock(%(lock)b::int8)) held
+  WHERE NOT EXISTS (
+    SELECT FROM tenant_limits l WHERE l.tenant_id = %(tenant_id)b::uuid AND l.most_in_flight IS NOT NULL)
+  ON CONFLICT (id) DO NOTHING
+  RETURNING id),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, 1, %(tenant_id)b::uuid, 'job.queued',
+    jsonb_build_object('kind', %(kind)b::text, 'queue', %(queue)b::text, 'priority', %(priority)b::int2) FROM j)
+SELECT id FROM j
+""",
+)
+
 _FORGET_EXPIRED_KEYS = """
 DELETE FROM job_keys k USING unnest(%b::uuid[], %b::text[]) AS s (tenant_id, key)
 WHERE k.tenant_id = s.tenant_id AND k.key = s.key AND k.expires_at <= now()
@@ -151,10 +176,42 @@ async def store(
     """
     if any(job.idempotency_key is not None for job in jobs):
         return await _store_keyed(connection, jobs, ring_again_seconds, idempotency_hours)
+    if len(jobs) == 1 and await _store_lone(connection, jobs[0], ring_again_seconds, rung_ahead=rung_ahead):
+        return [Accepted(jobs[0].id)]
     locks = commit_locks([job.id.bytes for job in jobs]) if rung_ahead else None
     rows = await fetch(connection, _INSERT_ALL(**_parameters(jobs, ring_again_seconds), lock=locks))
     parked = {job_id for (job_id,) in rows}
     return [Accepted(job.id, job.id in parked) for job in jobs]
+
+
+def is_plain(job: NewJob) -> bool:
+    """Whether a job that is accepted is queued under its own id, as far as it says itself."""
+    return job.run_at is None and job.idempotency_key is None and job.concurrency_key is None
+
+
+async def _store_lone(connection: Connection, job: NewJob, ring_again_seconds: float, *, rung_ahead: bool) -> bool:
+    """Whether that was all there is to it."""
+    if not is_plain(job):
+        return False
+    call = _INSERT_LONE(
+        id=job.id.bytes,
+        tenant_id=job.tenant_id.bytes,
+        kind=job.kind.encode(),
+        version=wire.smallint(job.version),
+        queue=job.queue.encode(),
+        priority=wire.smallint(job.priority),
+        max_attempts=wire.smallint(job.max_attempts),
+        command=job.command.encode(),
+        deadline=None if job.deadline is None else wire.timestamp(job.deadline),
+        correlation_id=None if job.correlation_id is None else job.correlation_id.bytes,
+        causation_id=None if job.causation_id is None else job.causation_id.bytes,
+        parent_id=None if job.parent_id is None else job.parent_id.bytes,
+        traceparent=None if job.traceparent is None else job.traceparent.encode(),
+        lane=wire.smallint(step_of(job.priority)),
+        ring_again_seconds=wire.double(ring_again_seconds),
+        lock=_commit_lock(job.id.bytes) if rung_ahead else None,
+    )
+    return bool(await fetch(connection, call))
 
 
 async def _store_keyed(
@@ -170,7 +227,11 @@ async def _store_keyed(
 
 def commit_locks(job_ids: Sequence[bytes]) -> bytes:
     """The advisory locks that a statement holds until it has committed these jobs: an id's last eight bytes are random."""
-    return wire.bigints([job_id[-8:] for job_id in job_ids])
+    return wire.bigints(list(map(_commit_lock, job_ids)))
+
+
+def _commit_lock(job_id: bytes) -> bytes:
+    return job_id[-8:]
 
 
 async def take_keys(connection: Connection, jobs: Sequence[NewJob], *, idempotency_hours: int) -> list[Submission]:

@@ -14,6 +14,10 @@ _INT8_OID, _INT2_OID, _INT4_OID, _TEXT_OID, _TIMESTAMPTZ_OID, _UUID_OID = 20, 21
 _EPOCH, _MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
+def smallint(value: int) -> bytes:
+    return _INT2.pack(value)
+
+
 def bigint(value: int) -> bytes:
     return _INT8.pack(value)
 
@@ -22,13 +26,18 @@ def double(value: float) -> bytes:
     return _FLOAT8.pack(value)
 
 
+def timestamp(value: datetime) -> bytes:
+    """Microseconds since the year 2000. The moment has a time zone."""
+    return _INT8.pack((value - _EPOCH) // _MICROSECOND)
+
+
 def uuids(values: Sequence[bytes | None]) -> bytes:
     """Of sixteen bytes each."""
     return _array(_UUID_OID, values)
 
 
 def smallints(values: Sequence[int]) -> bytes:
-    return _array(_INT2_OID, list(map(_INT2.pack, values)))
+    return _array(_INT2_OID, list(map(smallint, values)))
 
 
 def bigints(values: Sequence[bytes | None]) -> bytes:
@@ -45,10 +54,7 @@ def texts(values: Sequence[str | None]) -> bytes:
 
 
 def timestamps(values: Sequence[datetime | None]) -> bytes:
-    """Microseconds since the year 2000. The moments have time zones."""
-    return _array(
-        _TIMESTAMPTZ_OID, [None if value is None else _INT8.pack((value - _EPOCH) // _MICROSECOND) for value in values]
-    )
+    return _array(_TIMESTAMPTZ_OID, [None if value is None else timestamp(value) for value in values])
 
 
 def _array(oid: int, values: Sequence[bytes | None]) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -24,7 +25,8 @@ Story = Callable[[Line], Awaitable[None]]
 ALL = Prepared(
     "all",
     """SELECT %(uuids)b::uuid[], %(smallints)b::int2[], %(ints)b::int4[], %(bigints)b::int8[], %(texts)b::text[],
-    %(timestamps)b::timestamptz[], %(bigint)b::int8, %(double)b::float8""",
+    %(timestamps)b::timestamptz[], %(bigint)b::int8, %(double)b::float8,
+    %(smallint)b::int2, %(timestamp)b::timestamptz""",
 )
 ECHO = Prepared("echo", "SELECT n FROM unnest(%(texts)b::text[]) AS t (n)")
 DIVIDE = Prepared("divide", "SELECT 10 / %(bigint)b::int8")
@@ -54,6 +56,8 @@ def _tell(database_url: str, story: Story) -> None:
     timestamps=st.lists(st.none() | MOMENTS, max_size=4),
     bigint=st.integers(-(2**63), 2**63 - 1),
     double=st.floats(allow_nan=False),
+    smallint=st.integers(-(2**15), 2**15 - 1),
+    timestamp=MOMENTS,
 )
 def test_what_is_written_is_what_postgresql_reads(postgres: PostgresServer, **given: Any) -> None:
     async def story(line: Line) -> None:
@@ -66,11 +70,26 @@ def test_what_is_written_is_what_postgresql_reads(postgres: PostgresServer, **gi
             timestamps=wire.timestamps(given["timestamps"]),
             bigint=wire.bigint(given["bigint"]),
             double=wire.double(given["double"]),
+            smallint=wire.smallint(given["smallint"]),
+            timestamp=wire.timestamp(given["timestamp"]),
         )
         [row] = await line.run(lambda connection: fetch(connection, call))
         assert row == tuple(given.values())
 
     _tell(postgres.url, story)
+
+
+async def _echo(connection: Connection, texts: list[str]) -> Rows:
+    return await fetch(connection, ECHO(texts=wire.texts(texts)))
+
+
+def test_each_answer_is_read_afresh(database_url: str) -> None:
+    async def story(line: Line) -> None:
+        for texts in (["a"], [], ["b", "c"], ["d"]):
+            rows = await line.run(partial(_echo, texts=texts))
+            assert rows == [(text,) for text in texts]
+
+    _tell(database_url, story)
 
 
 def test_more_than_a_sockets_buffer_is_sent_whole(database_url: str) -> None:
