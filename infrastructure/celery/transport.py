@@ -23,7 +23,8 @@ from infrastructure.redis.discovery import FindingConnection
 
 MOST_AT_ONCE = 64
 WAITED_SECONDS = 0.002
-"""A question that was open so long found empty lists, so behind the one bell that answers it there is most likely none."""
+"""A question that was open so long found empty lists, so behind the one bell that answers it there is most likely none. One
+that is answered sooner may have come just before its bell did; two in a row found them waiting."""
 ASIDE_SECONDS = 0.00005
 """After a lone bell Celery's thread leaves the interpreter to the jobs', which has just been woken: it would only go on to
 ask for the next one. Measured: the claim is sent 0.2 ms sooner."""
@@ -73,7 +74,8 @@ def weight_of(headers: dict[str, Any]) -> int:
 
 
 class BulkPopping(stock.Channel):
-    """A channel whose BRPOP is followed by one `RPOP list count` for what else fits into the window."""
+    """A channel whose BRPOP is followed by one `RPOP list count` for what else fits into the window, where bells are
+    likely to stand behind the first."""
 
     sep = SEPARATOR
     priority_steps = sorted(STEPS_IN_TURN)
@@ -83,6 +85,7 @@ class BulkPopping(stock.Channel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pulse = Pulse()
+        self._came_at_once = False
         self.listeners: dict[str, int] = {}
         """Of each broadcast exchange, how many heard the last that was said there."""
         super().__init__(*args, **kwargs)
@@ -146,15 +149,14 @@ class BulkPopping(stock.Channel):
         weight = weight_of(first["headers"])
         room = self.qos.can_consume_max_estimate()
         count = MOST_AT_ONCE if room is None else min((room - weight) // weight, MOST_AT_ONCE)
-        if count <= 0 or (weight < MOST_JOBS_IN_A_BELL and self._answered_late()):
+        # Whoever is wrong about it asks once more, and has the next ones then.
+        waiting = self._came_at_once
+        self._came_at_once = self._brpop_sent_at is None or monotonic() - self._brpop_sent_at <= WAITED_SECONDS
+        if count <= 0 or (weight < MOST_JOBS_IN_A_BELL and not (waiting and self._came_at_once)):
             return []
         connection.send_command("RPOP", f"{self.global_keyprefix or ''}{bytes_to_str(name)}", count)
         more: list[bytes] | None = self.client.parse_response(connection, "RPOP")
         return more or []
-
-    def _answered_late(self) -> bool:
-        # Whoever is wrong about it asks once more, and has the next ones then.
-        return self._brpop_sent_at is not None and monotonic() - self._brpop_sent_at > WAITED_SECONDS
 
 
 class Transport(stock.Transport):
