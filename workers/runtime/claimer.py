@@ -78,7 +78,8 @@ class Claimer:
 
     def look_again(self) -> None:
         """There may be room, or what was held back may go on."""
-        self._wake.set()
+        if self._waiting:
+            self._wake.set()
 
     async def stop(self, within_seconds: float) -> None:
         """Claims nothing more. Bells not begun go back to the front of the queue, so that another worker has them at once."""
