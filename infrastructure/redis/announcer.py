@@ -10,10 +10,10 @@ from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.line import Line
 from infrastructure.redis.loudspeaker import Channel, announcement
 
-UNHEARD_SECONDS = 0.1
+UNHEARD_SECONDS = 0.02
 """Where nobody listened to the last announcement, the next one waits for so long: a worker whose jobs nobody watches has
-better things to do. Who starts to listen meanwhile hears of the first events by at most so much later. (In a cluster Redis
-counts the listeners of one server, which is where all of ours are.)"""
+better things to do. Who submits a job and then waits for it is told by at most so much later. (In a cluster Redis counts
+the listeners of one server, which is where all of ours are.)"""
 
 
 class Announcer:
