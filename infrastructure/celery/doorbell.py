@@ -23,8 +23,8 @@ KNOWN_SECONDS = 0.1
 """How long a count that Redis told is believed."""
 UNASKED = MOST_JOBS_IN_A_BELL
 """What is rung for a tenant whose count isn't known: a lone job never waits for an answer."""
-# HINCRBY for any number of turns: where a thousand tenants wait, a reply for each would take a worker as long as all else
-# that it does for their jobs.
+# HINCRBY for several turns: where a thousand tenants wait, a reply for each would take a worker as long as all else that it
+# does for their jobs.
 _ADD_TO_COUNTS = """
 local counts = {}
 for n = 1, #ARGV, 2 do
@@ -147,7 +147,8 @@ class Doorbells:
             *(_add_to_counts(queue, turns) for queue, turns in queues.items()),
         )
         for (queue, turns), told in zip(queues.items(), replies[len(messages) :], strict=True):
-            self._learn({(queue, turn): count for turn, count in zip(turns, told, strict=True)})
+            counts_now = told if isinstance(told, list) else [told]
+            self._learn({(queue, turn): count for turn, count in zip(turns, counts_now, strict=True)})
         return sum(map(len, messages.values()))
 
     def have_room_for(self, rings: Sequence[Ring]) -> bool:
@@ -205,7 +206,11 @@ def _pushes(name: str, messages: Mapping[str, Sequence[bytes]]) -> list[Command]
 
 
 def _add_to_counts(queue: str, turns: Mapping[str, int]) -> Command:
-    """Its reply has the new counts, in this order."""
+    """Its reply has the new counts, in this order; or is the one count."""
+    if len(turns) == 1:
+        # Redis answers who waits for a bell after all that came with it, so a lone bell comes without a script.
+        [(turn, count)] = turns.items()
+        return "HINCRBY", rung_of(queue), turn, count
     return "EVAL", _ADD_TO_COUNTS, 1, rung_of(queue), *(word for turn in turns.items() for word in turn)
 
 

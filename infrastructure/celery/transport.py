@@ -9,10 +9,11 @@ from queue import Empty
 from time import monotonic, sleep
 from typing import Any
 
+import orjson
 from kombu.transport import redis as stock
 from kombu.transport.virtual.base import QoS
 from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from infrastructure.celery.lists import SEPARATOR, STEPS_IN_TURN
@@ -128,8 +129,8 @@ class BulkPopping(stock.Channel):
                 if not popped:
                     raise Empty
                 name, first = popped
-                messages = [loads(bytes_to_str(first))]
-                messages += [loads(bytes_to_str(item)) for item in self._pop_more(connection, name, messages[0])]
+                messages = [orjson.loads(first)]
+                messages += map(orjson.loads, self._pop_more(connection, name, messages[0]))
             except self.connection_errors:
                 connection.disconnect()
                 raise
