@@ -120,9 +120,3 @@ def session_statement(role: Role, session: dict[str, str]) -> sql.Composed:
     settings = {"role": role.value, **session}
     calls = [sql.SQL("set_config({}, {}, false)").format(name, value) for name, value in settings.items()]
     return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls))
-
-
-def sqlalchemy_url(database_url: str) -> str:
-    """The same address as SQLAlchemy spells it for psycopg 3."""
-    scheme, separator, rest = database_url.partition("://")
-    return "postgresql+psycopg" + separator + rest if scheme in ("postgres", "postgresql") else database_url

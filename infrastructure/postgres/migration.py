@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-
-from infrastructure.postgres.connections import sqlalchemy_url
 
 ONE_MIGRATION_AT_A_TIME = 0x6275_6361
 """The advisory lock's key: "buca" in ASCII."""
@@ -16,7 +15,7 @@ ONE_MIGRATION_AT_A_TIME = 0x6275_6361
 
 def migrate(database_url: str) -> None:
     """Runs every migration that the database hasn't had yet, each in a transaction."""
-    engine = sa.create_engine(sqlalchemy_url(database_url), poolclass=sa.NullPool)
+    engine = _engine(database_url)
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": ONE_MIGRATION_AT_A_TIME})
         connection.commit()
@@ -29,11 +28,18 @@ def migrate(database_url: str) -> None:
 
 def pending(database_url: str) -> bool:
     """Whether the database lacks a migration that this version needs."""
-    engine = sa.create_engine(sqlalchemy_url(database_url), poolclass=sa.NullPool)
+    engine = _engine(database_url)
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     engine.dispose()
     return current != ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _engine(database_url: str) -> sa.Engine:
+    # libpq reads the address, as everywhere else: SQLAlchemy knows neither several hosts nor a socket's quoted folder.
+    return sa.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(database_url), poolclass=sa.NullPool
+    )
 
 
 def _config() -> Config:
