@@ -31,7 +31,7 @@ def postgres(server_folder: Path) -> Iterator[PostgresServer]:
     with postgres_server(server_folder / "postgres") as server:
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-        migrate(address(server.url, TEMPLATE))
+        migrate(server.url_of(TEMPLATE))
         yield server
 
 
@@ -48,7 +48,7 @@ def database_url(postgres: PostgresServer) -> Iterator[str]:
     copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(copy)
-    yield address(postgres.url, name)
+    yield postgres.url_of(name)
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -66,9 +66,3 @@ def system(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System
     """A whole system to submit to, whose processes the test starts, kills and inspects."""
     with System(database_url, redis_url, tmp_path) as running:
         yield running
-
-
-def address(url: str, database: str) -> str:
-    base, _, query = url.partition("?")
-    address = f"{base.rpartition('/')[0]}/{database}"
-    return f"{address}?{query}" if query else address

@@ -1,10 +1,11 @@
-"""A real PostgreSQL 18 from a wheel, as our own child: on a free loopback port, with a password."""
+"""A real PostgreSQL 18 from a wheel, as our own child: on a socket of its own and a free loopback port, with a password."""
 
 import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
@@ -37,7 +38,8 @@ READY_SECONDS = 120.0
 """Long enough to replay a full write-ahead log after a crash."""
 SHARED_MEMORY_SECONDS = 15.0
 """What the backends of a postmaster that was killed get to notice and end in."""
-SOCKET_PATH_BYTES = 107
+SOCKET_PATH_BYTES = 103
+"""What a socket's path may have on macOS; Linux allows four more."""
 
 SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -82,7 +84,14 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """For libpq, psycopg and people; holds the password."""
-        return f"postgresql://{SUPERUSER}:{self._password()}@{LOOPBACK}:{self.port}/postgres"
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """Another database of it. What knows no sockets finds the server on loopback at the same port."""
+        # A round trip through its socket is shorter, by a fifteenth of a lone call's whole way.
+        folder = quote(self._socket_folder(), safe="")
+        place = f"/{database}?host={folder}&port={self.port}" if folder else f"{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql://{SUPERUSER}:{self._password()}@{place}"
 
     @property
     def pid(self) -> int | None:
@@ -178,14 +187,15 @@ class PostgresServer:
         return True
 
     def _server(self) -> Program:
-        settings = {**SETTINGS, "port": str(self.port), "unix_socket_directories": self._socket_folder()}
+        settings = {**SETTINGS, "port": str(self.port), "unix_socket_directories": _quoted(self._socket_folder())}
         flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
         return program("postgres", ("-D", str(self._data), *flags), self._data, self._user, self.log)
 
     def _socket_folder(self) -> str:
-        """The data folder, where others can't get in; none where its path is longer than a socket's may be."""
+        """The data folder, where others can't get in; none where a socket's path, or a list of hosts, can't hold it."""
         path = f"{self._data}/.s.PGSQL.{self.port}.lock"
-        return f'"{self._data}"' if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and '"' not in path else ""
+        fits = len(os.fsencode(path)) <= SOCKET_PATH_BYTES and not set('",') & set(path)
+        return str(self._data) if fits else ""
 
     def _accepts(self, pid: int) -> bool:
         try:
@@ -199,6 +209,11 @@ class PostgresServer:
             with contextlib.suppress(psutil.Error):
                 if process.name() == "postgres" and process.cwd() == str(self._data):
                     process.kill()
+
+
+def _quoted(folder: str) -> str:
+    """As one name of PostgreSQL's list of folders."""
+    return f'"{folder}"' if folder else ""
 
 
 @contextlib.contextmanager

@@ -189,7 +189,7 @@ class Stage:
         return self.address(name)
 
     def address(self, database: str) -> str:
-        return f"{self._postgres.url.rpartition('/')[0]}/{database}"
+        return self._postgres.url_of(database)
 
     def execute(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self._postgres.url, autocommit=True) as connection:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import psycopg
@@ -17,6 +18,7 @@ from redis.retry import Retry
 from infrastructure.local_stack.postgres import PostgresServer, postgres_server
 from infrastructure.local_stack.processes import PartFailed
 from infrastructure.local_stack.redis import RedisServer, redis_server
+from infrastructure.postgres.migration import migrate, pending
 from tests.waiting import wait_until
 
 
@@ -111,6 +113,38 @@ def test_postgres_lets_nobody_in_without_the_password(tmp_path: Path) -> None:
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
         assert server.pid is not None
         assert (tmp_path / "password").read_text() not in " ".join(psutil.Process(server.pid).cmdline())
+
+
+def test_postgres_is_reached_through_a_socket_in_a_folder_that_only_its_owner_enters(tmp_path: Path) -> None:
+    with postgres_server(tmp_path) as server, psycopg.connect(server.url) as connection:
+        assert connection.info.host == str(tmp_path / "data")
+        assert connection.info.hostaddr == ""
+
+
+@pytest.mark.parametrize("name", ["long" * 30, "one,two", 'a "quoted" one'])
+def test_postgres_is_reached_on_loopback_where_a_socket_can_not_have_its_folders_path(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    with postgres_server(tmp_path / name) as server, psycopg.connect(server.url) as connection:
+        assert connection.info.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", ["with space", "50%", "für alle", "it's"])
+def test_postgres_is_reached_through_its_socket_whatever_its_folder_is_called(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with postgres_server(tmp_path / name) as server:
+        migrate(server.url)
+        with psycopg.connect(server.url_of("postgres")) as connection:
+            assert connection.info.host == str(tmp_path / name / "data")
+
+
+def test_tables_are_made_at_an_address_as_libpq_takes_it(tmp_path: Path) -> None:
+    with postgres_server(tmp_path) as server:
+        folder = quote(str(tmp_path / "data"), safe="")
+        migrate(server.url.partition("@")[0] + f"@127.0.0.1:1,{folder}:{server.port}/postgres")
+
+        assert not pending(server.url)
 
 
 def test_postgres_logs_nothing_of_what_a_failing_statement_says(tmp_path: Path) -> None:

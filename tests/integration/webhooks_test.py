@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from infrastructure.local_stack.postgres import PostgresServer
 from infrastructure.local_stack.redis import RedisServer
-from tests.conftest import TEMPLATE, address
+from tests.conftest import TEMPLATE
 from tests.integration.outside import Outside, Receiving, receiving
 from tests.system import System
 from tests.waiting import wait_until
@@ -27,7 +27,7 @@ def running(
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(copy)
     folder = tmp_path_factory.mktemp("webhooks")
-    with System(address(postgres.url, name), redis_process.url, folder) as system, receiving(system) as running:
+    with System(postgres.url_of(name), redis_process.url, folder) as system, receiving(system) as running:
         system.dispatcher()
         running.worker()
         yield running
