@@ -109,9 +109,9 @@ class Claimer:
             if (rest := self._pace.rest_seconds()) > 0 and len(self._waiting) < MOST_IN_A_CLAIM:
                 await asyncio.sleep(rest)
                 continue
-            self._pace.begin()
             share = self._waiting.take(min(room, MOST_IN_A_CLAIM))
             jobs = sum(part.lot.jobs for part in share)
+            self._pace.begin(jobs)
             self._under_way += jobs
             try:
                 await self._claim(line, share)

@@ -1,6 +1,7 @@
 """Many callers, one statement: everybody gets his own answer, nobody waits longer than he must, nothing is lost."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -52,6 +53,7 @@ async def _promptly(work: Awaitable[T]) -> T:
 def endless_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for the interval waits for ever, so that what doesn't is seen."""
     monkeypatch.setattr(batching, "INTERVAL_SECONDS", ENDLESS_SECONDS)
+    monkeypatch.setattr(batching, "SHORTEST_INTERVAL_SECONDS", ENDLESS_SECONDS)
 
 
 @given(st.lists(st.lists(st.integers(), max_size=40), max_size=12), st.data())
@@ -225,3 +227,14 @@ def test_a_batch_behind_many_full_ones_waits_for_one_interval_and_not_for_theirs
     for _ in range(1_000):
         pace.begin()
     assert pace.rest_seconds() <= INTERVAL_SECONDS
+
+
+@pytest.mark.parametrize(("items", "seconds"), [(1, 0.002), (16, 0.002), (24, 0.003), (32, 0.004), (500, 0.004)])
+def test_the_next_batch_waits_the_shorter_the_smaller_the_last_one_was(
+    items: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1_000.0)
+    pace = Pace()
+    for _ in range(100):
+        pace.begin(items)
+    assert pace.rest_seconds() == pytest.approx(seconds)
