@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -64,6 +65,16 @@ def _malformed(message: str, most_levels: int) -> problems.Refusal:
 
 def query_model(model: type[M], query_string: bytes) -> M:
     """The query parameters as the model, or a Refusal."""
+    return _parsed_query(model, query_string) if query_string else _empty_query(model)
+
+
+@cache
+def _empty_query(model: type[M]) -> M:
+    # Most requests have none, and what they get is frozen. A Refusal isn't remembered.
+    return _parsed_query(model, b"")
+
+
+def _parsed_query(model: type[M], query_string: bytes) -> M:
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS

@@ -21,7 +21,8 @@ _WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*", re.ASCII | re.IGNORECASE
 
 def wanted_seconds(headers: Mapping[str, str]) -> int | None:
     """What the caller prefers, at most MOST_SECONDS; None without such a wish. What can't be read is no wish."""
-    for preference in headers.get("prefer", "").split(","):
+    given = headers.get("prefer")
+    for preference in given.split(",") if given else ():
         found = _WAIT.fullmatch(preference.partition(";")[0])
         if found:
             return min(int(found[1]), MOST_SECONDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -80,10 +81,16 @@ def subscriber_fell_behind() -> None:
 
 def http_answered(*, route: str, method: str, status: int, seconds: float) -> None:
     """One request was answered. `route` is the pattern (`/api/jobs/{id}`), never the path that was asked for."""
+    answered, took = _answered(route, method if method in _METHODS else OTHER, status)
+    answered.inc()
+    took.observe(seconds)
+
+
+@lru_cache(maxsize=1_000)
+def _answered(route: str, verb: str, status: int) -> tuple[Counter, Histogram]:
+    # As in `monitoring.metrics`: looking a series up by its labels costs more than counting in it.
     label = _routes(route)
-    verb = method if method in _METHODS else OTHER
-    _http_requests.labels(label, verb, str(status)).inc()
-    _http_seconds.labels(label, verb).observe(seconds)
+    return _http_requests.labels(label, verb, str(status)), _http_seconds.labels(label, verb)
 
 
 def request_limited(limited: str) -> None:

@@ -183,12 +183,10 @@ class Doorbells:
 
     async def _name_overflowing(self, rings: list[Ring]) -> None:
         turns = list(set(map(_key_of, rings)))
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for queue, turn in turns:
-                pipe.sadd(overflow_of(queue), turn)
-            for queue, turn in turns:
-                pipe.hget(rung_of(queue), turn)
-            replies = await pipe.execute()
+        replies = await self._line.ask(
+            *(("SADD", overflow_of(queue), turn) for queue, turn in turns),
+            *(("HGET", rung_of(queue), turn) for queue, turn in turns),
+        )
         self._learn({key: int(count or 0) for key, count in zip(turns, replies[len(turns) :], strict=True)})
         if any(replies[: len(turns)]):
             await self._redis.publish(Channel.OVERFLOW, b"")
