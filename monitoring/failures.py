@@ -8,7 +8,9 @@ import re
 import traceback
 from collections.abc import Mapping
 from errno import errorcode
+from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 OUR_PACKAGES: Final = frozenset(
@@ -95,19 +97,28 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _frames(error: BaseException) -> list[str]:
-    walked = [
-        f"{_short(frame.f_code.co_filename)}:{line} in {frame.f_code.co_qualname}"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-    ]
-    return walked[-_MOST_FRAMES:]
+    return [_told(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)][-_MOST_FRAMES:]
 
 
 def _place(error: BaseException) -> str | None:
-    frames = _frames(error)
-    ours = [frame for frame in frames if frame.split("/", 1)[0] in OUR_PACKAGES]
-    return ours[-1] if ours else frames[-1] if frames else None
+    innermost = ours = None
+    for innermost in traceback.walk_tb(error.__traceback__):
+        if _is_ours(innermost[0].f_code.co_filename):
+            ours = innermost
+    found = ours or innermost
+    return _told(*found) if found else None
 
 
+def _told(frame: FrameType, line: int) -> str:
+    return f"{_short(frame.f_code.co_filename)}:{line} in {frame.f_code.co_qualname}"
+
+
+@lru_cache(maxsize=1_000)
+def _is_ours(file: str) -> bool:
+    return _short(file).partition("/")[0] in OUR_PACKAGES
+
+
+@lru_cache(maxsize=1_000)
 def _short(file: str) -> str:
     """Paths as a reader knows them: ours from the project's root, a library's from its package."""
     return file.removeprefix(_OUR_ROOT).rpartition("/site-packages/")[2].rpartition("/lib/python3.")[2]

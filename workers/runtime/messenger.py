@@ -31,7 +31,9 @@ TALLY_SECONDS = 0.02
 RING_OURSELVES_SECONDS = 60.0
 """A retry further away than this is left to the sweeper, so that a worker holds no long list of timers."""
 TOGETHER_SECONDS = 0.05
-"""Retries that come due within this time are rung together."""
+LONG_TOGETHER = 4
+"""Retries that come due within this time are rung together, and within four times as much where they wait for longer than
+that: a bell costs the same whatever it names."""
 NOW = 0
 
 
@@ -66,11 +68,11 @@ class Messenger:
         self.start(self._resume_parents(list(parents)))
 
     def ring_in(self, seconds: float, ring: Ring) -> None:
-        """Rings with those that are due in the same moment: a bell costs the same whatever it names."""
+        """Rings with those that are due in the same moment."""
         if seconds > RING_OURSELVES_SECONDS:
             return
         loop = asyncio.get_running_loop()
-        slot = NOW if seconds <= 0 else ceil((loop.time() + seconds) / TOGETHER_SECONDS)
+        slot = NOW if seconds <= 0 else slot_of(loop.time(), seconds)
         waiting = self._later.setdefault(slot, [])
         if not waiting:
             loop.call_at(slot * TOGETHER_SECONDS, self._ring_later, slot)
@@ -187,3 +189,9 @@ class Messenger:
             time=datetime.now(UTC),
             data=progress.model_dump(mode="json"),
         )
+
+
+def slot_of(now: float, seconds: float) -> int:
+    """The first in which what waits for so long is due."""
+    slot = ceil((now + seconds) / TOGETHER_SECONDS)
+    return slot if seconds < LONG_TOGETHER * TOGETHER_SECONDS else ceil(slot / LONG_TOGETHER) * LONG_TOGETHER
