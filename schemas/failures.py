@@ -18,7 +18,8 @@ Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class FailureGroup(Model):
-    """Jobs whose last run failed for one reason: same kind, same problem, same detail but for numbers, ids and quotes."""
+    """Jobs whose last run failed for one reason: same kind, same problem, same detail but for numbers, ids and quotes. One
+    that is running again is in no group until that run has ended."""
 
     fingerprint: Fingerprint
     kind: str

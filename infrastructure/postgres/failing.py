@@ -10,33 +10,36 @@ from psycopg.rows import dict_row
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.reading import JOB_COLUMNS, told_job
 from schemas.failures import MOST_COUNTED, FailureGroup
-from schemas.jobs import Job
+from schemas.jobs import Job, JobState
 
 MOST_GROUPS = 1_000
 EXAMPLES = 3
+LAST_RUN_FAILED = f"fingerprint IS NOT NULL AND state <> '{JobState.RUNNING}'"
+"""As the index `jobs_failures` has it."""
 
 # The distinct fingerprints are found by jumping from one to the next in the index, as many steps as there are groups,
 # however many jobs each has; only those that are shown are counted, and no further than MOST_COUNTED.
 _GROUPS = f"""
 WITH RECURSIVE g AS (
   (SELECT fingerprint, 1 AS n FROM jobs
-   WHERE tenant_id = %(tenant_id)s AND fingerprint IS NOT NULL ORDER BY fingerprint LIMIT 1)
+   WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} ORDER BY fingerprint LIMIT 1)
   UNION ALL
   SELECT next.fingerprint, g.n + 1 FROM g CROSS JOIN LATERAL (
-    SELECT fingerprint FROM jobs WHERE tenant_id = %(tenant_id)s AND fingerprint > g.fingerprint
+    SELECT fingerprint FROM jobs WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint > g.fingerprint
     ORDER BY fingerprint LIMIT 1) next
   WHERE g.n < {MOST_GROUPS}),
 shown AS (
   SELECT g.fingerprint, newest.failed_at AS last_at FROM g CROSS JOIN LATERAL (
     SELECT failed_at FROM jobs
-    WHERE tenant_id = %(tenant_id)s AND fingerprint = g.fingerprint AND failed_at >= %(since)s
+    WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint = g.fingerprint AND failed_at >= %(since)s
     ORDER BY failed_at DESC LIMIT 1) newest
   ORDER BY newest.failed_at DESC, g.fingerprint LIMIT %(limit)s)
 SELECT shown.fingerprint, shown.last_at, counted.count, counted.first_at, (SELECT max(n) FROM g) AS groups
 FROM shown CROSS JOIN LATERAL (
   SELECT count(*), min(failed_at) AS first_at FROM (
     SELECT failed_at FROM jobs
-    WHERE tenant_id = %(tenant_id)s AND fingerprint = shown.fingerprint AND failed_at >= %(since)s
+    WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint = shown.fingerprint
+      AND failed_at >= %(since)s
     ORDER BY failed_at DESC LIMIT {MOST_COUNTED} + 1) newest_ones) counted
 ORDER BY shown.last_at DESC, shown.fingerprint
 """
@@ -45,22 +48,23 @@ _GROUP = f"""
 SELECT %(fingerprint)s AS fingerprint, max(failed_at) AS last_at, count(*) AS count, min(failed_at) AS first_at
 FROM (
   SELECT failed_at FROM jobs
-  WHERE tenant_id = %(tenant_id)s AND fingerprint = %(fingerprint)s AND failed_at >= %(since)s
+  WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint = %(fingerprint)s AND failed_at >= %(since)s
   ORDER BY failed_at DESC LIMIT {MOST_COUNTED} + 1) newest_ones
 HAVING count(*) > 0
 """
 
-_EXAMPLES = """
+_EXAMPLES = f"""
 SELECT f.fingerprint, j.id, j.kind, j.problem FROM unnest(%(fingerprints)s::text[]) AS f (fingerprint)
 CROSS JOIN LATERAL (
-  SELECT id, kind, problem, failed_at FROM jobs WHERE tenant_id = %(tenant_id)s AND fingerprint = f.fingerprint
+  SELECT id, kind, problem, failed_at FROM jobs
+  WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint = f.fingerprint
   ORDER BY failed_at DESC, id DESC LIMIT %(examples)s) j
 ORDER BY f.fingerprint, j.failed_at DESC, j.id DESC
 """
 
 _JOBS = f"""
 SELECT {JOB_COLUMNS}, failed_at FROM jobs
-WHERE tenant_id = %(tenant_id)s AND fingerprint = %(fingerprint)s AND failed_at >= %(since)s
+WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint = %(fingerprint)s AND failed_at >= %(since)s
   AND (failed_at, id) < (%(before_at)s, %(before_id)s)
 ORDER BY failed_at DESC, id DESC LIMIT %(limit)s
 """

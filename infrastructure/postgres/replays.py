@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.failing import LAST_RUN_FAILED
 from infrastructure.postgres.replaying import ANEW, ENDED, Request
 from infrastructure.postgres.sweeping import Bell
 from schemas.failures import FailedState, Replay, ReplayFilter, ReplayState
@@ -31,9 +32,9 @@ _MATCHES = """(%(state)s::text IS NULL OR j.state = %(state)s) AND (%(kind)s::te
     AND NOT j.kind = ANY(%(except_kinds)s::text[])"""
 
 # Walks the index of failures in its own order, from a place on: nothing that hasn't failed is read.
-_WALK = """
+_WALK = f"""
   SELECT id, fingerprint, failed_at FROM jobs
-  WHERE tenant_id = %(tenant_id)s AND fingerprint IS NOT NULL
+  WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED}
     AND (fingerprint, failed_at, id) > (%(after_fingerprint)s, %(after_failed_at)s, %(after_id)s)
     AND fingerprint >= coalesce(%(fingerprint)s::text, '') AND fingerprint <= coalesce(%(fingerprint)s::text, 'g')
     AND failed_at >= coalesce(%(since)s::timestamptz, '-infinity') AND failed_at < %(before)s

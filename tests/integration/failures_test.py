@@ -40,6 +40,22 @@ def test_failures_of_one_reason_are_one_group_until_they_succeed(system: System,
     assert refused.first_at <= refused.last_at
 
 
+def test_a_job_that_is_running_again_is_no_failure_until_that_run_has_ended(system: System, served: World) -> None:
+    tenant = served.tenant()
+    system.worker()
+    (job_id,) = system.submit(Misbehave(how="hang"), tenant_id=tenant.id)
+
+    with served.http(tenant) as http:
+        wait_until(lambda: _group(http, "time-limit"), "its first run has failed")
+        wait_until(lambda: not _groups(http).groups, "it is running again, and in no group")
+        assert system.state(job_id) == "running"
+        system.await_state(job_id, "dead")
+        ended = _group(http, "time-limit")
+
+    assert ended is not None
+    assert ended.job_ids == (job_id,)
+
+
 def test_a_poisonous_job_is_in_the_inbox_like_every_other_failure(system: System, served: World) -> None:
     tenant = served.tenant()
     system.dispatcher(LEASE_SECONDS="3")
