@@ -14,7 +14,7 @@ INTERVAL_SECONDS = 0.004
 LARGE = 32
 SHORTEST_INTERVAL_SECONDS = 0.002
 """Behind a small batch, after which there is no load to speak of: at 1,000 calls a second it nearly halves what a job waits
-(docs/performance.md), and a caller at a time goes around twice as fast."""
+(docs/performance.md), and four callers of the ingress get twice as many answers."""
 AHEAD_SECONDS = 0.016
 """So far batches may run ahead of their pace. At 50 calls a second every fifth comes within an interval of the one before
 it, and waited two milliseconds for nothing."""

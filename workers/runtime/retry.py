@@ -52,7 +52,7 @@ def decide(
     `attempt` counts from 1 and is the one that just failed; `dice` is uniform in [0, 1). What the failing side asked
     for by Retry-After is a minimum.
     """
-    if not failure.retryable or (policy.never and failure.problem.name in policy.never):
+    if not failure.retryable or failure.problem.name in policy.never:
         return GiveUp(spent=False)
     if failure.counted and attempt >= max_attempts:
         return GiveUp(spent=True)
@@ -61,9 +61,8 @@ def decide(
         ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempt - 1, 30))
         asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
         seconds = asked + _share(policy.jitter, dice) * ceiling
-    for end in (deadline, failure.until):
-        if end is not None and now + timedelta(seconds=seconds) >= end:
-            return GiveUp(spent=True)
+    if any(end is not None and now + timedelta(seconds=seconds) >= end for end in (deadline, failure.until)):
+        return GiveUp(spent=True)
     return RetryIn(seconds)
 
 

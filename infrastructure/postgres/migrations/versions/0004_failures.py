@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # The index has failures only: a job that never fails never touches it. Nor does one that runs again: it would stand in
-# it once more for each attempt, which took a tenth of the speed where every third job fails.
+# it once more for each attempt, which took a twentieth of the speed where every third job fails.
 TABLES = """
 ALTER TABLE jobs ADD COLUMN fingerprint text COLLATE "C", ADD COLUMN failed_at timestamptz;
 COMMENT ON COLUMN jobs.fingerprint IS 'Of its last run''s failure: monitoring/fingerprints.py';
