@@ -38,8 +38,10 @@ class Strangers:
     async def caller_with(self, token: str) -> Caller:
         """Whom the token proves. Refuses everything else in the same words."""
         claims = await self._issuer.claims(token)
-        named = None if claims is None else claims.get(self._tenant_claim)
-        if claims is None or not isinstance(named, str) or not 0 < len(named) <= LONGEST_NAME or "\x00" in named:
+        if claims is None:
+            raise problems.unauthenticated()
+        named, subject = _text(claims.get(self._tenant_claim)), _text(claims.get("sub", ""))
+        if not named or len(named) > LONGEST_NAME or subject is None:
             raise problems.unauthenticated()
         tenant_id = self._remembered(named) or await self._find(named)
         if tenant_id is None:
@@ -48,7 +50,7 @@ class Strangers:
             tenant_id,
             key_id="",
             scopes=scopes_in(claims, self._scopes_claim),
-            subject=str(claims.get("sub", ""))[:LONGEST_NAME],
+            subject=subject[:LONGEST_NAME],
             expires_at=float(claims["exp"]),
         )
 
@@ -72,6 +74,13 @@ class Strangers:
     async def _look_up(self, named: Sequence[str]) -> Sequence[UUID | None]:
         found = await self._line.run(lambda line: credentials.find_tenants(line, named))
         return [found.get(one) for one in named]
+
+
+def _text(claim: object) -> str | None:
+    """None for what isn't text, or only JSON calls text: PostgreSQL keeps no NUL, and nobody half a character."""
+    if not isinstance(claim, str) or "\x00" in claim or any("\ud800" <= letter <= "\udfff" for letter in claim):
+        return None
+    return claim
 
 
 def scopes_in(claims: Mapping[str, Any], name: str) -> frozenset[str]:

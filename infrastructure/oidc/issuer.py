@@ -25,6 +25,10 @@ ALGORITHMS: Final[dict[str, str]] = {
     "EdDSA": "OKP",
 }
 """And the kind of key each belongs to. None of them can be forged with what is public."""
+UNREADABLE: Final = (PyJWTError, ValueError, TypeError, OverflowError, RecursionError, AttributeError)
+"""What the library raises for tokens that anybody may write: an endless number, a list for a text, JSON 4,000 levels deep."""
+END_OF_TIME_SECONDS = 253_402_300_800
+"""The year 10000, where datetimes end."""
 
 
 class OidcIssuer:
@@ -36,15 +40,10 @@ class OidcIssuer:
         self._keys = IssuerKeys(issuer, jwks_url)
 
     async def claims(self, token: str) -> Mapping[str, Any] | None:
-        if len(token) > LONGEST_TOKEN:
+        header = _header_of(token) if len(token) <= LONGEST_TOKEN else None
+        if header is None:
             return None
-        try:
-            header = jwt.get_unverified_header(token)
-        except PyJWTError:
-            return None
-        algorithm, key_id = header.get("alg"), header.get("kid")
-        if algorithm not in ALGORITHMS or not (key_id is None or isinstance(key_id, str)):
-            return None
+        algorithm, key_id = header
         key = await self._keys.find(key_id)
         if key is None or not _fits(key, algorithm):
             return None
@@ -58,9 +57,9 @@ class OidcIssuer:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud"]},
             )
-        except (PyJWTError, ValueError, TypeError):
+        except UNREADABLE:
             return None
-        return claims
+        return claims if _is_moment(claims["exp"]) else None
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,6 +68,22 @@ class OidcIssuer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._keys.close()
+
+
+def _header_of(token: str) -> tuple[str, str | None] | None:
+    """Its algorithm and the id of its key; None for what no provider of ours would write."""
+    try:
+        header = jwt.get_unverified_header(token)
+    except UNREADABLE:
+        return None
+    algorithm, key_id = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or not isinstance(key_id, str | None):
+        return None
+    return algorithm, key_id
+
+
+def _is_moment(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < END_OF_TIME_SECONDS
 
 
 def _fits(key: SigningKey, algorithm: str) -> bool:

@@ -11,8 +11,11 @@ from typing import Any
 
 import httpx
 import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
-from jwt.exceptions import PyJWKError
 
 from infrastructure.ports import Unavailable
 
@@ -23,9 +26,11 @@ BETWEEN_FETCHES_SECONDS = 10.0
 """However many tokens name a key that isn't known."""
 FETCH_SECONDS = 5.0
 MOST_BYTES = 500_000
-MOST_KEYS = 100
+MAX_KEYS = 100
 ASYMMETRIC = ("RSA", "EC", "OKP")
 """Kinds of key with a public half. A shared secret is no key here, whoever lists it."""
+LEAST_RSA_BITS = 2_048
+"""RFC 7518, section 3.3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +133,23 @@ async def _fetch(http: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
 
 
 def keys_in(listed: Mapping[str, Any]) -> Mapping[str, SigningKey]:
-    """The keys that may sign; what can't be read or isn't for signing is passed over."""
+    """The keys that may sign; what can't be read, is too weak or isn't for signing is passed over, each by itself."""
     found: dict[str, SigningKey] = {}
     entries = listed.get("keys")
-    for entry in entries[:MOST_KEYS] if isinstance(entries, list) else []:
+    for entry in entries[:MAX_KEYS] if isinstance(entries, list) else []:
         if isinstance(entry, dict) and entry.get("kty") in ASYMMETRIC and entry.get("use", "sig") == "sig":
             try:
-                found[str(entry.get("kid", ""))] = SigningKey(PyJWK(entry).key, entry["kty"], entry.get("alg"))
-            except (PyJWKError, ValueError, TypeError):
-                logger.warning("a key of the issuer's can't be read and is passed over")
+                found[str(entry.get("kid", ""))] = _signing_key(entry)
+            except Exception as error:  # noqa: BLE001  # The loop's edge: whatever one key is, the others are good.
+                logger.warning("a key of the issuer's is passed over: %s: %s", type(error).__name__, error)
     return MappingProxyType(found)
+
+
+def _signing_key(entry: Mapping[str, Any]) -> SigningKey:
+    match PyJWK(dict(entry)).key:
+        case RSAPublicKey(key_size=bits) if bits < LEAST_RSA_BITS:
+            raise ValueError(f"an RSA key of {bits} bits can be broken; at least {LEAST_RSA_BITS} are taken")
+        case RSAPublicKey() | EllipticCurvePublicKey() | Ed25519PublicKey() | Ed448PublicKey() as key:
+            return SigningKey(key, entry["kty"], entry.get("alg"))
+        case other:
+            raise TypeError(f"{type(other).__name__} is no key that signatures are checked with")

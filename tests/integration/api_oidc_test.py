@@ -5,11 +5,14 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from uuid import uuid4
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
 from infrastructure.settings import Settings
@@ -90,6 +93,60 @@ def test_what_the_provider_didnt_sign_for_us_opens_nothing(trusting: World, prov
 
         assert answers == dict.fromkeys(refused, 401)
         assert other.asked == 0
+
+
+HOSTILE_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20) | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+HOSTILE_NUMBERS = st.sampled_from(["1e400", "-1", "1" + "0" * 400, "NaN", "Infinity", '"300"', "[[" * 900 + "]]" * 900])
+"""As JSON, which Python's own writer wouldn't make of any value."""
+NAMES = st.sampled_from(
+    ["exp", "nbf", "iat", "iss", "aud", "sub", "jti", "tenant", "scope", "alg", "kid", "typ", "crit"]
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    header=st.dictionaries(NAMES, HOSTILE_JSON, max_size=2),
+    claims=st.dictionaries(NAMES, HOSTILE_JSON, min_size=1, max_size=3),
+    name=NAMES,
+    number=HOSTILE_NUMBERS,
+)
+def test_whatever_a_token_holds_the_answer_is_never_a_fault_of_ours(
+    trusting: World, provider: Provider, header: dict[str, object], claims: dict[str, object], name: str, number: str
+) -> None:
+    good_header = {"alg": "RS256", "kid": "first", "typ": "JWT"}
+    nobody = str(uuid4())
+    good = {"iss": provider.issuer, "aud": AUDIENCE, "sub": "anna", "exp": int(time.time()) + 300, "tenant": nobody}
+    literal = json.dumps({**good, name: "LITERAL"}).replace('"LITERAL"', number)
+    tokens = [
+        provider.signed(json.dumps({**good_header, **header}).encode(), json.dumps(good).encode()),
+        provider.signed(json.dumps(good_header).encode(), json.dumps({**good, **claims}).encode()),
+        provider.signed(json.dumps(good_header).encode(), literal.encode()),
+        provider.signed(literal.encode(), json.dumps(good).encode()),
+    ]
+    with trusting.http() as http:
+        answers = [http.get("/api/jobs", headers={"authorization": f"Bearer {token}"}).status_code for token in tokens]
+
+    assert answers == [401] * len(tokens)
+
+
+def test_one_unusable_key_of_the_provider_leaves_the_others_good(trusting: World, provider: Provider) -> None:
+    tenant = trusting.tenant()
+    provider.rotate("weak", "RS256", beside=True, rsa_bits=1_024)
+    provider.jwks += [
+        {"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA", "kid": "off the curve", "use": "sig"},
+        {"kty": "EC", "crv": "no such curve", "x": "AAAA", "y": "AAAA", "kid": "unknown curve"},
+        {"kty": "RSA", "n": "", "e": "AQAB", "kid": "empty"},
+        {"kty": "RSA", "n": 17, "e": ["AQAB"], "kid": "no numbers"},
+        {"kty": "OKP", "crv": "X25519", "x": "A" * 43, "kid": "for key agreement"},
+        {"kty": ["RSA"], "kid": {"a": "list"}},
+    ]
+
+    assert _status(trusting, provider.token(tenant=str(tenant.id))) == 200
+    assert _status(trusting, provider.token("weak", tenant=str(tenant.id))) == 401
 
 
 def test_keys_are_rotated_and_an_unknown_one_costs_one_fetch(

@@ -1,5 +1,6 @@
 """An OpenID Connect provider on a real socket: it signs, rotates its keys, counts who asks, and may be away."""
 
+import base64
 import json
 import threading
 import time
@@ -8,7 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 AUDIENCE = "bucatini"
@@ -24,11 +26,18 @@ class Provider:
         self.jwks: list[dict[str, Any]] = []
         self.rotate("first", "RS256")
 
-    def rotate(self, key_id: str, algorithm: str, *, beside: bool = False) -> None:
+    def rotate(self, key_id: str, algorithm: str, *, beside: bool = False, rsa_bits: int = 2_048) -> None:
         """From now on it has this key, alone or beside the others."""
-        private, public = _pair(algorithm)
+        private, public = _pair(algorithm, rsa_bits)
         self._private[key_id] = (algorithm, private)
         self.jwks = [*(self.jwks if beside else ()), {**public, "kid": key_id, "use": "sig", "alg": algorithm}]
+
+    def signed(self, header: bytes, claims: bytes, key_id: str = "first") -> str:
+        """A token with this very header and these very claims, whatever they are, under our good signature."""
+        _, private = self._private[key_id]
+        text = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in (header, claims))
+        signature = private.sign(text, padding.PKCS1v15(), hashes.SHA256())
+        return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
 
     def token(self, key_id: str = "first", *, without: str = "", **claims: Any) -> str:
         algorithm, private = self._private[key_id]
@@ -73,7 +82,7 @@ class Provider:
         self._server.server_close()
 
 
-def _pair(algorithm: str) -> tuple[Any, dict[str, Any]]:
+def _pair(algorithm: str, rsa_bits: int = 2_048) -> tuple[Any, dict[str, Any]]:
     match algorithm:
         case "ES256":
             private_ec = ec.generate_private_key(ec.SECP256R1())
@@ -82,5 +91,5 @@ def _pair(algorithm: str) -> tuple[Any, dict[str, Any]]:
             private_ed = ed25519.Ed25519PrivateKey.generate()
             return private_ed, OKPAlgorithm.to_jwk(private_ed.public_key(), as_dict=True)
         case _:
-            private_rsa = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+            private_rsa = rsa.generate_private_key(public_exponent=65_537, key_size=rsa_bits)
             return private_rsa, RSAAlgorithm.to_jwk(private_rsa.public_key(), as_dict=True)
