@@ -5,11 +5,9 @@ its answer. So retries, paging and waiting for a result are written once.
 """
 
 import random
-import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -18,6 +16,7 @@ from pydantic import ValidationError
 
 from schemas.model import Model
 from schemas.problems import Problem
+from schemas.retry_after import asked_seconds
 
 TRIES: Final = 6
 FIRST_PAUSE_SECONDS: Final = 0.2
@@ -99,7 +98,7 @@ def exchange(request: Request) -> Generator[Step, Outcome, Reply]:
                 return outcome
             if outcome.status not in PASSING_STATUSES or attempt == TRIES:
                 raise ProblemAnswer(problem_in(outcome))
-            asked = _asked_seconds(outcome)
+            asked = asked_seconds(outcome.headers.get("retry-after", ""), datetime.now(UTC)) or 0.0
         yield Pause(pause_seconds(attempt, asked))
     raise Unreachable(f"{request.method} {request.path}: no answer after {TRIES} tries ({outcome})")
 
@@ -116,16 +115,6 @@ def pause_seconds(attempt: int, asked_seconds: float = 0.0) -> float:
     """Exponential back-off with full jitter, and never less than the ingress asks for."""
     ceiling = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**attempt)
     return min(asked_seconds, LONGEST_PAUSE_SECONDS) + random.uniform(0.0, ceiling)
-
-
-def _asked_seconds(reply: Reply) -> float:
-    asked = reply.headers.get("retry-after", "")
-    if asked.isdigit():
-        return float(asked)
-    try:
-        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
-    except ValueError:
-        return 0.0
 
 
 def keyed_post(path: str, body: Model) -> Request:

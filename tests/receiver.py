@@ -1,5 +1,6 @@
 """`python -m tests.receiver FILE`: a webhook receiver in a process of its own. It notes all it gets, a line of JSON each,
-and answers as its path ends: `/200`, `/410`, `/500-2-200` (500 twice, then 200), `/slow`, `/away` (a redirect)."""
+and answers as its path ends: `/200`, `/410`, `/500-2-200` (500 twice, then 200), `/slow`, `/away` (a redirect), `/odd` (503,
+with a Retry-After that no calendar has)."""
 
 import json
 import sys
@@ -31,7 +32,8 @@ class Receiver(BaseHTTPRequestHandler):
         if status == 302:
             self.send_header("location", "200")
         if status == 503:
-            self.send_header("retry-after", "1")
+            odd = "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"
+            self.send_header("retry-after", odd if self.path.endswith("/odd") else "1")
         answer = b"the answer quotes a secret" * 100_000 if self.path.endswith("/endless") else b"noted"
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
@@ -50,6 +52,8 @@ class Receiver(BaseHTTPRequestHandler):
                     return int(first if self.seen[self.path] <= int(times) else then)
             case ["away"]:
                 return 302
+            case ["odd"]:
+                return 503
             case [status] if status.isdigit():
                 return int(status)
             case _:

@@ -4,9 +4,8 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
@@ -17,13 +16,15 @@ from infrastructure.receivers.guard import GuardedNetwork, NotFound, Resolve, re
 from infrastructure.receivers.signing import Signer
 from infrastructure.receivers.urls import UrlRefused, target_of
 from schemas.problems import Problem
+from schemas.retry_after import asked_seconds
 
 logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0
 """For looking up, connecting, sending and the whole answer."""
-MOST_ANSWER_BYTES = 16_384
+MAX_ANSWER_BYTES = 16_384
 MOST_CONNECTIONS = 256
+BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 
 class Sender:
@@ -50,17 +51,17 @@ class Sender:
         signed = await self._signer.headers(message.id, message.body, message.secrets, datetime.now(UTC))
         began = time.monotonic()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                status, size, headers = await self._post(message, signed)
+            status, size, asked = await self._post(message, signed)
         except TimeoutError:
             return NotReached(_too_slow(), time.monotonic() - began)
         except UrlRefused as error:
             return NotReached(_refused(error), time.monotonic() - began)
-        except (NotFound, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+        except (NotFound, *BROKEN) as error:
             return NotReached(_not_reached(error), time.monotonic() - began)
-        return Answered(status, time.monotonic() - began, size, _asked_seconds(headers, datetime.now(UTC)))
+        return Answered(status, time.monotonic() - began, size, asked_seconds(asked, datetime.now(UTC)))
 
-    async def _post(self, message: Message, signed: dict[str, str]) -> tuple[int, int, Sequence[tuple[bytes, bytes]]]:
+    async def _post(self, message: Message, signed: dict[str, str]) -> tuple[int, int, str]:
+        """The answer's status, how much of its body came, and what its Retry-After says."""
         target = target_of(message.url, loopback_allowed=self._loopback_allowed)
         headers = {
             "content-type": "application/cloudevents+json",
@@ -71,13 +72,13 @@ class Sender:
             "host": target.url.split("/")[2],
             **signed,
         }
-        async with self._pool.stream("POST", target.url, headers=list(headers.items()), content=message.body) as answer:
-            size = 0
-            async for chunk in answer.aiter_stream():
-                size += len(chunk)
-                if size >= MOST_ANSWER_BYTES:
-                    break
-            return answer.status, min(size, MOST_ANSWER_BYTES), answer.headers
+        deadline = asyncio.get_running_loop().time() + ANSWER_SECONDS
+        async with AsyncExitStack() as exchange:
+            async with asyncio.timeout_at(deadline):
+                answer = await exchange.enter_async_context(
+                    self._pool.stream("POST", target.url, headers=list(headers.items()), content=message.body)
+                )
+            return answer.status, await _body_bytes(answer, deadline), _header(answer, b"retry-after")
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,15 +89,20 @@ class Sender:
         await self._pool.aclose()
 
 
-def _asked_seconds(headers: Sequence[tuple[bytes, bytes]], now: datetime) -> float | None:
-    """What Retry-After asks for, in seconds or as a date; None without one that can be read."""
-    given = next((value for name, value in headers if name.lower() == b"retry-after"), b"").decode("latin-1").strip()
-    if given.isascii() and given.isdigit():
-        return float(given[:9])
-    try:
-        return max(0.0, (parsedate_to_datetime(given) - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
+async def _body_bytes(answer: httpcore.Response, deadline: float) -> int:
+    """How much of the body came. The status has decided by then: a body that is slow or breaks off changes nothing."""
+    size = 0
+    with suppress(TimeoutError, *BROKEN):
+        async with asyncio.timeout_at(deadline):
+            async for chunk in answer.aiter_stream():
+                size += len(chunk)
+                if size >= MAX_ANSWER_BYTES:
+                    break
+    return min(size, MAX_ANSWER_BYTES)
+
+
+def _header(answer: httpcore.Response, wanted: bytes) -> str:
+    return next((value for name, value in answer.headers if name.lower() == wanted), b"").decode("latin-1")
 
 
 def _too_slow() -> Problem:

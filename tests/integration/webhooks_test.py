@@ -103,6 +103,24 @@ def test_a_redirect_is_not_followed_and_a_long_answer_not_read(outside: Outside)
     assert "secret" not in json.dumps([outside.deliveries(away), outside.deliveries(endless)])
 
 
+def test_whatever_breaks_an_attempt_is_noted_and_follows_the_webhooks_own_schedule(outside: Outside) -> None:
+    odd, unsigned = outside.webhook("/odd", "no.such"), outside.webhook("/200", "no.such")
+    outside.world.database.execute(
+        "UPDATE webhook_secrets SET wrapped = 'not what the vault wrapped' WHERE webhook_id = %s", (unsigned["id"],)
+    )
+    for webhook in (odd, unsigned):
+        outside.call("POST", f"/{webhook['id']}/test", 202)
+        wait_until(lambda webhook=webhook: outside.deliveries(webhook)[0]["attempts"] == 2, "it was tried twice")
+
+    for webhook, name in ((odd, "receiver-said-no"), (unsigned, "delivery-failed")):
+        (delivery,) = outside.deliveries(webhook)
+        assert (delivery["state"], delivery["problem"]["type"].rpartition("/")[2]) == ("pending", name)
+        ((seconds,),) = outside.world.database.execute(
+            "SELECT extract(epoch FROM run_at - now()) FROM jobs WHERE id = %s", (delivery["job_id"],)
+        ).fetchall()
+        assert seconds > 200, "the second attempt is followed by five minutes, not by seconds"
+
+
 def test_a_failed_delivery_is_sent_again_when_asked(outside: Outside) -> None:
     webhook = outside.webhook("/500-1-200", "no.such")
     made = outside.call("POST", f"/{webhook['id']}/test", 202)

@@ -1,17 +1,21 @@
 """Delivers one event to one webhook: one attempt for each run of its job."""
 
+import logging
 import random
+import time
 from datetime import UTC, datetime
 
 from events.webhooks import WebhookPaused
 from infrastructure.ports import Refused, TryLater
-from infrastructure.ports.webhooks import Deliveries, DueDelivery, Message, Receivers, Sent
+from infrastructure.ports.webhooks import Deliveries, DueDelivery, Message, NotReached, Receivers, Sent
 from monitoring import outgoing_metrics
 from schemas.problems import Problem
 from schemas.webhooks import DeliverWebhook
 from workers.runtime.handler import Run
 from workers.webhooks.places import Crowded, Places
 from workers.webhooks.verdict import Again, Delivered, GiveUp, Pause, judge
+
+logger = logging.getLogger(__name__)
 
 CROWDED_SECONDS = 10.0
 CROWDED = Problem.of(
@@ -38,11 +42,21 @@ async def deliver_webhook(
 
 
 async def _send(due: DueDelivery, message: Message, receivers: Receivers, places: Places) -> Sent:
+    began = time.monotonic()
     try:
         async with places.one_of(due.webhook_id):
             return await receivers.send(message)
     except Crowded:
         raise TryLater(CROWDED, seconds=CROWDED_SECONDS * (1 + random.random()), counted=False) from None
+    except Exception as error:  # The attempt's edge: whatever failed, the webhook's own schedule says what follows.
+        logger.exception("an attempt to deliver a webhook failed on our side")
+        return NotReached(_failed_here(error), time.monotonic() - began)
+
+
+def _failed_here(error: Exception) -> Problem:
+    # The kind of error only: its message may quote what was sent.
+    detail = f"{type(error).__name__}, on our side; it is tried again as if the receiver hadn't been reached."
+    return Problem.of("delivery-failed", "The event couldn't be sent", 500, detail)
 
 
 async def _settle(due: DueDelivery, run: Run, sent: Sent, deliveries: Deliveries) -> WebhookPaused | None:

@@ -91,26 +91,32 @@ def test_a_silent_receiver_costs_a_bounded_time(tmp_path: Path, monkeypatch: pyt
     assert sent.problem.name == "receiver-too-slow"
 
 
-@pytest.mark.parametrize(
-    ("asked", "seconds"),
-    [
-        (b"7", 7.0),
-        (b"soon", None),
-        (b"-1", None),
-        (b"Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        (b"Wed, 21 Oct 2015 07:28:00", None),
-        (b"9" * 5_000, 999_999_999.0),
-    ],
-)
-def test_retry_after_is_read_or_ignored(tmp_path: Path, asked: bytes, seconds: float | None) -> None:
-    async def deliver() -> Sent:
-        answer = b"HTTP/1.1 503 Busy\r\nretry-after: %s\r\ncontent-length: 2\r\n\r\nno" % asked
-        async with _served(answer, tmp_path) as port:
-            return await _send(tmp_path, f"http://127.0.0.1:{port}/", Names(["127.0.0.1"]))
+def test_what_a_receiver_asks_for_comes_with_its_answer(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\nno"
 
-    sent = asyncio.run(deliver())
+    sent = asyncio.run(_answered(tmp_path, answer))
+
     assert isinstance(sent, Answered)
-    assert (sent.status, sent.size_bytes, sent.retry_after_seconds) == (503, 2, seconds)
+    assert (sent.status, sent.size_bytes, sent.retry_after_seconds) == (503, 2, 7.0)
+
+
+@pytest.mark.parametrize(
+    "body", [b"content-length: 1000\r\n\r\nslow", b"transfer-encoding: chunked\r\n\r\n4\r\nslow\r\nnonsense\r\n"]
+)
+def test_a_receiver_that_said_yes_and_then_dawdles_has_the_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.setattr(sender_module, "ANSWER_SECONDS", 0.3)
+
+    sent = asyncio.run(_answered(tmp_path, b"HTTP/1.1 200 OK\r\n" + b"x-padding: yes\r\n" * 200 + body))
+
+    assert isinstance(sent, Answered), sent
+    assert (sent.status, sent.size_bytes) == (200, 4)
+
+
+async def _answered(folder: Path, answer: bytes) -> Sent:
+    async with _served(answer, folder) as port:
+        return await _send(folder, f"http://127.0.0.1:{port}/", Names(["127.0.0.1"]))
 
 
 async def _send(folder: Path, url: str, names: Resolve, *, loopback_allowed: bool = True) -> Sent:
