@@ -52,7 +52,7 @@ async def create_key(call: Call[NewApiKey, Empty]) -> Answer:
     wanted = call.body
 
     async def add(line: Connection) -> KeyRecord | None:
-        return await credentials.add(line, call.tenant_id, key, wanted.name, wanted.scopes, most=MOST_KEYS)
+        return await credentials.add(line, call.tenant_id, key, wanted.name, wanted.scopes, limit=MOST_KEYS)
 
     record = await call.ingress.lines.run(call.tenant_id, add)
     if record is None:

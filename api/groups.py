@@ -55,7 +55,7 @@ async def put_group(call: Call[GroupWanted, Empty]) -> Answer:
     name, tenant_id, types = _name(call), call.tenant_id, call.body.types
 
     async def put(line: Connection) -> Group | None:
-        stands = await groups.put(line, tenant_id, name, types, most=MOST_GROUPS)
+        stands = await groups.put(line, tenant_id, name, types, limit=MOST_GROUPS)
         return await groups.find(line, tenant_id, name) if stands else None
 
     group = await call.ingress.lines.run(tenant_id, put)

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.paging import PageQuery, page_of
 from api.read_tokens import ReadToken
+from api.rights import check_rights_to_act, kinds_beyond
 from api.waiting import applied, until_finished, wanted_seconds
 from infrastructure.batching import Overloaded
 from infrastructure.postgres import cancelling, reading
@@ -96,6 +98,7 @@ async def cancel_job(call: Call[Empty, Empty]) -> Answer:
 async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
     """The job, cancelled now or before; with a batch, every job of it that hadn't ended."""
     tenant_id = call.tenant_id
+    await _check_rights(call, job_id)
 
     async def cancel(line: Connection) -> tuple[Cancelled | AlreadyOver | None, Job | None]:
         return await cancelling.cancel(line, tenant_id, job_id), await reading.job(line, tenant_id, job_id)
@@ -111,6 +114,22 @@ async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
             if outcome.is_batch:
                 await _end_children(call, job_id)
             return job
+
+
+async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
+    """Who may not submit a job may not end it, nor a batch that has one. One look at a time: commands may be large."""
+    if not kinds_beyond(call.caller):
+        return
+    beyond, after = kinds_beyond(call.caller), UUID(int=0)
+    while True:
+        found = await call.ingress.lines.run(
+            call.tenant_id,
+            partial(cancelling.next_unended, tenant_id=call.tenant_id, job_id=job_id, kinds=beyond, after=after),
+        )
+        if found is None:
+            return
+        after, asked = found
+        check_rights_to_act(call.caller, asked.kind, asked.command)
 
 
 async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelled: Cancelled) -> None:

@@ -1,7 +1,13 @@
-"""Who may have which kind of job run, however it is asked for: by a submission, a workflow's task or a replay."""
+"""Who may act on which kind of job, however it is asked for: by a submission, a workflow's task, a replay, a schedule or a
+cancel."""
+
+from typing import Any
+
+from pydantic import ValidationError
 
 from api import problems
 from api.callers import Caller, Scope, allows
+from schemas.catalogue import UnknownKind, command_of
 from schemas.commands import Command
 from schemas.keys import RotateKeys
 from schemas.workflow import RunWorkflowStep
@@ -18,6 +24,16 @@ def check_rights(caller: Caller, kind: str, command: Command | None) -> None:
         needed = _MORE_THAN_JOBS_WRITE.get(one, Scope.JOBS_WRITE)
         if not allows(caller, needed):
             raise problems.scope_missing(needed)
+
+
+def check_rights_to_act(caller: Caller, kind: str, fields: dict[str, Any]) -> None:
+    """Refuses when the key may not submit what stands there as a job or a schedule: then it may not end, pause or change
+    it either."""
+    try:
+        command = command_of(kind, fields)
+    except (UnknownKind, ValidationError):
+        command = None  # Another release wrote it. What its kind needs is known all the same.
+    check_rights(caller, kind, command)
 
 
 def kinds_beyond(caller: Caller) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from api.callers import Scope
 from api.commands import HALF_A_CAP, half_of_a_cap, idempotency_key
 from api.endpoint import Call, Empty, Endpoint
 from api.paging import PageQuery, page_of
+from api.rights import check_rights_to_act
 from infrastructure.postgres import reading, schedules
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.schedules import NotKept
@@ -47,7 +48,7 @@ async def create_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
     next_at = next_slot(wanted.cron, wanted.timezone, datetime.now(UTC))
     outcome = await call.ingress.lines.run(
         tenant_id,
-        lambda line: schedules.add(line, tenant_id, schedule_id, wanted, next_at=next_at, most=MOST_SCHEDULES),
+        lambda line: schedules.add(line, tenant_id, schedule_id, wanted, next_at=next_at, limit=MOST_SCHEDULES),
     )
     kept = _kept(outcome)
     location = (b"location", f"/api/schedules/{kept.id}".encode())
@@ -56,7 +57,7 @@ async def create_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
 
 async def replace_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
     tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
-    await _schedule(call)
+    await _own_schedule(call)
     wanted = _checked(call)
     next_at = next_slot(wanted.cron, wanted.timezone, datetime.now(UTC))
     return json_answer(
@@ -95,6 +96,7 @@ async def show_schedule(call: Call[Empty, Empty]) -> Answer:
 
 async def delete_schedule(call: Call[Empty, Empty]) -> Answer:
     tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
+    await _own_schedule(call)
     if not await call.ingress.lines.run(tenant_id, lambda line: schedules.remove(line, tenant_id, schedule_id)):
         raise problems.not_found("schedule")
     return Answer(204)
@@ -115,7 +117,7 @@ async def resume_schedule(call: Call[Empty, Empty]) -> Answer:
 async def _changed(
     call: Call[Empty, Empty], change: Callable[[Connection, Schedule], Awaitable[Schedule | None]]
 ) -> Answer:
-    schedule = await _schedule(call)
+    schedule = await _own_schedule(call)
     changed = await call.ingress.lines.run(call.tenant_id, lambda line: change(line, schedule))
     if changed is None:
         raise problems.not_found("schedule")
@@ -146,6 +148,13 @@ async def _schedule(call: Call[Any, Any]) -> Schedule:
     if found is None:
         raise problems.not_found("schedule")
     return found
+
+
+async def _own_schedule(call: Call[Any, Any]) -> Schedule:
+    """One that the caller might have made, and so may change."""
+    schedule = await _schedule(call)
+    check_rights_to_act(call.caller, schedule.kind, schedule.command)
+    return schedule
 
 
 async def _job(call: Call[Any, Any], job_id: UUID) -> Job:
@@ -210,7 +219,10 @@ ENDPOINTS = (
         method="PUT",
         path="/api/schedules/{id}",
         summary="Change a schedule",
-        description="The whole definition is replaced, and the next slot is the first one after now.",
+        description=(
+            "The whole definition is replaced, and the next slot is the first one after now. Changing, pausing, resuming "
+            "or deleting a schedule needs the same scope as making it."
+        ),
         handle=replace_schedule,
         body=ScheduleDefinition,
         answers={200: Schedule},

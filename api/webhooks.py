@@ -47,7 +47,7 @@ async def create_webhook(call: Call[WebhookWanted, Empty]) -> Answer:
     wrapped = await call.ingress.vault.wrap(secret)
 
     async def add(line: Connection) -> Webhook | None:
-        return await webhooks.add(line, call.tenant_id, wanted, wrapped, most=MOST_WEBHOOKS)
+        return await webhooks.add(line, call.tenant_id, wanted, wrapped, limit=MOST_WEBHOOKS)
 
     webhook = await call.ingress.lines.run(call.tenant_id, add)
     if webhook is None:

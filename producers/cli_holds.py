@@ -105,7 +105,12 @@ def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
 
 async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) -> Hold | None:
     """The hold, announced to all workers; None when there are too many."""
-    made = await _as_system(settings, lambda line: holds.add(line, wanted, tenant_id, f"operator {_operator()}"))
+
+    async def add(line: Connection) -> Hold | None:
+        async with line.transaction():
+            return await holds.add(line, wanted, tenant_id, f"operator {_operator()}")
+
+    made = await _as_system(settings, add)
     await _announce(settings)
     return made
 

@@ -1,10 +1,12 @@
 """Ends a job because its owner wants it ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.replaying import Asked
 from schemas.batches import BATCH_KIND
 from schemas.jobs import TERMINAL, JobState, Trigger, states_that_allow, transition
 
@@ -80,6 +82,23 @@ WHERE c.state = '{JobState.RUNNING}' OR j.concurrency_key IS NOT NULL
 _CHILDREN_LEFT = f"""
 SELECT count(*) FROM jobs WHERE tenant_id = %s AND parent_id = %s AND state NOT IN ({_ENDED})
 """
+
+
+_NEXT_UNENDED = f"""
+SELECT id, kind, state, command FROM jobs
+WHERE tenant_id = %(tenant_id)s AND (id = %(job_id)s OR parent_id = %(job_id)s) AND state NOT IN ({_ENDED})
+  AND kind = ANY(%(kinds)s::text[]) AND id > %(after)s
+ORDER BY id LIMIT 1
+"""
+
+
+async def next_unended(
+    connection: Connection, tenant_id: UUID, job_id: UUID, kinds: Sequence[str], after: UUID
+) -> tuple[UUID, Asked] | None:
+    """Of the job and those it is the parent of, the first after `after` that is of one of the kinds and hasn't ended."""
+    wanted = {"tenant_id": tenant_id, "job_id": job_id, "kinds": list(kinds), "after": after}
+    row = await (await connection.execute(_NEXT_UNENDED, wanted)).fetchone()
+    return None if row is None else (row[0], Asked(*row[1:]))
 
 
 async def cancel(connection: Connection, tenant_id: UUID, job_id: UUID) -> Cancelled | AlreadyOver | None:

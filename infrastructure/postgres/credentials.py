@@ -17,6 +17,7 @@ import psycopg
 from uuid_utils.compat import uuid7
 
 from infrastructure.postgres.connections import Connection, Role, session_statement
+from infrastructure.postgres.quotas import API_KEYS, has_room
 
 ID_LENGTH = 12
 SECRET_BYTES = 32
@@ -73,8 +74,7 @@ UNION ALL SELECT id::text, id FROM tenants WHERE id = ANY(%(ids)s)
 """
 _ADD = """
 INSERT INTO api_keys (id, tenant_id, name, secret_hash, scopes)
-SELECT %(id)s, %(tenant_id)s, %(name)s, %(secret_hash)s, %(scopes)s
-WHERE (SELECT count(*) FROM api_keys WHERE tenant_id = %(tenant_id)s AND revoked_at IS NULL) < %(most)s
+VALUES (%(id)s, %(tenant_id)s, %(name)s, %(secret_hash)s, %(scopes)s)
 RETURNING id, name, scopes, created_at, revoked_at
 """
 _LIST = """
@@ -134,10 +134,12 @@ def _as_id(text: str) -> UUID | None:
 
 
 async def add(
-    connection: Connection, tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str], *, most: int
+    connection: Connection, tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str], *, limit: int
 ) -> KeyRecord | None:
-    """The new key as it will be listed; None when the tenant has `most` of them already."""
-    found = await connection.execute(_ADD, _added(tenant_id, key, name, scopes, most))
+    """The new key as it will be listed; None when the tenant has `limit` of them already. Wants a transaction."""
+    if not await has_room(connection, API_KEYS, tenant_id, limit):
+        return None
+    found = await connection.execute(_ADD, _added(tenant_id, key, name, scopes))
     row = await found.fetchone()
     return None if row is None else KeyRecord(*row)
 
@@ -173,16 +175,15 @@ def create_first_admin_key(database_url: str) -> str | None:
         tenant = connection.execute("SELECT id FROM tenants WHERE name = %s", (DEFAULT_TENANT,)).fetchone()
         assert tenant is not None, "the line above made it"
         key = make_key()
-        connection.execute(_ADD, _added(tenant[0], key, "first admin", [ADMIN], 1))
+        connection.execute(_ADD, _added(tenant[0], key, "first admin", [ADMIN]))
     return key.key
 
 
-def _added(tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str], most: int) -> dict[str, object]:
+def _added(tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str]) -> dict[str, object]:
     return {
         "id": key.id,
         "tenant_id": tenant_id,
         "name": name,
         "secret_hash": key.secret_hash,
         "scopes": list(scopes),
-        "most": most,
     }

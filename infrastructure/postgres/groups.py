@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from infrastructure.postgres import feed
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.feed import EventRow
+from infrastructure.postgres.quotas import GROUPS, has_room
 from schemas.event_types import matches_any
 from schemas.groups import Group
 
@@ -33,12 +34,10 @@ FROM consumer_groups g CROSS JOIN LATERAL (
   FROM group_events e WHERE e.tenant_id = g.tenant_id AND e.group_name = g.name) h"""
 _FIND = f"SELECT {_COLUMNS} WHERE tenant_id = %s AND name = %s"
 _LIST = f"SELECT {_COLUMNS} WHERE tenant_id = %s ORDER BY tenant_id, name LIMIT %s"
-_PUT = """
-INSERT INTO consumer_groups (tenant_id, name, types)
-SELECT %(tenant_id)s, %(name)s, %(types)s::text[]
-WHERE EXISTS (SELECT FROM consumer_groups WHERE tenant_id = %(tenant_id)s AND name = %(name)s)
-  OR (SELECT count(*) FROM consumer_groups WHERE tenant_id = %(tenant_id)s) < %(most)s
-ON CONFLICT (tenant_id, name) DO UPDATE SET types = excluded.types RETURNING name
+_CHANGE = "UPDATE consumer_groups SET types = %(types)s::text[] WHERE tenant_id = %(tenant_id)s AND name = %(name)s"
+_ADD = """
+INSERT INTO consumer_groups (tenant_id, name, types) VALUES (%(tenant_id)s, %(name)s, %(types)s::text[])
+ON CONFLICT (tenant_id, name) DO UPDATE SET types = excluded.types
 """
 _REMOVE = "DELETE FROM consumer_groups WHERE tenant_id = %s AND name = %s"
 
@@ -126,11 +125,16 @@ async def listed(connection: Connection, tenant_id: UUID, *, limit: int) -> list
     return await _groups(connection, _LIST, (tenant_id, limit))
 
 
-async def put(connection: Connection, tenant_id: UUID, name: str, types: Sequence[str], *, most: int) -> bool:
+async def put(connection: Connection, tenant_id: UUID, name: str, types: Sequence[str], *, limit: int) -> bool:
     """A new group gets what happens from now on; one that stands keeps its place and gets other types from there on.
-    False when the tenant has `most` groups already. Safe to repeat."""
-    row = {"tenant_id": tenant_id, "name": name, "types": list(types), "most": most}
-    return await (await connection.execute(_PUT, row)).fetchone() is not None
+    False when the tenant has `limit` groups already. Safe to repeat. Wants a transaction."""
+    row = {"tenant_id": tenant_id, "name": name, "types": list(types)}
+    if (await connection.execute(_CHANGE, row)).rowcount:
+        return True
+    if not await has_room(connection, GROUPS, tenant_id, limit):
+        return False
+    await connection.execute(_ADD, row)
+    return True
 
 
 async def remove(connection: Connection, tenant_id: UUID, name: str) -> bool:

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from events.jobs import JobEvent
 from infrastructure.postgres.claiming import CLAIMABLE
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.quotas import HOLDS, has_room
 from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
 from schemas.holds import Hold, HoldAction, NewHold
 from schemas.jobs import HOLD, LIMIT, JobState, Trigger, transition
@@ -29,8 +30,7 @@ _OF_TENANT = f"SELECT {_COLUMNS} FROM holds WHERE tenant_id = %s OR tenant_id IS
 # The same hold made twice is one: whoever lost the answer may ask again.
 _ADD = f"""
 INSERT INTO holds (id, action, tenant_id, queue, kind, argument, reason, created_by)
-SELECT %(id)s, %(action)s, %(tenant_id)s::uuid, %(queue)s, %(kind)s, %(argument)s::jsonb, %(reason)s, %(created_by)s
-WHERE (SELECT count(*) FROM holds WHERE tenant_id IS NOT DISTINCT FROM %(tenant_id)s::uuid) < %(most)s
+VALUES (%(id)s, %(action)s, %(tenant_id)s::uuid, %(queue)s, %(kind)s, %(argument)s::jsonb, %(reason)s, %(created_by)s)
 ON CONFLICT (tenant_id, action, queue, kind, argument) DO NOTHING
 RETURNING {_COLUMNS}
 """
@@ -144,8 +144,9 @@ async def listed_for(connection: Connection, tenant_id: UUID) -> list[Hold]:
 
 
 async def add(connection: Connection, wanted: NewHold, tenant_id: UUID | None, created_by: str) -> Hold | None:
-    """The hold; the one that stands if the same was made before. None when there are too many already."""
-    most = MOST_HOLDS if tenant_id is None else MOST_HOLDS_OF_A_TENANT
+    """The hold; the one that stands if the same was made before. None when there are too many already. Wants a
+    transaction."""
+    limit = MOST_HOLDS if tenant_id is None else MOST_HOLDS_OF_A_TENANT
     asked = {
         "id": uuid7(),
         "tenant_id": tenant_id,
@@ -155,9 +156,11 @@ async def add(connection: Connection, wanted: NewHold, tenant_id: UUID | None, c
         "argument": None if wanted.argument is None else Jsonb(wanted.argument),
         "reason": wanted.reason,
         "created_by": created_by,
-        "most": most,
     }
-    made = await _holds(connection, _ADD, asked) or await _holds(connection, _THE_SAME, asked)
+    made: list[Hold] = []
+    if await has_room(connection, HOLDS, tenant_id, limit):
+        made = await _holds(connection, _ADD, asked)
+    made = made or await _holds(connection, _THE_SAME, asked)
     return made[0] if made else None
 
 

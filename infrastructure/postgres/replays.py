@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.failing import LAST_RUN_FAILED
+from infrastructure.postgres.quotas import OPEN_REPLAYS, has_room
 from infrastructure.postgres.replaying import ANEW, ENDED, Request
 from infrastructure.postgres.sweeping import Bell
 from schemas.failures import FailedState, Replay, ReplayFilter, ReplayState
@@ -72,8 +73,7 @@ _REPLAY_COLUMNS = "id, filter, most, per_second, replayed, created_at, finished_
 
 _BEGIN = f"""
 INSERT INTO replays (id, tenant_id, requested_by, request_key, filter, except_kinds, most, per_second)
-SELECT %(id)s, %(tenant_id)s, %(requested_by)s, %(request_key)s, %(filter)s, %(except_kinds)s, %(most)s, %(per_second)s
-WHERE (SELECT count(*) FROM replays WHERE tenant_id = %(tenant_id)s AND finished_at IS NULL) < {MOST_OPEN}
+VALUES (%(id)s, %(tenant_id)s, %(requested_by)s, %(request_key)s, %(filter)s, %(except_kinds)s, %(most)s, %(per_second)s)
 ON CONFLICT (tenant_id, request_key) WHERE request_key IS NOT NULL DO NOTHING
 RETURNING {_REPLAY_COLUMNS}
 """
@@ -106,22 +106,26 @@ async def begin(
     limit: int,
     per_second: float | None,
 ) -> Replay | None:
-    """The replay, which dispatchers work off; the first one when the key was used before. None when MOST_OPEN are open."""
+    """The replay, which dispatchers work off; the first one when the key was used before. None when MOST_OPEN are open.
+    Wants a transaction."""
+    room = await has_room(connection, OPEN_REPLAYS, tenant_id, MOST_OPEN)
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(
-            _BEGIN,
-            {
-                "id": replay_id,
-                "tenant_id": tenant_id,
-                "requested_by": request.by,
-                "request_key": request.key,
-                "filter": Jsonb(wanted.model_dump(mode="json", exclude_none=True)),
-                "except_kinds": list(except_kinds),
-                "most": limit,
-                "per_second": per_second,
-            },
-        )
-        row = await cursor.fetchone()
+        row = None
+        if room:
+            await cursor.execute(
+                _BEGIN,
+                {
+                    "id": replay_id,
+                    "tenant_id": tenant_id,
+                    "requested_by": request.by,
+                    "request_key": request.key,
+                    "filter": Jsonb(wanted.model_dump(mode="json", exclude_none=True)),
+                    "except_kinds": list(except_kinds),
+                    "most": limit,
+                    "per_second": per_second,
+                },
+            )
+            row = await cursor.fetchone()
         if row is None:
             await cursor.execute(_BY_KEY, (tenant_id, request.key))
             row = await cursor.fetchone()

@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from infrastructure.postgres import quotas
 from infrastructure.postgres.connections import Connection
 from schemas.jobs import TERMINAL
 from schemas.schedules import CatchUp, Overlap, Schedule, ScheduleDefinition, ScheduleSummary
@@ -26,11 +27,10 @@ _ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 _ADD = f"""
 INSERT INTO schedules (id, tenant_id, name, cron, timezone, kind, command, priority, deadline_seconds,
   concurrency_key, concurrency_limit, overlap, catch_up, catch_up_most, catch_up_window_seconds, next_at, look_at)
-SELECT %(id)s, %(tenant_id)s, %(name)s, %(cron)s, %(timezone)s, %(kind)s, %(command)s, %(priority)s,
+VALUES (%(id)s, %(tenant_id)s, %(name)s, %(cron)s, %(timezone)s, %(kind)s, %(command)s, %(priority)s,
   %(deadline_seconds)s, %(concurrency_key)s, %(concurrency_limit)s, %(overlap)s, %(catch_up)s, %(catch_up_most)s, %(catch_up_window_seconds)s, %(next_at)s,
-  %(next_at)s
-WHERE (SELECT count(*) FROM schedules WHERE tenant_id = %(tenant_id)s) < %(most)s
-ON CONFLICT (tenant_id, name) DO NOTHING RETURNING {_WHOLE}
+  %(next_at)s)
+RETURNING {_WHOLE}
 """
 _REPLACE = f"""
 UPDATE schedules SET name = %(name)s, cron = %(cron)s, timezone = %(timezone)s, kind = %(kind)s, command = %(command)s,
@@ -112,22 +112,26 @@ async def add(
     wanted: ScheduleDefinition,
     *,
     next_at: datetime | None,
-    most: int,
+    limit: int,
 ) -> Schedule | NotKept:
-    """The new schedule, or the tenant's own of the same name and definition: repeating it is safe."""
-    stored = await _whole(connection, _ADD, {**_stored(tenant_id, schedule_id, wanted, next_at), "most": most})
-    if stored is not None:
-        return stored
+    """The new schedule, or the tenant's own of the same name and definition: repeating it is safe. Wants a transaction."""
+    room = await quotas.has_room(connection, quotas.SCHEDULES, tenant_id, limit)
     before = await _whole(connection, _NAMED, (tenant_id, wanted.name))
-    if before is None:
+    if before is not None:
+        return before if before.definition() == wanted else NotKept.NAME_TAKEN
+    if not room:
         return NotKept.TOO_MANY
-    return before if before.definition() == wanted else NotKept.NAME_TAKEN
+    stored = await _whole(connection, _ADD, _stored(tenant_id, schedule_id, wanted, next_at))
+    assert stored is not None, "nobody else adds one meanwhile"
+    return stored
 
 
 async def replace(
     connection: Connection, tenant_id: UUID, schedule_id: UUID, wanted: ScheduleDefinition, *, next_at: datetime | None
 ) -> Schedule | NotKept:
-    """The schedule as it is from now on. What it held is dropped; a paused one stays so. Safe to repeat."""
+    """The schedule as it is from now on. What it held is dropped; a paused one stays so. Safe to repeat. Wants a
+    transaction."""
+    await quotas.lock(connection, quotas.SCHEDULES, tenant_id)
     stored = await _whole(connection, _REPLACE, _stored(tenant_id, schedule_id, wanted, next_at))
     if stored is not None:
         return stored

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.ports.keys import WrappedKey
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.quotas import WEBHOOKS, has_room
 from schemas.webhooks import (
     DeliveryState,
     PauseReason,
@@ -25,9 +26,8 @@ _COLUMNS = "id, url, types, description, created_at, paused_at, paused_because, 
 
 _ADD = f"""
 INSERT INTO webhooks (id, tenant_id, url, types, description, paused_at, paused_because)
-SELECT %(id)s, %(tenant_id)s, %(url)s, %(types)s::text[], %(description)s, CASE WHEN %(paused)s THEN now() END,
-  CASE WHEN %(paused)s THEN '{PauseReason.OWNER}' END
-WHERE (SELECT count(*) FROM webhooks WHERE tenant_id = %(tenant_id)s) < %(most)s
+VALUES (%(id)s, %(tenant_id)s, %(url)s, %(types)s::text[], %(description)s, CASE WHEN %(paused)s THEN now() END,
+  CASE WHEN %(paused)s THEN '{PauseReason.OWNER}' END)
 RETURNING {_COLUMNS}
 """
 _LIST = f"SELECT {_COLUMNS} FROM webhooks WHERE tenant_id = %s ORDER BY tenant_id DESC, id DESC LIMIT %s"
@@ -86,11 +86,12 @@ WHERE tenant_id = %s AND webhook_id = %s AND state = '{DeliveryState.FAILED}' AN
 
 
 async def add(
-    connection: Connection, tenant_id: UUID, wanted: WebhookWanted, secret: WrappedKey, *, most: int
+    connection: Connection, tenant_id: UUID, wanted: WebhookWanted, secret: WrappedKey, *, limit: int
 ) -> Webhook | None:
-    """The new webhook, from this moment on; None when the tenant has `most` of them already."""
-    row = {**_wanted(wanted), "id": uuid7(), "tenant_id": tenant_id, "most": most}
-    webhook = await _one(connection, _ADD, row)
+    """The new webhook, from this moment on; None when the tenant has `limit` of them already. Wants a transaction."""
+    if not await has_room(connection, WEBHOOKS, tenant_id, limit):
+        return None
+    webhook = await _one(connection, _ADD, {**_wanted(wanted), "id": uuid7(), "tenant_id": tenant_id})
     if webhook is not None:
         await connection.execute(_ADD_SIGNING_KEY, (tenant_id, webhook.id, secret.master_key_id, secret.ciphertext))
     return webhook
@@ -120,7 +121,11 @@ async def remove(connection: Connection, tenant_id: UUID, webhook_id: UUID) -> b
 async def change_secret(
     connection: Connection, tenant_id: UUID, webhook_id: UUID, secret: WrappedKey
 ) -> datetime | None:
-    """Until when the one before signs as well; None when the tenant has no such webhook."""
+    """Until when the one before signs as well; None when the tenant has no such webhook. Wants a transaction."""
+    # Of two at once the second must see what the first has made, or both would be the one that stands.
+    await connection.execute(
+        "SELECT FROM webhooks WHERE tenant_id = %s AND id = %s FOR UPDATE", (tenant_id, webhook_id)
+    )
     await connection.execute(_FORGET_SIGNING_KEYS, {"tenant_id": tenant_id, "id": webhook_id})
     row = await (await connection.execute(_EXPIRE_SIGNING_KEY, (tenant_id, webhook_id))).fetchone()
     if row is None:
