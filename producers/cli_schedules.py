@@ -23,7 +23,10 @@ def list_schedules(as_json: AsJson = False) -> None:
 @schedules_app.command("create")
 def create_schedule(
     name: Annotated[str, typer.Argument(help="Its own among your schedules.")],
-    cron: Annotated[str, typer.Argument(help="Five fields, such as '30 2 * * MON-FRI'.")],
+    cron: Annotated[
+        str,
+        typer.Argument(help="Five fields, such as '30 2 * * MON-FRI', or @hourly, @daily, @weekly, @monthly, @yearly."),
+    ],
     kind: Annotated[str, typer.Argument(help="Such as keys.rotate.")],
     timezone: Annotated[str, typer.Option(help="Whose clock is meant, such as Europe/Berlin.")] = "UTC",
     json_file: Annotated[

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -13,7 +13,20 @@ from pydantic import AfterValidator, Field
 from schemas.jobs import ConcurrencyKey, ConcurrencyLimit, Priority
 from schemas.model import Model
 
-FIELDS = 5
+FIELDS: Final = {"minute": 60, "hour": 24, "day of month": 31, "month": 12, "day of week": 7}
+"""What a cron expression has, in its order, and how many values each can take."""
+NICKNAMES: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+"""As crontab(5) has them."""
+NO_PLACE: Final = frozenset({"localtime", "Factory"})
+"""Listed among the zones of a machine, and another time on the next one, or none at all."""
 _NOON = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
 
@@ -42,18 +55,25 @@ class CatchUp(StrEnum):
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - NO_PLACE
 
 
 def _is_zone(name: str) -> str:
     if name not in _zones():
-        raise ValueError("must be a time zone of the IANA database, such as Europe/Berlin")
+        meant = next((one for one in _zones() if one.casefold() == name.casefold()), None)
+        hint = "such as Europe/Berlin" if meant is None else f"and those have capitals: {meant}"
+        raise ValueError(f"must be a time zone of the IANA database, {hint}")
     return name
 
 
 def _is_cron(text: str) -> str:
-    if len(text.split()) != FIELDS:
-        raise ValueError("must have five fields: minute, hour, day of month, month, day of week")
+    if text.startswith("@"):
+        return _spelled_out(text)
+    fields = text.split()
+    if len(fields) != len(FIELDS):
+        raise ValueError(f"must have five fields: {', '.join(FIELDS)}; or be one of {', '.join(NICKNAMES)}")
+    for field, (name, size) in zip(fields, FIELDS.items(), strict=True):
+        _check_steps(field, name, size)
     try:
         next(CronSim(text, _NOON))
     except CronSimError as error:
@@ -63,7 +83,22 @@ def _is_cron(text: str) -> str:
     return text
 
 
-CronText = Annotated[str, Field(min_length=9, max_length=100, examples=["30 2 * * MON-FRI"]), AfterValidator(_is_cron)]
+def _spelled_out(nickname: str) -> str:
+    if nickname.lower() not in NICKNAMES:
+        raise ValueError(f"isn't a nickname that is known: {', '.join(NICKNAMES)}")
+    return NICKNAMES[nickname.lower()]
+
+
+def _check_steps(field: str, name: str, size: int) -> None:
+    """cron takes a step that is longer than its field for one that never comes, and fires on the first value alone."""
+    for part in field.split(","):
+        _, slash, step = part.partition("/")
+        if slash and step.isascii() and step.isdigit() and int(step[:9]) > size:
+            raise ValueError(f"steps by {step[:9]} in a field of {size} values ({name}): name the values it shall have")
+
+
+CronText = Annotated[str, Field(min_length=1, max_length=100, examples=["30 2 * * MON-FRI"]), AfterValidator(_is_cron)]
+"""A nickname is kept as the five fields it stands for."""
 Zone = Annotated[str, Field(max_length=60, examples=["Europe/Berlin"]), AfterValidator(_is_zone)]
 
 
