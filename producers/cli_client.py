@@ -1,6 +1,6 @@
 """What `bucatini submit` and `bucatini jobs` do: ask the ingress, print what it says."""
 
-import sys
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -10,8 +10,6 @@ from uuid import UUID
 from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.json import JSON
-from rich.markup import escape
 from rich.table import Table
 
 from events.envelope import CloudEvent
@@ -19,13 +17,22 @@ from infrastructure import settings as settings_module
 from infrastructure.local_stack.home import Home
 from infrastructure.settings import Settings, SettingsInvalid
 from producers.cli_commands import Given, NotACommand, command_from
-from producers.client import Bucatini, JobFailed, ProblemAnswer, ResultTimeout, UnknownCommand, Unreachable
+from producers.cli_terminal import answer, cell, complain, say, say_json, show_json, show_table
+from producers.client import (
+    Bucatini,
+    JobFailed,
+    Misconfigured,
+    ProblemAnswer,
+    ResultTimeout,
+    UnknownCommand,
+    Unreachable,
+)
+from producers.client_address import checked_key, checked_url
 from producers.client_jobs import Wishes
 from schemas.commands import Queue
 from schemas.jobs import TERMINAL, Job, JobState, Timeline
 
 WELL, BADLY, NOT_ASKED = 0, 1, 2
-PIPED_WIDTH = 150
 UUID_WIDTH = 36
 COLOURS = {
     JobState.SUCCEEDED: "green",
@@ -55,10 +62,10 @@ def submit(
         command = command_from(kind, given)
         job = client.submit(command, **_wishes(times, others))
         if wait_seconds is None:
-            print(job.id)
+            say(job.id)
             return WELL
         job.result(timeout_seconds=wait_seconds)
-        _print_json(job.job.model_dump_json(include={"result"}))
+        show_json(job.job.model_dump_json(include={"result"}))
         return WELL
 
     return asking(ask)
@@ -86,7 +93,7 @@ def show_job(job_id: UUID, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         handle = client.job(job_id)
         if as_json:
-            print(handle.job.model_dump_json())
+            say_json(handle.job.model_dump_json())
         else:
             _print_job(handle.job, handle.timeline())
         return WELL
@@ -101,7 +108,7 @@ def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
         handle = None if job_id is None else client.job(job_id)
         for event in client.events(pattern) if handle is None else handle.events():
             if as_json:
-                print(event.model_dump_json(exclude_none=True), flush=True)
+                say_json(event.model_dump_json(exclude_none=True))
             else:
                 _print_event(event, with_job=handle is None)
         return WELL if handle is not None and handle.refresh().state is JobState.SUCCEEDED else BADLY
@@ -112,7 +119,7 @@ def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
 def explain_job(job_id: UUID, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         explanation = client.job(job_id).why()
-        print(explanation.model_dump_json() if as_json else f"{explanation.state}: {explanation.summary}")
+        answer(explanation, f"{explanation.state}: {explanation.summary}", as_json=as_json)
         return WELL
 
     return asking(ask)
@@ -121,7 +128,7 @@ def explain_job(job_id: UUID, *, as_json: bool) -> int:
 def cancel_job(job_id: UUID, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         job = client.job(job_id).cancel()
-        print(job.model_dump_json() if as_json else f"job {job.id} is {job.state}")
+        answer(job, f"job {job.id} is {job.state}", as_json=as_json)
         return WELL
 
     return asking(ask)
@@ -130,7 +137,7 @@ def cancel_job(job_id: UUID, *, as_json: bool) -> int:
 def make_token(job_id: UUID, ttl_seconds: int, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         made = client.job(job_id).token(ttl_seconds=ttl_seconds)
-        print(made.model_dump_json() if as_json else made.token)
+        answer(made, made.token, as_json=as_json)
         return WELL
 
     return asking(ask)
@@ -143,7 +150,17 @@ def client_from(settings: Settings) -> Bucatini:
         raise NoIngress("no ingress is known: run `bucatini up` or set API_URL")
     if not key:
         raise NoIngress("no key is known: run `bucatini up` in the same folder or set API_KEY")
-    return Bucatini(settings.api_url, key)
+    try:
+        return Bucatini(_named("API_URL", checked_url, settings.api_url), _named("API_KEY", checked_key, key))
+    except Misconfigured as error:
+        raise NoIngress(str(error)) from None
+
+
+def _named(variable: str, check: Callable[[str], str], value: str) -> str:
+    try:
+        return check(value)
+    except Misconfigured as error:
+        raise Misconfigured(f"{variable}: {error}") from None
 
 
 def asking(ask: Callable[[Bucatini], int]) -> int:
@@ -152,18 +169,13 @@ def asking(ask: Callable[[Bucatini], int]) -> int:
         with client_from(settings_module.load()) as client:
             return ask(client)
     except (NoIngress, SettingsInvalid, NotACommand, UnknownCommand) as error:
-        return _said(error, NOT_ASKED)
+        return complain(error, NOT_ASKED)
     except (ProblemAnswer, JobFailed, ResultTimeout, Unreachable) as error:
-        return _said(error, BADLY)
+        return complain(error, BADLY)
     except ValidationError:
-        return _said("the ingress answered what this client doesn't understand: is one of them older?", BADLY)
+        return complain("the ingress answered what this client doesn't understand: is one of them older?", BADLY)
     except KeyboardInterrupt:
         return WELL
-
-
-def _said(what: object, code: int) -> int:
-    print(f"bucatini: {what}", file=sys.stderr)
-    return code
 
 
 def _one_of(choices: type[JobState] | type[Queue], value: str) -> Any:
@@ -177,54 +189,45 @@ def print_jobs(jobs: list[Job], *, as_json: bool) -> None:
     """A line of JSON for each, or a table."""
     if as_json:
         for job in jobs:
-            print(job.model_dump_json())
+            say_json(job.model_dump_json())
     else:
         _print_table(jobs)
 
 
 def _print_table(jobs: list[Job]) -> None:
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("id", min_width=UUID_WIDTH)
     for name in ("kind", "state", "created", "seconds", "problem"):
         table.add_column(name, justify="right" if name == "seconds" else "left", no_wrap=True, overflow="ellipsis")
     for job in jobs:
-        problem = escape(job.problem.title) if job.problem else ""
+        problem = cell(job.problem.title) if job.problem else ""
         created, seconds = f"{job.created_at:%m-%d %H:%M:%S}", _seconds(job)
-        table.add_row(str(job.id), escape(job.kind), _coloured(job.state), created, seconds, problem)
-    console.print(table)
+        table.add_row(str(job.id), cell(job.kind), _coloured(job.state), created, seconds, problem)
+    show_table(table)
 
 
 def _print_job(job: Job, timeline: Timeline) -> None:
     console = Console()
-    console.print(f"[bold]{job.id}[/]  {escape(job.kind)}  {_coloured(job.state)}  attempt {job.attempt}")
+    console.print(f"[bold]{job.id}[/]  {cell(job.kind)}  {_coloured(job.state)}  attempt {job.attempt}")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("", "at", "event", "data"):
         table.add_column(name)
     for entry in timeline.entries:
         shown = "" if entry.data is None or entry.data == job.result else _in_a_line(entry.data)
-        table.add_row(str(entry.seq), f"{entry.at:%H:%M:%S.%f}"[:-3], escape(entry.type), escape(shown))
+        table.add_row(str(entry.seq), f"{entry.at:%H:%M:%S.%f}"[:-3], cell(entry.type), cell(shown))
     console.print(table)
     if job.problem is not None:
-        console.print(f"[red]{escape(job.problem.title)}[/] {escape(job.problem.detail)}")
+        console.print(f"[red]{cell(job.problem.title)}[/] {cell(job.problem.detail)}")
     if job.result is not None:
-        console.print(JSON.from_data(job.result))
+        show_json(json.dumps(job.result, indent=2))
     if job.result_url is not None:
-        console.print(f"its result has {job.result_bytes:,} bytes: GET {job.result_url}")
+        console.print(f"its result has {job.result_bytes:,} bytes: GET {cell(job.result_url)}")
 
 
 def _print_event(event: CloudEvent, *, with_job: bool) -> None:
     said = _in_a_line({name: value for name, value in (event.data or {}).items() if name in TOLD})
     job = f" {event.subject}" if with_job else ""
-    Console().print(f"[dim]{event.time:%H:%M:%S}[/]{job} [bold]{escape(event.type)}[/] {escape(said)}", soft_wrap=True)
-
-
-def _print_json(text: str) -> None:
-    console = Console()
-    if console.is_terminal:
-        console.print(JSON(text))
-    else:
-        print(text)
+    Console().print(f"[dim]{event.time:%H:%M:%S}[/]{job} [bold]{cell(event.type)}[/] {cell(said)}", soft_wrap=True)
 
 
 def _in_a_line(data: Mapping[str, Any]) -> str:

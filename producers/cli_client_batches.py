@@ -1,7 +1,7 @@
 """What `bucatini batches` does: asks the ingress, prints what it says."""
 
 import json
-import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from producers.cli_client import BADLY, WELL, asking
 from producers.cli_commands import NotACommand, flaws_of, text_of
+from producers.cli_terminal import answer, note, say, say_json
 from producers.client import Bucatini, Wanted
 from schemas.batches import Batch, BatchItem, ItemAnswer, ItemOutcome
 from schemas.catalogue import UnknownKind, command_of
@@ -18,18 +19,24 @@ KEPT = (ItemOutcome.ACCEPTED, ItemOutcome.REPEATED)
 
 def submit(file: str, name: str, idempotency_key: str | None, *, atomic: bool, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
-        lines = [line for line in text_of(file).splitlines() if line.strip()]
-        wanted = [_wanted(number, line) for number, line in enumerate(lines, start=1)]
+        lines = json_lines(text_of(file))
+        wanted = [_wanted(number, line) for number, line in lines]
         batch = client.submit_many(wanted, name=name, atomic=atomic, idempotency_key=idempotency_key)
         if as_json:
             for outcome in batch.outcomes:
-                print(outcome.model_dump_json())
+                say_json(outcome.model_dump_json())
         else:
-            print(batch.id)
-            _tell_of_refused(batch.outcomes)
+            say(batch.id)
+            _note_refused(batch.outcomes, [number for number, _ in lines])
         return WELL if all(one.outcome in KEPT for one in batch.outcomes) else BADLY
 
     return asking(ask)
+
+
+def json_lines(text: str) -> list[tuple[int, str]]:
+    """The lines that say something, each with the number an editor shows. Only a line break ends one
+    (https://jsonlines.org): U+2028 may stand inside JSON's text."""
+    return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
 def _wanted(number: int, line: str) -> Wanted:
@@ -44,11 +51,11 @@ def _wanted(number: int, line: str) -> Wanted:
     return Wanted(command, **terms)
 
 
-def _tell_of_refused(outcomes: tuple[ItemAnswer, ...]) -> None:
-    for number, one in enumerate(outcomes, start=1):
+def _note_refused(outcomes: tuple[ItemAnswer, ...], numbers: Sequence[int]) -> None:
+    for number, one in zip(numbers, outcomes, strict=True):
         if one.outcome not in KEPT:
             why = "; ".join(f"{error.pointer} {error.detail}" for error in one.errors)
-            print(f"bucatini: line {number} is {one.outcome}: {why}", file=sys.stderr)
+            note(f"bucatini: line {number} is {one.outcome}: {why}")
 
 
 def show(batch_id: UUID, wait_seconds: float | None, *, as_json: bool) -> int:
@@ -65,5 +72,5 @@ def cancel(batch_id: UUID, *, as_json: bool) -> int:
 
 def _shown(batch: Batch, *, as_json: bool) -> int:
     counts = ", ".join(f"{count} {state}" for state, count in batch.by_state.items())
-    print(batch.model_dump_json() if as_json else f"batch {batch.id} is {batch.state}: {batch.fraction:.0%} ({counts})")
+    answer(batch, f"batch {batch.id} is {batch.state}: {batch.fraction:.0%} ({counts})", as_json=as_json)
     return WELL

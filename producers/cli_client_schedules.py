@@ -1,17 +1,16 @@
 """What `bucatini schedules` does: asks the ingress, prints what it says."""
 
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import ValidationError
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from producers.cli_client import PIPED_WIDTH, UUID_WIDTH, WELL, asking
+from producers.cli_client import UUID_WIDTH, WELL, asking
 from producers.cli_commands import Given, NotACommand, command_from, flaws_of
+from producers.cli_terminal import answer, cell, say, say_json, show_table
 from producers.client import Bucatini
 from schemas.schedules import Schedule, ScheduleDefinition, ScheduleSummary
 
@@ -23,7 +22,7 @@ def list_schedules(*, as_json: bool) -> int:
         found = list(client.schedules)
         if as_json:
             for one in found:
-                print(one.model_dump_json())
+                say_json(one.model_dump_json())
         else:
             _print_table(found)
         return WELL
@@ -34,7 +33,7 @@ def list_schedules(*, as_json: bool) -> int:
 def create(kind: str, given: Given, timing: Mapping[str, object], *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         made = client.schedules.create(_definition(kind, given, timing))
-        print(made.model_dump_json() if as_json else made.id)
+        answer(made, made.id, as_json=as_json)
         return WELL
 
     return asking(ask)
@@ -52,7 +51,7 @@ def show(schedule_id: UUID, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         schedule = client.schedules.show(schedule_id)
         if as_json:
-            print(schedule.model_dump_json())
+            say_json(schedule.model_dump_json())
         else:
             _print_schedule(schedule, client.schedules.upcoming(schedule_id, SHOWN_SLOTS))
         return WELL
@@ -63,7 +62,7 @@ def show(schedule_id: UUID, *, as_json: bool) -> int:
 def upcoming(schedule_id: UUID, count: int) -> int:
     def ask(client: Bucatini) -> int:
         for slot in client.schedules.upcoming(schedule_id, count):
-            print(slot.isoformat())
+            say(slot.isoformat())
         return WELL
 
     return asking(ask)
@@ -71,7 +70,7 @@ def upcoming(schedule_id: UUID, count: int) -> int:
 
 def pause(schedule_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
-        print(f"{client.schedules.pause(schedule_id).name} is paused")
+        say(f"{client.schedules.pause(schedule_id).name} is paused")
         return WELL
 
     return asking(ask)
@@ -80,7 +79,7 @@ def pause(schedule_id: UUID) -> int:
 def resume(schedule_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         schedule = client.schedules.resume(schedule_id)
-        print(f"{schedule.name} fires next at {_moment(schedule.next_at)}")
+        say(f"{schedule.name} fires next at {_moment(schedule.next_at)}")
         return WELL
 
     return asking(ask)
@@ -88,7 +87,7 @@ def resume(schedule_id: UUID) -> int:
 
 def run(schedule_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
-        print(client.schedules.run(schedule_id).id)
+        say(client.schedules.run(schedule_id).id)
         return WELL
 
     return asking(ask)
@@ -103,25 +102,22 @@ def delete(schedule_id: UUID) -> int:
 
 
 def _print_table(schedules: list[ScheduleSummary]) -> None:
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("id", min_width=UUID_WIDTH)
     for name in ("name", "cron", "zone", "kind", "next"):
         table.add_column(name, no_wrap=True, overflow="ellipsis")
     for one in schedules:
         told = (one.name, one.cron, one.timezone, one.kind)
-        table.add_row(str(one.id), *map(escape, told), "[yellow]paused[/]" if one.paused_at else _moment(one.next_at))
-    console.print(table)
+        table.add_row(str(one.id), *map(cell, told), "[yellow]paused[/]" if one.paused_at else _moment(one.next_at))
+    show_table(table)
 
 
 def _print_schedule(schedule: Schedule, slots: tuple[datetime, ...]) -> None:
     console = Console()
-    console.print(f"[bold]{schedule.id}[/]  {escape(schedule.name)}  {escape(schedule.kind)}")
-    console.print(
-        f"{escape(schedule.cron)} {escape(schedule.timezone)}, {schedule.overlap}, catch up {schedule.catch_up}"
-    )
+    console.print(f"[bold]{schedule.id}[/]  {cell(schedule.name)}  {cell(schedule.kind)}")
+    console.print(f"{cell(schedule.cron)} {cell(schedule.timezone)}, {schedule.overlap}, catch up {schedule.catch_up}")
     if schedule.paused_at is not None:
-        console.print(f"[yellow]paused[/] since {_moment(schedule.paused_at)} {escape(schedule.paused_because or '')}")
+        console.print(f"[yellow]paused[/] since {_moment(schedule.paused_at)} {cell(schedule.paused_because or '')}")
     if schedule.last_at is not None:
         console.print(f"last fired for {_moment(schedule.last_at)}: job {schedule.last_job_id}")
     for slot in slots:

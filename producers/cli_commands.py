@@ -74,7 +74,7 @@ def _from_json(source: str | None) -> dict[str, Any]:
 
 def text_of(source: str) -> str:
     """The file's text, or what is typed when its name is a dash."""
-    return sys.stdin.read() if source == "-" else _read(Path(source))
+    return _decoded(sys.stdin.buffer.read(), "what is typed") if source == "-" else _read(Path(source))
 
 
 def _text_field(kind: str) -> str:
@@ -86,9 +86,19 @@ def _text_field(kind: str) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotACommand(f"{file} can't be read as UTF-8 text ({type(error).__name__})") from None
+        return _decoded(file.read_bytes(), str(file))
+    except FileNotFoundError:
+        raise NotACommand(f"there is no file {file}") from None
+    except OSError as error:
+        raise NotACommand(f"{file} can't be read: {error.strerror or type(error).__name__}") from None
+
+
+def _decoded(read: bytes, what: str) -> str:
+    """UTF-8, without the mark that some editors begin it with: it is no part of the text and would shift all offsets."""
+    try:
+        return read.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotACommand(f"{what} isn't UTF-8 text (byte {error.start:,}): save it as UTF-8") from None
 
 
 def _value(text: str) -> Any:

@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 from rich.console import Console
-from rich.markup import escape
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.folders import ROOM_BYTES
@@ -19,6 +18,7 @@ from infrastructure.local_stack.processes import PartFailed
 from infrastructure.local_stack.redis import server_binary
 from infrastructure.ports import Unavailable
 from infrastructure.settings import Settings, SettingsInvalid
+from producers.cli_terminal import cell
 from schemas.commands import Queue
 
 OLDEST_PYTHON = (3, 11)
@@ -51,7 +51,7 @@ def examine() -> int:
     verdicts = []
     for finding in findings():
         verdicts.append(finding.verdict)
-        console.print(f"{SIGNS[finding.verdict]} {finding.name:12} {escape(finding.text)}")
+        console.print(f"{SIGNS[finding.verdict]} {finding.name:12} {cell(finding.text)}")
     return 1 if Verdict.BAD in verdicts else 0
 
 

@@ -1,6 +1,5 @@
 """What `bucatini failures` and `bucatini jobs replay` do: ask the ingress, print what it says."""
 
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -8,12 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from producers.cli_client import PIPED_WIDTH, WELL, asking, print_jobs
+from producers.cli_client import WELL, asking, print_jobs
 from producers.cli_commands import Given, NotACommand, command_from
+from producers.cli_terminal import answer, cell, note, say_json, show_table
 from producers.client import Bucatini
 from schemas.failures import FailureGroups, ReplayFailures
 
@@ -30,7 +28,7 @@ def show_failures(fingerprint: str | None, since: datetime | None, limit: int, *
         found = client.failures.groups(since=moment, limit=limit)
         if as_json:
             for group in found.groups:
-                print(group.model_dump_json())
+                say_json(group.model_dump_json())
         else:
             _print_groups(found)
         return WELL
@@ -45,7 +43,7 @@ def replay_one(job_id: UUID, json_file: str | None, filters: Mapping[str, object
         handle = client.job(job_id)
         command = None if json_file is None else command_from(handle.job.kind, Given(json_file))
         job = handle.replay(command)
-        print(job.model_dump_json() if as_json else f"job {job.id} is {job.state}")
+        answer(job, f"job {job.id} is {job.state}", as_json=as_json)
         return WELL
 
     return asking(ask)
@@ -59,11 +57,11 @@ def replay_many(given: Mapping[str, Any], json_file: str | None, *, dry_run: boo
         if dry_run:
             count = client.failures.count(wanted)
             said = f"{count.count} jobs would be replayed" + ("" if count.counted_all else ", or more")
-            print(count.model_dump_json() if as_json else said)
+            answer(count, said, as_json=as_json)
         else:
             replay = client.failures.replay(wanted)
             said = f"replay {replay.id} is under way; GET /api/replays/{replay.id} tells how far it is"
-            print(replay.model_dump_json() if as_json else said)
+            answer(replay, said, as_json=as_json)
         return WELL
 
     return asking(ask)
@@ -79,14 +77,13 @@ def _wanted(given: Mapping[str, Any]) -> ReplayFailures:
 
 
 def _print_groups(found: FailureGroups) -> None:
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for name in ("fingerprint", "kind", "count", "last", "problem"):
         table.add_column(name, justify="right" if name == "count" else "left", no_wrap=True, overflow="ellipsis")
     for group in found.groups:
         count = f"{group.count}" if group.counted_all else f"{group.count}+"
-        told = escape(f"{group.title}: {group.detail}" if group.detail else group.title)
-        table.add_row(group.fingerprint, escape(group.kind), count, f"{group.last_at:%m-%d %H:%M:%S}", told)
-    console.print(table)
+        told = cell(f"{group.title}: {group.detail}" if group.detail else group.title)
+        table.add_row(group.fingerprint, cell(group.kind), count, f"{group.last_at:%m-%d %H:%M:%S}", told)
+    show_table(table)
     if not found.complete:
-        console.print("[dim]There are more groups: ask for a later --since or a higher --limit.[/]")
+        note("There are more groups: ask for a later --since or a higher --limit.")

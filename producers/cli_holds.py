@@ -5,7 +5,6 @@ They go to PostgreSQL and Redis directly, as the system's role: for who may set 
 
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from getpass import getuser
 from typing import TypeVar
@@ -21,6 +20,7 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.loudspeaker import Channel, announce
 from infrastructure.settings import Settings, SettingsInvalid
+from producers.cli_terminal import answer, complain, note, say
 from producers.rules import REFRESH_SECONDS
 from schemas.holds import Hold, NewHold, TenantLimits
 
@@ -38,7 +38,7 @@ def hold(
     reason: str,
 ) -> int:
     if (queue, kind, tenant_id) == (None, None, None):
-        return _said("say what to hold: a queue, --kind or --tenant", NOT_ASKED)
+        return complain("say what to hold: a queue, --kind or --tenant", NOT_ASKED)
     try:
         given = None if argument is None else json.loads(argument)
         wanted = NewHold.model_validate(
@@ -46,15 +46,15 @@ def hold(
         )
     except ValidationError as error:
         first = error.errors()[0]
-        return _said(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", NOT_ASKED)
+        return complain(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", NOT_ASKED)
     except ValueError:
-        return _said('--argument must be JSON, such as \'{"title": "Lease"}\'', NOT_ASKED)
+        return complain('--argument must be JSON, such as \'{"title": "Lease"}\'', NOT_ASKED)
 
     async def ask(settings: Settings) -> int:
         made = await add_hold(settings, wanted, tenant_id)
         if made is None:
-            return _said(f"there are {holds.MOST_HOLDS} holds already; remove one first", BADLY)
-        print(_in_a_line(made))
+            return complain(f"there are {holds.MOST_HOLDS} holds already; remove one first", BADLY)
+        say(_in_a_line(made))
         return WELL
 
     return _asking(ask)
@@ -63,7 +63,7 @@ def hold(
 def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id: UUID | None) -> int:
     """Removes the hold with the id, or all that were made for exactly this queue, kind and tenant."""
     if (queue, kind, tenant_id, hold_id) == (None, None, None, None):
-        return _said("say what to resume: a queue, --kind, --tenant or --hold", NOT_ASKED)
+        return complain("say what to resume: a queue, --kind, --tenant or --hold", NOT_ASKED)
 
     def meant(one: Hold) -> bool:
         if hold_id is not None:
@@ -73,8 +73,8 @@ def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id:
     async def ask(settings: Settings) -> int:
         removed = await remove_holds(settings, meant)
         for one in removed:
-            print(f"removed: {_in_a_line(one)}")
-        return WELL if removed else _said("no such hold stands: see `bucatini holds`", BADLY)
+            say(f"removed: {_in_a_line(one)}")
+        return WELL if removed else complain("no such hold stands: see `bucatini holds`", BADLY)
 
     return _asking(ask)
 
@@ -83,9 +83,9 @@ def show_holds(*, as_json: bool) -> int:
     async def ask(settings: Settings) -> int:
         standing = await _as_system(settings, holds.listed)
         for one in standing:
-            print(one.model_dump_json() if as_json else _in_a_line(one))
+            answer(one, _in_a_line(one), as_json=as_json)
         if not standing and not as_json:
-            print("nothing is held")
+            say("nothing is held")
         return WELL
 
     return _asking(ask)
@@ -97,7 +97,7 @@ def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
     async def ask(settings: Settings) -> int:
         parked = await set_limits(settings, limits)
         cap = "no cap" if most_in_flight is None else f"at most {most_in_flight} in flight, {parked} now wait"
-        print(f"tenant {tenant_id}: weight {weight}, {cap}")
+        say(f"tenant {tenant_id}: weight {weight}, {cap}")
         return WELL
 
     return _asking(ask)
@@ -141,7 +141,7 @@ async def _announce(settings: Settings) -> None:
     try:
         await announce(redis, Channel.RULES, [])
     except FAULTS:
-        print(f"Redis can't be reached: it takes effect within {REFRESH_SECONDS:.0f} s", file=sys.stderr)
+        note(f"Redis can't be reached: it takes effect within {REFRESH_SECONDS:.0f} s")
     finally:
         await redis.aclose()
 
@@ -153,9 +153,9 @@ def _asking(ask: Callable[[Settings], Awaitable[int]]) -> int:
     try:
         return asyncio.run(run())
     except SettingsInvalid as error:
-        return _said(error, NOT_ASKED)
+        return complain(error, NOT_ASKED)
     except Unavailable as error:
-        return _said(error, BADLY)
+        return complain(error, BADLY)
 
 
 def _operator() -> str:
@@ -170,8 +170,3 @@ def _in_a_line(one: Hold) -> str:
     which = " ".join(f"{name}={value}" for name, value in what.items() if value is not None)
     argument = "" if one.argument is None else f" argument={json.dumps(one.argument)}"
     return f"{one.id} {one.action} {which}{argument} since {one.created_at:%Y-%m-%d %H:%M:%S} by {one.created_by}: {one.reason}"
-
-
-def _said(what: object, code: int) -> int:
-    print(f"bucatini: {what}", file=sys.stderr)
-    return code

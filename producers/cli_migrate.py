@@ -1,7 +1,5 @@
 """`bucatini migrate`: tables and first admin key, for where `bucatini up` doesn't run, such as containers."""
 
-import sys
-
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.folders import usable
 from infrastructure.local_stack.home import Home
@@ -11,6 +9,7 @@ from infrastructure.postgres.credentials import create_first_admin_key
 from infrastructure.postgres.inspection import inspect
 from infrastructure.postgres.migration import migrate
 from infrastructure.settings import SettingsInvalid
+from producers.cli_terminal import note, say
 
 
 def bring_up_to_date() -> int:
@@ -22,10 +21,10 @@ def bring_up_to_date() -> int:
         migrate(settings.database)
         key = create_first_admin_key(settings.database)
     except (SettingsInvalid, PartFailed, Unavailable) as error:
-        print(f"bucatini migrate: {error}", file=sys.stderr)
+        note(f"bucatini migrate: {error}")
         return 1
-    print("the tables are up to date")
+    say("the tables are up to date")
     if key is not None:
         home.keep_key(key)
-        print(f"the first admin key is in {home.key_file}")
+        say(f"the first admin key is in {home.key_file}")
     return 0

@@ -1,17 +1,15 @@
 """What `bucatini webhooks` and `bucatini groups` do: ask the ingress, print what it says."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from producers import client_groups
-from producers.cli_client import PIPED_WIDTH, WELL, asking
+from producers.cli_client import WELL, asking
 from producers.cli_commands import NotACommand
+from producers.cli_terminal import cell, note, say, say_json, show_table
 from producers.client import Bucatini
 from schemas.model import Model
 from schemas.webhooks import Webhook, WebhookWanted
@@ -29,8 +27,9 @@ def list_webhooks(*, as_json: bool) -> int:
 def create_webhook(url: str, types: tuple[str, ...], description: str) -> int:
     def ask(client: Bucatini) -> int:
         made = client.webhooks.create(WebhookWanted(url=url, types=types, description=description))
-        print(f"webhook {made.id}\nsecret  {made.secret}")
-        print("Keep the secret: it isn't shown again.", file=sys.stderr)
+        say(f"webhook {made.id}")
+        say(f"secret  {made.secret}")
+        note("Keep the secret: it isn't shown again.")
         return WELL
 
     return asking(ask)
@@ -40,7 +39,7 @@ def set_paused(webhook_id: UUID, *, paused: bool) -> int:
     def ask(client: Bucatini) -> int:
         stands = client.webhooks.show(webhook_id)
         wanted = WebhookWanted(url=stands.url, types=stands.types, description=stands.description, paused=paused)
-        print(f"webhook {webhook_id} is {_state(client.webhooks.change(webhook_id, wanted))}")
+        say(f"webhook {webhook_id} is {_state(client.webhooks.change(webhook_id, wanted))}")
         return WELL
 
     return asking(ask)
@@ -49,7 +48,7 @@ def set_paused(webhook_id: UUID, *, paused: bool) -> int:
 def delete_webhook(webhook_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         client.webhooks.remove(webhook_id)
-        print(f"webhook {webhook_id} is removed")
+        say(f"webhook {webhook_id} is removed")
         return WELL
 
     return asking(ask)
@@ -57,7 +56,7 @@ def delete_webhook(webhook_id: UUID) -> int:
 
 def test_webhook(webhook_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
-        print(f"delivery {client.webhooks.test(webhook_id).id}")
+        say(f"delivery {client.webhooks.test(webhook_id).id}")
         return WELL
 
     return asking(ask)
@@ -66,8 +65,8 @@ def test_webhook(webhook_id: UUID) -> int:
 def rotate_secret(webhook_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         changed = client.webhooks.rotate_secret(webhook_id)
-        print(f"secret  {changed.secret}")
-        print(f"The one before holds until {changed.previous_until:%Y-%m-%d %H:%M} UTC.", file=sys.stderr)
+        say(f"secret  {changed.secret}")
+        note(f"The one before holds until {changed.previous_until:%Y-%m-%d %H:%M} UTC.")
         return WELL
 
     return asking(ask)
@@ -103,7 +102,7 @@ def redeliver(webhook_id: UUID, delivery_id: UUID | None, failed_since: datetime
             count = client.webhooks.redeliver_failed(webhook_id, failed_since.replace(tzinfo=UTC))
         else:
             raise NotACommand("name a delivery, or --failed-since a time")
-        print(f"{count} will be sent again")
+        say(f"{count} will be sent again")
         return WELL
 
     return asking(ask)
@@ -121,7 +120,7 @@ def list_groups(*, as_json: bool) -> int:
 def follow_group(group: str, types: tuple[str, ...]) -> int:
     def ask(client: Bucatini) -> int:
         for delivery in client.subscribe(types, group=group):
-            print(delivery.event.model_dump_json(exclude_none=True), flush=True)
+            say_json(delivery.event.model_dump_json(exclude_none=True))
             delivery.ack()
         return WELL
 
@@ -135,12 +134,12 @@ def _state(webhook: Webhook) -> str:
 def _print(found: Iterable[Model], names: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool) -> int:
     if as_json:
         for one in found:
-            print(one.model_dump_json())
+            say_json(one.model_dump_json())
         return WELL
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for name in names:
         table.add_column(name, no_wrap=name == "id")
     for row in rows:
-        table.add_row(*map(escape, row))
-    (Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)).print(table)
+        table.add_row(*map(cell, row))
+    show_table(table)
     return WELL

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from infrastructure import settings as settings_module
 from infrastructure.local_stack.home import Home, Record, runner
 from infrastructure.local_stack.processes import living
 from infrastructure.settings import SettingsInvalid
+from producers.cli_terminal import note, say, say_json
 
 STOP_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -25,7 +25,7 @@ def show_status(*, as_json: bool) -> int:
     record = home.recorded()
     status = _status(home, record)
     if as_json:
-        print(json.dumps(status, indent=2))
+        say_json(json.dumps(status, indent=2))
     else:
         _print_table(status)
     return 0 if status["running"] else 3
@@ -39,16 +39,16 @@ def take_down() -> int:
     record = home.recorded()
     holder = runner(record) if record else None
     if holder is None or living(holder) is None:
-        print(f"no local stack runs in {home.folder}")
+        say(f"no local stack runs in {home.folder}")
         return 0
     os.kill(holder.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while living(holder) is not None:
         if time.monotonic() > deadline:
-            print(f"process {holder.pid} has not ended within {STOP_SECONDS:.0f} s", file=sys.stderr)
+            note(f"process {holder.pid} has not ended within {STOP_SECONDS:.0f} s")
             return 1
         time.sleep(POLL_SECONDS)
-    print("stopped")
+    say("stopped")
     return 0
 
 
@@ -56,7 +56,7 @@ def _home() -> Home | None:
     try:
         return Home(Path(settings_module.load().bucatini_home).resolve())
     except SettingsInvalid as error:
-        print(error, file=sys.stderr)
+        note(error)
         return None
 
 

@@ -12,7 +12,6 @@ from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
-from rich.markup import escape
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.home import AlreadyRunning
@@ -23,6 +22,7 @@ from infrastructure.local_stack.up import KeyMade, LocalStack, Said, local_stack
 from infrastructure.ports import Unavailable
 from infrastructure.settings import SettingsInvalid
 from producers.cli_samples import print_arrived, print_summary
+from producers.cli_terminal import cell, note
 from producers.samples import Arrived, Finished, SampleFailed, SamplesUnusable, read_samples, send_samples
 from schemas.jobs import JobState
 
@@ -48,7 +48,7 @@ def bring_up(samples: Path | None, *, once: bool) -> int:
         console.print("interrupted and stopped")
         return INTERRUPTED
     except EXPECTED as error:
-        print(f"bucatini up: {error}", file=sys.stderr)
+        note(f"bucatini up: {error}")
         return 1
 
 
@@ -107,7 +107,7 @@ def _show(console: Console, notice: Notice | Said | KeyMade) -> None:
         case Restarted(name):
             console.print(f"[yellow]↻[/] {name} was started again")
         case Said(text):
-            console.print(f"[yellow]![/] {escape(text)}")
+            console.print(f"[yellow]![/] {cell(text)}")
         case KeyMade(key, file):
             console.print(f"[green]✓[/] first admin key, shown this once and kept in {file}:\n  [bold]{key}[/]")
 

@@ -23,6 +23,14 @@ from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from producers import client_groups, client_jobs
+from producers.client_address import (
+    Misconfigured,
+    checked_key,
+    checked_url,
+    http_arguments,
+    opened,
+    socket_arguments,
+)
 from producers.client_asyncio import AsyncBucatini
 from producers.client_batches import BatchHandle, Wanted, submission_of_many
 from producers.client_exchange import (
@@ -44,9 +52,7 @@ from producers.client_http import (
     BROKEN,
     STREAM_TIMEOUT,
     arguments_for,
-    headers_for,
     reply_of,
-    socket_arguments,
 )
 from producers.client_jobs import PAGE, AsyncJobHandle, JobFailed, JobHandle, Result, UnknownCommand, Wishes
 from producers.client_schedules import Schedules
@@ -70,6 +76,7 @@ __all__ = [
     "Holds",
     "JobFailed",
     "JobHandle",
+    "Misconfigured",
     "ProblemAnswer",
     "ResultTimeout",
     "Schedules",
@@ -84,12 +91,16 @@ T = TypeVar("T")
 
 
 class Bucatini:
-    """The blocking client. Threads may share it."""
+    """The blocking client. Threads may share it. Misconfigured where nothing could be asked with what it is given.
+
+    An ingress on this machine is asked directly, whatever the environment says of proxies.
+    """
 
     def __init__(self, url: str, key: str) -> None:
+        url, key = checked_url(url), checked_key(key)
         self._socket_url = socket_url(url)
         self._key = key
-        self._http = httpx.Client(base_url=url, headers=headers_for(key))
+        self._http = opened(url, lambda: httpx.Client(**http_arguments(url, key)))
 
     @overload
     def submit(self, command: ProcessDocument, **wishes: Unpack[Wishes]) -> "JobHandle[DocumentProcessed]": ...
@@ -213,7 +224,7 @@ class Bucatini:
         while not watching.over:
             broken: BaseException | None = None
             try:
-                with connect(self._socket_url, **socket_arguments(self._key)) as socket:
+                with connect(self._socket_url, **socket_arguments(self._socket_url, self._key)) as socket:
                     for message in watching.opening():
                         socket.send(message)
                     while not watching.over:

@@ -17,6 +17,7 @@ from events.keys import KeysRotated
 from events.search import DocumentIndexed
 from events.workflow import WorkflowCompleted
 from producers import client_groups, client_jobs
+from producers.client_address import checked_key, checked_url, http_arguments, opened, socket_arguments
 from producers.client_batches import AsyncBatchHandle, Wanted, submission_of_many
 from producers.client_exchange import (
     NoReply,
@@ -34,9 +35,7 @@ from producers.client_http import (
     BROKEN,
     STREAM_TIMEOUT,
     arguments_for,
-    headers_for,
     reply_of,
-    socket_arguments,
 )
 from producers.client_jobs import PAGE, AsyncJobHandle, Result, Wishes
 from producers.client_schedules import AsyncSchedules
@@ -56,9 +55,10 @@ class AsyncBucatini:
     """The same for asyncio."""
 
     def __init__(self, url: str, key: str) -> None:
+        url, key = checked_url(url), checked_key(key)
         self._socket_url = socket_url(url)
         self._key = key
-        self._http = httpx.AsyncClient(base_url=url, headers=headers_for(key))
+        self._http = opened(url, lambda: httpx.AsyncClient(**http_arguments(url, key)))
 
     @overload
     async def submit(
@@ -185,7 +185,7 @@ class AsyncBucatini:
         while not watching.over:
             broken: BaseException | None = None
             try:
-                async with connect(self._socket_url, **socket_arguments(self._key)) as socket:
+                async with connect(self._socket_url, **socket_arguments(self._socket_url, self._key)) as socket:
                     for message in watching.opening():
                         await socket.send(message)
                     while not watching.over:

@@ -21,15 +21,6 @@ def headers_for(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}", "accept": "application/json"}
 
 
-def socket_arguments(key: str) -> dict[str, Any]:
-    return {
-        "additional_headers": headers_for(key),
-        "open_timeout": CONNECT_SECONDS,
-        "close_timeout": CLOSE_SECONDS,
-        "max_size": None,  # An event holds a job's result, however large.
-    }
-
-
 def arguments_for(request: Request) -> dict[str, Any]:
     timeout = httpx.Timeout(ANSWER_SECONDS + request.patience_seconds, connect=CONNECT_SECONDS)
     return {"headers": dict(request.headers), "content": request.body, "timeout": timeout}

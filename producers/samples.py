@@ -65,7 +65,7 @@ def read_samples(folder: Path) -> list[Sample]:
     files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)[:MOST_SAMPLES]
     if not files:
         raise SamplesUnusable(f"{folder} has no {' or '.join(sorted(SUFFIXES))} file")
-    return [Sample(file.name, file.read_text(encoding="utf-8")) for file in files]
+    return [Sample(file.name, file.read_text(encoding="utf-8-sig")) for file in files]
 
 
 async def send_samples(

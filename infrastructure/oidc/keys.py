@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import orjson
@@ -27,6 +27,8 @@ BETWEEN_FETCHES_SECONDS = 10.0
 FETCH_SECONDS = 5.0
 MOST_BYTES = 500_000
 MAX_KEYS = 100
+DIRECTLY: Final[Mapping[str, None]] = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
+"""Asked without the proxy that the environment may name."""
 ASYMMETRIC = ("RSA", "EC", "OKP")
 """Kinds of key with a public half. A shared secret is no key here, whoever lists it."""
 LEAST_RSA_BITS = 2_048
@@ -100,7 +102,10 @@ class IssuerKeys:
 
     async def _refresh(self) -> None:
         try:
-            async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(timeout=FETCH_SECONDS) as http:
+            async with (
+                asyncio.timeout(FETCH_SECONDS),
+                httpx.AsyncClient(timeout=FETCH_SECONDS, mounts=DIRECTLY) as http,
+            ):
                 listed = await _fetch(http, self._jwks_url or await self._discovered(http))
             self._keys = keys_in(listed)
             self._fetched_at = self._clock()
