@@ -98,12 +98,19 @@ def _finished() -> Finished:
         "key_phrases": [{"text": "landlord's written consent"}],
         "provider": {"name": "offline"},
     }
-    job = Job.model_construct(
-        id=uuid4(),
-        state="succeeded",
-        created_at=now - timedelta(milliseconds=12_345),
-        finished_at=now,
-        result=result,
-        problem=None,
+    job = Job.model_validate(
+        {
+            "id": uuid4(),
+            "kind": "ai.process_document",
+            "queue": "ai",
+            "priority": 5,
+            "state": "succeeded",
+            "attempt": 1,
+            "max_attempts": 5,
+            "created_at": now - timedelta(milliseconds=12_345),
+            "run_at": now,
+            "finished_at": now,
+            "result": result,
+        }
     )
     return Finished("a-very-long-name-of-a-document-that-no-column-has-room-for.md", job)
