@@ -105,7 +105,8 @@ def test_an_indexed_document_takes_the_file_as_its_body(tmp_path: Path) -> None:
         ("ai.nothing", Given(), "no kind of job"),
         ("ai.process_document", Given(title="T"), "text: Field required"),
         ("ai.process_document", Given(title="T", assignments=("text",)), "NAME=VALUE"),
-        ("ai.process_document", Given(json_file="/nowhere/at/all.json"), "can't be read"),
+        ("ai.process_document", Given(json_file="/nowhere/at/all.json"), "there is no file /nowhere/at/all.json"),
+        ("ai.process_document", Given(json_file="/"), "/ can't be read: Is a directory"),
     ],
 )
 def test_what_makes_no_command_says_what_to_change(kind: str, given: Given, says: str) -> None:
