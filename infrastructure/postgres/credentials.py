@@ -13,10 +13,9 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-import psycopg
 from uuid_utils.compat import uuid7
 
-from infrastructure.postgres.connections import Connection, Role, session_statement
+from infrastructure.postgres.connections import Connection, Role, connect_blocking
 from infrastructure.postgres.quotas import API_KEYS, has_room
 
 ID_LENGTH = 12
@@ -164,8 +163,7 @@ def create_first_admin_key(database_url: str) -> str | None:
 
     It is shown here and never again. Of several callers at once, one gets it.
     """
-    with psycopg.connect(database_url) as connection:
-        connection.execute(session_statement(Role.SYSTEM, {}))
+    with connect_blocking(database_url, Role.SYSTEM, "first key") as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ONE_FIRST_KEY,))
         if connection.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None:
             return None

@@ -1,12 +1,15 @@
 """What an operator asks of a database: can it be reached, which version is it, are its tables new, who works on it."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.connections import CONNECT_TIMEOUT_SECONDS, Role, session_statement
+from infrastructure.postgres.connections import Role, connect_blocking, session_statement
+from infrastructure.postgres.fitness import examine
 from infrastructure.postgres.migration import pending
 
 _WORKERS = """
@@ -25,9 +28,10 @@ class Inspection:
 
 
 def inspect(database_url: str, *, lease_seconds: float) -> Inspection:
-    """The database as it is now. Unavailable when it can't be reached or refuses the credentials."""
+    """The database as it is now. Unavailable when it can't be reached, refuses the credentials or is unfit for us."""
+    asyncio.run(examine(database_url))
     try:
-        with psycopg.connect(database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
+        with connect_blocking(database_url, None, "inspection") as connection:
             migrated = not pending(database_url)
             workers = _workers(connection, lease_seconds) if migrated else {}
             return Inspection(connection.info.server_version // 10_000, migrated, workers)
@@ -35,6 +39,6 @@ def inspect(database_url: str, *, lease_seconds: float) -> Inspection:
         raise Unavailable(f"PostgreSQL can't be reached: {str(error).strip().splitlines()[0]}") from None
 
 
-def _workers(connection: psycopg.Connection[tuple[object, ...]], lease_seconds: float) -> dict[str, int]:
+def _workers(connection: psycopg.Connection[tuple[Any, ...]], lease_seconds: float) -> dict[str, int]:
     connection.execute(session_statement(Role.SYSTEM, {}))
     return {str(queue): int(str(count)) for queue, count in connection.execute(_WORKERS, (lease_seconds,))}

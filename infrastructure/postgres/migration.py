@@ -1,6 +1,7 @@
 """Brings a database to the newest tables. Safe to run again and from several processes at once."""
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -8,6 +9,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+
+from infrastructure.postgres.connections import connect_blocking
 
 ONE_MIGRATION_AT_A_TIME = 0x6275_6361
 """The advisory lock's key: "buca" in ASCII."""
@@ -37,9 +40,13 @@ def pending(database_url: str) -> bool:
 
 def _engine(database_url: str) -> sa.Engine:
     # libpq reads the address, as everywhere else: SQLAlchemy knows neither several hosts nor a socket's quoted folder.
-    return sa.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(database_url), poolclass=sa.NullPool
-    )
+    return sa.create_engine("postgresql+psycopg://", creator=lambda: _connection(database_url), poolclass=sa.NullPool)
+
+
+def _connection(database_url: str) -> "psycopg.Connection[tuple[Any, ...]]":
+    connection = connect_blocking(database_url, None, "migration")
+    connection.autocommit = False  # SQLAlchemy begins and ends its transactions itself.
+    return connection
 
 
 def _config() -> Config:

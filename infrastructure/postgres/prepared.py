@@ -80,12 +80,12 @@ async def fetch_together(connection: Connection, *calls: Call) -> list[Rows]:
 
 
 async def _prepare(connection: Connection, statement: Prepared) -> None:
-    if statement.name in connection.prepared:
+    if statement.name in connection.statements.readers:
         return
     connection.pgconn.send_prepare(statement.name.encode(), statement.numbered.encode())
     (answer,) = await connection.wait(generators.execute(connection.pgconn))
     _raise_if_failed(answer)
-    connection.prepared[statement.name] = None
+    connection.statements.readers[statement.name] = None
 
 
 def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
@@ -101,9 +101,9 @@ def _rows(connection: Connection, statement: Prepared, answer: PGresult) -> Rows
     _raise_if_failed(answer)
     if not answer.ntuples:
         return []
-    reader = connection.prepared[statement.name]
+    reader = connection.statements.readers[statement.name]
     if reader is None:
-        connection.prepared[statement.name] = reader = Transformer(connection)
+        connection.statements.readers[statement.name] = reader = Transformer(connection)
         reader.set_pgresult(answer, format=Format.BINARY)
     else:
         # The columns are the same every time, and so is the way each is read.

@@ -184,6 +184,11 @@ async def store(
     return [Accepted(job.id, job.id in parked) for job in jobs]
 
 
+async def rehearse(connection: Connection) -> None:
+    """Does everything that storing jobs does, for no job at all: whoever may not write finds out."""
+    await fetch(connection, _INSERT_ALL(**_parameters([], 0.0), lock=None))
+
+
 def is_plain(job: NewJob) -> bool:
     """Whether a job that is accepted is queued under its own id, as far as it says itself."""
     return job.run_at is None and job.idempotency_key is None and job.concurrency_key is None

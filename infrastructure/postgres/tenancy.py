@@ -6,19 +6,20 @@ from types import TracebackType
 from typing import Self, TypeVar
 from uuid import UUID
 
-from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
+from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role, SessionChanged
 
 T = TypeVar("T")
 
-_SESSION = {**LANE_SESSION, "TimeZone": "UTC"}
-_SHOW_ONLY = "SELECT set_config('app.tenant_id', %s, true)"
+# The role is the session's already. It is the transaction's too, so that no session that lost its own, to a pooler or a
+# `DISCARD ALL`, ever reads as somebody who sees everything.
+_SHOW_ONLY = f"SELECT set_config('role', '{Role.TENANT}', true), set_config('app.tenant_id', %s, true)"
 
 
 class TenantLines:
     """A bounded set of connections that act as the tenant's role. Who finds all of them taken waits for one."""
 
     def __init__(self, database_url: str, name: str, size: int = 8) -> None:
-        self._lines = [Line(database_url, Role.TENANT, f"{name} {number}", _SESSION) for number in range(size)]
+        self._lines = [Line(database_url, Role.TENANT, f"{name} {number}", LANE_SESSION) for number in range(size)]
         # The last one given back is taken first, so that a quiet process keeps few connections busy.
         self._idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
         for line in self._lines:
@@ -37,6 +38,8 @@ class TenantLines:
 
         line = await self._idle.get()
         try:
+            return await line.run(as_tenant)
+        except SessionChanged:  # What the transaction had done is undone, so it may be done again.
             return await line.run(as_tenant)
         finally:
             self._idle.put_nowait(line)

@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.connections import LOST, Connection, Role, session_statement
+from infrastructure.postgres.connections import Connection, Role, connect_blocking
 
 _REGISTER = "INSERT INTO workers (id, queue, host, pid) VALUES (%s, %s, %s, %s)"
 _BEAT = "UPDATE workers SET heartbeat_at = now() WHERE id = %s AND dead_at IS NULL"
@@ -43,16 +43,16 @@ class Heart:
     def _run(self, statement: LiteralString, *parameters: object) -> int:
         try:
             return self._open().execute(statement, parameters).rowcount
-        except LOST as error:
+        except psycopg.Error as error:
             self.close()
-            raise Unavailable("PostgreSQL can't be reached for the heartbeat") from error
+            raise Unavailable("PostgreSQL can't be reached for the heartbeat, or refuses it") from error
 
     def _open(self) -> "psycopg.Connection[tuple[object, ...]]":
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._database_url, autocommit=True, connect_timeout=3, application_name="bucatini heart"
+            session = {"statement_timeout": "3s"}
+            self._connection = connect_blocking(
+                self._database_url, Role.SYSTEM, "heart", session, connect_timeout_seconds=3
             )
-            self._connection.execute(session_statement(Role.SYSTEM, {"statement_timeout": "3s"}))
         return self._connection
 
 

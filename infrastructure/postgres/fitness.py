@@ -1,0 +1,128 @@
+"""Whether a database can be worked on at all: its encoding, and whether a session stays one behind a pooler."""
+
+import asyncio
+import secrets
+import time
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import errors
+
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.address import Unfit, conninfo
+
+ENCODING = "UTF8"
+PROOF_SECONDS = 3.0
+"""What each of two connections gets to be served in. A pooler whose sessions are all taken makes it wait."""
+PROVEN_FOR_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 2
+"""libpq's shortest: a server that doesn't answer mustn't keep a process from starting."""
+
+_MARK = "SELECT pg_backend_pid(), set_config('bucatini.session', %s, false)"
+_LOOK = "SELECT pg_backend_pid(), current_setting('bucatini.session', true)"
+_POOLED = (
+    "a pooler before PostgreSQL gives each transaction another session (pool_mode=transaction or statement): there the "
+    "roles that keep tenants apart pass from one client to another. Set pool_mode=session for this database, or connect "
+    "to PostgreSQL itself"
+)
+
+_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_proven_until: dict[str, float] = {}
+"""By address. Of the process, because what it says is about something outside it, and each look costs two connections."""
+
+
+def refuse_unfit(database_url: str) -> None:
+    """For a process to begin with. Raises Unfit; returns when all is well, or when PostgreSQL can't be reached yet."""
+    try:
+        asyncio.run(examine(database_url))
+    except Unfit:
+        raise
+    except Unavailable:
+        return
+
+
+async def examine(database_url: str) -> None:
+    """Raises Unfit with what to do about it, Unavailable when PostgreSQL can't be reached. Safe to repeat."""
+    first = await _connect(database_url)
+    try:
+        refuse_encoding(first)
+        await _prove(database_url, first)
+    except psycopg.Error as error:
+        raise Unavailable("PostgreSQL ended the connection while it was examined") from error
+    except TimeoutError:
+        raise Unavailable(
+            f"PostgreSQL, or a pooler whose pool is full, answered nothing for {PROOF_SECONDS:g} s"
+        ) from None
+    finally:
+        await first.close()
+
+
+def refuse_encoding(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:
+    """Raises Unfit where text can't be kept as it came. What the server told at the start is enough to know."""
+    found = connection.info.parameter_status("server_encoding")
+    if found != ENCODING:
+        raise Unfit(
+            f"the database '{connection.info.dbname}' keeps text in {found}, which can't hold every document: make one "
+            f"with CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, and name it in DATABASE_URL"
+        )
+
+
+async def refuse_transaction_pooling(database_url: str) -> None:
+    """The same for a connection that isn't PostgreSQL's own. An address that was found good is good for a minute."""
+    if _proven_until.get(database_url, 0.0) < time.monotonic():
+        await examine(database_url)
+
+
+async def _prove(database_url: str, first: _Connection) -> None:
+    mark = secrets.token_hex(8)
+    async with asyncio.timeout(PROOF_SECONDS):
+        session, _ = await _ask(first, _MARK, mark)
+        # Twice, for a pooler that hands its sessions out in turn.
+        kept = await _ask(first, _LOOK) == await _ask(first, _LOOK) == (session, mark)
+    if kept:
+        kept = await _apart(database_url, first, (session, mark))
+    if not kept:
+        raise Unfit(_POOLED)
+
+
+async def _apart(database_url: str, first: _Connection, own: tuple[Any, ...]) -> bool:
+    """Whether a second client, while the first is idle, gets a session of its own and leaves the first one's alone."""
+    try:
+        async with asyncio.timeout(PROOF_SECONDS):
+            second = await _connect(database_url)
+    except (TimeoutError, Unavailable):
+        return True  # Nobody else got in while the first one waited, so the first one's session is its own.
+    try:
+        async with asyncio.timeout(PROOF_SECONDS):
+            if _shared(await _ask(second, _LOOK), own):
+                return False
+            await second.execute("BEGIN")
+            if _shared(await _ask(second, _LOOK), own) or await _ask(first, _LOOK) != own:
+                return False
+    except TimeoutError:
+        return True
+    except errors.ProtocolViolation:
+        return False  # What refuses BEGIN pools statements.
+    finally:
+        await second.close()
+    _proven_until[database_url] = time.monotonic() + PROVEN_FOR_SECONDS
+    return True
+
+
+def _shared(seen: tuple[Any, ...], own: tuple[Any, ...]) -> bool:
+    return any(theirs == ours for theirs, ours in zip(seen, own, strict=True))
+
+
+async def _connect(database_url: str) -> _Connection:
+    address = conninfo(database_url, "examination", connect_timeout_seconds=START_TIMEOUT_SECONDS)
+    try:
+        return await psycopg.AsyncConnection.connect(address, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"PostgreSQL can't be reached: {str(error).strip().splitlines()[0]}") from None
+
+
+async def _ask(connection: _Connection, question: LiteralString, *parameters: object) -> tuple[Any, ...]:
+    row = await (await connection.execute(question, parameters or None)).fetchone()
+    assert row is not None, "each question is answered by one row"
+    return row
