@@ -11,6 +11,8 @@ import uvloop
 from api.app import build
 from infrastructure import settings as settings_module
 from infrastructure.garbage import spare_the_collector
+from infrastructure.postgres.address import Unfit
+from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.settings import Settings, SettingsInvalid
 from monitoring.logging import configure
 
@@ -83,7 +85,8 @@ def server(settings: Settings) -> Server:
 def main() -> None:
     try:
         settings = settings_module.load()
-    except SettingsInvalid as error:
+        refuse_unfit(settings.database)
+    except (SettingsInvalid, Unfit) as error:
         sys.exit(str(error))
     configure(settings.log_level, settings.log_format, process="api")
     uvloop.run(server(settings).serve())

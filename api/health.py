@@ -1,6 +1,7 @@
 """What an orchestrator asks: is the process alive, can it do its work, what does it count."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -12,6 +13,8 @@ from infrastructure.ports import Unavailable
 from infrastructure.redis.client import FAULTS
 from monitoring.metrics import render_metrics
 from schemas.model import Model
+
+logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 2.0
 
@@ -77,6 +80,9 @@ async def _part(name: str, ask: Callable[[], Awaitable[str]]) -> Part:
         wrong = f"no answer within {CHECK_SECONDS:g} s"
     except Unavailable as error:
         wrong = str(error)
+    except Exception:  # The check's edge: whatever it was, the part doesn't work, and the log says why.
+        logger.exception("the check of %s failed", name)
+        wrong = "it refuses what is asked of it: see this process's log"
     milliseconds = round((time.perf_counter() - began) * 1_000, 2)
     state = PartState.FAILED if wrong else PartState.OK
     return Part(name=name, state=state, milliseconds=milliseconds, detail=wrong)
@@ -84,6 +90,8 @@ async def _part(name: str, ask: Callable[[], Awaitable[str]]) -> Part:
 
 async def _ask_postgres(ingress: Ingress) -> str:
     await ingress.lines.run(NOBODY.tenant_id, lambda line: line.execute("SELECT 1"))
+    if ingress.migrated.is_set():  # What lacks its tables is told of as such.
+        await ingress.submitter.rehearse()
     return ""
 
 

@@ -3,15 +3,18 @@
 import asyncio
 import logging
 import signal
+import sys
 from contextlib import AsyncExitStack, suppress
 
 import uvloop
 
 from infrastructure import settings as settings_module
 from infrastructure.ports import Unavailable
+from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.redis import client as redis_client
-from infrastructure.settings import Settings
+from infrastructure.settings import Settings, SettingsInvalid
 from infrastructure.wiring import object_store
 from monitoring import serving
 from monitoring.logging import configure
@@ -81,7 +84,11 @@ async def _wait(called: asyncio.Event, seconds: float) -> None:
 
 
 def main() -> None:
-    settings = settings_module.load()
+    try:
+        settings = settings_module.load()
+        refuse_unfit(settings.database)
+    except (SettingsInvalid, Unfit) as error:
+        sys.exit(str(error))
     configure(settings.log_level, settings.log_format, process="dispatcher")
     uvloop.run(run(settings))
 

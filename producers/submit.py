@@ -22,7 +22,7 @@ from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.batches import BatchSubmission, Kept, NewBatch, store_batch
 from infrastructure.postgres.claiming import CLAIMS_WAIT_SECONDS
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role
-from infrastructure.postgres.submission import Accepted, NewJob, Submission, is_plain, store
+from infrastructure.postgres.submission import Accepted, NewJob, Submission, is_plain, rehearse, store
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
@@ -121,6 +121,10 @@ class Submitter:
             self._follow_up(jobs, outcome.submissions)
             self._announcer.tell([batch.job.tenant_id])
         return outcome
+
+    async def rehearse(self) -> None:
+        """Returns when a job would be kept now, by the very line that keeps them. Raises what submitting one would."""
+        await self._line.run(rehearse)
 
     async def close(self) -> None:
         await self._batcher.drain()
