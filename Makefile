@@ -4,9 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench chaos lock clean environment development
 
-# Compiled modules belong into .venv and beside the sources, whatever the caller thinks of other projects: without them
-# each of ten processes compiles thousands of modules at every start.
-unexport PYTHONDONTWRITEBYTECODE
+# No other project's Python is ours: neither its paths, encodings and warnings, nor its PYTHONDONTWRITEBYTECODE, with which
+# each of ten processes would compile thousands of modules at every start.
+unexport $(filter PYTHON%,$(.VARIABLES))
 
 BIN := .venv/bin
 PYTHON ?=

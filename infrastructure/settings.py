@@ -130,6 +130,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     variables = os.environ if environment is None else environment
     given = {name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())}
     home = Path(given.get("bucatini_home", Settings.model_fields["bucatini_home"].default))
+    if "database_url" not in given:
+        # libpq would look for the embedded database in that service, and an address can't tell it not to.
+        os.environ.pop("PGSERVICE", None)
     try:
         return Settings.model_validate({**_local_stack(home), **given})
     except ValidationError as error:

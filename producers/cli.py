@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -188,7 +189,16 @@ def _become(*module: str) -> None:
 
 
 def main() -> None:
+    _mind_the_terminal()
     app()
+
+
+def _mind_the_terminal() -> None:
+    """What it can't show becomes a question mark; what was typed is UTF-8 where the terminal's language doesn't know it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.argv = [typed.encode(errors="surrogateescape").decode(errors="replace") for typed in sys.argv]
 
 
 if __name__ == "__main__":

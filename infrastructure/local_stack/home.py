@@ -63,7 +63,7 @@ class Home:
     def recorded(self) -> Record | None:
         """What the stack that runs here, or was killed here, last told."""
         try:
-            told = json.loads(self._record_file.read_text())
+            told = json.loads(self._record_file.read_text(encoding="utf-8"))
             processes = tuple(
                 Recorded(**{**process, "identity": Identity(**process["identity"])}) for process in told["processes"]
             )
@@ -82,7 +82,7 @@ class Home:
 
     def key(self) -> str | None:
         try:
-            return self.key_file.read_text().strip()
+            return self.key_file.read_text(encoding="utf-8").strip()
         except OSError:
             return None
 

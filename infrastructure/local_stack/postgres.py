@@ -33,6 +33,7 @@ from infrastructure.local_stack.processes import (
     remember,
     stop_leftover,
 )
+from infrastructure.postgres.address import EMBEDDED
 
 READY_SECONDS = 120.0
 """Long enough to replay a full write-ahead log after a crash."""
@@ -90,8 +91,8 @@ class PostgresServer:
         """Another database of it. What knows no sockets finds the server on loopback at the same port."""
         # A round trip through its socket is shorter, by a fifteenth of a lone call's whole way.
         folder = quote(self._socket_folder(), safe="")
-        place = f"/{database}?host={folder}&port={self.port}" if folder else f"{LOOPBACK}:{self.port}/{database}"
-        return f"postgresql://{SUPERUSER}:{self._password()}@{place}"
+        place = f"/{database}?host={folder}&port={self.port}&" if folder else f"{LOOPBACK}:{self.port}/{database}?"
+        return f"postgresql://{SUPERUSER}:{self._password()}@{place}application_name={EMBEDDED}"
 
     @property
     def pid(self) -> int | None:
@@ -146,7 +147,7 @@ class PostgresServer:
         """Ends the server that PostgreSQL's own file names, and returns its process id; a stale file is removed."""
         pid_file = self._data / "postmaster.pid"
         try:
-            process = psutil.Process(int(pid_file.read_text().splitlines()[0]))
+            process = psutil.Process(int(pid_file.read_text(encoding="utf-8").splitlines()[0]))
         except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
             return None  # PostgreSQL itself sees that no such process runs, and starts.
         ours = self._serves_our_data(process)
@@ -199,7 +200,7 @@ class PostgresServer:
 
     def _accepts(self, pid: int) -> bool:
         try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except OSError:
             return False
         return len(lines) == 8 and lines[0] == str(pid) and lines[7].strip() == "ready"

@@ -69,7 +69,7 @@ def holds_data(data: Path) -> bool:
     if not data.exists():
         return False
     try:
-        version = (data / "PG_VERSION").read_text().strip()
+        version = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise PartFailed(f"{data} holds no PostgreSQL data: move it away and start again") from None
     if version != str(MAJOR_VERSION):
@@ -105,7 +105,7 @@ def _empty_folder(folder: Path, user: User | None) -> Iterator[None]:
 @contextmanager
 def _file(file: Path, password: str, user: User | None) -> Iterator[Path]:
     file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as writer:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as writer:
         writer.write(password)
     if user:
         os.chown(file, user.uid, user.gid)

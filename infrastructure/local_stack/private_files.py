@@ -9,7 +9,7 @@ def write_private(file: Path, text: str) -> None:
     """Puts the text there, mode 0600, in one step: a reader sees the old content or the new, never a part."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as writer:
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as writer:
         writer.write(text)
         writer.flush()
         os.fsync(writer.fileno())
@@ -19,7 +19,7 @@ def write_private(file: Path, text: str) -> None:
 def lasting_secret(file: Path) -> str:
     """The password kept in this file; made at the first call. It needs no quoting in a URL or a config file."""
     try:
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         secret = secrets.token_hex(24)
         write_private(file, secret)

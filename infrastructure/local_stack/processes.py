@@ -207,13 +207,13 @@ def living(known: Identity) -> psutil.Process | None:
 def remember(pid: int, file: Path) -> None:
     """Writes down which process works on a folder, so that the next run can end it if we don't live to."""
     known = identity(pid)
-    file.write_text(json.dumps({"pid": known.pid, "born_at": known.born_at}))
+    file.write_text(json.dumps({"pid": known.pid, "born_at": known.born_at}), encoding="utf-8")
 
 
 def stop_leftover(file: Path, stop_signals: tuple[signal.Signals, ...], *, grace_seconds: float) -> int | None:
     """Ends the process that an earlier run wrote down and left; its process id, or None if there was none."""
     try:
-        known = Identity(**json.loads(file.read_text()))
+        known = Identity(**json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     left = living(known) is not None

@@ -110,7 +110,7 @@ class Process:
                 name=self.name,
                 argv=(sys.executable, *self.spec.arguments),
                 log=self.log,
-                environment={**os.environ, **self.spec.environment},
+                environment={**_inherited(os.environ), **self.spec.environment},
                 folder=ROOT,
                 grace_seconds=self.spec.grace_seconds,
             )
@@ -230,6 +230,12 @@ def pause_before_restart(
     """Seconds to wait before a part that ended at these times is started again; None when it has ended too often."""
     recent = sum(now - end < RESTARTS_WITHIN_SECONDS for end in ends)
     return None if recent >= MOST_RESTARTS else first_pause_seconds * 2.0**recent
+
+
+def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a child of ours is to know of the caller's environment: nothing that would make it another Python."""
+    kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONUTF8": "1"}
 
 
 def _recorded(part: Part) -> Recorded | None:

@@ -1,11 +1,17 @@
 """How DATABASE_URL is dialled: what a connection needs is said here, whatever libpq finds in the environment."""
 
+import os
+from typing import Final
+
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
 from infrastructure.ports import Unavailable
 
 CONNECT_TIMEOUT_SECONDS = 5
+EMBEDDED: Final = "bucatini-embedded"
+"""The `application_name` in the embedded server's address. It means: nothing but what this address says."""
 _UNLESS_GIVEN: dict[str, str | int | None] = {
     # After a failover a list of hosts holds one that takes writes, and every process of this product writes.
     "target_session_attrs": "read-write",
@@ -15,6 +21,13 @@ _UNLESS_GIVEN: dict[str, str | int | None] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+_UNSPOKEN_DEFAULTS = {
+    "sslcertmode": "allow",
+    "require_auth": "scram-sha-256",
+    "min_protocol_version": "3.0",
+    "max_protocol_version": "3.0",
+}
+"""Of what libpq takes no empty value for."""
 
 
 class Unfit(Unavailable):
@@ -35,5 +48,19 @@ def conninfo(database_url: str, name: str, *, connect_timeout_seconds: int = CON
         "connect_timeout": connect_timeout_seconds,
         "application_name": f"bucatini {name}",
     }
-    parameters = {**_UNLESS_GIVEN, **given, **ours}
+    closed = _in_the_environments_stead() if given.get("application_name") == EMBEDDED else {}
+    parameters = {**closed, **_UNLESS_GIVEN, **given, **ours}
     return make_conninfo("", **parameters)
+
+
+def _in_the_environments_stead() -> dict[str, str | int | None]:
+    """A value for everything that libpq would look up there, such as PGHOSTADDR or PGSSLMODE: what it has without.
+
+    Only PGSERVICE can't be answered for; infrastructure/settings.py drops it.
+    """
+    found = [option for option in Conninfo.get_defaults() if option.envvar and option.envvar.decode() in os.environ]
+    return {
+        keyword: _UNSPOKEN_DEFAULTS.get(keyword, (option.compiled or b"").decode())
+        for option in found
+        if (keyword := option.keyword.decode()) != "service"
+    }
