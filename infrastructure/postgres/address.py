@@ -13,8 +13,9 @@ CONNECT_TIMEOUT_SECONDS = 5
 EMBEDDED: Final = "bucatini-embedded"
 """The `application_name` in the embedded server's address. It means: nothing but what this address says."""
 _UNLESS_GIVEN: dict[str, str | int | None] = {
-    # After a failover a list of hosts holds one that takes writes, and every process of this product writes.
-    "target_session_attrs": "read-write",
+    # After a failover a list of hosts holds one that takes writes, and every process of this product writes. A primary
+    # that takes none for now, since its disk is full, still answers who only reads.
+    "target_session_attrs": "primary",
     # An empty value keeps PGOPTIONS out.
     "options": "",
     "keepalives_idle": 10,

@@ -39,6 +39,18 @@ def test_a_refused_batch_leaves_every_later_submission_as_it_was(world: World, t
         assert http.get("/readyz").json()["status"] == "ready"
 
 
+def test_who_may_not_keep_a_job_is_not_ready_and_is_again_as_soon_as_it_may(world: World, tenant: Tenant) -> None:
+    with world.http(tenant) as http:
+        assert (_submit(http), http.get("/readyz").status_code) == (202, 200)
+        world.database.execute("REVOKE INSERT ON jobs FROM bucatini_submit")
+        assert _submit(http) == 500
+        refused = http.get("/readyz")
+        assert refused.status_code == 503
+        assert [part["state"] for part in refused.json()["parts"] if part["name"] == "postgres"] == ["failed"]
+        world.database.execute("GRANT INSERT ON jobs TO bucatini_submit")
+        assert (_submit(http), http.get("/readyz").status_code) == (202, 200)
+
+
 def _submit(http: httpx.Client, *, key: str | None = None) -> int:
     headers: dict[str, Any] = {} if key is None else {"idempotency-key": key}
     return http.post(PROCESS, json=DOCUMENT, headers=headers).status_code
