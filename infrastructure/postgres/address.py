@@ -1,6 +1,5 @@
 """How DATABASE_URL is dialled: what a connection needs is said here, whatever libpq finds in the environment."""
 
-import os
 from typing import Final
 
 import psycopg
@@ -55,11 +54,11 @@ def conninfo(database_url: str, name: str, *, connect_timeout_seconds: int = CON
 
 
 def _in_the_environments_stead() -> dict[str, str | int | None]:
-    """A value for everything that libpq would look up there, such as PGHOSTADDR or PGSSLMODE: what it has without.
+    """A value for everything that libpq found there, such as PGHOSTADDR or PGSSLMODE: what it has without.
 
     Only PGSERVICE can't be answered for; infrastructure/settings.py drops it.
     """
-    found = [option for option in Conninfo.get_defaults() if option.envvar and option.envvar.decode() in os.environ]
+    found = [option for option in Conninfo.get_defaults() if option.envvar and option.val != option.compiled]
     return {
         keyword: _UNSPOKEN_DEFAULTS.get(keyword, (option.compiled or b"").decode())
         for option in found
