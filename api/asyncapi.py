@@ -39,6 +39,8 @@ _CHANNELS: Final = {
     ),
 }
 
+_MEANINGS: Final = {event.value: event.meaning for event in JobEvent}
+
 
 def document(version: str) -> dict[str, Any]:
     """The whole document, ready to be written as JSON."""
@@ -118,8 +120,8 @@ def _event_message(kind: str, model: type[Model] | None, schemas: Schemas) -> di
     if model is not None:
         properties["data"] = schemas[model, "serialization"]
     payload = {"allOf": [schemas[CloudEvent, "serialization"], {"type": "object", "properties": properties}]}
-    message = {"name": kind, "title": kind, "contentType": CLOUD_EVENT, "payload": payload}
-    return message if model is None else {**message, "summary": _summary(model)}
+    summary = _MEANINGS[kind] if model is None else _summary(model)
+    return {"name": kind, "title": kind, "summary": summary, "contentType": CLOUD_EVENT, "payload": payload}
 
 
 def _message(name: str, model: type[Model], schema: dict[str, Any]) -> dict[str, Any]:

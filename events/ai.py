@@ -126,7 +126,8 @@ class TextFacts(Model):
 
 
 class DocumentProcessed(DomainEvent):
-    """A document was read."""
+    """A document was read, and this is what was found in it. It doesn't mean that there is nothing else in it: `left_out`
+    says what wasn't looked at."""
 
     type: ClassVar[str] = "ai.document_processed"
 
@@ -160,7 +161,7 @@ class Writing(Model):
 
 
 class DocumentGenerated(DomainEvent):
-    """A document was written."""
+    """A document was written. It doesn't mean that it was stored anywhere but in this job's result."""
 
     type: ClassVar[str] = "ai.document_generated"
 
@@ -262,7 +263,7 @@ class Comparison(Model):
 
 
 class ContentAnalyzed(DomainEvent):
-    """A text was measured. Analyses that weren't asked for are null."""
+    """A text was measured. Analyses that weren't asked for are null, which doesn't mean that they found nothing."""
 
     type: ClassVar[str] = "ai.content_analyzed"
 

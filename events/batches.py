@@ -6,7 +6,8 @@ from events.envelope import DomainEvent
 
 
 class BatchCompleted(DomainEvent):
-    """Every job of the batch has ended, each in one of these ways."""
+    """Every job of the batch has ended, each in one of these ways: once, when the last of them has. It doesn't mean that
+    they succeeded, and a job that is replayed later doesn't make it come again."""
 
     type: ClassVar[str] = "batch.completed"
 

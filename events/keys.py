@@ -6,7 +6,8 @@ from events.envelope import DomainEvent
 
 
 class KeysRotated(DomainEvent):
-    """The tenant's data is under the new key, and nothing is left under an older one."""
+    """The tenant's data is under the new key, and nothing is left under an older one: once a rotation, at its end. It
+    doesn't mean that backups made before are under the new key."""
 
     type: ClassVar[str] = "keys.rotated"
 

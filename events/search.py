@@ -6,7 +6,8 @@ from events.envelope import DomainEvent
 
 
 class DocumentIndexed(DomainEvent):
-    """The document is stored and searchable, by this request or by a newer one that came before it."""
+    """The document is stored and searchable, by this request or by a newer one that came before it. It doesn't mean that
+    what this request brought is what is found: see `superseded`."""
 
     type: ClassVar[str] = "search.document_indexed"
 

@@ -11,7 +11,8 @@ TESTED = "webhooks.tested"
 
 
 class WebhookPaused(DomainEvent):
-    """Nothing is sent to this webhook any more until its owner wants it again."""
+    """Nothing is sent to this webhook any more until its owner resumes it: its receiver answered 410, or let nothing
+    through for five days. It doesn't mean that events are lost: they are sent once it is resumed."""
 
     type: ClassVar[str] = "webhooks.paused"
 

@@ -8,7 +8,7 @@ from schemas.model import FreeJson
 
 
 class WorkflowCompleted(DomainEvent):
-    """The instance reached an end. One that fails ends with its job's problem instead."""
+    """The instance reached an end: once. It doesn't come for one that fails, which ends with its job's problem instead."""
 
     type: ClassVar[str] = "workflow.completed"
 

@@ -31,7 +31,13 @@ class Jitter(StrEnum):
 
 
 class RetryPolicy(Model):
-    """How a kind's failed runs are tried again. How often is `Command.max_attempts`: every job has it as a number."""
+    """How a kind's failed runs are tried again. How often is `Command.max_attempts`: every job has it as a number.
+
+        RetryPolicy(base_seconds=5, most_seconds=600, never=frozenset({"template-unknown"}))
+
+    waits up to 5 s after the first attempt, up to 10 s after the second, never more than ten minutes, and not at all after
+    a problem that another attempt can't solve.
+    """
 
     base_seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
     """The longest wait after the first attempt; it doubles with each further one."""
@@ -44,6 +50,14 @@ class RetryPolicy(Model):
 
 class Command(Model):
     """A request for one job. A subclass names its kind, its queue and how long and how often it may try.
+
+        class TranslateDocument(Command):
+            kind: ClassVar[str] = "ai.translate_document"
+            queue: ClassVar[Queue] = Queue.AI
+            max_attempts: ClassVar[int] = 3
+
+            text: DocumentText
+            language: LanguageTag
 
     The kind is the stable name on the wire; `version` rises when a field changes meaning or a new one must be understood.
     """

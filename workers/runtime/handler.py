@@ -59,7 +59,17 @@ Answer = DomainEvent | AwaitChildren | None
 
 @dataclass(frozen=True, slots=True)
 class Handler(Generic[C]):
-    """A command type and the function that carries it out."""
+    """A command type and the function that carries it out.
+
+        async def translate_document(command: TranslateDocument, run: Run) -> DocumentTranslated:
+            run.progress(0.5, "half of it")
+            return DocumentTranslated(text=…)
+
+        Handler(TranslateDocument, translate_document)
+
+    The function may be called again for the same job, after a lost worker or a failed attempt. It raises TryLater or
+    Unavailable for what may work later and Refused for what never will; the runtime stores what it returns.
+    """
 
     command_type: type[C]
     handle: Callable[[C, Run], Awaitable[Answer]]

@@ -78,3 +78,11 @@ def test_a_message_as_it_is_written_fits_its_description() -> None:
 def _flaws(message: str, instance: Any) -> list[str]:
     schema = {**DOCUMENT["components"]["messages"][message]["payload"], "components": DOCUMENT["components"]}
     return [flaw.message for flaw in jsonschema_rs.Draft202012Validator(schema).iter_errors(instance)]
+
+
+def test_every_event_says_when_it_fires_and_what_it_does_not_mean() -> None:
+    messages = document("1")["components"]["messages"]
+    for kind in (*EVENTS, *map(str, JobEvent)):
+        assert len(messages[kind]["summary"]) > 60, kind
+    for kind in EVENTS:
+        assert "doesn't" in messages[kind]["summary"] or "doesn’t" in messages[kind]["summary"], kind
