@@ -9,6 +9,9 @@ import uvicorn
 import uvloop
 
 from api.app import build
+from api.connection_limits import ConnectionLimits, places, raise_descriptor_limit
+from api.http_protocol import LimitedHttp, LimitedState
+from api.websocket_protocol import LimitedWebSocket
 from infrastructure import settings as settings_module
 from infrastructure.garbage import spare_the_collector
 from infrastructure.postgres.address import Unfit
@@ -18,11 +21,14 @@ from monitoring.logging import configure
 
 logger = logging.getLogger("api")
 
-BACKLOG = 2_048
 KEEP_ALIVE_SECONDS = 65
 """Longer than the 60 s after which load balancers close, so that they never meet a connection closing under them."""
 DRAIN_SECONDS = 30
 UNREAD_SECONDS = 2.0
+RECEIVE_SECONDS = 4.0
+"""What a stopping process gives to requests that haven't come whole."""
+CHECK_SECONDS = 1.0
+"""Between two looks at what the connections owe."""
 LARGEST_MESSAGE = 64_000
 """Bytes that a watcher may send at a time."""
 
@@ -30,12 +36,16 @@ LARGEST_MESSAGE = 64_000
 class Server(uvicorn.Server):
     """uvicorn, which by itself would wait for event streams to end, and they don't."""
 
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event, limits: ConnectionLimits) -> None:
         super().__init__(config)
+        self.server_state = LimitedState(limits)
         self._closing = closing
+        self._limits = limits
+        self._checking: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._checking = asyncio.create_task(self._check_connections(), name="checks connections")
         spare_the_collector()
         for listening in (one for started in self.servers for one in started.sockets):
             host, port = listening.getsockname()[:2]
@@ -48,26 +58,45 @@ class Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             aborting.cancel()
+            if self._checking is not None:
+                self._checking.cancel()
+
+    async def _check_connections(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            try:
+                self._limits.check(loop.time())
+            except (
+                Exception
+            ):  # The loop's edge: what went wrong with one connection must not leave the others unchecked.
+                logger.exception("the connections couldn't be checked; trying again")
 
     async def _abort_unread(self) -> None:
-        # A closing connection waits for its reader to take the rest, and one that takes nothing never does.
+        # A closing connection waits for its reader to take the rest, and one that takes nothing never does. Nor may
+        # whoever has begun a request keep the process for as long as a living one would wait for the rest.
+        began = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(UNREAD_SECONDS)
+            unreceived = asyncio.get_running_loop().time() - began >= RECEIVE_SECONDS
             for connection in list(self.server_state.connections):
                 if connection.transport.is_closing():
                     connection.transport.abort()
+                elif unreceived and isinstance(connection, LimitedHttp):
+                    connection.stop_receiving()
 
 
 def server(settings: Settings) -> Server:
     """The ingress, ready to run in this process."""
     closing = asyncio.Event()
+    allowed = places(settings)
     config = uvicorn.Config(
         build(settings, closing),
         host=settings.api_host,
         port=settings.api_port,
         loop="none",
-        http="httptools",
-        ws="websockets-sansio",
+        http=LimitedHttp,
+        ws=LimitedWebSocket,
         ws_max_size=LARGEST_MESSAGE,
         ws_per_message_deflate=False,  # Events are small; a window for each watcher would cost more than it saves.
         lifespan="on",
@@ -75,11 +104,11 @@ def server(settings: Settings) -> Server:
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        backlog=BACKLOG,
+        backlog=allowed.backlog,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    return Server(config, closing)
+    return Server(config, closing, ConnectionLimits(allowed))
 
 
 def main() -> None:
@@ -89,6 +118,7 @@ def main() -> None:
     except (SettingsInvalid, Unfit) as error:
         sys.exit(str(error))
     configure(settings.log_level, settings.log_format, process="api")
+    raise_descriptor_limit()
     uvloop.run(server(settings).serve())
 
 

@@ -14,6 +14,9 @@ Header = tuple[bytes, bytes]
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 CACHE = b"cache-control"
+NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
+POLICY: Header = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""Of every answer that isn't a page: whoever gets a browser to show it as one gets nothing to run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,34 @@ class BodyTooLarge(Refusal):
     """What remains of the body is still on its way."""
 
 
+def head_too_large(most_bytes: int, most_lines: int) -> Refusal:
+    detail = f"At most {most_bytes:,} bytes in at most {most_lines} lines are taken before the body."
+    return Refusal(Problem.of("headers-too-large", "The request's headers are too large", 431, detail))
+
+
+def head_too_slow(seconds: float) -> Refusal:
+    detail = f"They must have come {seconds:g} s after their first byte. Send the request again."
+    return Refusal(Problem.of("headers-too-slow", "The request's headers didn't arrive in time", 408, detail))
+
+
+def malformed_request() -> Refusal:
+    detail = "It isn't HTTP/1.1 as RFC 9112 writes it. Nothing of it was done."
+    return Refusal(Problem.of("malformed-request", "The request can't be read", 400, detail))
+
+
+def too_many_connections() -> Refusal:
+    detail = (
+        "All places of this process, or all that one address may take, are taken. Nothing was kept; try again shortly."
+    )
+    title = "Too many connections"
+    return Refusal(Problem.of("too-many-connections", title, 503, detail, retry_after_seconds=BUSY_SECONDS))
+
+
+def stopping() -> Refusal:
+    detail = "The process is stopping, and the request's body hadn't come whole. Nothing was kept; send it again."
+    return Refusal(Problem.of("stopping", "The process is stopping", 503, detail, retry_after_seconds=BUSY_SECONDS))
+
+
 def not_found(what: str = "address") -> Refusal:
     return Refusal(Problem.of("not-found", "Not found", 404, f"There is no such {what}, or it isn't yours."))
 

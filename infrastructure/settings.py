@@ -42,7 +42,7 @@ class Settings(BaseModel):
     """`user:password` for Flower. Without it Flower can look and not touch."""
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
-    """Where a worker or dispatcher serves /metrics and /healthz; 0 takes a free port and logs it."""
+    """Where an ingress, worker or dispatcher serves operators its /metrics and /healthz; 0 takes a free port and logs it."""
     api_url: str | None = None
     """Where clients and the CLI find the ingress."""
     api_key: SecretStr | None = None
@@ -105,6 +105,11 @@ class Settings(BaseModel):
     """Requests that one tenant may make in any minute, over all processes of the ingress."""
     key_requests_per_minute: Annotated[int, Field(ge=1)] = 300_000
     """The same for one key."""
+    max_connections: Annotated[int, Field(ge=16)] = 10_000
+    """Connections that one process of the ingress holds; fewer where it has too few descriptors (`ulimit -n`) for them."""
+    max_connections_per_address: Annotated[int, Field(ge=1)] | None = None
+    """The same from one address, half of all if not set. Behind a proxy all come from the proxy's: set it as high as
+    MAX_CONNECTIONS."""
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
     max_batch_body_bytes: Annotated[int, Field(ge=1_024)] = 16_000_000
     """The same for a request with many commands."""

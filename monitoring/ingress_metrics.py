@@ -20,6 +20,14 @@ _socket_subscriptions = Gauge("bucatini_socket_subscriptions", "What they are su
 _events_delivered = Counter("bucatini_events_delivered", "Events written to subscribers", registry=registry)
 _fell_behind = Counter("bucatini_subscribers_fell_behind", "Slow subscribers sent to catch up", registry=registry)
 
+_connections = Gauge("bucatini_connections", "Open connections", registry=registry)
+_connections_refused = Counter(
+    "bucatini_connections_refused",
+    "Connections that were ended since they asked too much of the process",
+    ["reason"],
+    registry=registry,
+)
+
 _http_requests = Counter(
     "bucatini_http_requests", "Requests answered", ["route", "method", "status"], registry=registry
 )
@@ -34,9 +42,13 @@ _requests_limited = Counter(
     "bucatini_requests_limited", "Requests refused since a limit was reached", ["limited"], registry=registry
 )
 
+REFUSED_SINCE: Final = ("full", "address_full", "gave_way", "head_too_large", "silent", "malformed", "unread")
+
 # As in `monitoring.metrics`: a series counts from zero.
 for _limited in ("tenant", "key"):
     _requests_limited.labels(_limited)
+for _reason in REFUSED_SINCE:
+    _connections_refused.labels(_reason)
 
 
 @contextmanager
@@ -96,3 +108,13 @@ def _answered(route: str, verb: str, status: int) -> tuple[Counter, Histogram]:
 def request_limited(limited: str) -> None:
     """A request was refused: its tenant or its key has made too many."""
     _requests_limited.labels(limited).inc()
+
+
+def connections_open(count: int) -> None:
+    """So many connections are open now."""
+    _connections.set(count)
+
+
+def connection_refused(reason: str) -> None:
+    """A connection was ended for one of the reasons in REFUSED_SINCE, before or instead of an answer of the application."""
+    _connections_refused.labels(reason).inc()

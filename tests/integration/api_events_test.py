@@ -135,13 +135,11 @@ def test_a_stream_from_long_ago_catches_up_in_stretches(world: World) -> None:
 def test_a_reader_who_is_too_slow_catches_up_and_gets_all(world: World) -> None:
     tenant = world.tenant()
     job_id = world.submit(tenant)
-    behind_before = metric(world, "bucatini_subscribers_fell_behind_total")
+    behind_before = metric("bucatini_subscribers_fell_behind_total")
     with closing(slow_reader(world, tenant)) as slow:
         for _ in range(20):
             many_events(world, tenant, job_id, 200, data="x" * 2_000)
-        wait_until(
-            lambda: metric(world, "bucatini_subscribers_fell_behind_total") > behind_before, "the reader fell behind"
-        )
+        wait_until(lambda: metric("bucatini_subscribers_fell_behind_total") > behind_before, "the reader fell behind")
         seqs = list(islice(seqs_on(slow), 4_000))
 
     assert seqs == list(range(2, 4_002))
@@ -150,13 +148,11 @@ def test_a_reader_who_is_too_slow_catches_up_and_gets_all(world: World) -> None:
 def test_a_stopping_ingress_doesnt_wait_for_a_reader_who_takes_nothing(world: World) -> None:
     tenant = world.tenant()
     job_id = world.submit(tenant)
-    behind_before = metric(world, "bucatini_subscribers_fell_behind_total")
+    behind_before = metric("bucatini_subscribers_fell_behind_total")
     with closing(slow_reader(world, tenant)):
         for _ in range(20):
             many_events(world, tenant, job_id, 200, data="x" * 2_000)
-        wait_until(
-            lambda: metric(world, "bucatini_subscribers_fell_behind_total") > behind_before, "the reader fell behind"
-        )
+        wait_until(lambda: metric("bucatini_subscribers_fell_behind_total") > behind_before, "the reader fell behind")
         began = time.monotonic()
         world.stop()
 

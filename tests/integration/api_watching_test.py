@@ -258,7 +258,7 @@ def test_a_watcher_who_never_reads_holds_little_and_harms_nobody(world: World) -
     tenant = world.tenant()
     job_id = world.submit(tenant)
     jobs = [world.submit(tenant) for _ in range(98)]
-    behind_before = metric(world, "bucatini_subscribers_fell_behind_total")
+    behind_before = metric("bucatini_subscribers_fell_behind_total")
     with closing(unread(world, tenant)) as lazy, watcher(world, tenant) as diligent:
         for subject in ({"types": "*"}, {"job": str(job_id)}, *({"job": str(one)} for one in jobs)):
             lazy.sendall(frame({"subscribe": subject}))
@@ -268,7 +268,7 @@ def test_a_watcher_who_never_reads_holds_little_and_harms_nobody(world: World) -
         for _ in range(20):
             many_events(world, tenant, job_id, 200, data="x" * 2_000)
             heard += [_seq(diligent.hear()) for _ in range(200)]
-        fell_behind = metric(world, "bucatini_subscribers_fell_behind_total") - behind_before
+        fell_behind = metric("bucatini_subscribers_fell_behind_total") - behind_before
         held = sum(type(one) is Announced for one in gc.get_objects())
 
     assert heard == list(range(2, 4_002))
@@ -284,7 +284,7 @@ def _begin(watching: Watcher, pattern: str) -> str:
 
 
 def _await_subscriptions(world: World, count: int) -> None:
-    wait_until(lambda: metric(world, "bucatini_socket_subscriptions") >= count, f"{count} subscriptions stand")
+    wait_until(lambda: metric("bucatini_socket_subscriptions") >= count, f"{count} subscriptions stand")
 
 
 def _happen_often(world: World, job_id: UUID, times: int) -> None:
