@@ -29,6 +29,8 @@ RECEIVE_SECONDS = 4.0
 """What a stopping process gives to requests that haven't come whole."""
 CHECK_SECONDS = 1.0
 """Between two looks at what the connections owe."""
+PING_SECONDS = 20.0
+"""Between a watcher's answer and the next question whether it is there; as long it may take to answer."""
 LARGEST_MESSAGE = 64_000
 """Bytes that a watcher may send at a time."""
 
@@ -98,6 +100,8 @@ def server(settings: Settings) -> Server:
         http=LimitedHttp,
         ws=LimitedWebSocket,
         ws_max_size=LARGEST_MESSAGE,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
         ws_per_message_deflate=False,  # Events are small; a window for each watcher would cost more than it saves.
         lifespan="on",
         access_log=False,

@@ -73,7 +73,7 @@ async def revoke_key(call: Call[Empty, Empty]) -> Answer:
         case Revocation.LAST_ADMIN:
             raise problems.last_admin_key()
         case Revocation.DONE:
-            call.ingress.credentials.forget(key_id)
+            call.ingress.credentials.revoked(key_id)
             return Answer(204)
 
 

@@ -2,10 +2,12 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from hmac import compare_digest
 
 from api import problems, read_tokens
+from api.caller_watch import CallerWatch
 from api.callers import Caller, Scope
 from api.read_tokens import ReadTokens
 from api.strangers import Strangers, is_jwt
@@ -30,12 +32,15 @@ class Credentials:
         self._strangers = None if issuer is None else Strangers(settings, issuer, self._line)
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
+        self._watch = CallerWatch(self._look_again)
 
     async def authenticate(self, authorization: str | None) -> Caller:
-        """Whom the header proves. Refuses everything else in the same words."""
-        scheme, _, key = (authorization or "").partition(" ")
+        """Whom the header proves. Refuses whatever proves nobody in the same words."""
+        if authorization is None:
+            raise problems.credentials_missing()
+        scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer":
-            raise problems.unauthenticated()
+            raise problems.credentials_missing()
         return await self.caller_with(key.strip())
 
     async def caller_with(self, key: str) -> Caller:
@@ -76,11 +81,23 @@ class Credentials:
             return True
         return (self._remembered(caller.key_id) or await self._fresh(caller.key_id)) is not None
 
-    def forget(self, key_id: str) -> None:
-        """The next use of this key looks into PostgreSQL again."""
+    async def recheck(self, caller: Caller) -> None:
+        """Refuses a caller who was let in, has waited since, and may not go on any more."""
+        if not await self.stands(caller):
+            raise problems.unauthenticated()
+
+    def until_fallen(self, caller: Caller, on_fall: Callable[[], None]) -> AbstractContextManager[None]:
+        """Calls, at most once and while the block runs, when the caller may not go on: at once if its key is revoked
+        here, else within a second or two."""
+        return self._watch.until_fallen(caller, on_fall)
+
+    def revoked(self, key_id: str) -> None:
+        """This key opens nothing any more, and ends what it has open."""
         self._known.pop(key_id, None)
+        self._watch.fell(key_id)
 
     async def close(self) -> None:
+        await self._watch.close()
         await self._lookups.drain()
         if self._strangers is not None:
             await self._strangers.drain()
@@ -102,6 +119,13 @@ class Credentials:
         while len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
         return credential
+
+    async def _look_again(self, ids: Sequence[str]) -> Sequence[Credential | None]:
+        found = await self._look_up(ids)
+        for key_id, credential in zip(ids, found, strict=True):
+            if credential is None:
+                self._known.pop(key_id, None)
+        return found
 
     async def _look_up(self, ids: Sequence[str]) -> Sequence[Credential | None]:
         found = await self._line.run(lambda line: credentials.find(line, ids))

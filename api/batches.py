@@ -182,7 +182,7 @@ async def show_batch(call: Call[Empty, Empty]) -> Answer:
     batch_id = call.path_id("id", "batch")
     seconds = wanted_seconds(call.headers)
     if seconds is not None:
-        await until_finished(call.ingress, call.tenant_id, batch_id, seconds)
+        await until_finished(call.ingress, call.caller, batch_id, seconds)
     headers = () if seconds is None else (applied(seconds),)
     answer = json_answer(200, await _batch(call, batch_id), FRESH, *headers)
     return unless_known(answer, call.headers.get("if-none-match"))

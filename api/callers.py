@@ -41,5 +41,10 @@ class Caller:
         return self.expires_at is not None and time.time() >= self.expires_at
 
 
+def payer_of(caller: Caller) -> object:
+    """What a limit for each key counts by: the key, or whom an issuer vouches for."""
+    return caller.key_id or (caller.tenant_id, caller.subject)
+
+
 def allows(caller: Caller, scope: Scope) -> bool:
     return scope in caller.scopes or Scope.ADMIN in caller.scopes

@@ -160,7 +160,7 @@ async def _as_it_stands(call: Call[C, TermsQuery], job_id: Any) -> Job:
 
 async def _awaited(call: Call[C, TermsQuery], job: Job, seconds: int) -> Job:
     try:
-        return await until_finished(call.ingress, call.tenant_id, job.id, seconds) or job
-    except (Unavailable, Overloaded):
-        # The job is kept, and that is what the caller must hear.
+        return await until_finished(call.ingress, call.caller, job.id, seconds) or job
+    except (Unavailable, Overloaded, problems.Refusal):
+        # The job is kept, and that is what the caller must hear. One whose key has fallen hears no more than that.
         return job

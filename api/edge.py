@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import problems
-from api.answers import Answer, Header, problem_answer, send_answer
+from api.answers import NOSNIFF, POLICY, Answer, Header, problem_answer, send_answer
 from api.limits import Disconnected
 from api.rate_limits import RATE_HEADERS
 from infrastructure.batching import Overloaded
@@ -26,6 +27,8 @@ ARRIVAL = "bucatini.arrival"
 LINGER_SECONDS = 2.0
 MOST_LINGERING_BYTES = 16_000_000
 UNKNOWN_ROUTE = "unknown"
+ONCE = ("host", "idempotency-key")
+"""Request headers that may come once and no more: of two, nobody can say which was meant."""
 SWITCHED = 101
 """The status of a WebSocket that is open."""
 
@@ -35,8 +38,11 @@ class Arrival:
     """What is known of every request before anything is decided about it."""
 
     headers: Mapping[str, str]
+    """Those that came in several lines are joined by commas, as RFC 9110 does."""
     correlation_id: UUID
     trace: TraceContext
+    repeated: frozenset[str] = frozenset()
+    """Which of them did."""
 
 
 class Edge:
@@ -62,11 +68,13 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *extra, *scope.get(RATE_HEADERS, ())]
+                own = message["headers"]
+                message["headers"] = [*own, *extra, *scope.get(RATE_HEADERS, ()), *_policy_beside(own)]
             await send(message)
 
         with bound(LogContext(correlation_id=arrival.correlation_id, trace=arrival.trace)):
             try:
+                _check_headers(scope, arrival)
                 await self._app(scope, receive, send_named)
             except Disconnected:
                 return
@@ -94,12 +102,13 @@ class Edge:
                 _count(scope, status, time.perf_counter() - began)
             elif message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_named(arrival)]
+                message["headers"] = [*message["headers"], *_named(arrival), POLICY]
             before_it_is_open = message["type"].startswith("http.")
             await send({**message, "type": f"websocket.{message['type']}"} if before_it_is_open else message)
 
         with bound(LogContext(correlation_id=arrival.correlation_id, trace=arrival.trace)):
             try:
+                _check_headers(scope, arrival)
                 await self._app(scope, receive, send_noted)
             except Exception as error:  # The request's edge, as for the others.
                 if status:
@@ -114,15 +123,39 @@ def _named(arrival: Arrival) -> list[Header]:
     return [
         (b"x-correlation-id", str(arrival.correlation_id).encode()),
         (b"traceparent", arrival.trace.traceparent.encode()),
-        (b"x-content-type-options", b"nosniff"),
+        NOSNIFF,
     ]
+
+
+def _policy_beside(headers: Sequence[Header]) -> tuple[Header, ...]:
+    """What a browser may do with the answer: nothing, unless it says more itself, as pages do."""
+    return () if any(name == POLICY[0] for name, _ in headers) else (POLICY,)
 
 
 def arrival_of(scope: Scope) -> Arrival:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    repeated: frozenset[str] = frozenset()
+    if len(headers) < len(scope["headers"]):
+        headers, repeated = _joined(scope["headers"])
     return Arrival(
-        headers, _correlation_id(headers.get("x-correlation-id")), continue_trace(headers.get("traceparent"))
+        headers, _correlation_id(headers.get("x-correlation-id")), continue_trace(headers.get("traceparent")), repeated
     )
+
+
+def _joined(given: Sequence[Header]) -> tuple[dict[str, str], frozenset[str]]:
+    lines: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in given:
+        lines[name.decode("latin-1")].append(value.decode("latin-1"))
+    joined = {name: ", ".join(values) for name, values in lines.items()}
+    return joined, frozenset(name for name, values in lines.items() if len(values) > 1)
+
+
+def _check_headers(scope: Scope, arrival: Arrival) -> None:
+    if "host" not in arrival.headers and scope["http_version"] == "1.1":
+        raise problems.invalid_header("Host", "is required")
+    for name in ONCE:
+        if name in arrival.repeated:
+            raise problems.invalid_header(name.title(), "must be sent once")
 
 
 def _correlation_id(given: str | None) -> UUID:

@@ -1,8 +1,11 @@
 """One declaration for each address: the route that serves it and the document that describes it both come from it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message as MimeHeaders
+from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -24,6 +27,10 @@ from schemas.model import Model
 
 ANSWER_SECONDS = 30.0
 """For reading the request and for answering it; who asks to wait gets that time on top."""
+SLOW_BODY_SECONDS = 1.0
+"""While a body takes longer to arrive, its sender's key may fall."""
+LONGEST_MEDIA_TYPE = 256
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 NOBODY = Caller(tenant_id=UUID(int=0), key_id="", scopes=frozenset())
 """Calls what is open to everybody. No row belongs to it."""
@@ -64,6 +71,9 @@ class Call(Generic[B, Q]):
 
 class Streamed(Protocol):
     """An answer that goes on until its reader or its subject ends it."""
+
+    @property
+    def headers(self) -> Sequence[Header]: ...
 
     async def run(self, receive: Receive, send: Send) -> None: ...
 
@@ -126,7 +136,9 @@ class _Address:
         if isinstance(answer, Answer):
             await send_answer(send, answer)
         elif method == "HEAD":
-            await send_answer(send, Answer(200))
+            # Without a length: what GET would send has none, or says it among its headers.
+            await send({"type": "http.response.start", "status": 200, "headers": list(answer.headers)})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
             await answer.run(receive, send)
 
@@ -156,7 +168,12 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
     ingress: Ingress = scope["state"]["ingress"]
     caller = await _caller(endpoint, scope, arrival)
     query = query_model(endpoint.query or Empty, scope["query_string"])
-    body = Empty() if endpoint.body is None else await _body(endpoint, endpoint.body, ingress, arrival, receive)
+    body: Model = Empty()
+    if endpoint.body is not None:
+        began = time.monotonic()
+        body = await _body(endpoint, endpoint.body, ingress, arrival, receive)
+        if caller is not NOBODY and time.monotonic() - began > SLOW_BODY_SECONDS:
+            await ingress.credentials.recheck(caller)
     call = Call(
         ingress,
         caller,
@@ -185,9 +202,17 @@ async def _caller(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival) ->
         raise problems.read_token_only_watches()
     if not allows(caller, endpoint.scope):
         raise problems.scope_missing(endpoint.scope)
-    if caller.only_job is not None and scope["path_params"]["id"] != str(caller.only_job):
+    if caller.only_job is not None and _id_in(scope["path_params"]["id"]) != caller.only_job:
         raise problems.not_found("job")
     return caller
+
+
+def _id_in(part: str) -> UUID | None:
+    """The id, whichever way it is spelled."""
+    try:
+        return UUID(part)
+    except ValueError:
+        return None
 
 
 def admitted(rates: RateLimits, caller: Caller) -> tuple[Header, ...]:
@@ -217,14 +242,18 @@ def takes_nothing(model: type[Model]) -> bool:
 
 
 def _check_media_type(content_type: str, content_encoding: str) -> None:
-    kind, _, parameters = content_type.partition(";")
-    charset = parameters.strip().lower()
-    if (
-        kind.strip().lower().encode() != JSON
-        or charset not in ("", "charset=utf-8", 'charset="utf-8"')
-        or content_encoding.strip().lower() != "identity"
-    ):
+    if len(content_type) > LONGEST_MEDIA_TYPE or not _is_json(content_type):
         raise problems.unsupported_media_type()
+    if content_encoding.strip().lower() not in ("identity", ""):
+        raise problems.unsupported_media_type()
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    """Whether it is JSON in UTF-8. Other parameters say nothing that matters here."""
+    headers = MimeHeaders()
+    headers["content-type"] = content_type
+    return headers.get_content_type().encode() == JSON and headers.get_content_charset("utf-8") in CHARSETS
 
 
 def all_paths(endpoints: Sequence[AnyEndpoint]) -> list[tuple[str, str]]:

@@ -98,13 +98,19 @@ async def _take(call: Call[TakeEvents, Empty]) -> Taken:
 
 async def _awaited(call: Call[TakeEvents, Empty], taken: Taken, deadline: float) -> Taken:
     # Only the waiting has an end in time: a taking that is interrupted would leave its events with nobody.
-    async with call.ingress.hub.subscribe(call.tenant_id, TypedEvents()) as subscriber:
-        while not taken.events and time.monotonic() < deadline:
-            if not subscriber.live and await call.ingress.hub.join(subscriber) is None:
-                break
-            taken = await _take(call)
-            if not taken.events and taken.at_end and not await _something_for(subscriber, taken.types, deadline):
-                break
+    hub, credentials = call.ingress.hub, call.ingress.credentials
+    async with hub.subscribe(call.tenant_id, TypedEvents()) as subscriber:
+        with credentials.until_fallen(call.caller, subscriber.end):
+            while not taken.events and time.monotonic() < deadline:
+                if not subscriber.live and await hub.join(subscriber) is None:
+                    break
+                # Before the taking, so that a key that has fallen keeps no events from those whose haven't.
+                await credentials.recheck(call.caller)
+                taken = await _take(call)
+                if not taken.events and taken.at_end and not await _something_for(subscriber, taken.types, deadline):
+                    break
+    if not taken.events:
+        await credentials.recheck(call.caller)
     return taken
 
 

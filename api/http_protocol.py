@@ -1,6 +1,7 @@
 """One HTTP connection, bounded where uvicorn's isn't: what may come before a request is known, and how long it may take."""
 
 import asyncio
+import logging
 from typing import Any
 
 import httptools
@@ -27,6 +28,18 @@ LINGER_SECONDS = 2.0
 MAX_LINGERING_BYTES = 1_000_000
 
 
+class _Unfinished(logging.Filter):
+    """An answer that ends early, since its reader left, reads nothing or may read no more, ends with its connection."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg != "ASGI callable returned without completing response."
+
+
+requests = logging.getLogger("uvicorn.error.http")
+requests.setLevel(logging.WARNING)
+requests.addFilter(_Unfinished())
+
+
 class LimitedState(ServerState):
     """What the connections of a process share."""
 
@@ -51,6 +64,7 @@ class LimitedHttp(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.logger = requests
         self._limits = server_state.limits
         self._in_head = False
         self._unused_bytes = 0

@@ -64,7 +64,7 @@ async def show_job(call: Call[Empty, Empty]) -> Answer:
     if seconds is None:
         job = await call.ingress.lines.run(tenant_id, lambda line: reading.job(line, tenant_id, job_id))
     else:
-        job = await until_finished(call.ingress, tenant_id, job_id, seconds)
+        job = await until_finished(call.ingress, call.caller, job_id, seconds)
     if job is None:
         raise problems.not_found("job")
     headers = () if seconds is None else (applied(seconds),)

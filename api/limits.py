@@ -16,7 +16,7 @@ Trail = tuple["Trail | None", str | int] | None
 
 
 class Disconnected(Exception):
-    """The sender went away before the request was whole; nobody waits for an answer."""
+    """Nobody waits for the answer, or for the rest of it. The connection ends, and nothing is logged."""
 
 
 async def read_body(receive: Receive, content_length: str | None, most_bytes: int) -> bytes:

@@ -110,10 +110,15 @@ def resume_token_invalid() -> Refusal:
     return Refusal(Problem.of("resume-token-invalid", "The place to resume after can't be used", 400, detail))
 
 
-def unauthenticated() -> Refusal:
-    detail = "Send a key that stands: Authorization: Bearer bct_…"
-    problem = Problem.of("unauthenticated", "Who are you?", 401, detail)
+def credentials_missing() -> Refusal:
+    problem = Problem.of("unauthenticated", "No API key or token was given", 401, "Send `Authorization: Bearer <key>`.")
     return Refusal(problem, (b"www-authenticate", b'Bearer realm="bucatini"'))
+
+
+def unauthenticated() -> Refusal:
+    detail = "It is unknown, revoked or expired. Send `Authorization: Bearer <key>` with one that is valid."
+    problem = Problem.of("unauthenticated", "The API key or token isn't valid", 401, detail)
+    return Refusal(problem, (b"www-authenticate", b'Bearer realm="bucatini", error="invalid_token"'))
 
 
 def scope_missing(scope: str) -> Refusal:
@@ -142,6 +147,12 @@ def too_many_requests(what: str, most: int, wait_seconds: int, headers: Sequence
     detail = f"This {what} may make {most:,} requests a minute. Nothing was kept; try again in {wait_seconds} s."
     title = "Too many requests"
     return Refusal(Problem.of("too-many-requests", title, 429, detail, retry_after_seconds=wait_seconds), *headers)
+
+
+def too_many_sockets(what: str, most: int) -> Refusal:
+    detail = f"This {what} may have {most:,} WebSockets open at a time. Close one, or subscribe to more on each."
+    title = "Too many WebSockets"
+    return Refusal(Problem.of("too-many-websockets", title, 429, detail, retry_after_seconds=BUSY_SECONDS))
 
 
 def key_reused() -> Refusal:

@@ -1,16 +1,18 @@
 """A job's result by itself, streamed where it is too large to be held."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import orjson
 from starlette.types import Receive, Send
 
 from api import problems
-from api.answers import JSON, Answer, Media
-from api.callers import Scope
+from api.answers import JSON, Answer, Header, Media
+from api.authentication import Credentials
+from api.callers import Caller, Scope
 from api.endpoint import Call, Empty, Endpoint
+from api.limits import Disconnected
 from api.streaming import SEND_SECONDS
 from infrastructure.postgres import reading, stored_results
 from infrastructure.postgres.connections import Connection
@@ -20,19 +22,36 @@ from schemas.jobs import Job
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A stored result on its way. A reader that takes nothing for SEND_SECONDS is let go."""
+    """A stored result on its way. A reader that takes nothing for SEND_SECONDS is let go, and so is one whose key falls:
+    the connection ends, and the length tells that it wasn't all."""
 
     content: AsyncIterator[bytes]
     bytes: int
+    credentials: Credentials
+    caller: Caller
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        length = str(self.bytes).encode()
+        return ((b"content-type", JSON), (b"content-length", length), (b"cache-control", b"private, no-cache"))
 
     async def run(self, receive: Receive, send: Send) -> None:
-        length = str(self.bytes).encode()
-        headers = [(b"content-type", JSON), (b"content-length", length), (b"cache-control", b"private, no-cache")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        async for part in self.content:
-            async with asyncio.timeout(SEND_SECONDS):
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+        fallen = asyncio.Event()
+        await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
+        with self.credentials.until_fallen(self.caller, fallen.set):
+            async for part in self.content:
+                await _send_in_time(send, part)
+                if fallen.is_set():
+                    raise Disconnected
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send_in_time(send: Send, part: bytes) -> None:
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    except TimeoutError:
+        raise Disconnected from None
 
 
 async def show_result(call: Call[Empty, Empty]) -> Answer | Download:
@@ -47,7 +66,7 @@ async def show_result(call: Call[Empty, Empty]) -> Answer | Download:
     if stored is not None:
         content = await call.ingress.objects.read(stored.key)
         if content is not None:
-            return Download(content, stored.bytes)
+            return Download(content, stored.bytes, call.ingress.credentials, call.caller)
     if job.result is None:
         raise problems.not_found("result")
     return Answer(200, orjson.dumps(job.result), headers=((b"cache-control", b"private, no-cache"),))

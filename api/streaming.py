@@ -3,24 +3,24 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from starlette.types import Receive, Send
 
+from api.answers import Header
 from api.callers import Caller
 from api.frames import HEARTBEAT, PREAMBLE, Announced, place_frame
 from api.ingress import Ingress
 from api.stories import Teller
 from api.subscribers import JobEvents, Subscriber, TypedEvents
-from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.feed import Position
 from monitoring import ingress_metrics
 
 HEARTBEAT_SECONDS = 15.0
-CHECK_SECONDS = 5.0
-"""Between two looks at whether the reader's key still stands."""
+COUNT_SECONDS = 5.0
+"""How old the count of what was delivered gets."""
 SEND_SECONDS = 30.0
 """A reader that takes nothing for so long is let go; it resumes where it was."""
 WRITE_BYTES = 64_000
@@ -40,18 +40,18 @@ class ReaderGone(Exception):
 class Writer:
     """The open answer, a teller of stories."""
 
-    def __init__(self, send: Send, ingress: Ingress, caller: Caller, frame: Callable[[Announced], bytes]) -> None:
+    def __init__(self, send: Send, frame: Callable[[Announced], bytes]) -> None:
         self._send = send
-        self._credentials = ingress.credentials
-        self._caller = caller
         self._frame = frame
-        self._wrote_at = self._checked_at = time.monotonic()
+        self._wrote_at = self._counted_at = time.monotonic()
         self._delivered = 0
         self._blocked_since: float | None = None
+        self.fallen = False
+        """Set when the reader's key or token doesn't stand any more."""
 
     @property
     def idle_seconds(self) -> float:
-        due = min(self._wrote_at + HEARTBEAT_SECONDS, self._checked_at + CHECK_SECONDS)
+        due = min(self._wrote_at + HEARTBEAT_SECONDS, self._counted_at + COUNT_SECONDS)
         return max(0.0, due - time.monotonic())
 
     @property
@@ -101,29 +101,20 @@ class Writer:
         await self._write(PREAMBLE)
 
     async def keep_up(self, place: Position | None = None) -> None:
-        """The heartbeat if one is due, with the reader's place, and the look at its key if that is.
-
-        ReaderGone when the key doesn't stand any more."""
+        """The heartbeat if one is due, with the reader's place. ReaderGone when its key doesn't stand any more."""
         now = time.monotonic()
         if now - self._wrote_at >= HEARTBEAT_SECONDS:
             await self._write(HEARTBEAT if place is None else HEARTBEAT + place_frame(place))
-        if now - self._checked_at >= CHECK_SECONDS:
-            self._checked_at = now
+        if now - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = now
             self.count()
-            if not await self._stands():
-                raise ReaderGone
+        if self.fallen:
+            raise ReaderGone
 
     def count(self) -> None:
         """Adds to the metric what was delivered since; a lock for each event would cost as much as writing it."""
         delivered, self._delivered = self._delivered, 0
         ingress_metrics.events_delivered(delivered)
-
-    async def _stands(self) -> bool:
-        try:
-            return await self._credentials.stands(self._caller)
-        except (Unavailable, Overloaded):
-            # Nobody can say now, and nothing stored can be read either. The next look decides.
-            return True
 
     async def _write(self, data: bytes) -> None:
         # Returns without a pause unless the reader is slower than we are, so what is blocked can be seen from outside.
@@ -148,16 +139,20 @@ class EventStream:
     frame: Callable[[Announced], bytes]
     """How this stream writes an event."""
 
+    @property
+    def headers(self) -> Sequence[Header]:
+        return _HEADERS
+
     async def run(self, receive: Receive, send: Send) -> None:
         async with self.ingress.hub.subscribe(self.caller.tenant_id, self.wants) as subscriber:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            writer = Writer(send, self.ingress, self.caller, self.frame)
+            writer = Writer(send, self.frame)
             # A task of its own: the layers around the request aren't walked through for each event.
             writing = asyncio.create_task(self._write(writer, subscriber), name="writes a stream")
             watching = asyncio.create_task(_watch(receive, writer, subscriber), name="watches a stream's reader")
             subscriber.when_ended(lambda: _let_go(writer, writing))
             try:
-                with ingress_metrics.sse_subscriber():
+                with ingress_metrics.sse_subscriber(), self._while_it_stands(writer, subscriber):
                     await asyncio.wait((writing,))
             finally:
                 writing.cancel()
@@ -166,6 +161,13 @@ class EventStream:
             if not writing.cancelled():
                 writing.result()
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _while_it_stands(self, writer: Writer, subscriber: Subscriber) -> AbstractContextManager[None]:
+        def fall() -> None:
+            writer.fallen = True
+            subscriber.end()
+
+        return self.ingress.credentials.until_fallen(self.caller, fall)
 
     async def _write(self, writer: Writer, subscriber: Subscriber) -> None:
         try:

@@ -24,6 +24,7 @@ MOST_PARAMETERS = 30
 LONGEST_TOKEN_QUERY = 2_000
 
 _NOTHING = object()
+_LOST_PLUS = re.compile(r"^(\d{4}-\d\d-\d\d[Tt ][\d:.]+) (\d\d:\d\d)$", re.ASCII)
 _PLACE = re.compile(r"(.*) (at line \d+ column \d+)", re.DOTALL)
 
 
@@ -82,7 +83,7 @@ def _parsed_query(model: type[M], query_string: bytes) -> M:
     except ValueError:
         detail = f"the query must be UTF-8, percent-encoded, with at most {MOST_PARAMETERS} parameters"
         raise problems.invalid_query([FieldProblem(pointer="/query", detail=detail)]) from None
-    given = dict(pairs)
+    given = {name: _with_offset(value) for name, value in pairs}
     if len(given) < len(pairs):
         raise problems.invalid_query([FieldProblem(pointer="/query", detail="a parameter occurs twice")])
     if any("\x00" in name for name in given):
@@ -91,6 +92,11 @@ def _parsed_query(model: type[M], query_string: bytes) -> M:
         return model.model_validate_strings(given)
     except ValidationError as error:
         raise problems.invalid_query(body_problems(error, given, ["query"])) from None
+
+
+def _with_offset(text: str) -> str:
+    """A time's `+`, which a form writes for a space and most who type an address don't encode. Nothing else looks so."""
+    return _LOST_PLUS.sub(r"\1+\2", text)
 
 
 def token_in(query_string: bytes) -> str:

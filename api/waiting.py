@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from api.answers import Header
+from api.callers import Caller
 from api.ingress import Ingress
 from api.subscribers import Behind, Ended, JobEvents, Subscriber
 from events.jobs import ENDINGS
@@ -33,17 +34,28 @@ def applied(seconds: int) -> Header:
     return (b"preference-applied", b"wait=%d" % seconds)
 
 
-async def until_finished(ingress: Ingress, tenant_id: UUID, job_id: UUID, seconds: float) -> Job | None:
-    """The job when it has ended, or as it stands when the time is up; None when the tenant has no such job."""
+async def until_finished(ingress: Ingress, caller: Caller, job_id: UUID, seconds: float) -> Job | None:
+    """The job when it has ended, or as it stands when the time is up; None when the tenant has no such job.
+
+    A Refusal when the caller's key or token has fallen meanwhile: it learns nothing of what has happened since."""
     try:
-        async with asyncio.timeout(seconds), ingress.hub.subscribe(tenant_id, JobEvents(job_id)) as subscriber:
+        async with asyncio.timeout(seconds):
+            job = await _when_finished(ingress, caller, job_id)
+    except TimeoutError:
+        job = await _read(ingress, caller.tenant_id, job_id)
+    await ingress.credentials.recheck(caller)
+    return job
+
+
+async def _when_finished(ingress: Ingress, caller: Caller, job_id: UUID) -> Job | None:
+    """The job once it has ended. Sooner when the process stops or the caller may not wait any longer."""
+    async with ingress.hub.subscribe(caller.tenant_id, JobEvents(job_id)) as subscriber:
+        with ingress.credentials.until_fallen(caller, subscriber.end):
             await ingress.hub.join(subscriber)
             while True:
-                job = await _read(ingress, tenant_id, job_id)
+                job = await _read(ingress, caller.tenant_id, job_id)
                 if job is None or job.finished or not await _something_decisive(ingress, subscriber):
                     return job
-    except TimeoutError:
-        return await _read(ingress, tenant_id, job_id)
 
 
 async def _something_decisive(ingress: Ingress, subscriber: Subscriber) -> bool:

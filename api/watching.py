@@ -6,6 +6,7 @@ What the messages are stands in `schemas.watching` and `events.watching`; the st
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.types import Receive, Send
@@ -22,6 +23,7 @@ from api.sockets import Closing, Left, Pace, SocketTeller, SocketWriter, origin_
 from api.stories import JobStory, TenantStory
 from api.subscribers import JobEvents, Room, TypedEvents
 from api.validation import body_model, parse_json
+from api.websocket_limits import Place, WebSocketLimits
 from events.watching import Authenticated, Ended, Pong, Refused, Subscribed, Unsubscribed
 from infrastructure.batching import Overloaded
 from infrastructure.ports import Unavailable
@@ -45,9 +47,8 @@ PATH: Final = "/api/ws"
 SCOPE: Final = Scope.JOBS_READ
 AUTHENTICATION_SECONDS = 5.0
 CHECK_SECONDS = 5.0
-"""Between two looks at whether the watcher's key still stands and the watcher still reads."""
+"""Between two looks at whether the watcher still reads."""
 UNREAD_SECONDS = 30.0
-MOST_SOCKETS = 2_000
 MOST_SUBSCRIPTIONS = 1_000
 MOST_LEVELS = 8
 MOST_WAITING = 1_024
@@ -61,29 +62,24 @@ class Watching:
     """The ASGI application behind the address."""
 
     def __init__(self) -> None:
-        self._open = 0
+        self._limits = WebSocketLimits()
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         ingress: Ingress = scope["state"]["ingress"]
         arrival: Arrival = scope[ARRIVAL]
         if not origin_allowed(arrival.headers, ingress.settings.allowed_origins):
             raise problems.origin_not_allowed()
-        if self._open >= MOST_SOCKETS:
-            raise Overloaded(f"{MOST_SOCKETS} sockets are open already")
         authorization = arrival.headers.get("authorization")
         caller = None if authorization is None else await ingress.credentials.authenticate(authorization)
         if caller is not None:
             admitted(ingress.rates, caller)
             if not allows(caller, SCOPE):
                 raise problems.scope_missing(SCOPE)
-        self._open += 1
-        try:
+        with self._limits.place(caller) as place:
             await receive()
             await send({"type": "websocket.accept"})
             with ingress_metrics.socket_open():
-                await _Watcher(ingress, receive, send).run(caller)
-        finally:
-            self._open -= 1
+                await _Watcher(ingress, receive, send).run(caller, place)
 
 
 class _Watcher:
@@ -98,16 +94,16 @@ class _Watcher:
         self._pace = Pace(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
         self._subscriptions: dict[Subject, asyncio.Task[None]] = {}
 
-    async def run(self, caller: Caller | None) -> None:
+    async def run(self, caller: Caller | None, place: Place) -> None:
         try:
-            caller = caller or await self._authenticated()
+            caller = caller or await self._authenticated(place)
             await self._watch(caller)
         except Closing as closing:
             await self._writer.close(closing)
         except Left:
             return
 
-    async def _authenticated(self) -> Caller:
+    async def _authenticated(self, place: Place) -> Caller:
         try:
             async with asyncio.timeout(AUTHENTICATION_SECONDS):
                 request = await self._next()
@@ -124,14 +120,20 @@ class _Watcher:
             raise Closing(4429, "too many requests; try again later")
         if not allows(caller, SCOPE):
             raise Closing(4403, f"the key lacks the scope {SCOPE}")
+        try:
+            place.give_to(caller)
+        except Refusal as refusal:
+            raise Closing(4429, refusal.problem.detail) from None
         await self._writer.say(Authenticated())
         return caller
 
     async def _watch(self, caller: Caller) -> None:
         """Until the connection ends, which is told by an exception."""
-        tasks = (self._begin(self._read(caller), "reads a socket"), self._begin(self._guard(caller), "guards a socket"))
+        fallen = asyncio.Event()
+        tasks = (self._begin(self._read(caller), "reads a socket"), self._begin(self._guard(fallen), "guards a socket"))
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            with self._ingress.credentials.until_fallen(caller, fallen.set):
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _end((*tasks, *self._subscriptions.values()))
             self._writer.count()
@@ -231,21 +233,15 @@ class _Watcher:
             over = isinstance(story, JobStory) and not subscriber.ended
         return Ended(ended=JobSubject(job=wanted.job)) if over and isinstance(wanted, JobFrom) else None
 
-    async def _guard(self, caller: Caller) -> None:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
+    async def _guard(self, fallen: asyncio.Event) -> None:
+        while not fallen.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await fallen.wait()
             self._writer.count()
             if self._writer.blocked_seconds >= UNREAD_SECONDS:
                 raise Closing(1008, "nothing is read")
-            if not await self._stands(caller):
-                raise Closing(4401, "the key doesn't stand any more")
-
-    async def _stands(self, caller: Caller) -> bool:
-        try:
-            return await self._ingress.credentials.stands(caller)
-        except (Unavailable, Overloaded):
-            # Nobody can say now, and nothing stored can be read either. The next look decides.
-            return True
+        raise Closing(4401, "the key doesn't stand any more")
 
 
 def _request(message: bytes) -> Request:

@@ -70,6 +70,11 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
             # Whoever sends pings and reads none of the answers would have them kept here.
             self.conn.data_to_send()
 
+    def keepalive_timeout(self) -> None:
+        # What it has yet to read may keep the connection open; what is told on it ends now.
+        super().keepalive_timeout()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1011})
+
     # What the limits call
 
     def quiet_since(self) -> float | None:

@@ -89,12 +89,11 @@ def test_it_ends_with_the_key_that_asked_for_it(world: World) -> None:
 
 
 def test_it_ends_with_its_time_under_a_reader_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.streaming.CHECK_SECONDS", 0.1)
     tenant = world.tenant()
     job_id = world.submit(tenant)
     following = follow(world, _holder(world, tenant, job_id), f"/api/jobs/{job_id}/events")
     next(following)
-    monkeypatch.setattr("api.authentication.time.time", lambda: 4e9)
+    monkeypatch.setattr("api.callers.time.time", lambda: 4e9)
     assert list(following) == []
 
 

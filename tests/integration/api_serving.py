@@ -1,6 +1,7 @@
 """The real ingress on a real socket, in a thread of the test, with tenants, keys and the truth from PostgreSQL."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,6 +70,23 @@ class ServedApi:
     def under_way(self) -> int:
         """How many requests are being answered."""
         return 0 if self._server is None else len(self._server.server_state.tasks)
+
+    def shrink_send_buffers(self) -> None:
+        """The kernel would hold megabytes for whoever doesn't read."""
+        for one in self._transports:
+            one.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+
+    def unread_bytes(self) -> list[int]:
+        """Of each open connection, what its reader hasn't taken and the kernel doesn't hold."""
+        return [one.get_write_buffer_size() for one in self._transports]
+
+    def closing_sockets(self) -> int:
+        """How many connections the ingress has ended that still have something to be read."""
+        return sum(one.is_closing() for one in self._transports)
+
+    @property
+    def _transports(self) -> list[asyncio.Transport]:
+        return [] if self._server is None else [one.transport for one in list(self._server.server_state.connections)]
 
     def _serve(self, settings: Settings) -> None:
         async def serve() -> None:

@@ -28,6 +28,9 @@ class Watcher:
     def send(self, raw: str | bytes) -> None:
         self._connection.send(raw)
 
+    def close(self) -> None:
+        self._connection.close()
+
     def hear(self, timeout_seconds: float = 10.0) -> Message:
         heard: Message = json.loads(self._connection.recv(timeout=timeout_seconds))
         return heard

@@ -65,7 +65,8 @@ def _ask(
         "path": endpoint.path,
         "root_path": "",
         "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
+        "http_version": "1.1",
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": "x", **(headers or {})}.items()],
         "state": {"ingress": _Ingress()},
     }
     asyncio.run(application(scope, receive, send))
