@@ -17,7 +17,9 @@ from infrastructure.garbage import spare_the_collector
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.settings import Settings, SettingsInvalid
+from monitoring import serving
 from monitoring.logging import configure
+from monitoring.loop import LoopBeat, keep_beating
 
 logger = logging.getLogger("api")
 
@@ -27,6 +29,8 @@ DRAIN_SECONDS = 30
 UNREAD_SECONDS = 2.0
 RECEIVE_SECONDS = 4.0
 """What a stopping process gives to requests that haven't come whole."""
+SILENT_SECONDS = 15.0
+"""A loop that hasn't turned for so long is taken for dead."""
 CHECK_SECONDS = 1.0
 """Between two looks at what the connections owe."""
 PING_SECONDS = 20.0
@@ -43,11 +47,15 @@ class Server(uvicorn.Server):
         self.server_state = LimitedState(limits)
         self._closing = closing
         self._limits = limits
-        self._checking: asyncio.Task[None] | None = None
+        self.beat = LoopBeat(silent_after_seconds=SILENT_SECONDS)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._checking = asyncio.create_task(self._check_connections(), name="checks connections")
+        self._tasks = [
+            asyncio.create_task(self._check_connections(), name="checks connections"),
+            asyncio.create_task(keep_beating(self.beat), name="beats"),
+        ]
         spare_the_collector()
         for listening in (one for started in self.servers for one in started.sockets):
             host, port = listening.getsockname()[:2]
@@ -59,9 +67,8 @@ class Server(uvicorn.Server):
         try:
             await super().shutdown(sockets)
         finally:
-            aborting.cancel()
-            if self._checking is not None:
-                self._checking.cancel()
+            for task in (aborting, *self._tasks):
+                task.cancel()
 
     async def _check_connections(self) -> None:
         loop = asyncio.get_running_loop()
@@ -123,7 +130,17 @@ def main() -> None:
         sys.exit(str(error))
     configure(settings.log_level, settings.log_format, process="api")
     raise_descriptor_limit()
-    uvloop.run(server(settings).serve())
+    try:
+        uvloop.run(_serve(settings))
+    except serving.PortUnavailable as error:
+        sys.exit(str(error))
+
+
+async def _serve(settings: Settings) -> None:
+    serving_requests = server(settings)
+    beating = serving_requests.beat.beating
+    with serving.serve(settings.metrics_port, healthy=beating, host=settings.metrics_host):
+        await serving_requests.serve()
 
 
 if __name__ == "__main__":

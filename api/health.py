@@ -1,4 +1,4 @@
-"""What an orchestrator asks: is the process alive, can it do its work, what does it count."""
+"""What an orchestrator asks: is the process alive, can it do its work. What it counts is told on the operators' port."""
 
 import asyncio
 import logging
@@ -6,12 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
-from api.answers import Answer, Media, json_answer
+from api.answers import Answer, json_answer
 from api.endpoint import NOBODY, Call, Empty, Endpoint
 from api.ingress import Ingress
 from infrastructure.ports import Unavailable
 from infrastructure.redis.client import FAULTS
-from monitoring.metrics import render_metrics
 from schemas.model import Model
 
 logger = logging.getLogger(__name__)
@@ -118,11 +117,6 @@ def _lacks_migrations(database_url: str) -> bool:
     return pending(database_url)
 
 
-async def show_metrics(call: Call[Empty, Empty]) -> Answer:
-    body, content_type = render_metrics()
-    return Answer(200, body, content_type.encode())
-
-
 ENDPOINTS = (
     Endpoint(
         method="GET",
@@ -139,14 +133,6 @@ ENDPOINTS = (
         description="Each part by name. Without Redis it is degraded and still ready: 202 means kept all the same.",
         handle=show_ready,
         answers={200: Ready, 503: Ready},
-        scope=None,
-    ),
-    Endpoint(
-        method="GET",
-        path="/metrics",
-        summary="What this process counts",
-        handle=show_metrics,
-        answers={200: Media("text/plain", "Prometheus's text format.")},
         scope=None,
     ),
 )

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from api.authentication import Credentials
 from api.cursors import Cursors, signing_key
+from api.ending import Closing
 from api.hub import Hub
 from api.rate_limits import RateLimits
 from api.read_tokens import ReadTokens
@@ -52,36 +53,32 @@ class Ingress:
 @asynccontextmanager
 async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
     """Connections are made when they are first needed, so that a server that is away doesn't keep the ingress down."""
-    async with AsyncExitStack() as resources:
+    async with Closing() as resources:
         redis = redis_client.connect(settings.redis)
-        resources.push_async_callback(redis.aclose)
+        resources.then(redis.aclose, "Redis")
         announcer = Announcer(redis)
-        resources.push_async_callback(announcer.close)
+        resources.then(announcer.close, "the announcer")
         rates = RateLimits(settings, redis)
-        resources.push_async_callback(rates.close)
+        resources.then(rates.close, "the rates")
         tokens = ReadTokens(signing_key(settings))
-        vouching = await resources.enter_async_context(issuer(settings))
+        vouching = await resources.enter(issuer(settings))
         credentials = Credentials(settings, tokens, vouching)
-        resources.push_async_callback(credentials.close)
+        resources.then(credentials.close, "the credentials")
         yield Ingress(
             settings=settings,
-            submitter=await resources.enter_async_context(open_submitter(settings)),
-            lines=await resources.enter_async_context(TenantLines(settings.database, "requests", REQUEST_LINES)),
-            catch_up_lines=await resources.enter_async_context(
-                TenantLines(settings.database, "catch-up", CATCH_UP_LINES)
-            ),
-            system_line=await resources.enter_async_context(
-                Line(settings.database, Role.SYSTEM, "queue numbers", LANE_SESSION)
-            ),
+            submitter=await resources.enter(open_submitter(settings)),
+            lines=await resources.enter(TenantLines(settings.database, "requests", REQUEST_LINES)),
+            catch_up_lines=await resources.enter(TenantLines(settings.database, "catch-up", CATCH_UP_LINES)),
+            system_line=await resources.enter(Line(settings.database, Role.SYSTEM, "queue numbers", LANE_SESSION)),
             credentials=credentials,
             tokens=tokens,
             rates=rates,
-            hub=await resources.enter_async_context(Hub(settings.database, redis)),
+            hub=await resources.enter(Hub(settings.database, redis)),
             redis=redis,
             announcer=announcer,
             cursors=Cursors(signing_key(settings)),
             migrated=asyncio.Event(),
             vault=key_vault(settings),
             objects=object_store(settings),
-            search=await resources.enter_async_context(search_engine(settings)),
+            search=await resources.enter(search_engine(settings)),
         )

@@ -1,4 +1,4 @@
-"""`/metrics` and `/healthz` on a thread of their own, for processes that serve nothing else: worker and dispatcher."""
+"""`/metrics` and `/healthz` for operators, on a port and a thread of their own, in ingress, worker and dispatcher."""
 
 import sys
 from collections.abc import Callable

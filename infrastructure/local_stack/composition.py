@@ -24,6 +24,7 @@ class Ports:
     """Where each process of ours listens. Workers and the dispatcher serve their metrics there."""
 
     api: int
+    api_metrics: int
     flower: int
     dispatcher: int
     workers: Mapping[Queue, int]
@@ -36,19 +37,22 @@ def choose_ports(settings: Settings, tell: Callable[[str], None]) -> Ports:
     for name, wanted, found in (("API", settings.api_port, api), ("Flower", settings.flower_port, flower)):
         if wanted not in (0, found):
             tell(f"port {wanted} is taken: {name} is on {found} ({name.upper()}_PORT chooses another)")
-    return Ports(api, flower, free_port(), {queue: free_port() for queue in Queue})
+    return Ports(api, free_port(), flower, free_port(), {queue: free_port() for queue in Queue})
 
 
 def urls(settings: Settings, ports: Ports) -> dict[str, str]:
     """Every address that a person or a scraper may want."""
     api = f"http://{_reachable(settings.api_host)}:{ports.api}"
-    metrics = {"dispatcher": ports.dispatcher, **{_worker(queue): port for queue, port in ports.workers.items()}}
+    metrics = {
+        "api": ports.api_metrics,
+        "dispatcher": ports.dispatcher,
+        **{_worker(queue): port for queue, port in ports.workers.items()},
+    }
     return {
         "api": api,
         "docs": f"{api}/docs",
         "openapi": f"{api}/openapi.json",
         "flower": f"http://{_reachable(settings.flower_host)}:{ports.flower}",
-        "metrics api": f"{api}/metrics",
         **{f"metrics {name}": f"http://{settings.metrics_host}:{port}/metrics" for name, port in metrics.items()},
     }
 
@@ -59,7 +63,7 @@ def process_specs(settings: Settings, ports: Ports, shared: Mapping[str, str], h
     api = ProcessSpec(
         name="api",
         arguments=("-m", "api"),
-        environment=shared,
+        environment={**shared, "METRICS_PORT": str(ports.api_metrics)},
         log=home.log("api"),
         ready=_answering(ports.api, "/readyz", settings.api_host),
         port=ports.api,

@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from uuid_utils.compat import uuid7
 
-from api.__main__ import BACKLOG, KEEP_ALIVE_SECONDS
+from api.__main__ import KEEP_ALIVE_SECONDS
+from api.connection_limits import BACKLOG
 
 PATH = "/kept"
 CONNECTIONS = 16

@@ -92,7 +92,8 @@ def test_the_status_tells_addresses_ports_processes_and_the_file_of_the_key(serv
     assert _run(pids) == pids
     assert Path(serving["admin_key_file"]).stat().st_mode & 0o777 == 0o600
     assert Path(serving["admin_key_file"]).read_text().strip() not in json.dumps(serving)
-    assert httpx.get(serving["urls"]["metrics worker ai"], trust_env=False).is_success
+    for part in ("api", "worker ai"):
+        assert httpx.get(serving["urls"][f"metrics {part}"], trust_env=False).is_success
 
 
 def test_only_the_owner_can_read_where_everything_is(serving: dict[str, Any]) -> None:

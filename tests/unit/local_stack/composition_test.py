@@ -9,7 +9,9 @@ from infrastructure.local_stack.loopback import LOOPBACK, free_port
 from infrastructure.settings import Settings
 from schemas.commands import Queue
 
-PORTS = Ports(api=8000, flower=5555, dispatcher=9000, workers={queue: 9001 + n for n, queue in enumerate(Queue)})
+PORTS = Ports(
+    api=8000, api_metrics=8999, flower=5555, dispatcher=9000, workers={queue: 9001 + n for n, queue in enumerate(Queue)}
+)
 SHARED = {"DATABASE_URL": "postgresql://postgres:secret@127.0.0.1/postgres", "API_PORT": "8000"}
 
 
@@ -56,4 +58,5 @@ def test_addresses_are_ones_that_can_be_opened_even_when_a_server_listens_everyw
 
     assert found["api"] == "http://127.0.0.1:8000"
     assert found["docs"] == "http://127.0.0.1:8000/docs"
+    assert found["metrics api"] == f"http://127.0.0.1:{PORTS.api_metrics}/metrics"
     assert found["metrics worker keys"] == f"http://127.0.0.1:{PORTS.workers[Queue.KEYS]}/metrics"
