@@ -74,7 +74,8 @@ class LimitedHttp(HttpToolsProtocol):
         self._refusal: Refusal | None = None
         self._refused = False
         self._due_at: float | None = None
-        """When something must have come, while no request is under way and uvicorn's own timer doesn't run."""
+        """When something must have come; None while a request is under way. Looked at every second, for all connections:
+        a timer of each one's own, set and unset for every request, would cost more than all that is bounded here."""
         self._quiet_since = self.loop.time()
         self._said_something = False
         self._unread = Unread()
@@ -100,8 +101,8 @@ class LimitedHttp(HttpToolsProtocol):
             if self._unused_bytes > MAX_LINGERING_BYTES:
                 self.transport.abort()
             return
-        self._unset_keepalive_if_required()
-        if not self._said_something and not self._under_way:
+        cycle = self.cycle
+        if not self._said_something and (cycle is None or cycle.response_complete):
             self._said_something = True
             self._due_at = self.loop.time() + HEAD_SECONDS
         try:
@@ -127,12 +128,18 @@ class LimitedHttp(HttpToolsProtocol):
         if not self._in_head:
             # A field behind a chunked body, which must not pass for one of the request's headers.
             return
-        if len(self.headers) >= MAX_HEADER_LINES:
+        headers = self.headers
+        if len(headers) >= MAX_HEADER_LINES:
             self._give_up(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES))
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if max(self._unused_bytes, self._read_bytes) > MAX_HEAD_BYTES and self._head_bytes > MAX_HEAD_BYTES:
+        if (
+            self._unused_bytes > MAX_HEAD_BYTES or self._read_bytes > MAX_HEAD_BYTES
+        ) and self._head_bytes > MAX_HEAD_BYTES:
             self._give_up(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES))
         self._in_head = self._said_something = False
         self._due_at = None
@@ -151,8 +158,16 @@ class LimitedHttp(HttpToolsProtocol):
             self._due_at = self.loop.time() + self.timeout_keep_alive
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._quiet_since = self.loop.time()
+        # As in uvicorn, but for the timer.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        now = self._quiet_since = self.loop.time()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._due_at = now + self.timeout_keep_alive
 
     # What the limits call
 
@@ -177,7 +192,8 @@ class LimitedHttp(HttpToolsProtocol):
         elif self._in_head:
             self._refuse(problems.head_too_slow(HEAD_SECONDS), "silent")
         else:
-            ingress_metrics.connection_refused("silent")
+            if self.cycle is None or self._said_something:
+                ingress_metrics.connection_refused("silent")
             self.transport.close()
 
     def stop_receiving(self) -> None:
