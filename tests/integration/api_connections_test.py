@@ -249,7 +249,7 @@ def test_with_few_descriptors_silent_connections_keep_nobody_out(system: System,
             for number in range(600):
                 connections.enter_context(connected(port, BEGUN if number % 2 else b""))
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as http:
-                wait_until(lambda: _status(http) == 200, "the ingress answers", within_seconds=5)
+                wait_until(lambda: _status(http) == 200, "the ingress answers", within_seconds=15)
                 assert [_status(http) for _ in range(20)].count(200) >= 15
                 assert http.get("/readyz").json()["status"] == "ready", "nothing else lacks a descriptor"
     finally:

@@ -1,14 +1,11 @@
 """WebSockets: many subjects on one connection, complete and in order, and nobody holds the ingress's memory."""
 
 import gc
-import json
 import logging
 import random
-import socket
-import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,8 +15,8 @@ from websockets.sync.client import connect
 from api.frames import Announced
 from infrastructure.settings import Settings
 from schemas.jobs import JobState
-from tests.integration.api_serving import Tenant, World
-from tests.integration.event_streams import many_events, metric
+from tests.integration.api_serving import World
+from tests.integration.event_streams import await_subscriptions, many_events, metric
 from tests.integration.sockets import Message, Watcher, address, frame, unread, watcher
 from tests.waiting import wait_until
 
@@ -30,7 +27,7 @@ def test_many_jobs_are_told_on_one_connection_each_to_its_end(world: World) -> N
     with watcher(world, tenant) as watching:
         for job_id in jobs:
             watching.say(subscribe={"job": str(job_id)})
-        _await_subscriptions(20)
+        await_subscriptions(20)
         for job_id in jobs:
             world.happen(job_id, "job.started", state=JobState.RUNNING)
             world.succeed(job_id, {"title": "Zeile\u2028Ende"})
@@ -145,67 +142,6 @@ def test_what_a_handshake_has_in_its_address_is_never_logged(world: World, caplo
     # The test's own client logs what it sends.
     logged = [one.getMessage() for one in caplog.records if not one.name.startswith("websockets")]
     assert not [message for message in logged if tenant.key in message]
-
-
-def test_neither_a_key_nor_a_tenant_nor_strangers_take_every_place(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, most in (("UNAUTHENTICATED", 2), ("OF_A_KEY", 2), ("OF_A_TENANT", 3), ("SOCKETS", 6)):
-        monkeypatch.setattr(f"api.websocket_limits.MAX_{name}", most)
-    tenant = world.tenant()
-    other = world.another_key(tenant.id, "jobs:read")
-    with ExitStack() as open_:
-
-        def more(of: Tenant | None) -> Watcher:
-            return open_.enter_context(watcher(world, of))
-
-        mine = [more(tenant), more(tenant)]
-        assert _refused(world, tenant) == (429, "too-many-websockets"), "of the key"
-        more(other)
-        assert _refused(world, other) == (429, "too-many-websockets"), "of the tenant"
-        more(None)
-        late = more(None)
-        assert _refused(world, None) == (503, "overloaded"), "of those whom nobody knows"
-        late.say(authenticate=tenant.key)
-        assert late.closed()[0] == 4429, "it says whose it is, and that one has all it may"
-        stranger = more(world.tenant())
-        stranger.say(ping="")
-        assert stranger.hear() == {"pong": ""}
-        mine[0].close()
-        wait_until(lambda: _refused(world, tenant) is None, "a place that was left is free")
-
-
-def test_a_watcher_who_leaves_or_reads_too_slowly_is_no_error(
-    api_settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Five answer no ping and leave a little unread until the server ends them, five vanish in mid-sentence, and one says
-    what isn't UTF-8: with events on their way to all of them."""
-    monkeypatch.setattr("api.__main__.PING_SECONDS", 3.0)
-    before = metric("bucatini_sockets")
-    with World(api_settings) as world, caplog.at_level(logging.WARNING), ExitStack() as watchers:
-        tenant = world.tenant()
-        job_id = world.submit(tenant)
-        slow = [watchers.enter_context(closing(unread(world, tenant))) for _ in range(5)]
-        leaving = [watchers.enter_context(closing(unread(world, tenant))) for _ in range(6)]
-        for connection in (*slow, *leaving):
-            connection.sendall(frame({"subscribe": {"types": "*"}}))
-        _await_subscriptions(11)
-        world.shrink_send_buffers()
-
-        def a_little_is_unread() -> bool:
-            many_events(world, tenant, job_id, 5, data="x" * 2_000)
-            return len(world.unread_bytes()) == 11 and min(world.unread_bytes()) > 0
-
-        wait_until(a_little_is_unread, "the kernel takes no more for them")
-        leaving.pop().sendall(b"\x81\x81\x00\x00\x00\x00\xff")
-        for connection in leaving:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.close()
-        wait_until(lambda: world.closing_sockets() >= 5, "their time to answer is up")
-        many_events(world, tenant, job_id, 5)
-        wait_until(lambda: metric("bucatini_sockets") == before, "all are gone")
-
-    assert [one.getMessage() for one in caplog.records if not one.name.startswith("websockets")] == []
 
 
 def test_a_page_of_an_origin_that_is_named_may_connect(api_settings: Settings) -> None:
@@ -327,7 +263,7 @@ def test_a_watcher_who_never_reads_holds_little_and_harms_nobody(world: World) -
     with closing(unread(world, tenant)) as lazy, watcher(world, tenant) as diligent:
         for subject in ({"types": "*"}, {"job": str(job_id)}, *({"job": str(one)} for one in jobs)):
             lazy.sendall(frame({"subscribe": subject}))
-        _await_subscriptions(100)
+        await_subscriptions(100)
         _begin(diligent, "job.ret*")
         heard: list[int] = []
         for _ in range(20):
@@ -341,25 +277,11 @@ def test_a_watcher_who_never_reads_holds_little_and_harms_nobody(world: World) -
     assert held < 1_500
 
 
-def _refused(world: World, tenant: Tenant | None) -> tuple[int, str] | None:
-    """What another connection is answered; None when it gets a place."""
-    try:
-        with watcher(world, tenant):
-            return None
-    except InvalidStatus as refused:
-        problem = json.loads(refused.response.body)
-        return refused.response.status_code, problem["type"].rpartition("/")[2]
-
-
 def _begin(watching: Watcher, pattern: str) -> str:
     watching.say(subscribe={"types": pattern})
     assert watching.hear() == {"subscribed": {"types": pattern}}
     place: str = watching.hear()["after"]
     return place
-
-
-def _await_subscriptions(count: int) -> None:
-    wait_until(lambda: metric("bucatini_socket_subscriptions") >= count, f"{count} subscriptions stand")
 
 
 def _happen_often(world: World, job_id: UUID, times: int) -> None:

@@ -158,6 +158,12 @@ def seqs_on(connection: socket.socket) -> Iterator[int]:
 def await_subscribers(world: World, count: int) -> None:
     """Until they have joined: the streams are open, and the hub has read since."""
     wait_until(lambda: metric("bucatini_sse_subscribers") >= count, f"{count} streams are open")
+    with world.http() as http:
+        assert http.get("/readyz").is_success  # Behind what the streams have asked of PostgreSQL.
+
+
+def await_subscriptions(count: int) -> None:
+    wait_until(lambda: metric("bucatini_socket_subscriptions") >= count, f"{count} subscriptions stand")
 
 
 def metric(name: str) -> float:
