@@ -59,6 +59,8 @@ class Credentials:
 
     async def caller_with_read_token(self, token: str) -> Caller:
         """Whom the token proves. A key is refused: it must not stand where addresses are written down."""
+        if not token:
+            raise problems.credentials_missing()
         if not token.startswith(read_tokens.PREFIX):
             raise problems.unauthenticated()
         return await self._caller_with_token(token)
