@@ -109,7 +109,7 @@ class JobEvent(StrEnum):
         "job.discarded",
         (
             "An outcome came from a worker that had lost its lease, and had no effect. It says nothing of the job itself, "
-            "which is or was another worker's."
+            "which is another worker's or waits for one; of a job that has ended it isn't noted."
         ),
     )
 

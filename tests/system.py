@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 READY = {
     "tests.probe": "ready: ",
     "tests.releases": "ready: ",
+    "tests.skewed": "ready: ",
     "producers.dispatch": "ready: ",
     "producers.cli_flower": "flower_listening",
     "workers.runtime": "ready: ",

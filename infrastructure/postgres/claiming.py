@@ -35,12 +35,12 @@ WITH u AS (
     AND EXISTS (SELECT 1 FROM workers w WHERE w.id = %(worker)b AND w.dead_at IS NULL)
   RETURNING j.id, j.tenant_id, j.kind, j.version, j.attempt, j.max_attempts, j.crashes, j.command,
     j.deadline, greatest(j.created_at, j.run_at) AS due_at, j.correlation_id, j.traceparent, j.seq, j.priority,
-    j.problem->>'since' AS troubled_since),
+    j.problem->>'since' AS troubled_since, clock_timestamp() AS claimed_at),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, 'job.started', jsonb_build_object('attempt', attempt) FROM u)
 SELECT id, tenant_id, kind, version, attempt, max_attempts, crashes, command::text, deadline, due_at,
-  correlation_id, traceparent, priority, troubled_since FROM u
+  correlation_id, traceparent, priority, troubled_since, claimed_at FROM u
 """,
 )
 
@@ -88,8 +88,10 @@ class Claimed(NamedTuple):
     correlation_id: UUID | None
     traceparent: str | None
     priority: int
-    troubled_since: str | None = None
+    troubled_since: str | None
     """When the trouble that put its last run off was first met, in ISO 8601."""
+    claimed_at: datetime
+    """By PostgreSQL's clock, as every time of a job is: what a worker's own says decides nothing."""
 
 
 async def claim(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -33,10 +32,11 @@ class Settlement(NamedTuple):
     problem: str | None = None
     fingerprint: str | None = None
     """Of the problem; None for a run that didn't fail."""
-    due: datetime | None = None
-    """When the job may run again, or a sweeper looks whether its children have ended; None for one that has ended.
+    due_seconds: float | None = None
+    """How long after it is stored the job may run again, or a sweeper looks whether its children have ended; None for one
+    that has ended. PostgreSQL makes a time of it, so whoever settles needs no clock.
 
-    Whoever settles rings at that time; a sweeper does when nobody did."""
+    Whoever settles rings after that long; a sweeper does when nobody did."""
     uncounted: bool = False
     """The run was interrupted by us, so it isn't an attempt."""
     children: tuple[NewJob, ...] = ()
@@ -78,19 +78,22 @@ _END = Prepared(
     f"""
 WITH u AS (
   UPDATE jobs j SET state = d.state, seq = j.seq + 1, lease_token = NULL, lease_worker = NULL, settled_token = d.token,
-    run_at = coalesce(d.due, j.run_at), wake_at = d.due + make_interval(secs => %(ring_again_seconds)b),
-    attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.due IS NULL THEN now() END,
-    result = NULL, problem = d.problem::jsonb, progress = CASE WHEN d.due IS NOT NULL THEN j.progress END,
+    run_at = coalesce(now() + make_interval(secs => d.due_seconds), j.run_at),
+    wake_at = now() + make_interval(secs => d.due_seconds + %(ring_again_seconds)b),
+    attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.due_seconds IS NULL THEN now() END,
+    result = NULL, problem = d.problem::jsonb, progress = CASE WHEN d.due_seconds IS NOT NULL THEN j.progress END,
     fingerprint = d.fingerprint, failed_at = CASE WHEN d.fingerprint IS NOT NULL THEN now() END
   FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(state)b::text[], %(job_event)b::text[], %(job_event_data)b::text[],
-    %(problem)b::text[], %(fingerprint)b::text[], %(due)b::timestamptz[], %(uncounted)b::int2[])
-    AS d (id, token, state, job_event, job_event_data, problem, fingerprint, due, uncounted)
+    %(problem)b::text[], %(fingerprint)b::text[], %(due_seconds)b::float8[], %(uncounted)b::int2[])
+    AS d (id, token, state, job_event, job_event_data, problem, fingerprint, due_seconds, uncounted)
   WHERE j.id = d.id AND j.lease_token = d.token
   RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.concurrency_key IS NOT NULL AS capped, d.token, d.job_event,
-    d.job_event_data),
+    d.job_event_data, j.run_at),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
-  SELECT id, seq, tenant_id, job_event, job_event_data::jsonb FROM u)
+  SELECT id, seq, tenant_id, job_event, CASE WHEN job_event = '{JobEvent.RETRYING}' THEN job_event_data::jsonb
+    || jsonb_build_object('due', to_char(run_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
+    ELSE job_event_data::jsonb END FROM u)
 {_TOLD}""",
 )
 
@@ -100,11 +103,15 @@ FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
 WHERE j.settled_token = d.token
 """
 
-_DISCARD = """
+_ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
+
+# A job's end is the last entry of its timeline, unless it is replayed.
+_DISCARD = f"""
 WITH u AS (
-  UPDATE jobs j SET seq = j.seq + 1 FROM unnest(%b::uuid[]) AS d (id) WHERE j.id = d.id RETURNING j.id, j.tenant_id, j.seq)
+  UPDATE jobs j SET seq = j.seq + 1 FROM unnest(%b::uuid[]) AS d (id)
+  WHERE j.id = d.id AND j.state NOT IN ({_ENDED}) RETURNING j.id, j.tenant_id, j.seq)
 INSERT INTO job_events (job_id, seq, tenant_id, type, data)
-SELECT id, seq, tenant_id, 'job.discarded', jsonb_build_object('worker', %s::text) FROM u
+SELECT id, seq, tenant_id, '{JobEvent.DISCARDED}', jsonb_build_object('worker', %s::text) FROM u
 """
 
 _RESUMED = transition(JobState.WAITING, Trigger.RESUME)
@@ -112,7 +119,6 @@ _COMPLETED = transition(JobState.WAITING, Trigger.SUCCEED)
 # As the predicate of the index `jobs_unfinished_child` has it, which holds nothing of the children that have ended: the
 # question costs the same for a batch of two and of a thousand. Asked for the first in the index's order, since for
 # "whether any exists" the planner may read all of them.
-_ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 _COUNTS = ", ".join(f"'{state}', count(*) FILTER (WHERE c.state = '{state}')" for state in sorted(TERMINAL))
 
 # Runs after the children's ends are committed, so that the last of several to end sees all the others ended. When the
@@ -214,7 +220,7 @@ async def settled_before(connection: Connection, settlements: Sequence[Settlemen
 
 
 async def record_discarded(connection: Connection, job_ids: Sequence[UUID], worker_id: UUID) -> None:
-    """Notes in the jobs' timelines that a late outcome of this worker had no effect."""
+    """Notes in the timelines of those that haven't ended that a late outcome of this worker had no effect."""
     await connection.execute(_DISCARD, (list(job_ids), str(worker_id)))
 
 
@@ -256,7 +262,7 @@ def _end_call(settlements: Sequence[Settlement], ring_again_seconds: float) -> C
         job_event_data=wire.texts([one.job_event_data for one in settlements]),
         problem=wire.texts([one.problem for one in settlements]),
         fingerprint=wire.texts([one.fingerprint for one in settlements]),
-        due=wire.timestamps([one.due for one in settlements]),
+        due_seconds=wire.doubles([one.due_seconds for one in settlements]),
         uncounted=wire.smallints([one.uncounted for one in settlements]),
         ring_again_seconds=wire.double(ring_again_seconds),
         count=wire.bigint(len(settlements)),

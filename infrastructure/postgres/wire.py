@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 _INT2, _INT4, _INT8, _FLOAT8 = struct.Struct("!h"), struct.Struct("!i"), struct.Struct("!q"), struct.Struct("!d")
 _ARRAY = struct.Struct("!iiiii")
 _NULL = _INT4.pack(-1)
-_INT8_OID, _INT2_OID, _INT4_OID, _TEXT_OID, _TIMESTAMPTZ_OID, _UUID_OID = 20, 21, 23, 25, 1184, 2950
+_INT8_OID, _INT2_OID, _INT4_OID, _TEXT_OID, _FLOAT8_OID, _TIMESTAMPTZ_OID, _UUID_OID = 20, 21, 23, 25, 701, 1184, 2950
 _EPOCH, _MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -47,6 +47,10 @@ def bigints(values: Sequence[bytes | None]) -> bytes:
 
 def ints(values: Sequence[int | None]) -> bytes:
     return _array(_INT4_OID, [None if value is None else _INT4.pack(value) for value in values])
+
+
+def doubles(values: Sequence[float | None]) -> bytes:
+    return _array(_FLOAT8_OID, [None if value is None else _FLOAT8.pack(value) for value in values])
 
 
 def texts(values: Sequence[str | None]) -> bytes:

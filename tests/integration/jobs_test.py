@@ -54,6 +54,25 @@ def test_a_handler_that_recovers_succeeds_on_its_next_attempt(system: System) ->
     assert system.timeline(job_id).count("job.started") == 2
 
 
+def test_nothing_follows_the_end_of_a_cancelled_job_when_its_run_goes_on(system: System) -> None:
+    worker = system.worker()
+    (job_id,) = system.submit(LeaveMark(seconds=1))
+    system.await_state(job_id, "running")
+
+    # As an ingress does it whose word to the worker got lost.
+    system.read(
+        "WITH u AS (UPDATE jobs SET state = 'cancelled', seq = seq + 1, lease_token = NULL, lease_worker = NULL, "
+        "finished_at = now() WHERE id = %s RETURNING id, tenant_id, seq) "
+        "INSERT INTO job_events (job_id, tenant_id, seq, type) SELECT id, tenant_id, seq, 'job.cancelled' FROM u RETURNING seq",
+        job_id,
+    )
+
+    wait_until(lambda: worker.said("came too late"), "the run has ended all the same")
+    (after,) = system.submit(LeaveMark())
+    system.await_state(after, "succeeded")
+    assert system.timeline(job_id) == ["job.queued", "job.started", "job.cancelled"]
+
+
 def test_a_refusal_is_final(system: System) -> None:
     system.worker()
 

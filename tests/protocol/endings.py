@@ -45,6 +45,6 @@ OUTCOMES: tuple[Outcome, ...] = (
 
 
 def settlement(run: Claimed, outcome: Outcome) -> Settlement:
-    ended = settlement_of(run, outcome, dice=lambda: 0.5)
+    ended = settlement_of(run, outcome, now=lambda: run.claimed_at, dice=lambda: 0.5)
     assert ended is not None
     return ended

@@ -273,7 +273,7 @@ class ProtocolMachine(RuleBasedStateMachine):
             if before.token == one.token:
                 self._step(one.job_id, rows.settled(before, one.token, TRIGGERS[one.state]))
                 self._bring_children(one)
-                if one.due is not None and one.due > datetime.now(UTC):
+                if one.due_seconds:
                     self.not_yet.add(one.job_id)
 
     def _bring_children(self, ended: Settlement) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from events.jobs import ENDINGS, JobEvent
-from schemas.jobs import JobState, Trigger, transition
+from schemas.jobs import TERMINAL, JobState, Trigger, transition
 
 TRIGGERS: dict[str, Trigger] = {
     JobEvent.STARTED: Trigger.CLAIM,
@@ -61,6 +61,7 @@ def _after(told: Told, kind: str) -> Told:
     if kind in PARKING:
         return told
     if kind in NO_STEP:
+        assert told.state not in TERMINAL, f"{kind} came after the end"
         return told._replace(discarded=told.discarded + 1)
     trigger = Trigger.COME_DUE if kind == JobEvent.QUEUED else TRIGGERS[kind]
     state = transition(told.state, trigger)

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -44,6 +44,7 @@ class Attempt:
         "_log_context",
         "_report",
         "bell",
+        "came_at",
         "children",
         "claimed",
         "ends_at",
@@ -60,13 +61,13 @@ class Attempt:
         time_limit_seconds: float,
         bell: Bell,
         children: tuple[Child, ...],
-        report: Callable[[Claimed, Progress], None],
+        report: Callable[[Claimed, Progress, datetime], None],
     ) -> None:
         self.claimed = claimed
         self.time_limit_seconds = time_limit_seconds
         self.bell = bell
         self.children = children
-        self.started_at = time.monotonic()
+        self.came_at = self.started_at = time.monotonic()
         self.ends_at = math.inf
         self.entered = False
         self.stopped: Stop | None = None
@@ -86,6 +87,10 @@ class Attempt:
     def attempt(self) -> int:
         return self.claimed.attempt
 
+    def now(self) -> datetime:
+        """By PostgreSQL's clock: since it told its time, this machine only measures how long ago that was."""
+        return self.claimed.claimed_at + timedelta(seconds=time.monotonic() - self.came_at)
+
     def log_context(self) -> LogContext:
         """What the lines of this run say of it; made when the first is logged."""
         if self._log_context is None:
@@ -102,7 +107,7 @@ class Attempt:
         return self._log_context
 
     def progress(self, fraction: float, message: str = "") -> None:
-        self._report(self.claimed, Progress(fraction=min(max(fraction, 0.0), 1.0), message=message[:500]))
+        self._report(self.claimed, Progress(fraction=min(max(fraction, 0.0), 1.0), message=message[:500]), self.now())
 
     def stop(self, reason: Stop) -> None:
         """Cancels the handler; the first reason given is the one that counts."""
@@ -127,8 +132,8 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
     claimed = attempt.claimed
     handler = handlers.get(claimed.kind)
     if handler is None or claimed.version > handler.command_type.version:
-        return Broke(_not_understood(claimed, datetime.now(UTC)))
-    if claimed.deadline is not None and claimed.deadline <= datetime.now(UTC):
+        return Broke(_not_understood(claimed, attempt.now()))
+    if claimed.deadline is not None and claimed.deadline <= attempt.now():
         return Broke(_too_late(claimed.deadline))
     with bound(attempt.log_context):
         return await _perform(attempt, handler)

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from infrastructure.batching import Pace
@@ -177,10 +176,9 @@ class Claimer:
 
     def _tell_of(self, claims: Sequence[Claimed]) -> None:
         self._messenger.tell({claimed.tenant_id for claimed in claims})
-        now = datetime.now(UTC)
         waits: dict[str, list[float]] = defaultdict(list)
         for claimed in claims:
-            waits[claimed.kind].append((now - claimed.due_at).total_seconds())
+            waits[claimed.kind].append((claimed.claimed_at - claimed.due_at).total_seconds())
         for kind, seconds in waits.items():
             metrics.picked_up(kind, seconds)
         metrics.jobs_claimed(self._queue, len(claims))

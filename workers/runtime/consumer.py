@@ -208,7 +208,7 @@ class JobConsumer:
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         policy = self._command_type(attempt.claimed.kind).retry
-        settlement = settlement_of(attempt.claimed, outcome, dice=random.random, policy=policy)
+        settlement = settlement_of(attempt.claimed, outcome, now=attempt.now, dice=random.random, policy=policy)
         if settlement is None:
             self._forget(attempt)
         elif is_large(settlement):
@@ -244,7 +244,7 @@ class JobConsumer:
         if attempt is None or attempt.claimed.token != settlement.token:
             return  # An unknown lease that was handed back.
         self._forget(attempt)
-        if effective and settlement.due is not None:
+        if effective and settlement.due_seconds is not None:
             self._messenger.ring_next(attempt.claimed, settlement, self._queue)
 
     # Ending

@@ -5,9 +5,9 @@ import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from events.envelope import CloudEvent, event_id, job_source
@@ -37,6 +37,14 @@ that: a bell costs the same whatever it names."""
 NOW = 0
 
 
+class Report(NamedTuple):
+    """How far a run is."""
+
+    claimed: Claimed
+    progress: Progress
+    at: datetime
+
+
 class Messenger:
     """Speaks over Redis, and stores progress over its own line."""
 
@@ -45,7 +53,7 @@ class Messenger:
         self._line = line
         self._doorbells = Doorbells(redis)
         self._announcer = Announcer(redis)
-        self._progress: dict[UUID, tuple[Claimed, Progress]] = {}
+        self._progress: dict[UUID, Report] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken: Counter[tuple[str, str]] = Counter()
         self._reporting = self._tallying = False
@@ -86,13 +94,15 @@ class Messenger:
         """Rings for what a settled run left to be done: its children, or its own next attempt when that is due."""
         if settlement.children:
             self.ring(Ring(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.children)
-        elif settlement.due is not None:
-            seconds = (settlement.due - datetime.now(UTC)).total_seconds()
-            self.ring_in(seconds, Ring(claimed.id, claimed.tenant_id, claimed.kind, queue, claimed.priority))
+        elif settlement.due_seconds is not None:
+            self.ring_in(
+                settlement.due_seconds, Ring(claimed.id, claimed.tenant_id, claimed.kind, queue, claimed.priority)
+            )
 
-    def report(self, claimed: Claimed, progress: Progress) -> None:
-        """Watchers hear of it within PROGRESS_SECONDS; of several reports in that time, the last."""
-        self._progress[claimed.id] = (claimed, progress)
+    def report(self, claimed: Claimed, progress: Progress, at: datetime) -> None:
+        """Watchers hear of it within PROGRESS_SECONDS; of several reports in that time, the last. `at` is PostgreSQL's
+        time."""
+        self._progress[claimed.id] = Report(claimed, progress, at)
         if not self._reporting:
             self._reporting = True
             self.start(self._report())
@@ -165,28 +175,29 @@ class Messenger:
         finally:
             self._reporting = False
 
-    async def _publish(self, reports: list[tuple[Claimed, Progress]]) -> None:
+    async def _publish(self, reports: list[Report]) -> None:
         try:
-            for claimed, progress in reports:
-                await say_live(self._redis, claimed.tenant_id, self._progressed(claimed, progress))
+            for report in reports:
+                await say_live(self._redis, report.claimed.tenant_id, self._progressed(report))
         except FAULTS:
             logger.debug("progress wasn't announced: Redis can't be reached")
 
-    async def _store(self, reports: list[tuple[Claimed, Progress]]) -> None:
-        notes = [(claimed.id, claimed.token, progress.model_dump_json()) for claimed, progress in reports]
+    async def _store(self, reports: list[Report]) -> None:
+        notes = [(claimed.id, claimed.token, progress.model_dump_json()) for claimed, progress, _ in reports]
         try:
             await self._line.run(lambda connection: note_progress(connection, notes))
         except Unavailable:
             logger.debug("progress wasn't stored: PostgreSQL can't be reached")
 
-    def _progressed(self, claimed: Claimed, progress: Progress) -> CloudEvent:
+    def _progressed(self, report: Report) -> CloudEvent:
+        claimed, progress, at = report
         self._told += 1
         return CloudEvent(
             id=f"{event_id(claimed.id, claimed.attempt)}:live:{self._told}",
             source=job_source(claimed.id),
             type=JobEvent.PROGRESSED,
             subject=str(claimed.id),
-            time=datetime.now(UTC),
+            time=at,
             data=progress.model_dump(mode="json"),
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -68,17 +68,26 @@ def time_limit_exceeded(seconds: float) -> Failure:
 
 
 def settlement_of(
-    claimed: Claimed, outcome: Outcome, *, dice: Callable[[], float], policy: RetryPolicy = Command.retry
+    claimed: Claimed,
+    outcome: Outcome,
+    *,
+    now: Callable[[], datetime],
+    dice: Callable[[], float],
+    policy: RetryPolicy = Command.retry,
 ) -> Settlement | None:
-    """What to store of this run; None when nothing of it may be stored."""
+    """What to store of this run; None when nothing of it may be stored. `now` is PostgreSQL's."""
     try:
-        return _settlement_of(claimed, outcome, policy, dice)
+        return _settlement_of(claimed, outcome, policy, now, dice)
     except ValueError:  # What the handler answered can't be written as JSON, such as half of a surrogate pair.
         return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, UNSTORABLE)
 
 
 def _settlement_of(
-    claimed: Claimed, outcome: Outcome, policy: RetryPolicy, dice: Callable[[], float]
+    claimed: Claimed,
+    outcome: Outcome,
+    policy: RetryPolicy,
+    now: Callable[[], datetime],
+    dice: Callable[[], float],
 ) -> Settlement | None:
     match outcome:
         case Done(event):
@@ -86,7 +95,7 @@ def _settlement_of(
         case Waits(awaited):
             return _waiting(claimed, awaited)
         case Broke(failure):
-            return _failed(claimed, failure, policy, dice())
+            return _failed(claimed, failure, policy, now(), dice())
         case Stopped(Stop.DRAINING):
             return released(claimed.id, claimed.token)
         case Stopped(Stop.REVOKED):
@@ -116,7 +125,7 @@ def _waiting(claimed: Claimed, awaited: AwaitChildren) -> Settlement:
         transition(JobState.RUNNING, Trigger.AWAIT),
         JobEvent.WAITING,
         job_event_data=_json({"children": [str(child.id) for child in children]}),
-        due=datetime.now(UTC) + timedelta(seconds=WAIT_CHECK_SECONDS),
+        due_seconds=WAIT_CHECK_SECONDS,
         uncounted=True,
         children=children,
     )
@@ -140,8 +149,7 @@ def child_of(claimed: Claimed, command: Command) -> NewJob:
     )
 
 
-def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, dice: float) -> Settlement:
-    now = datetime.now(UTC)
+def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, now: datetime, dice: float) -> Settlement:
     match decide(
         failure,
         policy,
@@ -152,17 +160,16 @@ def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, dice: float
         dice=dice,
     ):
         case RetryIn(seconds):
-            due = now + timedelta(seconds=seconds)
             told = _told(claimed.kind, failure.problem)
             return Settlement(
                 claimed.id,
                 claimed.token,
                 transition(JobState.RUNNING, Trigger.RETRY),
                 JobEvent.RETRYING,
-                job_event_data=_event_data(claimed, told, due),
+                job_event_data=_event_data(claimed, told),
                 problem=told.problem,
                 fingerprint=told.fingerprint,
-                due=due,
+                due_seconds=seconds,
                 uncounted=not failure.counted,
             )
         case GiveUp(spent=True):
@@ -178,7 +185,7 @@ def released(job_id: UUID, token: UUID) -> Settlement:
         token,
         transition(JobState.RUNNING, Trigger.RELEASE),
         JobEvent.RELEASED,
-        due=datetime.now(UTC),
+        due_seconds=0.0,
         uncounted=True,
     )
 
@@ -229,9 +236,8 @@ def _told(kind: str, problem: Problem) -> _Told:
     return _Told(problem.model_dump_json(exclude_defaults=True), fingerprint(kind, problem))
 
 
-def _event_data(claimed: Claimed, told: _Told, due: datetime | None = None) -> str:
-    data: dict[str, object] = {"attempt": claimed.attempt, "problem": orjson.Fragment(told.problem)}
-    return _json(data if due is None else data | {"due": due})
+def _event_data(claimed: Claimed, told: _Told) -> str:
+    return _json({"attempt": claimed.attempt, "problem": orjson.Fragment(told.problem)})
 
 
 def _json(data: dict[str, object]) -> str:

@@ -115,7 +115,7 @@ class Settler:
             if (attempt := self._running.get(one.job_id.int)) is not None:
                 tenants.add(attempt.claimed.tenant_id)
                 runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
-                if one.problem is not None and one.due is not None:
+                if one.problem is not None and one.due_seconds is not None:
                     retried[one.problem] += 1
         for (kind, state), seconds in runs.items():
             metrics.jobs_settled(kind, state, len(seconds))

@@ -202,7 +202,9 @@ def test_progress_stays_within_its_bounds() -> None:
     reports: list[str] = []
 
     async def run() -> None:
-        attempt = Attempt(claimed(), 2.0, Bell(1), (), lambda _, progress: reports.append(progress.model_dump_json()))
+        attempt = Attempt(
+            claimed(), 2.0, Bell(1), (), lambda _, progress, at: reports.append(progress.model_dump_json())
+        )
         for fraction in (-1.0, 0.25, 7.0):
             attempt.progress(fraction, "m" * 1_000)
 

@@ -45,5 +45,7 @@ def claimed(**differently: Any) -> Claimed:
         "correlation_id": None,
         "traceparent": None,
         "priority": 5,
+        "troubled_since": None,
+        "claimed_at": datetime.now(UTC),
     }
     return Claimed(**(usual | differently))
