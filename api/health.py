@@ -10,6 +10,7 @@ from api.answers import Answer, json_answer
 from api.endpoint import NOBODY, Call, Empty, Endpoint
 from api.ingress import Ingress
 from infrastructure.ports import Unavailable
+from infrastructure.postgres.fitness import why_tables_unfit
 from infrastructure.redis.client import FAULTS
 from schemas.model import Model
 
@@ -104,17 +105,10 @@ async def _ask_redis(ingress: Ingress) -> str:
 
 async def _ask_migrations(ingress: Ingress) -> str:
     if not ingress.migrated.is_set():
-        if await asyncio.to_thread(_lacks_migrations, ingress.settings.database):
-            return "the database lacks a migration: run `bucatini up` or the migration job"
+        if why := await why_tables_unfit(ingress.settings.database):
+            return why
         ingress.migrated.set()
     return ""
-
-
-def _lacks_migrations(database_url: str) -> bool:
-    # Loads SQLAlchemy and Alembic, more than everything else the ingress consists of, so it comes after its start.
-    from infrastructure.postgres.migration import pending
-
-    return pending(database_url)
 
 
 ENDPOINTS = (

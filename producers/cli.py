@@ -36,6 +36,10 @@ Samples = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Send the documents of this folder once all is ready.")
 ]
 Once = Annotated[bool, typer.Option("--once", help="Stop after the samples; the exit code is 1 if a job failed.")]
+ToVersion = Annotated[
+    str | None,
+    typer.Option("--to", metavar="VERSION", help="Not to the newest tables but to these, be they older: 0007."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -72,11 +76,11 @@ def doctor() -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(to: ToVersion = None) -> None:
     """Update the tables; make the first admin key."""
-    from producers.cli_migrate import bring_up_to_date
+    from producers.cli_migrate import bring_to
 
-    raise typer.Exit(bring_up_to_date())
+    raise typer.Exit(bring_to(to))
 
 
 @app.command()

@@ -129,8 +129,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     if found.version < OLDEST_POSTGRES:
         yield Finding("database", Verdict.BAD, f"PostgreSQL {found.version} is too old: {OLDEST_POSTGRES} is needed")
-    elif not found.migrated:
-        yield Finding("database", Verdict.BAD, f"PostgreSQL {found.version} lacks a migration: run `bucatini up`")
+    elif found.unfit:
+        yield Finding("database", Verdict.BAD, f"PostgreSQL {found.version}: {found.unfit}")
     else:
         yield Finding("database", Verdict.GOOD, f"PostgreSQL {found.version}, its tables up to date")
     yield workers_finding(found.workers)

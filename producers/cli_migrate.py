@@ -7,24 +7,34 @@ from infrastructure.local_stack.processes import PartFailed
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.credentials import create_first_admin_key
 from infrastructure.postgres.inspection import inspect
-from infrastructure.postgres.migration import migrate
+from infrastructure.postgres.migration import VersionRefused, migrate
+from infrastructure.postgres.schema import WRITTEN_FOR
 from infrastructure.settings import SettingsInvalid
 from producers.cli_terminal import note, say
 
 
-def bring_up_to_date() -> int:
-    """The exit code. The key goes into a private file in BUCATINI_HOME, since what is printed here ends in logs."""
+def bring_to(version: str | None) -> int:
+    """The exit code. Without a version, to this release's own, and the first key of all is made: it goes into a private file
+    in BUCATINI_HOME, since what is printed here ends in logs."""
     try:
         settings = settings_module.load()
         home = Home(usable(settings.bucatini_home))
         inspect(settings.database, lease_seconds=settings.lease_seconds)
-        migrate(settings.database)
-        key = create_first_admin_key(settings.database)
-    except (SettingsInvalid, PartFailed, Unavailable) as error:
+        reached = migrate(settings.database, version)
+        key = create_first_admin_key(settings.database) if reached >= WRITTEN_FOR else None
+    except (SettingsInvalid, PartFailed, Unavailable, VersionRefused) as error:
         note(f"bucatini migrate: {error}")
         return 1
-    say("the tables are up to date")
+    say(_told(reached))
     if key is not None:
         home.keep_key(key)
         say(f"the first admin key is in {home.key_file}")
     return 0
+
+
+def _told(reached: str) -> str:
+    if reached > WRITTEN_FOR:
+        return f"the tables are of version {reached}, newer than this release's {WRITTEN_FOR}, and serve it: nothing was done"
+    if reached < WRITTEN_FOR:
+        return f"the tables are of version {reached} now: this release doesn't work with them, that one does"
+    return f"the tables are up to date (version {reached})"

@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.address import CONNECT_TIMEOUT_SECONDS, conninfo
 from infrastructure.postgres.fitness import refuse_encoding, refuse_transaction_pooling
+from infrastructure.postgres.schema import refuse_tables
 from infrastructure.postgres.statements import Statements
 
 T = TypeVar("T")
@@ -147,6 +148,7 @@ async def connect(database_url: str, role: Role, name: str, session: dict[str, s
     connection = await Connection.connect(conninfo(database_url, name), autocommit=True, prepare_threshold=0)
     try:
         refuse_encoding(connection)
+        await refuse_tables(connection)
         found = await connection.execute(session_statement(role, session or {}), prepare=False)
         # A pooler makes up its own number for the session, to cancel by.
         if ((await found.fetchone()) or (None,))[0] != connection.info.backend_pid:

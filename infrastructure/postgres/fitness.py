@@ -1,4 +1,4 @@
-"""Whether a database can be worked on at all: its encoding, and whether a session stays one behind a pooler."""
+"""Whether a database can be worked on at all: its encoding, its tables, and whether a session stays one behind a pooler."""
 
 import asyncio
 import secrets
@@ -10,6 +10,7 @@ from psycopg import errors
 
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.address import Unfit, conninfo
+from infrastructure.postgres.schema import read, refuse_tables, why_unfit
 
 ENCODING = "UTF8"
 PROOF_SECONDS = 3.0
@@ -35,18 +36,21 @@ _proven_until: dict[str, float] = {}
 def refuse_unfit(database_url: str) -> None:
     """For a process to begin with. Raises Unfit; returns when all is well, or when PostgreSQL can't be reached yet."""
     try:
-        asyncio.run(examine(database_url))
+        asyncio.run(examine(database_url, tables=True))
     except Unfit:
         raise
     except Unavailable:
         return
 
 
-async def examine(database_url: str) -> None:
-    """Raises Unfit with what to do about it, Unavailable when PostgreSQL can't be reached. Safe to repeat."""
+async def examine(database_url: str, *, tables: bool = False) -> None:
+    """Raises Unfit with what to do about it, Unavailable when PostgreSQL can't be reached. Safe to repeat. `tables`: for
+    who works on them rather than makes them."""
     first = await _connect(database_url)
     try:
         refuse_encoding(first)
+        if tables:
+            await refuse_tables(first)
         await _prove(database_url, first)
     except psycopg.Error as error:
         raise Unavailable("PostgreSQL ended the connection while it was examined") from error
@@ -56,6 +60,18 @@ async def examine(database_url: str) -> None:
         ) from None
     finally:
         await first.close()
+
+
+async def why_tables_unfit(database_url: str) -> str:
+    """Why this release can't work with the tables, and what to do; empty if it can. Unavailable when PostgreSQL can't be
+    reached."""
+    connection = await _connect(database_url)
+    try:
+        return why_unfit(await read(connection))
+    except psycopg.Error as error:
+        raise Unavailable("PostgreSQL ended the connection while it was asked for its tables' version") from error
+    finally:
+        await connection.close()
 
 
 def refuse_encoding(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:

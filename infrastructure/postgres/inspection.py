@@ -9,8 +9,7 @@ import psycopg
 
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.connections import Role, connect_blocking, session_statement
-from infrastructure.postgres.fitness import examine
-from infrastructure.postgres.migration import pending
+from infrastructure.postgres.fitness import examine, why_tables_unfit
 
 _WORKERS = """
 SELECT queue, count(*) FROM workers
@@ -22,9 +21,10 @@ SELECT queue, count(*) FROM workers
 class Inspection:
     version: int
     """PostgreSQL's major version."""
-    migrated: bool
+    unfit: str
+    """Why this release can't work with its tables, and what to do; empty if it can."""
     workers: Mapping[str, int]
-    """How many beat, by queue; empty while the tables are missing."""
+    """How many beat, by queue; empty while the tables are unfit."""
 
 
 def inspect(database_url: str, *, lease_seconds: float) -> Inspection:
@@ -32,9 +32,9 @@ def inspect(database_url: str, *, lease_seconds: float) -> Inspection:
     asyncio.run(examine(database_url))
     try:
         with connect_blocking(database_url, None, "inspection") as connection:
-            migrated = not pending(database_url)
-            workers = _workers(connection, lease_seconds) if migrated else {}
-            return Inspection(connection.info.server_version // 10_000, migrated, workers)
+            unfit = asyncio.run(why_tables_unfit(database_url))
+            workers = {} if unfit else _workers(connection, lease_seconds)
+            return Inspection(connection.info.server_version // 10_000, unfit, workers)
     except psycopg.OperationalError as error:
         raise Unavailable(f"PostgreSQL can't be reached: {str(error).strip().splitlines()[0]}") from None
 

@@ -92,7 +92,7 @@ WITH u AS (
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, job_event, CASE WHEN job_event = '{JobEvent.RETRYING}' THEN job_event_data::jsonb
-    || jsonb_build_object('due', to_char(run_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
+    || jsonb_build_object('due', run_at)
     ELSE job_event_data::jsonb END FROM u)
 {_TOLD}""",
 )

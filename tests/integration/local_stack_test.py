@@ -1,5 +1,6 @@
 """The embedded servers through ends, crashes and what earlier runs left behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -18,7 +19,8 @@ from redis.retry import Retry
 from infrastructure.local_stack.postgres import PostgresServer, postgres_server
 from infrastructure.local_stack.processes import PartFailed
 from infrastructure.local_stack.redis import RedisServer, redis_server
-from infrastructure.postgres.migration import migrate, pending
+from infrastructure.postgres.fitness import why_tables_unfit
+from infrastructure.postgres.migration import migrate
 from tests.waiting import wait_until
 
 
@@ -144,7 +146,7 @@ def test_tables_are_made_at_an_address_as_libpq_takes_it(tmp_path: Path) -> None
         folder = quote(str(tmp_path / "data"), safe="")
         migrate(server.url.partition("@")[0] + f"@127.0.0.1:1,{folder}:{server.port}/postgres")
 
-        assert not pending(server.url)
+        assert asyncio.run(why_tables_unfit(server.url)) == ""
 
 
 def test_postgres_logs_nothing_of_what_a_failing_statement_says(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Parameters as they go over the wire arrive as what they were, and a session is of use after whatever happens."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres import wire
 from infrastructure.postgres.connections import Connection, Line, Role
 from infrastructure.postgres.prepared import Prepared, Rows, fetch, fetch_together
+from tests.conftest import TEMPLATE
 from tests.waiting import wait_until
 
 SOON_SECONDS = 30.0
@@ -25,7 +26,7 @@ Story = Callable[[Line], Awaitable[None]]
 ALL = Prepared(
     "all",
     """SELECT %(uuids)b::uuid[], %(smallints)b::int2[], %(ints)b::int4[], %(bigints)b::int8[], %(texts)b::text[],
-    %(timestamps)b::timestamptz[], %(bigint)b::int8, %(double)b::float8,
+    %(timestamps)b::timestamptz[], %(doubles)b::float8[], %(bigint)b::int8, %(double)b::float8,
     %(smallint)b::int2, %(timestamp)b::timestamptz""",
 )
 ECHO = Prepared("echo", "SELECT n FROM unnest(%(texts)b::text[]) AS t (n)")
@@ -46,6 +47,16 @@ def _tell(database_url: str, story: Story) -> None:
     asyncio.run(told())
 
 
+@pytest.fixture(scope="module")
+def some_database(postgres: PostgresServer) -> Iterator[str]:
+    """For all examples of a test, which write nothing."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE to_read TEMPLATE {TEMPLATE}")
+    yield postgres.url_of("to_read")
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE to_read WITH (FORCE)")
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     uuids=st.lists(st.none() | st.uuids(), max_size=4),
@@ -54,12 +65,13 @@ def _tell(database_url: str, story: Story) -> None:
     bigints=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4),
     texts=st.lists(st.none() | TEXTS, max_size=4),
     timestamps=st.lists(st.none() | MOMENTS, max_size=4),
+    doubles=st.lists(st.none() | st.floats(allow_nan=False), max_size=4),
     bigint=st.integers(-(2**63), 2**63 - 1),
     double=st.floats(allow_nan=False),
     smallint=st.integers(-(2**15), 2**15 - 1),
     timestamp=MOMENTS,
 )
-def test_what_is_written_is_what_postgresql_reads(postgres: PostgresServer, **given: Any) -> None:
+def test_what_is_written_is_what_postgresql_reads(some_database: str, **given: Any) -> None:
     async def story(line: Line) -> None:
         call = ALL(
             uuids=wire.uuids([None if one is None else one.bytes for one in given["uuids"]]),
@@ -68,6 +80,7 @@ def test_what_is_written_is_what_postgresql_reads(postgres: PostgresServer, **gi
             bigints=wire.bigints([one.to_bytes(8, signed=True) for one in given["bigints"]]),
             texts=wire.texts(given["texts"]),
             timestamps=wire.timestamps(given["timestamps"]),
+            doubles=wire.doubles(given["doubles"]),
             bigint=wire.bigint(given["bigint"]),
             double=wire.double(given["double"]),
             smallint=wire.smallint(given["smallint"]),
@@ -76,7 +89,7 @@ def test_what_is_written_is_what_postgresql_reads(postgres: PostgresServer, **gi
         [row] = await line.run(lambda connection: fetch(connection, call))
         assert row == tuple(given.values())
 
-    _tell(postgres.url, story)
+    _tell(some_database, story)
 
 
 async def _echo(connection: Connection, texts: list[str]) -> Rows:
