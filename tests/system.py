@@ -70,15 +70,16 @@ class System:
     def dispatcher(self, **environment: str) -> Running:
         return self.start("producers.dispatch", **environment)
 
-    def start(self, module: str, *arguments: str, **environment: str) -> Running:
+    def start(self, module: str, *arguments: str, release: Path = ROOT, **environment: str) -> Running:
+        """The module of this release, or of the one whose files are in that folder."""
         name = f"{module}-{len(self.processes)}"
         running = Running(
             Program(
                 name=name,
                 argv=(sys.executable, "-m", module, *arguments),
                 log=self.folder / f"{name}.log",
-                environment={**self.environment, **environment},
-                folder=ROOT,
+                environment={**self.environment, "PYTHONPATH": str(release), **environment},
+                folder=release,
             )
         )
         self.processes.append(running)

@@ -27,14 +27,15 @@ def celery_app(settings: Settings | None = None, kinds: Iterable[str] = (), *, p
     tells the pulse how its worker's question for bells is answered. RedisUrlInvalid when REDIS_URL can't be read."""
     app = Celery("bucatini", set_as_current=False, events="infrastructure.celery.events:Events")
     redis_url = (settings or settings_module.load()).redis
-    app.conf.update(_options() | _broker(address_of(redis_url), pulse or Pulse()))
-    for kind in (*kinds, SEVERAL_KINDS):
+    known = frozenset(kinds)
+    app.conf.update(_options() | _broker(address_of(redis_url), pulse or Pulse(), known))
+    for kind in (*known, SEVERAL_KINDS):
         _register(app, kind)
     return app
 
 
-def _broker(address: Address, pulse: Pulse) -> dict[str, Any]:
-    options: dict[str, Any] = {**SOCKET_OPTIONS, "pulse": pulse}
+def _broker(address: Address, pulse: Pulse, kinds: frozenset[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {**SOCKET_OPTIONS, "pulse": pulse, "kinds": kinds}
     match address:
         case Direct(url):
             return {"broker_url": url, "broker_transport_options": options}

@@ -14,7 +14,7 @@ from infrastructure.celery.lists import list_of, lists_of, overflow_of, parts_of
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Lot, Ring, messages_in_turn, messages_of
 from infrastructure.redis.client import Redis
 from infrastructure.redis.line import Command, Line
-from infrastructure.redis.loudspeaker import Channel
+from infrastructure.redis.loudspeaker import Channel, announce
 from schemas.commands import Queue
 
 WINDOW = 200
@@ -189,7 +189,7 @@ class Doorbells:
         )
         self._learn({key: int(count or 0) for key, count in zip(turns, replies[len(turns) :], strict=True)})
         if any(replies[: len(turns)]):
-            await self._redis.publish(Channel.OVERFLOW, b"")
+            await announce(self._redis, Channel.OVERFLOW, ())
 
 
 def _by_queue(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:

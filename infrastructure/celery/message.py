@@ -6,7 +6,7 @@ Wire format: Celery's task message protocol 2 (docs.celeryq.dev, "Message Protoc
 
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,6 +17,9 @@ from uuid_utils import uuid4
 
 from infrastructure.celery.lists import list_of, step_of
 
+VERSION = 1
+"""Of what stands in a bell. Raise it when a worker of the release before would misread one: it then puts the bell back for
+others, so deploy workers that read the new one first."""
 MOST_JOBS_IN_A_BELL = 50
 BELLS_IN_A_PUSH, MOST_JOBS_IN_A_BIG_BELL = 8, 200
 """Jobs rung by turns get bigger bells, but never fewer than so many, for as many workers to share: Celery takes as long
@@ -143,6 +146,11 @@ def dealt(lots: Sequence[Lot]) -> Iterator[list[Lot]]:
         yield share
 
 
+def is_understood(headers: Mapping[str, object]) -> bool:
+    """Whether a worker of this release can read the message. Without a version it is the first, or no bell at all."""
+    return headers.get("bell", 1) == VERSION
+
+
 def read(headers: dict[str, object], body: bytes | str) -> Doorbell:
     """The doorbell in a message. ValueError when it is none."""
     try:
@@ -192,6 +200,7 @@ def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ah
                 "argsrepr": f"{count} job{'s' if count > 1 else ''}{of_kinds}, first {first}",
                 "kwargsrepr": "",
                 "origin": "bucatini",
+                "bell": VERSION,
                 "jobs": count,
                 "step": step,
                 "ignore_result": True,

@@ -5,9 +5,11 @@ Measured: this and the coroutine pool are what lift Celery's drain from 0.7 to 5
 """
 
 import logging
+from collections import defaultdict
+from contextlib import suppress
 from queue import Empty
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from kombu.transport import redis as stock
@@ -17,7 +19,7 @@ from kombu.utils.json import dumps
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from infrastructure.celery.lists import SEPARATOR, STEPS_IN_TURN
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL
+from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, SEVERAL_KINDS, is_understood
 from infrastructure.celery.pulse import Pulse
 from infrastructure.redis.address import Discovered
 from infrastructure.redis.discovery import FindingConnection
@@ -30,7 +32,20 @@ ASIDE_SECONDS = 0.00005
 """After a lone bell Celery's thread leaves the interpreter to the jobs', which has just been woken: it would only go on to
 ask for the next one. Measured: the claim is sent 0.2 ms sooner."""
 
+PUT_BACK_SECONDS = 1.0
+"""So long a bell of another version is kept aside, which is as often as a worker looks at it while nobody else takes it."""
+MOST_PUT_BACK = 1_000
+"""Bells in a list. What would make it longer is left out: its jobs are rung again by turns."""
+
 logger = logging.getLogger(__name__)
+
+
+class Aside(NamedTuple):
+    """A bell that this worker can't read."""
+
+    due_at: float
+    name: str
+    message: bytes
 
 
 class JobWindow(QoS):
@@ -61,6 +76,13 @@ class JobWindow(QoS):
         self._held -= self._weights.pop(delivery_tag, 0)
         super().reject(delivery_tag, requeue)
 
+    def hold(self) -> None:
+        """Gives a place to a message that isn't delivered."""
+        self._held += 1
+
+    def release(self, count: int) -> None:
+        self._held -= count
+
     def restore_unacked(self) -> list[Any]:
         # What can't be put back is rung again from PostgreSQL; kombu would write it to a file and leave that behind.
         if lost := super().restore_unacked():
@@ -81,12 +103,15 @@ class BulkPopping(stock.Channel):
     sep = SEPARATOR
     priority_steps = sorted(STEPS_IN_TURN)
     ack_emulation = False
-    from_transport_options = (*stock.Channel.from_transport_options, "pulse", "address")
+    from_transport_options = (*stock.Channel.from_transport_options, "pulse", "address", "kinds")
     address: Discovered | None = None
+    kinds: frozenset[str] = frozenset()
+    """Those that this worker has a task for; empty where no jobs are run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pulse = Pulse()
         self._came_at_once = False
+        self._aside: list[Aside] = []
         self.listeners: dict[str, int] = {}
         """Of each broadcast exchange, how many heard the last that was said there."""
         super().__init__(*args, **kwargs)
@@ -107,6 +132,8 @@ class BulkPopping(stock.Channel):
             self.listeners[exchange] = sum(client.publish(topic, dumps(message)) for topic in topics)
 
     def _brpop_start(self, timeout: float | None = None) -> None:
+        if self._aside:
+            self.put_back()
         # The parent polls the steps in numeric order; ours puts the urgent list before the plain one.
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
@@ -129,8 +156,9 @@ class BulkPopping(stock.Channel):
                 if not popped:
                     raise Empty
                 name, first = popped
-                messages = [orjson.loads(first)]
-                messages += map(orjson.loads, self._pop_more(connection, name, messages[0]))
+                message = orjson.loads(first)
+                raw = [first, *self._pop_more(connection, name, message)]
+                messages = [message, *map(orjson.loads, raw[1:])]
             except self.connection_errors:
                 connection.disconnect()
                 raise
@@ -139,11 +167,53 @@ class BulkPopping(stock.Channel):
             self._flush_brpop_reauth()
         queue = bytes_to_str(name).split(self.sep, 1)[0]
         self._queue_cycle.rotate(queue)
-        for message in messages:
+        for message, text in zip(messages, raw, strict=True):
+            headers = message["headers"]
+            if not is_understood(headers):
+                self._set_aside(bytes_to_str(name), text)
+                continue
+            if self.kinds and "bell" in headers and headers["task"] not in self.kinds:
+                # Celery would drop it. The claim puts its jobs off for a worker that knows the kind.
+                headers["task"] = SEVERAL_KINDS
             self.connection._deliver(message, queue)
         if len(messages) == 1:
             sleep(ASIDE_SECONDS)
         return True
+
+    def _set_aside(self, name: str, message: bytes) -> None:
+        if not self._aside:
+            logger.warning("there are bells of a version that this worker can't read: they go back for a newer one")
+        self._aside.append(Aside(monotonic() + PUT_BACK_SECONDS, name, message))
+        self.qos.hold()
+
+    def put_back(self, *, all_of_them: bool = False) -> None:
+        """Those that have been kept aside for long enough go to the end of their list, where another worker finds them."""
+        now = monotonic()
+        due = [one for one in self._aside if all_of_them or one.due_at <= now]
+        if not due:
+            return
+        self._aside = self._aside[len(due) :]
+        self.qos.release(len(due))
+        messages: dict[str, list[bytes]] = defaultdict(list)
+        for one in due:
+            messages[one.name].append(one.message)
+        try:
+            with self.conn_or_acquire() as client:
+                for name, some in messages.items():
+                    if (room := MOST_PUT_BACK - client.llen(name)) > 0:
+                        client.lpush(name, *some[:room])
+        except self.connection_errors:
+            logger.warning("%d bells couldn't be put back; their jobs are rung again", len(due))
+
+    def close(self) -> None:
+        self._closing = True
+        if self._in_poll:
+            # The parent does so too; but what is put back mustn't be the answer to this question.
+            with suppress(Empty):
+                self._brpop_read()
+        if not self.closed:
+            self.put_back(all_of_them=True)
+        super().close()
 
     def _pop_more(self, connection: Any, name: bytes, first: dict[str, Any]) -> list[bytes]:
         # The bells behind the first most likely name about as many jobs as it does.
@@ -165,6 +235,17 @@ class Transport(stock.Transport):
 
     Channel = BulkPopping
     connection_errors = (*stock.Transport.connection_errors, OutOfMemoryError, ReadOnlyError)
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        super().register_with_event_loop(connection, loop)
+        # A worker that is full of such bells asks for no more, so it can't be left to the next question.
+        if (before := getattr(self.cycle, "put_back_timer", None)) is not None:
+            before.cancel()
+        self.cycle.put_back_timer = loop.call_repeatedly(PUT_BACK_SECONDS, self._put_back)
+
+    def _put_back(self) -> None:
+        for channel in list(self.cycle._channels):
+            channel.put_back()
 
     def _pause_brpop(self, channel: Any, fileno: int) -> None:
         # The worker is full: the answer may have come, and is left unread on purpose.

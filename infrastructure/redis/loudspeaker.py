@@ -4,7 +4,7 @@ All channels are lossy by design; who must not miss anything also looks into Pos
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from enum import StrEnum
 from uuid import UUID
@@ -15,6 +15,9 @@ from events.envelope import CloudEvent
 from infrastructure.redis.client import FAULTS, Redis
 
 UUID_BYTES = 16
+VERSION = 1
+"""Of what is said. It stands behind the ids as a byte of its own, where who doesn't know of it takes it for no id. Live
+events have CloudEvents' own."""
 RECONNECT_SECONDS = 0.5
 POLL_SECONDS = 1.0
 
@@ -41,7 +44,12 @@ async def announce(redis: Redis, channel: Channel, ids: Iterable[UUID]) -> None:
 
 def announcement(channel: Channel, ids: Iterable[UUID]) -> tuple[str | bytes, ...]:
     """The command that says it."""
-    return "PUBLISH", channel, b"".join(identity.bytes for identity in ids)
+    return "PUBLISH", channel, b"".join(identity.bytes for identity in ids) + bytes((VERSION,))
+
+
+def is_understood(channel: Channel, payload: bytes) -> bool:
+    """Whether a process of this release can read it. What has no version is of the first."""
+    return channel is Channel.LIVE or len(payload) % UUID_BYTES != 1 or payload[-1] == VERSION
 
 
 async def say_live(redis: Redis, tenant_id: UUID, event: CloudEvent) -> None:
@@ -57,9 +65,9 @@ def live_in(payload: bytes) -> tuple[UUID, CloudEvent]:
     return UUID(bytes=payload[:UUID_BYTES]), CloudEvent.model_validate(orjson.loads(payload[UUID_BYTES:]))
 
 
-async def listen(redis: Redis, *channels: Channel) -> AsyncIterator[tuple[Channel, bytes] | None]:
-    """What is said from now on, without end. None whenever something may have been missed: at the start, and after
-    every reconnection."""
+async def listen(redis: Redis, *channels: Channel) -> AsyncGenerator[tuple[Channel, bytes] | None, None]:
+    """What is said from now on, without end. None whenever something may have been missed: at the start, after every
+    reconnection, and for what another release says in another way."""
     while True:
         pubsub = redis.pubsub(ignore_subscribe_messages=True)
         try:
@@ -69,7 +77,8 @@ async def listen(redis: Redis, *channels: Channel) -> AsyncIterator[tuple[Channe
                 message = await pubsub.get_message(timeout=POLL_SECONDS)
                 _heed_cancellation()
                 if message is not None and message["type"] == "message":
-                    yield Channel(message["channel"].decode()), message["data"]
+                    said = Channel(message["channel"].decode()), message["data"]
+                    yield said if is_understood(*said) else None
         except FAULTS:
             _heed_cancellation()
             await asyncio.sleep(RECONNECT_SECONDS)

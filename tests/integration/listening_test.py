@@ -1,12 +1,13 @@
 """Listening to Redis ends when it is told to."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 import uvloop
 
 from infrastructure.redis import client, loudspeaker
-from infrastructure.redis.loudspeaker import Channel, listen
+from infrastructure.redis.loudspeaker import VERSION, Channel, listen
 
 
 def test_a_listener_that_is_cancelled_between_two_polls_still_ends(
@@ -36,3 +37,22 @@ def test_a_listener_that_is_cancelled_between_two_polls_still_ends(
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(cancel_often())
+
+
+def test_what_another_release_says_in_another_way_is_taken_for_something_missed(redis_url: str) -> None:
+    async def hear() -> list[object]:
+        redis = client.connect(redis_url)
+        listening = listen(redis, Channel.STOP)
+        heard: list[object] = [await anext(listening)]
+        for version in (VERSION + 1, VERSION):
+            await redis.publish(Channel.STOP, UUID(int=7).bytes + bytes((version,)))
+            heard.append(await anext(listening))
+        await listening.aclose()
+        await redis.aclose()
+        return heard
+
+    missed, newer, ours = asyncio.run(hear())
+
+    assert missed is None
+    assert newer is None
+    assert ours == (Channel.STOP, UUID(int=7).bytes + bytes((VERSION,)))

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import orjson
+import redis
+
+from infrastructure.celery.message import VERSION, Ring, messages_of
 from tests.releases import Greet, GreetMany, Wave
 from tests.system import System
 from tests.waiting import wait_until
@@ -34,13 +38,16 @@ def test_a_kind_that_only_the_next_release_has_waits_for_its_worker(system: Syst
     jobs = system.submit(*[Wave() for _ in range(5)])
     (known,) = system.submit(Greet(name="Ada"))
     system.await_state(known, "succeeded")
-    assert system.states()["dead"] == 0
+    for job_id in jobs:
+        system.await_state(job_id, "retrying")
+    assert {system.problem(job_id)["type"].rsplit("/", 1)[-1] for job_id in jobs} == {"not-understood"}
 
     system.start("tests.releases", "2")
 
     assert system.await_all_finished(6) == {"succeeded": 6}
     assert {answer["release"] for answer in _answers(system, jobs)} == {2}
     assert old.exit_code is None
+    assert not old.said("unregistered task"), "a bell of a kind that it doesn't know isn't dropped"
 
 
 def test_a_new_worker_reads_what_the_old_release_wrote(system: System) -> None:
@@ -66,6 +73,28 @@ def test_a_command_that_nobody_understood_for_a_day_is_set_aside(system: System)
 
     system.await_state(job_id, "dead")
     assert "deploy one that has" in system.problem(job_id)["detail"]
+
+
+def test_bells_of_the_next_release_go_round_until_its_worker_comes_and_keep_nobody_else_waiting(system: System) -> None:
+    with redis.Redis.from_url(system.environment["REDIS_URL"]) as client:
+        for number in range(40):
+            client.lpush("ai", _bell_of_the_next_release(system, number))
+        worker = system.start("tests.releases", "1", WORKER_CONCURRENCY="4")
+
+        known = system.submit(*[Greet(name="Ada") for _ in range(10)])
+
+        assert system.await_all_finished(len(known)) == {"succeeded": 10}
+        worker.stop()
+        assert client.llen("ai") == 40
+    assert worker.said("go back for a newer one")
+    assert not worker.said("no doorbell")
+
+
+def _bell_of_the_next_release(system: System, number: int) -> bytes:
+    ring = Ring(UUID(int=number), system.tenant_id, Greet.kind, "ai", 5)
+    ((message,),) = messages_of([ring]).values()
+    told = orjson.loads(message)
+    return orjson.dumps({**told, "body": "whatever it is", "headers": {**told["headers"], "bell": VERSION + 1}})
 
 
 def _answers(system: System, jobs: Sequence[UUID]) -> list[dict[str, object]]:

@@ -74,6 +74,7 @@ def test_the_message_is_celerys_and_carries_nothing_else() -> None:
             "argsrepr": f"1 job, first {JOB}",
             "kwargsrepr": "",
             "origin": "bucatini",
+            "bell": 1,
             "jobs": 1,
             "step": URGENT_STEP,
             "ignore_result": True,

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 import redis
 from hypothesis import given
@@ -13,7 +14,7 @@ from kombu import Connection, Consumer, Queue
 
 from infrastructure.celery import transport
 from infrastructure.celery.lists import list_of
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Ring, messages_of, read
+from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, VERSION, Ring, messages_of, read
 from infrastructure.celery.transport import JobWindow, Transport, weight_of
 
 AT_ONCE_SECONDS = 5.0
@@ -145,11 +146,48 @@ def test_bells_come_in_the_order_they_were_rung_and_urgent_ones_first(redis_url:
         assert [job for (job,) in taken.messages] == [*urgent, *ordinary]
 
 
-def _push(redis_url: str, bells: list[list[UUID]], *, priority: int = 5) -> None:
+def test_bells_of_another_version_go_back_when_their_worker_leaves(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "PUT_BACK_SECONDS", 3_600.0)
+    _push(redis_url, [[uuid4()] for _ in range(3)], version=VERSION + 1)
+    rung = _all(redis_url)
+
+    with _consuming(redis_url, window=2) as taken:
+        taken.all_there_is()
+        assert len(_all(redis_url)) == 1, "those aside take places in the window, so that it doesn't take all there are"
+
+    assert sorted(_all(redis_url)) == sorted(rung)
+    assert taken.messages == []
+
+
+def test_no_more_bells_of_another_version_are_put_back_than_a_list_should_hold(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "MOST_PUT_BACK", 4)
+    _push(redis_url, [[uuid4()] for _ in range(6)], version=VERSION + 1)
+
+    with _consuming(redis_url, window=1_000) as taken:
+        taken.all_there_is()
+
+    assert len(_all(redis_url)) == 4
+
+
+def _push(redis_url: str, bells: list[list[UUID]], *, priority: int = 5, version: int = VERSION) -> None:
     with redis.Redis.from_url(redis_url) as client:
         for ids in bells:
             for name, messages in messages_of([Ring(job, TENANT, "ai.brew", "ai", priority) for job in ids]).items():
-                client.lpush(name, *messages)
+                client.lpush(name, *[_of_version(version, message) for message in messages])
+
+
+def _of_version(version: int, message: bytes) -> bytes:
+    told = orjson.loads(message)
+    return orjson.dumps({**told, "headers": {**told["headers"], "bell": version}})
+
+
+def _all(redis_url: str) -> list[bytes]:
+    with redis.Redis.from_url(redis_url) as client:
+        return list(client.lrange(list_of("ai", 0), 0, -1))
 
 
 def _depth(redis_url: str) -> int:

@@ -11,7 +11,7 @@ from redis.client import PubSub
 from infrastructure.redis import announcer as announcer_module
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import connect
-from infrastructure.redis.loudspeaker import Channel, ids_in
+from infrastructure.redis.loudspeaker import VERSION, Channel, announcement, ids_in, is_understood
 from tests.waiting import wait_until
 
 FIRST, SECOND, THIRD = (UUID(int=number) for number in range(3))
@@ -85,3 +85,16 @@ def test_who_listens_hears_at_once(redis_url: str) -> None:
                 assert await _heard(listening) == [tenant]
 
     _tell(redis_url, story)
+
+
+@pytest.mark.parametrize("count", [0, 1, 20])
+def test_what_another_release_says_in_another_way_is_known_for_it(count: int) -> None:
+    ids = [UUID(int=number) for number in range(count)]
+    *_, payload = announcement(Channel.STOP, ids)
+    assert isinstance(payload, bytes)
+    unversioned, newer = payload[:-1], payload[:-1] + bytes((VERSION + 1,))
+
+    assert is_understood(Channel.STOP, payload)
+    assert is_understood(Channel.STOP, unversioned), "the release before said it without one"
+    assert not is_understood(Channel.STOP, newer)
+    assert ids_in(payload) == ids_in(unversioned) == ids
