@@ -4,11 +4,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from hmac import compare_digest
 
 from api import problems, read_tokens
 from api.caller_watch import CallerWatch
-from api.callers import Caller, Scope
+from api.callers import Caller, Scope, end_of
 from api.read_tokens import ReadTokens
 from api.strangers import Strangers, is_jwt
 from infrastructure.batching import Batcher
@@ -26,10 +27,13 @@ MOST_REMEMBERED = 10_000
 class Credentials:
     """Remembers the keys that were seen lately. Lookups of the same moment share one statement."""
 
-    def __init__(self, settings: Settings, tokens: ReadTokens, issuer: Issuer | None) -> None:
+    def __init__(
+        self, settings: Settings, tokens: ReadTokens, issuer: Issuer | None, now: Callable[[], datetime]
+    ) -> None:
         self._line = Line(settings.database, Role.SYSTEM, "credentials", LANE_SESSION)
         self._tokens = tokens
-        self._strangers = None if issuer is None else Strangers(settings, issuer, self._line)
+        self._now = now
+        self._strangers = None if issuer is None else Strangers(settings, issuer, self._line, now)
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
         self._watch = CallerWatch(self._look_again)
@@ -66,11 +70,19 @@ class Credentials:
         return await self._caller_with_token(token)
 
     async def _caller_with_token(self, text: str) -> Caller:
-        token = self._tokens.read(text, time.time())
+        now = self._now()
+        token = self._tokens.read(text, now.timestamp())
         if token is None:
             raise problems.unauthenticated()
         scopes = frozenset((Scope.JOBS_READ,))
-        caller = Caller(token.tenant_id, token.key_id, scopes, only_job=token.job_id, expires_at=token.expires_at)
+        caller = Caller(
+            token.tenant_id,
+            token.key_id,
+            scopes,
+            only_job=token.job_id,
+            expires_at=token.expires_at,
+            ends_at=end_of(token.expires_at, now),
+        )
         if not await self.stands(caller):
             raise problems.unauthenticated()
         return caller

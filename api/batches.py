@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -78,7 +79,7 @@ async def _look_at_all(call: Call[SubmitBatch, Empty], batch_id: UUID) -> list[L
 
 def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: BatchItem) -> Looked:
     place: list[str | int] = ["jobs", number]
-    if flaws := _flaws_of(item, place):
+    if flaws := _flaws_of(item, place, call.ingress.clock.now()):
         return ItemAnswer(outcome=ItemOutcome.INVALID, errors=flaws)
     try:
         command = admitted(call.caller, item.kind, item.command, place)
@@ -103,10 +104,10 @@ def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: 
     return new_job(call.tenant_id, command, terms)
 
 
-def _flaws_of(item: BatchItem, place: Sequence[str | int]) -> tuple[FieldProblem, ...]:
+def _flaws_of(item: BatchItem, place: Sequence[str | int], now: datetime) -> tuple[FieldProblem, ...]:
     """What no field can tell by itself."""
     flaws: list[FieldProblem] = []
-    if deadline_passed(item.run_at, item.deadline):
+    if deadline_passed(item.run_at, item.deadline, now):
         flaws.append(FieldProblem(pointer=pointer_to([*place, "deadline"]), detail=DEADLINE_PASSED))
     if missing := half_of_a_cap(item.concurrency_key, item.concurrency_limit):
         flaws.append(FieldProblem(pointer=pointer_to([*place, missing]), detail=HALF_A_CAP))

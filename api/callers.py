@@ -1,7 +1,9 @@
 """Who may ask, and what for."""
 
+import math
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -36,9 +38,17 @@ class Caller:
     expires_at: float | None = None
     """Seconds since 1970; None when only a revocation ends it."""
 
+    ends_at: float = math.inf
+    """The same by `time.monotonic`, which nobody sets: what remained when it was let in."""
+
     @property
     def expired(self) -> bool:
-        return self.expires_at is not None and time.time() >= self.expires_at
+        return time.monotonic() >= self.ends_at
+
+
+def end_of(expires_at: float, now: datetime) -> float:
+    """By `time.monotonic`. `now` is of the clock that all processes share, and `expires_at` too."""
+    return time.monotonic() + expires_at - now.timestamp()
 
 
 def payer_of(caller: Caller) -> object:

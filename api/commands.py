@@ -1,6 +1,6 @@
 """Takes a command in: the one way for every capability."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from api import problems
@@ -95,7 +95,7 @@ async def accept(call: Call[C, TermsQuery]) -> Answer:
 
 def _terms(call: Call[C, TermsQuery]) -> Terms:
     query = call.query
-    if deadline_passed(query.run_at, query.deadline):
+    if deadline_passed(query.run_at, query.deadline, call.ingress.clock.now()):
         raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=DEADLINE_PASSED)])
     if missing := half_of_a_cap(query.concurrency_key, query.concurrency_limit):
         raise problems.invalid_query([FieldProblem(pointer=f"/query/{missing}", detail=HALF_A_CAP)])
@@ -117,9 +117,9 @@ def half_of_a_cap(key: str | None, limit: int | None) -> str | None:
     return "concurrency_key" if key is None else "concurrency_limit"
 
 
-def deadline_passed(run_at: datetime | None, deadline: datetime | None) -> bool:
+def deadline_passed(run_at: datetime | None, deadline: datetime | None, now: datetime) -> bool:
     """Whether no attempt could begin in time."""
-    return deadline is not None and deadline <= max(run_at or EARLIEST, datetime.now(UTC))
+    return deadline is not None and deadline <= max(run_at or EARLIEST, now)
 
 
 def idempotency_key(given: str | None) -> str | None:
@@ -133,7 +133,7 @@ def idempotency_key(given: str | None) -> str | None:
 
 def _as_accepted(call: Call[C, TermsQuery], terms: Terms, job_id: Any) -> Job:
     """The job as it was just stored, told without reading it back."""
-    now = datetime.now(UTC)
+    now = call.ingress.clock.now()
     later = terms.run_at is not None and terms.run_at > now
     return Job(
         id=job_id,

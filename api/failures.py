@@ -37,7 +37,7 @@ class FailedJobsQuery(FailuresQuery):
 async def list_failures(call: Call[Empty, FailuresQuery]) -> Answer:
     tenant_id, query = call.tenant_id, call.query
     groups, complete = await call.ingress.lines.run(
-        tenant_id, lambda line: failing.groups(line, tenant_id, since=_since(query), limit=query.limit)
+        tenant_id, lambda line: failing.groups(line, tenant_id, since=_since(call), limit=query.limit)
     )
     return json_answer(200, FailureGroups(groups=tuple(groups), complete=complete))
 
@@ -47,7 +47,7 @@ async def show_failures(call: Call[Empty, FailedJobsQuery]) -> Answer:
     before = FailurePlace(_LAST, NEWEST) if query.cursor is None else _read(call, fingerprint, query.cursor)
 
     async def read(line: Connection) -> tuple[FailureGroup | None, list[tuple[FailurePlace, Job]]]:
-        since, limit = _since(query), query.limit + 1
+        since, limit = _since(call), query.limit + 1
         return await failing.group(line, tenant_id, fingerprint, since=since), await failing.jobs_of(
             line, tenant_id, fingerprint, since=since, before=before, limit=limit
         )
@@ -60,8 +60,8 @@ async def show_failures(call: Call[Empty, FailedJobsQuery]) -> Answer:
     return json_answer(200, FailedJobs(group=group, jobs=tuple(job for _, job in page), next_cursor=next_cursor))
 
 
-def _since(query: FailuresQuery) -> datetime:
-    return query.since or datetime.now(UTC) - timedelta(days=USUAL_DAYS)
+def _since(call: Call[Empty, FailuresQuery] | Call[Empty, FailedJobsQuery]) -> datetime:
+    return call.query.since or call.ingress.clock.now() - timedelta(days=USUAL_DAYS)
 
 
 def _sign(call: Call[Empty, FailedJobsQuery], fingerprint: str, place: FailurePlace) -> str:

@@ -14,6 +14,7 @@ from api.read_tokens import ReadTokens
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
+from infrastructure.postgres.clock import SharedClock, shared_clock
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.redis import client as redis_client
@@ -36,6 +37,7 @@ class Ingress:
     catch_up_lines: TenantLines
     system_line: Line
     """For numbers of a whole queue, which no tenant may count for itself."""
+    clock: SharedClock
     credentials: Credentials
     tokens: ReadTokens
     rates: RateLimits
@@ -58,18 +60,21 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         resources.then(redis.aclose, "Redis")
         announcer = Announcer(redis)
         resources.then(announcer.close, "the announcer")
-        rates = RateLimits(settings, redis)
+        system_line = await resources.enter(Line(settings.database, Role.SYSTEM, "queue numbers", LANE_SESSION))
+        clock = await resources.enter(shared_clock(system_line))
+        rates = RateLimits(settings, redis, lambda: clock.now().timestamp())
         resources.then(rates.close, "the rates")
         tokens = ReadTokens(signing_key(settings))
-        vouching = await resources.enter(issuer(settings))
-        credentials = Credentials(settings, tokens, vouching)
+        vouching = await resources.enter(issuer(settings, clock.now))
+        credentials = Credentials(settings, tokens, vouching, clock.now)
         resources.then(credentials.close, "the credentials")
         yield Ingress(
             settings=settings,
             submitter=await resources.enter(open_submitter(settings)),
             lines=await resources.enter(TenantLines(settings.database, "requests", REQUEST_LINES)),
             catch_up_lines=await resources.enter(TenantLines(settings.database, "catch-up", CATCH_UP_LINES)),
-            system_line=await resources.enter(Line(settings.database, Role.SYSTEM, "queue numbers", LANE_SESSION)),
+            system_line=system_line,
+            clock=clock,
             credentials=credentials,
             tokens=tokens,
             rates=rates,

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -172,7 +171,7 @@ async def make_token(call: Call[TokenWish, Empty]) -> Answer:
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
     if await call.ingress.lines.run(tenant_id, lambda line: reading.job(line, tenant_id, job_id)) is None:
         raise problems.not_found("job")
-    expires_at = int(time.time()) + call.body.ttl_seconds
+    expires_at = int(call.ingress.clock.now().timestamp()) + call.body.ttl_seconds
     if call.caller.expires_at is not None:
         expires_at = min(expires_at, int(call.caller.expires_at))
     token = call.ingress.tokens.sign(ReadToken(tenant_id, job_id, call.caller.key_id, expires_at))

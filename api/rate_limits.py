@@ -7,7 +7,6 @@ admit between two exchanges. While Redis is away each process holds the limit by
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,9 +102,9 @@ class Verdict:
 
 
 class RateLimits:
-    """One per process."""
+    """One per process. By the clock, in seconds since 1970, all of them know which minute it is: it must be one they share."""
 
-    def __init__(self, settings: Settings, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, redis: Redis, clock: Callable[[], float]) -> None:
         self._redis = redis
         self._clock = clock
         self._tenant_limit = settings.tenant_requests_per_minute

@@ -1,6 +1,5 @@
 """Jobs run again: one, or many by what they failed of."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -75,7 +74,7 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
             check_rights(call.caller, body.kind, None)
     left_out = (*beyond, *SYSTEM_KINDS)
     if body.dry_run:
-        now = datetime.now(UTC)
+        now = call.ingress.clock.now()
         before = now if body.until is None else min(now, body.until)
         count, counted_all = await call.ingress.lines.run(
             tenant_id, lambda line: replays.count(line, tenant_id, body.filter, before=before, except_kinds=left_out)

@@ -1,7 +1,6 @@
 """Schedules: commands that are handed in again and again. Made, changed, paused, tried out."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -45,7 +44,7 @@ async def list_schedules(call: Call[Empty, PageQuery]) -> Answer:
 async def create_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
     """201 with the schedule; 200 when it stands already just so."""
     tenant_id, wanted, schedule_id = call.tenant_id, _checked(call), uuid7()
-    next_at = next_slot(wanted.cron, wanted.timezone, datetime.now(UTC))
+    next_at = next_slot(wanted.cron, wanted.timezone, call.ingress.clock.now())
     outcome = await call.ingress.lines.run(
         tenant_id,
         lambda line: schedules.add(line, tenant_id, schedule_id, wanted, next_at=next_at, limit=MOST_SCHEDULES),
@@ -59,7 +58,7 @@ async def replace_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
     tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
     await _own_schedule(call)
     wanted = _checked(call)
-    next_at = next_slot(wanted.cron, wanted.timezone, datetime.now(UTC))
+    next_at = next_slot(wanted.cron, wanted.timezone, call.ingress.clock.now())
     return json_answer(
         200,
         _kept(
@@ -108,7 +107,7 @@ async def pause_schedule(call: Call[Empty, Empty]) -> Answer:
 
 async def resume_schedule(call: Call[Empty, Empty]) -> Answer:
     async def resume(line: Connection, schedule: Schedule) -> Schedule | None:
-        next_at = next_slot(schedule.cron, schedule.timezone, datetime.now(UTC))
+        next_at = next_slot(schedule.cron, schedule.timezone, call.ingress.clock.now())
         return await schedules.resume(line, call.tenant_id, schedule.id, next_at=next_at)
 
     return await _changed(call, resume)
@@ -128,7 +127,9 @@ async def run_schedule(call: Call[Empty, Empty]) -> Answer:
     """A job of it at once, paused or not. Its slots, and what they do about each other, stay as they are."""
     schedule = await _schedule(call)
     command = admitted(call.caller, schedule.kind, schedule.command, [])
-    terms = terms_of(schedule, datetime.now(UTC), idempotency_key=idempotency_key(call.headers.get("idempotency-key")))
+    terms = terms_of(
+        schedule, call.ingress.clock.now(), idempotency_key=idempotency_key(call.headers.get("idempotency-key"))
+    )
     submission = await call.ingress.submitter.submit(call.tenant_id, command, terms)
     if isinstance(submission, KeyReused):
         raise problems.key_reused()
@@ -138,7 +139,7 @@ async def run_schedule(call: Call[Empty, Empty]) -> Answer:
 
 async def show_upcoming(call: Call[Empty, UpcomingQuery]) -> Answer:
     schedule = await _schedule(call)
-    slots = upcoming(schedule.cron, schedule.timezone, datetime.now(UTC), call.query.count)
+    slots = upcoming(schedule.cron, schedule.timezone, call.ingress.clock.now(), call.query.count)
     return json_answer(200, Upcoming(slots=slots))
 
 

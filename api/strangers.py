@@ -2,12 +2,13 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from api import problems
-from api.callers import Caller, Scope
+from api.callers import Caller, Scope, end_of
 from infrastructure.batching import Batcher
 from infrastructure.ports.identity import Issuer
 from infrastructure.postgres import credentials
@@ -27,8 +28,9 @@ def is_jwt(text: str) -> bool:
 class Strangers:
     """Checks their tokens, and finds their tenants by id or name."""
 
-    def __init__(self, settings: Settings, issuer: Issuer, line: Line) -> None:
+    def __init__(self, settings: Settings, issuer: Issuer, line: Line, now: Callable[[], datetime]) -> None:
         self._issuer = issuer
+        self._now = now
         self._tenant_claim = settings.oidc_tenant_claim
         self._scopes_claim = settings.oidc_scopes_claim
         self._line = line
@@ -52,6 +54,7 @@ class Strangers:
             scopes=scopes_in(claims, self._scopes_claim),
             subject=subject[:LONGEST_NAME],
             expires_at=float(claims["exp"]),
+            ends_at=end_of(float(claims["exp"]), self._now()),
         )
 
     async def drain(self) -> None:

@@ -1,7 +1,7 @@
 """Why a job is where it is: read a little, decide in a pure function, say it in one sentence and in fields."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from api import problems
 from api.answers import Answer, json_answer
@@ -39,7 +39,7 @@ async def show_why(call: Call[Empty, Empty]) -> Answer:
         numbers = await call.ingress.system_line.run(
             lambda line: explaining.numbers(line, queue, lease_seconds=lease_seconds)
         )
-    return json_answer(200, explain(found, numbers, now=datetime.now(UTC)))
+    return json_answer(200, explain(found, numbers, now=call.ingress.clock.now()))
 
 
 def explain(found: Found, numbers: QueueNumbers | None, *, now: datetime) -> Explanation:

@@ -1,7 +1,8 @@
 """Builds what a process needs of the outside, from its settings. What a process doesn't ask for isn't even imported."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -51,18 +52,18 @@ def key_vault(settings: Settings) -> KeyVault:
 
 
 @asynccontextmanager
-async def webhook_receivers(settings: Settings) -> AsyncIterator[Receivers]:
-    """What webhooks are delivered by."""
+async def webhook_receivers(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Receivers]:
+    """What webhooks are delivered by. They are signed with the time that `now` tells, in UTC."""
     from infrastructure.receivers.sender import Sender
     from infrastructure.receivers.signing import Signer
 
-    async with Sender(Signer(key_vault(settings)), loopback_allowed=settings.webhook_loopback) as sender:
+    async with Sender(Signer(key_vault(settings)), now=now, loopback_allowed=settings.webhook_loopback) as sender:
         yield sender
 
 
 @asynccontextmanager
-async def issuer(settings: Settings) -> AsyncIterator[Issuer | None]:
-    """Who vouches for callers without a key; None when settings name nobody."""
+async def issuer(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Issuer | None]:
+    """Who vouches for callers without a key; None when settings name nobody. Its tokens end by the clock `now`."""
     if settings.oidc_issuer is None:
         yield None
         return
@@ -70,7 +71,7 @@ async def issuer(settings: Settings) -> AsyncIterator[Issuer | None]:
         raise SettingsInvalid("OIDC_ISSUER is set and OIDC_AUDIENCE isn't: set whom its tokens are meant for")
     from infrastructure.oidc.issuer import OidcIssuer
 
-    async with OidcIssuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url) as found:
+    async with OidcIssuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url, now=now) as found:
         yield found
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from infrastructure.ports import Unavailable
 from infrastructure.ports.jobs import ObjectStore, job_of
@@ -67,11 +67,12 @@ class Housekeeping:
 
     async def _remove_orphans(self) -> None:
         """Objects of runs whose settlement had no effect, or whose job left when nobody could remove them."""
-        place = await self._line.run(stored_results.take_turn)
-        if place is None:
+        turn = await self._line.run(stored_results.take_turn)
+        if turn is None:
             return
+        place, now = turn
         listed = await self._objects.list_after(place, MOST_LISTED)
-        settled_by_now = datetime.now(UTC) - timedelta(hours=ORPHAN_HOURS)
+        settled_by_now = now - timedelta(hours=ORPHAN_HOURS)
         old = [one.key for one in listed if one.written_at < settled_by_now]
         keys = [(key, job_id) for key in old if (job_id := job_of(key)) is not None]
         orphans = await self._line.run(lambda line: stored_results.orphans(line, keys)) if keys else []

@@ -51,6 +51,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
 # The local stack makes the environment of the processes it starts, from the one it was given.
 MAY_READ_THE_ENVIRONMENT = ("infrastructure/settings.py", "infrastructure/local_stack")
 
+MAY_READ_THE_WALL_CLOCK = (
+    "infrastructure/postgres/clock.py",
+    # What a person or a client sees on its own machine.
+    "producers/cli_client.py",
+    "producers/cli_samples.py",
+    "producers/client_exchange.py",
+    # How old a job's id is, which its submitter's clock made: it only tells from where to read on.
+    "producers/turns.py",
+)
+"""Times that decide anything are PostgreSQL's: docs/decisions/0019."""
+
 SAYS_NOTHING = re.compile(r"utils?|helpers?|common|managers?|services?|misc")
 MOST_LINES = 300
 LONGER_FILES: dict[str, int] = {}
@@ -118,6 +129,21 @@ def readers_of_the_environment(modules: Iterable[Module]) -> list[str]:
     return _nodes_that(reads, [one for one in _product(modules) if not one.is_in(MAY_READ_THE_ENVIRONMENT)])
 
 
+def readers_of_the_wall_clock(modules: Iterable[Module]) -> list[str]:
+    def reads(node: ast.AST) -> bool:
+        match node:
+            case ast.Attribute(value=ast.Name(id="time"), attr="time" | "time_ns" | "localtime" | "gmtime"):
+                return True
+            case ast.Attribute(value=ast.Name(id="datetime" | "date"), attr="now" | "utcnow" | "today"):
+                return True
+            case ast.ImportFrom(module="time", names=names):
+                return any(alias.name in ("time", "time_ns") for alias in names)
+            case _:
+                return False
+
+    return _nodes_that(reads, [one for one in _product(modules) if not one.is_in(MAY_READ_THE_WALL_CLOCK)])
+
+
 def long_files(modules: Iterable[Module]) -> list[str]:
     sizes = {module.path: module.text.count("\n") for module in modules}
     return [f"{path} has {size} lines" for path, size in sizes.items() if size > LONGER_FILES.get(path, MOST_LINES)]
@@ -183,6 +209,8 @@ BROKEN_BY: list[tuple[Rule, str, str]] = [
     (libraries_outside_their_room, "infrastructure/key_vault/local.py", "from starlette.requests import Request"),
     (readers_of_the_environment, "api/app.py", "import os\nport = os.environ['PORT']"),
     (readers_of_the_environment, "api/app.py", "from os import getenv"),
+    (readers_of_the_wall_clock, "workers/runtime/attempt.py", "now = datetime.now(UTC)"),
+    (readers_of_the_wall_clock, "workers/runtime/attempt.py", "import time\nlate = time.time() > 5"),
     (long_files, "api/app.py", "\n" * (MOST_LINES + 1)),
     (long_functions, "api/app.py", "def f():\n" + "    pass\n" * MOST_LINES_OF_A_FUNCTION),
     (names_that_say_nothing, "api/http_utils.py", ""),

@@ -70,8 +70,11 @@ class System:
     def dispatcher(self, **environment: str) -> Running:
         return self.start("producers.dispatch", **environment)
 
-    def start(self, module: str, *arguments: str, release: Path = ROOT, **environment: str) -> Running:
-        """The module of this release, or of the one whose files are in that folder."""
+    def start(self, module: str, *arguments: str, **environment: str) -> Running:
+        return self.start_from(ROOT, module, *arguments, **environment)
+
+    def start_from(self, release: Path, module: str, *arguments: str, **environment: str) -> Running:
+        """The module as the release has it whose files are in that folder."""
         name = f"{module}-{len(self.processes)}"
         running = Running(
             Program(

@@ -6,7 +6,7 @@ while a job runs. See docs/decisions/0006.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from infrastructure.postgres.connections import Connection
@@ -59,7 +59,7 @@ class Removed:
     """Whether the pass goes on."""
 
 
-_HOLD = "SELECT place FROM walks WHERE name = 'retention' AND next_at <= now() FOR UPDATE SKIP LOCKED"
+_HOLD = "SELECT place, now() FROM walks WHERE name = 'retention' AND next_at <= now() FOR UPDATE SKIP LOCKED"
 _MOVE = "UPDATE walks SET place = %s, next_at = now() + make_interval(secs => %s) WHERE name = 'retention'"
 
 # A child stays until its parent has gone, and a parent until its children have ended, so neither is ever told of a job
@@ -115,7 +115,7 @@ async def remove_old(connection: Connection, retention: Retention, *, most: int)
         if held is None:
             return None
         after = UUID(held[0]) if held[0] else UUID(int=0)
-        horizon = datetime.now(UTC) - timedelta(seconds=retention.shortest_seconds)
+        horizon = held[1] - timedelta(seconds=retention.shortest_seconds)
         found = await connection.execute(_REMOVE, _wanted(retention, after, horizon, most))
         row = await found.fetchone()
         assert row is not None

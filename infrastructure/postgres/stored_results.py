@@ -1,6 +1,7 @@
 """Which results lie in the object store, and where: written with the job's end, removed with the job."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -29,7 +30,8 @@ SELECT k.key FROM unnest(%s::text[], %s::uuid[]) AS k (key, job_id)
 WHERE NOT EXISTS (SELECT 1 FROM job_objects o WHERE o.job_id = k.job_id AND o.key = k.key)
 """
 _TAKE_TURN = """
-UPDATE walks SET next_at = now() + make_interval(secs => %s) WHERE name = 'objects' AND next_at <= now() RETURNING place
+UPDATE walks SET next_at = now() + make_interval(secs => %s) WHERE name = 'objects' AND next_at <= now()
+RETURNING place, now()
 """
 _MOVE_ON = "UPDATE walks SET place = %s, next_at = now() + make_interval(secs => %s) WHERE name = 'objects'"
 
@@ -53,11 +55,10 @@ async def orphans(connection: Connection, keys: Sequence[tuple[str, UUID]]) -> l
     return [key for (key,) in await found.fetchall()]
 
 
-async def take_turn(connection: Connection) -> str | None:
-    """The key after which to look on; None when nobody has to look now, or another does."""
+async def take_turn(connection: Connection) -> tuple[str, datetime] | None:
+    """The key after which to look on, and what time it is; None when nobody has to look now, or another does."""
     found = await connection.execute(_TAKE_TURN, (TURN_SECONDS,))
-    row = await found.fetchone()
-    return None if row is None else str(row[0])
+    return await found.fetchone()
 
 
 async def move_on(connection: Connection, place: str) -> None:

@@ -6,6 +6,7 @@ and is fed only while few of its deliveries are under way: what a slow receiver 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -13,6 +14,7 @@ from uuid_utils.compat import uuid7
 from infrastructure.postgres import feed
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.feed import EventRow
+from infrastructure.postgres.retention import first_id_of
 from infrastructure.postgres.submission import NewJob, store
 from schemas.event_types import matches_any
 from schemas.jobs import TERMINAL
@@ -136,10 +138,9 @@ async def mend(connection: Connection) -> None:
 
 async def forget(connection: Connection) -> None:
     """Removes what the log has kept long enough."""
-    age = KEPT_DAYS * 86_400_000
-    # A UUIDv7 begins with 48 bits of milliseconds (RFC 9562).
-    oldest = UUID(int=((uuid7().int >> 80) - age) << 80)
-    await connection.execute(_FORGET, (oldest,))
+    row = await (await connection.execute("SELECT now()")).fetchone()
+    assert row is not None
+    await connection.execute(_FORGET, (first_id_of(row[0] - timedelta(days=KEPT_DAYS)),))
 
 
 async def lag_seconds(connection: Connection) -> float:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -34,11 +35,13 @@ class Sender:
         self,
         signer: Signer,
         *,
+        now: Callable[[], datetime],
         loopback_allowed: bool = False,
         resolve: Resolve = resolve,
         certificates: ssl.SSLContext | None = None,
     ) -> None:
         self._signer = signer
+        self._now = now
         self._loopback_allowed = loopback_allowed
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=certificates,
@@ -48,7 +51,7 @@ class Sender:
         )
 
     async def send(self, message: Message) -> Sent:
-        signed = await self._signer.headers(message.id, message.body, message.secrets, datetime.now(UTC))
+        signed = await self._signer.headers(message.id, message.body, message.secrets, self._now())
         began = time.monotonic()
         try:
             status, size, asked = await self._post(message, signed)
@@ -58,7 +61,7 @@ class Sender:
             return NotReached(_refused(error), time.monotonic() - began)
         except (NotFound, *BROKEN) as error:
             return NotReached(_not_reached(error), time.monotonic() - began)
-        return Answered(status, time.monotonic() - began, size, asked_seconds(asked, datetime.now(UTC)))
+        return Answered(status, time.monotonic() - began, size, asked_seconds(asked, self._now()))
 
     async def _post(self, message: Message, signed: dict[str, str]) -> tuple[int, int, str]:
         """The answer's status, how much of its body came, and what its Retry-After says."""

@@ -143,7 +143,7 @@ def work(settings: Settings) -> None:
 def main() -> None:
     settings = settings_module.load()
     given = _arguments()
-    verb: Callable[[], None] = {
+    verb: Callable[[], object] = {
         "install": lambda: migrate(settings.database),
         "work": lambda: work(settings),
         "enqueue": lambda: _run(enqueue, settings, given.jobs, given.tenants, given.kinds, given.failing_every),

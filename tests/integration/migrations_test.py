@@ -58,13 +58,13 @@ def _read(url: str, statement: str) -> list[tuple[Any, ...]]:
 def _change(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[call-overload]  # this file's own words
+            connection.execute(statement)
 
 
 @contextmanager
 def _open_transaction(url: str, statement: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(url) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]  # this file's own words
+        connection.execute(statement)
         yield connection
         connection.rollback()
 

@@ -68,8 +68,8 @@ def _submit_as_before(system: System, before: Path, count: int) -> None:
 
 
 def test_the_release_before_and_this_one_share_the_work_and_do_each_job_once(system: System, before: Path) -> None:
-    system.start("producers.dispatch", release=before)
-    old = system.start("tests.probe", "ai", release=before, WORKER_CONCURRENCY="8")
+    system.start_from(before, "producers.dispatch")
+    old = system.start_from(before, "tests.probe", "ai", WORKER_CONCURRENCY="8")
     _submit_as_before(system, before, 50)
 
     migrate(system.settings.database)
@@ -92,7 +92,7 @@ def test_the_release_before_and_this_one_share_the_work_and_do_each_job_once(sys
 def test_a_worker_of_the_release_before_hears_what_this_one_announces(system: System, before: Path) -> None:
     patient = {"HEARTBEAT_SECONDS": "60", "LEASE_SECONDS": "120"}  # It doesn't find out by itself meanwhile.
     migrate(system.settings.database)
-    system.start("tests.probe", "ai", release=before, WORKER_CONCURRENCY="1", **patient)
+    system.start_from(before, "tests.probe", "ai", WORKER_CONCURRENCY="1", **patient)
     (job_id,) = system.submit(LeaveMark(seconds=600))
     system.await_state(job_id, "running")
     (after,) = system.submit(Nothing())
@@ -115,8 +115,8 @@ async def _stop(system: System, job_id: UUID) -> None:
 def test_callers_notice_nothing_of_a_deploy(system: System, before: Path) -> None:
     key = create_first_admin_key(system.settings.database)
     old = [
-        system.start("producers.dispatch", release=before),
-        system.start("workers.runtime", "ai", release=before),
+        system.start_from(before, "producers.dispatch"),
+        system.start_from(before, "workers.runtime", "ai"),
     ]
     old_url = _serve(system, release=before)
 
@@ -144,5 +144,5 @@ def test_callers_notice_nothing_of_a_deploy(system: System, before: Path) -> Non
 
 def _serve(system: System, *, release: Path = ROOT) -> str:
     port = free_port()
-    system.start("api", release=release, API_PORT=str(port))
+    system.start_from(release, "api", API_PORT=str(port))
     return f"http://127.0.0.1:{port}"

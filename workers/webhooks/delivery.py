@@ -3,7 +3,8 @@
 import logging
 import random
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 
 from events.webhooks import WebhookPaused
 from infrastructure.ports import Refused, TryLater
@@ -25,10 +26,16 @@ FORGOTTEN = Problem.of("event-forgotten", "The event isn't kept any more", 410, 
 
 
 async def deliver_webhook(
-    command: DeliverWebhook, run: Run, *, deliveries: Deliveries, receivers: Receivers, places: Places
+    command: DeliverWebhook,
+    run: Run,
+    *,
+    deliveries: Deliveries,
+    receivers: Receivers,
+    places: Places,
+    now: Callable[[], datetime],
 ) -> WebhookPaused | None:
     """Nothing when the receiver has the event; WebhookPaused when it wants no more. Raises TryLater until the attempts
-    are spent."""
+    are spent. `now` is of the clock that told since when the webhook fails."""
     due = await deliveries.due(run.tenant_id, command.delivery_id, run.job_id)
     if due is None:
         return None
@@ -38,7 +45,7 @@ async def deliver_webhook(
     if due.message is None:
         raise Refused(FORGOTTEN)
     sent = await _send(due, due.message, receivers, places)
-    return await _settle(due, run, sent, deliveries)
+    return await _settle(due, run, sent, deliveries, now())
 
 
 async def _send(due: DueDelivery, message: Message, receivers: Receivers, places: Places) -> Sent:
@@ -59,10 +66,10 @@ def _failed_here(error: Exception) -> Problem:
     return Problem.of("delivery-failed", "The event couldn't be sent", 500, detail)
 
 
-async def _settle(due: DueDelivery, run: Run, sent: Sent, deliveries: Deliveries) -> WebhookPaused | None:
-    verdict = judge(
-        sent, attempt=run.attempt, failing_since=due.failing_since, now=datetime.now(UTC), dice=random.random()
-    )
+async def _settle(
+    due: DueDelivery, run: Run, sent: Sent, deliveries: Deliveries, now: datetime
+) -> WebhookPaused | None:
+    verdict = judge(sent, attempt=run.attempt, failing_since=due.failing_since, now=now, dice=random.random())
     outgoing_metrics.webhook_answered(type(verdict).__name__.lower(), sent.seconds)
     match verdict:
         case Delivered():

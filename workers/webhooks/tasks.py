@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from infrastructure.postgres.clock import shared_clock
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.webhook_deliveries import StoredDeliveries
 from infrastructure.settings import Settings
@@ -20,8 +21,10 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
     session = {**LANE_SESSION, "TimeZone": "UTC"}
     async with (
         Line(settings.database, Role.SYSTEM, "webhook deliveries", session) as line,
-        webhook_receivers(settings) as receivers,
+        shared_clock(line) as clock,
+        webhook_receivers(settings, clock.now) as receivers,
     ):
-        deliveries = StoredDeliveries(line)
-        deliver = partial(deliver_webhook, deliveries=deliveries, receivers=receivers, places=Places())
+        deliver = partial(
+            deliver_webhook, deliveries=StoredDeliveries(line), receivers=receivers, places=Places(), now=clock.now
+        )
         yield (Handler(DeliverWebhook, deliver),)

@@ -124,7 +124,11 @@ async def _send(folder: Path, url: str, names: Resolve, *, loopback_allowed: boo
     message = Message(url, "event:1", b"{}", (await vault.wrap(make_secret()),))
     certificates = ssl.create_default_context(cafile=_certificate(folder)[0])
     async with Sender(
-        Signer(vault), loopback_allowed=loopback_allowed, resolve=names, certificates=certificates
+        Signer(vault),
+        now=lambda: datetime.now(UTC),
+        loopback_allowed=loopback_allowed,
+        resolve=names,
+        certificates=certificates,
     ) as sender:
         return await sender.send(message)
 
