@@ -14,6 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_v
 from pydantic.alias_generators import to_pascal
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from schemas.bounds import MAX_FREE_LEVELS
 from schemas.commands import Command, Queue
 from schemas.model import FreeJson, Model
 from schemas.problems import Problem
@@ -41,8 +42,11 @@ def _checked_path(path: str) -> str:
 
 
 def _checked_result_path(path: str) -> str:
-    if any(isinstance(step, int) for step in path_steps(path)):
+    steps = path_steps(path)
+    if any(isinstance(step, int) for step in steps):
         raise ValueError("a result can be put under a name only, such as $.extracted")
+    if len(steps) > MAX_FREE_LEVELS:
+        raise ValueError(f"a result can be put at most {MAX_FREE_LEVELS} levels deep")
     return path
 
 

@@ -1,8 +1,12 @@
 """Reads and writes JSON by reference path, and fills templates. Never changes what it is given."""
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from schemas.workflow import Step, path_steps
+
+REFERENCE = ".$"
+"""What a name ends in whose value is a path."""
 
 
 class PathNotFound(Exception):
@@ -11,6 +15,13 @@ class PathNotFound(Exception):
     def __init__(self, path: str) -> None:
         super().__init__(f"the data has nothing at {path}")
         self.path = path
+
+
+class TooLarge(Exception):
+    """A template would make more than may be made of it. Refer to less, or to fewer things."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"its Parameters would make more than {max_bytes:,} bytes")
 
 
 def look_up(data: JsonValue, path: str) -> JsonValue:
@@ -34,19 +45,57 @@ def put(data: JsonValue, path: str | None, value: JsonValue) -> JsonValue:
     return data if path is None else _put(data, path_steps(path), value, path)
 
 
-def fill(template: JsonValue, data: JsonValue) -> JsonValue:
-    """The template with every name that ends in `.$` replaced by what is at its path, or PathNotFound."""
+def fill(template: JsonValue, data: JsonValue, *, max_bytes: int) -> JsonValue:
+    """The template with every name that ends in `.$` replaced by what is at its path, or PathNotFound.
+
+    TooLarge when its JSON would have more bytes. That is counted first: a template of 400 KB may refer ten thousand times
+    to the same 200 KB, and whoever wrote out what that makes would need gigabytes.
+    """
+    found: dict[str, JsonValue] = {}
+    _count(template, data, found, max_bytes)
+    return _filled(template, found)
+
+
+def _count(template: JsonValue, data: JsonValue, found: dict[str, JsonValue], max_bytes: int) -> None:
+    """Looks up every path, once each, and stops as soon as all together is too much."""
+    sizes: dict[str, int] = {}
+    left, unread = max_bytes, [template]
+    while unread:
+        part = unread.pop()
+        if isinstance(part, dict):
+            for name, value in part.items():
+                left -= len(to_json(name)) + len(":,")
+                if not name.endswith(REFERENCE):
+                    unread.append(value)
+                    continue
+                path = str(value)
+                if path not in sizes:
+                    found[path] = look_up(data, path)
+                    sizes[path] = len(to_json(found[path]))
+                left += len(REFERENCE) - sizes[path]
+                if left < 0:
+                    raise TooLarge(max_bytes)
+        elif isinstance(part, list):
+            left -= len(part)
+            unread.extend(part)
+        else:
+            left -= len(to_json(part))
+        if left < 0:
+            raise TooLarge(max_bytes)
+
+
+def _filled(template: JsonValue, found: dict[str, JsonValue]) -> JsonValue:
     if isinstance(template, dict):
-        return dict(_filled(name, value, data) for name, value in template.items())
+        return dict(_filled_field(name, value, found) for name, value in template.items())
     if isinstance(template, list):
-        return [fill(value, data) for value in template]
+        return [_filled(value, found) for value in template]
     return template
 
 
-def _filled(name: str, value: JsonValue, data: JsonValue) -> tuple[str, JsonValue]:
-    if name.endswith(".$"):
-        return name.removesuffix(".$"), look_up(data, str(value))
-    return name, fill(value, data)
+def _filled_field(name: str, value: JsonValue, found: dict[str, JsonValue]) -> tuple[str, JsonValue]:
+    if name.endswith(REFERENCE):
+        return name.removesuffix(REFERENCE), found[str(value)]
+    return name, _filled(value, found)
 
 
 def _put(data: JsonValue, steps: tuple[Step, ...], value: JsonValue, path: str) -> JsonValue:

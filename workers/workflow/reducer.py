@@ -4,7 +4,6 @@ A stored state is always one that waits for a task or has ended. What it needs d
 that runs again after a crash comes to the same answer.
 """
 
-import json
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
+from pydantic_core import to_json
 
+from schemas.bounds import MAX_FREE_LEVELS, too_deep
 from schemas.catalogue import command_of
 from schemas.commands import Command
 from schemas.problems import FieldProblem, Problem
@@ -28,10 +29,12 @@ from schemas.workflow import (
     Succeed,
     Task,
 )
-from workers.workflow.paths import PathNotFound, fill, look_up, put
+from workers.workflow.paths import PathNotFound, TooLarge, fill, look_up, put
 
 MOST_STEPS = 250
 MOST_DATA_BYTES = 256_000
+MOST_COMMAND_BYTES = 1_000_000
+"""Of the fields that a step makes for its job: the longest document a job takes, in the longest characters there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,9 @@ def _run_on(definition: Definition, instance: InstanceState) -> InstanceState:
         except PathNotFound as error:
             detail = f"Step '{instance.state}': {error}"
             return _failed(instance, _problem("path-not-found", "A step refers to data that isn't there", detail))
+        except TooLarge as error:
+            detail = f"Step '{instance.state}': {error}. Refer to less."
+            return _failed(instance, _problem("data-too-large", "The data grew too large", detail))
         except ValidationError as error:
             return _failed(instance, _unfit(instance.state, error))
     return instance
@@ -152,29 +158,39 @@ def _continue(instance: InstanceState, state: Task | Pass, result: JsonValue) ->
     except PathNotFound as error:
         detail = f"Step '{instance.state}': {error}; a result is put into an object only."
         return _failed(instance, _problem("path-not-found", "A step refers to data that isn't there", detail))
-    if state.next is None:
-        return _sized(instance.model_copy(update={"data": data, "status": InstanceStatus.SUCCEEDED}))
-    return _sized(instance.model_copy(update={"data": data, "state": state.next}))
+    where = {"status": InstanceStatus.SUCCEEDED} if state.next is None else {"state": state.next}
+    continued = instance.model_copy(update={"data": data, **where})
+    return continued if data is instance.data else _sized(continued)
 
 
 def _sized(instance: InstanceState) -> InstanceState:
-    size = len(json.dumps(instance.data, ensure_ascii=False).encode())
-    if size <= MOST_DATA_BYTES:
+    text = to_json(instance.data)
+    if len(text) > MOST_DATA_BYTES:
+        problem = _problem(
+            "data-too-large",
+            "The data grew too large",
+            f"It has {len(text):,} bytes; at most {MOST_DATA_BYTES:,} go from step to step. Keep less with ResultPath.",
+        )
+    elif too_deep(text, MAX_FREE_LEVELS):
+        problem = _problem(
+            "data-too-deep",
+            "The data grew too deep",
+            f"It has more than {MAX_FREE_LEVELS} levels of objects and arrays. Put results next to each other.",
+        )
+    else:
         return instance
-    detail = f"It has {size:,} bytes; at most {MOST_DATA_BYTES:,} go from step to step. Keep less with ResultPath."
-    return _failed(
-        instance.model_copy(update={"data": None}), _problem("data-too-large", "The data grew too large", detail)
-    )
+    return _failed(instance.model_copy(update={"data": None}), problem)
 
 
 def _command(task: Task, data: JsonValue) -> Command:
-    return command_of(task.kind, data if task.parameters is None else fill(dict(task.parameters), data))
+    fields = data if task.parameters is None else fill(dict(task.parameters), data, max_bytes=MOST_COMMAND_BYTES)
+    return command_of(task.kind, fields)
 
 
 def _shaped(state: Pass, data: JsonValue) -> JsonValue:
     if state.result is not None:
         return state.result
-    return data if state.parameters is None else fill(dict(state.parameters), data)
+    return data if state.parameters is None else fill(dict(state.parameters), data, max_bytes=MOST_DATA_BYTES)
 
 
 def _chosen(choice: Choice, data: JsonValue) -> str | None:

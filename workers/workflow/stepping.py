@@ -1,5 +1,6 @@
 """Takes an instance one step on: one run of the job for each task, and harmless to run again at any point."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from schemas.workflow_tasks import task_problem
 from workers.runtime.handler import AwaitChildren, Child, Run
 from workers.workflow.reducer import (
     Complete,
+    Effect,
     GiveUp,
     RunTask,
     TaskEnded,
@@ -32,11 +34,19 @@ async def run_workflow_step(
     """The next task to wait for, or the end. Refused with the instance's problem when it has failed."""
     for _ in range(MOST_RACES):
         known = await instances.read(run.tenant_id, run.job_id)
-        instance = next_state(command, known, run.children)
+        # Up to 250 steps over 256 KB each: the loop goes on meanwhile, and with it everybody else's runs.
+        instance, effect = await asyncio.to_thread(_next, command, known, run.children)
         seen = 0 if known is None else known.version
         if instance is known or await instances.write(run.tenant_id, run.job_id, instance, seen=seen):
-            return _answer(command, instance, run.job_id)
+            return _answer(effect, instance, run.job_id)
     raise Unavailable("another run keeps advancing this workflow instance; it is tried again")
+
+
+def _next(
+    command: RunWorkflowStep, known: WorkflowInstance | None, children: Sequence[Child]
+) -> tuple[InstanceState, Effect]:
+    instance = next_state(command, known, children)
+    return instance, effect_of(command.definition, instance)
 
 
 def next_state(command: RunWorkflowStep, known: WorkflowInstance | None, children: Sequence[Child]) -> InstanceState:
@@ -60,8 +70,8 @@ def _end_of(child: Child) -> TaskEnded:
     return TaskFailed(child.job_id, child.problem or Problem.of("step-failed", title, 409))
 
 
-def _answer(command: RunWorkflowStep, instance: InstanceState, job_id: UUID) -> WorkflowCompleted | AwaitChildren:
-    match effect_of(command.definition, instance):
+def _answer(effect: Effect, instance: InstanceState, job_id: UUID) -> WorkflowCompleted | AwaitChildren:
+    match effect:
         case RunTask(task):
             return AwaitChildren((task,))
         case Complete(output):

@@ -1,5 +1,6 @@
 """What an instance does next, as a pure function."""
 
+import tracemalloc
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -72,6 +73,40 @@ def test_a_result_goes_where_the_result_path_says(result_path: dict[str, Any], o
 
     assert effect_of(one, ended) == Complete(output)
     assert [(step.state, step.job_id) for step in ended.steps] == [("Read", JOB)]
+
+
+@pytest.mark.parametrize("state", [{"Type": "Pass"}, {**READ, "Resource": "urn:bucatini:job:ai.generate_document"}])
+def test_what_a_template_would_make_is_counted_before_anything_is_made_of_it(state: dict[str, Any]) -> None:
+    references = {f"f{number}.$": "$.text" for number in range(500)}
+    one = definition("Shape", Shape={**state, "Parameters": {"facts": references}, "End": True})
+
+    tracemalloc.start()
+    problem = problem_of(begin(one, {"text": "x" * 200_000}))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert problem.name == "data-too-large"
+    assert "'Shape'" in problem.detail
+    assert peak_bytes < 3_000_000
+
+
+def test_as_much_as_a_job_may_take_reaches_it() -> None:
+    one = definition("Read", Read={**READ, "End": True})
+
+    effect = effect_of(one, begin(one, {"name": "Lease", "text": "x" * 200_000}))
+
+    assert isinstance(effect, RunTask)
+
+
+def test_data_that_grows_deeper_with_every_step_ends_the_instance_before_no_reader_can_read_it() -> None:
+    deeper = definition("Wrap", Wrap={"Type": "Pass", "Parameters": {"a.$": "$"}, "Next": "Wrap2"},
+        Wrap2={"Type": "Choice", "Choices": [{"Variable": "$.never", "IsPresent": True, "Next": "End"}],
+               "Default": "Wrap"}, End={"Type": "Succeed"})  # fmt: skip
+
+    problem = problem_of(begin(deeper, {}))
+
+    assert problem.name == "data-too-deep"
+    assert "64" in problem.detail
 
 
 def test_two_tasks_run_one_after_the_other() -> None:
