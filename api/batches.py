@@ -1,7 +1,8 @@
 """Batches: many commands in one request, their progress and their end."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
@@ -32,12 +33,14 @@ from schemas.batches import (
     ItemOutcome,
     SubmitBatch,
 )
+from schemas.bounds import OutOfBounds
+from schemas.model import Model
 from schemas.problems import FieldProblem
 
 MOST_ERRORS_OF_AN_ITEM = 5
 MOST_ERRORS = 50
-ITEMS_IN_A_GO = 50
-"""Between them other requests get their turn."""
+TURN_SECONDS = 0.01
+"""Then other requests get theirs."""
 
 Looked = NewJob | ItemAnswer
 """What an item was found to be: a job to store, or why not."""
@@ -55,7 +58,7 @@ async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
         return _answer(batch_id, call.body.name, looked, submissions).model_dump_json()
 
     outcome = await call.ingress.submitter.submit_batch(
-        NewBatch(_as_job(call, batch_id), atomic=call.body.atomic, tell=told), jobs
+        NewBatch(await _as_job(call, batch_id), atomic=call.body.atomic, tell=told), jobs
     )
     match outcome:
         case Kept(submissions):
@@ -70,11 +73,19 @@ async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
 
 async def _look_at_all(call: Call[SubmitBatch, Empty], batch_id: UUID) -> list[Looked]:
     looked: list[Looked] = []
-    for number, item in enumerate(call.body.jobs):
-        if number % ITEMS_IN_A_GO == 0:
-            await asyncio.sleep(0)
+    async for number, item in _in_turns(call.body.jobs):
         looked.append(_look_at(call, batch_id, number, item))
     return looked
+
+
+async def _in_turns(items: Sequence[BatchItem]) -> AsyncIterator[tuple[int, BatchItem]]:
+    """Numbered. A thousand small ones or a few large ones: nobody waits long for the whole."""
+    began = time.monotonic()
+    for number, item in enumerate(items):
+        if time.monotonic() - began > TURN_SECONDS:
+            await asyncio.sleep(0)
+            began = time.monotonic()
+        yield number, item
 
 
 def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: BatchItem) -> Looked:
@@ -101,7 +112,11 @@ def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: 
         idempotency_key=item.idempotency_key,
         concurrency=concurrency(item.concurrency_key, item.concurrency_limit),
     )
-    return new_job(call.tenant_id, command, terms)
+    try:
+        return new_job(call.tenant_id, command, terms)
+    except OutOfBounds as error:
+        flaw = FieldProblem(pointer=pointer_to([*place, "command"]), detail=str(error))
+        return ItemAnswer(outcome=ItemOutcome.INVALID, errors=(flaw,))
 
 
 def _flaws_of(item: BatchItem, place: Sequence[str | int], now: datetime) -> tuple[FieldProblem, ...]:
@@ -121,7 +136,7 @@ def _refused(looked: Sequence[Looked]) -> problems.Refusal:
     return problems.invalid_fields([flaw for one in answers for flaw in one.errors][:MOST_ERRORS])
 
 
-def _as_job(call: Call[SubmitBatch, Empty], batch_id: UUID) -> NewJob:
+async def _as_job(call: Call[SubmitBatch, Empty], batch_id: UUID) -> NewJob:
     key = idempotency_key(call.headers.get("idempotency-key"))
     return NewJob(
         id=batch_id,
@@ -135,13 +150,19 @@ def _as_job(call: Call[SubmitBatch, Empty], batch_id: UUID) -> NewJob:
         correlation_id=call.correlation_id,
         traceparent=call.trace.traceparent,
         idempotency_key=key,
-        body_hash=None if key is None else _fingerprint(call.body),
+        body_hash=None if key is None else await _fingerprint(call.body),
     )
 
 
-def _fingerprint(body: SubmitBatch) -> bytes:
-    said = body.model_dump(mode="python", exclude_defaults=True)
-    return sha256(BATCH_KIND.encode() + b"\n" + orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+async def _fingerprint(body: SubmitBatch) -> bytes:
+    hashed = sha256(BATCH_KIND.encode() + b"\n" + _written(body.model_copy(update={"jobs": ()})))
+    async for _, item in _in_turns(body.jobs):
+        hashed.update(b"\n" + _written(item))
+    return hashed.digest()
+
+
+def _written(part: Model) -> bytes:
+    return orjson.dumps(part.model_dump(mode="python", exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
 
 
 def _answer(batch_id: UUID, name: str, looked: Sequence[Looked], submissions: Sequence[Submission]) -> BatchAccepted:

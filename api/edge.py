@@ -20,6 +20,7 @@ from infrastructure.ports import Unavailable, Unstorable
 from monitoring import ingress_metrics
 from monitoring.context import LogContext, bound
 from monitoring.tracing import TraceContext, continue_trace
+from schemas.bounds import OutOfBounds
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +176,8 @@ def _answer_to(error: Exception, arrival: Arrival) -> Answer:
         case Unavailable():
             logger.warning("answered 503: %s", error)
             return problem_answer(problems.unavailable(error.retry_after_seconds))
+        case OutOfBounds():
+            return problem_answer(problems.out_of_bounds(error))
         case Unstorable():
             return problem_answer(problems.unstorable())
         case Overloaded():

@@ -85,6 +85,13 @@ def too_deep(most_levels: int) -> Refusal:
     return Refusal(Problem.of("json-too-deep", "The body is nested too deep", 400, detail))
 
 
+def too_many_values(most_values: int) -> Refusal:
+    detail = (
+        f"At most {most_values:,} values (elements, members, containers) are taken in one request. Send less at once."
+    )
+    return Refusal(Problem.of("too-many-values", "The body has too many values", 413, detail))
+
+
 def invalid_fields(errors: Sequence[FieldProblem]) -> Refusal:
     title = "Some fields can't be accepted"
     return Refusal(Problem.of("invalid-fields", title, 422, "See errors for each.", errors=tuple(errors)))
@@ -262,6 +269,11 @@ def subscription_failed() -> Problem:
 def unstorable() -> Problem:
     detail = "A value is of a kind the store can't hold, such as a number out of its range. Nothing was kept."
     return Problem.of("unstorable", "A value can't be stored", 422, detail)
+
+
+def out_of_bounds(error: Exception) -> Problem:
+    detail = f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was kept."
+    return Problem.of("out-of-bounds", "A value is larger or deeper than what is kept", 422, detail)
 
 
 def overloaded() -> Problem:

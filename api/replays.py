@@ -18,6 +18,7 @@ from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.replaying import ChildrenRun, Edit, NotOver, Replayed, Request
 from infrastructure.postgres.replays import MOST_OPEN
 from schemas.batches import BATCH_KIND
+from schemas.bounds import check_command
 from schemas.catalogue import SYSTEM_KINDS, UnknownKind, command_of
 from schemas.commands import Command
 from schemas.failures import Replay, ReplayCount, ReplayFailures, ReplayJob
@@ -43,7 +44,9 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
     check_rights(call.caller, asked.kind, command)
     edit = None
     if call.body.command is not None and command is not None:
-        edit = Edit(command.model_dump_json(), command.version)
+        edited = command.model_dump_json()
+        check_command(edited)
+        edit = Edit(edited, command.version)
     request = _request(call)
     seconds = call.ingress.settings.ring_again_seconds
 

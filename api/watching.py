@@ -22,7 +22,7 @@ from api.resuming import position_from
 from api.sockets import Closing, Left, Pace, SocketTeller, SocketWriter, origin_allowed
 from api.stories import JobStory, TenantStory
 from api.subscribers import JobEvents, Room, TypedEvents
-from api.validation import body_model, parse_json
+from api.validation import model_of, parse_json
 from api.websocket_limits import Place, WebSocketLimits
 from events.watching import Authenticated, Ended, Pong, Refused, Subscribed, Unsubscribed
 from infrastructure.batching import Overloaded
@@ -250,7 +250,7 @@ def _request(message: bytes) -> Request:
     names = list(fields) if isinstance(fields, dict) else []
     if len(names) != 1 or names[0] not in REQUESTS:
         raise problems.not_a_request(list(REQUESTS))
-    return body_model(REQUESTS[names[0]], message, MOST_LEVELS)
+    return model_of(REQUESTS[names[0]], fields)
 
 
 async def _end(tasks: tuple[asyncio.Task[None], ...]) -> None:

@@ -113,7 +113,6 @@ class Settings(BaseModel):
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
     max_batch_body_bytes: Annotated[int, Field(ge=1_024)] = 16_000_000
     """The same for a request with many commands."""
-    max_json_depth: Annotated[int, Field(ge=4, le=512)] = 64
     log_level: str = "INFO"
     log_format: str = "json"
 

@@ -18,6 +18,7 @@ from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.schedules import Due, MovedOn
 from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
 from producers.submit import Terms, concurrency, new_job
+from schemas.bounds import OutOfBounds
 from schemas.catalogue import UnknownKind, command_of
 from schemas.schedules import CatchUp, Overlap, ScheduleSummary
 
@@ -141,6 +142,8 @@ def _decided(due: Due) -> Outcome:
         return "there is no such kind of job any more"
     except ValidationError:
         return "its command doesn't fit its kind any more"
+    except OutOfBounds as error:
+        return f"{error}"
 
 
 def _job(due: Due) -> NewJob:

@@ -29,6 +29,7 @@ from infrastructure.redis.client import Redis
 from infrastructure.settings import Settings
 from monitoring import metrics
 from producers.ringing import Ringer
+from schemas.bounds import check_command
 from schemas.commands import Command
 
 T = TypeVar("T")
@@ -207,8 +208,9 @@ class Submitter:
 
 
 def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJob:
-    """The command as a job with an id of its own."""
+    """The command as a job with an id of its own. OutOfBounds when it is larger or deeper than what is kept."""
     body = command.model_dump_json()
+    check_command(body)
     return NewJob(
         id=uuid7(),
         tenant_id=tenant_id,

@@ -15,7 +15,10 @@ MAX_STORED_LEVELS: Final = 80
 MAX_REQUEST_LEVELS: Final = 96
 """Of a request's body: commands, and what a batch puts around them."""
 
-MAX_REQUEST_VALUES: Final = 100_000
+MAX_FREE_VALUES: Final = 50_000
+"""Elements, members and containers of a caller's own value, and of a request: what is checked in under 50 ms."""
+MAX_BATCH_VALUES: Final = 100_000
+"""Of a request with many commands, which are checked one by one."""
 MAX_COMMAND_BYTES: Final = 4_000_000
 """Beyond what a request may have: spelled out, with its defaults, a command is longer than it was sent."""
 MAX_RESULT_BYTES: Final = 8_000_000
@@ -27,11 +30,35 @@ _STEPS = [1 if byte in b"[{" else -1 if byte in b"]}" else 0 for byte in range(2
 _SLICE = 1 << 18
 
 
+class OutOfBounds(ValueError):
+    """A value is deeper or larger than what is kept. The message says by which measure; keep less, or lay it out flatter."""
+
+
+def check_command(text: str) -> None:
+    """Raises OutOfBounds when this isn't kept as a job's command."""
+    if len(text) > MAX_COMMAND_BYTES:
+        raise OutOfBounds(f"the command has {len(text):,} bytes; at most {MAX_COMMAND_BYTES:,} are kept")
+    if too_deep(text, MAX_STORED_LEVELS):
+        raise OutOfBounds(f"the command has more than {MAX_STORED_LEVELS} levels of objects and arrays")
+
+
+def check_result(text: str) -> None:
+    """Raises OutOfBounds when this isn't kept as a job's result."""
+    if len(text) > MAX_RESULT_BYTES:
+        raise OutOfBounds(f"the result has {len(text):,} bytes; at most {MAX_RESULT_BYTES:,} are kept")
+    # A value has at least two bytes, its comma included.
+    if len(text) > 2 * MAX_RESULT_VALUES and too_many_values(text, MAX_RESULT_VALUES):
+        raise OutOfBounds(f"the result has more than {MAX_RESULT_VALUES:,} values")
+    if too_deep(text, MAX_STORED_LEVELS):
+        raise OutOfBounds(f"the result has more than {MAX_STORED_LEVELS} levels of objects and arrays")
+
+
 def too_deep(text: str | bytes, max_levels: int) -> bool:
     """Whether the JSON has more levels of objects and arrays. What isn't JSON may be either."""
-    content = text.encode() if isinstance(text, str) else text
-    if content.count(b"{") + content.count(b"[") <= max_levels:
+    opening = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
+    if opening <= max_levels:
         return False
+    content = text.encode() if isinstance(text, str) else text
     level = 0
     for structure in _structure(content):
         levels = list(accumulate(map(_STEPS.__getitem__, structure.translate(None, b",")), initial=level))

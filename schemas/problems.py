@@ -5,6 +5,9 @@ from typing import ClassVar, Self
 
 from schemas.model import Model
 
+MAX_TYPE, MAX_TITLE, MAX_DETAIL, MAX_POINTER = 200, 300, 2_000, 300
+"""Characters of what is kept of a problem."""
+MAX_ERRORS = 50
 PROBLEM_BASE = "https://bucatini.dev/problems/"
 
 
@@ -54,3 +57,20 @@ class Problem(Model):
     def name(self) -> str:
         """The type's last part, for logs, metrics and tables."""
         return self.type.rsplit("/", 1)[-1]
+
+    def bounded(self) -> Self:
+        """What is kept of it: itself, unless whoever made it told more than anybody reads."""
+        errors = tuple(
+            error
+            if len(error.pointer) <= MAX_POINTER and len(error.detail) <= MAX_DETAIL
+            else FieldProblem(pointer=error.pointer[:MAX_POINTER], detail=error.detail[:MAX_DETAIL])
+            for error in self.errors[:MAX_ERRORS]
+        )
+        cut = {
+            "type": self.type[:MAX_TYPE],
+            "title": self.title[:MAX_TITLE],
+            "detail": self.detail[:MAX_DETAIL],
+            "errors": errors,
+        }
+        changed = {name: value for name, value in cut.items() if value != getattr(self, name)}
+        return self.model_copy(update=changed) if changed else self

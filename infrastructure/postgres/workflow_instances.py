@@ -42,7 +42,7 @@ class StoredInstances:
             "state": state.state,
             "data": Jsonb(state.data),
             "steps": Jsonb([step.model_dump(mode="json") for step in state.steps]),
-            "problem": None if state.problem is None else Jsonb(state.problem.model_dump(mode="json")),
+            "problem": None if state.problem is None else Jsonb(state.problem.bounded().model_dump(mode="json")),
             "seen": seen,
         }
 

@@ -107,7 +107,8 @@ class Attempt:
         return self._log_context
 
     def progress(self, fraction: float, message: str = "") -> None:
-        self._report(self.claimed, Progress(fraction=min(max(fraction, 0.0), 1.0), message=message[:500]), self.now())
+        shown = Progress(fraction=min(max(fraction, 0.0), 1.0), message=_storable(message[:500]))
+        self._report(self.claimed, shown, self.now())
 
     def stop(self, reason: Stop) -> None:
         """Cancels the handler; the first reason given is the one that counts."""

@@ -18,12 +18,14 @@ from infrastructure.postgres.settling import Settlement
 from infrastructure.postgres.submission import NewJob
 from infrastructure.postgres.sweeping import WAIT_CHECK_SECONDS
 from monitoring.fingerprints import fingerprint
+from schemas.bounds import OutOfBounds, check_command, check_result
 from schemas.commands import Command, RetryPolicy
 from schemas.jobs import JobState, Trigger, transition
 from schemas.problems import Problem
 from workers.runtime.handler import AwaitChildren
 from workers.runtime.retry import Failure, GiveUp, RetryIn, decide
 
+MAX_CHILDREN = 1_000
 UNSTORABLE = Problem.of("result-unstorable", "The result can't be stored", 500, "It holds a value no JSON store takes.")
 
 
@@ -78,6 +80,11 @@ def settlement_of(
     """What to store of this run; None when nothing of it may be stored. `now` is PostgreSQL's."""
     try:
         return _settlement_of(claimed, outcome, policy, now, dice)
+    except OutOfBounds as error:
+        problem = Problem.of(
+            "result-out-of-bounds", "The result is larger or deeper than what is kept", 500, f"{error}."
+        )
+        return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, problem)
     except ValueError:  # What the handler answered can't be written as JSON, such as half of a surrogate pair.
         return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, UNSTORABLE)
 
@@ -107,17 +114,24 @@ def _settlement_of(
 
 
 def _succeeded(claimed: Claimed, event: DomainEvent | None) -> Settlement:
+    result = None if event is None else event.model_dump_json()
+    if result is not None:
+        check_result(result)
     return Settlement(
         claimed.id,
         claimed.token,
         transition(JobState.RUNNING, Trigger.SUCCEED),
         JobEvent.SUCCEEDED,
         domain_event=None if event is None else event.type,
-        result=None if event is None else event.model_dump_json(),
+        result=result,
     )
 
 
 def _waiting(claimed: Claimed, awaited: AwaitChildren) -> Settlement:
+    if len(awaited.commands) > MAX_CHILDREN:
+        raise OutOfBounds(
+            f"the run waits for {len(awaited.commands):,} jobs; at most {MAX_CHILDREN:,} may be waited for"
+        )
     children = tuple(child_of(claimed, command) for command in awaited.commands)
     return Settlement(
         claimed.id,
@@ -132,7 +146,9 @@ def _waiting(claimed: Claimed, awaited: AwaitChildren) -> Settlement:
 
 
 def child_of(claimed: Claimed, command: Command) -> NewJob:
-    """A job made by a job: of the same tenant, and told where it came from."""
+    """A job made by a job: of the same tenant, and told where it came from. OutOfBounds when it can't be kept."""
+    body = command.model_dump_json()
+    check_command(body)
     return NewJob(
         id=uuid7(),
         tenant_id=claimed.tenant_id,
@@ -141,7 +157,7 @@ def child_of(claimed: Claimed, command: Command) -> NewJob:
         queue=command.queue,
         priority=claimed.priority,
         max_attempts=command.max_attempts,
-        command=command.model_dump_json(),
+        command=body,
         correlation_id=claimed.correlation_id or claimed.id,
         causation_id=claimed.id,
         parent_id=claimed.id,
@@ -160,7 +176,7 @@ def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, now: dateti
         dice=dice,
     ):
         case RetryIn(seconds):
-            told = _told(claimed.kind, failure.problem)
+            told = _told(claimed.kind, failure.problem.bounded())
             return Settlement(
                 claimed.id,
                 claimed.token,
@@ -205,7 +221,7 @@ def unstorable(settlement: Settlement, kind: str) -> Settlement:
 
 
 def _failed_for_good(claimed: Claimed, trigger: Trigger, event: JobEvent, problem: Problem) -> Settlement:
-    told = _told(claimed.kind, problem)
+    told = _told(claimed.kind, problem.bounded())
     return Settlement(
         claimed.id,
         claimed.token,

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import JsonValue, ValidationError
 from pydantic_core import to_json
 
-from schemas.bounds import MAX_FREE_LEVELS, too_deep
+from schemas.bounds import MAX_FREE_LEVELS, MAX_FREE_VALUES, too_deep, too_many_values
 from schemas.catalogue import command_of
 from schemas.commands import Command
 from schemas.problems import FieldProblem, Problem
@@ -170,6 +170,12 @@ def _sized(instance: InstanceState) -> InstanceState:
             "data-too-large",
             "The data grew too large",
             f"It has {len(text):,} bytes; at most {MOST_DATA_BYTES:,} go from step to step. Keep less with ResultPath.",
+        )
+    elif too_many_values(text, MAX_FREE_VALUES):
+        problem = _problem(
+            "data-too-large",
+            "The data grew too large",
+            f"It has more than {MAX_FREE_VALUES:,} values. Keep less with ResultPath.",
         )
     elif too_deep(text, MAX_FREE_LEVELS):
         problem = _problem(

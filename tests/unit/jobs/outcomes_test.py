@@ -1,15 +1,19 @@
 """What each way a run can end makes of its job."""
 
 from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.envelope import DomainEvent
 from infrastructure.postgres.settling import Settlement
+from schemas.bounds import MAX_STORED_LEVELS
+from schemas.commands import Command, Queue
 from schemas.jobs import TERMINAL, TRANSITIONS, JobState
-from schemas.problems import Problem
+from schemas.problems import FieldProblem, Problem
 from tests.unit.jobs.runs import JOB, TENANT, TOKEN, Brew, Brewed, claimed
 from workers.runtime.handler import AwaitChildren
 from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, settlement_of
@@ -117,3 +121,66 @@ def test_every_settlement_shows_its_token_and_takes_a_step_the_table_allows(
     assert settled.state in {after for (before, _), after in TRANSITIONS.items() if before is JobState.RUNNING}
     assert (settled.due_seconds is None) == (settled.state in TERMINAL), "an unfinished job is looked at again"
     assert not settled.children or settled.state is JobState.WAITING
+
+
+class Poured(DomainEvent):
+    type: ClassVar[str] = "kitchen.poured"
+
+    into: dict[str, Any]
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        tree = {"cup": tree}
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("into", "why"),
+    [
+        (_nested(MAX_STORED_LEVELS), "levels"),
+        ({"cups": ["x" * 1_000] * 8_000}, "bytes"),
+        ({"cups": [1] * 300_000}, "values"),
+    ],
+)
+def test_a_result_beyond_what_any_reader_takes_fails_its_run_by_name(into: dict[str, Any], why: str) -> None:
+    settled = _settled(Done(Poured(into=into)))
+
+    assert (settled.state, settled.result) == ("failed", None)
+    problem = Problem.model_validate_json(settled.problem or "")
+    assert problem.name == "result-out-of-bounds"
+    assert why in problem.detail
+
+
+def test_a_result_as_deep_as_it_may_be_is_kept() -> None:
+    assert _settled(Done(Poured(into=_nested(MAX_STORED_LEVELS - 1)))).state == "succeeded"
+
+
+class Order(Command):
+    kind: ClassVar[str] = "kitchen.order"
+    queue: ClassVar[Queue] = Queue.AI
+
+    wishes: dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    "commands", [(Order(wishes=_nested(100)),), (Order(wishes={"long": "x" * 5_000_000}),), (Brew(),) * 1_001]
+)
+def test_children_beyond_what_is_kept_fail_their_parent_by_name(commands: tuple[Command, ...]) -> None:
+    settled = _settled(Waits(AwaitChildren(commands)))
+
+    assert (settled.state, settled.children) == ("failed", ())
+    assert Problem.model_validate_json(settled.problem or "").name == "result-out-of-bounds"
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+def test_of_a_problem_no_more_is_kept_than_anybody_reads(retryable: bool) -> None:
+    errors = tuple(FieldProblem(pointer="/p" * 10_000, detail="d" * 10_000) for _ in range(1_000))
+    endless = Problem.of("endless", "t" * 10_000, 500, "d" * 10_000_000, errors=errors)
+
+    settled = _settled(Broke(Failure(endless, retryable=retryable)))
+
+    assert len(settled.problem or "") < 150_000
+    assert len(settled.job_event_data or "") < 150_000
+    assert Problem.model_validate_json(settled.problem or "").name == "endless"

@@ -113,14 +113,15 @@ def test_what_a_state_may_not_say_is_refused(state: dict[str, Any], why: str) ->
     assert why in message
 
 
-def test_a_template_as_deep_as_a_well_is_refused_quickly() -> None:
+@pytest.mark.parametrize(("levels", "why"), [(50, "deeper than 32 levels"), (200, "more than 64 levels")])
+def test_a_template_as_deep_as_a_well_is_refused_quickly(levels: int, why: str) -> None:
     deep: Any = "bottom"
-    for _ in range(200):
+    for _ in range(levels):
         deep = {"down": deep}
 
     ((_, message),) = refusal({"StartAt": "Read", "States": {"Read": {**TASK, "End": True, "Parameters": deep}}})
 
-    assert "deeper than 32 levels" in message
+    assert why in message
 
 
 @pytest.mark.parametrize(
