@@ -2,22 +2,23 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import Field
 
 from api import problems
-from api.answers import Answer, Header, NoBody, json_answer
+from api.answers import CACHE, Answer, Header, NoBody, json_answer
 from api.callers import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.subscribers import Behind, Ended, Subscriber, TypedEvents
 from api.waiting import ABOUT_SECONDS, applied, wanted_seconds
-from events.envelope import CloudEvent, cloud_event_json
-from events.groups import GroupEvent, GroupEvents
+from events.envelope import cloud_event_json
+from events.groups import GroupEvents, group_events_json
 from infrastructure.postgres import groups
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.feed import EventRow
 from infrastructure.postgres.groups import Held, Taken
 from monitoring import outgoing_metrics
 from schemas.event_types import matches_any
@@ -79,7 +80,7 @@ async def take_events(call: Call[TakeEvents, Empty]) -> Answer:
     if seconds is not None:
         headers = (applied(seconds),)
         taken = taken if taken.events else await _awaited(call, taken, time.monotonic() + seconds)
-    return json_answer(200, GroupEvents(events=tuple(map(_told, taken.events))), *headers)
+    return _told(taken.events, *headers)
 
 
 async def _take(call: Call[TakeEvents, Empty]) -> Taken:
@@ -140,7 +141,7 @@ async def acknowledge_events(call: Call[AcknowledgeEvents, Empty]) -> Answer:
 async def list_parked(call: Call[Empty, ParkedQuery]) -> Answer:
     limit = call.query.limit
     found = await _of_group(call, lambda line, name: groups.parked(line, call.tenant_id, name, limit=limit))
-    return json_answer(200, GroupEvents(events=tuple(map(_told, found))))
+    return _told(found)
 
 
 async def release_parked(call: Call[Empty, Empty]) -> Answer:
@@ -176,10 +177,13 @@ def _read(receipt: str) -> tuple[UUID, int, UUID]:
         raise problems.receipt_invalid() from None
 
 
-def _told(held: Held) -> GroupEvent:
-    row = held.row
-    event = cloud_event_json(row.job_id, row.seq, row.type, row.at, row.data)
-    return GroupEvent(receipt=held.receipt, deliveries=held.deliveries, event=CloudEvent.model_validate_json(event))
+def _told(events: Iterable[Held], *headers: Header) -> Answer:
+    body = group_events_json((held.receipt, held.deliveries, _json(held.row)) for held in events)
+    return Answer(200, body, headers=((CACHE, b"no-store"), *headers))
+
+
+def _json(row: EventRow) -> bytes:
+    return cloud_event_json(row.job_id, row.seq, row.type, row.at, row.data)
 
 
 ENDPOINTS = (

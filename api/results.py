@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-import orjson
 from starlette.types import Receive, Send
 
 from api import problems
@@ -17,7 +16,6 @@ from api.streaming import SEND_SECONDS
 from infrastructure.postgres import reading, stored_results
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.stored_results import StoredResult
-from schemas.jobs import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +55,19 @@ async def _send_in_time(send: Send, part: bytes) -> None:
 async def show_result(call: Call[Empty, Empty]) -> Answer | Download:
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
 
-    async def read(line: Connection) -> tuple[Job | None, StoredResult | None]:
-        return await reading.job(line, tenant_id, job_id), await stored_results.result_of(line, tenant_id, job_id)
+    async def read(line: Connection) -> tuple[bool, str | None, StoredResult | None]:
+        return *await reading.result(line, tenant_id, job_id), await stored_results.result_of(line, tenant_id, job_id)
 
-    job, stored = await call.ingress.lines.run(tenant_id, read)
-    if job is None:
+    is_there, result, stored = await call.ingress.lines.run(tenant_id, read)
+    if not is_there:
         raise problems.not_found("job")
     if stored is not None:
         content = await call.ingress.objects.read(stored.key)
         if content is not None:
             return Download(content, stored.bytes, call.ingress.credentials, call.caller)
-    if job.result is None:
+    if result is None:
         raise problems.not_found("result")
-    return Answer(200, orjson.dumps(job.result), headers=((b"cache-control", b"private, no-cache"),))
+    return Answer(200, result.encode(), headers=((b"cache-control", b"private, no-cache"),))
 
 
 ENDPOINTS = (

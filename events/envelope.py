@@ -6,7 +6,11 @@ from uuid import UUID
 
 import orjson
 
+from schemas.bounds import MAX_STORED_LEVELS, too_deep
 from schemas.model import Model
+from schemas.problems import UNREADABLE
+
+_UNREADABLE = f'{{"problem":{UNREADABLE.model_dump_json(exclude_defaults=True)}}}'
 
 
 class DomainEvent(Model):
@@ -34,7 +38,10 @@ def event_id(job_id: UUID, seq: int) -> str:
 
 
 def cloud_event_json(job_id: UUID, seq: int, kind: str, at: datetime, data: str | None) -> bytes:
-    """A stored event as `CloudEvent` writes itself, without parsing the stored data (JSON text) again."""
+    """A stored event as `CloudEvent` writes itself, without parsing the stored data (JSON text) again. In place of data
+    that no reader could read it says so."""
+    if data is not None and too_deep(data, MAX_STORED_LEVELS):
+        data = _UNREADABLE
     return orjson.dumps(
         {
             "specversion": "1.0",

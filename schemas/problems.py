@@ -5,9 +5,9 @@ from typing import ClassVar, Self
 
 from schemas.model import Model
 
-MAX_TYPE, MAX_TITLE, MAX_DETAIL, MAX_POINTER = 200, 300, 2_000, 300
+MAX_TYPE, MAX_TITLE, MAX_DETAIL, MAX_ERROR = 200, 300, 2_000, 300
 """Characters of what is kept of a problem."""
-MAX_ERRORS = 50
+MAX_ERRORS = 20
 PROBLEM_BASE = "https://bucatini.dev/problems/"
 
 
@@ -62,8 +62,8 @@ class Problem(Model):
         """What is kept of it: itself, unless whoever made it told more than anybody reads."""
         errors = tuple(
             error
-            if len(error.pointer) <= MAX_POINTER and len(error.detail) <= MAX_DETAIL
-            else FieldProblem(pointer=error.pointer[:MAX_POINTER], detail=error.detail[:MAX_DETAIL])
+            if len(error.pointer) <= MAX_ERROR and len(error.detail) <= MAX_ERROR
+            else FieldProblem(pointer=error.pointer[:MAX_ERROR], detail=error.detail[:MAX_ERROR])
             for error in self.errors[:MAX_ERRORS]
         )
         cut = {
@@ -74,3 +74,12 @@ class Problem(Model):
         }
         changed = {name: value for name, value in cut.items() if value != getattr(self, name)}
         return self.model_copy(update=changed) if changed else self
+
+
+UNREADABLE = Problem.of(
+    "unreadable",
+    "What is stored here can't be read",
+    500,
+    "It is deeper than readers take, or was written by another release. All else goes on.",
+)
+"""Stands for one stored value that can't be read, so that what is beside it can."""

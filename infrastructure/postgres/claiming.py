@@ -55,7 +55,8 @@ WHERE set_config('lock_timeout', '{CLAIMS_WAIT_SECONDS * 1_000:.0f}', true) IS N
 )
 
 _CHILDREN = """
-SELECT j.parent_id, j.id, j.kind, j.state, j.result, j.problem, o.key FROM jobs j LEFT JOIN job_objects o ON o.job_id = j.id
+SELECT j.parent_id, j.id, j.kind, j.state, j.result::text, j.problem::text, o.key
+FROM jobs j LEFT JOIN job_objects o ON o.job_id = j.id
 WHERE j.parent_id = ANY(%b::uuid[]) ORDER BY j.parent_id, j.id
 """
 
@@ -118,9 +119,9 @@ async def _fetch_when_committed(connection: Connection, call: Call, rung_ahead: 
 
 async def children_of(
     connection: Connection, parents: Sequence[UUID]
-) -> list[tuple[UUID, UUID, str, str, dict[str, object] | None, dict[str, object] | None, str | None]]:
-    """(parent, id, kind, state, result, problem, key of a result too large for the row) of every child, in the order
-    they were made."""
+) -> list[tuple[UUID, UUID, str, str, str | None, str | None, str | None]]:
+    """(parent, id, kind, state, result and problem as JSON text, key of a result too large for the row) of every child, in
+    the order they were made."""
     found = await connection.execute(_CHILDREN, (list(parents),))
     return await found.fetchall()
 

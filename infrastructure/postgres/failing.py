@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.reading import JOB_COLUMNS, told_job
+from infrastructure.postgres.reading import LISTED_COLUMNS, told_job
 from schemas.failures import MOST_COUNTED, FailureGroup
 from schemas.jobs import Job, JobState
 
@@ -63,7 +63,7 @@ ORDER BY f.fingerprint, j.failed_at DESC, j.id DESC
 """
 
 _JOBS = f"""
-SELECT {JOB_COLUMNS}, failed_at FROM jobs
+SELECT {LISTED_COLUMNS}, failed_at FROM jobs
 WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint = %(fingerprint)s AND failed_at >= %(since)s
   AND (failed_at, id) < (%(before_at)s, %(before_id)s)
 ORDER BY failed_at DESC, id DESC LIMIT %(limit)s

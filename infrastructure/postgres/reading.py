@@ -1,24 +1,36 @@
 """What a tenant may read of its jobs. Every statement names the tenant, though its role sees no other's rows."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg.rows import dict_row
+from pydantic_core import from_json
 
 from infrastructure.postgres.connections import Connection
+from schemas.bounds import MAX_STORED_LEVELS, OutOfBounds, too_deep
 from schemas.jobs import Job, JobState, Timeline, TimelineEntry
+from schemas.problems import UNREADABLE
 
 LONGEST_TIMELINE = 1_000
 
-JOB_COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, created_at, run_at, started_at, finished_at,
-  deadline, progress, result, problem, correlation_id, causation_id, parent_id,
-  (SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id) AS result_bytes"""
+MAX_LISTED_RESULT_BYTES = 16_384
+"""A larger result isn't shown in a list, where there may be two hundred of them, but at its `result_url`."""
 
-_JOB = f"SELECT {JOB_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
+_COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, created_at, run_at, started_at, finished_at,
+  deadline, progress::text, problem::text, correlation_id, causation_id, parent_id,"""
+_JOB_COLUMNS = f"""{_COLUMNS}
+  result::text, (SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id) AS result_bytes"""
+LISTED_COLUMNS = f"""{_COLUMNS}
+  CASE WHEN octet_length(result::text) <= {MAX_LISTED_RESULT_BYTES} THEN result::text END AS result,
+  coalesce((SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id),
+    CASE WHEN octet_length(result::text) > {MAX_LISTED_RESULT_BYTES} THEN octet_length(result::text) END) AS result_bytes"""
+
+_JOB = f"SELECT {_JOB_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
 
 _FIRST_OF = f"""
-SELECT {JOB_COLUMNS} FROM jobs
+SELECT {LISTED_COLUMNS} FROM jobs
 WHERE tenant_id = %(tenant_id)s AND id < %(before)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)
@@ -28,9 +40,12 @@ WHERE tenant_id = %(tenant_id)s AND id < %(before)s
 _JOBS = _FIRST_OF + "ORDER BY tenant_id DESC, id DESC LIMIT %(limit)s"
 _JOBS_OF_BATCH = _FIRST_OF + "AND parent_id = %(batch_id)s ORDER BY parent_id DESC, id DESC LIMIT %(limit)s"
 
+_RESULT = "SELECT result::text FROM jobs WHERE tenant_id = %s AND id = %s"
 _TIMELINE = """
-SELECT seq, type, at, data FROM job_events WHERE tenant_id = %s AND job_id = %s ORDER BY seq DESC LIMIT %s
+SELECT seq, type, at, data::text FROM job_events WHERE tenant_id = %s AND job_id = %s ORDER BY seq DESC LIMIT %s
 """
+
+_JSON = ("result", "progress", "problem")
 
 NEWEST = UUID(int=2**128 - 1)
 """Sorts after every job, so it is where a list begins."""
@@ -73,11 +88,38 @@ async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, 
 async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Timeline | None:
     """All that happened to the job, in order (the last LONGEST_TIMELINE); None when the tenant has no such job."""
     found = await connection.execute(_TIMELINE, (tenant_id, job_id, LONGEST_TIMELINE))
-    entries = [TimelineEntry(seq=seq, type=kind, at=at, data=data) for seq, kind, at, data in await found.fetchall()]
+    entries = [_entry(*row) for row in await found.fetchall()]
     return Timeline(job_id=job_id, entries=tuple(reversed(entries))) if entries else None
 
 
+async def result(connection: Connection, tenant_id: UUID, job_id: UUID) -> tuple[bool, str | None]:
+    """Whether the tenant has the job, and the JSON text of its result as it stands in its row."""
+    row = await (await connection.execute(_RESULT, (tenant_id, job_id))).fetchone()
+    return (False, None) if row is None else (True, row[0])
+
+
 def told_job(row: dict[str, Any]) -> Job:
-    """A row of JOB_COLUMNS as its tenant sees it."""
-    url = None if row["result_bytes"] is None else f"/api/jobs/{row['id']}/result"
-    return Job.model_validate({**row, "result_url": url})
+    """A row of the columns above as its tenant sees it. What of it can't be read is left out, and its problem says so."""
+    url = f"/api/jobs/{row['id']}/result"
+    told = {**row, "result_url": None if row["result_bytes"] is None else url}
+    try:
+        return Job.model_validate({**told, **{name: readable(row[name]) for name in _JSON}})
+    except ValueError:
+        left_out = {**dict.fromkeys(_JSON), "problem": UNREADABLE}
+        return Job.model_validate({**told, **left_out, "result_url": url if row["result"] else told["result_url"]})
+
+
+def readable(text: str | None) -> Any:
+    """What the JSON text says. A ValueError when it is deeper than what is kept, as every reader's own limits are higher."""
+    if text is None:
+        return None
+    if too_deep(text, MAX_STORED_LEVELS):
+        raise OutOfBounds(f"more than {MAX_STORED_LEVELS} levels")
+    return from_json(text)
+
+
+def _entry(seq: int, kind: str, at: datetime, data: str | None) -> TimelineEntry:
+    try:
+        return TimelineEntry(seq=seq, type=kind, at=at, data=readable(data))
+    except ValueError:
+        return TimelineEntry(seq=seq, type=kind, at=at, data={"problem": UNREADABLE.model_dump(exclude_defaults=True)})

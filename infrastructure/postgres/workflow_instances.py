@@ -1,16 +1,19 @@
 """Workflow instances as they are stored: one row each, changed only by whoever saw its newest version."""
 
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.reading import readable
 from infrastructure.postgres.tenancy import TenantLines
+from schemas.problems import UNREADABLE
 from schemas.workflow import InstanceState, WorkflowInstance
 
 _READ = """
-SELECT id, status, state, data, steps, problem, version, created_at, updated_at
+SELECT id, status, state, data::text, steps, problem, version, created_at, updated_at
 FROM workflow_instances WHERE tenant_id = %s AND id = %s
 """
 _CREATE = """
@@ -32,7 +35,8 @@ class StoredInstances:
         self._lines = lines
 
     async def read(self, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None:
-        return await self._lines.run(tenant_id, lambda connection: instance(connection, tenant_id, instance_id))
+        row = await self._lines.run(tenant_id, lambda connection: _row(connection, tenant_id, instance_id))
+        return None if row is None else _whole(row)
 
     async def write(self, tenant_id: UUID, instance_id: UUID, state: InstanceState, *, seen: int) -> bool:
         row = {
@@ -53,8 +57,20 @@ class StoredInstances:
 
 
 async def instance(connection: Connection, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None:
-    """The instance as it stands; None when the tenant has no such instance."""
+    """The instance as it stands; None when the tenant has no such instance. In place of data that can't be read, its problem
+    says so."""
+    row = await _row(connection, tenant_id, instance_id)
+    try:
+        return None if row is None else _whole(row)
+    except ValueError:
+        return WorkflowInstance.model_validate({**(row or {}), "data": None, "problem": UNREADABLE})
+
+
+async def _row(connection: Connection, tenant_id: UUID, instance_id: UUID) -> dict[str, Any] | None:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_READ, (tenant_id, instance_id))
-        row = await cursor.fetchone()
-    return None if row is None else WorkflowInstance.model_validate(row)
+        return await cursor.fetchone()
+
+
+def _whole(row: dict[str, Any]) -> WorkflowInstance:
+    return WorkflowInstance.model_validate({**row, "data": readable(row["data"])})

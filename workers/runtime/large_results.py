@@ -1,9 +1,5 @@
 """Results that are too large for a row: they go to the object store before their run is settled."""
 
-from typing import Any
-
-import orjson
-
 from infrastructure.ports import Unavailable
 from infrastructure.ports.jobs import ObjectStore, object_key
 from infrastructure.postgres.claiming import Claimed
@@ -40,10 +36,9 @@ async def stow(settlement: Settlement, claimed: Claimed, objects: ObjectStore) -
     return settlement._replace(result=None, stored=StoredResult(key, len(content)))
 
 
-async def fetched(objects: ObjectStore, key: str) -> dict[str, Any] | None:
-    """A stored result, whole; None when it has been removed. Unavailable when the store can't answer."""
+async def fetched(objects: ObjectStore, key: str) -> str | None:
+    """A stored result, whole, as JSON text; None when it has been removed. Unavailable when the store can't answer."""
     content = await objects.read(key)
     if content is None:
         return None
-    found: dict[str, Any] = orjson.loads(b"".join([part async for part in content]))
-    return found
+    return b"".join([part async for part in content]).decode()
