@@ -12,7 +12,7 @@ from infrastructure.celery.message import Ring
 from infrastructure.postgres import holds, replays, schedules, settling, sweeping, turns
 from infrastructure.postgres.connections import Connection, Line
 from infrastructure.postgres.settling import Resumed
-from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell
+from infrastructure.postgres.sweeping import MOST_AT_ONCE, Bell, Verdict
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, announce
@@ -39,6 +39,13 @@ POISON = Problem.of(
     500,
     f"{sweeping.CRASHES_ALLOWED} worker processes died while running it, so it is set aside. Replay it once the cause "
     "is mended.",
+)
+STALL = Problem.of(
+    "blocks-its-worker",
+    "The job blocks the worker that runs it",
+    500,
+    f"In {sweeping.CRASHES_ALLOWED} runs it kept its worker from doing anything else until others took its jobs over, so "
+    "it is set aside. Have the work done in a thread or a process, and replay it then.",
 )
 
 
@@ -88,10 +95,8 @@ class Sweeper:
         metrics.swept()
 
     async def _reap(self) -> None:
-        poison = POISON.model_dump_json()
-        reaped = await self._line.run(
-            lambda line: sweeping.reap(line, poison_problem=poison, failure_text=failure_text(POISON))
-        )
+        poison, stall = _verdict(POISON), _verdict(STALL)
+        reaped = await self._line.run(lambda line: sweeping.reap(line, poison=poison, stall=stall))
         if reaped.requeued or reaped.buried:
             metrics.leases_lost(len(reaped.requeued) + len(reaped.buried))
             logger.warning("took %d jobs from lost workers, buried %d", len(reaped.requeued), len(reaped.buried))
@@ -235,3 +240,7 @@ class Sweeper:
             except FAULTS:
                 metrics.doorbells_failed(len(bells))
         return len(bells)
+
+
+def _verdict(problem: Problem) -> Verdict:
+    return Verdict(problem.model_dump_json(), failure_text(problem))

@@ -85,30 +85,36 @@ SELECT
 # All dead workers are joined, not only those just found: a claim that raced the line above may have landed on one.
 # A suspect is a job in whose run a process died before. It is charged before it runs again (see `claiming.charge`), so its
 # count says here whether it ran; the others of a dead worker are charged only where no suspect ran, so that one
-# poisonous job doesn't take its neighbours with it.
+# poisonous job doesn't take its neighbours with it. Of a worker that lives and whose loop doesn't turn it is mostly known
+# which run holds it up: that one is charged and no other, not even a suspect that ran beside it.
 _REAP = f"""
 WITH lost AS (
-  SELECT j.id, j.lease_token, j.crashes + (j.crashes = 0 AND NOT bool_or(j.crashes >= {CRASHES_ALLOWED})
-    OVER (PARTITION BY j.lease_worker))::int AS crashes
+  SELECT j.id, j.lease_token, w.stalled_at IS NOT NULL AS stalled, coalesce(w.stalled_by = j.id, false) AS stalls,
+    CASE WHEN w.stalled_by IS NULL THEN j.crashes + (j.crashes = 0 AND NOT bool_or(j.crashes >= {CRASHES_ALLOWED})
+        OVER (PARTITION BY j.lease_worker))::int
+      WHEN w.stalled_by = j.id THEN greatest(j.crashes, 1)
+      ELSE least(j.crashes, {CRASHES_ALLOWED - 1}) END AS crashes
   FROM workers w JOIN jobs j ON j.lease_worker = w.id WHERE w.dead_at IS NOT NULL),
 c AS (
-  SELECT j.id, lost.lease_token, lost.crashes, lost.crashes >= {CRASHES_ALLOWED} AS poison
+  SELECT j.id, lost.lease_token, lost.crashes, lost.stalled, lost.stalls, lost.crashes >= {CRASHES_ALLOWED} AS poison
   FROM lost JOIN jobs j ON j.id = lost.id AND j.lease_token = lost.lease_token ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),
 u AS (
   UPDATE jobs j SET crashes = c.crashes, lease_token = NULL, lease_worker = NULL, seq = j.seq + 1,
     state = CASE WHEN c.poison THEN 'dead' ELSE 'queued' END,
     wake_at = CASE WHEN NOT c.poison THEN now() END,
     finished_at = CASE WHEN c.poison THEN now() END,
-    problem = CASE WHEN c.poison THEN %(problem)s::jsonb END,
-    fingerprint = CASE WHEN c.poison
-      THEN left(encode(sha256(convert_to(j.kind || %(failure_text)s, 'UTF8')), 'hex'), 16) END,
+    problem = CASE WHEN c.poison THEN CASE WHEN c.stalled THEN %(stall_problem)s ELSE %(problem)s END::jsonb END,
+    fingerprint = CASE WHEN c.poison THEN left(encode(sha256(convert_to(
+      j.kind || CASE WHEN c.stalled THEN %(stall_text)s ELSE %(failure_text)s END, 'UTF8')), 'hex'), 16) END,
     failed_at = CASE WHEN c.poison THEN now() END
   FROM c WHERE j.id = c.id AND j.lease_token = c.lease_token
-  RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq, j.state, j.crashes, j.attempt, j.parent_id),
+  RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq, j.state, j.crashes, j.attempt, j.parent_id, c.stalled,
+    c.stalls),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, CASE state WHEN 'dead' THEN 'job.dead' ELSE 'job.requeued' END,
-    jsonb_build_object('reason', 'worker lost', 'crashes', crashes, 'attempt', attempt) FROM u)
+    jsonb_build_object('reason', CASE WHEN stalls THEN 'it blocked its worker' WHEN stalled THEN 'worker blocked'
+      ELSE 'worker lost' END, 'crashes', crashes, 'attempt', attempt) FROM u)
 SELECT id, tenant_id, kind, queue, priority, state, parent_id FROM u
 """
 
@@ -198,12 +204,20 @@ async def due_retries(connection: Connection, *, ring_again_seconds: float) -> l
     return [Bell(*row) for row in await found.fetchall()]
 
 
-async def reap(connection: Connection, *, poison_problem: str, failure_text: str) -> Reaped:
-    """Takes dead workers' jobs: back to the queue, or to the dead letters as poison.
+class Verdict(NamedTuple):
+    """What is said of a job that is set aside."""
 
-    `failure_text` is what the poison's fingerprint is made of, beside the kind: see monitoring/fingerprints.py.
-    """
-    found = await connection.execute(_REAP, {"problem": poison_problem, "failure_text": failure_text})
+    problem: str
+    """JSON text."""
+    failure_text: str
+    """What its fingerprint is made of, beside the kind: see monitoring/fingerprints.py."""
+
+
+async def reap(connection: Connection, *, poison: Verdict, stall: Verdict) -> Reaped:
+    """Takes dead workers' jobs: back to the queue, or to the dead letters, as poison if their processes died and by `stall`
+    if their runs blocked them."""
+    verdicts = {"stall_problem": stall.problem, "stall_text": stall.failure_text, **poison._asdict()}
+    found = await connection.execute(_REAP, verdicts)
     rows = await found.fetchall()
     return Reaped(
         requeued=tuple(Bell(*row[:5]) for row in rows if row[5] == "queued"),

@@ -9,7 +9,13 @@ from infrastructure.ports import Unavailable
 from infrastructure.postgres.connections import Connection, Role, connect_blocking
 
 _REGISTER = "INSERT INTO workers (id, queue, host, pid) VALUES (%s, %s, %s, %s)"
-_BEAT = "UPDATE workers SET heartbeat_at = now() WHERE id = %s AND dead_at IS NULL"
+_BEAT = (
+    "UPDATE workers SET heartbeat_at = now(), stalled_at = NULL, stalled_by = NULL WHERE id = %s AND dead_at IS NULL"
+)
+_STALL = """
+UPDATE workers SET stalled_at = coalesce(stalled_at, now()), stalled_by = coalesce(%s, stalled_by)
+WHERE id = %s AND dead_at IS NULL
+"""
 _LEAVE = "UPDATE workers SET dead_at = now() WHERE id = %s AND dead_at IS NULL"
 _STILL_HELD = "SELECT id, lease_token FROM jobs WHERE lease_worker = %s AND lease_token IS NOT NULL"
 
@@ -30,6 +36,10 @@ class Heart:
     def beat(self, worker_id: UUID) -> bool:
         """False when this worker has been declared dead: its jobs are no longer its own."""
         return self._run(_BEAT, worker_id) == 1
+
+    def stall(self, worker_id: UUID, job_id: UUID | None) -> None:
+        """Notes that this worker lives and does nothing, since this job's run keeps it from it; None if that isn't known."""
+        self._run(_STALL, job_id, worker_id)
 
     def leave(self, worker_id: UUID) -> None:
         """Says goodbye: whatever the worker still holds goes to others at the next sweep."""

@@ -10,6 +10,7 @@ import pytest
 
 from infrastructure.local_stack.postgres import PostgresServer
 from infrastructure.local_stack.redis import RedisServer
+from schemas.commands import Queue
 from tests.probe import LeaveMark, Misbehave, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -164,6 +165,27 @@ def test_work_that_blocks_the_loop_loses_its_lease(system: System) -> None:
 
     assert blocked.exit_code is None
     assert blocked.said("hasn't turned")
+
+
+def test_a_job_that_blocks_its_workers_is_set_aside_by_that_name_and_nobody_else_is_charged(system: System) -> None:
+    system.dispatcher(LEASE_SECONDS="3")
+    impatient = {"LEASE_SECONDS": "3", "HEARTBEAT_SECONDS": "1"}
+    workers = [system.worker(Queue.AI, **impatient)]
+    *neighbours, blocking = system.submit(*[LeaveMark(seconds=4) for _ in range(5)], Misbehave(how="block the loop"))
+    system.await_state(blocking, "running")
+    workers += [system.worker(Queue.AI, **impatient) for _ in range(2)]
+
+    system.await_state(blocking, "dead", within_seconds=60)
+
+    assert all(worker.exit_code is None for worker in workers), "no process died"
+    assert system.problem(blocking)["type"].endswith("/blocks-its-worker")
+    for job_id in neighbours:
+        system.await_state(job_id, "succeeded", within_seconds=30)
+    charged = system.read(
+        "SELECT job_id, data->>'reason', (data->>'crashes')::int FROM job_events WHERE type IN ('job.requeued', 'job.dead')"
+    )
+    assert {row[1:] for row in charged if row[0] in neighbours} == {("worker blocked", 0)}
+    assert [row[1:] for row in charged if row[0] == blocking] == [("it blocked its worker", one) for one in (1, 2)]
 
 
 def test_a_forgotten_where_shows_a_tenant_nothing_of_another(system: System, database_url: str) -> None:

@@ -13,6 +13,7 @@ from events.envelope import DomainEvent
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import sweeping
 from infrastructure.postgres.connections import Line, Role
+from infrastructure.postgres.sweeping import Verdict
 from schemas.commands import Command, Queue
 from tests.protocol.consuming import CONCURRENCY, SOON_SECONDS, Consuming, consuming
 from workers.runtime.consumer import MOST_UNSETTLED, JobConsumer
@@ -258,9 +259,12 @@ def test_a_postgresql_that_takes_no_writes_for_a_while_is_waited_for(urls: tuple
     _tell(urls, story)
 
 
+NOTHING_SAID = Verdict("{}", "")
+
+
 async def _reap(database_url: str) -> None:
     async with Line(database_url, Role.SYSTEM, "reaper") as line:
-        await line.run(lambda connection: sweeping.reap(connection, poison_problem="{}", failure_text=""))
+        await line.run(lambda connection: sweeping.reap(connection, poison=NOTHING_SAID, stall=NOTHING_SAID))
 
 
 def _refuse_writes(database_url: str, *, refuse: bool) -> None:

@@ -170,6 +170,7 @@ async def consuming(
             heartbeat_seconds=HEARTBEAT_SECONDS,
             lease_seconds=15.0,
             on_death=lambda: consumer.stop_all(Stop.LEASE_LOST),
+            job_of=lambda task: consumer.job_of(task),  # noqa: PLW0108  # it is made below
         )
         messenger = TellingMessenger(redis, lines[2])
         consumer = JobConsumer(

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 from infrastructure.postgres import cancelling, claiming, settling, submission, sweeping, workers
 from infrastructure.postgres.claiming import Claimed
 from infrastructure.postgres.settling import Settlement
+from infrastructure.postgres.sweeping import Verdict
 from schemas.jobs import JobState
 from schemas.problems import Problem
 from tests.protocol import rows
@@ -34,7 +35,7 @@ RING_AGAIN_SECONDS = 5.0
 LEASE_SECONDS = 15.0
 MOST_WORKERS = 3
 A_STRANGER = UUID(int=99)
-POISON = Problem.of("poison", "It kills", 500).model_dump_json()
+POISON = Verdict(Problem.of("poison", "It kills", 500).model_dump_json(), "")
 
 
 class ProtocolMachine(RuleBasedStateMachine):
@@ -166,7 +167,7 @@ class ProtocolMachine(RuleBasedStateMachine):
     def reap(self) -> None:
         due = self.database.do(lambda line: sweeping.look(line, ["ai"], lease_seconds=LEASE_SECONDS, declare=True))
         self.dead |= self.silent
-        reaped = self.database.do(lambda line: sweeping.reap(line, poison_problem=POISON, failure_text=""))
+        reaped = self.database.do(lambda line: sweeping.reap(line, poison=POISON, stall=POISON))
         lost = {job_id: row for job_id, row in self.expected.items() if row.worker in self.dead}
         self.expected |= {job_id: rows.reaped(row, list(lost.values())) for job_id, row in lost.items()}
         assert {one.job_id for one in (*reaped.requeued, *reaped.buried)} == lost.keys(), "nobody else's"

@@ -112,7 +112,7 @@ def _settle(database: Database, *ended: settling.Settlement) -> None:
 
 
 def _reap(database: Database) -> None:
-    database.do(lambda line: sweeping.reap(line, poison_problem=POISON, failure_text=""))
+    database.do(lambda line: sweeping.reap(line, poison=POISON, stall=POISON))
 
 
 def _let_updates_of_wait_at_the_gate(gatekeeper: psycopg.Connection, job_id: UUID) -> None:

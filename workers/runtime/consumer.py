@@ -119,6 +119,10 @@ class JobConsumer:
         for running in list(self._running.values()):
             running.stop(reason)
 
+    def job_of(self, task: asyncio.Task[Any]) -> UUID | None:
+        """Whose run the task is; None for any other. May be asked from another thread."""
+        return next((attempt.job_id for attempt in list(self._running.values()) if attempt.task is task), None)
+
     def resize(self, concurrency: int) -> None:
         self._concurrency = concurrency
         self._claimer.look_again()

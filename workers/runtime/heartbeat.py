@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -29,6 +30,7 @@ class Heartbeat:
         heartbeat_seconds: float,
         lease_seconds: float,
         on_death: Callable[[], None],
+        job_of: Callable[[asyncio.Task[Any]], UUID | None],
     ) -> None:
         self._heart = heart
         self._queue = queue
@@ -36,6 +38,7 @@ class Heartbeat:
         self._loop_beat_seconds = min(1.0, heartbeat_seconds / 2)
         self._lease_seconds = lease_seconds
         self._on_death = on_death
+        self._job_of = job_of
         self._ended = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_beat_at = time.monotonic()
@@ -67,11 +70,11 @@ class Heartbeat:
 
     def _beat_for_ever(self) -> None:
         while not self._ended.wait(self._heartbeat_seconds):
-            if self.loop_lag_seconds > max(self._heartbeat_seconds, 1.0):
-                logger.error("the event loop hasn't turned for %.1f s; no heartbeat is sent", self.loop_lag_seconds)
-                continue
             try:
-                self._beat()
+                if self.loop_lag_seconds > max(self._heartbeat_seconds, 1.0):
+                    self._stall()
+                else:
+                    self._beat()
             except Unavailable as error:
                 logger.warning("no heartbeat: %s", error)
 
@@ -83,6 +86,14 @@ class Heartbeat:
         self._register()
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._on_death)
+
+    def _stall(self) -> None:
+        # The process hasn't died, and so none of its jobs is charged with that, but for the run that blocks it.
+        task = asyncio.current_task(self._loop)
+        job_id = None if task is None else self._job_of(task)
+        lag_seconds, by = self.loop_lag_seconds, "something" if job_id is None else f"job {job_id}"
+        logger.error("the event loop hasn't turned for %.1f s, blocked by %s; no heartbeat is sent", lag_seconds, by)
+        self._heart.stall(self.worker_id, job_id)
 
     def _register(self) -> None:
         worker_id = uuid7()

@@ -63,6 +63,7 @@ class Worker:
             heartbeat_seconds=settings.heartbeat_seconds,
             lease_seconds=settings.lease_seconds,
             on_death=lambda: self._consumer.stop_all(Stop.LEASE_LOST),
+            job_of=lambda task: self._consumer.job_of(task),  # noqa: PLW0108  # it is made below
         )
         self._messenger = Messenger(self._redis, aside_line)
         rules = RuleBook(self._redis, aside_line)

@@ -154,6 +154,8 @@ workers = Table(
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Column("heartbeat_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Column("dead_at", DateTime(timezone=True)),
+    Column("stalled_at", DateTime(timezone=True)),
+    Column("stalled_by", Uuid),
     Index("workers_dead", "dead_at", postgresql_where=text("dead_at IS NOT NULL")),
     postgresql_with={"fillfactor": "50"},
 )

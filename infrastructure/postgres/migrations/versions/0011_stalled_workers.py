@@ -1,0 +1,12 @@
+"""A worker that lives and does nothing says so, and which run keeps it from it."""
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE workers ADD COLUMN stalled_at timestamptz, ADD COLUMN stalled_by uuid")
