@@ -23,6 +23,8 @@ MOST_HELD = 2_000
 """A group that holds as many unacknowledged events takes up no new ones."""
 MOST_DELIVERIES = 20
 """What was given out so often and never acknowledged is parked."""
+MOST_BYTES = 4_000_000
+"""Of the events that are given at a time, but always one: a hundred of the largest would be 25 MB."""
 MOST_PAGES = 4
 """Read in one taking: of a feed full of other types of event, the next taking reads on."""
 
@@ -59,33 +61,45 @@ _PARK = f"""
 UPDATE group_events SET parked_at = statement_timestamp() WHERE tenant_id = %s AND group_name = %s
   AND deliveries >= {MOST_DELIVERIES} AND parked_at IS NULL AND leased_until <= statement_timestamp()
 """
+# Of the events that are free as many as have room, and always one: what is beyond stays free.
 _LEASE = """
 WITH free AS (
-  SELECT job_id, seq FROM group_events g
+  SELECT at, job_id, seq FROM group_events g
   WHERE tenant_id = %(tenant_id)s AND group_name = %(name)s AND parked_at IS NULL
     AND (leased_until IS NULL OR leased_until <= statement_timestamp())
     AND NOT EXISTS (
       SELECT FROM group_events o WHERE o.tenant_id = g.tenant_id AND o.group_name = g.group_name AND o.job_id = g.job_id
         AND o.parked_at IS NULL AND o.leased_until > statement_timestamp() AND o.lease <> %(lease)s)
   ORDER BY at, job_id, seq LIMIT %(most)s),
+found AS MATERIALIZED (
+  SELECT f.at AS place, f.job_id, f.seq, e.type, e.at, e.data::text AS data
+  FROM free f LEFT JOIN job_events e ON e.job_id = f.job_id AND e.seq = f.seq AND e.tenant_id = %(tenant_id)s),
+given AS (
+  SELECT *, coalesce(sum(octet_length(data)) OVER (
+    ORDER BY place, job_id, seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before FROM found),
 u AS (
   UPDATE group_events g SET lease = %(lease)s, deliveries = deliveries + 1,
     leased_until = statement_timestamp() + make_interval(secs => %(lease_seconds)s)
-  FROM free WHERE g.tenant_id = %(tenant_id)s AND g.group_name = %(name)s AND g.job_id = free.job_id AND g.seq = free.seq
-  RETURNING g.job_id, g.seq, g.deliveries)
-SELECT u.job_id, u.seq, e.type, e.at, e.data::text, u.deliveries
-FROM u LEFT JOIN job_events e ON e.job_id = u.job_id AND e.seq = u.seq AND e.tenant_id = %(tenant_id)s
-ORDER BY e.at, u.job_id, u.seq
+  FROM given WHERE g.tenant_id = %(tenant_id)s AND g.group_name = %(name)s AND g.job_id = given.job_id
+    AND g.seq = given.seq AND given.bytes_before < %(most_bytes)s
+  RETURNING g.job_id, g.seq, given.type, given.at, given.data, g.deliveries)
+SELECT job_id, seq, type, at, data, deliveries FROM u ORDER BY at, job_id, seq
 """
 _ACKNOWLEDGE = """
 DELETE FROM group_events g USING unnest(%s::uuid[], %s::int[], %s::uuid[]) AS s (job_id, seq, lease)
 WHERE g.tenant_id = %s AND g.group_name = %s AND g.job_id = s.job_id AND g.seq = s.seq AND g.lease = s.lease
 """
 _PARKED = """
-SELECT e.job_id, e.seq, e.type, e.at, e.data::text, g.deliveries, g.lease
-FROM group_events g JOIN job_events e ON e.job_id = g.job_id AND e.seq = g.seq
-WHERE g.tenant_id = %(tenant_id)s AND g.group_name = %(name)s AND g.parked_at IS NOT NULL
-  AND e.tenant_id = %(tenant_id)s ORDER BY g.at, g.job_id, g.seq LIMIT %(limit)s
+WITH found AS MATERIALIZED (
+  SELECT g.at AS place, e.job_id, e.seq, e.type, e.at, e.data::text AS data, g.deliveries, g.lease
+  FROM group_events g JOIN job_events e ON e.job_id = g.job_id AND e.seq = g.seq
+  WHERE g.tenant_id = %(tenant_id)s AND g.group_name = %(name)s AND g.parked_at IS NOT NULL
+    AND e.tenant_id = %(tenant_id)s ORDER BY g.at, g.job_id, g.seq LIMIT %(limit)s),
+given AS (
+  SELECT *, coalesce(sum(octet_length(data)) OVER (
+    ORDER BY place, job_id, seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before FROM found)
+SELECT job_id, seq, type, at, data, deliveries, lease FROM given WHERE bytes_before < %(most_bytes)s
+ORDER BY place, job_id, seq
 """
 _RELEASE = """
 UPDATE group_events SET parked_at = NULL, lease = NULL, leased_until = NULL, deliveries = 0
@@ -155,10 +169,10 @@ async def take(connection: Connection, tenant_id: UUID, name: str, *, most: int,
     types, *stored = row
     wanted = {"tenant_id": tenant_id, "name": name, "lease": uuid4(), "lease_seconds": lease_seconds}
     await connection.execute(_PARK, group)
-    events = await _lease(connection, {**wanted, "most": most})
+    events = await _lease(connection, {**wanted, "most": most, "most_bytes": MOST_BYTES})
     position, at_end = feed.stored_position(*stored), False
     for _ in range(MOST_PAGES):
-        if at_end or len(events) >= most or await _is_full(connection, group):
+        if at_end or len(events) >= most or _bytes_of(events) >= MOST_BYTES or await _is_full(connection, group):
             break
         news = await feed.after(connection, tenant_id, position)
         at_end = news.at_rest
@@ -166,7 +180,8 @@ async def take(connection: Connection, tenant_id: UUID, name: str, *, most: int,
             position = news.position
             await connection.execute(_MOVE_ON, (*feed.columns_of(position), *group))
         if await _keep(connection, group, news.rows, types):
-            events += await _lease(connection, {**wanted, "most": most - len(events)})
+            room = {"most": most - len(events), "most_bytes": MOST_BYTES - _bytes_of(events)}
+            events += await _lease(connection, {**wanted, **room})
     return Taken(tuple(events), tuple(types), at_end or await _is_full(connection, group))
 
 
@@ -179,8 +194,9 @@ async def acknowledge(
 
 
 async def parked(connection: Connection, tenant_id: UUID, name: str, *, limit: int) -> list[Held]:
-    """The oldest first."""
-    found = await connection.execute(_PARKED, {"tenant_id": tenant_id, "name": name, "limit": limit})
+    """The oldest first, as many as MOST_BYTES have room for."""
+    wanted = {"tenant_id": tenant_id, "name": name, "limit": limit, "most_bytes": MOST_BYTES}
+    found = await connection.execute(_PARKED, wanted)
     return [Held(EventRow(tenant_id, *row[:5]), row[6], row[5]) for row in await found.fetchall()]
 
 
@@ -196,6 +212,10 @@ async def _lease(connection: Connection, wanted: dict[str, Any]) -> list[Held]:
         await acknowledge(connection, wanted["tenant_id"], wanted["name"], forgotten)
     kept = [row for row in rows if row[2] is not None]
     return [Held(EventRow(wanted["tenant_id"], *row[:5]), wanted["lease"], row[5]) for row in kept]
+
+
+def _bytes_of(events: Sequence[Held]) -> int:
+    return sum(len(held.row.data or "") for held in events)
 
 
 async def _is_full(connection: Connection, group: tuple[UUID, str]) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from producers.client import Bucatini
-from producers.client_groups import joining, taking
+from producers.client_groups import acknowledging, joining, taking
 from schemas.bounds import MAX_FREE_LEVELS
 from schemas.jobs import JobState
 from tests.integration.api_serving import Tenant, World
@@ -137,3 +137,22 @@ def test_two_hundred_large_results_make_a_small_page_and_each_is_one_request_awa
     assert len(page.content) < 100_000
     assert (first["result"], first["result_bytes"] > 200_000) == (None, True)
     assert fetched == alone["result"] == large
+
+
+def test_a_group_is_given_no_more_at_a_time_than_an_answer_holds_and_all_of_it_in_the_end(
+    world: World, tenant: Tenant
+) -> None:
+    with Bucatini(world.url, tenant.key) as client:
+        client.carry_out(joining("billing", "ai.*"))
+        job_id = world.submit(tenant)
+        for number in range(50):
+            world.happen(job_id, "ai.document_processed", data={"n": number, "text": "x" * 200_000})
+        taken = []
+        while given := client.carry_out(taking("billing", 100, 60.0)):
+            assert sum(len(str(one.event.data)) for one in given) < 5_000_000
+            taken += [(one.event.data or {})["n"] for one in given]
+            client.carry_out(acknowledging("billing", [one.receipt for one in given]))
+            if len(taken) == 50:
+                break
+
+    assert taken == list(range(50))
