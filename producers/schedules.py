@@ -1,5 +1,6 @@
 """Makes the jobs of schedules: each slot's at most once, in the transaction that moves its schedule on."""
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from infrastructure.postgres import cancelling, schedules
 from infrastructure.postgres.cancelling import Cancelled
 from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.reading import readable
 from infrastructure.postgres.schedules import Due, MovedOn
 from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
 from producers.submit import Terms, concurrency, new_job
@@ -109,7 +111,10 @@ async def fire_due(connection: Connection, *, ring_again_seconds: float) -> Fire
     """Looks at what is due, in one transaction: when it commits, each slot's job exists and its schedule has moved on."""
     async with connection.transaction():
         found = await schedules.due(connection)
-        decided = [(one, _decided(one)) for one in found]
+        decided = []
+        for one in found:
+            decided.append((one, _decided(one)))
+            await asyncio.sleep(0)  # A command may be large, and other loops run beside this one.
         moves = [_moved(one, decision, job) for one, (decision, job) in _going_on(decided)]
         jobs = [job for _, (_, job) in _going_on(decided) if job is not None]
         for one, outcome in decided:
@@ -148,7 +153,7 @@ def _decided(due: Due) -> Outcome:
 
 def _job(due: Due) -> NewJob:
     schedule = due.schedule
-    command = command_of(schedule.kind, schedule.command)
+    command = command_of(schedule.kind, readable(due.command))
     return new_job(due.tenant_id, command, terms_of(schedule, due.now))
 
 

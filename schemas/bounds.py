@@ -21,13 +21,15 @@ MAX_BATCH_VALUES: Final = 100_000
 """Of a request with many commands, which are checked one by one."""
 MAX_COMMAND_BYTES: Final = 4_000_000
 """Beyond what a request may have: spelled out, with its defaults, a command is longer than it was sent."""
+MAX_SCHEDULED_BYTES: Final = 256_000
+"""Of a command that a schedule keeps: a dispatcher looks at a hundred schedules at a time."""
 MAX_RESULT_BYTES: Final = 8_000_000
 MAX_RESULT_VALUES: Final = 200_000
 
 _STRUCTURE = b"[]{},"
 _NOT_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
 _STEPS = [1 if byte in b"[{" else -1 if byte in b"]}" else 0 for byte in range(256)]
-_SLICE = 1 << 18
+_SLICE = 1 << 15
 
 
 class OutOfBounds(ValueError):
@@ -40,6 +42,13 @@ def check_command(text: str) -> None:
         raise OutOfBounds(f"the command has {len(text):,} bytes; at most {MAX_COMMAND_BYTES:,} are kept")
     if too_deep(text, MAX_STORED_LEVELS):
         raise OutOfBounds(f"the command has more than {MAX_STORED_LEVELS} levels of objects and arrays")
+
+
+def check_scheduled(text: str) -> None:
+    """Raises OutOfBounds when this isn't kept as a schedule's command."""
+    if len(text) > MAX_SCHEDULED_BYTES:
+        raise OutOfBounds(f"the schedule's command has {len(text):,} bytes; at most {MAX_SCHEDULED_BYTES:,} are kept")
+    check_command(text)
 
 
 def check_result(text: str) -> None:

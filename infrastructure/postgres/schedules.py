@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import orjson
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
 from infrastructure.postgres import quotas
 from infrastructure.postgres.connections import Connection
+from schemas.bounds import check_scheduled
 from schemas.jobs import TERMINAL
 from schemas.schedules import CatchUp, Overlap, Schedule, ScheduleDefinition, ScheduleSummary
 
@@ -27,13 +28,13 @@ _ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 _ADD = f"""
 INSERT INTO schedules (id, tenant_id, name, cron, timezone, kind, command, priority, deadline_seconds,
   concurrency_key, concurrency_limit, overlap, catch_up, catch_up_most, catch_up_window_seconds, next_at, look_at)
-VALUES (%(id)s, %(tenant_id)s, %(name)s, %(cron)s, %(timezone)s, %(kind)s, %(command)s, %(priority)s,
+VALUES (%(id)s, %(tenant_id)s, %(name)s, %(cron)s, %(timezone)s, %(kind)s, %(command)s::jsonb, %(priority)s,
   %(deadline_seconds)s, %(concurrency_key)s, %(concurrency_limit)s, %(overlap)s, %(catch_up)s, %(catch_up_most)s, %(catch_up_window_seconds)s, %(next_at)s,
   %(next_at)s)
 RETURNING {_WHOLE}
 """
 _REPLACE = f"""
-UPDATE schedules SET name = %(name)s, cron = %(cron)s, timezone = %(timezone)s, kind = %(kind)s, command = %(command)s,
+UPDATE schedules SET name = %(name)s, cron = %(cron)s, timezone = %(timezone)s, kind = %(kind)s, command = %(command)s::jsonb,
   priority = %(priority)s, deadline_seconds = %(deadline_seconds)s, concurrency_key = %(concurrency_key)s,
   concurrency_limit = %(concurrency_limit)s, overlap = %(overlap)s, catch_up = %(catch_up)s, catch_up_most = %(catch_up_most)s, catch_up_window_seconds = %(catch_up_window_seconds)s, held = '{{}}',
   updated_at = now(), next_at = CASE WHEN paused_at IS NULL THEN %(next_at)s::timestamptz END,
@@ -59,7 +60,7 @@ SELECT {_SUMMARY} FROM schedules WHERE tenant_id = %s AND id < %s ORDER BY tenan
 """
 
 _DUE = f"""
-SELECT {", ".join(f"s.{name.strip()}" for name in _WHOLE.split(","))}, s.tenant_id, now() AS now,
+SELECT {", ".join(f"s.{name.strip()}" for name in _SUMMARY.split(","))}, s.command::text, s.tenant_id, now() AS now,
   EXISTS (SELECT 1 FROM jobs j WHERE j.id = s.last_job_id AND j.state NOT IN ({_ENDED})) AS busy
 FROM schedules s WHERE s.look_at <= now() ORDER BY s.look_at LIMIT {MOST_AT_ONCE} FOR UPDATE OF s SKIP LOCKED
 """
@@ -79,7 +80,9 @@ UPDATE schedules SET paused_at = now(), paused_because = %s, look_at = NULL, nex
 class Due:
     """A schedule that must be looked at now. Its row is locked until the transaction ends."""
 
-    schedule: Schedule
+    schedule: ScheduleSummary
+    command: str
+    """JSON text."""
     tenant_id: UUID
     now: datetime
     busy: bool
@@ -197,10 +200,10 @@ async def set_aside(connection: Connection, schedule_id: UUID, because: str) -> 
 
 
 def _due(row: dict[str, Any]) -> Due:
-    tenant_id, now, busy = row.pop("tenant_id"), row.pop("now"), row.pop("busy")
+    command, tenant_id, now, busy = row.pop("command"), row.pop("tenant_id"), row.pop("now"), row.pop("busy")
     # Not validated again: a rule that became stricter since must not keep the others from firing.
     known = {"overlap": Overlap(row["overlap"]), "catch_up": CatchUp(row["catch_up"]), "held": tuple(row["held"])}
-    return Due(Schedule.model_construct(**{**row, **known}), tenant_id, now, busy)
+    return Due(ScheduleSummary.model_construct(**{**row, **known}), command, tenant_id, now, busy)
 
 
 async def _whole(connection: Connection, statement: str, values: Any) -> Schedule | None:
@@ -213,9 +216,11 @@ async def _whole(connection: Connection, statement: str, values: Any) -> Schedul
 def _stored(
     tenant_id: UUID, schedule_id: UUID, wanted: ScheduleDefinition, next_at: datetime | None
 ) -> dict[str, object]:
+    command = orjson.dumps(wanted.command).decode()
+    check_scheduled(command)
     return {
         **wanted.model_dump(),
-        "command": Jsonb(wanted.command),
+        "command": command,
         "tenant_id": tenant_id,
         "id": schedule_id,
         "next_at": next_at,

@@ -1,8 +1,11 @@
 """Bodies: how large, how deep and how odd they may be."""
 
 import asyncio
+import json
+import sys
+import tracemalloc
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,8 @@ from starlette.types import Message
 
 from api.limits import Disconnected, check_tree, read_body
 from api.problems import BodyTooLarge, Refusal
+from api.validation import model_of, parse_json
+from schemas.workflow import RunWorkflowStep
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 TREES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner))
@@ -110,3 +115,67 @@ def test_a_sender_who_leaves_is_noticed() -> None:
 
     with pytest.raises(Disconnected):
         asyncio.run(read_body(receive, None, 10))
+
+
+class Calls:
+    """How many Python functions are entered within the block: what a walk costs on any machine, busy or not."""
+
+    def __enter__(self) -> Self:
+        self.count = 0
+        sys.setprofile(self._count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _count(self, frame: object, event: str, argument: object) -> None:
+        self.count += event == "call"
+
+
+def _start(given: Any) -> bytes:
+    definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    return json.dumps({"definition": definition, "input": given}).encode()
+
+
+@pytest.mark.parametrize("given", [[1] * 49_000, [{"a": "b"}] * 24_000, ["word, word [" * 10] * 10_000])
+def test_the_largest_body_is_read_and_checked_without_a_walk_through_its_values(given: Any) -> None:
+    body = _start(given)
+    model_of(RunWorkflowStep, parse_json(_start({})))
+
+    with Calls() as calls:
+        taken = model_of(RunWorkflowStep, parse_json(body))
+
+    assert taken.input == given
+    assert calls.count < 500
+
+
+@pytest.mark.parametrize("given", [[1] * 900_000, [[]] * 500_000, {str(number): 0 for number in range(200_000)}])
+def test_too_many_values_are_refused_before_anything_is_made_of_them(given: Any) -> None:
+    body = _start(given)
+    tracemalloc.start()
+    with pytest.raises(Refusal, match="too many values"):
+        parse_json(body)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak_bytes < 1_000_000
+
+
+@pytest.mark.parametrize("pad", ["", "x" * 70_000])
+@pytest.mark.parametrize(
+    "odd", ["a\x00b", {"\x00": 1}, 2**63, -(2**64), float("1e308") * 10, 10**400], ids=["text", "name", "big", "low", "inf", "huge"]
+)  # fmt: skip
+def test_what_nothing_could_keep_is_refused_in_small_bodies_and_in_large_ones(pad: str, odd: Any) -> None:
+    body = _start({"pad": pad, "odd": odd}).replace(b"Infinity", b"1e999")
+
+    with pytest.raises(Refusal) as refused:
+        parse_json(body)
+
+    (flaw,) = refused.value.problem.errors
+    assert flaw.pointer == "/input/odd"
+
+
+def test_a_large_text_that_only_looks_odd_is_taken() -> None:
+    given = {"text": "\\u0000 e1000 " + "9" * 40 + "x" * 70_000, "number": 1e-300}
+
+    assert parse_json(_start(given))["input"] == given
