@@ -1,8 +1,9 @@
 """The base of everything that crosses a wire."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 import orjson
+from annotated_types import MaxLen
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -12,9 +13,13 @@ from pydantic import (
     TypeAdapter,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import core_schema, to_json
 
 from schemas.bounds import MAX_FREE_LEVELS, too_deep
+
+MAX_TOLD = 100
+"""So many wrong items are told one by one."""
 
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 _AS_IT_IS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -25,19 +30,43 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    _max_items: ClassVar[dict[str, int]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        fields = cls.model_fields.items()
+        cls._max_items = {
+            field.alias or name: limit for name, field in fields if (limit := _max_length(field)) is not None
+        }
+
     @model_validator(mode="before")
     @classmethod
-    def _refuse_null_characters(cls, value: Any) -> Any:
+    def _look_over(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            _check_null_characters(value)
+            _check_fields(value, len(cls.model_fields), cls._max_items)
         return value
 
 
-def _check_null_characters(fields: dict[Any, Any]) -> None:
-    # PostgreSQL stores no U+0000 in text or jsonb: it is refused here, where the reader still learns which field has it.
-    for name, field in fields.items():
-        if isinstance(field, str) and "\x00" in field:
-            raise ValueError(f"{name} has a null character (U+0000); remove it")
+def _check_fields(given: dict[Any, Any], known: int, max_items: dict[str, int]) -> None:
+    # What is far too much is refused as a whole, for every wrong item would be an error of its own: tens of thousands.
+    if len(given) > known + MAX_TOLD:
+        raise ValueError(f"has {len(given):,} fields, and {known} are known")
+    for name, field in given.items():
+        # PostgreSQL stores no U+0000 in text or jsonb: it is refused here, where the reader still learns which field has it.
+        if isinstance(field, str):
+            if "\x00" in field:
+                raise ValueError(f"{name} has a null character (U+0000); remove it")
+        elif isinstance(field, dict | list) and len(field) > max_items.get(name, len(field)) + MAX_TOLD:
+            raise ValueError(f"{name} has {len(field):,} items; at most {max_items[name]:,} are taken")
+
+
+def _max_length(field: FieldInfo) -> int | None:
+    """Of a field that must not have more items; None where nothing says so."""
+    declared = [*field.metadata]
+    for inner in get_args(field.annotation):
+        if get_origin(inner) is Annotated:
+            declared += [one for part in get_args(inner)[1:] for one in getattr(part, "metadata", [part])]
+    return next((one.max_length for one in declared if isinstance(one, MaxLen)), None)
 
 
 def _kept(value: JsonValue) -> JsonValue:

@@ -4,6 +4,7 @@ Apart from `schemas.workflow` because the catalogue knows that module's own comm
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,18 +14,21 @@ from schemas.commands import Command
 from schemas.problems import FieldProblem, Problem
 from schemas.workflow import Definition, RunWorkflowStep, Task
 
+MAX_ERRORS = 50
+
 
 def task_problem(definition: Definition) -> Problem | None:
     """What to answer when a task can't be run as written; None when all can. Pointers are from the root of `RunWorkflowStep`.
 
     Ask it before submitting: the handler asks again, but by then the caller has a job that fails.
     """
-    errors = tuple(
+    found = (
         error
         for name, state in definition.states.items()
         if isinstance(state, Task)
         for error in _errors_of(f"/definition/States/{_escaped(name)}", state)
     )
+    errors = tuple(islice(found, MAX_ERRORS))
     if not errors:
         return None
     return Problem.of("definition-invalid", "A task of the workflow can't be run", 422, errors=errors)

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from infrastructure.postgres.connections import Connection
-from infrastructure.postgres.reading import LISTED_COLUMNS, told_job
+from infrastructure.postgres.reading import LISTED_COLUMNS, told_jobs
 from schemas.failures import MOST_COUNTED, FailureGroup
 from schemas.jobs import Job, JobState
 
@@ -113,7 +113,8 @@ async def jobs_of(
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_JOBS, wanted)
         rows = await cursor.fetchall()
-    return [(FailurePlace(row.pop("failed_at"), row["id"]), told_job(row)) for row in rows]
+    places = [FailurePlace(row.pop("failed_at"), row["id"]) for row in rows]
+    return list(zip(places, await told_jobs(rows), strict=True))
 
 
 async def _told(connection: Connection, tenant_id: UUID, rows: list[dict[str, Any]]) -> list[FailureGroup]:

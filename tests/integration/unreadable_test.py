@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from infrastructure.settings import Settings
 from producers.client import Bucatini
 from producers.client_groups import acknowledging, joining, taking
 from schemas.bounds import MAX_FREE_LEVELS
@@ -156,3 +157,21 @@ def test_a_group_is_given_no_more_at_a_time_than_an_answer_holds_and_all_of_it_i
                 break
 
     assert taken == list(range(50))
+
+
+def test_a_schedule_keeps_no_command_that_dispatchers_would_choke_on(api_settings: Settings) -> None:
+    definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    schedule = {"name": "nightly", "cron": "0 3 * * *", "kind": "workflow.run_step"}
+    with (
+        World(api_settings.model_copy(update={"max_body_bytes": 2_000_000})) as world,
+        world.http(world.tenant()) as http,
+    ):
+        kept, refused = (
+            http.post("/api/schedules", json={**schedule, "command": {"definition": definition, "input": "x" * length}})
+            for length in (200_000, 300_000)
+        )
+
+    assert kept.status_code == 201
+    assert refused.status_code == 422
+    assert refused.json()["type"].endswith("/out-of-bounds")
+    assert "256,000" in refused.json()["detail"]

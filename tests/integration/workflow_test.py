@@ -231,6 +231,26 @@ def test_real_workers_carry_an_instance_through_and_survive_a_kill(system: Syste
     assert asyncio.run(_found(system, system.tenant_id)) == {"lease-1", "copy"}
 
 
+def test_a_template_that_would_make_gigabytes_fails_its_instance_and_holds_up_nobody(system: System) -> None:
+    worker = system.start("workers.runtime", "workflow", LEASE_SECONDS="6", HEARTBEAT_SECONDS="1")
+    system.dispatcher(LEASE_SECONDS="6")
+    template = {f"field_{number:05}.$": "$.text" for number in range(11_000)}
+    states = {"Multiply": {"Type": "Pass", "Parameters": template, "End": True}}
+    passing = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    large = RunWorkflowStep.model_validate(
+        {"definition": {"StartAt": "Multiply", "States": states}, "input": {"text": "x" * 200_000}}
+    )
+    small = RunWorkflowStep.model_validate({"definition": passing, "input": {}})
+
+    multiplying, *others = system.submit(large, *[small] * 20)
+    system.await_all_finished(21)
+
+    assert system.problem(multiplying)["type"].endswith("/data-too-large")
+    assert system.timeline(multiplying) == ["job.queued", "job.started", "job.failed"]
+    assert {system.state(job_id) for job_id in others} == {"succeeded"}
+    assert not worker.said("hasn't turned")
+
+
 async def _found(system: System, tenant_id: UUID) -> set[str]:
     async with search_engine(system.settings) as engine:
         results = await engine.search(tenant_id, SearchQuery(match=AllTerms(text="march lease")))

@@ -15,6 +15,9 @@ from starlette.types import Message
 from api.limits import Disconnected, check_tree, read_body
 from api.problems import BodyTooLarge, Refusal
 from api.validation import model_of, parse_json
+from schemas.ai import GenerateDocument
+from schemas.commands import Command
+from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
@@ -179,3 +182,24 @@ def test_a_large_text_that_only_looks_odd_is_taken() -> None:
     given = {"text": "\\u0000 e1000 " + "9" * 40 + "x" * 70_000, "number": 1e-300}
 
     assert parse_json(_start(given))["input"] == given
+
+
+FIELDS = {"title": "x", "sections": [{"heading": "h", "body": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("command", "fields"),
+    [
+        (GenerateDocument, {**FIELDS, "facts": {f"BAD {number}": number for number in range(49_000)}}),
+        (GenerateDocument, {**FIELDS, "sections": [{"heading": 1}] * 24_000}),
+        (GenerateDocument, {**FIELDS, **{f"unknown{number}": 1 for number in range(49_000)}}),
+        (IndexDocument, {"document_id": "a", "title": "a", "body": "b", "document_type": "c", "tags": [1] * 49_000}),
+    ],
+    ids=["facts", "sections", "unknown", "tags"],
+)
+def test_fifty_thousand_mistakes_are_one(command: type[Command], fields: dict[str, Any]) -> None:
+    with Calls() as calls, pytest.raises(Refusal) as refused:
+        model_of(command, fields)
+
+    assert len(refused.value.problem.errors) == 1
+    assert calls.count < 500
