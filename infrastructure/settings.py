@@ -110,8 +110,8 @@ class Settings(BaseModel):
     max_connections_per_address: Annotated[int, Field(ge=1)] | None = None
     """The same from one address, half of all if not set. Behind a proxy all come from the proxy's: set it as high as
     MAX_CONNECTIONS."""
-    max_body_bytes: Annotated[int, Field(ge=1_024)] = 2_000_000
-    max_batch_body_bytes: Annotated[int, Field(ge=1_024)] = 16_000_000
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=4_000_000)] = 2_000_000
+    max_batch_body_bytes: Annotated[int, Field(ge=1_024, le=64_000_000)] = 16_000_000
     """The same for a request with many commands."""
     log_level: str = "INFO"
     log_format: str = "json"

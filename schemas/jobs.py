@@ -131,7 +131,7 @@ class Job(Model):
     progress: Progress | None = None
     result: dict[str, Any] | None = None
     result_url: str | None = None
-    """Where a result is that is too large to be shown here."""
+    """Where a result is that is too large to be shown here: beyond 256 KB, in a list beyond 4 KB."""
     result_bytes: int | None = None
     """How large that is."""
     problem: Problem | None = None
