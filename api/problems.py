@@ -283,12 +283,9 @@ def overloaded() -> Problem:
 
 
 def unavailable(retry_after_seconds: float | None) -> Problem:
+    detail, seconds = "Try again shortly; with an Idempotency-Key a repeat is always safe.", retry_after_seconds
     return Problem.of(
-        "unavailable",
-        "A part this needs is away",
-        503,
-        "Try again shortly; with an Idempotency-Key a repeat is always safe.",
-        retry_after_seconds=retry_after_seconds or AWAY_SECONDS,
+        "unavailable", "A part this needs is away", 503, detail, retry_after_seconds=seconds or AWAY_SECONDS
     )
 
 
