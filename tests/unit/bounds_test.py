@@ -75,7 +75,7 @@ def test_what_a_handler_says_of_its_progress_spoils_no_other_report() -> None:
     reports: list[Progress] = []
 
     async def story() -> None:
-        attempt = Attempt(claimed(), 1.0, Bell(1), (), lambda _, progress: reports.append(progress))
+        attempt = Attempt(claimed(), 1.0, Bell(1), (), lambda _, progress, at: reports.append(progress))
         attempt.progress(0.5, "half\x00way \ud800" + "x" * 1_000)
 
     asyncio.run(story())
