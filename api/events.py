@@ -34,7 +34,7 @@ async def follow_job(call: Call[Empty, WatcherQuery]) -> EventStream:
     """The job's events from the first one, or from after the Last-Event-ID, until it has ended."""
     job_id = call.path_id("id", "job")
     story = JobStory(call.ingress, call.tenant_id, job_id, seq_from(call.headers.get("last-event-id")))
-    if await story.stored() is None:
+    if not await story.begin():
         raise problems.not_found("job")
     return EventStream(call.ingress, call.caller, JobEvents(job_id), story.tell, Announced.for_job)
 

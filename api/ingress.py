@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from api.authentication import Credentials
+from api.backlog import Backlog
 from api.cursors import Cursors, signing_key
 from api.ending import Closing
 from api.hub import Hub
@@ -34,7 +35,7 @@ class Ingress:
     settings: Settings
     submitter: Submitter
     lines: TenantLines
-    catch_up_lines: TenantLines
+    backlog: Backlog
     system_line: Line
     """For numbers of a whole queue, which no tenant may count for itself."""
     clock: SharedClock
@@ -68,11 +69,12 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         vouching = await resources.enter(issuer(settings, clock.now))
         credentials = Credentials(settings, tokens, vouching, clock.now)
         resources.then(credentials.close, "the credentials")
+        catch_up_lines = await resources.enter(TenantLines(settings.database, "catch-up", CATCH_UP_LINES))
         yield Ingress(
             settings=settings,
             submitter=await resources.enter(open_submitter(settings)),
             lines=await resources.enter(TenantLines(settings.database, "requests", REQUEST_LINES)),
-            catch_up_lines=await resources.enter(TenantLines(settings.database, "catch-up", CATCH_UP_LINES)),
+            backlog=await resources.enter(Backlog(catch_up_lines, CATCH_UP_LINES)),
             system_line=system_line,
             clock=clock,
             credentials=credentials,

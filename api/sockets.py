@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from starlette.types import Message, Send
 
 from api.frames import Announced
+from api.pages import Chunk
 from api.resuming import token_of
 from events.watching import Told
 from infrastructure.postgres.feed import Position
@@ -100,13 +101,20 @@ class SocketTeller:
     def idle_seconds(self) -> float:
         return max(0.0, self._told_at + PLACE_SECONDS - time.monotonic())
 
+    @property
+    def silent_seconds(self) -> float:
+        return time.monotonic() - self._told_at
+
     def catching_up(self) -> AbstractAsyncContextManager[object]:
         return self._catching_up
 
     async def events(self, told: Iterable[Announced]) -> None:
         for announced in told:
             await self._writer.event(f'{self._begin},"event":{announced.json().decode()}{self._after(announced)}}}')
-        self._told_at = time.monotonic()
+            self._told_at = time.monotonic()
+
+    async def stored(self, chunk: Chunk[Position] | Chunk[int]) -> None:
+        await self.events(chunk.events())
 
     def at_once(self, told: Sequence[Announced]) -> bool:
         # Messages of a connection take turns, and whose turn it is only its own tasks can wait for.

@@ -3,16 +3,20 @@ is stored again, so that nothing is lost and nothing repeated."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 from api.frames import Announced
 from api.ingress import Ingress
+from api.pages import Chunk
 from api.subscribers import Behind, Ended, Subscriber, TypedEvents
 from events.jobs import ENDINGS
-from infrastructure.postgres import feed
 from infrastructure.postgres.feed import Position
+
+PASSED_SECONDS = 1.0
+"""How old a reader's place gets while it is led past events that it doesn't want: one that leaves needn't pass them again."""
 
 
 class Teller(Protocol):
@@ -23,12 +27,19 @@ class Teller(Protocol):
         """For how long nothing needs to be done, unless an event comes."""
         ...
 
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the reader was told nothing."""
+        ...
+
     def catching_up(self) -> AbstractAsyncContextManager[object]:
         """Held while stored events are read and written, by one story of a reader at a time: what they need is
         bounded."""
         ...
 
     async def events(self, told: Iterable[Announced]) -> None: ...
+
+    async def stored(self, chunk: Chunk[Position] | Chunk[int]) -> None: ...
 
     def at_once(self, told: Sequence[Announced]) -> bool:
         """Tells these without waiting. False when that can't be: then none of them was told."""
@@ -48,37 +59,50 @@ class JobStory:
 
     def __init__(self, ingress: Ingress, tenant_id: UUID, job_id: UUID, told: int) -> None:
         self._hub = ingress.hub
-        self._lines = ingress.catch_up_lines
+        self._backlog = ingress.backlog
         self._tenant_id = tenant_id
         self._job_id = job_id
         self._told = told
+        self._first: Chunk[int] | None = None
+        self._near = False
+        """Whether the first events are about all there are."""
+
+    async def begin(self) -> bool:
+        """False when the tenant has no such job. Else its first events are read, and told first."""
+        self._first = await self._next()
+        if self._first is not None and self._first.last and not self._first.over:
+            # There may be more by the time it has joined.
+            self._first, self._near = replace(self._first, last=False), True
+        return self._first is not None
 
     async def tell(self, teller: Teller, subscriber: Subscriber) -> None:
         while True:
             if not subscriber.live:
-                await self._hub.join(subscriber)
-            if await self._tell_stored(teller) or await self._tell_live(teller, subscriber):
+                # Who is behind isn't offered what it would have to drop: it joins where little is left to read.
+                if not self._near and await self._tell_stored(teller, subscriber):
+                    return
+                if await self._hub.join(subscriber) is None:
+                    return
+                self._near = False
+            if await self._tell_stored(teller, subscriber) or await self._tell_live(teller, subscriber):
                 return
 
-    async def stored(self) -> feed.JobRows | None:
-        """The next page; None when the tenant has no such job."""
-        return await self._lines.run(
-            self._tenant_id, lambda line: feed.job_rows(line, self._tenant_id, self._job_id, after=self._told)
-        )
+    async def _next(self) -> Chunk[int] | None:
+        return await self._backlog.of_job(self._tenant_id, self._job_id, self._told)
 
-    async def _tell_stored(self, teller: Teller) -> bool:
-        """Whether that was all there will ever be."""
-        while True:
+    async def _tell_stored(self, teller: Teller, subscriber: Subscriber) -> bool:
+        """Whether that was all there will ever be, or the reader leaves."""
+        while not subscriber.ended:
             async with teller.catching_up():
-                found = await self.stored()
-                if found is None:
+                chunk, self._first = self._first or await self._next(), None
+                if chunk is None:
                     return True
-                await teller.events(Announced.stored(row, None) for row in found.rows)
-                if found.rows:
-                    self._told = found.rows[-1].seq
-                if found.over or len(found.rows) < feed.PAGE:
-                    return found.over
+                await teller.stored(chunk)
+                self._told = chunk.behind
+            if chunk.last:
+                return chunk.over
             await teller.keep_up()
+        return True
 
     async def _tell_live(self, teller: Teller, subscriber: Subscriber) -> bool:
         """True when the reader leaves, False when PostgreSQL must be read again."""
@@ -127,32 +151,42 @@ class TenantStory:
 
     def __init__(self, ingress: Ingress, tenant_id: UUID, wants: TypedEvents, start: Position | None) -> None:
         self._hub = ingress.hub
-        self._lines = ingress.catch_up_lines
+        self._backlog = ingress.backlog
         self._tenant_id = tenant_id
         self._wants = wants
         self._place = start
 
     async def tell(self, teller: Teller, subscriber: Subscriber) -> None:
-        while (upto := await self._hub.join(subscriber)) is not None:
+        while True:
+            # Who is behind isn't offered what it would have to drop: it joins where little is left to read.
+            await self._tell_stored(teller, subscriber, None)
+            upto = await self._hub.join(subscriber)
+            if upto is None:
+                return
             if self._place is None:
                 await teller.place(Position(upto))
-            else:
-                await self._tell_stored(teller, self._place, upto)
+            elif not await self._tell_stored(teller, subscriber, upto):
+                return
             self._place = Position(upto)
             if await self._tell_live(teller, subscriber):
                 return
 
-    async def _tell_stored(self, teller: Teller, place: Position, upto: str) -> None:
-        while place != Position(upto):
+    async def _tell_stored(self, teller: Teller, subscriber: Subscriber, upto: str | None) -> bool:
+        """What is stored behind the reader's place, up to the snapshot it is live from; without one, to about now. False
+        when the reader has to leave before."""
+        while not subscriber.ended:
+            if self._place is None or (upto is not None and self._place == Position(upto)):
+                return True
             async with teller.catching_up():
-                news = await self._stored_after(place, upto)
-                rows = [row for row in news.rows if self._wants.match(row.type)]
-                await teller.events(Announced.stored(row, news.position_of(row)) for row in rows)
-            place = news.position
-            await teller.keep_up(place)
-
-    async def _stored_after(self, place: Position, upto: str) -> feed.News:
-        return await self._lines.run(self._tenant_id, lambda line: feed.page(line, self._tenant_id, place, upto))
+                chunk = await self._backlog.of_tenant(self._tenant_id, self._place, self._wants, upto)
+                await teller.stored(chunk)
+                self._place = chunk.behind
+                if chunk.passed and teller.silent_seconds >= PASSED_SECONDS:
+                    await teller.place(self._place)
+            await teller.keep_up(self._place)
+            if chunk.last and upto is None:
+                return True
+        return False
 
     async def _tell_live(self, teller: Teller, subscriber: Subscriber) -> bool:
         """True when the reader leaves, False when PostgreSQL must be read again."""

@@ -12,6 +12,7 @@ from api.answers import Header
 from api.callers import Caller
 from api.frames import HEARTBEAT, PREAMBLE, Announced, place_frame
 from api.ingress import Ingress
+from api.pages import Chunk
 from api.stories import Teller
 from api.subscribers import JobEvents, Subscriber, TypedEvents
 from infrastructure.ports import Unavailable
@@ -55,6 +56,10 @@ class Writer:
         return max(0.0, due - time.monotonic())
 
     @property
+    def silent_seconds(self) -> float:
+        return time.monotonic() - self._wrote_at
+
+    @property
     def blocked_seconds(self) -> float | None:
         """For how long the reader has taken nothing of what is being written; None when nothing is."""
         return None if self._blocked_since is None else time.monotonic() - self._blocked_since
@@ -74,6 +79,11 @@ class Writer:
                 size, held = 0, []
         if held:
             await self._write(b"".join(held))
+
+    async def stored(self, chunk: Chunk[Position] | Chunk[int]) -> None:
+        if chunk.rows:
+            self._delivered += len(chunk.rows)
+            await self._write(chunk.frames)
 
     def at_once(self, told: Sequence[Announced]) -> bool:
         # A thousand tasks needn't be woken to write one frame each. The server either writes without a pause, or pauses
@@ -149,7 +159,7 @@ class EventStream:
             writer = Writer(send, self.frame)
             # A task of its own: the layers around the request aren't walked through for each event.
             writing = asyncio.create_task(self._write(writer, subscriber), name="writes a stream")
-            watching = asyncio.create_task(_watch(receive, writer, subscriber), name="watches a stream's reader")
+            watching = asyncio.create_task(_watch(receive, writer, writing), name="watches a stream's reader")
             subscriber.when_ended(lambda: _let_go(writer, writing))
             try:
                 with ingress_metrics.sse_subscriber(), self._while_it_stands(writer, subscriber):
@@ -178,8 +188,8 @@ class EventStream:
             return
 
 
-async def _watch(receive: Receive, writer: Writer, subscriber: Subscriber) -> None:
-    """Ends the subscription when its reader leaves or takes nothing for too long."""
+async def _watch(receive: Receive, writer: Writer, writing: "asyncio.Task[None]") -> None:
+    """Ends the writing when its reader leaves or takes nothing for too long: wherever it is, nothing more is read for it."""
     while True:
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -188,7 +198,7 @@ async def _watch(receive: Receive, writer: Writer, subscriber: Subscriber) -> No
         except TimeoutError:
             if (writer.blocked_seconds or 0.0) >= SEND_SECONDS:
                 break
-    subscriber.end()
+    writing.cancel()
 
 
 def _let_go(writer: Writer, writing: asyncio.Task[None]) -> None:

@@ -221,7 +221,7 @@ class _Watcher:
             case JobFrom(job=job_id, after=seq):
                 story, wants = JobStory(self._ingress, caller.tenant_id, job_id, seq), JobEvents(job_id)
                 async with self._catching_up:
-                    if await story.stored() is None:
+                    if not await story.begin():
                         raise problems.not_found("job")
             case TypesFrom(types=pattern, after=token):
                 wants = TypedEvents(pattern)

@@ -17,11 +17,11 @@ from schemas.jobs import TERMINAL, JobState
 from schemas.webhooks import DeliverWebhook
 
 PAGE = 250
-"""Rows that one subscriber reads at a time."""
+"""Rows that a webhook, a group or a job's reader is given at a time."""
+PAGE_BYTES = 1_000_000
+"""Of stored data, as compressed as it is stored: with more, fewer rows are given at a time, but always one."""
 MOST_NEWS = 1_000
 """Rows of one tenant that the hub reads at a time."""
-STRETCH = 4_000
-"""A subscriber further behind than this catches up in stretches, each sorted by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class News:
     upto: str
     position: Position
     at_rest: bool = False
-    """Whether there was nothing more at the moment of the read; only `after` says so."""
+    """Whether there was nothing more before the snapshot that was read up to; only `stretches` says so."""
 
     def position_of(self, row: EventRow) -> Position:
         """Where a reader is who has just had this row."""
@@ -74,24 +74,27 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class JobRows:
-    """A job's events after some seq. `over` when the job has ended and these are its last."""
+    """A job's events after some seq."""
 
     rows: tuple[EventRow, ...]
+    more: bool
+    """Whether there may be more behind them already."""
     over: bool
+    """Whether the job has ended and these are its last."""
 
 
 # What a reader has been given must outlast a power cut, and claims don't wait for the disk: PostgreSQL would forget them
 # and give their transaction ids to others, whose rows the reader then had "seen". Asked for in the statement that reads,
 # this comes after its snapshot and makes its commit one that waits; where nothing is on its way to the disk it costs
 # nothing. The message is one to nobody.
-_ON_DISK = """(SELECT CASE WHEN pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()
+ON_DISK = """(SELECT CASE WHEN pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()
   THEN pg_logical_emit_message(true, 'bucatini', '') END)"""
 
 # In one statement the snapshot is the one its own rows are seen by, so "visible by upto" is exact.
 _NEWS = f"""
 WITH t AS MATERIALIZED (
   SELECT g.tenant_id, coalesce(g.seen::pg_snapshot, now.s) AS seen, coalesce(g.upto::pg_snapshot, now.s) AS upto,
-    g.at, g.job_id, g.seq, CASE WHEN g.upto IS NULL THEN {_ON_DISK} END AS on_disk
+    g.at, g.job_id, g.seq, CASE WHEN g.upto IS NULL THEN {ON_DISK} END AS on_disk
   FROM (SELECT pg_current_snapshot() AS s) now,
     unnest(%(tenant_id)s::uuid[], %(seen)s::text[], %(upto)s::text[], %(at)s::timestamptz[], %(job_id)s::uuid[],
       %(seq)s::int[]) AS g (tenant_id, seen, upto, at, job_id, seq))
@@ -105,21 +108,19 @@ FROM t LEFT JOIN LATERAL (
 ORDER BY t.tenant_id, e.at, e.job_id, e.seq
 """
 
-# Everything below a transaction id that all running transactions exceed is itself a snapshot, and a nearer one.
-_NEARER = f"""
-SELECT xid::text FROM job_events
-WHERE tenant_id = %(tenant_id)s AND xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
-  AND xid < pg_snapshot_xmin(%(upto)s::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
-ORDER BY tenant_id, xid OFFSET {STRETCH} LIMIT 1
-"""
+# False for what is only looked at, and not read: of a page, one more than it takes.
+FITS = f"""row_number() OVER w <= %(limit)s
+    AND sum(coalesce(pg_column_size(data), 0)) OVER w - coalesce(pg_column_size(data), 0) < {PAGE_BYTES} AS fits"""
 
 _DELIVERERS = f"SELECT id FROM jobs WHERE tenant_id = %s AND id = ANY(%s) AND kind = '{DeliverWebhook.kind}'"
 
 _JOB_ROWS = f"""
-SELECT j.state, e.seq, e.type, e.at, e.data::text, {_ON_DISK}
+SELECT j.state, e.fits, e.seq, e.type, e.at, CASE WHEN e.fits THEN e.data::text END, {ON_DISK}
 FROM jobs j LEFT JOIN LATERAL (
-  SELECT seq, type, at, data FROM job_events WHERE tenant_id = %(tenant_id)s AND job_id = j.id AND seq > %(after)s
-  ORDER BY job_id, seq LIMIT %(limit)s) e ON true
+  SELECT seq, type, at, data, {FITS} FROM job_events
+  WHERE tenant_id = %(tenant_id)s AND job_id = j.id AND seq > %(after)s
+  WINDOW w AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)
+  ORDER BY job_id, seq LIMIT %(limit)s + 1) e ON true
 WHERE j.tenant_id = %(tenant_id)s AND j.id = %(job_id)s ORDER BY e.seq
 """
 
@@ -157,30 +158,6 @@ def _news(rows: Sequence[EventRow], seen: str, upto: str, *, limit: int) -> News
     return rested if len(rows) < limit else replace(rested, position=rested.position_of(rows[-1]))
 
 
-async def page(connection: Connection, tenant_id: UUID, position: Position, upto: str) -> News:
-    """One tenant's next rows for a reader who is behind, on the way to the snapshot `upto`.
-
-    The answer's position is at rest at `upto` when there is nothing more before it.
-    """
-    if position.upto is None:
-        position = Position(position.seen, await _nearer(connection, tenant_id, position.seen, upto))
-    found = await news(connection, {tenant_id: position}, limit=PAGE)
-    return found[tenant_id]
-
-
-async def after(connection: Connection, tenant_id: UUID, position: Position) -> News:
-    """The next rows after a stored position, on the way to this moment.
-
-    The snapshot is taken here and by a statement of its own: whoever holds the position locked so gets one that is newer
-    than the position, and a reader never goes back.
-    """
-    row = await (await connection.execute("SELECT pg_current_snapshot()::text")).fetchone()
-    assert row is not None
-    now: str = row[0]
-    found = await page(connection, tenant_id, position, now)
-    return replace(found, at_rest=found.position == Position(now))
-
-
 def stored_position(seen: str, upto: str | None, at: datetime | None, job_id: UUID | None, seq: int | None) -> Position:
     """The position of the five columns that `columns_of` gives."""
     if upto is None or at is None or job_id is None or seq is None:
@@ -195,12 +172,6 @@ def columns_of(position: Position) -> tuple[str, str | None, datetime | None, UU
     return (position.seen, position.upto, place.at, place.job_id, place.seq)
 
 
-async def _nearer(connection: Connection, tenant_id: UUID, seen: str, upto: str) -> str:
-    found = await connection.execute(_NEARER, {"tenant_id": tenant_id, "seen": seen, "upto": upto})
-    row = await found.fetchone()
-    return upto if row is None else f"{row[0]}:{row[0]}:"
-
-
 async def without_deliveries(connection: Connection, tenant_id: UUID, rows: Sequence[EventRow]) -> list[EventRow]:
     """The rows without those of jobs that deliver webhooks: delivering these would make more of them without end. That a
     webhook was paused is told all the same: nothing is delivered to that one."""
@@ -211,11 +182,14 @@ async def without_deliveries(connection: Connection, tenant_id: UUID, rows: Sequ
     return [row for row in rows if row.type == WebhookPaused.type or row.job_id not in deliverers]
 
 
-async def job_rows(connection: Connection, tenant_id: UUID, job_id: UUID, *, after: int) -> JobRows | None:
-    """Up to PAGE events of the job with a greater seq, in order; None when the tenant has no such job."""
-    wanted = {"tenant_id": tenant_id, "job_id": job_id, "after": after, "limit": PAGE}
+async def job_rows(
+    connection: Connection, tenant_id: UUID, job_id: UUID, *, after: int, limit: int = PAGE
+) -> JobRows | None:
+    """Up to so many events of the job with a greater seq, in order; None when the tenant has no such job."""
+    wanted = {"tenant_id": tenant_id, "job_id": job_id, "after": after, "limit": limit}
     found = await (await connection.execute(_JOB_ROWS, wanted)).fetchall()
     if not found:
         return None
-    rows = tuple(EventRow(tenant_id, job_id, *row[1:-1]) for row in found if row[1] is not None)
-    return JobRows(rows, over=JobState(found[0][0]) in TERMINAL and len(rows) < PAGE)
+    rows = tuple(EventRow(tenant_id, job_id, *row[2:-1]) for row in found if row[1])
+    more = found[-1][1] is False
+    return JobRows(rows, more, over=not more and JobState(found[0][0]) in TERMINAL)

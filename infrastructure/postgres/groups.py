@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from psycopg.rows import dict_row
 
-from infrastructure.postgres import feed
+from infrastructure.postgres import feed, stretches
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.feed import EventRow
 from infrastructure.postgres.quotas import GROUPS, has_room
@@ -174,7 +174,7 @@ async def take(connection: Connection, tenant_id: UUID, name: str, *, most: int,
     for _ in range(MOST_PAGES):
         if at_end or len(events) >= most or _bytes_of(events) >= MOST_BYTES or await _is_full(connection, group):
             break
-        news = await feed.after(connection, tenant_id, position)
+        news = await stretches.after(connection, tenant_id, position)
         at_end = news.at_rest
         if news.rows or not at_end or position.upto is not None:
             position = news.position

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from infrastructure.postgres import feed
+from infrastructure.postgres import feed, stretches
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.feed import EventRow
 from infrastructure.postgres.retention import first_id_of
@@ -119,7 +119,7 @@ async def feed_one(
         await connection.execute(_FED, (webhook_id,))
         waiting, resting = await _waiting(connection, webhook_id), False
         if not waiting:
-            news = await feed.after(connection, tenant_id, feed.stored_position(*stored))
+            news = await stretches.after(connection, tenant_id, feed.stored_position(*stored))
             resting = news.at_rest
             await _add(connection, tenant_id, webhook_id, await _wanted(connection, tenant_id, news.rows, types))
             await connection.execute(_MOVE_ON, (*feed.columns_of(news.position), webhook_id))

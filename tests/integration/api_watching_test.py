@@ -273,7 +273,7 @@ def test_a_watcher_who_never_reads_holds_little_and_harms_nobody(world: World) -
         held = sum(type(one) is Announced for one in gc.get_objects())
 
     assert heard == list(range(2, 4_002))
-    assert fell_behind >= 2
+    assert fell_behind >= 1
     assert held < 1_500
 
 
