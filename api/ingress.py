@@ -28,6 +28,8 @@ from producers.submit import Submitter, open_submitter
 REQUEST_LINES = 8
 CATCH_UP_LINES = 4
 """Apart from the requests' own, so that a thousand readers who fell behind don't slow a single request."""
+CATCH_UP_SESSION = {"enable_bitmapscan": "off"}
+"""For a job's few events PostgreSQL would also look at all of its tenant's: it doesn't know yet how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         vouching = await resources.enter(issuer(settings, clock.now))
         credentials = Credentials(settings, tokens, vouching, clock.now)
         resources.then(credentials.close, "the credentials")
-        catch_up_lines = await resources.enter(TenantLines(settings.database, "catch-up", CATCH_UP_LINES))
+        catch_up_lines = await resources.enter(
+            TenantLines(settings.database, "catch-up", CATCH_UP_LINES, session=CATCH_UP_SESSION)
+        )
         yield Ingress(
             settings=settings,
             submitter=await resources.enter(open_submitter(settings)),

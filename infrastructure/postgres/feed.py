@@ -117,10 +117,10 @@ _DELIVERERS = f"SELECT id FROM jobs WHERE tenant_id = %s AND id = ANY(%s) AND ki
 _JOB_ROWS = f"""
 SELECT j.state, e.fits, e.seq, e.type, e.at, CASE WHEN e.fits THEN e.data::text END, {ON_DISK}
 FROM jobs j LEFT JOIN LATERAL (
-  SELECT seq, type, at, data, {FITS} FROM job_events
-  WHERE tenant_id = %(tenant_id)s AND job_id = j.id AND seq > %(after)s
-  WINDOW w AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)
-  ORDER BY job_id, seq LIMIT %(limit)s + 1) e ON true
+  SELECT *, {FITS} FROM (
+    SELECT seq, type, at, data FROM job_events WHERE tenant_id = %(tenant_id)s AND job_id = j.id AND seq > %(after)s
+    ORDER BY job_id, seq LIMIT %(limit)s + 1) p
+  WINDOW w AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)) e ON true
 WHERE j.tenant_id = %(tenant_id)s AND j.id = %(job_id)s ORDER BY e.seq
 """
 

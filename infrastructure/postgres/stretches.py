@@ -16,7 +16,8 @@ STRETCH = 4_000
 """Where a page has no place to end, such as within one transaction, one is looked for among so many rows."""
 
 # In the order of the index, so that of a reader far behind each row is read once. The first row that doesn't fit says by
-# its transaction where the page has to end. `b` is the job's event before this one.
+# its transaction where the page has to end. `b` is the job's event before this one; its seq is worked out before it is looked
+# for, since row-level security lets nothing that might fail into a search of the index.
 _STRETCH = f"""
 WITH t AS MATERIALIZED (
   SELECT %(seen)s::pg_snapshot AS seen, coalesce(%(upto)s::text::pg_snapshot, pg_current_snapshot()) AS upto,
@@ -24,13 +25,13 @@ WITH t AS MATERIALIZED (
 SELECT t.upto::text, e.fits, e.xid::text::bigint, b.xid::text::bigint,
   e.job_id, e.seq, e.type, e.at, CASE WHEN e.fits THEN e.data::text END
 FROM t LEFT JOIN LATERAL (
-  SELECT job_id, seq, type, at, data, xid, {FITS}
+  SELECT job_id, seq, seq - 1 AS one_less, type, at, data, xid, {FITS}
   FROM job_events
   WHERE tenant_id = %(tenant_id)s AND xid >= pg_snapshot_xmin(t.seen) AND xid < pg_snapshot_xmax(t.upto)
     AND NOT pg_visible_in_snapshot(xid, t.seen) AND pg_visible_in_snapshot(xid, t.upto)
   WINDOW w AS (ORDER BY xid ROWS UNBOUNDED PRECEDING)
   LIMIT %(look)s) e ON true
-LEFT JOIN LATERAL (SELECT xid FROM job_events WHERE job_id = e.job_id AND seq = e.seq - 1) b ON true
+LEFT JOIN LATERAL (SELECT xid FROM job_events WHERE job_id = e.job_id AND seq = e.one_less) b ON true
 """
 
 # The whole stretch is sorted for each page of it, so this is for those that can't be cut.

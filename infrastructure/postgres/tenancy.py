@@ -1,8 +1,8 @@
 """Connections that see one tenant at a time: the second wall behind every `WHERE tenant_id = …`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Self, TypeVar
 from uuid import UUID
 
@@ -18,8 +18,11 @@ _SHOW_ONLY = f"SELECT set_config('role', '{Role.TENANT}', true), set_config('app
 class TenantLines:
     """A bounded set of connections that act as the tenant's role. Who finds all of them taken waits for one."""
 
-    def __init__(self, database_url: str, name: str, size: int = 8) -> None:
-        self._lines = [Line(database_url, Role.TENANT, f"{name} {number}", LANE_SESSION) for number in range(size)]
+    def __init__(
+        self, database_url: str, name: str, size: int = 8, *, session: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        settings = {**LANE_SESSION, **session}
+        self._lines = [Line(database_url, Role.TENANT, f"{name} {number}", settings) for number in range(size)]
         # The last one given back is taken first, so that a quiet process keeps few connections busy.
         self._idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
         for line in self._lines:
