@@ -82,7 +82,7 @@ class Backlog:
             self._kept.keep(tenant_id, place, page)
             return page
 
-        return await self._reads.read(tenant_id, "tenant", place, read, lasting=True)
+        return await self._reads.read(tenant_id, "tenant", place, read, lasting=lambda page: True)
 
     async def _between(self, tenant_id: UUID, seen: str, upto: str | None) -> FeedPage:
         """From the one snapshot to the other, or to now, or to where the page is full."""
@@ -99,23 +99,26 @@ class Backlog:
                 self._kept.keep(tenant_id, (seen, upto), page)
             return page
 
-        return await self._reads.read(tenant_id, "tenant", (seen, upto), read, lasting=True)
+        return await self._reads.read(tenant_id, "tenant", (seen, upto), read, lasting=lambda page: True)
 
     async def _job_page(self, tenant_id: UUID, job_id: UUID, after: int) -> JobPage | None:
-        key = (job_id, after)
+        number, begun = divmod(after, feed.PAGE)
+        key = (job_id, number)
         known = self._kept.at(tenant_id, key)
-        if isinstance(known, JobPage):
+        if isinstance(known, JobPage) and known.behind <= after:
             return known
         # Up to where the next page begins for whoever began at the job's first event.
-        limit = feed.PAGE - after % feed.PAGE
+        limit = feed.PAGE - begun
 
         async def read(line: Connection) -> JobPage | None:
             found = await feed.job_rows(line, tenant_id, job_id, after=after, limit=limit)
             if found is None:
                 return None
-            page = JobPage(found)
+            page = JobPage(found, behind=after)
             if not page.tail:
                 self._kept.keep(tenant_id, key, page)
             return page
 
-        return await self._reads.read(tenant_id, "job", key, read, lasting=False)
+        return await self._reads.read(
+            tenant_id, "job", (job_id, after), read, lasting=lambda page: page is not None and not page.tail
+        )

@@ -38,8 +38,12 @@ class KeptPages:
         return page
 
     def keep(self, tenant_id: UUID, key: Hashable, page: Page) -> None:
-        if (tenant_id, key) in self._pages:
-            return
+        """In the place of what was kept under this key."""
+        before = self._pages.pop((tenant_id, key), None)
+        if before is page:
+            self._bytes -= page.bytes
+        elif before is not None:
+            self._drop((tenant_id, key), before)
         self._pages[tenant_id, key] = page
         self._bytes += page.bytes
         while self._bytes > MOST_BYTES:

@@ -100,9 +100,10 @@ class FeedPage:
 
 
 class JobPage:
-    """A job's events after some seq."""
+    """A job's events behind some seq."""
 
-    def __init__(self, found: JobRows) -> None:
+    def __init__(self, found: JobRows, *, behind: int) -> None:
+        self.behind = behind
         self._found = found
         self._starts = _starts(found.rows)
         self._chunks: dict[int, Chunk[int]] = {}

@@ -43,23 +43,31 @@ class SharedReads:
         key: Hashable,
         work: Callable[[Connection], Awaitable[T]],
         *,
-        lasting: bool,
+        lasting: Callable[[T], bool],
     ) -> T:
-        """What the work returns, or raises. Who asks for a key that waits for its turn already shares that read; so does
-        who comes while it is under way, if the answer is `lasting`: the same whenever it is read.
+        """What the work returns, or raises, shared with whoever asks for the same key meanwhile.
 
-        A read that nobody waits for any more isn't begun; one that has begun ends, since ending it costs a connection.
+        Of a read that was under way at the call the answer is taken if it is `lasting`: the same whenever it is read. A
+        read that nobody waits for any more isn't begun; one that has begun ends, since ending it costs a connection.
         """
+        under_way = self._known.get((tenant_id, key))
+        if under_way is not None and under_way.begun:
+            answer: T = await self._share(under_way)
+            if lasting(answer):
+                return answer
         read = self._known.get((tenant_id, key))
-        if read is None or (read.begun and not lasting):
+        if read is None:
             read = _Read(tenant_id, kind, key, work, asyncio.get_running_loop().create_future())
             self._known[tenant_id, key] = read
             self._queue.put(tenant_id, kind, read)
             self._begin()
+        begun_later: T = await self._share(read)
+        return begun_later
+
+    async def _share(self, read: _Read) -> Any:
         read.readers += 1
         try:
-            answer: T = await asyncio.shield(read.answer)
-            return answer
+            return await asyncio.shield(read.answer)
         finally:
             read.readers -= 1
             if not (read.readers or read.begun):

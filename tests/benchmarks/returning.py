@@ -47,7 +47,8 @@ def main() -> None:
     where = urlsplit(os.environ["RETURNING_URL"])
     address = (where.hostname or "", where.port or 80)
     places = Path(os.environ["RETURNING_PLACES"]).read_text().split()
-    buffer, took = bytearray(RECEIVE_BYTES), []
+    buffer = bytearray(RECEIVE_BYTES)
+    took: list[str] = []
     begun_at = time.monotonic()
     with selectors.DefaultSelector() as selector:
         for place in places:

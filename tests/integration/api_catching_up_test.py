@@ -93,14 +93,13 @@ def test_many_readers_near_by_cost_little_more_than_one(world: World, reads: Cou
     world.start()  # What one reader was read is forgotten.
     reads.clear()
     tokens = [one.resume_by for one in all_heard[:10]]
+
+    def come_back(after: str, count: int) -> list[str]:
+        return [one.event.id for one in islice(follow(world, tenant, "/api/events", after=after), count)]
+
     with ThreadPoolExecutor(10) as threads:
-        readers = [
-            threads.submit(
-                lambda after, count: list(islice(follow(world, tenant, "/api/events", after=after), count)), *asked
-            )
-            for asked in zip(tokens, range(2_999, 2_989, -1), strict=True)
-        ]
-        heard = [[one.event.id for one in reader.result(timeout=60)] for reader in readers]
+        readers = [threads.submit(come_back, after, 2_999 - number) for number, after in enumerate(tokens)]
+        heard = [reader.result(timeout=60) for reader in readers]
 
     told = [one.event.id for one in all_heard]
     assert heard == [told[number:] for number in range(1, 11)]
@@ -114,12 +113,12 @@ def test_readers_of_one_jobs_stream_share_what_is_read(world: World, reads: Coun
     many_events(world, tenant, job_id, 1_000)
     world.happen(job_id, "job.succeeded", state=JobState.SUCCEEDED)
     reads.clear()
+
+    def read_on(after: int) -> list[int]:
+        return [one.seq for one in follow(world, tenant, f"/api/jobs/{job_id}/events", after=str(after))]
+
     with ThreadPoolExecutor(10) as threads:
-        path = f"/api/jobs/{job_id}/events"
-        readers = [
-            threads.submit(lambda after: [one.seq for one in follow(world, tenant, path, after=str(after))], number * 7)
-            for number in range(10)
-        ]
+        readers = [threads.submit(read_on, number * 7) for number in range(10)]
         heard = [reader.result(timeout=60) for reader in readers]
 
     assert heard == [list(range(number * 7 + 1, 1_003)) for number in range(10)]
