@@ -3,11 +3,11 @@
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from struct import Struct
+from struct import error as StructError
 from uuid import UUID
-
-import orjson
 
 from api import problems
 from infrastructure.postgres.feed import Place, Position
@@ -15,6 +15,11 @@ from schemas.watching import LARGEST_SEQ, LONGEST_TOKEN
 
 LARGEST_TRANSACTION = 2**63 - 1
 
+MOST_BYTES_OF_A_NUMBER = 10
+
+_PLACE = Struct(">Q16sI")
+"""Microseconds, job, seq."""
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _SEQ = re.compile(r"\d{1,10}", re.ASCII)
 _SNAPSHOT = re.compile(r"(\d{1,19}):(\d{1,19}):((?:\d{1,19}(?:,\d{1,19})*)?)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,38 +41,78 @@ def position_from(last_event_id: str | None) -> Position | None:
         return None
     try:
         return _position(last_event_id)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, OverflowError, StructError):
         raise problems.resume_token_invalid() from None
 
 
 def token_of(position: Position) -> str:
-    """URL-safe text that `position_from` understands."""
-    parts: list[str | int] = [position.seen]
+    """URL-safe text that `position_from` understands. It goes with each event, so it is short."""
+    packed = _packed(position.seen)
     if position.upto is not None and position.after is not None:
         place = position.after
         microseconds = (place.at - _EPOCH) // timedelta(microseconds=1)
-        parts += [position.upto, microseconds, place.job_id.hex, place.seq]
-    return urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
+        packed += _packed(position.upto) + _PLACE.pack(microseconds, place.job_id.bytes, place.seq)
+    return urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
 def _position(token: str) -> Position:
-    if len(token) > LONGEST_TOKEN or not token.isascii():
+    if len(token) > LONGEST_TOKEN or not _TOKEN.fullmatch(token):
         raise ValueError("too long, or not ours")
-    padded = token.encode() + b"=" * (-len(token) % 4)
-    match orjson.loads(urlsafe_b64decode(padded)):
-        case [str(seen)]:
-            return Position(_snapshot(seen))
-        case [str(seen), str(upto), int(microseconds), str(job_id), int(seq)]:
-            return Position(_snapshot(seen), _snapshot(upto), _place(microseconds, job_id, seq))
-        case other:
-            raise ValueError(f"a token has one part or five, not {type(other).__name__}")
+    seen, rest = _unpacked(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    if not rest:
+        return Position(seen)
+    upto, rest = _unpacked(rest)
+    microseconds, job_id, seq = _PLACE.unpack(rest)
+    return Position(seen, upto, _place(microseconds, UUID(bytes=job_id), seq))
 
 
-def _place(microseconds: Any, job_id: str, seq: int) -> Place:
+def _place(microseconds: int, job_id: UUID, seq: int) -> Place:
     at = _EPOCH + timedelta(microseconds=microseconds)
-    if not (_EPOCH <= at <= _LAST and 0 < seq <= LARGEST_SEQ):
+    if not (at <= _LAST and 0 < seq <= LARGEST_SEQ):
         raise ValueError("out of range")
-    return Place(at, UUID(hex=job_id), seq)
+    return Place(at, job_id, seq)
+
+
+@lru_cache(maxsize=1_024)
+def _packed(snapshot: str) -> bytes:
+    """How many bytes follow, and then its numbers, the first as it is and each other as what it is more than that."""
+    lowest, highest, running = snapshot.split(":")
+    numbers = [int(highest), *(int(one) for one in running.split(",") if one)]
+    packed = b"".join(map(_number, [int(lowest), *(one - int(lowest) for one in numbers)]))
+    return _number(len(packed)) + packed
+
+
+def _unpacked(packed: bytes) -> tuple[str, bytes]:
+    """The snapshot, and what follows it."""
+    length, rest = _first_number(packed)
+    mine, rest = rest[:length], rest[length:]
+    if len(mine) < length:
+        raise ValueError("cut off")
+    numbers: list[int] = []
+    while mine:
+        number, mine = _first_number(mine)
+        numbers.append(number)
+    lowest, *others = numbers
+    highest, *running = (lowest + one for one in others)
+    return _snapshot(f"{lowest}:{highest}:{','.join(map(str, running))}"), rest
+
+
+def _number(number: int) -> bytes:
+    """Seven bits in a byte, the lowest first; the eighth says that there are more."""
+    packed = bytearray()
+    while number > 0x7F:
+        packed.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*packed, number])
+
+
+def _first_number(packed: bytes) -> tuple[int, bytes]:
+    number = 0
+    for place, byte in enumerate(packed[:MOST_BYTES_OF_A_NUMBER]):
+        number |= (byte & 0x7F) << 7 * place
+        if byte <= 0x7F:
+            return number, packed[place + 1 :]
+    raise ValueError("cut off")
 
 
 def _snapshot(text: str) -> str:

@@ -36,7 +36,7 @@ def test_who_asks_for_the_same_shares_one_read_and_who_left_has_none() -> None:
 
         first = [ask(TENANT, "a") for _ in range(3)]
         left = [ask(TENANT, "b") for _ in range(3)]
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         for one in left:
             one.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -62,7 +62,7 @@ def test_an_answer_that_may_have_changed_is_read_anew_for_who_asked_after_it_was
             return asyncio.create_task(reads.read(TENANT, "job", "a", work, lasting=lambda _: False))
 
         early = ask()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         late = [ask(), ask()]
         await asyncio.sleep(0)
         lines.gate.set()
