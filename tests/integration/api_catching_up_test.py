@@ -55,7 +55,7 @@ def test_readers_that_leave_are_read_nothing_more_and_delay_nobody(world: World,
     first = next(follow(world, neighbour, "/api/events", after=its_place))
     second = next(follow(world, tenant, "/api/events", after=place))
     took = time.monotonic() - began
-    wait_until(lambda: metric(world, "bucatini_sse_subscribers") == 0, "all have left")
+    wait_until(lambda: metric("bucatini_sse_subscribers") == 0, "all have left")
 
     assert (first.seq, second.seq) == (1, 1)
     assert took < AT_ONCE_SECONDS
