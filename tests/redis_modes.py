@@ -39,13 +39,17 @@ class Node:
     running: Running | None = None
 
     def start(self) -> None:
+        self.launch().await_ready(self._answers, within_seconds=20)
+
+    def launch(self, more: str = "") -> Running:
+        """Starts it with more in its configuration, and doesn't wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "redis.conf"
-        file.write_text(f"port {self.port}\n{self.configuration}")
+        file.write_text(f"port {self.port}\n{self.configuration}{more}")
         argv = (server_binary(), str(file), *self.arguments)
         log = self.folder / "redis.log"
         self.running = Running(Program("redis", argv, log, environment={"LC_ALL": "C"}, folder=self.folder))
-        self.running.await_ready(self._answers, within_seconds=20)
+        return self.running
 
     def kill(self) -> None:
         if self.running is not None:

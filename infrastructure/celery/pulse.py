@@ -8,6 +8,8 @@ class Pulse:
 
     def __init__(self) -> None:
         self._asked_at: float | None = None
+        self.refusal = ""
+        """Why Redis gives no bells, in words; empty while it does."""
 
     def asked(self) -> None:
         """A question that is asked again, over a new connection, has been open since it was first asked."""
@@ -17,6 +19,12 @@ class Pulse:
     def answered(self) -> None:
         """There is an answer, be it that there are no bells; or none is wanted now."""
         self._asked_at = None
+        self.refusal = ""
+
+    def refused(self, reason: str) -> None:
+        """It answers, and refuses: nobody is deaf, and there will be no bells until the reason is gone."""
+        self._asked_at = None
+        self.refusal = reason
 
     def __json__(self) -> str:
         """As `celery inspect stats` shows it, among the transport's options."""

@@ -16,18 +16,21 @@ from kombu.transport import redis as stock
 from kombu.transport.virtual.base import QoS
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import RedisError, ResponseError
 
 from infrastructure.celery.lists import SEPARATOR, STEPS_IN_TURN
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, SEVERAL_KINDS, is_understood
 from infrastructure.celery.pulse import Pulse
 from infrastructure.redis.address import Discovered
 from infrastructure.redis.discovery import FindingConnection
+from infrastructure.redis.refusals import reason
 
 MOST_AT_ONCE = 64
 WAITED_SECONDS = 0.002
 """A question that was open so long found empty lists, so behind the one bell that answers it there is most likely none. One
 that is answered sooner may have come just before its bell did; two in a row found them waiting."""
+REFUSED_SECONDS = 1.0
+"""After a refusal nobody asks for bells for so long."""
 ASIDE_SECONDS = 0.00005
 """After a lone bell Celery's thread leaves the interpreter to the jobs', which has just been woken: it would only go on to
 ask for the next one. Measured: the claim is sent 0.2 ms sooner."""
@@ -112,6 +115,7 @@ class BulkPopping(stock.Channel):
         self.pulse = Pulse()
         self._came_at_once = False
         self._aside: list[Aside] = []
+        self._ask_again_at = 0.0
         self.listeners: dict[str, int] = {}
         """Of each broadcast exchange, how many heard the last that was said there."""
         super().__init__(*args, **kwargs)
@@ -135,6 +139,8 @@ class BulkPopping(stock.Channel):
         if self._aside:
             self.put_back()
         # The parent polls the steps in numeric order; ours puts the urgent list before the plain one.
+        if monotonic() < self._ask_again_at:
+            return
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
             return
@@ -159,6 +165,9 @@ class BulkPopping(stock.Channel):
                 message = orjson.loads(first)
                 raw = [first, *self._pop_more(connection, name, message)]
                 messages = [message, *map(orjson.loads, raw[1:])]
+            except ResponseError as refusal:
+                self._wait_for_redis(refusal)
+                raise Empty from None
             except self.connection_errors:
                 connection.disconnect()
                 raise
@@ -215,6 +224,28 @@ class BulkPopping(stock.Channel):
             self.put_back(all_of_them=True)
         super().close()
 
+    def _wait_for_redis(self, refusal: ResponseError) -> None:
+        """It answers, and won't have it now. Another server may have taken over at its address: that is where the next
+        question goes. What else goes through this channel, such as an operator's commands, is undisturbed."""
+        self._ask_again_at = monotonic() + REFUSED_SECONDS
+        self.pulse.refused(reason(refusal))
+        self.client.connection.disconnect()
+
+    def _size(self, queue: str) -> int:
+        # Not in a transaction, as kombu asks it: a Redis that is full takes none, and whoever would take bells out of it
+        # could never begin.
+        with self.conn_or_acquire() as client, client.pipeline(transaction=False) as commands:
+            for step in self.priority_steps:
+                commands.llen(self._q_for_pri(queue, step))
+            return sum(commands.execute())
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        try:
+            super()._queue_bind(exchange, routing_key, pattern, queue)
+        except ResponseError as refusal:
+            # Bells are put into their lists by name. Only an operator's answer may miss the binding, until it is made anew.
+            logger.warning("the queue '%s' isn't bound: %s", queue, reason(refusal))
+
     def _pop_more(self, connection: Any, name: bytes, first: dict[str, Any]) -> list[bytes]:
         # The bells behind the first most likely name about as many jobs as it does.
         weight = weight_of(first["headers"])
@@ -226,15 +257,18 @@ class BulkPopping(stock.Channel):
         if count <= 0 or (weight < MOST_JOBS_IN_A_BELL and not (waiting and self._came_at_once)):
             return []
         connection.send_command("RPOP", f"{self.global_keyprefix or ''}{bytes_to_str(name)}", count)
-        more: list[bytes] | None = self.client.parse_response(connection, "RPOP")
+        try:
+            more: list[bytes] | None = self.client.parse_response(connection, "RPOP")
+        except ResponseError:
+            return []  # The first one has been taken all the same; the next question is answered alike.
         return more or []
 
 
 class Transport(stock.Transport):
-    """A Redis that is full or read-only is an outage to wait for, not a reason to end the worker."""
+    """Whatever Redis answers is an outage to wait for at the worst, never a reason to end the worker."""
 
     Channel = BulkPopping
-    connection_errors = (*stock.Transport.connection_errors, OutOfMemoryError, ReadOnlyError)
+    connection_errors = (*stock.Transport.connection_errors, RedisError)
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         super().register_with_event_loop(connection, loop)

@@ -20,7 +20,9 @@ MOST_CONNECTIONS = 16
 FAULTS = (RedisError, OSError, TimeoutError)
 """All that a Redis fault looks like from here: refused, reset, timed out, loading, full, read-only, out of connections."""
 
-KEY_COMMANDS = frozenset({"HGET", "HINCRBY", "HMGET", "LPUSH", "RPUSH", "SADD", "SRANDMEMBER", "SREM"})
+KEY_COMMANDS = frozenset(
+    {"EXPIRE", "GET", "HGET", "HINCRBY", "HMGET", "INCRBY", "LPUSH", "RPOP", "RPUSH", "SADD", "SRANDMEMBER", "SREM"}
+)
 KEYS_COMMANDS = frozenset({"DEL", "EXISTS"})
 
 __all__ = ["FAULTS", "Redis", "connect"]
