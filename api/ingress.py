@@ -1,6 +1,5 @@
 """What the handlers share: opened once for the process, closed when it ends."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,17 +11,20 @@ from api.ending import Closing
 from api.hub import Hub
 from api.rate_limits import RateLimits
 from api.read_tokens import ReadTokens
+from api.readiness import health_of
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.clock import SharedClock, shared_clock
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.probe import PostgresProbe
 from infrastructure.postgres.tenancy import TenantLines
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
 from infrastructure.settings import Settings
 from infrastructure.wiring import issuer, key_vault, object_store, search_engine
+from monitoring.health import Health
 from producers.submit import Submitter, open_submitter
 
 REQUEST_LINES = 8
@@ -51,8 +53,7 @@ class Ingress:
     search: SearchEngine
     vault: KeyVault
     objects: ObjectStore
-    migrated: asyncio.Event
-    """Set once the tables were found complete: they stay so."""
+    health: Health
 
 
 @asynccontextmanager
@@ -74,9 +75,11 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         catch_up_lines = await resources.enter(
             TenantLines(settings.database, "catch-up", CATCH_UP_LINES, session=CATCH_UP_SESSION)
         )
+        submitter = await resources.enter(open_submitter(settings))
+        postgres = await resources.enter(PostgresProbe(settings.database))
         yield Ingress(
             settings=settings,
-            submitter=await resources.enter(open_submitter(settings)),
+            submitter=submitter,
             lines=await resources.enter(TenantLines(settings.database, "requests", REQUEST_LINES)),
             backlog=await resources.enter(Backlog(catch_up_lines, CATCH_UP_LINES)),
             system_line=system_line,
@@ -88,7 +91,7 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
             redis=redis,
             announcer=announcer,
             cursors=Cursors(signing_key(settings)),
-            migrated=asyncio.Event(),
+            health=health_of(settings, postgres, submitter, redis),
             vault=key_vault(settings),
             objects=object_store(settings),
             search=await resources.enter(search_engine(settings)),

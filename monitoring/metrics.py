@@ -85,6 +85,12 @@ _batch_jobs = BatchHistogram("bucatini_batch_jobs", "Jobs in one statement", "la
 _connections_lost = Counter(
     "bucatini_connections_lost", "Calls that found a server away; each is made again", ["server"], registry=_registry
 )
+_part_ok = Gauge(
+    "bucatini_part_ok",
+    "1 while a part that this process stands on does all that it is asked, else 0",
+    ["part"],
+    registry=_registry,
+)
 _loop_lag = Histogram(
     "bucatini_loop_lag_seconds", "How late the event loop ran a timer", buckets=_LAG_BUCKETS, registry=_registry
 )
@@ -216,6 +222,11 @@ def batch_sent(lane: Lane, jobs: int) -> None:
 def connection_lost(server: Server) -> None:
     """A call found the server away, and will be made again."""
     _connections_lost.labels(server).inc()
+
+
+def part_found(part: str, *, ok: bool) -> None:
+    """A part was asked to do its work, and did or didn't."""
+    _part_ok.labels(part).set(ok)
 
 
 def loop_lagged(seconds: float) -> None:

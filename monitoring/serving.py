@@ -1,4 +1,4 @@
-"""`/metrics` and `/healthz` for operators, on a port and a thread of their own, in ingress, worker and dispatcher."""
+"""`/metrics`, `/healthz` and `/readyz` for operators, on a port and a thread of their own, in ingress, worker and dispatcher."""
 
 import sys
 from collections.abc import Callable
@@ -14,9 +14,12 @@ import structlog
 
 from monitoring.failures import describe_failure
 from monitoring.metrics import render_metrics
+from schemas.health import Readiness, Ready
 
 Healthy = Callable[[], bool]
-"""Whether the process does its work. Called from this module's threads, at every question."""
+"""Whether the process lives. Called from this module's threads, at every question."""
+Readied = Callable[[], Ready]
+"""What keeps the process from its work. Called likewise."""
 
 _MOST_CONNECTIONS: Final = 16
 _CLIENT_TIMEOUT_SECONDS: Final = 5.0
@@ -33,9 +36,9 @@ class PortUnavailable(Exception):
 class OperatorServer:
     """The running thread. `port` is the one it got; closing it twice is harmless."""
 
-    def __init__(self, host: str, port: int, healthy: Healthy) -> None:
+    def __init__(self, host: str, port: int, healthy: Healthy, ready: Readied | None = None) -> None:
         try:
-            self._server = _BoundedServer((host, port), _answer_with(healthy))
+            self._server = _BoundedServer((host, port), _answer_with(healthy, ready))
         except OSError as error:
             raise PortUnavailable(
                 f"{host}:{port} can't serve /metrics ({describe_failure(error).partition(' at ')[0]}): "
@@ -60,12 +63,12 @@ class OperatorServer:
         self.close()
 
 
-def serve(port: int, *, healthy: Healthy, host: str = "127.0.0.1") -> OperatorServer:
-    """Serves `/metrics` and `/healthz` until it is closed; port 0 takes a free one, which the log and `.port` tell.
+def serve(port: int, *, healthy: Healthy, ready: Readied | None = None, host: str = "127.0.0.1") -> OperatorServer:
+    """Serves `/metrics`, `/healthz` and, where it is told how, `/readyz` until it is closed; port 0 takes a free one, which the log and `.port` tell.
 
     PortUnavailable when the port can't be opened.
     """
-    server = OperatorServer(host, port, healthy)
+    server = OperatorServer(host, port, healthy, ready)
     log.info("metrics_listening", url=f"http://{host}:{server.port}/metrics")
     return server
 
@@ -100,7 +103,7 @@ class _BoundedServer(ThreadingMixIn, TCPServer):
             log.error("operator_request_failed", exc_info=error)
 
 
-def _answer_with(healthy: Healthy) -> type[BaseHTTPRequestHandler]:
+def _answer_with(healthy: Healthy, ready: Readied | None) -> type[BaseHTTPRequestHandler]:
     class Answer(BaseHTTPRequestHandler):
         timeout = _CLIENT_TIMEOUT_SECONDS
         server_version = "bucatini"
@@ -116,8 +119,15 @@ def _answer_with(healthy: Healthy) -> type[BaseHTTPRequestHandler]:
                         self._answer(HTTPStatus.OK, b"ok\n", _TEXT)
                     else:
                         self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"the process does not work: restart it\n", _TEXT)
+                case "/readyz" if ready is not None:
+                    self._answer_ready(ready())
                 case _:
-                    self._answer(HTTPStatus.NOT_FOUND, b"only /metrics and /healthz are served here\n", _TEXT)
+                    self._answer(HTTPStatus.NOT_FOUND, b"only /metrics, /healthz and /readyz are served here\n", _TEXT)
+
+        def _answer_ready(self, found: Ready) -> None:
+            away = found.status is Readiness.NOT_READY
+            status = HTTPStatus.SERVICE_UNAVAILABLE if away else HTTPStatus.OK
+            self._answer(status, found.model_dump_json().encode(), "application/json")
 
         def _answer(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
             self.send_response(status)

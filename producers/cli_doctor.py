@@ -9,6 +9,7 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
+from pydantic import ValidationError
 from rich.console import Console
 
 from infrastructure import settings as settings_module
@@ -20,6 +21,7 @@ from infrastructure.ports import Unavailable
 from infrastructure.settings import Settings, SettingsInvalid
 from producers.cli_terminal import cell
 from schemas.commands import Queue
+from schemas.health import Condition, PartState, Readiness, Ready
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 15
@@ -132,8 +134,21 @@ def _database(settings: Settings) -> Iterator[Finding]:
     elif found.unfit:
         yield Finding("database", Verdict.BAD, f"PostgreSQL {found.version}: {found.unfit}")
     else:
-        yield Finding("database", Verdict.GOOD, f"PostgreSQL {found.version}, its tables up to date")
+        yield _writable(settings, f"PostgreSQL {found.version}, its tables up to date")
     yield workers_finding(found.workers)
+
+
+def _writable(settings: Settings, told: str) -> Finding:
+    from infrastructure.postgres.probe import PostgresProbe
+
+    async def ask() -> Condition:
+        async with PostgresProbe(settings.database) as probe:
+            return await probe()
+
+    found = asyncio.run(ask())
+    if found.state is not PartState.OK:
+        return Finding("database", Verdict.BAD, f"{told}; {found.reason}")
+    return Finding("database", Verdict.GOOD, told)
 
 
 def workers_finding(alive: Mapping[str, int]) -> Finding:
@@ -153,24 +168,32 @@ def workers_finding(alive: Mapping[str, int]) -> Finding:
 
 def _redis(settings: Settings) -> Finding:
     from infrastructure.redis.client import FAULTS, connect
+    from infrastructure.redis.probe import probe
+    from infrastructure.redis.refusals import reason
 
     if settings.redis_url is None:
         return Finding("redis", Verdict.ABSENT, "none is known: run `bucatini up` or set REDIS_URL")
 
-    async def ask() -> tuple[str, str]:
+    async def ask() -> tuple[Condition, str, str]:
         client = connect(settings.redis)
         try:
+            found = await probe(client)
+            if found.state is not PartState.OK:
+                return found, "", ""
             policy = await client.config_get("maxmemory-policy")
             server = await client.info("server")
-            return str(server.get("redis_version", "?")), str(policy.get("maxmemory-policy", "?"))
+            return found, str(server.get("redis_version", "?")), str(policy.get("maxmemory-policy", "?"))
         finally:
             await client.aclose()
 
     try:
-        found, policy = asyncio.run(ask())
+        found, version, policy = asyncio.run(ask())
     except FAULTS as error:
-        return Finding("redis", Verdict.BAD, f"it can't be reached ({type(error).__name__}): check REDIS_URL")
-    return redis_finding(found, policy)
+        return Finding("redis", Verdict.BAD, f"{reason(error)}: check REDIS_URL")
+    if found.state is not PartState.OK:
+        checked = ": check REDIS_URL" if found.state is PartState.FAILED else ""
+        return Finding("redis", Verdict.BAD, f"{found.reason}{checked}")
+    return redis_finding(version, policy)
 
 
 def redis_finding(found: str, policy: str) -> Finding:
@@ -192,7 +215,17 @@ def _api(settings: Settings) -> Finding:
             "api", Verdict.BAD, f"{settings.api_url} doesn't answer ({type(error).__name__}): is it started?"
         )
     if answer.is_success:
-        return Finding("api", Verdict.GOOD, f"{settings.api_url} is ready")
+        return _readiness(settings.api_url, answer.content)
     return Finding(
         "api", Verdict.BAD, f"{settings.api_url} isn't ready ({answer.status_code}): see {settings.api_url}/readyz"
     )
+
+
+def _readiness(url: str, answer: bytes) -> Finding:
+    try:
+        ready = Ready.model_validate_json(answer)
+    except ValidationError:
+        return Finding("api", Verdict.BAD, f"{url} is no ingress of this release, or isn't one at all: check API_URL")
+    if ready.status is Readiness.READY:
+        return Finding("api", Verdict.GOOD, f"{url} is ready")
+    return Finding("api", Verdict.BAD, f"{url} is {ready.status}: {ready.reasons}")

@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import uvloop
 
@@ -13,10 +14,13 @@ from infrastructure.ports import Unavailable
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.fitness import refuse_unfit
+from infrastructure.postgres.probe import PostgresProbe
 from infrastructure.redis import client as redis_client
+from infrastructure.redis.probe import probe
 from infrastructure.settings import Settings, SettingsInvalid
 from infrastructure.wiring import object_store
 from monitoring import serving
+from monitoring.health import Health
 from monitoring.logging import configure
 from monitoring.loop import LoopBeat
 from producers.housekeeping import Housekeeping
@@ -52,7 +56,12 @@ async def run(settings: Settings) -> None:
         for loop in (feeder.feed_for_ever(), housekeeping.tidy_for_ever()):
             resources.callback(asyncio.create_task(loop).cancel)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
-        resources.enter_context(serving.serve(settings.metrics_port, healthy=beat.beating, host=settings.metrics_host))
+        postgres = await resources.enter_async_context(PostgresProbe(settings.database))
+        health = Health({"postgres": postgres, "redis": partial(probe, redis)})
+        resources.callback(asyncio.create_task(health.watch_for_ever()).cancel)
+        resources.enter_context(
+            serving.serve(settings.metrics_port, healthy=beat.beating, ready=health.last, host=settings.metrics_host)
+        )
         await rules.refresh()
         logger.info("ready: sweeping every %g s", settings.sweep_seconds)
         while not stop.is_set():
@@ -69,9 +78,9 @@ def _set(*events: asyncio.Event) -> None:
 async def _sweep(sweeper: Sweeper) -> None:
     try:
         await sweeper.sweep()
-    except Unavailable:
+    except Unavailable as error:
         sweeper.missed_a_sweep = True
-        logger.warning("no sweep: PostgreSQL can't be reached")
+        logger.warning("no sweep: %s", str(error))
     except Exception:  # The loop's edge: one sweep that fails must not be the last.
         logger.exception("a sweep failed; the next one tries again")
 

@@ -75,6 +75,12 @@ class System:
 
     def start_from(self, release: Path, module: str, *arguments: str, **environment: str) -> Running:
         """The module as the release has it whose files are in that folder."""
+        running = self.begin(module, *arguments, release=release, **environment)
+        running.await_ready(lambda: running.said(READY.get(module, "ready")), within_seconds=30)
+        return running
+
+    def begin(self, module: str, *arguments: str, release: Path = ROOT, **environment: str) -> Running:
+        """Starts it and doesn't wait until it works."""
         name = f"{module}-{len(self.processes)}"
         running = Running(
             Program(
@@ -86,7 +92,6 @@ class System:
             )
         )
         self.processes.append(running)
-        running.await_ready(lambda: running.said(READY.get(module, "ready")), within_seconds=30)
         return running
 
     def freeze(self, process: Running) -> None:

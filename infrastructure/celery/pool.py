@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +15,13 @@ from typing import Any, Protocol
 
 import uvloop
 from celery.concurrency.base import BasePool
+from celery.worker import state
 
 from infrastructure.celery.message import Doorbell, read
 
 DRAIN_SLACK_SECONDS = 10.0
 """What draining may take beyond its grace period, for settling what has ended."""
+START_CHECK_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,9 @@ class Taken(Protocol):
 class Consumer(Protocol):
     """What runs the jobs that a doorbell names. All of it is called on the pool's event loop."""
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Returns when it can take doorbells, however long it has to wait for what it needs."""
+        ...
 
     def take(self, doorbell: Doorbell) -> Taken: ...
 
@@ -84,7 +88,12 @@ class CoroutinePool(BasePool):
 
     def on_start(self) -> None:
         self._thread.start()
-        self._in_loop(self.consumer.start()).result()
+        starting = self._in_loop(self.consumer.start())
+        # It may wait for long, until what it needs is there; who is told to end meanwhile ends.
+        while not starting.done():
+            state.maybe_shutdown()
+            wait([starting], timeout=START_CHECK_SECONDS)
+        starting.result()
 
     def register_with_event_loop(self, hub: Any) -> None:
         # The hub's own `call_soon` may wait for its next poll, so answers come back through a descriptor it watches.

@@ -12,6 +12,7 @@ from psycopg import errors, sql
 from psycopg.pq import TransactionStatus
 
 from infrastructure.ports import Unavailable, Unstorable
+from infrastructure.postgres import refusals
 from infrastructure.postgres.address import CONNECT_TIMEOUT_SECONDS, conninfo
 from infrastructure.postgres.fitness import refuse_encoding, refuse_transaction_pooling
 from infrastructure.postgres.schema import refuse_tables
@@ -118,7 +119,7 @@ class Line:
     def _failure(self, error: psycopg.Error) -> Unavailable | Unstorable | None:
         """What it means to whoever asked; None for what only a mistake of ours can bring about."""
         if isinstance(error, LOST):
-            return Unavailable(f"PostgreSQL ended or refused the connection '{self._name}'")
+            return Unavailable(f"{refusals.note(error)} (connection '{self._name}')")
         if isinstance(error, psycopg.DataError):
             return Unstorable(f"PostgreSQL can't hold a value that '{self._name}' was given")
         if _session_changed(error):

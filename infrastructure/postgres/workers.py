@@ -6,6 +6,7 @@ from uuid import UUID
 import psycopg
 
 from infrastructure.ports import Unavailable
+from infrastructure.postgres import refusals
 from infrastructure.postgres.connections import Connection, Role, connect_blocking
 
 _REGISTER = "INSERT INTO workers (id, queue, host, pid) VALUES (%s, %s, %s, %s)"
@@ -55,7 +56,7 @@ class Heart:
             return self._open().execute(statement, parameters).rowcount
         except psycopg.Error as error:
             self.close()
-            raise Unavailable("PostgreSQL can't be reached for the heartbeat, or refuses it") from error
+            raise Unavailable(f"{refusals.note(error)} (the heartbeat's connection)") from error
 
     def _open(self) -> "psycopg.Connection[tuple[object, ...]]":
         if self._connection is None or self._connection.closed:

@@ -15,6 +15,10 @@ from uuid_utils.compat import uuid7
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.workers import Heart
 from monitoring import metrics
+from monitoring.sparingly import Sparingly
+from workers.runtime.insisting import OUTAGE_SECONDS
+
+SAID_AGAIN_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +47,14 @@ class Heartbeat:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_beat_at = time.monotonic()
         self._thread = threading.Thread(target=self._beat_for_ever, name="heartbeat", daemon=True)
+        self._refusals = Sparingly(SAID_AGAIN_SECONDS)
         self.worker_id: UUID = uuid7()
 
     async def start(self) -> None:
-        """Returns once the first row stands, for without it no claim succeeds."""
+        """Returns once the first row stands, for without it no claim succeeds: it waits for a PostgreSQL that takes one."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._register)
         self._beat_loop()
+        await self._register_in_time()
         self._thread.start()
 
     @property
@@ -61,6 +66,16 @@ class Heartbeat:
         """Gives the lease up, so that nobody has to wait for it to run out."""
         self._ended.set()
         await asyncio.to_thread(self._leave)
+
+    async def _register_in_time(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._register)
+                return
+            except Unavailable as error:
+                if self._refusals.times(str(error)):
+                    logger.warning("it can't begin yet: %s", str(error))  # Our own words, which an exception's are not.
+                await asyncio.sleep(OUTAGE_SECONDS)
 
     def _beat_loop(self) -> None:
         metrics.loop_lagged(max(0.0, self.loop_lag_seconds - self._loop_beat_seconds))
@@ -76,7 +91,8 @@ class Heartbeat:
                 else:
                     self._beat()
             except Unavailable as error:
-                logger.warning("no heartbeat: %s", error)
+                if self._refusals.times(str(error)):
+                    logger.warning("no heartbeat: %s", str(error))
 
     def _beat(self) -> None:
         # However long we were silent, as long as nobody declared us dead nobody has our jobs.

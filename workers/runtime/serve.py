@@ -1,6 +1,7 @@
 """Puts a worker under Celery and serves its queue until a signal ends it."""
 
 import socket
+import sys
 from collections.abc import Iterable
 
 from uuid_utils import uuid4
@@ -16,12 +17,13 @@ from workers.runtime.worker import Worker
 
 
 def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) -> None:
-    """Returns when SIGTERM or SIGINT came and the worker has drained."""
+    """Returns when SIGTERM or SIGINT came and the worker has drained. SystemExit with Celery's own exit code when it ended
+    for another reason: whoever started it is to know."""
     pulse = Pulse()
     worker = Worker(settings, queue, bind, pulse)
     app = celery_app(settings, kinds, pulse=pulse)
-    with serving.serve(settings.metrics_port, healthy=worker.healthy, host=settings.metrics_host):
-        app.Worker(
+    with serving.serve(settings.metrics_port, healthy=worker.healthy, ready=worker.ready, host=settings.metrics_host):
+        celery = app.Worker(
             hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",
             queues=[queue.value],
             pool_cls=pool_of(worker),
@@ -29,4 +31,7 @@ def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) ->
             without_gossip=True,
             without_mingle=True,
             loglevel="INFO",
-        ).start()
+        )
+        celery.start()
+    if celery.exitcode:
+        sys.exit(celery.exitcode)

@@ -7,7 +7,9 @@ import asyncio
 import time
 
 from infrastructure.celery.pulse import Pulse
-from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.redis.client import Redis
+from infrastructure.redis.probe import probe
+from schemas.health import PartState
 
 LOOK_SECONDS = 1.0
 QUIET_SECONDS = 5.0
@@ -35,8 +37,5 @@ class Watchdog:
                 return
 
     async def _redis_answers(self) -> bool:
-        try:
-            await self._redis.ping()
-        except FAULTS:
-            return False
-        return True
+        # One that refuses gives no bells to anybody: that is no reason to end.
+        return (await probe(self._redis)).state is PartState.OK

@@ -3,19 +3,26 @@
 import asyncio
 import logging
 import os
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
+from functools import partial
+from typing import Any
 
 from infrastructure.celery.message import Doorbell
 from infrastructure.celery.pulse import Pulse
 from infrastructure.garbage import spare_the_collector
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.postgres.probe import PostgresProbe
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.loudspeaker import Channel, ids_in, listen
+from infrastructure.redis.probe import probe
 from infrastructure.settings import Settings
 from infrastructure.wiring import object_store
+from monitoring.health import NOT_READY, Health
 from producers.rules import RuleBook
 from schemas.commands import Queue
+from schemas.health import Condition, PartState, Ready
 from workers.runtime.bell import Bell
 from workers.runtime.consumer import JobConsumer
 from workers.runtime.heartbeat import Heartbeat
@@ -47,12 +54,14 @@ class Worker:
         self._resources = AsyncExitStack()
         self._loops: list[asyncio.Task[None]] = []
         self._heartbeat: Heartbeat | None = None
+        self._health: Health | None = None
 
     async def start(self) -> None:
         """Opens the pool's adapters, registers this incarnation, and begins to claim."""
         settings = self._settings
         self._redis = redis_client.connect(settings.redis)
         self._resources.push_async_callback(self._redis.aclose)
+        self._loops = [asyncio.create_task(await self._watch_health(), name="health")]
         handlers = await self._resources.enter_async_context(self._bind(settings))
         claim_lines = [await self._line(f"claim {number}", CLAIM_SESSION) for number in range(CLAIM_LINES)]
         settle_line = await self._line("settle", LANE_SESSION)
@@ -85,7 +94,7 @@ class Worker:
         await rules.refresh()
         await self._heartbeat.start()
         self._consumer.begin()
-        self._loops = [
+        self._loops += [
             asyncio.create_task(self._obey_for_ever(), name="cancellations"),
             asyncio.create_task(self._check_for_ever(), name="lease checks"),
             asyncio.create_task(rules.listen_for_ever(), name="news of rules"),
@@ -120,6 +129,19 @@ class Worker:
     def healthy(self) -> bool:
         """Whether it has started and its event loop turns."""
         return self._heartbeat is not None and self._heartbeat.loop_lag_seconds < self._settings.lease_seconds
+
+    def ready(self) -> Ready:
+        """Whether it can do its work, and what keeps it from that."""
+        return NOT_READY if self._health is None else self._health.last()
+
+    async def _watch_health(self) -> Coroutine[Any, Any, None]:
+        postgres = await self._resources.enter_async_context(PostgresProbe(self._settings.database))
+        self._health = Health({"postgres": postgres, "redis": partial(probe, self._redis), "bells": self._hears_bells})
+        return self._health.watch_for_ever()
+
+    async def _hears_bells(self) -> Condition:
+        refusal = self._pulse.refusal
+        return Condition(PartState.DEGRADED, refusal) if refusal else Condition()
 
     async def _watch(self) -> None:
         seconds = self._settings.watchdog_seconds

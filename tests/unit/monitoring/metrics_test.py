@@ -144,6 +144,7 @@ def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
             "status",
             "limited",
             "reason",
+            "part",
             "le",
         ),
         *("generation", "implementation", "major", "minor", "patchlevel", "version"),
@@ -178,6 +179,7 @@ def test_a_batch_histogram_says_what_the_librarys_own_would(observations: list[f
 
 
 def _touch_every_metric() -> None:
+    metrics.part_found("postgres", ok=True)
     metrics.jobs_submitted("test.kind")
     metrics.jobs_claimed("ai")
     metrics.picked_up("test.kind", [0.1])

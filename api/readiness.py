@@ -1,0 +1,64 @@
+"""What the ingress stands on, and how each part is asked whether it does its work."""
+
+from functools import partial
+
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.fitness import why_tables_unfit
+from infrastructure.postgres.probe import PostgresProbe
+from infrastructure.postgres.refusals import condition
+from infrastructure.redis.client import Redis
+from infrastructure.redis.probe import probe as probe_redis
+from infrastructure.settings import Settings
+from monitoring.health import Health, Probe
+from producers.submit import Submitter
+from schemas.health import Condition, PartState
+
+
+def health_of(settings: Settings, postgres: PostgresProbe, submitter: Submitter, redis: Redis) -> Health:
+    """The ingress isn't ready without PostgreSQL and its tables, for then it answers nothing but 503. Where PostgreSQL takes
+    no writes it still answers every question; where Redis does, 202 still means kept."""
+    migrations = Migrations(settings.database, postgres)
+    probes: dict[str, Probe] = {
+        "postgres": Submissions(postgres, submitter, migrations),
+        "redis": partial(probe_redis, redis),
+        "migrations": migrations,
+    }
+    return Health(probes, needed=("postgres", "migrations"))
+
+
+class Migrations:
+    """Whether this release can work with the tables. Once it can, it can go on."""
+
+    def __init__(self, database_url: str, postgres: Probe) -> None:
+        self._database_url = database_url
+        self._postgres = postgres
+        self.complete = False
+
+    async def __call__(self) -> Condition:
+        if self.complete:
+            return Condition()
+        if (await self._postgres()).state is PartState.FAILED:
+            return Condition(PartState.UNKNOWN)
+        if why := await why_tables_unfit(self._database_url):
+            return Condition(PartState.FAILED, why)
+        self.complete = True
+        return Condition()
+
+
+class Submissions:
+    """Whether PostgreSQL keeps what is submitted: there is room, and the line that keeps jobs may write."""
+
+    def __init__(self, postgres: Probe, submitter: Submitter, migrations: Migrations) -> None:
+        self._postgres = postgres
+        self._submitter = submitter
+        self._migrations = migrations
+
+    async def __call__(self) -> Condition:
+        found = await self._postgres()
+        # What lacks its tables is told of as such.
+        if found.state is PartState.OK and self._migrations.complete:
+            try:
+                await self._submitter.rehearse()
+            except Unavailable as error:
+                return condition(error.__cause__ or error)
+        return found

@@ -1,0 +1,24 @@
+"""What a worker or a dispatcher says of itself."""
+
+import re
+
+import httpx
+
+from infrastructure.local_stack.processes import Running
+from schemas.health import Ready
+
+LISTENING = re.compile(r"url=(http://[^/]+)/metrics")
+
+
+def status(process: Running) -> str:
+    return _ready(process).status.value
+
+
+def reasons(process: Running) -> str:
+    return _ready(process).reasons
+
+
+def _ready(process: Running) -> Ready:
+    found = LISTENING.search(process.program.log.read_text())
+    assert found is not None
+    return Ready.model_validate_json(httpx.get(f"{found[1]}/readyz", trust_env=False).content)
