@@ -7,6 +7,7 @@ from urllib.parse import quote
 from celery import Celery
 
 from infrastructure import settings as settings_module
+from infrastructure.celery.control import Application
 from infrastructure.celery.message import SEVERAL_KINDS
 from infrastructure.celery.pulse import Pulse
 from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
@@ -25,7 +26,13 @@ SOCKET_OPTIONS = {
 def celery_app(settings: Settings | None = None, kinds: Iterable[str] = (), *, pulse: Pulse | None = None) -> Celery:
     """The application for these settings, or those of the environment. It knows the tasks of the given kinds, and
     tells the pulse how its worker's question for bells is answered. RedisUrlInvalid when REDIS_URL can't be read."""
-    app = Celery("bucatini", set_as_current=False, events="infrastructure.celery.events:Events")
+    app = Application(
+        "bucatini",
+        set_as_current=False,
+        amqp="infrastructure.celery.connection:Amqp",
+        control="infrastructure.celery.control:Control",
+        events="infrastructure.celery.events:Events",
+    )
     redis_url = (settings or settings_module.load()).redis
     known = frozenset(kinds)
     app.conf.update(_options() | _broker(address_of(redis_url), pulse or Pulse(), known))

@@ -85,13 +85,40 @@ def test_a_worker_tells_what_it_is_and_has_and_nothing_of_what_is_in_it(system: 
 
 
 def test_celerys_own_command_line_reaches_it(system: System, control: Control) -> None:
-    argv = [sys.executable, "-m", "producers.cli", "celery", "inspect", "ping", "--json", "--timeout", "2"]
-    told = subprocess.run(
-        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    told = _celery(system, "inspect", "ping", "--json", "--timeout", "2")
 
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout) == {control.name: {"ok": "pong"}}
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        ("control", "autoscale", "4", "1"),
+        ("control", "pool_restart"),
+        ("control", "time_limit", "probe.nothing", "30", "60"),
+    ],
+    ids=lambda words: words[1],
+)
+def test_what_a_worker_refuses_is_no_success_on_the_command_line(
+    refused: tuple[str, ...], system: System, control: Control
+) -> None:
+    told = _celery(system, *refused)
+
+    assert told.returncode == 1, told.stdout
+    assert f"refused by {control.name}" in told.stderr
+    assert control.ask("ping") == {"ok": "pong"}
+
+
+@pytest.mark.parametrize("kind", ["no.such_kind", "ai.process_document"])
+def test_a_task_cannot_be_called_and_the_message_says_what_can(kind: str, system: System) -> None:
+    told = _celery(system, "call", kind)
+
+    assert told.returncode == 2
+    assert told.stderr.startswith(f"'{kind}' can't be called: Celery's tasks are doorbells, not jobs.")
+    assert "Traceback" not in told.stderr
+    with redis.Redis.from_url(system.environment["REDIS_URL"]) as client:
+        assert client.keys("*") == []
 
 
 def test_terminating_a_bell_cancels_its_jobs_those_that_wait_here_too(system: System, control: Control) -> None:
@@ -231,6 +258,13 @@ def test_task_events_end_when_nobody_listens_and_begin_again_for_the_next_dashbo
     assert not _tells_of_tasks(system)
     _flower(system)
     wait_until(lambda: _tells_of_tasks(system), "the worker tells the next Flower")
+
+
+def _celery(system: System, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "-m", "producers.cli", "celery", *arguments]
+    return subprocess.run(
+        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
 
 
 def _tells_of_tasks(system: System) -> bool:
