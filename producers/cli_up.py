@@ -6,10 +6,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from rich.console import Console
 
@@ -35,7 +35,8 @@ EXPECTED = (AlreadyRunning, NoFreePort, PartFailed, SettingsInvalid, Unavailable
 
 def bring_up(samples: Path | None, *, once: bool) -> int:
     """The exit code: 0 when all went well, 1 when a part or a sample failed, 130 when it was interrupted on the way."""
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    console = Console(file=cast(TextIO, _Unheeded(sys.stdout)), highlight=False, soft_wrap=True, width=width)
     try:
         with _interrupted_by_signals(), local_stack(_home(), lambda notice: _show(console, notice)) as stack:
             failed = _send(console, stack, samples) if samples else 0
@@ -52,6 +53,25 @@ def bring_up(samples: Path | None, *, once: bool) -> int:
         return 1
 
 
+class _Unheeded:
+    """Standard output that nobody may read any more, or that goes to a disk that is full: no reason to end what runs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def _home() -> Path:
     return settings_module.load().bucatini_home
 
@@ -59,7 +79,7 @@ def _home() -> Path:
 def _serve(console: Console, stack: LocalStack) -> None:
     console.print("\nserving until Ctrl-C")
     try:
-        stack.tend_until(lambda: False)
+        stack.tend_until(lambda: False, patient=True)
     except KeyboardInterrupt:
         console.print()
 

@@ -63,13 +63,13 @@ def _load_or_create(file: Path) -> rsa.RSAPrivateKey:
 
 def _create(file: Path) -> None:
     """Makes the file whole or not at all; of several processes that try at once, one wins and all use its key."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = rsa.generate_private_key(public_exponent=65_537, key_size=MASTER_KEY_BITS)
     text = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writer:
             writer.write(text)
             writer.flush()

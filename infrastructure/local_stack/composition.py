@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 from infrastructure.local_stack.home import Home
 from infrastructure.local_stack.loopback import LOOPBACK, answers, free_port, port_from
+from infrastructure.local_stack.part import ProcessSpec
 from infrastructure.local_stack.processes import Running
-from infrastructure.local_stack.stack import ProcessSpec
 from infrastructure.settings import Settings
 from schemas.commands import Queue
 

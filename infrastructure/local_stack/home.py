@@ -17,6 +17,7 @@ from infrastructure.settings import LOCAL_STACK_FILE
 
 KEY_FILE = "admin.key"
 RUNNER = "up"
+STARTING, RUNNING, RESTARTING = "starting", "running", "restarting"
 SERVERS = ("postgres", "redis")
 LEFTOVER_SECONDS = 10.0
 
@@ -30,9 +31,13 @@ class Recorded:
     """One process of the stack, as others may find it."""
 
     name: str
-    identity: Identity
+    identity: Identity | None
+    """None while it doesn't run."""
     port: int | None = None
     log: str | None = None
+    state: str = RUNNING
+    detail: str = ""
+    """Why it is in this state, where that needs saying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Home:
         try:
             told = json.loads(self._record_file.read_text(encoding="utf-8"))
             processes = tuple(
-                Recorded(**{**process, "identity": Identity(**process["identity"])}) for process in told["processes"]
+                Recorded(**{**process, "identity": _identity(process["identity"])}) for process in told["processes"]
             )
             return Record(told["settings"], told["urls"], processes)
         except (OSError, ValueError, KeyError, TypeError):
@@ -114,6 +119,10 @@ def runner(record: Record) -> Identity | None:
     return next((process.identity for process in record.processes if process.name == RUNNER), None)
 
 
+def _identity(told: Mapping[str, Any] | None) -> Identity | None:
+    return None if told is None else Identity(**told)
+
+
 def _where(home: Home) -> str:
     record = home.recorded()
     holder = runner(record) if record else None
@@ -125,7 +134,8 @@ def _where(home: Home) -> str:
 def _end_leftovers(home: Home) -> None:
     record = home.recorded()
     # PostgreSQL and Redis end what is left of themselves at their next start, each in its own way.
-    left = [process.identity for process in record.processes if process.name not in SERVERS] if record else []
+    ours = [process for process in record.processes if process.name not in SERVERS] if record else []
+    left = [process.identity for process in ours if process.identity is not None]
     for identity in left:  # Asked all at once, they end side by side.
         ask_to_end(identity)
     for identity in left:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,6 +40,8 @@ READY_SECONDS = 120.0
 """Long enough to replay a full write-ahead log after a crash."""
 SHARED_MEMORY_SECONDS = 15.0
 """What the backends of a postmaster that was killed get to notice and end in."""
+SEGMENT_BYTES = 16_000_000
+"""Of the log of changes: without room for one of them PostgreSQL neither recovers nor starts."""
 SOCKET_PATH_BYTES = 103
 """What a socket's path may have on macOS; Linux allows four more."""
 
@@ -182,7 +185,8 @@ class PostgresServer:
             if running.said("is still in use"):
                 self._end_backends()
                 return False
-            if running.said("No space left on device"):
+            # Where its log is on that disk as well, it can't even say so.
+            if running.said("No space left on device") or shutil.disk_usage(self.folder).free < SEGMENT_BYTES:
                 raise PartFailed(f"PostgreSQL can't start: the disk of {self._data} is full. Free some space") from None
             raise
         return True

@@ -6,14 +6,21 @@ from pathlib import Path
 
 
 def write_private(file: Path, text: str) -> None:
-    """Puts the text there, mode 0600, in one step: a reader sees the old content or the new, never a part."""
+    """Puts the text there, mode 0600, in one step: a reader sees the old content or the new, never a part. OSError when it
+    can't be: the old content stays."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as writer:
-        writer.write(text)
-        writer.flush()
-        os.fsync(writer.fileno())
-    unfinished.replace(file)
+    try:
+        with os.fdopen(
+            os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as writer:
+            writer.write(text)
+            writer.flush()
+            os.fsync(writer.fileno())
+        unfinished.replace(file)
+    except OSError:
+        unfinished.unlink(missing_ok=True)  # On a disk that is full even the part is in the way.
+        raise
 
 
 def lasting_secret(file: Path) -> str:

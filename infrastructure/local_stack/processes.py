@@ -164,7 +164,10 @@ def _tethered(program: Program) -> list[str]:
 @contextmanager
 def _opened_log(log: Path) -> Iterator[int]:
     keep_log_small(log)
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError:  # A full disk, most likely: what runs unheard is better than what doesn't run.
+        descriptor = os.open(os.devnull, os.O_WRONLY)
     try:
         yield descriptor
     finally:
@@ -173,12 +176,16 @@ def _opened_log(log: Path) -> Iterator[int]:
 
 def keep_log_small(log: Path) -> None:
     """Moves an overgrown log's content to `NAME.log.1`. Its writer goes on undisturbed, since it appends."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # It stays as long as it is where there is no room for the copy.
         if log.stat().st_size > LOG_BYTES:
             older = log.with_name(f"{log.name}.1")
             older.unlink(missing_ok=True)
             os.close(os.open(older, os.O_WRONLY | os.O_CREAT, 0o600))
-            older.write_bytes(log.read_bytes())
+            try:
+                older.write_bytes(log.read_bytes())
+            except OSError:
+                older.unlink()
+                raise
             os.truncate(log, 0)
 
 
@@ -205,9 +212,11 @@ def living(known: Identity) -> psutil.Process | None:
 
 
 def remember(pid: int, file: Path) -> None:
-    """Writes down which process works on a folder, so that the next run can end it if we don't live to."""
+    """Writes down which process works on a folder, so that the next run can end it if we don't live to. Where there is no
+    room for that, it ends with us all the same."""
     known = identity(pid)
-    file.write_text(json.dumps({"pid": known.pid, "born_at": known.born_at}), encoding="utf-8")
+    with suppress(OSError):
+        file.write_text(json.dumps({"pid": known.pid, "born_at": known.born_at}), encoding="utf-8")
 
 
 def stop_leftover(file: Path, stop_signals: tuple[signal.Signals, ...], *, grace_seconds: float) -> int | None:

@@ -1,60 +1,26 @@
 """Servers and processes kept running together: started until ready, started again when they end, stopped in order."""
 
-import os
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import psutil
 
-from infrastructure.local_stack.home import Recorded
-from infrastructure.local_stack.processes import PartFailed, Program, Running, identity, in_words, keep_log_small
+from infrastructure.local_stack.home import RESTARTING, RUNNING, STARTING, Recorded
+from infrastructure.local_stack.part import Part, Process, ProcessSpec
+from infrastructure.local_stack.processes import PartFailed, identity, in_words, keep_log_small
 
-ROOT = Path(__file__).parents[2]
-"""Where the packages are: a child finds them from here, installed or not."""
 TICK_SECONDS = 0.1
 MOST_RESTARTS = 5
 RESTARTS_WITHIN_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.5
+PATIENT_PAUSE_SECONDS = 15.0
+"""Between two starts of a part that ends again and again, where nobody gives up."""
+READY_CHECK_SECONDS = 1.0
 LOG_CHECK_SECONDS = 30.0
-
-
-class Part(Protocol):
-    """One server or process of the stack. What is started again keeps its port and its data."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def log(self) -> Path: ...
-    @property
-    def port(self) -> int | None: ...
-    @property
-    def pid(self) -> int | None: ...
-    @property
-    def exit_code(self) -> int | None: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def kill(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessSpec:
-    """One of our own processes: Python with these arguments."""
-
-    name: str
-    arguments: tuple[str, ...]
-    environment: Mapping[str, str]
-    """On top of ours."""
-    log: Path
-    ready: Callable[[Running], bool]
-    port: int | None = None
-    ready_within_seconds: float = 120.0
-    grace_seconds: float = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,70 +47,37 @@ class Restarted:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """When a part is started again, and how it ended."""
+
+    at: float
+    ending: str
+
+
 Notice = Started | Restarting | Restarted
-T = TypeVar("T")
-
-
-class Process:
-    """A process of ours, made from its spec as often as it is started."""
-
-    def __init__(self, spec: ProcessSpec) -> None:
-        self.spec = spec
-        self.name = spec.name
-        self.log = spec.log
-        self.port = spec.port
-        self._running: Running | None = None
-
-    @property
-    def pid(self) -> int | None:
-        return self._running.pid if self._running else None
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._running.exit_code if self._running else None
-
-    def start(self) -> None:
-        """Returns at once; `ready` tells when it works."""
-        self._running = Running(
-            Program(
-                name=self.name,
-                argv=(sys.executable, *self.spec.arguments),
-                log=self.log,
-                environment={**_inherited(os.environ), **self.spec.environment},
-                folder=ROOT,
-                grace_seconds=self.spec.grace_seconds,
-            )
-        )
-
-    def ready(self) -> bool:
-        """Whether it works. PartFailed, with the end of its log, when it ended or its time is up."""
-        return self._running is not None and self._running.is_ready(
-            self.spec.ready, within_seconds=self.spec.ready_within_seconds
-        )
-
-    def ask_to_end(self) -> None:
-        if self._running:
-            self._running.ask_to_end()
-
-    def stop(self) -> None:
-        if self._running:
-            self._running.stop()
-
-    def kill(self) -> None:
-        if self._running:
-            self._running.kill()
 
 
 class Stack:
     """All parts that were started, in order. Drive it from the main thread: its children are tied to that."""
 
-    def __init__(self, report: Callable[[Notice], None], *, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> None:
+    def __init__(
+        self,
+        report: Callable[[Notice], None],
+        *,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+        patient_pause_seconds: float = PATIENT_PAUSE_SECONDS,
+    ) -> None:
         self._report = report
         self._first_pause_seconds = first_pause_seconds
+        self._patient_pause_seconds = patient_pause_seconds
         self._servers: list[Part] = []
         self._processes: list[Process] = []
         self._ends: defaultdict[str, list[float]] = defaultdict(list)
-        self._due: dict[str, float] = {}
+        self._due: dict[str, _Due] = {}
+        self._starting: dict[str, float] = {}
+        """Processes that were started and don't work yet, and since when."""
+        self._readiness_checked_at = 0.0
         self._logs_checked_at = time.monotonic()
 
     def start_server(self, server: Part) -> None:
@@ -161,25 +94,27 @@ class Stack:
         self._processes += waiting
         for process in waiting:
             process.start()
+            self._starting[process.name] = began
         while waiting:
             for process in [process for process in waiting if process.ready()]:
-                self._report(Started(process.name, time.monotonic() - began, process.port))
+                self._works(process)
                 waiting.remove(process)
             self._tend_servers()
             time.sleep(TICK_SECONDS / 2)
 
-    def tend_until(self, done: Callable[[], bool]) -> None:
-        """Keeps everything running until the condition holds. PartFailed when a part ends again and again."""
+    def tend_until(self, done: Callable[[], bool], *, patient: bool = False) -> None:
+        """Keeps everything running until the condition holds. PartFailed when a part ends again and again, unless patient:
+        then it is started again for as long as it takes, since what keeps it from running may end, as a full disk does."""
         while not done():
-            self._tend_servers()
-            for process in self._processes:
-                self._tend(process)
+            for part in self._parts():
+                self._tend(part, patient=patient)
+            self._look_who_works()
             self._keep_logs_small()
             time.sleep(TICK_SECONDS)
 
     def recorded(self) -> tuple[Recorded, ...]:
-        """Everything that runs now."""
-        return tuple(recorded for part in self._parts() if (recorded := _recorded(part)) is not None)
+        """Everything, whether it runs now or is about to."""
+        return tuple(map(self._recorded, self._parts()))
 
     def stop(self) -> None:
         """Ends the processes side by side, then the servers they stood on. A second Ctrl-C ends all at once."""
@@ -200,22 +135,64 @@ class Stack:
 
     def _tend_servers(self) -> None:
         for server in self._servers:
-            self._tend(server)
+            self._tend(server, patient=False)
 
-    def _tend(self, part: Part) -> None:
+    def _tend(self, part: Part, *, patient: bool) -> None:
+        due = self._due.get(part.name)
+        if due is None:
+            if part.exit_code is not None:
+                self._put_off(part, in_words(part.exit_code), patient=patient)
+        elif time.monotonic() >= due.at:
+            self._start_again(part, patient=patient)
+
+    def _start_again(self, part: Part, *, patient: bool) -> None:
+        try:
+            part.start()
+        except (PartFailed, OSError) as error:
+            if not patient:
+                raise
+            self._put_off(part, str(error).partition("\n")[0], patient=patient)
+            return
+        del self._due[part.name]
+        if isinstance(part, Process):
+            self._starting[part.name] = time.monotonic()
+        self._report(Restarted(part.name))
+
+    def _put_off(self, part: Part, ending: str, *, patient: bool) -> None:
+        now, ends = time.monotonic(), self._ends[part.name]
+        pause_seconds = pause_before_restart(ends, now, self._first_pause_seconds)
+        if pause_seconds is None and not patient:
+            raise PartFailed(f"{part.name} ends again and again ({ending}): see {part.log}")
+        pause_seconds = self._patient_pause_seconds if pause_seconds is None else pause_seconds
+        ends[:] = [*ends[-MOST_RESTARTS:], now]
+        self._starting.pop(part.name, None)
+        self._due[part.name] = _Due(now + pause_seconds, ending)
+        self._report(Restarting(part.name, ending, pause_seconds, part.log))
+
+    def _look_who_works(self) -> None:
+        """Those that were started again and are ready by now."""
         now = time.monotonic()
-        if part.name in self._due:
-            if now >= self._due[part.name]:
-                del self._due[part.name]
-                part.start()
-                self._report(Restarted(part.name))
-        elif part.exit_code is not None:
-            pause_seconds = pause_before_restart(self._ends[part.name], now, self._first_pause_seconds)
-            if pause_seconds is None:
-                raise PartFailed(f"{part.name} ends again and again ({in_words(part.exit_code)}): see {part.log}")
-            self._report(Restarting(part.name, in_words(part.exit_code), pause_seconds, part.log))
-            self._ends[part.name].append(now)
-            self._due[part.name] = now + pause_seconds
+        if not self._starting or now - self._readiness_checked_at < READY_CHECK_SECONDS:
+            return
+        self._readiness_checked_at = now
+        for process in self._processes:
+            if process.name in self._starting and process.works():
+                self._works(process)
+
+    def _works(self, process: Process) -> None:
+        seconds = time.monotonic() - self._starting.pop(process.name)
+        self._report(Started(process.name, seconds, process.port))
+
+    def _recorded(self, part: Part) -> Recorded:
+        due = self._due.get(part.name)
+        if due is not None:
+            return Recorded(part.name, None, part.port, str(part.log), RESTARTING, due.ending)
+        if part.pid is not None and part.exit_code is None:
+            with suppress(psutil.NoSuchProcess):
+                state = STARTING if part.name in self._starting else RUNNING
+                return Recorded(part.name, identity(part.pid), part.port, str(part.log), state)
+        # It isn't started yet, or has ended a moment ago.
+        return Recorded(part.name, None, part.port, str(part.log), STARTING if part.pid is None else RESTARTING)
 
     def _keep_logs_small(self) -> None:
         if time.monotonic() - self._logs_checked_at > LOG_CHECK_SECONDS:
@@ -230,17 +207,3 @@ def pause_before_restart(
     """Seconds to wait before a part that ended at these times is started again; None when it has ended too often."""
     recent = sum(now - end < RESTARTS_WITHIN_SECONDS for end in ends)
     return None if recent >= MOST_RESTARTS else first_pause_seconds * 2.0**recent
-
-
-def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a child of ours is to know of the caller's environment: nothing that would make it another Python."""
-    kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
-    return {**kept, "PYTHONUTF8": "1"}
-
-
-def _recorded(part: Part) -> Recorded | None:
-    if part.pid is None or part.exit_code is not None:
-        return None
-    with suppress(psutil.NoSuchProcess):
-        return Recorded(part.name, identity(part.pid), part.port, str(part.log))
-    return None

@@ -32,6 +32,8 @@ class KeyMade:
     file: Path
 
 
+RECORD_AGAIN_SECONDS = 1.0
+
 Report = Callable[[Notice | Said | KeyMade], None]
 
 
@@ -46,6 +48,8 @@ class LocalStack:
         self._report = report
         self._stack = Stack(self._hear)
         self._settings: dict[str, Any] = {}
+        self._unrecorded_since: float | None = None
+        """Since when the record couldn't be written."""
 
     def start(self) -> None:
         """Returns when every part is ready. PartFailed, SettingsInvalid, Unavailable or NoFreePort say why not."""
@@ -70,9 +74,15 @@ class LocalStack:
         self._stack.start_processes(process_specs(settings, ports, shared, self.home))
         self._record()
 
-    def tend_until(self, done: Callable[[], bool]) -> None:
-        """Keeps all parts running until the condition holds. PartFailed when one ends again and again."""
-        self._stack.tend_until(done)
+    def tend_until(self, done: Callable[[], bool], *, patient: bool = False) -> None:
+        """Keeps all parts running until the condition holds. PartFailed when one ends again and again, unless patient."""
+
+        def checked() -> bool:
+            if self._unrecorded_since is not None and time.monotonic() - self._unrecorded_since > RECORD_AGAIN_SECONDS:
+                self._record()
+            return done()
+
+        self._stack.tend_until(checked, patient=patient)
 
     def stop(self) -> None:
         self._stack.stop()
@@ -102,8 +112,14 @@ class LocalStack:
 
         key = create_first_admin_key(database_url)
         if key is not None:
-            self.home.keep_key(key)
-            self._report(KeyMade(key, self.home.key_file))
+            try:
+                self.home.keep_key(key)
+            except OSError as error:
+                self._say(
+                    f"the first admin key can't be kept ({error.strerror}): note it down, it is shown once: {key}"
+                )
+            else:
+                self._report(KeyMade(key, self.home.key_file))
 
     def _hear(self, notice: Notice) -> None:
         self._record()
@@ -115,7 +131,17 @@ class LocalStack:
     def _record(self) -> None:
         known = {**self._settings, **({"api_key": self.api_key} if self.api_key else {})}
         runner = Recorded(RUNNER, identity(os.getpid()))
-        self.home.record(Record(known, self.urls, (runner, *self._stack.recorded())))
+        already_said = self._unrecorded_since is not None
+        try:
+            self.home.record(Record(known, self.urls, (runner, *self._stack.recorded())))
+            self._unrecorded_since = None
+        except OSError as error:
+            self._unrecorded_since = time.monotonic()
+            if not already_said:
+                self._say(
+                    f"what `bucatini status` reads can't be written ({error.strerror}): it tells what was until there is "
+                    f"room in {self.home.folder}"
+                )
 
 
 @contextmanager

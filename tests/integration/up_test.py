@@ -46,12 +46,14 @@ class Terminal:
         return status
 
     @contextmanager
-    def up(self) -> Iterator[subprocess.Popen[bytes]]:
-        """A stack that serves."""
-        said = self.home.parent / "up.txt"
+    def up(self, *, output: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """A stack that serves. What it prints goes to a file beside its folder, or to that one."""
+        said = output or self.home.parent / "up.txt"
         with (
-            said.open("wb") as output,
-            subprocess.Popen(self.command("up"), env=self.environment(), cwd=ROOT, stdout=output, stderr=output) as up,
+            said.open("wb") as printed,
+            subprocess.Popen(
+                self.command("up"), env=self.environment(), cwd=ROOT, stdout=printed, stderr=printed
+            ) as up,
         ):
             try:
                 wait_until(
