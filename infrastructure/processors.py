@@ -17,11 +17,17 @@ from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import ParamSpec, TypeVar
+from uuid import UUID
 
+from infrastructure.celery.lists import NORMAL_STEP
+from infrastructure.fair_places import FairPlaces
 from infrastructure.ports import Unavailable
+from infrastructure.work_clock import at_work, waiting
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+NOBODY = UUID(int=0)
 
 
 def _nothing() -> None:
@@ -44,23 +50,27 @@ class ProcessorPool:
     def __init__(self, children: int, prepare: Callable[[], None] = _nothing) -> None:
         self._children = tuple(_Child(prepare) for _ in range(children))
         # Last in, first out: under light load the same warm child does all the work.
-        self._idle: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
-        for child in self._children:
-            self._idle.put_nowait(child)
+        self._idle = list(self._children)
+        self._places = FairPlaces(children)
         self._closed = False
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's result from a child, once one is free. Cancelling ends the child, whatever it is doing.
 
+        Urgent jobs' calls go first, and tenants take turns; meanwhile the clock of a job that waits stands still.
         Unavailable when the child died on the way; safe to repeat if the function is.
         """
-        child = await self._idle.get()
-        try:
-            if self._closed:
-                raise Unavailable("the processors of this worker are closed; another worker takes the job")
-            return await child.call(partial(function, *args, **kwargs))
-        finally:
-            self._idle.put_nowait(child)
+        run = at_work.get()
+        step, tenant_id = (NORMAL_STEP, NOBODY) if run is None else (run.step, run.tenant_id)
+        with waiting() as wait:
+            async with self._places.one(step, tenant_id):
+                child = self._idle.pop()
+                try:
+                    if self._closed:
+                        raise Unavailable("the processors of this worker are closed; another worker takes the job")
+                    return await child.call(partial(function, *args, **kwargs), on_start=wait.over)
+                finally:
+                    self._idle.append(child)
 
     async def warm(self) -> None:
         """Starts and prepares every child now. Unavailable when one can't."""
@@ -78,9 +88,11 @@ class _Child:
         self._executor: ProcessPoolExecutor | None = None
         self._process: BaseProcess | None = None
 
-    async def call(self, work: Callable[[], T]) -> T:
+    async def call(self, work: Callable[[], T], *, on_start: Callable[[], None] = _nothing) -> T:
+        """`on_start` is called when there is a process, which may take a while after one was ended."""
         try:
             executor = await self.start()
+            on_start()
             return await asyncio.wrap_future(executor.submit(work))
         except BrokenProcessPool:
             await self.end()

@@ -13,6 +13,7 @@ from infrastructure.ports.keys import Rotation, SealedRow, WrappedKey
 from infrastructure.postgres.connections import LOST, Connection, Role, connect
 from infrastructure.postgres.documents import BODY, TABLE
 from infrastructure.postgres.tenant_keys import CHANGE_KEYS
+from infrastructure.work_clock import waiting
 
 WAIT_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 30.0
@@ -89,7 +90,8 @@ class PostgresRotations:
 
     async def _wait_for_right(self, connection: Connection, tenant_id: UUID) -> None:
         try:
-            await connection.execute(_ALONE, (tenant_id,))
+            with waiting():
+                await connection.execute(_ALONE, (tenant_id,))
         except LockNotAvailable:
             raise Unavailable(
                 f"another rotation of this tenant has run for {self._wait_seconds:g} s; this one comes after it",

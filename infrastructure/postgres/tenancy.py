@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role, SessionChanged
+from infrastructure.work_clock import waiting
 
 T = TypeVar("T")
 
@@ -39,7 +40,8 @@ class TenantLines:
                 await connection.execute(_SHOW_ONLY, (str(tenant_id),))
                 return await work(connection)
 
-        line = await self._idle.get()
+        with waiting():
+            line = await self._idle.get()
         try:
             return await line.run(as_tenant)
         except SessionChanged:  # What the transaction had done is undone, so it may be done again.

@@ -7,11 +7,12 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 from uuid import UUID
 
 from infrastructure.batching import Batcher
@@ -20,6 +21,7 @@ from infrastructure.tantivy.folder import IndexFolder
 from infrastructure.tantivy.rebuilding import Rebuild
 from infrastructure.tantivy.searching import search
 from infrastructure.tantivy.turns import Turns
+from infrastructure.work_clock import Wait, waiting
 from schemas.search import SearchQuery, SearchResults
 
 MOST_OPEN_INDEXES = 64
@@ -30,11 +32,18 @@ TURN_SECONDS = 30.0
 T = TypeVar("T")
 
 
+class _Waiting(NamedTuple):
+    """A document on its way into an index, and its run's wait until it is written."""
+
+    document: IndexedDocument
+    wait: Wait
+
+
 @dataclass(frozen=True, slots=True)
 class _TenantIndex:
     folder: IndexFolder
     turns: Turns
-    waiting: Batcher[IndexedDocument, None]
+    waiting: Batcher[_Waiting, None]
     """What comes while a commit is under way shares the next one."""
 
 
@@ -58,7 +67,9 @@ class TantivyEngine:
         self._writing = ThreadPoolExecutor(WRITE_THREADS, "index")
 
     async def index(self, tenant_id: UUID, document: IndexedDocument) -> None:
-        await self._of(tenant_id).waiting.put(document)
+        # Its work is the write. Until then it waits for others' documents, for the index and for a thread.
+        with waiting() as wait:
+            await self._of(tenant_id).waiting.put(_Waiting(document, wait))
 
     async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:
         folder = self._of(tenant_id).folder
@@ -73,7 +84,9 @@ class TantivyEngine:
         self, tenant_id: UUID, documents: AsyncIterator[Sequence[IndexedDocument]], *, unless_there: bool = False
     ) -> None:
         index = self._of(tenant_id)
-        async with index.turns.alone():
+        async with AsyncExitStack() as held:
+            with waiting():
+                await held.enter_async_context(index.turns.alone())
             if unless_there and index.folder.there():
                 return
             rebuild = Rebuild(index.folder)
@@ -98,10 +111,20 @@ class TantivyEngine:
             self._open.popitem(last=False)
         return index
 
-    async def _commit(self, folder: IndexFolder, turns: Turns, documents: Sequence[IndexedDocument]) -> Sequence[None]:
+    async def _commit(self, folder: IndexFolder, turns: Turns, batch: Sequence[_Waiting]) -> Sequence[None]:
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            for one in batch:
+                one.wait.over()
+
+        def write() -> None:
+            loop.call_soon_threadsafe(begin)
+            folder.write([one.document for one in batch])
+
         async with turns.alone():
-            await self._write(lambda: folder.write(documents))
-        return [None] * len(documents)
+            await self._write(write)
+        return [None] * len(batch)
 
     async def _search(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+from infrastructure.work_clock import waiting
+
 AT_ONCE = 8
 MOST_HERE = 32
 """Under way and waiting here. What exceeds it comes back later."""
@@ -26,8 +28,13 @@ class Places:
             raise Crowded
         self._here[webhook_id] = self._here.get(webhook_id, 0) + 1
         try:
-            async with self._places.setdefault(webhook_id, asyncio.Semaphore(AT_ONCE)):
+            place = self._places.setdefault(webhook_id, asyncio.Semaphore(AT_ONCE))
+            with waiting():
+                await place.acquire()
+            try:
                 yield
+            finally:
+                place.release()
         finally:
             self._here[webhook_id] -= 1
             if not self._here[webhook_id]:
