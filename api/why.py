@@ -72,6 +72,7 @@ def _reason(found: Found, numbers: QueueNumbers | None, now: datetime) -> Reason
         weight=job.weight,
         running=0 if numbers is None else numbers.running,
         workers=0 if numbers is None else numbers.workers,
+        needs_processor=(command := COMMANDS.get(job.kind)) is not None and command.needs_processor,
     )
 
 
@@ -145,7 +146,7 @@ def _in_line(reason: InLine) -> str:
         f"{_counted(reason.tenants_waiting)} tenants wait" if reason.tenants_waiting != 1 else "no other tenant waits"
     )
     return (
-        f"It waits for a free worker behind {_counted(reason.ahead)} jobs of its own tenant; {others}, "
+        f"It waits for a {'worker with a free processor' if reason.needs_processor else 'free worker'} behind {_counted(reason.ahead)} jobs of its own tenant; {others}, "
         f"{_counted(reason.running)} jobs run on {reason.workers} workers."
     )
 

@@ -51,7 +51,8 @@ class Settings(BaseModel):
     worker_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 256
     """Jobs that one worker process runs at a time."""
     cpu_processes: Annotated[int, Field(ge=1, le=64)] = 1
-    """Child processes for CPU-bound steps in each worker that has some."""
+    """Child processes for CPU-bound steps in each worker that has some. Of kinds that say they need one, a worker runs as
+    many jobs at a time."""
     grace_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0
     """What running jobs get to finish in after SIGTERM, before they are handed back."""
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0

@@ -65,6 +65,9 @@ _parked = Counter("bucatini_jobs_held", "Jobs set aside because somebody paused 
 _parked_now = Gauge(
     "bucatini_jobs_parked", "Jobs that no worker may have yet, by what keeps them", ["reason"], registry=_registry
 )
+_handed_back = Counter(
+    "bucatini_jobs_handed_back", "Jobs a worker was rung for and couldn't start soon enough", registry=_registry
+)
 _replayed = Counter("bucatini_jobs_replayed", "Failed jobs queued again by a replay of many", registry=_registry)
 _removed = Counter("bucatini_jobs_removed", "Ended jobs removed after their retention", registry=_registry)
 _run_seconds = BatchHistogram("bucatini_job_run_seconds", "From start to settled", "kind", _RUN_BUCKETS, _registry)
@@ -163,6 +166,11 @@ def parked_seen(*, limit: int, hold: int) -> None:
     """What the dispatcher found set aside, now: waiting for room under a cap, and for a hold to be removed."""
     _parked_now.labels("limit").set(limit)
     _parked_now.labels("hold").set(hold)
+
+
+def jobs_handed_back(count: int) -> None:
+    """So many jobs that a worker was rung for went back to their queue, since it couldn't start them soon."""
+    _handed_back.inc(count)
 
 
 def jobs_replayed(count: int) -> None:

@@ -34,6 +34,7 @@ class ProcessDocument(Command):
 
     kind: ClassVar[str] = "ai.process_document"
     queue: ClassVar[Queue] = Queue.AI
+    needs_processor: ClassVar[bool] = True
 
     title: Title
     """What people call the document. It comes back with the result and isn't read for facts."""
@@ -124,6 +125,7 @@ class GenerateDocument(Command):
 
     kind: ClassVar[str] = "ai.generate_document"
     queue: ClassVar[Queue] = Queue.AI
+    needs_processor: ClassVar[bool] = True
     max_attempts: ClassVar[int] = 3
     time_limit_seconds: ClassVar[float] = 30.0
 
@@ -164,6 +166,7 @@ class AnalyzeContent(Command):
 
     kind: ClassVar[str] = "ai.analyze_content"
     queue: ClassVar[Queue] = Queue.AI
+    needs_processor: ClassVar[bool] = True
 
     text: DocumentText
     """Plain text or Markdown. Offsets in the result count its Unicode code points from 0."""

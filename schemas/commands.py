@@ -68,6 +68,10 @@ class Command(Model):
     max_attempts: ClassVar[int] = 5
     retry: ClassVar[RetryPolicy] = RetryPolicy()
     time_limit_seconds: ClassVar[float] = 300.0
+    """For its work. What a run waits for a processor, or another place that others hold, doesn't count."""
+    needs_processor: ClassVar[bool] = False
+    """Whether it computes in a child process (`Processors`). A worker runs as many of these at a time as it has of them
+    (`CPU_PROCESSES`), and claims no more than it can start soon."""
     retention_hours: ClassVar[float | None] = None
     """How long a job stays after its end; None: as the settings say. At least until its idempotency key has expired."""
     result_ttl_seconds: ClassVar[float | None] = None

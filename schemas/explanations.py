@@ -70,6 +70,8 @@ class InLine(Model):
     """Jobs of the queue that run now, of all tenants. No higher than 1,001."""
     workers: int
     """Alive for this queue."""
+    needs_processor: bool = False
+    """Whether it computes: then it waits for a worker with a free processor, of which each has few."""
 
 
 class AtWork(Model):
@@ -80,6 +82,7 @@ class AtWork(Model):
     host: str
     since: datetime
     time_limit_seconds: float | None = None
+    """For its work: what it waits for a processor, or another place that others hold, doesn't count."""
     progress: Progress | None = None
 
 

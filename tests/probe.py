@@ -13,6 +13,7 @@ from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.postgres.connections import Line, Role
+from infrastructure.processors import processor_pool
 from infrastructure.settings import Settings
 from monitoring.logging import configure
 from schemas.commands import Command, Queue
@@ -36,6 +37,29 @@ class LeaveMark(Command):
     queue: ClassVar[Queue] = Queue.AI
     seconds: float = 0.0
     """How long it works before it leaves the mark."""
+
+
+class Reckon(Command):
+    """Keeps a processor busy."""
+
+    kind: ClassVar[str] = "probe.reckon"
+    queue: ClassVar[Queue] = Queue.AI
+    needs_processor: ClassVar[bool] = True
+    max_attempts: ClassVar[int] = 2
+    time_limit_seconds: ClassVar[float] = 3.0
+    seconds: float = 0.0
+    calls: int = 1
+    """In so many calls, one after the other."""
+
+
+class Dip(Command):
+    """Needs a processor now and then, and doesn't say so: most of its time it waits for somebody else."""
+
+    kind: ClassVar[str] = "probe.dip"
+    queue: ClassVar[Queue] = Queue.AI
+    max_attempts: ClassVar[int] = 1
+    time_limit_seconds: ClassVar[float] = 3.0
+    seconds: float = 0.0
 
 
 class Misbehave(Command):
@@ -95,7 +119,14 @@ class Gathered(DomainEvent):
     states: tuple[str, ...]
 
 
-KINDS: tuple[type[Command], ...] = (Nothing, LeaveMark, Misbehave, Gather, Write, Collect)
+KINDS: tuple[type[Command], ...] = (Nothing, LeaveMark, Reckon, Dip, Misbehave, Gather, Write, Collect)
+
+
+def keep_busy(seconds: float) -> None:
+    """For a child process."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
 
 
 async def do_nothing(command: Nothing, run: Run) -> None:
@@ -158,10 +189,20 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
         await marks.run(lambda line: line.execute("INSERT INTO marks (job_id, attempt) VALUES (%s, %s)", mark))
         return MarkLeft(attempt=run.attempt)
 
-    async with marks:
+    async with marks, processor_pool(settings.cpu_processes) as processors:
+
+        async def reckon(command: Reckon, run: Run) -> None:
+            for _ in range(command.calls):
+                await processors.run(keep_busy, command.seconds / command.calls)
+
+        async def dip(command: Dip, run: Run) -> None:
+            await processors.run(keep_busy, command.seconds)
+
         yield (
             Handler(Nothing, do_nothing),
             Handler(LeaveMark, leave_mark),
+            Handler(Reckon, reckon),
+            Handler(Dip, dip),
             Handler(Misbehave, misbehave),
             Handler(Gather, gather, awaits_children=True),
             Handler(Write, write),

@@ -10,6 +10,7 @@ from infrastructure import settings as settings_module
 from infrastructure.celery.control import Application
 from infrastructure.celery.message import SEVERAL_KINDS
 from infrastructure.celery.pulse import Pulse
+from infrastructure.celery.window import Window
 from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
 from infrastructure.settings import Settings
 from schemas.commands import Queue
@@ -23,9 +24,16 @@ SOCKET_OPTIONS = {
 }
 
 
-def celery_app(settings: Settings | None = None, kinds: Iterable[str] = (), *, pulse: Pulse | None = None) -> Celery:
-    """The application for these settings, or those of the environment. It knows the tasks of the given kinds, and
-    tells the pulse how its worker's question for bells is answered. RedisUrlInvalid when REDIS_URL can't be read."""
+def celery_app(
+    settings: Settings | None = None,
+    kinds: Iterable[str] = (),
+    *,
+    pulse: Pulse | None = None,
+    window: Window | None = None,
+) -> Celery:
+    """The application for these settings, or those of the environment. It knows the tasks of the given kinds, tells the
+    pulse how its worker's question for bells is answered, and takes what the window has room for. RedisUrlInvalid when
+    REDIS_URL can't be read."""
     app = Application(
         "bucatini",
         set_as_current=False,
@@ -35,14 +43,14 @@ def celery_app(settings: Settings | None = None, kinds: Iterable[str] = (), *, p
     )
     redis_url = (settings or settings_module.load()).redis
     known = frozenset(kinds)
-    app.conf.update(_options() | _broker(address_of(redis_url), pulse or Pulse(), known))
+    app.conf.update(_options() | _broker(address_of(redis_url), pulse or Pulse(), window or Window(), known))
     for kind in (*known, SEVERAL_KINDS):
         _register(app, kind)
     return app
 
 
-def _broker(address: Address, pulse: Pulse, kinds: frozenset[str]) -> dict[str, Any]:
-    options: dict[str, Any] = {**SOCKET_OPTIONS, "pulse": pulse, "kinds": kinds}
+def _broker(address: Address, pulse: Pulse, window: Window, kinds: frozenset[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {**SOCKET_OPTIONS, "pulse": pulse, "window": window, "kinds": kinds}
     match address:
         case Direct(url):
             return {"broker_url": url, "broker_transport_options": options}
@@ -64,8 +72,8 @@ def _options() -> dict[str, Any]:
         "task_ignore_result": True,
         "task_serializer": "json",
         "accept_content": ["json"],
-        # Late, so that the window counts what runs; an early ack would let one worker swallow the queue.
         "task_acks_late": True,
+        # That there is one at all tells the channel that it is for jobs; how many is asked of the window.
         "worker_prefetch_multiplier": 4,
         "worker_send_task_events": False,
         "worker_hijack_root_logger": False,

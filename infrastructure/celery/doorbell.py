@@ -84,10 +84,18 @@ class Doorbells:
             {list_of(queue, step): messages_in_turn(queue, step, some) for step, some in lots.items()}, counts
         )
 
-    async def return_first(self, rings: Iterable[Ring]) -> None:
-        """Puts jobs that a draining worker hadn't begun back to the front of their queue."""
-        if messages := messages_of(rings):
-            await self._line.ask(*_pushes("RPUSH", messages))
+    async def give_back(self, rings: Sequence[Ring], *, bell_jobs: int, last: bool = False) -> None:
+        """Puts jobs that a worker was rung for and hasn't begun back to the front of their queue, or behind all others, in
+        bells of at most so many. They are rung as before, so nothing is counted."""
+        shares = [messages_of(rings[start : start + bell_jobs]) for start in range(0, len(rings), bell_jobs)]
+        if not last:
+            shares.reverse()  # What is pushed to the front last comes first.
+        pushes: dict[str, list[bytes]] = defaultdict(list)
+        for share in shares:
+            for name, messages in share.items():
+                pushes[name] += messages
+        if pushes:
+            await self._line.ask(*_pushes("LPUSH" if last else "RPUSH", pushes))
 
     async def take(self, taken: Mapping[tuple[str, str], int]) -> None:
         """So many of each (queue, turn) are a worker's now: as many more may be rung."""

@@ -44,6 +44,11 @@ def overflow_of(queue: str) -> str:
     return f"bucatini:overflow:{queue}"
 
 
+def service_of(queue: str) -> str:
+    """A hash: how many jobs a second each worker of the queue serves, and how many it could start now."""
+    return f"bucatini:service:{queue}"
+
+
 @lru_cache(maxsize=10_000)
 def turn_of(step: int, tenant_id: UUID) -> str:
     """Whoever waits in line at a queue: a tenant's jobs of one step."""

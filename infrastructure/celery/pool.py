@@ -18,6 +18,7 @@ from celery.concurrency.base import BasePool
 from celery.worker import state
 
 from infrastructure.celery.message import Doorbell, read
+from infrastructure.celery.window import Window
 
 DRAIN_SLACK_SECONDS = 10.0
 """What draining may take beyond its grace period, for settling what has ended."""
@@ -73,6 +74,7 @@ class CoroutinePool(BasePool):
     task_join_will_block = False
     body_can_be_buffer = True
     consumer: Consumer
+    window: Window
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -88,6 +90,7 @@ class CoroutinePool(BasePool):
 
     def on_start(self) -> None:
         self._thread.start()
+        self.window.tell(self._wake_hub)
         starting = self._in_loop(self.consumer.start())
         # It may wait for long, until what it needs is there; who is told to end meanwhile ends.
         while not starting.done():
@@ -111,6 +114,7 @@ class CoroutinePool(BasePool):
         _kind, _task_id, headers, body, *_rest = args
         call = Call(next(self._numbers), _doorbell(headers, body), time.monotonic(), callback)
         self._calls[call.number] = call
+        self.window.named(call.doorbell.jobs)
         accept_callback(call.number, call.came_at)
         self._taken.append(call)
         if len(self._taken) == 1:
@@ -158,8 +162,12 @@ class CoroutinePool(BasePool):
     def _answer_soon(self, call: Call, _: "asyncio.Future[None]") -> None:
         self._answered.append(call)
         if len(self._answered) == 1:
-            with suppress(BlockingIOError):  # The pipe is full of wake-ups already.
-                os.write(self._writer, b"!")
+            self._wake_hub()
+
+    def _wake_hub(self) -> None:
+        # Awake, it looks whether there is room for more bells, too.
+        with suppress(BlockingIOError):  # The pipe is full of wake-ups already.
+            os.write(self._writer, b"!")
 
     def _answer_calls(self, *_: Any) -> None:
         with suppress(BlockingIOError):
@@ -182,6 +190,6 @@ def _doorbell(headers: dict[str, object], body: bytes | str) -> Doorbell:
         return Doorbell(0, ())
 
 
-def pool_of(consumer: Consumer) -> type[CoroutinePool]:
-    """The pool class as Celery wants it, with our consumer in it."""
-    return type("CoroutinePool", (CoroutinePool,), {"consumer": consumer})
+def pool_of(consumer: Consumer, window: Window) -> type[CoroutinePool]:
+    """The pool class as Celery wants it, with our consumer in it and the window that it keeps."""
+    return type("CoroutinePool", (CoroutinePool,), {"consumer": consumer, "window": window})

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 from infrastructure.celery.lists import SEPARATOR, STEPS_IN_TURN
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, SEVERAL_KINDS, is_understood
 from infrastructure.celery.pulse import Pulse
+from infrastructure.celery.window import Window
 from infrastructure.redis.address import Discovered
 from infrastructure.redis.discovery import FindingConnection
 from infrastructure.redis.refusals import reason
@@ -52,32 +53,22 @@ class Aside(NamedTuple):
 
 
 class JobWindow(QoS):
-    """Prefetch counted in jobs rather than messages: one bell may name fifty, and a worker that took as many bells as
-    it may run jobs would swallow the queue."""
+    """Asks the worker how many jobs it wants, where Celery would count messages: see infrastructure/celery/window.py. A
+    channel without a prefetch count isn't one for jobs, and takes all there is."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._weights: dict[str, int] = {}
         self._held = 0
 
     def can_consume(self) -> bool:
-        return not self.prefetch_count or self._held < self.prefetch_count
+        return not self.prefetch_count or self._room > 0
 
     def can_consume_max_estimate(self) -> int | None:
-        return max(self.prefetch_count - self._held, 0) if self.prefetch_count else None
+        return self._room if self.prefetch_count else None
 
-    def append(self, message: Any, delivery_tag: str) -> None:
-        self._weights[delivery_tag] = weight = weight_of(message.headers)
-        self._held += weight
-        super().append(message, delivery_tag)
-
-    def ack(self, delivery_tag: str) -> None:
-        self._held -= self._weights.pop(delivery_tag, 0)
-        super().ack(delivery_tag)
-
-    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        self._held -= self._weights.pop(delivery_tag, 0)
-        super().reject(delivery_tag, requeue)
+    @property
+    def _room(self) -> int:
+        return max(self.channel.window.room - self._held, 0)
 
     def hold(self) -> None:
         """Gives a place to a message that isn't delivered."""
@@ -106,16 +97,19 @@ class BulkPopping(stock.Channel):
     sep = SEPARATOR
     priority_steps = sorted(STEPS_IN_TURN)
     ack_emulation = False
-    from_transport_options = (*stock.Channel.from_transport_options, "pulse", "address", "kinds")
+    from_transport_options = (*stock.Channel.from_transport_options, "pulse", "window", "address", "kinds")
     address: Discovered | None = None
     kinds: frozenset[str] = frozenset()
     """Those that this worker has a task for; empty where no jobs are run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pulse = Pulse()
+        self.window = Window()
         self._came_at_once = False
         self._aside: list[Aside] = []
         self._ask_again_at = 0.0
+        self._heaviest = 1
+        """How many jobs a bell named at most, of those that came together the last time."""
         self.listeners: dict[str, int] = {}
         """Of each broadcast exchange, how many heard the last that was said there."""
         super().__init__(*args, **kwargs)
@@ -165,6 +159,7 @@ class BulkPopping(stock.Channel):
                 message = orjson.loads(first)
                 raw = [first, *self._pop_more(connection, name, message)]
                 messages = [message, *map(orjson.loads, raw[1:])]
+                self._heaviest = max(weight_of(one["headers"]) for one in messages)
             except ResponseError as refusal:
                 self._wait_for_redis(refusal)
                 raise Empty from None
@@ -247,10 +242,10 @@ class BulkPopping(stock.Channel):
             logger.warning("the queue '%s' isn't bound: %s", queue, reason(refusal))
 
     def _pop_more(self, connection: Any, name: bytes, first: dict[str, Any]) -> list[bytes]:
-        # The bells behind the first most likely name about as many jobs as it does.
+        # The bells behind the first name about as many jobs as it does, or as those that came before them.
         weight = weight_of(first["headers"])
         room = self.qos.can_consume_max_estimate()
-        count = MOST_AT_ONCE if room is None else min((room - weight) // weight, MOST_AT_ONCE)
+        count = MOST_AT_ONCE if room is None else min((room - weight) // max(weight, self._heaviest), MOST_AT_ONCE)
         # Whoever is wrong about it asks once more, and has the next ones then.
         waiting = self._came_at_once
         self._came_at_once = self._brpop_sent_at is None or monotonic() - self._brpop_sent_at <= WAITED_SECONDS
@@ -262,6 +257,21 @@ class BulkPopping(stock.Channel):
         except ResponseError:
             return []  # The first one has been taken all the same; the next question is answered alike.
         return more or []
+
+
+class Poller(stock.MultiChannelPoller):
+    """Reads every answer. The parent leaves one unread while the worker is full: a bell that Redis has given away already
+    would wait there for a slot, though another worker is free. Ours hands back what it can't start soon."""
+
+    def _update_brpop_polling(self) -> None:
+        pass
+
+    def on_readable(self, fileno: int) -> None:
+        channel, kind = self._fd_to_chan.get(fileno, (None, ""))
+        if channel is not None and kind == "BRPOP" and channel._in_poll:
+            channel.handlers[kind]()
+        else:
+            super().on_readable(fileno)
 
 
 class Transport(stock.Transport):
@@ -281,14 +291,6 @@ class Transport(stock.Transport):
         for channel in list(self.cycle._channels):
             channel.put_back()
 
-    def _pause_brpop(self, channel: Any, fileno: int) -> None:
-        # The worker is full: the answer may have come, and is left unread on purpose.
-        super()._pause_brpop(channel, fileno)
-        channel.pulse.answered()
-
-    def _update_brpop_polling(self) -> None:
-        paused = [channel for channel, *_ in self._paused_brpop.values()]
-        super()._update_brpop_polling()
-        for channel in paused:
-            if channel._in_poll and channel.qos.can_consume():
-                channel.pulse.asked()
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cycle = Poller()

@@ -21,7 +21,22 @@ FAULTS = (RedisError, OSError, TimeoutError)
 """All that a Redis fault looks like from here: refused, reset, timed out, loading, full, read-only, out of connections."""
 
 KEY_COMMANDS = frozenset(
-    {"EXPIRE", "GET", "HGET", "HINCRBY", "HMGET", "INCRBY", "LPUSH", "RPOP", "RPUSH", "SADD", "SRANDMEMBER", "SREM"}
+    {
+        "EXPIRE",
+        "GET",
+        "HDEL",
+        "HGET",
+        "HINCRBY",
+        "HMGET",
+        "HSET",
+        "INCRBY",
+        "LPUSH",
+        "RPOP",
+        "RPUSH",
+        "SADD",
+        "SRANDMEMBER",
+        "SREM",
+    }
 )
 KEYS_COMMANDS = frozenset({"DEL", "EXISTS"})
 

@@ -1,6 +1,7 @@
 """A worker's consumer in the test's own process, on real servers, whose connections lose answers when they are told to."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 
-from infrastructure.celery.message import Doorbell, Lot
+from infrastructure.celery.message import Doorbell, Lot, Ring
+from infrastructure.celery.window import Window
 from infrastructure.object_store.files import FileStore
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import submission
@@ -164,6 +166,17 @@ async def consuming(
                 if tells is not None:
                     tells(consumer)
 
+            def give_back(self, rings: Sequence[Ring], *, bell_jobs: int, last: bool = False) -> None:
+                in_redis.extend(Lot(ring.kind, ring.tenant_id, ring.job_id.bytes) for ring in rings)
+
+        in_redis: deque[Lot] = deque()
+
+        async def ask_for_more() -> None:
+            while True:
+                await asyncio.sleep(0.005)
+                if not consumer.draining and (room := min(consumer.slots.room, len(in_redis))):
+                    consumer.take(Doorbell(0, tuple(in_redis.popleft() for _ in range(room))))
+
         heartbeat = Heartbeat(
             Heart(database_url),
             QUEUE,
@@ -183,6 +196,8 @@ async def consuming(
             aside_line=lines[2],
             objects=FileStore(Path(folder)),
             concurrency=concurrency,
+            processors=1,
+            window=Window(),
             rules=lambda: NONE,
             ring_again_seconds=RING_AGAIN_SECONDS,
             grace_seconds=grace_seconds,
@@ -190,6 +205,8 @@ async def consuming(
         await heartbeat.start()
         resources.push_async_callback(heartbeat.stop)
         consumer.begin()
+        asking = asyncio.create_task(ask_for_more())
+        resources.callback(asking.cancel)
         world = Consuming(database_url, consumer, heartbeat, messenger, lines[0], lines[1])
         resources.callback(world.close)
         try:

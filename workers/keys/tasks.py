@@ -1,19 +1,17 @@
 """Binds the keys pool's command to its handler and to what that needs of the outside."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from events.keys import KeysRotated
 from infrastructure.key_vault.keyring import make_key
 from infrastructure.postgres.key_rotations import PostgresRotations
 from infrastructure.settings import Settings
 from infrastructure.wiring import key_vault, keyring
 from schemas.keys import RotateKeys
 from workers.keys.rotation import rotate_keys
-from workers.runtime.handler import Handler, Run
+from workers.runtime.handler import Handler
 
 MOST_ROTATIONS = 4
 """At a time in one process: each has a connection of its own and keeps a core busy."""
@@ -21,7 +19,6 @@ MOST_ROTATIONS = 4
 
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    places = asyncio.Semaphore(MOST_ROTATIONS)
     async with keyring(settings) as resealer:
         rotate = partial(
             rotate_keys,
@@ -30,9 +27,4 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
             resealer=resealer,
             fence_seconds=settings.key_cache_seconds,
         )
-
-        async def rotate_in_turn(command: RotateKeys, run: Run) -> KeysRotated:
-            async with places:
-                return await rotate(command, run)
-
-        yield (Handler(RotateKeys, rotate_in_turn),)
+        yield (Handler(RotateKeys, rotate, most_at_once=MOST_ROTATIONS),)

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -13,8 +14,10 @@ from uuid import UUID
 import orjson
 from pydantic import ValidationError
 
+from infrastructure.celery.lists import step_of
 from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.claiming import Claimed
+from infrastructure.work_clock import at_work
 from monitoring.context import LogContext, bound
 from monitoring.failures import describe_failure
 from monitoring.sparingly import Sparingly
@@ -26,6 +29,7 @@ from workers.runtime.bell import Bell
 from workers.runtime.handler import AwaitChildren, Child, Handler
 from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, time_limit_exceeded
 from workers.runtime.retry import Failure
+from workers.runtime.slots import Slots
 
 logger = logging.getLogger(__name__)
 _failures = Sparingly()
@@ -33,6 +37,10 @@ _failures = Sparingly()
 MOST_MESSAGE_CHARACTERS = 1_000
 UNDERSTOOD_WITHIN = timedelta(days=1)
 """A job that no worker could read for so long is set aside; until then none of these runs is an attempt."""
+MOST_WAIT_SECONDS = 1.0
+"""A claimed job that has waited so long for its place is handed back: what is before it takes longer than was thought."""
+MOST_PAUSE_SECONDS = 60.0
+"""The same for a run that has begun."""
 LEAST_UNREAD_SECONDS, MOST_UNREAD_SECONDS = 1.0, 30.0
 """It waits as long again as it has waited already, within these."""
 
@@ -41,18 +49,23 @@ class Attempt:
     """The run as its handler sees it, and as the consumer steers it."""
 
     __slots__ = (
+        "_left_seconds",
         "_log_context",
         "_report",
+        "_waits",
         "bell",
         "came_at",
         "children",
         "claimed",
+        "ended",
         "ends_at",
         "entered",
+        "slots",
         "started_at",
         "stopped",
         "task",
         "time_limit_seconds",
+        "waiting_since",
     )
 
     def __init__(
@@ -61,15 +74,18 @@ class Attempt:
         time_limit_seconds: float,
         bell: Bell,
         children: tuple[Child, ...],
+        slots: Slots,
         report: Callable[[Claimed, Progress, datetime], None],
     ) -> None:
         self.claimed = claimed
         self.time_limit_seconds = time_limit_seconds
         self.bell = bell
         self.children = children
+        self.slots = slots
         self.came_at = self.started_at = time.monotonic()
-        self.ends_at = math.inf
-        self.entered = False
+        self.ends_at = self.waiting_since = self._left_seconds = math.inf
+        self._waits = 0
+        self.entered = self.ended = False
         self.stopped: Stop | None = None
         self.task: asyncio.Task[None] | None = None
         self._report = report
@@ -90,6 +106,10 @@ class Attempt:
     def now(self) -> datetime:
         """By PostgreSQL's clock: since it told its time, this machine only measures how long ago that was."""
         return self.claimed.claimed_at + timedelta(seconds=time.monotonic() - self.came_at)
+
+    @property
+    def step(self) -> int:
+        return step_of(self.claimed.priority)
 
     def log_context(self) -> LogContext:
         """What the lines of this run say of it; made when the first is logged."""
@@ -119,9 +139,40 @@ class Attempt:
             self.task.cancel()
 
     def start_clock(self) -> None:
-        """From now on the time limit counts: a suspect's wait for its turn is no part of its run."""
+        """From now on the time limit counts: the wait for a turn is no part of the run."""
         self.started_at = time.monotonic()
         self.ends_at = self.started_at + self.time_limit_seconds
+
+    def pause(self) -> None:
+        """It waits for something that others hold. That isn't work, so the time limit is off meanwhile."""
+        self._waits += 1
+        if self._waits == 1:
+            self.waiting_since = time.monotonic()
+            self._left_seconds = self.ends_at - self.waiting_since
+            self.ends_at = math.inf
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        self.pause()
+        try:
+            yield
+        finally:
+            self.go_on()
+
+    @property
+    def at_work(self) -> bool:
+        return self.ends_at < math.inf
+
+    def waits_too_long(self, now: float) -> bool:
+        """Whether another worker may be faster. One that hasn't begun loses nothing by going there."""
+        begun = self._left_seconds < math.inf
+        return now - self.waiting_since > (MOST_PAUSE_SECONDS if begun else MOST_WAIT_SECONDS)
+
+    def go_on(self) -> None:
+        self._waits -= 1
+        if not self._waits:
+            self.waiting_since = math.inf
+            self.ends_at = time.monotonic() + self._left_seconds
 
 
 async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Outcome:
@@ -136,6 +187,7 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
         return Broke(_not_understood(claimed, attempt.now()))
     if claimed.deadline is not None and claimed.deadline <= attempt.now():
         return Broke(_too_late(claimed.deadline))
+    at_work.set(attempt)  # In the run's own task, which ends with it.
     with bound(attempt.log_context):
         return await _perform(attempt, handler)
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from operator import itemgetter
 from uuid import UUID
 
 from infrastructure.batching import Pace
 from infrastructure.celery.lists import priority_of, turn_of
-from infrastructure.celery.message import Doorbell, Ring
+from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Doorbell, Ring
+from infrastructure.celery.window import Window
 from infrastructure.postgres import claiming
 from infrastructure.postgres.claiming import Claimed
 from infrastructure.postgres.connections import Line
@@ -19,7 +22,8 @@ from workers.runtime.handler import Child
 from workers.runtime.heartbeat import Heartbeat
 from workers.runtime.insisting import insist
 from workers.runtime.messenger import Messenger
-from workers.runtime.waiting import Waiting, WaitingLine
+from workers.runtime.slots import AllSlots, Slots
+from workers.runtime.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,10 @@ starts what it got: in smaller claims they work at the same time, which is worth
 SOUGHT_AGAIN_SECONDS = (0.0, 0.0005, 0.001, 0.002, 0.004)
 """When a job that was rung for ahead is sought again after each claim that didn't find it: that came before the job's
 statement, and so had no commit to wait for."""
+
+
+REST_SECONDS = 0.1
+"""No bells are taken for so long by who handed some back behind the others."""
 
 
 class Claimer:
@@ -44,6 +52,8 @@ class Claimer:
         *,
         queue: str,
         lines: Sequence[Line],
+        slots: AllSlots,
+        window: Window,
         running: Container[int],
         room: Callable[[], int],
         children_of: Callable[[Sequence[Claimed]], Awaitable[Mapping[UUID, tuple[Child, ...]]]],
@@ -54,14 +64,15 @@ class Claimer:
         self._gate = gate
         self._queue = queue
         self._lines = lines
+        self._slots = slots
+        self._window = window
+        window.of(lambda: slots.room)
         self._running = running
         self._room = room
         self._children_of = children_of
         self._launch = launch
-        self._waiting = WaitingLine(gate.weight)
         self._wake = asyncio.Event()
         self._pace = Pace()
-        self._under_way = 0
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
 
@@ -71,14 +82,42 @@ class Claimer:
     def take(self, doorbell: Doorbell) -> Bell:
         """Its `done` is done when none of the jobs is this worker's business any more."""
         bell = Bell(doorbell.jobs, ahead=doorbell.ahead)
-        self._waiting.join(doorbell, bell)
+        for lot in doorbell.lots:
+            self._slots.of(lot.kind).line.add(Waiting(lot, doorbell.step, bell))
+        self._window.taken(doorbell.jobs)
+        if not self._stopping:
+            self.hand_back_surplus()
         self._wake.set()
         return bell
 
     def look_again(self) -> None:
         """There may be room, or what was held back may go on."""
-        if self._waiting:
+        if self._wake.is_set():
+            return
+        if self._slots.waiting:
             self._wake.set()
+        else:
+            self._window.look_again()
+
+    def hand_back_surplus(self) -> None:
+        """Returns what this worker can't start soon to its queue, where others find it."""
+        for slots in self._slots.all:
+            if surplus := slots.surplus:
+                self._hand_back(slots, surplus)
+        self._window.look_again()
+
+    def _hand_back(self, slots: Slots, surplus: int) -> None:
+        # Where it still takes bells, for jobs that run in other places, it would find these again: they go behind those, and
+        # whose turn comes next stays, for it might be behind each time it's looked for.
+        last = self._slots.takes_bells_without(slots)
+        parts = slots.line.give_back(surplus, least_turns=1 if last else 0)
+        if not parts:
+            return
+        if last:
+            self._slots.rests_until = time.monotonic() + REST_SECONDS
+            asyncio.get_running_loop().call_later(REST_SECONDS, self._window.look_again)
+        metrics.jobs_handed_back(sum(part.lot.jobs for part in parts))
+        self._return(parts, bell_jobs=min(max(slots.most_waiting // 2, 1), MOST_JOBS_IN_A_BELL), last=last)
 
     async def stop(self, within_seconds: float) -> None:
         """Claims nothing more. Bells not begun go back to the front of the queue, so that another worker has them at once."""
@@ -87,35 +126,55 @@ class Claimer:
         await asyncio.wait(self._loops, timeout=within_seconds)
         for loop in self._loops:
             loop.cancel()
-        self._return(self._waiting.take(len(self._waiting)))
+        for slots in self._slots.all:
+            self._return(slots.line.take(len(slots.line)))
 
-    def _return(self, waiting: Sequence[Waiting]) -> None:
-        self._messenger.return_first(
-            Ring(job_id, lot.tenant_id, lot.kind, self._queue, priority_of(step))
-            for lot, step, *_ in waiting
-            for job_id in lot.job_ids
-        )
+    def _return(self, waiting: Sequence[Waiting], *, bell_jobs: int = MOST_JOBS_IN_A_BELL, last: bool = False) -> None:
+        self._messenger.give_back(self._in_turn(waiting), bell_jobs=bell_jobs, last=last)
         for lot, _, bell, _ in waiting:
             bell.close(lot.jobs)
 
+    def _in_turn(self, waiting: Sequence[Waiting]) -> list[Ring]:
+        """Tenants mixed as they weigh, so that each bell made of them names jobs of all."""
+        before = Counter[tuple[int, UUID]]()
+        turns: list[tuple[float, Ring]] = []
+        for lot, step, *_ in waiting:
+            weight = self._gate.weight(lot.tenant_id)
+            for job_id in lot.job_ids:
+                ring = Ring(job_id, lot.tenant_id, lot.kind, self._queue, priority_of(step))
+                turns.append((before[step, lot.tenant_id] / weight, ring))
+                before[step, lot.tenant_id] += 1
+        return [ring for _, ring in sorted(turns, key=itemgetter(0))]
+
     async def _claim_for_ever(self, line: Line) -> None:
         while not self._stopping:
-            room = self._room() - self._under_way
-            if not self._waiting or room <= 0 or self._gate.closed:
+            if self._gate.closed or not (claimable := self._claimable()):
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            if (rest := self._pace.rest_seconds()) > 0 and len(self._waiting) < MOST_IN_A_CLAIM:
+            if (rest := self._pace.rest_seconds()) > 0 and self._slots.waiting < MOST_IN_A_CLAIM:
                 await asyncio.sleep(rest)
                 continue
-            share = self._waiting.take(min(room, MOST_IN_A_CLAIM))
-            jobs = sum(part.lot.jobs for part in share)
-            self._pace.begin(jobs)
-            self._under_way += jobs
+            taken = [(slots, slots.line.take(jobs)) for slots, jobs in claimable]
+            self._pace.begin(sum(jobs for _, jobs in claimable))
+            for slots, jobs in claimable:
+                self._slots.claim(slots, jobs)
+            self._window.look_again()
             try:
-                await self._claim(line, share)
+                await self._claim(line, [part for _, parts in taken for part in parts])
             finally:
-                self._under_way -= jobs
+                for slots, jobs in claimable:
+                    self._slots.claim(slots, -jobs)
+                    slots.look(time.monotonic())
+
+    def _claimable(self) -> list[tuple[Slots, int]]:
+        """How many may be claimed now, by what they run in."""
+        room, found = min(self._room(), MOST_IN_A_CLAIM), []
+        for slots in self._slots.all:
+            if (jobs := min(room, slots.claimable, len(slots.line))) > 0:
+                found.append((slots, jobs))
+                room -= jobs
+        return found
 
     async def _claim(self, line: Line, share: list[Waiting]) -> None:
         self._tell_taken(share)
@@ -153,7 +212,7 @@ class Claimer:
         if self._stopping:
             self._return([part])
             return
-        self._waiting.add(part)
+        self._slots.of(part.lot.kind).line.add(part)
         self._wake.set()
 
     def _tell_taken(self, share: Sequence[Waiting]) -> None:

@@ -5,11 +5,12 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import Any
 from uuid import UUID
 
 from infrastructure.celery.message import Doorbell
+from infrastructure.celery.window import Window
 from infrastructure.ports import Unavailable
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.postgres import claiming
@@ -31,6 +32,7 @@ from workers.runtime.large_results import is_large, stow
 from workers.runtime.messenger import Messenger
 from workers.runtime.outcomes import Outcome, Stop, Stopped, released, settlement_of
 from workers.runtime.settler import Settler
+from workers.runtime.slots import AllSlots, Service
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ class JobConsumer:
         aside_line: Line,
         objects: ObjectStore,
         concurrency: int,
+        processors: int,
+        window: Window,
         rules: Callable[[], Rules],
         ring_again_seconds: float,
         grace_seconds: float,
@@ -66,13 +70,11 @@ class JobConsumer:
         self._queue = queue
         self._aside_line = aside_line
         self._objects = objects
-        self._concurrency = concurrency
         self._grace_seconds = grace_seconds
         self._running: dict[int, Attempt] = {}
         """By the job's id as a number, which is found in a third of the time of a UUID."""
-        self._busy = 0
         self._ended = asyncio.Event()
-        self._draining = False
+        self.draining = False
         self._one_suspect = asyncio.Semaphore(1)
         self._settler = Settler(
             settle_line=settle_line,
@@ -83,12 +85,16 @@ class JobConsumer:
             on_settled=self._settled,
             ring_again_seconds=ring_again_seconds,
         )
+        gate = Gate(queue, rules, aside_line, messenger)
+        self.slots = AllSlots(handlers, gate.weight, concurrency=concurrency, processors=processors)
         self._claimer = Claimer(
             heartbeat,
             messenger,
-            Gate(queue, rules, aside_line, messenger),
+            gate,
             queue=queue,
             lines=claim_lines,
+            slots=self.slots,
+            window=window,
             running=self._running,
             room=self._room,
             children_of=self._children_of,
@@ -123,8 +129,12 @@ class JobConsumer:
         """Whose run the task is; None for any other. May be asked from another thread."""
         return next((attempt.job_id for attempt in list(self._running.values()) if attempt.task is task), None)
 
+    @property
+    def service(self) -> Service:
+        return self.slots.service
+
     def resize(self, concurrency: int) -> None:
-        self._concurrency = concurrency
+        self.slots.worker.count = concurrency
         self._claimer.look_again()
 
     def look_again(self) -> None:
@@ -153,7 +163,7 @@ class JobConsumer:
 
     async def drain(self) -> None:
         """Claims nothing more, lets what runs finish within the grace period, hands back the rest unharmed."""
-        self._draining = True
+        self.draining = True
         await self._claimer.stop(STUBBORN_SECONDS)
         await self._until_idle(self._grace_seconds)
         self.stop_all(Stop.DRAINING)
@@ -164,7 +174,9 @@ class JobConsumer:
 
     def _room(self) -> int:
         """How many more may be claimed."""
-        return min(self._concurrency - self._busy, self._concurrency + MOST_UNSETTLED - len(self._running))
+        worker = self.slots.worker
+        unsettled = len(self._running) + worker.under_way
+        return min(worker.claimable, worker.count + MOST_UNSETTLED - unsettled)
 
     async def _children_of(self, claims: Sequence[Claimed]) -> dict[UUID, tuple[Child, ...]]:
         parents = [one.id for one in claims if (h := self._handlers.get(one.kind)) is not None and h.awaits_children]
@@ -174,12 +186,14 @@ class JobConsumer:
 
     def _launch(self, claimed: Claimed, bell: Bell, children: tuple[Child, ...]) -> None:
         limit = self._command_type(claimed.kind).time_limit_seconds
-        attempt = Attempt(claimed, limit, bell, children, self._messenger.report)
+        slots = self.slots.of(claimed.kind)
+        attempt = Attempt(claimed, limit, bell, children, slots, self._messenger.report)
         if bell.revoked:
             attempt.stop(Stop.REVOKED)
         self._running[claimed.id.int] = attempt
-        self._busy += 1
-        attempt.task = asyncio.create_task(self._run_suspect(attempt) if claimed.crashes else self._run(attempt))
+        self.slots.hold(slots)
+        at_once = slots.places is None and not claimed.crashes
+        attempt.task = asyncio.create_task(self._run(attempt) if at_once else self._run_in_turn(attempt))
 
     def _command_type(self, kind: str) -> type[Command]:
         handler = self._handlers.get(kind)
@@ -191,24 +205,39 @@ class JobConsumer:
         try:
             outcome = await perform(attempt, self._handlers)
         finally:
-            self._busy -= 1
-            self._claimer.look_again()
+            self._leave(attempt)
         self._end(attempt, outcome)
 
-    async def _run_suspect(self, attempt: Attempt) -> None:
-        # One suspect at a time: when the process dies again, it is known in whose run.
+    async def _run_in_turn(self, attempt: Attempt) -> None:
+        """The same for one that is claimed before it may start: a suspect, or one that needs a place others may hold."""
         attempt.entered = True
         outcome: Outcome
         try:
-            async with self._one_suspect:
-                await insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))
+            async with AsyncExitStack() as held:
+                await self._take_turn(attempt, held)
                 outcome = await perform(attempt, self._handlers)
         except asyncio.CancelledError:
             outcome = Stopped(attempt.stopped or Stop.LEASE_LOST)
         finally:
-            self._busy -= 1
-            self._claimer.look_again()
+            self._leave(attempt)
         self._end(attempt, outcome)
+
+    async def _take_turn(self, attempt: Attempt, held: AsyncExitStack) -> None:
+        suspect = attempt.claimed.crashes > 0
+        if suspect:
+            # One suspect at a time: when the process dies again, it is known in whose run.
+            await held.enter_async_context(self._one_suspect)
+        if (places := attempt.slots.places) is not None:
+            # A suspect isn't handed back for waiting: who hands a job back says that it did no harm.
+            with nullcontext() if suspect else attempt.waiting():
+                await held.enter_async_context(places.one(attempt.step, attempt.tenant_id))
+        if suspect:
+            await insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))
+
+    def _leave(self, attempt: Attempt) -> None:
+        attempt.ended = True
+        self.slots.leave(attempt.slots, time.monotonic() - attempt.started_at if attempt.at_work else None)
+        self._claimer.look_again()
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         policy = self._command_type(attempt.claimed.kind).retry
@@ -232,16 +261,24 @@ class JobConsumer:
         attempt.bell.close()
         # Claiming may have stopped at MOST_UNSETTLED, and no run ends any more that would set it going.
         self._claimer.look_again()
-        if self._draining and not self._running:
+        if self.draining and not self._running:
             self._ended.set()
 
     async def _limit_for_ever(self) -> None:
         while True:
             await asyncio.sleep(LIMIT_CHECK_SECONDS)
             now = time.monotonic()
-            for attempt in list(self._running.values()):
+            running = [attempt for attempt in self._running.values() if not attempt.ended]
+            for attempt in running:
                 if attempt.ends_at <= now:
                     attempt.stop(Stop.TIME_LIMIT)
+                elif attempt.waits_too_long(now):
+                    attempt.stop(Stop.WAITED)
+            try:
+                self.slots.look(now, [(one.slots, now - one.started_at) for one in running if one.at_work])
+                self._claimer.hand_back_surplus()
+            except Exception:  # The loop's edge: time limits hold whatever is wrong with the measuring.
+                logger.exception("what this worker serves couldn't be measured; it is tried again")
 
     def _settled(self, settlement: Settlement, effective: bool) -> None:
         attempt = self._running.get(settlement.job_id.int)

@@ -75,6 +75,9 @@ class Handler(Generic[C]):
     handle: Callable[[C, Run], Awaitable[Answer]]
     awaits_children: bool = False
     """Whether it may answer `AwaitChildren`: only then are a job's children read before its run."""
+    most_at_once: int | None = None
+    """Of this kind at most so many run at a time in one worker process; what exceeds it is left to others. None: as many as
+    the worker runs at all. For kinds that compute there is `Command.needs_processor`."""
 
     @property
     def kind(self) -> str:

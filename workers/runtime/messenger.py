@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from math import ceil
@@ -13,6 +14,7 @@ from uuid import UUID
 from events.envelope import CloudEvent, event_id, job_source
 from events.jobs import JobEvent
 from infrastructure.celery.doorbell import Doorbells
+from infrastructure.celery.lists import service_of
 from infrastructure.celery.message import Ring
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.claiming import Claimed, note_progress
@@ -23,6 +25,7 @@ from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.loudspeaker import Channel, announce, say_live
 from monitoring import metrics
 from schemas.jobs import Progress
+from workers.runtime.slots import Service
 
 logger = logging.getLogger(__name__)
 
@@ -114,9 +117,17 @@ class Messenger:
             await asyncio.wait(self._tasks)
         await self._announcer.close()
 
-    def return_first(self, rings: Iterable[Ring]) -> None:
-        """Puts these back to the front of their queue."""
-        self.start(self._return_first(list(rings)))
+    def give_back(self, rings: Sequence[Ring], *, bell_jobs: int, last: bool = False) -> None:
+        """Puts these back to the front of their queue, or behind all others there, in bells of so many jobs."""
+        if rings:
+            self.start(self._give_back(rings, bell_jobs, last=last))
+
+    def tell_service(self, queue: str, worker: str, service: Service) -> None:
+        """How much this worker gets done, for those who ring for its queue."""
+        self.start(self._tell_service(queue, worker, service))
+
+    def end_service(self, queue: str, worker: str) -> None:
+        self.start(self._end_service(queue, worker))
 
     def taken(self, counts: Mapping[tuple[str, str], int]) -> None:
         """So many jobs of each (queue, turn) no longer wait to be claimed."""
@@ -159,11 +170,20 @@ class Messenger:
         finally:
             self._tallying = False
 
-    async def _return_first(self, rings: list[Ring]) -> None:
+    async def _give_back(self, rings: Sequence[Ring], bell_jobs: int, *, last: bool) -> None:
         try:
-            await self._doorbells.return_first(rings)
+            await self._doorbells.give_back(rings, bell_jobs=bell_jobs, last=last)
         except FAULTS:
             metrics.doorbells_failed(len(rings))
+
+    async def _tell_service(self, queue: str, worker: str, service: Service) -> None:
+        said = f"{service.per_second:.3f} {service.free} {time.time():.1f}"
+        with suppress(*FAULTS):  # It is told again in a moment.
+            await self._redis.hset(service_of(queue), worker, said)
+
+    async def _end_service(self, queue: str, worker: str) -> None:
+        with suppress(*FAULTS):  # What is old isn't believed.
+            await self._redis.hdel(service_of(queue), worker)
 
     async def _report(self) -> None:
         try:

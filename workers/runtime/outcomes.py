@@ -39,6 +39,8 @@ class Stop(StrEnum):
     DRAINING = "draining"
     LEASE_LOST = "lease lost"
     TIME_LIMIT = "time limit"
+    WAITED = "waited"
+    """It waited too long in this worker for a place that others hold; another may have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _settlement_of(
             return _waiting(claimed, awaited)
         case Broke(failure):
             return _failed(claimed, failure, policy, now(), dice())
-        case Stopped(Stop.DRAINING):
+        case Stopped(Stop.DRAINING | Stop.WAITED):
             return released(claimed.id, claimed.token)
         case Stopped(Stop.REVOKED):
             return _revoked(claimed)

@@ -9,6 +9,7 @@ from uuid_utils import uuid4
 from infrastructure.celery.app import celery_app
 from infrastructure.celery.pool import pool_of
 from infrastructure.celery.pulse import Pulse
+from infrastructure.celery.window import Window
 from infrastructure.settings import Settings
 from monitoring import serving
 from schemas.commands import Queue
@@ -20,13 +21,14 @@ def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) ->
     """Returns when SIGTERM or SIGINT came and the worker has drained. SystemExit with Celery's own exit code when it ended
     for another reason: whoever started it is to know."""
     pulse = Pulse()
-    worker = Worker(settings, queue, bind, pulse)
-    app = celery_app(settings, kinds, pulse=pulse)
+    window = Window()
+    worker = Worker(settings, queue, bind, pulse, window)
+    app = celery_app(settings, kinds, pulse=pulse, window=window)
     with serving.serve(settings.metrics_port, healthy=worker.healthy, ready=worker.ready, host=settings.metrics_host):
         celery = app.Worker(
             hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",
             queues=[queue.value],
-            pool_cls=pool_of(worker),
+            pool_cls=pool_of(worker, window),
             concurrency=settings.worker_concurrency,
             without_gossip=True,
             without_mingle=True,

@@ -1,5 +1,6 @@
 """The jobs a worker was rung for and hasn't claimed: urgent steps first, and within a step tenants take turns."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -18,6 +19,12 @@ class Waiting(NamedTuple):
     bell: Bell
     misses: int = 0
     """How many claims have not found them."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether it's this worker that must look for them: they may not be committed yet, and who else is rung for them
+        wouldn't know that."""
+        return self.bell.ahead
 
 
 class _Place:
@@ -41,6 +48,17 @@ class _Place:
                 self.parts.appendleft(part._replace(lot=lot.piece(count, lot.jobs)))
                 part = part._replace(lot=lot.piece(0, count))
             count -= part.lot.jobs
+            yield part
+
+    def give_back(self, count: int) -> Iterator[Waiting]:
+        """The last ones, at most so many."""
+        while count and self.parts and not self.parts[-1].stays:
+            part = self.parts.pop()
+            if (jobs := part.lot.jobs) > count:
+                self.parts.append(part._replace(lot=part.lot.piece(0, jobs - count)))
+                part = part._replace(lot=part.lot.piece(jobs - count, jobs))
+            count -= part.lot.jobs
+            self.jobs -= part.lot.jobs
             yield part
 
 
@@ -79,6 +97,29 @@ class WaitingLine:
                 most -= part.lot.jobs
                 self._length -= part.lot.jobs
         return taken
+
+    def give_back(self, count: int, *, least_turns: int = 0) -> list[Waiting]:
+        """The last in line, at most so many jobs: of the least urgent step, and of each tenant what exceeds the others', but
+        for so many turns of each."""
+        given: list[Waiting] = []
+        for step, tenants in reversed(self._steps.items()):
+            waiting = sum(place.jobs for place in tenants.values())
+            level = max(self._level(tenants, max(waiting - count, 0)), least_turns)
+            for tenant_id, place in list(tenants.items()):
+                given += place.give_back(max(place.jobs - level * self._weight(tenant_id), 0))
+                if not place.jobs:
+                    del tenants[tenant_id]
+                    self._left.pop(step, None)
+            count -= waiting - sum(place.jobs for place in tenants.values())
+        self._length -= sum(part.lot.jobs for part in given)
+        return given
+
+    def _level(self, tenants: dict[UUID, _Place], kept: int) -> int:
+        """The least number of turns for each, in which so many jobs have theirs."""
+        weighed = [(place.jobs, self._weight(tenant_id)) for tenant_id, place in tenants.items()]
+        return bisect_left(
+            range(kept + 1), kept, key=lambda turns: sum(min(jobs, turns * weight) for jobs, weight in weighed)
+        )
 
     def _in_turn(self, step: int, most: int) -> Iterator[Waiting]:
         tenants = self._steps[step]

@@ -3,13 +3,17 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
+from uuid_utils import uuid4
+
 from infrastructure.celery.message import Doorbell
 from infrastructure.celery.pulse import Pulse
+from infrastructure.celery.window import Window
 from infrastructure.garbage import spare_the_collector
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.probe import PostgresProbe
@@ -33,6 +37,7 @@ from workers.runtime.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
+SERVICE_SECONDS, SERVICE_CHANGE_SECONDS = 1.0, 0.25
 CLAIM_LINES = 2
 """While PostgreSQL works on one claim, the one before it is being started."""
 DRAIN_SLACK_SECONDS = 15.0
@@ -46,15 +51,17 @@ CLAIM_SESSION = {**LANE_SESSION, "synchronous_commit": "off"}
 class Worker:
     """What Celery's pool drives. Everything in it lives on the pool's event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue, bind: Bind, pulse: Pulse) -> None:
+    def __init__(self, settings: Settings, queue: Queue, bind: Bind, pulse: Pulse, window: Window) -> None:
         self._settings = settings
         self._queue = queue
         self._bind = bind
         self._pulse = pulse
+        self._window = window
         self._resources = AsyncExitStack()
         self._loops: list[asyncio.Task[None]] = []
         self._heartbeat: Heartbeat | None = None
         self._health: Health | None = None
+        self._service_id = uuid4().hex
 
     async def start(self) -> None:
         """Opens the pool's adapters, registers this incarnation, and begins to claim."""
@@ -86,6 +93,8 @@ class Worker:
             aside_line=aside_line,
             objects=object_store(settings),
             concurrency=settings.worker_concurrency,
+            processors=settings.cpu_processes,
+            window=self._window,
             rules=lambda: rules.now,
             ring_again_seconds=settings.ring_again_seconds,
             grace_seconds=settings.grace_seconds,
@@ -97,6 +106,7 @@ class Worker:
         self._loops += [
             asyncio.create_task(self._obey_for_ever(), name="cancellations"),
             asyncio.create_task(self._check_for_ever(), name="lease checks"),
+            asyncio.create_task(self._tell_service_for_ever(), name="news of service"),
             asyncio.create_task(rules.listen_for_ever(), name="news of rules"),
             asyncio.create_task(rules.serve_for_ever(), name="rules"),
             asyncio.create_task(self._watch(), name="watchdog"),
@@ -117,6 +127,7 @@ class Worker:
         """Ends within the grace period and a few seconds, whatever runs here."""
         logger.info("draining: what runs has %.0f s", self._settings.grace_seconds)
         await self._consumer.drain()
+        self._messenger.end_service(self._queue, self._service_id)
         for loop in self._loops:
             if loop is not asyncio.current_task():
                 loop.cancel()
@@ -162,6 +173,16 @@ class Worker:
         async for heard in listen(self._redis, Channel.STOP):
             if heard is not None:
                 self._consumer.stop(ids_in(heard[1]), Stop.CANCELLED)
+
+    async def _tell_service_for_ever(self) -> None:
+        """At once while it changes, else every second: who rings for the queue measures by it how much to ring."""
+        told, told_at = None, 0.0
+        while True:
+            service, now = self._consumer.service, time.monotonic()
+            if service != told or now - told_at >= SERVICE_SECONDS:
+                told, told_at = service, now
+                self._messenger.tell_service(self._queue, self._service_id, service)
+            await asyncio.sleep(SERVICE_CHANGE_SECONDS)
 
     async def _check_for_ever(self) -> None:
         while True:

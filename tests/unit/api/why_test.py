@@ -40,6 +40,8 @@ def found(**differently: Any) -> Found:
 @pytest.mark.parametrize(
     ("read", "numbers", "because", "says"),
     [
+        (found(kind="search.index_document"), BUSY, "turn", "It waits for a free worker behind 0 jobs"),
+        (found(ahead=7), BUSY, "turn", "It waits for a worker with a free processor behind 7 jobs"),
         (found(ahead=7), BUSY, "turn", "behind 7 jobs of its own tenant; 3 tenants wait, 40 jobs run on 2 workers"),
         (found(ahead=1_001), BUSY, "turn", "behind 1000+ jobs"),
         (found(), QueueNumbers(1, 0, 0), "turn", "No worker of pool ai is alive; start one: bucatini worker ai"),

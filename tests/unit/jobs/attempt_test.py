@@ -22,15 +22,17 @@ from workers.runtime.bell import Bell
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
 from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits
 from workers.runtime.retry import Failure
+from workers.runtime.slots import Slots
 
 Handle = Callable[[Brew, Run], Awaitable[Answer]]
+SLOTS = Slots(1, lambda _: 1)
 
 
 def _outcome(handle: Handle, *, stop: Stop | None = None, **differently: Any) -> Outcome:
     """How the run ends when it is stopped for this reason as soon as the handler waits for something."""
 
     async def run() -> Outcome:
-        attempt = Attempt(claimed(**differently), 2.0, Bell(1), (), lambda *_: None)
+        attempt = Attempt(claimed(**differently), 2.0, Bell(1), (), SLOTS, lambda *_: None)
         task = asyncio.create_task(perform(attempt, {Brew.kind: Handler(Brew, handle)}))
         if stop is not None:
             attempt.task = task  # type: ignore[assignment]  # Attempt only cancels it, whatever it returns
@@ -190,7 +192,7 @@ def test_an_error_on_the_way_out_does_not_hide_that_we_ended_it() -> None:
 
 def test_the_first_reason_to_stop_is_the_one_that_counts() -> None:
     async def run() -> Stop | None:
-        attempt = Attempt(claimed(), 2.0, Bell(1), (), lambda *_: None)
+        attempt = Attempt(claimed(), 2.0, Bell(1), (), SLOTS, lambda *_: None)
         attempt.stop(Stop.TIME_LIMIT)
         attempt.stop(Stop.DRAINING)
         return attempt.stopped
@@ -203,7 +205,7 @@ def test_progress_stays_within_its_bounds() -> None:
 
     async def run() -> None:
         attempt = Attempt(
-            claimed(), 2.0, Bell(1), (), lambda _, progress, at: reports.append(progress.model_dump_json())
+            claimed(), 2.0, Bell(1), (), SLOTS, lambda _, progress, at: reports.append(progress.model_dump_json())
         )
         for fraction in (-1.0, 0.25, 7.0):
             attempt.progress(fraction, "m" * 1_000)

@@ -15,7 +15,8 @@ from kombu import Connection, Consumer, Queue
 from infrastructure.celery import transport
 from infrastructure.celery.lists import list_of
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, VERSION, Ring, messages_of, read
-from infrastructure.celery.transport import JobWindow, Transport, weight_of
+from infrastructure.celery.transport import Transport, weight_of
+from infrastructure.celery.window import Window
 
 AT_ONCE_SECONDS = 5.0
 NOTHING_MORE_SECONDS = 0.5
@@ -28,19 +29,6 @@ def answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "WAITED_SECONDS", 3_600.0)
 
 
-class Named:
-    """As much of a message as the window looks at."""
-
-    def __init__(self, jobs: object) -> None:
-        self.headers = {"jobs": jobs}
-
-
-class Held:
-    """As much of a channel as the window calls."""
-
-    do_restore = False
-
-
 @pytest.mark.parametrize(
     ("headers", "weight"),
     [({"jobs": 50}, 50), ({"jobs": 1}, 1), ({}, 1), ({"jobs": None}, 1), ({"jobs": 0}, 1), ({"jobs": "50"}, 1)],
@@ -49,34 +37,35 @@ def test_a_message_weighs_as_many_jobs_as_it_names(headers: dict[str, object], w
     assert weight_of(headers) == weight
 
 
-@given(
-    prefetch=st.integers(1, 200),
-    weights=st.lists(st.integers(1, 50), max_size=40),
-    answered=st.lists(st.tuples(st.integers(0, 39), st.sampled_from(["ack", "reject"]))),
-)
-def test_the_window_counts_jobs_and_gives_the_room_back_once(
-    prefetch: int, weights: list[int], answered: list[tuple[int, str]]
+@given(st.lists(st.tuples(st.integers(1, 200), st.booleans()), max_size=40), st.integers(-10, 1_000))
+def test_a_window_has_room_for_what_the_worker_wants_less_what_is_on_its_way_there(
+    bells: list[tuple[int, bool]], wanted: int
 ) -> None:
-    window = JobWindow(Held(), prefetch)
-    held = {str(tag): weight for tag, weight in enumerate(weights)}
-    for tag, weight in held.items():
-        window.append(Named(weight), tag)
+    window = Window(lambda: wanted)
+    for jobs, arrived in bells:
+        window.named(jobs)
+        if arrived:
+            window.taken(jobs)
 
-    for number, how in answered:
-        if str(number) in held:
-            getattr(window, how)(str(number))
-            held.pop(str(number))
-        room = prefetch - sum(held.values())
-        assert window.can_consume() == (room > 0)
-        assert window.can_consume_max_estimate() == max(room, 0)
+    assert window.room == max(wanted - sum(jobs for jobs, arrived in bells if not arrived), 0)
 
 
-def test_no_window_is_no_limit() -> None:
-    window = JobWindow(Held(), 0)
-    window.append(Named(50), "bell")
+def test_who_found_no_room_is_woken_once_when_there_is_some() -> None:
+    wanted, woken = [0], []
+    window = Window(lambda: wanted[0])
+    window.tell(lambda: woken.append(True))
 
-    assert window.can_consume()
-    assert window.can_consume_max_estimate() is None
+    window.look_again()
+    assert window.room == 0
+    window.look_again()
+    assert not woken
+    wanted[0] = 1
+    window.look_again()
+    window.look_again()
+    assert len(woken) == 1
+    assert window.room == 1
+    window.look_again()
+    assert len(woken) == 1, "who takes bells needs no waking"
 
 
 @pytest.mark.usefixtures("answered_at_once")
@@ -120,7 +109,7 @@ def test_behind_a_full_bell_others_are_looked_for_however_long_it_was_waited_for
         assert len(taken.messages) == 3
 
 
-def test_a_full_window_takes_nothing_until_something_is_answered(redis_url: str) -> None:
+def test_a_full_window_takes_nothing_until_there_is_room_again(redis_url: str) -> None:
     _push(redis_url, [[uuid4() for _ in range(8)] for _ in range(6)])
 
     with _consuming(redis_url, window=20) as taken:
@@ -128,10 +117,25 @@ def test_a_full_window_takes_nothing_until_something_is_answered(redis_url: str)
         assert sum(map(len, taken.messages)) == 24, "a bell is taken whole, so the last one may go beyond the window"
         assert _depth(redis_url) == 3
 
-        taken.answer_all()
+        taken.starts_all()
         taken.all_there_is()
 
         assert _depth(redis_url) == 0
+
+
+def test_a_bell_that_answers_a_question_asked_before_is_taken_by_a_worker_that_is_full_meanwhile(
+    redis_url: str,
+) -> None:
+    """Redis has given it away: left unread, it would wait for a slot here though another worker is free."""
+    with _consuming(redis_url, window=1) as taken:
+        taken.all_there_is()  # Leaves a question open.
+        taken.fill_up()
+        _push(redis_url, [[uuid4()], [uuid4()]])
+
+        taken.once()
+
+        assert len(taken.messages) == 1
+        assert _depth(redis_url) == 1, "and no other is asked for"
 
 
 @pytest.mark.usefixtures("answered_at_once")
@@ -198,15 +202,17 @@ def _depth(redis_url: str) -> int:
 class Taken:
     """What a consumer on the transport was handed."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, window: Window) -> None:
         self.messages: list[list[UUID]] = []
         self._connection = connection
-        self._unanswered: list[Any] = []
+        self._window = window
+        self._waiting = 0
 
     def on_message(self, message: Any) -> None:
         lots = read(message.headers, message.body).lots
         self.messages.append([job_id for lot in lots for job_id in lot.job_ids])
-        self._unanswered.append(message)
+        self._window.named(len(self.messages[-1]))
+        self._waiting += len(self.messages[-1])
 
     def once(self) -> None:
         """Takes what one look brings."""
@@ -218,16 +224,24 @@ class Taken:
             while True:
                 self._connection.drain_events(timeout=NOTHING_MORE_SECONDS)
 
-    def answer_all(self) -> None:
-        while self._unanswered:
-            self._unanswered.pop().ack()
+    def starts_all(self) -> None:
+        self._window.taken(self._waiting)
+        self._waiting = 0
+
+    def fill_up(self) -> None:
+        self._window.of(lambda: 0)
 
 
 @contextmanager
 def _consuming(redis_url: str, *, window: int) -> Iterator[Taken]:
-    with Connection(redis_url, transport=Transport) as connection, connection.channel() as channel:
-        taken = Taken(connection)
+    room = Window(lambda: window)
+    options = {"window": room}
+    with (
+        Connection(redis_url, transport=Transport, transport_options=options) as connection,
+        connection.channel() as channel,
+    ):
+        taken = Taken(connection, room)
         consumer = Consumer(channel, [Queue("ai")], on_message=taken.on_message, auto_declare=True)
-        consumer.qos(prefetch_count=window)
+        consumer.qos(prefetch_count=1)
         with consumer:
             yield taken
