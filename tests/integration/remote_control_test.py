@@ -121,17 +121,17 @@ def test_a_task_cannot_be_called_and_the_message_says_what_can(kind: str, system
         assert client.keys("*") == []
 
 
-def test_terminating_a_bell_cancels_its_jobs_those_that_wait_here_too(system: System, control: Control) -> None:
-    jobs = system.submit(*[LeaveMark(seconds=60) for _ in range(6)])
-    wait_until(lambda: system.states()["running"] == 2, "two run, and four wait on the same worker")
+def test_terminating_a_bell_cancels_those_of_its_jobs_that_the_worker_has(system: System, control: Control) -> None:
+    jobs = system.submit(*[LeaveMark(seconds=60) for _ in range(8)])
+    wait_until(lambda: system.states()["running"] == 2, "two run, and the rest is left to other workers")
 
     control.tell("revoke", control.bell_of(jobs[0]), terminate=True)
 
-    assert system.await_all_finished(6, within_seconds=10) == {"cancelled": 6}
-    assert {tuple(system.timeline(job_id)) for job_id in jobs} == {("job.queued", "job.started", "job.cancelled")}
+    for job_id in jobs[:2]:
+        system.await_state(job_id, "cancelled")
+        assert system.timeline(job_id) == ["job.queued", "job.started", "job.cancelled"]
+    wait_until(lambda: system.states() == {"cancelled": 2, "running": 2, "queued": 4}, "two others run")
     assert system.read("SELECT count(*) FROM marks") == [(0,)]
-    (after,) = system.submit(LeaveMark())
-    system.await_state(after, "succeeded")
 
 
 def test_revoking_a_bell_that_has_not_come_drops_the_bell_and_never_the_jobs(system: System, control: Control) -> None:
