@@ -68,7 +68,8 @@ class JobWindow(QoS):
 
     @property
     def _room(self) -> int:
-        return max(self.channel.window.room - self._held, 0)
+        room: int = self.channel.window.room
+        return max(room - self._held, 0)
 
     def hold(self) -> None:
         """Gives a place to a message that isn't delivered."""

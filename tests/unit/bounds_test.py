@@ -17,6 +17,7 @@ from schemas.jobs import Progress
 from tests.unit.jobs.runs import claimed
 from workers.runtime.attempt import Attempt
 from workers.runtime.bell import Bell
+from workers.runtime.slots import Slots
 
 # Strings full of what is structure outside of them, and of every kind of escape.
 TEXT = st.text(alphabet='[]{},:"\\aé\u2028', max_size=8)
@@ -75,7 +76,9 @@ def test_what_a_handler_says_of_its_progress_spoils_no_other_report() -> None:
     reports: list[Progress] = []
 
     async def story() -> None:
-        attempt = Attempt(claimed(), 1.0, Bell(1), (), lambda _, progress, at: reports.append(progress))
+        attempt = Attempt(
+            claimed(), 1.0, Bell(1), (), Slots(1, lambda _: 1), lambda _, progress, at: reports.append(progress)
+        )
         attempt.progress(0.5, "half\x00way \ud800" + "x" * 1_000)
 
     asyncio.run(story())
