@@ -19,6 +19,7 @@ from infrastructure.postgres.clock import SharedClock, shared_clock
 from infrastructure.postgres.connections import LANE_SESSION, Line, Role
 from infrastructure.postgres.probe import PostgresProbe
 from infrastructure.postgres.tenancy import TenantLines
+from infrastructure.postgres.tenant_sessions import TenantSessions
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import Redis
@@ -39,6 +40,8 @@ class Ingress:
     settings: Settings
     submitter: Submitter
     lines: TenantLines
+    sessions: TenantSessions
+    """SQLAlchemy's, on the same connections."""
     backlog: Backlog
     system_line: Line
     """For numbers of a whole queue, which no tenant may count for itself."""
@@ -77,10 +80,12 @@ async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
         )
         submitter = await resources.enter(open_submitter(settings))
         postgres = await resources.enter(PostgresProbe(settings.database))
+        lines = await resources.enter(TenantLines(settings.database, "requests", REQUEST_LINES))
         yield Ingress(
             settings=settings,
             submitter=submitter,
-            lines=await resources.enter(TenantLines(settings.database, "requests", REQUEST_LINES)),
+            lines=lines,
+            sessions=TenantSessions(lines),
             backlog=await resources.enter(Backlog(catch_up_lines, CATCH_UP_LINES)),
             system_line=system_line,
             clock=clock,

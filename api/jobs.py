@@ -51,7 +51,9 @@ async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
     page, cursor = await page_of(
         call,
         f"jobs {query.state} {query.queue} {query.kind} {query.batch_id}",
-        lambda line, before, limit: reading.jobs(line, tenant_id, filters, before=before, limit=limit),
+        lambda before, limit: call.ingress.lines.run(
+            tenant_id, lambda line: reading.jobs(line, tenant_id, filters, before=before, limit=limit)
+        ),
     )
     return json_answer(200, JobPage(jobs=page, next_cursor=cursor))
 

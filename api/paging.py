@@ -7,7 +7,6 @@ from uuid import UUID
 from pydantic import Field
 
 from api.endpoint import Call
-from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.reading import NEWEST
 from schemas.model import Model
 
@@ -28,7 +27,7 @@ L = TypeVar("L", bound=Listed)
 
 
 async def page_of(
-    call: Call[Any, Q], scope: str, read: Callable[[Connection, UUID, int], Awaitable[Sequence[L]]]
+    call: Call[Any, Q], scope: str, read: Callable[[UUID, int], Awaitable[Sequence[L]]]
 ) -> tuple[tuple[L, ...], str | None]:
     """The page, and the cursor of the one after it if there is one.
 
@@ -36,6 +35,6 @@ async def page_of(
     """
     query, tenant_id, cursors = call.query, call.tenant_id, call.ingress.cursors
     before = NEWEST if query.cursor is None else cursors.read(tenant_id, scope, query.cursor)
-    found = await call.ingress.lines.run(tenant_id, lambda line: read(line, before, query.limit + 1))
+    found = await read(before, query.limit + 1)
     page = tuple(found[: query.limit])
     return page, cursors.sign(tenant_id, scope, page[-1].id) if len(found) > query.limit else None

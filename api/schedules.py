@@ -36,7 +36,9 @@ async def list_schedules(call: Call[Empty, PageQuery]) -> Answer:
     page, cursor = await page_of(
         call,
         "schedules",
-        lambda line, before, limit: schedules.listed(line, call.tenant_id, before=before, limit=limit),
+        lambda before, limit: call.ingress.lines.run(
+            call.tenant_id, lambda line: schedules.listed(line, call.tenant_id, before=before, limit=limit)
+        ),
     )
     return json_answer(200, SchedulePage(schedules=page, next_cursor=cursor))
 

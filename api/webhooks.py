@@ -9,7 +9,7 @@ from api.endpoint import Call, Empty, Endpoint
 from api.paging import PageQuery, page_of
 from events.webhooks import TESTED
 from infrastructure.postgres import webhooks
-from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.tenant_sessions import TenantSession
 from infrastructure.receivers.guard import NotFound, allowed_addresses, resolve
 from infrastructure.receivers.signing import make_secret, shown
 from infrastructure.receivers.urls import UrlRefused, target_of
@@ -46,38 +46,40 @@ async def create_webhook(call: Call[WebhookWanted, Empty]) -> Answer:
     secret = make_secret()
     wrapped = await call.ingress.vault.wrap(secret)
 
-    async def add(line: Connection) -> Webhook | None:
-        return await webhooks.add(line, call.tenant_id, wanted, wrapped, limit=MOST_WEBHOOKS)
+    async def add(session: TenantSession) -> Webhook | None:
+        return await webhooks.add(session, call.tenant_id, wanted, wrapped, limit=MOST_WEBHOOKS)
 
-    webhook = await call.ingress.lines.run(call.tenant_id, add)
+    webhook = await call.ingress.sessions.run(call.tenant_id, add)
     if webhook is None:
         raise problems.too_many_webhooks(MOST_WEBHOOKS)
     return json_answer(201, WebhookOnce(**webhook.model_dump(), secret=shown(secret)))
 
 
 async def list_webhooks(call: Call[Empty, Empty]) -> Answer:
-    found = await call.ingress.lines.run(
-        call.tenant_id, lambda line: webhooks.listed(line, call.tenant_id, limit=MOST_WEBHOOKS)
+    found = await call.ingress.sessions.run(
+        call.tenant_id, lambda session: webhooks.listed(session, call.tenant_id, limit=MOST_WEBHOOKS)
     )
     return json_answer(200, Webhooks(webhooks=tuple(found)))
 
 
 async def show_webhook(call: Call[Empty, Empty]) -> Answer:
     webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
-    found = await call.ingress.lines.run(tenant_id, lambda line: webhooks.find(line, tenant_id, webhook_id))
+    found = await call.ingress.sessions.run(tenant_id, lambda session: webhooks.find(session, tenant_id, webhook_id))
     return json_answer(200, _found(found))
 
 
 async def change_webhook(call: Call[WebhookWanted, Empty]) -> Answer:
     webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
     wanted = await _checked(call.body, call.ingress.settings)
-    changed = await call.ingress.lines.run(tenant_id, lambda line: webhooks.change(line, tenant_id, webhook_id, wanted))
+    changed = await call.ingress.sessions.run(
+        tenant_id, lambda session: webhooks.change(session, tenant_id, webhook_id, wanted)
+    )
     return json_answer(200, _found(changed))
 
 
 async def remove_webhook(call: Call[Empty, Empty]) -> Answer:
     webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
-    if not await call.ingress.lines.run(tenant_id, lambda line: webhooks.remove(line, tenant_id, webhook_id)):
+    if not await call.ingress.sessions.run(tenant_id, lambda session: webhooks.remove(session, tenant_id, webhook_id)):
         raise problems.not_found(WHAT)
     return Answer(204)
 
@@ -86,8 +88,8 @@ async def rotate_secret(call: Call[Empty, Empty]) -> Answer:
     webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
     secret = make_secret()
     wrapped = await call.ingress.vault.wrap(secret)
-    until = await call.ingress.lines.run(
-        tenant_id, lambda line: webhooks.change_secret(line, tenant_id, webhook_id, wrapped)
+    until = await call.ingress.sessions.run(
+        tenant_id, lambda session: webhooks.change_secret(session, tenant_id, webhook_id, wrapped)
     )
     if until is None:
         raise problems.not_found(WHAT)
@@ -96,7 +98,9 @@ async def rotate_secret(call: Call[Empty, Empty]) -> Answer:
 
 async def test_webhook(call: Call[Empty, Empty]) -> Answer:
     webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
-    made = await call.ingress.lines.run(tenant_id, lambda line: webhooks.test(line, tenant_id, webhook_id, TESTED))
+    made = await call.ingress.sessions.run(
+        tenant_id, lambda session: webhooks.test(session, tenant_id, webhook_id, TESTED)
+    )
     if made is None:
         raise problems.not_found(WHAT)
     return json_answer(202, made)
@@ -105,19 +109,23 @@ async def test_webhook(call: Call[Empty, Empty]) -> Answer:
 async def list_deliveries(call: Call[Empty, DeliveryQuery]) -> Answer:
     webhook_id, tenant_id, state = call.path_id("id", WHAT), call.tenant_id, call.query.state
 
-    async def read(line: Connection, before: UUID, limit: int) -> list[WebhookDelivery]:
-        _found(await webhooks.find(line, tenant_id, webhook_id))
-        return await webhooks.deliveries(line, tenant_id, webhook_id, state=state, before=before, limit=limit)
+    async def page(session: TenantSession, before: UUID, limit: int) -> list[WebhookDelivery]:
+        _found(await webhooks.find(session, tenant_id, webhook_id))
+        return await webhooks.deliveries(session, tenant_id, webhook_id, state=state, before=before, limit=limit)
 
-    page, cursor = await page_of(call, f"deliveries {webhook_id} {state}", read)
-    return json_answer(200, WebhookDeliveries(deliveries=page, next_cursor=cursor))
+    found, cursor = await page_of(
+        call,
+        f"deliveries {webhook_id} {state}",
+        lambda before, limit: call.ingress.sessions.run(tenant_id, lambda session: page(session, before, limit)),
+    )
+    return json_answer(200, WebhookDeliveries(deliveries=found, next_cursor=cursor))
 
 
 async def redeliver(call: Call[Empty, Empty]) -> Answer:
     webhook_id, delivery_id = call.path_id("id", WHAT), call.path_id("delivery_id", "delivery")
     tenant_id = call.tenant_id
-    delivery = await call.ingress.lines.run(
-        tenant_id, lambda line: webhooks.redeliver(line, tenant_id, webhook_id, delivery_id)
+    delivery = await call.ingress.sessions.run(
+        tenant_id, lambda session: webhooks.redeliver(session, tenant_id, webhook_id, delivery_id)
     )
     if delivery is None:
         raise problems.not_found("delivery")
@@ -127,11 +135,11 @@ async def redeliver(call: Call[Empty, Empty]) -> Answer:
 async def redeliver_failed(call: Call[RedeliverFailed, Empty]) -> Answer:
     webhook_id, tenant_id, since = call.path_id("id", WHAT), call.tenant_id, call.body.since
 
-    async def again(line: Connection) -> int:
-        _found(await webhooks.find(line, tenant_id, webhook_id))
-        return await webhooks.redeliver_failed(line, tenant_id, webhook_id, since)
+    async def again(session: TenantSession) -> int:
+        _found(await webhooks.find(session, tenant_id, webhook_id))
+        return await webhooks.redeliver_failed(session, tenant_id, webhook_id, since)
 
-    return json_answer(202, Redelivery(deliveries=await call.ingress.lines.run(tenant_id, again)))
+    return json_answer(202, Redelivery(deliveries=await call.ingress.sessions.run(tenant_id, again)))
 
 
 async def _checked(wanted: WebhookWanted, settings: Settings) -> WebhookWanted:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg
 from psycopg import errors, sql
@@ -17,6 +17,9 @@ from infrastructure.postgres.address import CONNECT_TIMEOUT_SECONDS, conninfo
 from infrastructure.postgres.fitness import refuse_encoding, refuse_transaction_pooling
 from infrastructure.postgres.schema import refuse_tables
 from infrastructure.postgres.statements import Statements
+
+if TYPE_CHECKING:  # Workers and the dispatcher needn't load SQLAlchemy.
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 
@@ -52,6 +55,8 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.statements = self._prepared = Statements()
+        self.engine: AsyncEngine | None = None
+        """SQLAlchemy's, over this connection alone; infrastructure/postgres/tenant_sessions.py makes it when asked."""
 
 
 class SessionChanged(Unavailable):

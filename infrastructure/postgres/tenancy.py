@@ -37,15 +37,19 @@ class TenantLines:
 
         async def as_tenant(connection: Connection) -> T:
             async with connection.transaction():
-                await connection.execute(_SHOW_ONLY, (str(tenant_id),))
+                await show_only(connection, tenant_id)
                 return await work(connection)
 
+        return await self.lend(as_tenant)
+
+    async def lend(self, transaction: Callable[[Connection], Awaitable[T]]) -> T:
+        """The same for one transaction that begins and ends by itself, and says itself whose it is: see `show_only`."""
         with waiting():
             line = await self._idle.get()
         try:
-            return await line.run(as_tenant)
+            return await line.run(transaction)
         except SessionChanged:  # What the transaction had done is undone, so it may be done again.
-            return await line.run(as_tenant)
+            return await line.run(transaction)
         finally:
             self._idle.put_nowait(line)
 
@@ -60,3 +64,8 @@ class TenantLines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def show_only(connection: Connection, tenant_id: UUID) -> None:
+    """Until the transaction around this ends, only this tenant's rows exist."""
+    await connection.execute(_SHOW_ONLY, (str(tenant_id),))

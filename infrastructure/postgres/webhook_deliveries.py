@@ -9,9 +9,11 @@ from events.envelope import cloud_event_json, event_id
 from infrastructure.ports.keys import WrappedKey
 from infrastructure.ports.webhooks import Answered, DueDelivery, Message, Sent
 from infrastructure.postgres.connections import Connection, Line
-from infrastructure.postgres.webhooks import MOST_SECRETS
 from schemas.problems import Problem
 from schemas.webhooks import DeliveryState, PauseReason
+
+MOST_SECRETS = 3
+"""With so many a delivery is signed at most."""
 
 # A failed one is due when somebody replays its job.
 _DUE = f"""

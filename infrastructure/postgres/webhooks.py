@@ -1,15 +1,22 @@
-"""Webhooks as their owners keep them. Signing keys go in wrapped and never come out here."""
+"""Webhooks as their owners keep them. Signing keys go in wrapped and never come out here.
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+The example to follow for a repository on SQLAlchemy: functions that take the tenant's session, and statements on the
+tables as infrastructure/postgres/tables declares them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from psycopg.rows import dict_row
+from sqlalchemy import ColumnElement, Executable, Text, case, cast, delete, func, insert, literal, or_, select, update
 from uuid_utils.compat import uuid7
 
 from infrastructure.ports.keys import WrappedKey
-from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.quotas import WEBHOOKS, has_room
+from infrastructure.postgres.tables.webhooks import webhook_deliveries, webhook_secrets, webhooks
+from infrastructure.postgres.tenant_sessions import TenantSession
+from infrastructure.postgres.webhook_deliveries import MOST_SECRETS
 from schemas.webhooks import (
     DeliveryState,
     PauseReason,
@@ -20,129 +27,87 @@ from schemas.webhooks import (
 
 OVERLAP_HOURS = 24
 """For so long deliveries are signed with the secret before as well."""
-MOST_SECRETS = 3
 
-_COLUMNS = "id, url, types, description, created_at, paused_at, paused_because, failing_since"
+Where = tuple[ColumnElement[bool], ...]
 
-_ADD = f"""
-INSERT INTO webhooks (id, tenant_id, url, types, description, paused_at, paused_because)
-VALUES (%(id)s, %(tenant_id)s, %(url)s, %(types)s::text[], %(description)s, CASE WHEN %(paused)s THEN now() END,
-  CASE WHEN %(paused)s THEN '{PauseReason.OWNER}' END)
-RETURNING {_COLUMNS}
-"""
-_LIST = f"SELECT {_COLUMNS} FROM webhooks WHERE tenant_id = %s ORDER BY tenant_id DESC, id DESC LIMIT %s"
-_FIND = f"SELECT {_COLUMNS} FROM webhooks WHERE tenant_id = %s AND id = %s"
-# A webhook that starts again gets its days of failure anew; one that stays paused keeps when and why.
-_CHANGE = f"""
-UPDATE webhooks SET url = %(url)s, types = %(types)s::text[], description = %(description)s,
-  paused_at = CASE WHEN %(paused)s THEN coalesce(paused_at, now()) END,
-  paused_because = CASE WHEN %(paused)s THEN coalesce(paused_because, '{PauseReason.OWNER}') END,
-  failing_since = CASE WHEN %(paused)s OR paused_at IS NULL THEN failing_since END
-WHERE tenant_id = %(tenant_id)s AND id = %(id)s RETURNING {_COLUMNS}
-"""
-_REMOVE = "DELETE FROM webhooks WHERE tenant_id = %s AND id = %s"
-
-_ADD_SIGNING_KEY = """
-INSERT INTO webhook_secrets (tenant_id, webhook_id, master_key_id, wrapped) VALUES (%s, %s, %s, %s)
-"""
-_FORGET_SIGNING_KEYS = f"""
-DELETE FROM webhook_secrets WHERE tenant_id = %(tenant_id)s AND webhook_id = %(id)s AND (valid_until <= now() OR id IN (
-  SELECT id FROM webhook_secrets WHERE tenant_id = %(tenant_id)s AND webhook_id = %(id)s ORDER BY id DESC
-  OFFSET {MOST_SECRETS - 1}))
-"""
-_EXPIRE_SIGNING_KEY = f"""
-UPDATE webhook_secrets SET valid_until = now() + interval '{OVERLAP_HOURS} hours'
-WHERE tenant_id = %s AND webhook_id = %s AND valid_until IS NULL RETURNING valid_until
-"""
-
-_DELIVERY = """id, webhook_id, coalesce(event_job_id || ':' || event_seq, id::text) AS event_id, type, state, job_id,
-  attempts, status, duration_seconds, answer_bytes, problem, created_at, attempted_at"""
-_TEST = f"""
-INSERT INTO webhook_deliveries (id, tenant_id, webhook_id, type, state)
-SELECT %(delivery_id)s, tenant_id, id, %(type)s, '{DeliveryState.WAITING}' FROM webhooks
-WHERE tenant_id = %(tenant_id)s AND id = %(id)s RETURNING {_DELIVERY}
-"""
-_DELIVERIES = f"""
-SELECT {_DELIVERY} FROM webhook_deliveries
-WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s AND id < %(before)s
-  AND (%(state)s::text IS NULL OR state = %(state)s)
-ORDER BY webhook_id DESC, id DESC LIMIT %(limit)s
-"""
-# What waits or is on its way already is left as it is, so repeating this is safe.
-_REDELIVER = f"""
-WITH u AS (
-  UPDATE webhook_deliveries SET state = '{DeliveryState.WAITING}', job_id = NULL, attempts = 0
-  WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s AND id = %(id)s
-    AND state IN ('{DeliveryState.DELIVERED}', '{DeliveryState.FAILED}') RETURNING {_DELIVERY})
-SELECT * FROM u UNION ALL
-SELECT {_DELIVERY} FROM webhook_deliveries
-WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s AND id = %(id)s
-  AND state IN ('{DeliveryState.WAITING}', '{DeliveryState.PENDING}')
-"""
-_REDELIVER_FAILED = f"""
-UPDATE webhook_deliveries SET state = '{DeliveryState.WAITING}', job_id = NULL, attempts = 0
-WHERE tenant_id = %s AND webhook_id = %s AND state = '{DeliveryState.FAILED}' AND created_at >= %s
-"""
+_WEBHOOK: Final = tuple(webhooks.c[name] for name in Webhook.model_fields)
+_EVENT_ID: Final = func.coalesce(
+    cast(webhook_deliveries.c.event_job_id, Text) + ":" + cast(webhook_deliveries.c.event_seq, Text),
+    cast(webhook_deliveries.c.id, Text),
+).label("event_id")
+_DELIVERY: Final = tuple(
+    _EVENT_ID if name == _EVENT_ID.name else webhook_deliveries.c[name] for name in WebhookDelivery.model_fields
+)
+_SEND_AGAIN: Final[Mapping[str, Any]] = {"state": DeliveryState.WAITING, "job_id": None, "attempts": 0}
 
 
 async def add(
-    connection: Connection, tenant_id: UUID, wanted: WebhookWanted, secret: WrappedKey, *, limit: int
+    session: TenantSession, tenant_id: UUID, wanted: WebhookWanted, secret: WrappedKey, *, limit: int
 ) -> Webhook | None:
-    """The new webhook, from this moment on; None when the tenant has `limit` of them already. Wants a transaction."""
-    if not await has_room(connection, WEBHOOKS, tenant_id, limit):
+    """The new webhook, from this moment on; None when the tenant has `limit` of them already."""
+    if not await has_room(session.driver, WEBHOOKS, tenant_id, limit):
         return None
-    webhook = await _one(connection, _ADD, {**_wanted(wanted), "id": uuid7(), "tenant_id": tenant_id})
+    new = insert(webhooks).values(
+        id=uuid7(),
+        tenant_id=tenant_id,
+        **_decided(wanted),
+        paused_at=func.now() if wanted.paused else None,
+        paused_because=PauseReason.OWNER if wanted.paused else None,
+    )
+    webhook = await _webhook(session, new.returning(*_WEBHOOK))
     if webhook is not None:
-        await connection.execute(_ADD_SIGNING_KEY, (tenant_id, webhook.id, secret.master_key_id, secret.ciphertext))
+        await _add_signing_key(session, tenant_id, webhook.id, secret)
     return webhook
 
 
-async def listed(connection: Connection, tenant_id: UUID, *, limit: int) -> list[Webhook]:
+async def listed(session: TenantSession, tenant_id: UUID, *, limit: int) -> list[Webhook]:
     """The newest first."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_LIST, (tenant_id, limit))
-        return [Webhook.model_validate(row) for row in await cursor.fetchall()]
+    own = select(*_WEBHOOK).where(webhooks.c.tenant_id == tenant_id)
+    newest_first = own.order_by(webhooks.c.tenant_id.desc(), webhooks.c.id.desc())
+    found = await session.execute(newest_first.limit(limit))
+    return [Webhook.model_validate(row) for row in found.mappings()]
 
 
-async def find(connection: Connection, tenant_id: UUID, webhook_id: UUID) -> Webhook | None:
-    return await _one(connection, _FIND, (tenant_id, webhook_id))
+async def find(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> Webhook | None:
+    return await _webhook(session, select(*_WEBHOOK).where(*_is(tenant_id, webhook_id)))
 
 
-async def change(connection: Connection, tenant_id: UUID, webhook_id: UUID, wanted: WebhookWanted) -> Webhook | None:
+async def change(session: TenantSession, tenant_id: UUID, webhook_id: UUID, wanted: WebhookWanted) -> Webhook | None:
     """The webhook as it is now; None when the tenant has no such webhook. Safe to repeat."""
-    return await _one(connection, _CHANGE, {**_wanted(wanted), "id": webhook_id, "tenant_id": tenant_id})
+    changed = update(webhooks).where(*_is(tenant_id, webhook_id)).values(**_decided(wanted), **_pause(wanted))
+    return await _webhook(session, changed.returning(*_WEBHOOK))
 
 
-async def remove(connection: Connection, tenant_id: UUID, webhook_id: UUID) -> bool:
+async def remove(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> bool:
     """Also its deliveries: jobs that are at one find nothing to do. False when there was none."""
-    return (await connection.execute(_REMOVE, (tenant_id, webhook_id))).rowcount > 0
+    removed = await session.execute(delete(webhooks).where(*_is(tenant_id, webhook_id)).returning(webhooks.c.id))
+    return removed.first() is not None
 
 
 async def change_secret(
-    connection: Connection, tenant_id: UUID, webhook_id: UUID, secret: WrappedKey
+    session: TenantSession, tenant_id: UUID, webhook_id: UUID, secret: WrappedKey
 ) -> datetime | None:
-    """Until when the one before signs as well; None when the tenant has no such webhook. Wants a transaction."""
+    """Until when the one before signs as well; None when the tenant has no such webhook."""
     # Of two at once the second must see what the first has made, or both would be the one that stands.
-    await connection.execute(
-        "SELECT FROM webhooks WHERE tenant_id = %s AND id = %s FOR UPDATE", (tenant_id, webhook_id)
-    )
-    await connection.execute(_FORGET_SIGNING_KEYS, {"tenant_id": tenant_id, "id": webhook_id})
-    row = await (await connection.execute(_EXPIRE_SIGNING_KEY, (tenant_id, webhook_id))).fetchone()
-    if row is None:
-        return None
-    await connection.execute(_ADD_SIGNING_KEY, (tenant_id, webhook_id, secret.master_key_id, secret.ciphertext))
-    until: datetime = row[0]
+    await session.execute(select(webhooks.c.id).where(*_is(tenant_id, webhook_id)).with_for_update())
+    await _forget_signing_keys(session, tenant_id, webhook_id)
+    until = await _expire_signing_key(session, tenant_id, webhook_id)
+    if until is not None:
+        await _add_signing_key(session, tenant_id, webhook_id, secret)
     return until
 
 
-async def test(connection: Connection, tenant_id: UUID, webhook_id: UUID, kind: str) -> WebhookDelivery | None:
+async def test(session: TenantSession, tenant_id: UUID, webhook_id: UUID, kind: str) -> WebhookDelivery | None:
     """A delivery of an event that is stored nowhere; None when the tenant has no such webhook."""
-    wanted = {"tenant_id": tenant_id, "id": webhook_id, "delivery_id": uuid7(), "type": kind}
-    return next(iter(await _deliveries(connection, _TEST, wanted)), None)
+    made = select(
+        literal(uuid7()), webhooks.c.tenant_id, webhooks.c.id, literal(kind), literal(DeliveryState.WAITING.value)
+    ).where(*_is(tenant_id, webhook_id))
+    new = insert(webhook_deliveries).from_select(["id", "tenant_id", "webhook_id", "type", "state"], made)
+    return next(iter(await _deliveries(session, new.returning(*_DELIVERY))), None)
 
 
 async def deliveries(
-    connection: Connection,
+    session: TenantSession,
     tenant_id: UUID,
     webhook_id: UUID,
     *,
@@ -151,37 +116,89 @@ async def deliveries(
     limit: int,
 ) -> list[WebhookDelivery]:
     """Up to `limit` of them, the newest first, all older than the delivery `before`."""
-    wanted = {"tenant_id": tenant_id, "webhook_id": webhook_id, "state": state, "before": before, "limit": limit}
-    return await _deliveries(connection, _DELIVERIES, wanted)
+    found = select(*_DELIVERY).where(*_sent_to(tenant_id, webhook_id), webhook_deliveries.c.id < before)
+    if state is not None:
+        found = found.where(webhook_deliveries.c.state == state)
+    newest_first = found.order_by(webhook_deliveries.c.webhook_id.desc(), webhook_deliveries.c.id.desc())
+    return await _deliveries(session, newest_first.limit(limit))
 
 
 async def redeliver(
-    connection: Connection, tenant_id: UUID, webhook_id: UUID, delivery_id: UUID
+    session: TenantSession, tenant_id: UUID, webhook_id: UUID, delivery_id: UUID
 ) -> WebhookDelivery | None:
     """The delivery, about to be sent again; None when there is no such delivery. Safe to repeat."""
-    wanted = {"tenant_id": tenant_id, "webhook_id": webhook_id, "id": delivery_id}
-    return next(iter(await _deliveries(connection, _REDELIVER, wanted)), None)
+    own = (*_sent_to(tenant_id, webhook_id), webhook_deliveries.c.id == delivery_id)
+    ended = webhook_deliveries.c.state.in_([DeliveryState.DELIVERED, DeliveryState.FAILED])
+    again = update(webhook_deliveries).where(*own, ended).values(_SEND_AGAIN).returning(*_DELIVERY).cte("again")
+    # What waits or is on its way already is left as it is.
+    on_its_way = select(*_DELIVERY).where(*own, ~ended)
+    return next(iter(await _deliveries(session, select(again).union_all(on_its_way))), None)
 
 
-async def redeliver_failed(connection: Connection, tenant_id: UUID, webhook_id: UUID, since: datetime) -> int:
+async def redeliver_failed(session: TenantSession, tenant_id: UUID, webhook_id: UUID, since: datetime) -> int:
     """How many failed ones, made since then, will be sent again."""
-    return (await connection.execute(_REDELIVER_FAILED, (tenant_id, webhook_id, since))).rowcount
+    failed = (webhook_deliveries.c.state == DeliveryState.FAILED, webhook_deliveries.c.created_at >= since)
+    again = update(webhook_deliveries).where(*_sent_to(tenant_id, webhook_id), *failed).values(_SEND_AGAIN)
+    connection = await session.connection()
+    return (await connection.execute(again)).rowcount
 
 
-def _wanted(wanted: WebhookWanted) -> dict[str, object]:
-    return {**wanted.model_dump(), "types": list(wanted.types)}
+async def _add_signing_key(session: TenantSession, tenant_id: UUID, webhook_id: UUID, secret: WrappedKey) -> None:
+    wrapped = {"master_key_id": secret.master_key_id, "wrapped": secret.ciphertext}
+    await session.execute(insert(webhook_secrets).values(tenant_id=tenant_id, webhook_id=webhook_id, **wrapped))
 
 
-async def _one(
-    connection: Connection, statement: str, parameters: Mapping[str, object] | Sequence[object]
-) -> Webhook | None:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(statement, parameters)
-        row = await cursor.fetchone()
+async def _forget_signing_keys(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> None:
+    """All that sign no more, and so many others that there is room for a new one."""
+    own = _signs(tenant_id, webhook_id)
+    older = select(webhook_secrets.c.id).where(*own).order_by(webhook_secrets.c.id.desc()).offset(MOST_SECRETS - 1)
+    needless = or_(webhook_secrets.c.valid_until <= func.now(), webhook_secrets.c.id.in_(older))
+    await session.execute(delete(webhook_secrets).where(*own, needless))
+
+
+async def _expire_signing_key(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> datetime | None:
+    standing = update(webhook_secrets).where(*_signs(tenant_id, webhook_id), webhook_secrets.c.valid_until.is_(None))
+    expiring = standing.values(valid_until=func.now() + timedelta(hours=OVERLAP_HOURS))
+    until: datetime | None = await session.scalar(expiring.returning(webhook_secrets.c.valid_until))
+    return until
+
+
+def _decided(wanted: WebhookWanted) -> dict[str, Any]:
+    return {"url": wanted.url, "types": list(wanted.types), "description": wanted.description}
+
+
+def _pause(wanted: WebhookWanted) -> dict[str, Any]:
+    """A webhook that starts again gets its days of failure anew; one that stays paused keeps when and why."""
+    is_paused = webhooks.c.paused_at.is_not(None)
+    if not wanted.paused:
+        # Of one that isn't paused they go on.
+        return {
+            "paused_at": None,
+            "paused_because": None,
+            "failing_since": case((is_paused, None), else_=webhooks.c.failing_since),
+        }
+    return {
+        "paused_at": func.coalesce(webhooks.c.paused_at, func.now()),
+        "paused_because": func.coalesce(webhooks.c.paused_because, PauseReason.OWNER.value),
+    }
+
+
+def _is(tenant_id: UUID, webhook_id: UUID) -> Where:
+    return webhooks.c.tenant_id == tenant_id, webhooks.c.id == webhook_id
+
+
+def _sent_to(tenant_id: UUID, webhook_id: UUID) -> Where:
+    return webhook_deliveries.c.tenant_id == tenant_id, webhook_deliveries.c.webhook_id == webhook_id
+
+
+def _signs(tenant_id: UUID, webhook_id: UUID) -> Where:
+    return webhook_secrets.c.tenant_id == tenant_id, webhook_secrets.c.webhook_id == webhook_id
+
+
+async def _webhook(session: TenantSession, statement: Executable) -> Webhook | None:
+    row = (await session.execute(statement)).mappings().first()
     return None if row is None else Webhook.model_validate(row)
 
 
-async def _deliveries(connection: Connection, statement: str, wanted: Mapping[str, object]) -> list[WebhookDelivery]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(statement, wanted)
-        return [WebhookDelivery.model_validate(row) for row in await cursor.fetchall()]
+async def _deliveries(session: TenantSession, statement: Executable) -> list[WebhookDelivery]:
+    return [WebhookDelivery.model_validate(row) for row in (await session.execute(statement)).mappings()]

@@ -10,8 +10,8 @@ import pytest
 
 from api import api_keys, groups, schedules, webhooks
 from infrastructure.postgres import replays
-from infrastructure.postgres import webhooks as stored_webhooks
 from infrastructure.postgres.holds import MOST_HOLDS_OF_A_TENANT
+from infrastructure.postgres.webhook_deliveries import MOST_SECRETS
 from tests.integration.api_serving import World
 
 AT_ONCE = 16
@@ -86,7 +86,7 @@ def test_a_webhook_never_has_two_secrets_that_stand(world: World) -> None:
     ).fetchone()
 
     assert answers == [200] * AT_ONCE
-    assert kept == (stored_webhooks.MOST_SECRETS, 1)
+    assert kept == (MOST_SECRETS, 1)
 
 
 def test_schedules_that_take_one_name_at_once_leave_it_to_one(world: World) -> None:
