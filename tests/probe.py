@@ -72,6 +72,8 @@ class Misbehave(Command):
     how: str
     until_attempt: int = 99
     """From this attempt on it behaves."""
+    seconds: float = 0.0
+    """How long it takes before it does."""
 
 
 class Gather(Command):
@@ -136,6 +138,7 @@ async def do_nothing(command: Nothing, run: Run) -> None:
 async def misbehave(command: Misbehave, run: Run) -> MarkLeft:
     if run.attempt >= command.until_attempt:
         return MarkLeft(attempt=run.attempt)
+    await asyncio.sleep(command.seconds)
     match command.how:
         case "raise":
             raise ValueError("the secret is 4711")

@@ -5,7 +5,7 @@ from typing import Any
 
 from infrastructure.postgres.connections import LANE_SESSION
 from infrastructure.postgres.sweeping import LOOK
-from infrastructure.postgres.turns import UNCLAIMED
+from infrastructure.postgres.turns import BEFORE_ALL, UNCLAIMED
 from tests.integration.api_serving import World
 
 TENANTS, WAITING = 3, 900
@@ -29,7 +29,11 @@ def test_a_look_at_what_waits_reads_one_job_of_a_queue(world: World) -> None:
 def test_finding_who_waits_reads_a_few_jobs_of_each_tenant(world: World) -> None:
     _leave_a_backlog(world)
 
-    assert TENANTS <= _read(world, UNCLAIMED, {"queue": "ai", "overdue": True}) <= 3 * TENANTS
+    assert (
+        TENANTS
+        <= _read(world, UNCLAIMED, {"queue": "ai", "lane": BEFORE_ALL[0], "tenant_id": BEFORE_ALL[1]})
+        <= 3 * TENANTS
+    )
 
 
 def _leave_a_backlog(world: World) -> None:

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import redis
 
-from infrastructure.celery.doorbell import WINDOW
 from infrastructure.celery.lists import list_of
 from infrastructure.local_stack.redis import RedisServer
 from producers.cli_holds import set_limits
@@ -35,7 +34,7 @@ def test_a_job_behind_another_tenants_backlog_goes_before_it(system: System) -> 
         job_id,
     )[0]
     print(f"waited {waited_seconds:.3f} s, {went_before} went before it, {system.states()['queued']:,} went on waiting")
-    assert int(str(went_before)) < 2 * WINDOW, "no more than stood in line already"
+    assert int(str(went_before)) < 400, "no more than stood in line already"
     assert system.states()["queued"] > BACKLOG // 2
 
 
@@ -82,7 +81,7 @@ def test_a_tenant_of_twice_the_weight_gets_twice_the_share(system: System) -> No
     for tenant_id in (light, heavy):
         system.submit(*[LeaveMark(seconds=0.02) for _ in range(2_000)], tenant_id=tenant_id)
     system.worker(WORKER_CONCURRENCY="16")
-    wait_until(lambda: system.states()["succeeded"] >= 2_400, "a good part of both is done", within_seconds=30)
+    wait_until(lambda: system.states()["succeeded"] >= 2_400, "a good part of both is done", within_seconds=60)
 
     rows = system.read(
         "SELECT tenant_id, count(*) FROM (SELECT tenant_id FROM jobs WHERE started_at IS NOT NULL "

@@ -251,7 +251,7 @@ def _ring_again(system: System, job_ids: list[UUID]) -> None:
 
     async def ring() -> None:
         redis = client.connect(system.settings.redis)
-        await Doorbells(redis).ring_now(
+        await Doorbells(redis).ring(
             [Ring(one, system.tenant_id, LeaveMark.kind, LeaveMark.queue, 5) for one in job_ids]
         )
         await redis.aclose()
