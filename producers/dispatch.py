@@ -26,7 +26,7 @@ from monitoring.loop import LoopBeat
 from producers.housekeeping import Housekeeping
 from producers.rules import RuleBook
 from producers.sweep import Sweeper
-from producers.turns import Turns
+from producers.turns import FEEDER_SESSION, Turns
 from producers.webhooks import Feeder
 
 logger = logging.getLogger(__name__)
@@ -41,12 +41,18 @@ async def run(settings: Settings) -> None:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
         line, turns_line, aside_line, feeder_line, tidy_line = [
-            await resources.enter_async_context(Line(settings.database, Role.SYSTEM, name, LANE_SESSION))
-            for name in ("dispatcher", "turns", "admission", "webhook feeder", "tidy")
+            await resources.enter_async_context(Line(settings.database, Role.SYSTEM, name, session))
+            for name, session in (
+                ("dispatcher", LANE_SESSION),
+                ("turns", LANE_SESSION | FEEDER_SESSION),
+                ("admission", LANE_SESSION),
+                ("webhook feeder", LANE_SESSION),
+                ("tidy", LANE_SESSION),
+            )
         ]
         rules = RuleBook(redis, aside_line)
         rules.on_change = called.set
-        turns_given = Turns(redis, turns_line, rules)
+        turns_given = Turns(redis, turns_line, rules, ring_again_seconds=settings.ring_again_seconds)
         sweeper = Sweeper(settings, line, aside_line, redis, turns_given, rules)
         for part in (turns_given, sweeper.admission, rules):
             for loop in (part.listen_for_ever(), part.serve_for_ever()):

@@ -39,7 +39,7 @@ class Ringer:
         self._start(self._push(rings))
 
     def ring_ahead(self, rings: Sequence[Ring]) -> bool:
-        """The same for jobs that are being committed; False, and nothing is said, where they had to be counted first."""
+        """The same for jobs that are being committed; False, and nothing is said, where they had to wait for a turn."""
         if len(self._ringing) >= MOST_RINGING or not self._doorbells.have_room_for(rings):
             return False
         self._start(self._push(rings, ahead=True))
@@ -64,7 +64,7 @@ class Ringer:
             rings = [ring for ring in rings if ring.queue not in paused]
         try:
             if ahead:
-                bells = await self._doorbells.ring_now(rings, ahead=True)
+                bells = await self._doorbells.ring_ahead(rings)
             else:
                 bells = (await self._doorbells.ring(rings)).bells
             metrics.doorbells_rung(bells)

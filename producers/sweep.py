@@ -64,7 +64,7 @@ class Sweeper:
         self._announcer = Announcer(redis)
         self._turns = turns_given
         self.admission = Admission(redis, aside_line, self._ring, ring_again_seconds=settings.ring_again_seconds)
-        self._kept_house_at = self._measured_at = self._called_all_at = 0.0
+        self._kept_house_at = self._measured_at = self._named_all_at = 0.0
         self._patient_until = 0.0
         self.missed_a_sweep = False
 
@@ -125,7 +125,11 @@ class Sweeper:
 
     async def _retry(self) -> int:
         seconds = self._settings.ring_again_seconds
-        due = await self._line.run(lambda line: sweeping.due_retries(line, ring_again_seconds=seconds))
+        due = await self._line.run(
+            lambda line: sweeping.queue_retries(
+                line, ring_again_seconds=seconds, late_seconds=sweeping.RETRY_LATE_SECONDS
+            )
+        )
         return await self._ring(due)
 
     async def _fire_schedules(self) -> int:
@@ -179,29 +183,28 @@ class Sweeper:
 
     async def _ring_unclaimed(self, waiting: Sequence[str]) -> None:
         rules = self._rules.now
-        queues = [queue for queue in waiting if queue not in rules.closed_queues]
-        now = time.monotonic()
-        try:
-            for queue in self._known.closed_queues - rules.closed_queues:
-                await self._call_unclaimed(queue, overdue=False)
-            self._known = rules
-            if now - self._called_all_at > self._settings.ring_all_again_seconds:
-                self._called_all_at = now
-            elif queues:
-                queues = await self._doorbells.empty_queues(queues)
-            for queue in queues:
-                await self._call_unclaimed(queue)
-        except FAULTS:
+        reopened, self._known = self._known.closed_queues - rules.closed_queues, rules
+        if not self._turns.feeding:
             return
-        self._turns.call()
+        queues = [queue for queue in waiting if queue not in rules.closed_queues]
+        for queue in reopened:
+            await self._name_waiting(queue, overdue=False)
+        now = time.monotonic()
+        if now - self._named_all_at > self._settings.ring_all_again_seconds:
+            self._named_all_at = now
+        elif queues:
+            try:
+                standing = await self._doorbells.lengths(queues)
+            except FAULTS:
+                return
+            queues = [queue for queue, bells in standing.items() if not any(bells.values())]
+        for queue in queues:
+            await self._name_waiting(queue)
 
-    async def _call_unclaimed(self, queue: str, *, overdue: bool = True) -> None:
+    async def _name_waiting(self, queue: str, *, overdue: bool = True) -> None:
         # Where no bell waits, jobs that do have lost theirs. Where some wait, those that a killed worker had taken are
         # still missing: now and then the oldest of each tenant are rung again. It is done by turns, so it costs a window.
-        waiting = await self._line.run(lambda line: turns.unclaimed(line, queue, overdue=overdue))
-        if waiting:
-            await self._doorbells.forget_counts(queue)
-            await self._doorbells.begin_overflow(queue, waiting)
+        self._turns.name(queue, await self._line.run(lambda line: turns.waiting(line, queue, overdue=overdue)))
 
     async def _keep_house(self) -> None:
         now = time.monotonic()
@@ -236,7 +239,7 @@ class Sweeper:
                 if bell.queue not in closed
             ]
             try:
-                metrics.doorbells_rung(await self._doorbells.ring_now(rings))
+                metrics.doorbells_rung((await self._doorbells.ring(rings)).bells)
             except FAULTS:
                 metrics.doorbells_failed(len(bells))
         return len(bells)

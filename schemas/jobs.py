@@ -51,6 +51,7 @@ TRANSITIONS: dict[tuple[JobState, Trigger], JobState] = {
     (JobState.QUEUED, Trigger.CLAIM): JobState.RUNNING,
     (JobState.QUEUED, Trigger.CANCEL): JobState.CANCELLED,
     (JobState.QUEUED, Trigger.BURY): JobState.DEAD,
+    (JobState.RETRYING, Trigger.COME_DUE): JobState.QUEUED,
     (JobState.RETRYING, Trigger.CLAIM): JobState.RUNNING,
     (JobState.RETRYING, Trigger.CANCEL): JobState.CANCELLED,
     (JobState.RETRYING, Trigger.BURY): JobState.DEAD,

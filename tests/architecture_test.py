@@ -58,7 +58,7 @@ MAY_READ_THE_WALL_CLOCK = (
     "producers/cli_samples.py",
     "producers/client_exchange.py",
     # How old a job's id is, which its submitter's clock made: it only tells from where to read on.
-    "producers/turns.py",
+    "producers/feeding.py",
 )
 """Times that decide anything are PostgreSQL's: docs/decisions/0019."""
 

@@ -1,16 +1,16 @@
 """The names in Redis behind a queue.
 
-kombu keeps a queue's messages in one list for each priority step. The plain name is step 0, which is where almost all
+kombu keeps a queue's messages in one list for each priority step, of which it and Flower know these four. The plain name is step 0, which is where almost all
 work goes, so `LLEN ai` stays the honest depth that Flower, KEDA and people read.
 """
 
-from functools import lru_cache
-from uuid import UUID
-
 SEPARATOR = "\x06\x16"
-URGENT_STEP, NORMAL_STEP, PATIENT_STEP = 3, 0, 6
-STEPS_IN_TURN = (URGENT_STEP, NORMAL_STEP, PATIENT_STEP)
-"""BRPOP looks into the lists in this order, so urgent work goes first."""
+FIRST_STEP, URGENT_STEP, NORMAL_STEP, PATIENT_STEP = 9, 3, 0, 6
+OWN_STEPS = (URGENT_STEP, NORMAL_STEP, PATIENT_STEP)
+"""What a job's priority says: an order among its own tenant's jobs, urgent ones first."""
+STEPS_IN_TURN = (FIRST_STEP, *OWN_STEPS)
+"""BRPOP looks into the lists in this order. The first list is for tenants that had no turn lately, whatever their jobs'
+priorities: see docs/decisions/0009."""
 LOWEST_URGENT, LOWEST_NORMAL = 7, 3
 
 
@@ -23,7 +23,7 @@ def step_of(priority: int) -> int:
 
 def priority_of(step: int) -> int:
     """A priority of that step, for who knows the step only."""
-    return {URGENT_STEP: LOWEST_URGENT, NORMAL_STEP: LOWEST_NORMAL}.get(step, 0)
+    return {FIRST_STEP: LOWEST_URGENT, URGENT_STEP: LOWEST_URGENT, NORMAL_STEP: LOWEST_NORMAL}.get(step, 0)
 
 
 def list_of(queue: str, step: int) -> str:
@@ -34,28 +34,6 @@ def lists_of(queue: str) -> list[str]:
     return [list_of(queue, step) for step in STEPS_IN_TURN]
 
 
-def rung_of(queue: str) -> str:
-    """A hash: how many jobs of each turn are rung and not yet taken by a worker. It may be wrong; it is only a limit."""
-    return f"bucatini:rung:{queue}"
-
-
-def overflow_of(queue: str) -> str:
-    """A set of the turns that have more jobs than may be rung: the rest wait in PostgreSQL and is rung by turns."""
-    return f"bucatini:overflow:{queue}"
-
-
 def service_of(queue: str) -> str:
-    """A hash: how many jobs a second each worker of the queue serves, and how many it could start now."""
+    """A hash: what each worker says of its service, by the worker's id."""
     return f"bucatini:service:{queue}"
-
-
-@lru_cache(maxsize=10_000)
-def turn_of(step: int, tenant_id: UUID) -> str:
-    """Whoever waits in line at a queue: a tenant's jobs of one step."""
-    return f"{step}:{tenant_id}"
-
-
-@lru_cache(maxsize=10_000)
-def parts_of(turn: str) -> tuple[int, UUID]:
-    step, _, tenant_id = turn.partition(":")
-    return int(step), UUID(tenant_id)

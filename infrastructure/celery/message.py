@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import orjson
-from uuid_utils import uuid4
+from uuid_utils import uuid7
 
 from infrastructure.celery.lists import list_of, step_of
 
@@ -84,9 +84,15 @@ class Doorbell:
 
 
 def messages_of(
-    rings: Iterable[Ring], traceparent: str | None = None, *, ahead: bool = False
+    rings: Iterable[Ring],
+    traceparent: str | None = None,
+    *,
+    ahead: bool = False,
+    most: int = MOST_JOBS_IN_A_BIG_BELL,
+    at: float | None = None,
 ) -> dict[str, list[bytes]]:
-    """The messages by the list they belong into."""
+    """The messages by the list they belong into, none of them for more than `most` jobs. `at` is the time by Redis's
+    clock, from which their age is told; this machine's, if it isn't given."""
     lines: dict[tuple[str, int], dict[tuple[str, UUID], list[bytes]]] = defaultdict(lambda: defaultdict(list))
     for ring in rings:
         lines[ring.queue, step_of(ring.priority)][ring.kind, ring.tenant_id].append(ring.job_id.bytes)
@@ -97,17 +103,28 @@ def messages_of(
             [Lot(kind, tenant_id, b"".join(ids)) for (kind, tenant_id), ids in line.items()],
             traceparent,
             ahead=ahead,
+            most=most,
+            at=at,
         )
         for (queue, step), line in lines.items()
     }
 
 
 def messages_in_turn(
-    queue: str, step: int, lots: Iterable[Lot], traceparent: str | None = None, *, ahead: bool = False
+    queue: str,
+    step: int,
+    lots: Iterable[Lot],
+    traceparent: str | None = None,
+    *,
+    ahead: bool = False,
+    most: int = MOST_JOBS_IN_A_BIG_BELL,
+    at: float | None = None,
 ) -> list[bytes]:
     """The messages for jobs of one list, so that each names jobs of all tenants alike. A bell is of one kind, or of kinds
     that have few jobs."""
-    return [_message(queue, step, share, traceparent, ahead) for group in _by_kind(lots) for share in dealt(group)]
+    return [
+        _message(queue, step, share, traceparent, ahead, at) for group in _by_kind(lots) for share in dealt(group, most)
+    ]
 
 
 def _by_kind(lots: Iterable[Lot]) -> list[list[Lot]]:
@@ -124,11 +141,11 @@ def _by_kind(lots: Iterable[Lot]) -> list[list[Lot]]:
     return [*many, few] if few else many
 
 
-def dealt(lots: Sequence[Lot]) -> Iterator[list[Lot]]:
-    """The lots in shares, one for each bell: goes round as often as there are bells, and takes as large a part of each
+def dealt(lots: Sequence[Lot], most: int = MOST_JOBS_IN_A_BIG_BELL) -> Iterator[list[Lot]]:
+    """The lots in shares of at most so many jobs, one for each bell: goes round as often as there are bells, and takes as large a part of each
     lot every time. A single job goes with the first round."""
     jobs = sum(lot.jobs for lot in lots)
-    size = min(max(MOST_JOBS_IN_A_BELL, jobs // BELLS_IN_A_PUSH), MOST_JOBS_IN_A_BIG_BELL)
+    size = min(max(MOST_JOBS_IN_A_BELL, jobs // BELLS_IN_A_PUSH), most)
     rounds = min(-(-jobs // size), -(-max((lot.jobs for lot in lots), default=0) // LEAST_PIECE))
     share: list[Lot] = []
     room = size
@@ -174,8 +191,14 @@ def _lot(kind: object, tenant_id: UUID, ids: bytes) -> Lot:
     return Lot(str(kind), tenant_id, ids)
 
 
-def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ahead: bool) -> bytes:
-    bell_id = str(uuid4())
+def _id_at(at: float | None) -> UUID:
+    """A UUIDv7, whose first 48 bits are a time in milliseconds (RFC 9562): here that of Redis."""
+    made = uuid7().int
+    return UUID(int=made if at is None else int(at * 1_000) << 80 | made & (1 << 80) - 1)
+
+
+def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ahead: bool, at: float | None) -> bytes:
+    bell_id = str(_id_at(at))
     ids: dict[tuple[str, UUID], list[bytes]] = defaultdict(list)
     for lot in lots:
         ids[lot.kind, lot.tenant_id].append(lot.ids)

@@ -11,13 +11,15 @@ from uuid import UUID
 from events.jobs import JobEvent
 from infrastructure.postgres.connections import Connection
 from infrastructure.postgres.settling import Resumed, resume_parents
-from schemas.jobs import LIMIT
+from schemas.jobs import LIMIT, JobState, Trigger, transition
 
 MOST_AT_ONCE = 1_000
 MOST_COUNTED = 100_000
 CRASHES_ALLOWED = 2
 """A job in whose runs this many processes have died is poison."""
 WAIT_CHECK_SECONDS = 15
+RETRY_LATE_SECONDS = 1
+"""A retry that is due for so long isn't on its way to a worker any more."""
 KEYS_AT_ONCE = 5_000
 MOST_ROUNDS_OF_KEYS = 100
 
@@ -49,14 +51,19 @@ e AS (
 SELECT id, tenant_id, kind, queue, priority, parked IS NOT NULL FROM u
 """
 
-# Retries are rung by the worker that failed them. What is due here is one whose worker went away or that waited long;
-# it is rung however long the queue is, and so it is moved on.
-_RETRY = f"""
+# Retries are rung by the worker that failed them, and begin as they are. One that is still due has lost its bell, or finds
+# a long line before it: it is queued like all others, and so has its turn among them.
+_QUEUE_RETRIES = f"""
 WITH c AS (
-  SELECT id FROM jobs WHERE wake_at <= now() AND state = 'retrying'
-  ORDER BY wake_at LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED)
-UPDATE jobs j SET wake_at = now() + make_interval(secs => %s) FROM c
-WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority
+  SELECT id FROM jobs WHERE wake_at <= now() - make_interval(secs => %(late)s) AND state = 'retrying'
+    AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+  ORDER BY wake_at LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED),
+u AS (
+  UPDATE jobs j SET state = '{transition(JobState.RETRYING, Trigger.COME_DUE)}', seq = j.seq + 1,
+    wake_at = now() + make_interval(secs => %(again)s) FROM c
+  WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq),
+e AS (INSERT INTO job_events (job_id, seq, tenant_id, type) SELECT id, seq, tenant_id, '{JobEvent.QUEUED}' FROM u)
+SELECT id, tenant_id, kind, queue, priority FROM u
 """
 
 _DECLARE_DEAD = """
@@ -70,7 +77,7 @@ LOOK = f"""
 SELECT
   EXISTS (SELECT 1 FROM workers w JOIN jobs j ON j.lease_worker = w.id WHERE w.dead_at IS NOT NULL),
   EXISTS (SELECT 1 FROM jobs WHERE state = 'scheduled' AND wake_at <= now()),
-  EXISTS (SELECT 1 FROM jobs WHERE state = 'retrying' AND wake_at <= now()),
+  EXISTS (SELECT 1 FROM jobs WHERE state = 'retrying' AND wake_at <= now() - interval '{RETRY_LATE_SECONDS} s'),
   EXISTS (SELECT 1 FROM jobs WHERE state = 'waiting' AND wake_at <= now()),
   EXISTS (SELECT 1 FROM jobs WHERE parked > '{LIMIT}'),
   EXISTS (SELECT 1 FROM jobs WHERE parked < '{LIMIT}'),
@@ -198,9 +205,13 @@ async def come_due(connection: Connection, *, ring_again_seconds: float) -> tupl
     return [Bell(*row[:5]) for row in rows if not row[5]], [row[0] for row in rows if row[5]]
 
 
-async def due_retries(connection: Connection, *, ring_again_seconds: float) -> list[Bell]:
-    """Retries that are due and that nobody rang for."""
-    found = await connection.execute(_RETRY, (ring_again_seconds,))
+async def queue_retries(
+    connection: Connection, queue: str | None = None, *, ring_again_seconds: float, late_seconds: float = 0.0
+) -> list[Bell]:
+    """Retries that are late by so much, of that queue or of all, now queued."""
+    found = await connection.execute(
+        _QUEUE_RETRIES, {"queue": queue, "late": late_seconds, "again": ring_again_seconds}
+    )
     return [Bell(*row) for row in await found.fetchall()]
 
 

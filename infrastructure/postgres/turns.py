@@ -26,10 +26,11 @@ WHERE w.ids IS NOT NULL
 # PostgreSQL skips no index entries by itself, so the distinct (lane, tenant) pairs are found by jumping from one to the
 # next: as many steps as there are tenants waiting, however many jobs each has. Of each the first is asked for in the
 # index's order: for "whether any exists" the planner joins, and reads everybody's backlog once for each tenant.
-UNCLAIMED = f"""
+WAITING = f"""
 WITH RECURSIVE turn AS (
   (SELECT lane, tenant_id, 1 AS n FROM jobs
-   WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued' ORDER BY lane, tenant_id LIMIT 1)
+   WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued' AND (lane, tenant_id) > (%(lane)s, %(tenant_id)s)
+   ORDER BY lane, tenant_id LIMIT 1)
   UNION ALL
   SELECT next.lane, next.tenant_id, turn.n + 1 FROM turn CROSS JOIN LATERAL (
     SELECT lane, tenant_id FROM jobs
@@ -37,11 +38,15 @@ WITH RECURSIVE turn AS (
       AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
     ORDER BY lane, tenant_id LIMIT 1) next
   WHERE turn.n < {MOST_TURNS})
-SELECT lane, tenant_id FROM turn WHERE (
+SELECT lane, tenant_id FROM turn
+"""
+UNCLAIMED = f"""
+{WAITING} WHERE (
   SELECT j.id FROM jobs j WHERE j.queue = %(queue)s AND j.lane = turn.lane AND j.tenant_id = turn.tenant_id
-    AND j.wake_at IS NOT NULL AND (j.wake_at <= now() OR NOT %(overdue)s) AND j.state = 'queued'
+    AND j.wake_at IS NOT NULL AND j.wake_at <= now() AND j.state = 'queued'
   ORDER BY j.id LIMIT 1) IS NOT NULL
 """
+BEFORE_ALL = (-1, UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +77,11 @@ class Next:
     def each(self) -> list[bytes]:
         return list(map(self.id_at, range(len(self))))
 
-    def without(self, numbers: Sequence[int]) -> "Next":
-        """The same but for those."""
-        skipped = frozenset(numbers)
-        left = [number for number in range(len(self)) if number not in skipped]
+    def without(self, rung: frozenset[bytes], most: int) -> "Next":
+        """The first of them that aren't among those, at most so many."""
+        if not rung:
+            return Next(self.ids[: most * UUID_BYTES], self.kinds[:most])
+        left = [number for number, job_id in enumerate(self.each()) if job_id not in rung][:most]
         return Next(b"".join(map(self.id_at, left)), [self.kinds[number] for number in left])
 
 
@@ -100,7 +106,12 @@ async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[Next]:
     return [waiting.get(number, NOBODY) for number in range(len(turns))]
 
 
-async def unclaimed(connection: Connection, queue: str, *, overdue: bool = True) -> list[tuple[int, UUID]]:
-    """(lane, tenant) of whoever has jobs in this queue that wait longer than they should, or that wait at all."""
-    found = await connection.execute(UNCLAIMED, {"queue": queue, "overdue": overdue})
+async def waiting(
+    connection: Connection, queue: str, after: tuple[int, UUID] = BEFORE_ALL, *, overdue: bool = False
+) -> list[tuple[int, UUID]]:
+    """The next MOST_TURNS (lane, tenant) that have jobs waiting in this queue, in their order; those overdue only, whose
+    jobs wait longer than they should."""
+    lane, tenant_id = after
+    statement = UNCLAIMED if overdue else WAITING
+    found = await connection.execute(statement, {"queue": queue, "lane": lane, "tenant_id": tenant_id})
     return await found.fetchall()

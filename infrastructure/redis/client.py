@@ -21,22 +21,7 @@ FAULTS = (RedisError, OSError, TimeoutError)
 """All that a Redis fault looks like from here: refused, reset, timed out, loading, full, read-only, out of connections."""
 
 KEY_COMMANDS = frozenset(
-    {
-        "EXPIRE",
-        "GET",
-        "HDEL",
-        "HGET",
-        "HINCRBY",
-        "HMGET",
-        "HSET",
-        "INCRBY",
-        "LPUSH",
-        "RPOP",
-        "RPUSH",
-        "SADD",
-        "SRANDMEMBER",
-        "SREM",
-    }
+    {"EXPIRE", "GET", "HDEL", "HSET", "HVALS", "INCRBY", "LINDEX", "LLEN", "LPUSH", "LTRIM", "RPOP", "RPUSH"}
 )
 KEYS_COMMANDS = frozenset({"DEL", "EXISTS"})
 

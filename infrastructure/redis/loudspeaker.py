@@ -30,7 +30,7 @@ class Channel(StrEnum):
     STOP = "bucatini:stop"
     """Sixteen bytes for each running job that was cancelled."""
     OVERFLOW = "bucatini:overflow"
-    """Nothing: some tenant has more jobs than may be rung at once, and a dispatcher should look."""
+    """Words: whose jobs wait for a turn to be rung for, see infrastructure/celery/doorbell.py."""
     ADMISSION = "bucatini:admission"
     """Sixteen bytes for each capped job that was submitted or has ended: a dispatcher looks whom to let in."""
     RULES = "bucatini:rules"
@@ -47,8 +47,15 @@ def announcement(channel: Channel, ids: Iterable[UUID]) -> tuple[str | bytes, ..
     return "PUBLISH", channel, b"".join(identity.bytes for identity in ids) + bytes((VERSION,))
 
 
+async def announce_words(redis: Redis, channel: Channel, words: bytes) -> None:
+    """The same for a channel on which words are said."""
+    await redis.publish(channel, words + bytes((VERSION,)))
+
+
 def is_understood(channel: Channel, payload: bytes) -> bool:
     """Whether a process of this release can read it. What has no version is of the first."""
+    if channel is Channel.OVERFLOW:
+        return not payload or payload[-1] == VERSION
     return channel is Channel.LIVE or len(payload) % UUID_BYTES != 1 or payload[-1] == VERSION
 
 
@@ -59,6 +66,10 @@ async def say_live(redis: Redis, tenant_id: UUID, event: CloudEvent) -> None:
 def ids_in(payload: bytes) -> list[UUID]:
     whole = len(payload) - len(payload) % UUID_BYTES
     return [UUID(bytes=payload[start : start + UUID_BYTES]) for start in range(0, whole, UUID_BYTES)]
+
+
+def words_in(payload: bytes) -> bytes:
+    return payload[:-1]
 
 
 def live_in(payload: bytes) -> tuple[UUID, CloudEvent]:

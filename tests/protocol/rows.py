@@ -43,8 +43,8 @@ def stored(*, later: bool = False) -> Row:
 
 
 def come_due(row: Row) -> Row:
-    """`UPDATE jobs SET state = 'queued' … WHERE wake_at <= now() AND state = 'scheduled'`"""
-    if row.state is not JobState.SCHEDULED:
+    """`UPDATE jobs SET state = 'queued' … WHERE wake_at <= now() AND state = 'scheduled'`, or 'retrying'."""
+    if row.state not in (JobState.SCHEDULED, JobState.RETRYING):
         return row
     return row._replace(state=transition(row.state, Trigger.COME_DUE))
 

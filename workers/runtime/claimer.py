@@ -9,7 +9,7 @@ from operator import itemgetter
 from uuid import UUID
 
 from infrastructure.batching import Pace
-from infrastructure.celery.lists import priority_of, turn_of
+from infrastructure.celery.lists import priority_of
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Doorbell, Ring
 from infrastructure.celery.window import Window
 from infrastructure.postgres import claiming
@@ -177,7 +177,6 @@ class Claimer:
         return found
 
     async def _claim(self, line: Line, share: list[Waiting]) -> None:
-        self._tell_taken(share)
         bells = self._bells_of(share)
         worker_id = self._heartbeat.worker_id
         try:
@@ -214,13 +213,6 @@ class Claimer:
             return
         self._slots.of(part.lot.kind).line.add(part)
         self._wake.set()
-
-    def _tell_taken(self, share: Sequence[Waiting]) -> None:
-        taken = Counter[tuple[str, str]]()
-        for lot, step, _, misses in share:
-            if not misses:
-                taken[self._queue, turn_of(step, lot.tenant_id)] += lot.jobs
-        self._messenger.taken(taken)
 
     def _bells_of(self, share: Sequence[Waiting]) -> dict[bytes, Bell]:
         """Who rang for each job that is to be claimed: not for one named twice, nor for one that still runs here."""

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import time
-from collections import Counter
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from math import ceil
@@ -13,15 +11,18 @@ from uuid import UUID
 
 from events.envelope import CloudEvent, event_id, job_source
 from events.jobs import JobEvent
-from infrastructure.celery.doorbell import Doorbells
+from infrastructure.celery import pace
+from infrastructure.celery.doorbell import SHORT, Doorbells
 from infrastructure.celery.lists import service_of
 from infrastructure.celery.message import Ring
+from infrastructure.celery.pace import in_words
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.claiming import Claimed, note_progress
 from infrastructure.postgres.connections import Line
 from infrastructure.postgres.settling import Settlement, resume_parents
 from infrastructure.redis.announcer import Announcer
 from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.redis.clock import RedisClock
 from infrastructure.redis.loudspeaker import Channel, announce, say_live
 from monitoring import metrics
 from schemas.jobs import Progress
@@ -30,13 +31,14 @@ from workers.runtime.slots import Service
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.2
-TALLY_SECONDS = 0.02
 RING_OURSELVES_SECONDS = 60.0
 """A retry further away than this is left to the sweeper, so that a worker holds no long list of timers."""
 TOGETHER_SECONDS = 0.05
 LONG_TOGETHER = 4
 """Retries that come due within this time are rung together, and within four times as much where they wait for longer than
 that: a bell costs the same whatever it names."""
+SHORT_FOR_RETRIES = 6 * SHORT
+"""Bells. A retry isn't to wait for its turn behind all that its own tenant has submitted since."""
 NOW = 0
 
 
@@ -55,11 +57,11 @@ class Messenger:
         self._redis = redis
         self._line = line
         self._doorbells = Doorbells(redis)
+        self._clock = RedisClock(redis)
         self._announcer = Announcer(redis)
         self._progress: dict[UUID, Report] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._taken: Counter[tuple[str, str]] = Counter()
-        self._reporting = self._tallying = False
+        self._reporting = False
         self._told = 0
         self._later: dict[int, list[Ring]] = {}
 
@@ -67,8 +69,8 @@ class Messenger:
         """These tenants have new events."""
         self._announcer.tell(tenants)
 
-    def ring(self, rings: Iterable[Ring]) -> None:
-        self.start(self._ring(list(rings)))
+    def ring(self, rings: Iterable[Ring], *, short: int = SHORT) -> None:
+        self.start(self._ring(list(rings), short))
 
     def ask_to_let_in(self, job_ids: Iterable[UUID]) -> None:
         """These capped jobs have ended: others may be let in."""
@@ -91,7 +93,7 @@ class Messenger:
 
     def _ring_later(self, slot: int) -> None:
         if rings := self._later.pop(slot, None):
-            self.ring(rings)
+            self.ring(rings, short=SHORT_FOR_RETRIES)
 
     def ring_next(self, claimed: Claimed, settlement: Settlement, queue: str) -> None:
         """Rings for what a settled run left to be done: its children, or its own next attempt when that is due."""
@@ -129,22 +131,15 @@ class Messenger:
     def end_service(self, queue: str, worker: str) -> None:
         self.start(self._end_service(queue, worker))
 
-    def taken(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """So many jobs of each (queue, turn) no longer wait to be claimed."""
-        self._taken.update(counts)
-        if not self._tallying:
-            self._tallying = True
-            self.start(self._tally())
-
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Does it beside everything else; `close` waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ring(self, rings: list[Ring]) -> None:
+    async def _ring(self, rings: list[Ring], short: int) -> None:
         try:
-            metrics.doorbells_rung(await self._doorbells.ring_now(rings))
+            metrics.doorbells_rung((await self._doorbells.ring(rings, short=short)).bells)
         except FAULTS:
             metrics.doorbells_failed(len(rings))
 
@@ -158,18 +153,6 @@ class Messenger:
             self.tell({one.tenant_id for one in resumed})
             self.ring(Ring(*one[:5]) for one in resumed if one.runs_again)
 
-    async def _tally(self) -> None:
-        try:
-            while self._taken:
-                # Behind the claim and the start of its runs, which are waited for.
-                await asyncio.sleep(TALLY_SECONDS)
-                taken, self._taken = self._taken, Counter()
-                await self._doorbells.take(taken)
-        except FAULTS:
-            logger.debug("what was taken isn't tallied: Redis can't be reached")
-        finally:
-            self._tallying = False
-
     async def _give_back(self, rings: Sequence[Ring], bell_jobs: int, *, last: bool) -> None:
         try:
             await self._doorbells.give_back(rings, bell_jobs=bell_jobs, last=last)
@@ -177,8 +160,8 @@ class Messenger:
             metrics.doorbells_failed(len(rings))
 
     async def _tell_service(self, queue: str, worker: str, service: Service) -> None:
-        said = f"{service.per_second:.3f} {service.free} {time.time():.1f}"
         with suppress(*FAULTS):  # It is told again in a moment.
+            said = in_words(pace.Service(service.per_second, service.free, await self._clock.now()))
             await self._redis.hset(service_of(queue), worker, said)
 
     async def _end_service(self, queue: str, worker: str) -> None:

@@ -10,20 +10,7 @@ from hypothesis import strategies as st
 
 from infrastructure.celery.message import Doorbell, Lot
 from infrastructure.postgres.turns import Next
-from producers.turns import (
-    LASTING_SECONDS,
-    LATE_MILLISECONDS,
-    LATEST_SECONDS,
-    LEAST_RUNG,
-    MOST_RUNG,
-    ROUND_SECONDS,
-    SMALLEST_WINDOW,
-    lots_of,
-    next_budget,
-    not_rung,
-    place_after,
-    windows_of,
-)
+from producers.feeding import LATE_MILLISECONDS, LATEST_SECONDS, lots_of, place_after
 from workers.runtime.bell import Bell
 from workers.runtime.waiting import WaitingLine
 
@@ -67,26 +54,6 @@ def test_a_tenant_alone_takes_all_and_owes_nothing_for_it() -> None:
     assert LIGHT in asyncio.run(story())
 
 
-def test_windows_share_the_budget_by_weight() -> None:
-    windows = windows_of(300, {(0, HEAVY): 2, (0, LIGHT): 1})
-
-    assert windows == {(0, HEAVY): 200, (0, LIGHT): 100}
-    assert min(windows_of(10, {(0, HEAVY): 100, (0, LIGHT): 1}).values()) == SMALLEST_WINDOW
-
-
-def test_more_is_rung_before_a_window_runs_empty() -> None:
-    assert next_budget(1_000, [0.2, 0.5], fits_for_seconds=ROUND_SECONDS) == 2_000
-    assert next_budget(1_000, [0.0, 0.5], fits_for_seconds=ROUND_SECONDS) == 4_000
-    assert next_budget(1_000, [0.3, 0.5], fits_for_seconds=ROUND_SECONDS) == 1_000
-    assert next_budget(MOST_RUNG, [0.0], fits_for_seconds=ROUND_SECONDS) == MOST_RUNG
-
-
-def test_less_is_rung_only_of_what_lasts() -> None:
-    assert next_budget(1_000, [], fits_for_seconds=LASTING_SECONDS / 2) == 1_000
-    assert next_budget(1_000, [], fits_for_seconds=LASTING_SECONDS * 2) == 900
-    assert next_budget(LEAST_RUNG, [], fits_for_seconds=LASTING_SECONDS * 2) == LEAST_RUNG
-
-
 def test_a_bite_of_many_jobs_takes_each_tenants_in_few_pieces() -> None:
     line = line_of(1_000)
 
@@ -110,7 +77,7 @@ def test_a_tenants_waiting_jobs_are_told_by_kind_each_in_its_order() -> None:
     waiting = Next(ids_of(range(5)), ["brew", "bake", "brew", "brew", "bake"])
 
     assert lots_of(HEAVY, waiting) == [Lot("brew", HEAVY, ids_of([0, 2, 3])), Lot("bake", HEAVY, ids_of([1, 4]))]
-    assert lots_of(HEAVY, waiting.without([0, 2])) == [
+    assert lots_of(HEAVY, waiting.without(frozenset([waiting.id_at(0), waiting.id_at(2)]), 9)) == [
         Lot("bake", HEAVY, ids_of([1, 4])),
         Lot("brew", HEAVY, ids_of([3])),
     ]
@@ -119,15 +86,9 @@ def test_a_tenants_waiting_jobs_are_told_by_kind_each_in_its_order() -> None:
 def test_what_is_rung_for_and_waits_is_not_rung_for_again() -> None:
     waiting = Next(ids_of(range(5)), ["brew"] * 5)
 
-    assert not_rung(waiting, frozenset(waiting.each()[:3]), count=100).ids == ids_of([3, 4])
-    assert not_rung(waiting, frozenset(), count=3).ids == waiting.ids, "a count alone hides nobody"
-
-
-def test_who_lost_a_bell_is_rung_for_again() -> None:
-    waiting = Next(ids_of(range(5)), ["brew"] * 5)
-
-    assert not_rung(waiting, frozenset(waiting.each()[:3]), count=1).ids == ids_of([0, 1, 3, 4])
-    assert not_rung(waiting, frozenset(waiting.each()), count=0).ids == waiting.ids
+    assert waiting.without(frozenset(waiting.each()[:3]), 9).ids == ids_of([3, 4])
+    assert waiting.without(frozenset(waiting.each()[:3]), 1).ids == ids_of([3])
+    assert waiting.without(frozenset(), 2).ids == ids_of([0, 1])
 
 
 def test_an_old_backlog_is_read_on_from_where_it_was_left() -> None:

@@ -1,6 +1,5 @@
 """Which failures are one failure."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
