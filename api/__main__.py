@@ -9,17 +9,17 @@ import uvicorn
 import uvloop
 
 from api.app import build
-from api.connection_limits import ConnectionLimits, places, raise_descriptor_limit
-from api.http_protocol import LimitedHttp, LimitedState
-from api.websocket_protocol import LimitedWebSocket
+from api.protocol.connection_limits import ConnectionLimits, places, raise_descriptor_limit
+from api.protocol.http import LimitedHttp, LimitedState
+from api.protocol.websocket import LimitedWebSocket
 from infrastructure import settings as settings_module
-from infrastructure.garbage import spare_the_collector
+from infrastructure.concurrency.gc_tuning import spare_the_collector
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.settings import Settings, SettingsInvalid
-from monitoring import serving
-from monitoring.logging import configure
-from monitoring.loop import LoopBeat, keep_beating
+from monitoring.health import server as serving
+from monitoring.health.event_loop import LoopBeat, keep_beating
+from monitoring.logs.logging import configure
 
 logger = logging.getLogger("api")
 

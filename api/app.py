@@ -10,11 +10,16 @@ from typing import TypedDict
 from starlette.routing import Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import (
+from api.console import routes as console
+from api.dependencies import Ingress, open_ingress
+from api.documentation.pages import pages
+from api.endpoint import AnyEndpoint, routes
+from api.http import problems
+from api.middleware import Edge
+from api.routes import (
     ai,
     api_keys,
     batches,
-    console,
     events,
     failures,
     groups,
@@ -22,20 +27,15 @@ from api import (
     holds,
     jobs,
     keys,
-    problems,
     replays,
     results,
     schedules,
     search,
-    watching,
     webhooks,
     why,
     workflow,
 )
-from api.docs import pages
-from api.edge import Edge
-from api.endpoint import AnyEndpoint, routes
-from api.ingress import Ingress, open_ingress
+from api.streams import websocket
 from infrastructure.settings import Settings
 
 # The busiest first: routes are tried in this order.
@@ -75,7 +75,7 @@ def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
     router = Router(
         routes=[
             *routes((*DESCRIBED, *pages(DESCRIBED, product_version()), *console.pages(product_version()))),
-            WebSocketRoute(watching.PATH, watching.Watching()),
+            WebSocketRoute(websocket.PATH, websocket.Watching()),
         ],
         default=_nowhere,
         lifespan=_lifespan(settings, closing),

@@ -13,15 +13,15 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from api import problems
-from api.answers import JSON, Answer, Header, Media, NoBody, problem_answer, send_answer
-from api.callers import Caller, Scope, allows
-from api.edge import ARRIVAL, Arrival
-from api.ingress import Ingress
-from api.limits import read_body
+from api.auth.principal import Caller, Scope, allows
+from api.dependencies import Ingress
+from api.http import problems
+from api.http.request_body import read_body
+from api.http.responses import JSON, Answer, Header, Media, NoBody, problem_answer, send_answer
+from api.http.validation import LARGE_BODY_BYTES, model_of, parse_json, query_model, token_in
+from api.middleware import ARRIVAL, Arrival
 from api.rate_limits import RATE_HEADERS, RateLimits
-from api.validation import LARGE_BODY_BYTES, model_of, parse_json, query_model, token_in
-from api.waiting import wanted_seconds
+from api.streams.long_poll import wanted_seconds
 from monitoring.tracing import TraceContext
 from schemas.bounds import MAX_BATCH_VALUES, MAX_FREE_VALUES
 from schemas.model import Model
@@ -95,7 +95,7 @@ class Endpoint(Generic[B, Q]):
     description: str = ""
     aliases: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
-    """Request headers it reads, by the names that `api.openapi` describes."""
+    """Request headers it reads, by the names that `api.documentation.openapi` describes."""
     problems: tuple[int, ...] = ()
     """Statuses of its own problems, beside those that every address may answer."""
     seconds: float = ANSWER_SECONDS

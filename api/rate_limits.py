@@ -15,12 +15,12 @@ from hashlib import blake2b
 from math import ceil
 from typing import Final
 
-from api.answers import Header
-from api.callers import Caller
+from api.auth.principal import Caller
+from api.http.responses import Header
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.rate_counts import exchange
 from infrastructure.settings import Settings
-from monitoring import ingress_metrics
+from monitoring.metrics import ingress as ingress_metrics
 
 logger = logging.getLogger(__name__)
 

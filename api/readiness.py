@@ -9,8 +9,8 @@ from infrastructure.postgres.refusals import condition
 from infrastructure.redis.client import Redis
 from infrastructure.redis.probe import probe as probe_redis
 from infrastructure.settings import Settings
-from monitoring.health import Health, Probe
-from producers.submit import Submitter
+from monitoring.health.checks import Health, Probe
+from producers.submission.submitter import Submitter
 from schemas.health import Condition, PartState
 
 

@@ -11,8 +11,8 @@ from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.ports.webhooks import Receivers
-from infrastructure.postgres.connections import Line, Role
-from infrastructure.postgres.tenancy import TenantLines
+from infrastructure.postgres.session import Line, Role
+from infrastructure.postgres.tenants.pool import TenantLines
 from infrastructure.settings import Settings, SettingsInvalid
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
     """The engine every search and every indexing of this process goes through."""
-    from infrastructure.postgres.documents import holds_documents
+    from infrastructure.postgres.search.documents import holds_documents
     from infrastructure.tantivy.engine import TantivyEngine
 
     home = settings.bucatini_home / "search"
@@ -54,8 +54,8 @@ def key_vault(settings: Settings) -> KeyVault:
 @asynccontextmanager
 async def webhook_receivers(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Receivers]:
     """What webhooks are delivered by. They are signed with the time that `now` tells, in UTC."""
-    from infrastructure.receivers.sender import Sender
-    from infrastructure.receivers.signing import Signer
+    from infrastructure.webhooks.sender import Sender
+    from infrastructure.webhooks.signing import Signer
 
     async with Sender(Signer(key_vault(settings)), now=now, loopback_allowed=settings.webhook_loopback) as sender:
         yield sender
@@ -79,7 +79,7 @@ async def issuer(settings: Settings, now: Callable[[], datetime]) -> AsyncIterat
 async def keyring(settings: Settings) -> AsyncIterator["Keyring"]:
     """The tenants' keys, to seal and open cells with."""
     from infrastructure.key_vault.keyring import Keyring
-    from infrastructure.postgres.tenant_keys import StoredKeys
+    from infrastructure.postgres.keys.wrapped_keys import StoredKeys
 
     async with Line(settings.database, Role.SYSTEM, "tenant keys") as line:
         yield Keyring(StoredKeys(line), key_vault(settings), active_seconds=settings.key_cache_seconds)

@@ -1,4 +1,4 @@
-"""Flower, the Celery dashboard, as a process of its own: see `producers/cli_flower.py`.
+"""Flower, the Celery dashboard, as a process of its own: see `producers/cli/flower.py`.
 
 What it may show is decided here. It keeps names, states, times and short argument texts; results and error messages
 are taken out of the events before they are stored, since they may quote documents. Without a password it listens on
@@ -22,7 +22,7 @@ from flower.options import default_options  # type: ignore[import-untyped]
 from flower.urls import settings as tornado_settings  # type: ignore[import-untyped]
 from tornado.ioloop import IOLoop
 
-from monitoring.redaction import mask
+from monitoring.logs.redaction import mask
 
 MOST_TASKS: Final = 10_000
 """About 125 MB; the oldest are forgotten first."""

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from schemas.jobs import TERMINAL, ConcurrencyKey, ConcurrencyLimit, JobState, Priority
 from schemas.model import Model
-from schemas.moments import Moment
 from schemas.problems import FieldProblem
+from schemas.timestamps import Moment
 
 BATCH_KIND = "jobs.batch"
 """A batch is a job that waits for its children and has no run of its own, so all that jobs have it has as well."""

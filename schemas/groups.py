@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.event_types import EventPatterns
+from schemas.event_patterns import EventPatterns
 from schemas.model import Model
 
 GROUP_NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"

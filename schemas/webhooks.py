@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from schemas.commands import Command, Jitter, Queue, RetryPolicy
-from schemas.event_types import EventPatterns
+from schemas.event_patterns import EventPatterns
 from schemas.model import Model
 from schemas.problems import Problem
 
@@ -111,7 +111,7 @@ class DeliverWebhook(Command):
     queue: ClassVar[Queue] = Queue.WEBHOOKS
     max_attempts: ClassVar[int] = MOST_ATTEMPTS
     time_limit_seconds: ClassVar[float] = 120.0
-    # For what fails before there is an attempt or after it; attempts go by `workers/webhooks/verdict.py`.
+    # For what fails before there is an attempt or after it; attempts go by `workers/webhooks/delivery_policy.py`.
     retry: ClassVar[RetryPolicy] = RetryPolicy(base_seconds=300.0, most_seconds=36_000.0, jitter=Jitter.EQUAL)
 
     delivery_id: UUID

@@ -13,7 +13,7 @@ from typing import Any, Self
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from infrastructure.local_stack.processes import Program, Running
+from infrastructure.local_stack.supervisor.processes import Program, Running
 from tests.waiting import wait_until
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

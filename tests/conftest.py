@@ -10,8 +10,8 @@ import pytest
 import redis
 from psycopg import sql
 
-from infrastructure.local_stack.postgres import PostgresServer, postgres_server
-from infrastructure.local_stack.redis import RedisServer, redis_server
+from infrastructure.local_stack.servers.postgres import PostgresServer, postgres_server
+from infrastructure.local_stack.servers.redis import RedisServer, redis_server
 from infrastructure.postgres.migration import migrate
 from tests.system import System
 

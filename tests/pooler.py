@@ -13,9 +13,9 @@ from urllib.parse import quote
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from infrastructure.local_stack.loopback import LOOPBACK, free_port
-from infrastructure.local_stack.postgres_data import SUPERUSER
-from infrastructure.local_stack.processes import Program, Running, User
+from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
+from infrastructure.local_stack.servers.postgres_data import SUPERUSER
+from infrastructure.local_stack.supervisor.processes import Program, Running, User
 
 READY_SECONDS = 10.0
 SEARCHED = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
+from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.ports import Refused, Unavailable
-from infrastructure.postgres.connections import Line, Role
-from infrastructure.processors import processor_pool
+from infrastructure.postgres.session import Line, Role
 from infrastructure.settings import Settings
-from monitoring.logging import configure
+from monitoring.logs.logging import configure
 from schemas.commands import Command, Queue
 from schemas.problems import Problem
 from workers.runtime.handler import AwaitChildren, Handler, Run

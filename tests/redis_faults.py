@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from infrastructure.local_stack.loopback import LOOPBACK, free_port
+from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
 from tests.redis_modes import PASSWORD, SLOTS, Node
 from tests.waiting import wait_until
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import redis
 from redis.crc import key_slot
 
-from infrastructure.local_stack.loopback import LOOPBACK, free_port
-from infrastructure.local_stack.processes import Program, Running
-from infrastructure.local_stack.redis import server_binary
+from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
+from infrastructure.local_stack.servers.redis import server_binary
+from infrastructure.local_stack.supervisor.processes import Program, Running
 from infrastructure.redis.address import IN_ONE_SLOT
 from tests.waiting import wait_until
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
 from infrastructure.settings import Settings
-from monitoring.logging import configure
+from monitoring.logs.logging import configure
 from schemas.commands import Command, Queue
 from workers.runtime.handler import Handler, Run
 from workers.runtime.serve import serve

@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from infrastructure.local_stack.processes import Program, Running
-from infrastructure.postgres.submission import Submission
+from infrastructure.local_stack.supervisor.processes import Program, Running
+from infrastructure.postgres.jobs.submission import Submission
 from infrastructure.settings import Settings
 from infrastructure.settings import load as load_settings
-from producers.submit import ORDINARY, Terms, new_job, open_submitter
+from producers.submission.submitter import ORDINARY, Terms, new_job, open_submitter
 from schemas.commands import Command, Queue
 from schemas.jobs import TERMINAL
 from tests.waiting import wait_until
@@ -28,8 +28,8 @@ READY = {
     "tests.probe": "ready: ",
     "tests.releases": "ready: ",
     "tests.skewed": "ready: ",
-    "producers.dispatch": "ready: ",
-    "producers.cli_flower": "flower_listening",
+    "producers.dispatcher": "ready: ",
+    "producers.cli.flower": "flower_listening",
     "workers.runtime": "ready: ",
 }
 FINISHED = ", ".join(f"'{state}'" for state in TERMINAL)
@@ -68,7 +68,7 @@ class System:
         return self.start("tests.probe", queue.value, **environment)
 
     def dispatcher(self, **environment: str) -> Running:
-        return self.start("producers.dispatch", **environment)
+        return self.start("producers.dispatcher", **environment)
 
     def start(self, module: str, *arguments: str, **environment: str) -> Running:
         return self.start_from(ROOT, module, *arguments, **environment)

@@ -1,0 +1,1 @@
+"""The work: `runtime/` around it, one package for each pool."""

@@ -8,8 +8,8 @@ from celery import Celery
 
 from infrastructure import settings as settings_module
 from infrastructure.celery.control import Application
+from infrastructure.celery.liveness import Pulse
 from infrastructure.celery.message import SEVERAL_KINDS
-from infrastructure.celery.pulse import Pulse
 from infrastructure.celery.window import Window
 from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
 from infrastructure.settings import Settings

@@ -1,6 +1,6 @@
 """Rings: pushes doorbells into the queues' lists while these are short.
 
-What finds them long waits in PostgreSQL and is rung by turns (producers/turns.py), so that one tenant's hundred thousand
+What finds them long waits in PostgreSQL and is rung by turns (producers/dispatcher/fair_scheduler.py), so that one tenant's hundred thousand
 jobs stand in nobody's way, and Redis holds little whatever the backlog. Nothing is counted beside the lists: how much is
 rung is what they hold.
 """
@@ -13,13 +13,13 @@ from uuid import UUID
 
 import orjson
 
-from infrastructure.celery.lists import OWN_STEPS, STEPS_IN_TURN, list_of, service_of, step_of
+from infrastructure.celery.keys import OWN_STEPS, STEPS_IN_TURN, list_of, service_of, step_of
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Lot, Ring, messages_in_turn, messages_of
 from infrastructure.celery.pace import Service, heard
 from infrastructure.redis.client import Redis
 from infrastructure.redis.clock import RedisClock
-from infrastructure.redis.line import Command, Line
-from infrastructure.redis.loudspeaker import Channel, announce_words
+from infrastructure.redis.connection import Command, Line
+from infrastructure.redis.pubsub import Channel, announce_words
 
 SHORT = 8
 """Bells. Into a list that holds fewer whoever submits rings at once; into a longer one bells go by turns."""

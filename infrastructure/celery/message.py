@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 from uuid_utils import uuid7
 
-from infrastructure.celery.lists import list_of, step_of
+from infrastructure.celery.keys import list_of, step_of
 
 VERSION = 1
 """Of what stands in a bell. Raise it when a worker of the release before would misread one: it then puts the bell back for

@@ -18,9 +18,9 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps
 from redis.exceptions import RedisError, ResponseError
 
-from infrastructure.celery.lists import SEPARATOR, STEPS_IN_TURN
+from infrastructure.celery.keys import SEPARATOR, STEPS_IN_TURN
+from infrastructure.celery.liveness import Pulse
 from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, SEVERAL_KINDS, is_understood
-from infrastructure.celery.pulse import Pulse
 from infrastructure.celery.window import Window
 from infrastructure.redis.address import Discovered
 from infrastructure.redis.discovery import FindingConnection

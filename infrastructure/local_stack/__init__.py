@@ -1,0 +1,1 @@
+"""Everything on one machine: servers and processes, started, watched and stopped together."""

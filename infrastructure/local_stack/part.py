@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from infrastructure.local_stack.processes import Program, Running
+from infrastructure.local_stack.supervisor.processes import Program, Running
 
 ROOT = Path(__file__).parents[2]
 """Where the packages are: a child finds them from here, installed or not."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from infrastructure import settings as settings_module
-from infrastructure.local_stack.composition import choose_ports, process_specs, urls
-from infrastructure.local_stack.home import RUNNER, Home, Record, Recorded, locked
-from infrastructure.local_stack.postgres import PostgresServer
-from infrastructure.local_stack.processes import identity
-from infrastructure.local_stack.redis import RedisServer
-from infrastructure.local_stack.stack import Notice, Stack, Started
+from infrastructure.local_stack.files.state_dir import RUNNER, Home, Record, Recorded, locked
+from infrastructure.local_stack.programs import choose_ports, process_specs, urls
+from infrastructure.local_stack.servers.postgres import PostgresServer
+from infrastructure.local_stack.servers.redis import RedisServer
+from infrastructure.local_stack.supervisor.processes import identity
+from infrastructure.local_stack.supervisor.stack import Notice, Stack, Started
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class LocalStack:
         self._report(Started("tables", time.monotonic() - began, None))
 
     def _keep_first_key(self, database_url: str) -> None:
-        from infrastructure.postgres.credentials import create_first_admin_key
+        from infrastructure.postgres.tenants.api_keys import create_first_admin_key
 
         key = create_first_admin_key(database_url)
         if key is not None:

@@ -15,20 +15,20 @@ from events.ai import (
     TextFacts,
     Writing,
 )
-from infrastructure.offline import language as languages
-from infrastructure.offline.amounts import amounts_in
-from infrastructure.offline.comparison import comparison_of
-from infrastructure.offline.dates import dates_in
-from infrastructure.offline.generation import write
-from infrastructure.offline.parties import parties_in
-from infrastructure.offline.phrases import phrases_of
-from infrastructure.offline.readability import readability_of
-from infrastructure.offline.risk import risk_in
-from infrastructure.offline.sentences import prose_in, sentences_in
-from infrastructure.offline.sentiment import sentiment_of
-from infrastructure.offline.summary import summary_of
-from infrastructure.offline.terms import terms_in
-from infrastructure.offline.words import words_in
+from infrastructure.offline.analysis.comparison import comparison_of
+from infrastructure.offline.analysis.readability import readability_of
+from infrastructure.offline.analysis.risk import risk_in
+from infrastructure.offline.analysis.sentiment import sentiment_of
+from infrastructure.offline.analysis.summary import summary_of
+from infrastructure.offline.extraction.amounts import amounts_in
+from infrastructure.offline.extraction.dates import dates_in
+from infrastructure.offline.extraction.parties import parties_in
+from infrastructure.offline.extraction.phrases import phrases_of
+from infrastructure.offline.extraction.terms import terms_in
+from infrastructure.offline.generation.writer import write
+from infrastructure.offline.text import language as languages
+from infrastructure.offline.text.sentences import prose_in, sentences_in
+from infrastructure.offline.text.words import words_in
 from infrastructure.ports import Processors
 from schemas.ai import GenerateDocument
 

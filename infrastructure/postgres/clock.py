@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.connections import Line
+from infrastructure.postgres.session import Line
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.connections import Role, connect_blocking, session_statement
 from infrastructure.postgres.fitness import examine, why_tables_unfit
+from infrastructure.postgres.session import Role, connect_blocking, session_statement
 
 _WORKERS = """
 SELECT queue, count(*) FROM workers

@@ -15,9 +15,9 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.address import Unfit
-from infrastructure.postgres.connections import connect_blocking
 from infrastructure.postgres.migrations.online import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from infrastructure.postgres.schema import WRITTEN_FOR, Tables, serve_us, why_unfit
+from infrastructure.postgres.session import connect_blocking
 
 ONE_MIGRATION_AT_A_TIME = 0x6275_6361
 """The advisory lock's key: "buca" in ASCII."""

@@ -17,7 +17,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
-from infrastructure.postgres.connections import Connection
+from infrastructure.postgres.session import Connection
 
 Rows = list[tuple[Any, ...]]
 _PARAMETER = re.compile(r"%\((\w+)\)b")
@@ -34,7 +34,7 @@ class Prepared:
         """As PostgreSQL reads it."""
 
     def __call__(self, **parameters: bytes | None) -> "Call":
-        """The parameters as infrastructure/postgres/wire.py writes them."""
+        """The parameters as infrastructure/postgres/binary.py writes them."""
         return Call(self, [parameters[name] for name in self._parameters])
 
 

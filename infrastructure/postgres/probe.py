@@ -5,8 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.connections import Connection, Line, Role
 from infrastructure.postgres.refusals import REASONS, condition, lately
+from infrastructure.postgres.session import Connection, Line, Role
 from schemas.health import Condition, PartState
 
 ANSWER_SECONDS = 2.0

@@ -7,7 +7,7 @@ import psycopg
 
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import refusals
-from infrastructure.postgres.connections import Connection, Role, connect_blocking
+from infrastructure.postgres.session import Connection, Role, connect_blocking
 
 _REGISTER = "INSERT INTO workers (id, queue, host, pid) VALUES (%s, %s, %s, %s)"
 _BEAT = (

@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
 from infrastructure.redis.discovery import FindingAsyncConnection
-from infrastructure.redis.prompt import PromptConnection
+from infrastructure.redis.eager_connection import PromptConnection
 
 SOCKET_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 3

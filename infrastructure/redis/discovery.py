@@ -10,7 +10,7 @@ from redis.exceptions import MovedError, ReadOnlyError
 from redis.retry import Retry
 
 from infrastructure.redis.address import Discovered, find
-from infrastructure.redis.prompt import PromptConnection
+from infrastructure.redis.eager_connection import PromptConnection
 
 # Whoever answers so has been the right one: another has taken over, and the next connection finds it.
 TAKEN_OVER = (ReadOnlyError, MovedError)

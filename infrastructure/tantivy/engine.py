@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 from uuid import UUID
 
-from infrastructure.batching import Batcher
+from infrastructure.concurrency.batching import Batcher
+from infrastructure.concurrency.work_clock import Wait, waiting
 from infrastructure.ports.search import IndexedDocument, IndexMissing
 from infrastructure.tantivy.folder import IndexFolder
-from infrastructure.tantivy.rebuilding import Rebuild
-from infrastructure.tantivy.searching import search
-from infrastructure.tantivy.turns import Turns
-from infrastructure.work_clock import Wait, waiting
+from infrastructure.tantivy.query import search
+from infrastructure.tantivy.rebuild import Rebuild
+from infrastructure.tantivy.write_lock import Turns
 from schemas.search import SearchQuery, SearchResults
 
 MOST_OPEN_INDEXES = 64

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tantivy import Document, Occur, Query, Searcher, SnippetGenerator
 
-from infrastructure.tantivy.compiling import Looked
+from infrastructure.tantivy.compiler import Looked
 from infrastructure.tantivy.fields import SCHEMA, stemmed_language, stemming, stems_field
 from schemas.search import Mark, Snippet
 

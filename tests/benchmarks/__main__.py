@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infrastructure.local_stack.processes import PartFailed
+from infrastructure.local_stack.supervisor.processes import PartFailed
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.plots import draw
 from tests.benchmarks.reading import runs

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from uuid_utils.compat import uuid7
 
 from api.__main__ import KEEP_ALIVE_SECONDS
-from api.connection_limits import BACKLOG
+from api.protocol.connection_limits import BACKLOG
 
 PATH = "/kept"
 CONNECTIONS = 16

@@ -15,7 +15,7 @@ _SEEN = re.compile(r'^flower_events_total\{[^}]*type="task-succeeded"[^}]*\} ([\
 @contextmanager
 def watched(show: Show) -> Iterator[Callable[[], bool]]:
     """Gives whether Flower has seen a task succeed by now: then the workers send their events."""
-    flower = show.start_program("flower", sys.executable, "-m", "producers.cli_flower", FLOWER_PORT="0")
+    flower = show.start_program("flower", sys.executable, "-m", "producers.cli.flower", FLOWER_PORT="0")
     flower.await_ready(lambda: flower.said("flower_listening"), within_seconds=READY_SECONDS)
     found = _LISTENING.search(flower.program.log.read_text())
     assert found is not None, flower.told("Flower doesn't say where it listens")

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 import redis
 
-from infrastructure.redis.loudspeaker import Channel
+from infrastructure.redis.pubsub import Channel
 from tests.benchmarks.peers.load import arrivals
 from tests.benchmarks.waiting import pass_time
 

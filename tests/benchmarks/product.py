@@ -17,8 +17,8 @@ import uvloop
 from infrastructure import settings as settings_module
 from infrastructure.postgres.migration import migrate
 from infrastructure.settings import Settings
-from monitoring.logging import configure
-from producers.submit import Submitter, new_job, open_submitter
+from monitoring.logs.logging import configure
+from producers.submission.submitter import Submitter, new_job, open_submitter
 from schemas.commands import Command, Queue
 from tests.benchmarks.peers.load import PAD, TENANTS, Reservoir, call_together, produce_together
 from tests.benchmarks.peers.tally import Tally, count

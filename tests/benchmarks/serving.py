@@ -5,8 +5,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infrastructure.local_stack.processes import Running
-from infrastructure.postgres.credentials import create_first_admin_key
+from infrastructure.local_stack.supervisor.processes import Running
+from infrastructure.postgres.tenants.api_keys import create_first_admin_key
 from tests.benchmarks.stage import READY_SECONDS, Show
 
 _ADDRESS = re.compile(r"ready: (http://[\d.]+:\d+)")

@@ -17,13 +17,13 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import insert
 
-from infrastructure.local_stack.postgres import postgres_server
-from infrastructure.postgres import webhooks
-from infrastructure.postgres.connections import Connection
+from infrastructure.local_stack.servers.postgres import postgres_server
 from infrastructure.postgres.migration import migrate
+from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tables.webhooks import webhooks as table
-from infrastructure.postgres.tenancy import TenantLines
-from infrastructure.postgres.tenant_sessions import TenantSession, TenantSessions
+from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.sessions import TenantSession, TenantSessions
+from infrastructure.postgres.webhooks import endpoints
 from schemas.webhooks import Webhook
 
 ROUNDS, CALLS = 30, 50
@@ -56,7 +56,7 @@ async def _measure(database_url: str) -> None:
             return await _found(connection, tenant_id, webhook_id)
 
         async def by_sqlalchemy(session: TenantSession) -> Webhook | None:
-            return await webhooks.find(session, tenant_id, webhook_id)
+            return await endpoints.find(session, tenant_id, webhook_id)
 
         async def nothing(_: object) -> None:
             return None

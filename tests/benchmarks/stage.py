@@ -11,9 +11,9 @@ import psycopg
 import redis
 from psycopg import sql
 
-from infrastructure.local_stack.postgres import PostgresServer, postgres_server
-from infrastructure.local_stack.processes import Program, Running
-from infrastructure.local_stack.redis import RedisServer, redis_server
+from infrastructure.local_stack.servers.postgres import PostgresServer, postgres_server
+from infrastructure.local_stack.servers.redis import RedisServer, redis_server
+from infrastructure.local_stack.supervisor.processes import Program, Running
 from tests.benchmarks.meter import Meter, await_quiet
 from tests.benchmarks.peers.tally import Count, count
 from tests.benchmarks.systems import PEERS, ROOT, System

@@ -43,7 +43,7 @@ PRODUCT = System(
     open_jobs="SELECT EXISTS (SELECT FROM jobs WHERE lease_worker IS NOT NULL)"
     " OR EXISTS (SELECT FROM jobs WHERE wake_at IS NOT NULL AND state = 'queued')"
     " OR EXISTS (SELECT FROM jobs WHERE wake_at IS NOT NULL AND state IN ('scheduled', 'retrying', 'waiting'))",
-    beside=(sys.executable, "-m", "producers.dispatch"),
+    beside=(sys.executable, "-m", "producers.dispatcher"),
 )
 CELERY = System("Celery, stock", durable=False, program=_peer("celery_peer.py"))
 PGQUEUER = System(

@@ -12,12 +12,12 @@ from random import Random
 
 import psutil
 
-from infrastructure.local_stack.processes import Program, Running
+from infrastructure.local_stack.supervisor.processes import Program, Running
 from schemas.commands import Queue
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
-DISPATCHER, INGRESS = ("producers.dispatch",), ("api",)
+DISPATCHER, INGRESS = ("producers.dispatcher",), ("api",)
 GRACE_SECONDS = 3
 
 

@@ -12,10 +12,10 @@ import psutil
 import psycopg
 import redis
 
-from infrastructure.local_stack.postgres import PostgresServer
-from infrastructure.local_stack.redis import MEMORY_BYTES, RedisServer
+from infrastructure.local_stack.servers.postgres import PostgresServer
+from infrastructure.local_stack.servers.redis import MEMORY_BYTES, RedisServer
 from tests.chaos.crew import Crew
-from tests.gap import Gap
+from tests.silent_proxy import Gap
 
 LEASE_SECONDS = 3.0
 OUTAGE_SECONDS = (0.5, 3.0)

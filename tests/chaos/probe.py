@@ -8,11 +8,11 @@ from typing import Any, ClassVar, TypeVar
 
 from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
+from infrastructure.concurrency.process_pool import ProcessorPool, processor_pool
 from infrastructure.ports import Refused, Unavailable
-from infrastructure.postgres.connections import Line, Role
-from infrastructure.processors import ProcessorPool, processor_pool
+from infrastructure.postgres.session import Line, Role
 from infrastructure.settings import Settings
-from monitoring.logging import configure
+from monitoring.logs.logging import configure
 from schemas.ai import ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.problems import Problem

@@ -12,18 +12,18 @@ from random import Random
 
 import psycopg
 
-from infrastructure.local_stack.loopback import free_port
-from infrastructure.local_stack.postgres import PostgresServer, postgres_server
-from infrastructure.local_stack.redis import RedisServer, redis_server
-from infrastructure.postgres.credentials import create_first_admin_key
+from infrastructure.local_stack.servers.loopback import free_port
+from infrastructure.local_stack.servers.postgres import PostgresServer, postgres_server
+from infrastructure.local_stack.servers.redis import RedisServer, redis_server
 from infrastructure.postgres.migration import migrate
+from infrastructure.postgres.tenants.api_keys import create_first_admin_key
 from infrastructure.settings import load
 from tests.chaos.calling import Calling
 from tests.chaos.crew import GRACE_SECONDS, ROOT, Crew
 from tests.chaos.faults import LEASE_SECONDS, Scene, shuffled
 from tests.chaos.ledger import UNFINISHED, Ledger, add_up
 from tests.chaos.submitting import Submitting
-from tests.gap import Gap
+from tests.silent_proxy import Gap
 from tests.waiting import wait_until
 
 CALLS_A_SECOND = 4

@@ -6,9 +6,9 @@ from random import Random
 from uuid import UUID
 
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.submission import Accepted
+from infrastructure.postgres.jobs.submission import Accepted
 from infrastructure.settings import Settings
-from producers.submit import Concurrency, Submitter, Terms, new_job, open_submitter
+from producers.submission.submitter import Concurrency, Submitter, Terms, new_job, open_submitter
 from tests.chaos.probe import Decline, Delegate, Errand, Lookup, Reckon
 
 TENANTS = tuple(UUID(int=number) for number in range(1, 6))

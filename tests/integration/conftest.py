@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from infrastructure.settings import Settings
-from tests.integration.api_serving import World
+from tests.integration.serving import World
 from tests.system import System
 
 

@@ -14,8 +14,8 @@ from httpx_sse import EventSource
 
 from events.envelope import CloudEvent
 from infrastructure.settings import Settings
-from monitoring.metrics import render_metrics
-from tests.integration.api_serving import Tenant, World
+from monitoring.metrics.bus import render_metrics
+from tests.integration.serving import Tenant, World
 from tests.waiting import wait_until
 
 STEPS = ("job.started", "job.retrying", "search.document_indexed")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from infrastructure.local_stack.processes import Running
+from infrastructure.local_stack.supervisor.processes import Running
 from schemas.commands import Queue
-from tests.integration.api_serving import Tenant, World
+from tests.integration.serving import Tenant, World
 from tests.system import System
 from tests.waiting import wait_until
 

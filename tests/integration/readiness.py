@@ -4,7 +4,7 @@ import re
 
 import httpx
 
-from infrastructure.local_stack.processes import Running
+from infrastructure.local_stack.supervisor.processes import Running
 from schemas.health import Ready
 
 LISTENING = re.compile(r"url=(http://[^/]+)/metrics")

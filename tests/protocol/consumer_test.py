@@ -11,14 +11,14 @@ import pytest
 
 from events.envelope import DomainEvent
 from infrastructure.ports import Unavailable
-from infrastructure.postgres import sweeping
-from infrastructure.postgres.connections import Line, Role
-from infrastructure.postgres.sweeping import Verdict
+from infrastructure.postgres.jobs import sweep
+from infrastructure.postgres.jobs.sweep import Verdict
+from infrastructure.postgres.session import Line, Role
 from schemas.commands import Command, Queue
 from tests.protocol.consuming import CONCURRENCY, SOON_SECONDS, Consuming, consuming
 from workers.runtime.consumer import MOST_UNSETTLED, JobConsumer
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
-from workers.runtime.outcomes import Stop
+from workers.runtime.settling.outcomes import Stop
 
 T = TypeVar("T")
 
@@ -264,7 +264,7 @@ NOTHING_SAID = Verdict("{}", "")
 
 async def _reap(database_url: str) -> None:
     async with Line(database_url, Role.SYSTEM, "reaper") as line:
-        await line.run(lambda connection: sweeping.reap(connection, poison=NOTHING_SAID, stall=NOTHING_SAID))
+        await line.run(lambda connection: sweep.reap(connection, poison=NOTHING_SAID, stall=NOTHING_SAID))
 
 
 def _refuse_writes(database_url: str, *, refuse: bool) -> None:

@@ -16,21 +16,21 @@ from infrastructure.celery.message import Doorbell, Lot, Ring
 from infrastructure.celery.window import Window
 from infrastructure.object_store.files import FileStore
 from infrastructure.ports import Unavailable
-from infrastructure.postgres import submission
-from infrastructure.postgres.connections import LANE_SESSION, Connection, Line, Role, connect
-from infrastructure.postgres.submission import NewJob
+from infrastructure.postgres.jobs import submission
+from infrastructure.postgres.jobs.submission import NewJob
+from infrastructure.postgres.session import LANE_SESSION, Connection, Line, Role, connect
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
-from producers.rules import NONE
-from producers.submit import Terms, new_job
+from producers.dispatcher.controls import NONE
+from producers.submission.submitter import Terms, new_job
 from schemas.commands import Command
 from tests.protocol.database import TENANT
 from tests.waiting import wait_until
 from workers.runtime.consumer import JobConsumer
 from workers.runtime.handler import Handler
-from workers.runtime.heartbeat import Heartbeat
-from workers.runtime.messenger import Messenger
-from workers.runtime.outcomes import Stop
+from workers.runtime.liveness.heartbeat import Heartbeat
+from workers.runtime.running.notifier import Messenger
+from workers.runtime.settling.outcomes import Stop
 
 T = TypeVar("T")
 

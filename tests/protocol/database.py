@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 from uuid import UUID
 
-from infrastructure.postgres.connections import LANE_SESSION, Connection, Role, connect
-from infrastructure.postgres.submission import NewJob
+from infrastructure.postgres.jobs.submission import NewJob
+from infrastructure.postgres.session import LANE_SESSION, Connection, Role, connect
 from infrastructure.postgres.workers import Heart
 from schemas.jobs import JobState
 from tests.protocol.rows import Row

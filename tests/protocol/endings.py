@@ -3,14 +3,14 @@
 from typing import ClassVar
 
 from events.envelope import DomainEvent
-from infrastructure.postgres.claiming import Claimed
-from infrastructure.postgres.settling import Settlement
+from infrastructure.postgres.jobs.claim import Claimed
+from infrastructure.postgres.jobs.settlement import Settlement
 from schemas.commands import Command, Queue
 from schemas.jobs import JobState, Trigger
 from schemas.problems import Problem
 from workers.runtime.handler import AwaitChildren
-from workers.runtime.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, settlement_of
-from workers.runtime.retry import Failure
+from workers.runtime.settling.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, settlement_of
+from workers.runtime.settling.retry import Failure
 
 TRIGGERS: dict[JobState, Trigger] = {
     JobState.SUCCEEDED: Trigger.SUCCEED,

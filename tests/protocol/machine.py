@@ -19,17 +19,20 @@ from hypothesis.stateful import (
     rule,
 )
 
-from infrastructure.postgres import cancelling, claiming, settling, submission, sweeping, workers
-from infrastructure.postgres.claiming import Claimed
-from infrastructure.postgres.settling import Settlement
-from infrastructure.postgres.sweeping import Verdict
+from infrastructure.postgres import workers
+from infrastructure.postgres.jobs import cancellation, submission, sweep
+from infrastructure.postgres.jobs import claim as claiming
+from infrastructure.postgres.jobs import settlement as settling
+from infrastructure.postgres.jobs.claim import Claimed
+from infrastructure.postgres.jobs.settlement import Settlement
+from infrastructure.postgres.jobs.sweep import Verdict
 from schemas.jobs import JobState
 from schemas.problems import Problem
 from tests.protocol import rows
 from tests.protocol.database import TENANT, Database, new_job
 from tests.protocol.endings import OUTCOMES, TRIGGERS, settlement
 from tests.protocol.rows import Row, illegal_step, wrong_with
-from workers.runtime.outcomes import Outcome, released
+from workers.runtime.settling.outcomes import Outcome, released
 
 RING_AGAIN_SECONDS, LEASE_SECONDS = 5.0, 15.0
 MOST_WORKERS = 3
@@ -164,9 +167,9 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        due = self.database.do(lambda line: sweeping.look(line, ["ai"], lease_seconds=LEASE_SECONDS, declare=True))
+        due = self.database.do(lambda line: sweep.look(line, ["ai"], lease_seconds=LEASE_SECONDS, declare=True))
         self.dead |= self.silent
-        reaped = self.database.do(lambda line: sweeping.reap(line, poison=POISON, stall=POISON))
+        reaped = self.database.do(lambda line: sweep.reap(line, poison=POISON, stall=POISON))
         lost = {job_id: row for job_id, row in self.expected.items() if row.worker in self.dead}
         self.expected |= {job_id: rows.reaped(row, list(lost.values())) for job_id, row in lost.items()}
         assert {one.job_id for one in (*reaped.requeued, *reaped.buried)} == lost.keys(), "nobody else's"
@@ -176,14 +179,14 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule(job_id=submitted)
     def cancel(self, job_id: UUID) -> None:
-        assert self.database.do(lambda line: cancelling.cancel(line, A_STRANGER, job_id)) is None
-        answer = self.database.do(lambda line: cancelling.cancel(line, TENANT, job_id))
+        assert self.database.do(lambda line: cancellation.cancel(line, A_STRANGER, job_id)) is None
+        answer = self.database.do(lambda line: cancellation.cancel(line, TENANT, job_id))
         before = self.expected[job_id]
         self.expected[job_id] = rows.cancelled(before)
-        if isinstance(answer, cancelling.Cancelled):
+        if isinstance(answer, cancellation.Cancelled):
             assert answer.was_running is (before.state is JobState.RUNNING)
         else:
-            assert answer == cancelling.AlreadyOver(before.state)
+            assert answer == cancellation.AlreadyOver(before.state)
 
     @rule()
     def time_passes(self) -> None:
@@ -193,20 +196,20 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def the_dispatcher_looks_at_what_is_due(self) -> None:
-        bells, _ = self.database.do(lambda line: sweeping.come_due(line, ring_again_seconds=RING_AGAIN_SECONDS))
+        bells, _ = self.database.do(lambda line: sweep.come_due(line, ring_again_seconds=RING_AGAIN_SECONDS))
         due = {bell.job_id for bell in bells}
         scheduled = {job_id for job_id, row in self.expected.items() if row.state is JobState.SCHEDULED}
         assert due == scheduled - self.not_yet
         self.expected |= {job_id: rows.come_due(self.expected[job_id]) for job_id in due}
 
-        bells = self.database.do(lambda line: sweeping.queue_retries(line, ring_again_seconds=RING_AGAIN_SECONDS))
+        bells = self.database.do(lambda line: sweep.queue_retries(line, ring_again_seconds=RING_AGAIN_SECONDS))
         retrying = {job_id for job_id, row in self.expected.items() if row.state is JobState.RETRYING}
         assert {bell.job_id for bell in bells} <= retrying
         self.expected |= {bell.job_id: rows.come_due(self.expected[bell.job_id]) for bell in bells}
 
     @rule()
     def waiting_parents_are_looked_at(self) -> None:
-        bells = self.database.do(sweeping.resume_waiting)
+        bells = self.database.do(sweep.resume_waiting)
         waiting = {job_id for job_id, row in self.expected.items() if row.state is JobState.WAITING} - self.not_yet
         complete = {job_id for job_id in waiting if self._children_have_ended(job_id)}
         assert {bell.job_id for bell in bells} == complete

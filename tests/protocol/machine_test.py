@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from infrastructure.postgres import cancelling, claiming, settling, sweeping
+from infrastructure.postgres.jobs import cancellation, claim, settlement, sweep
 from infrastructure.postgres.prepared import Prepared
 from tests.protocol.database import Database
 from tests.protocol.machine import ProtocolMachine
@@ -22,16 +22,16 @@ def test_the_statements_keep_to_the_model_in_any_order(database_url: str) -> Non
 @pytest.mark.parametrize(
     ("module", "name", "part", "without"),
     [
-        (settling, "_SUCCEED", "AND j.lease_token = d.token", ""),
-        (settling, "_END", "AND j.lease_token = d.token", ""),
-        (settling, "_END", "attempt = j.attempt - d.uncounted,", ""),
-        (claiming, "_CLAIM", "AND w.dead_at IS NULL", ""),
-        (claiming, "_CLAIM", "AND j.run_at <= now()", ""),
-        (cancelling, "_CANCEL", "lease_token = NULL, lease_worker = NULL", "progress = NULL"),
-        (sweeping, "_REAP", "lease_token = NULL, lease_worker = NULL, seq", "lease_token = NULL, seq"),
-        (sweeping, "_REAP", "WHERE w.dead_at IS NOT NULL", ""),
-        (sweeping, "_REAP", ", seq = j.seq + 1", ", seq = j.seq"),
-        (sweeping, "_COME_DUE", "wake_at <= now() AND ", ""),
+        (settlement, "_SUCCEED", "AND j.lease_token = d.token", ""),
+        (settlement, "_END", "AND j.lease_token = d.token", ""),
+        (settlement, "_END", "attempt = j.attempt - d.uncounted,", ""),
+        (claim, "_CLAIM", "AND w.dead_at IS NULL", ""),
+        (claim, "_CLAIM", "AND j.run_at <= now()", ""),
+        (cancellation, "_CANCEL", "lease_token = NULL, lease_worker = NULL", "progress = NULL"),
+        (sweep, "_REAP", "lease_token = NULL, lease_worker = NULL, seq", "lease_token = NULL, seq"),
+        (sweep, "_REAP", "WHERE w.dead_at IS NOT NULL", ""),
+        (sweep, "_REAP", ", seq = j.seq + 1", ", seq = j.seq"),
+        (sweep, "_COME_DUE", "wake_at <= now() AND ", ""),
     ],
 )
 def test_a_statement_that_forgets_a_part_of_it_is_noticed(

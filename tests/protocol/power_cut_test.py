@@ -7,14 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from infrastructure.local_stack.postgres import PostgresServer
-from infrastructure.postgres import feed
-from infrastructure.postgres.cancelling import cancel
-from infrastructure.postgres.claiming import Claimed, claim
-from infrastructure.postgres.connections import LANE_SESSION, Line, Role
-from infrastructure.postgres.feed import EventRow, News, Position
-from infrastructure.postgres.settling import Settlement, settle
-from infrastructure.postgres.submission import store
+from infrastructure.local_stack.servers.postgres import PostgresServer
+from infrastructure.postgres.events import feed
+from infrastructure.postgres.events.feed import EventRow, News, Position
+from infrastructure.postgres.jobs.cancellation import cancel
+from infrastructure.postgres.jobs.claim import Claimed, claim
+from infrastructure.postgres.jobs.settlement import Settlement, settle
+from infrastructure.postgres.jobs.submission import store
+from infrastructure.postgres.session import LANE_SESSION, Line, Role
 from infrastructure.postgres.workers import Heart
 from schemas.jobs import JobState
 from tests.protocol.database import TENANT, new_job

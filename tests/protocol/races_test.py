@@ -7,15 +7,16 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from infrastructure.postgres import claiming, settling, sweeping
-from infrastructure.postgres.claiming import Claimed
-from infrastructure.postgres.submission import store
+from infrastructure.postgres.jobs import claim, sweep
+from infrastructure.postgres.jobs import settlement as settling
+from infrastructure.postgres.jobs.claim import Claimed
+from infrastructure.postgres.jobs.submission import store
 from schemas.jobs import JobState
 from tests.protocol.database import Database, new_job
 from tests.protocol.endings import OUTCOMES, settlement
 from tests.protocol.machine import POISON, RING_AGAIN_SECONDS
 from tests.waiting import wait_until
-from workers.runtime.outcomes import Waits
+from workers.runtime.settling.outcomes import Waits
 
 FIRST, SECOND = UUID(int=1), UUID(int=2)
 LATE, NEW = UUID(int=11), UUID(int=12)
@@ -104,7 +105,7 @@ def _submit(database: Database, ids: list[UUID]) -> None:
 
 
 def _claim(database: Database, worker: UUID, ids: list[UUID]) -> list[Claimed]:
-    return database.do(lambda line: claiming.claim(line, worker, sorted(one.bytes for one in ids)))
+    return database.do(lambda line: claim.claim(line, worker, sorted(one.bytes for one in ids)))
 
 
 def _settle(database: Database, *ended: settling.Settlement) -> None:
@@ -112,7 +113,7 @@ def _settle(database: Database, *ended: settling.Settlement) -> None:
 
 
 def _reap(database: Database) -> None:
-    database.do(lambda line: sweeping.reap(line, poison=POISON, stall=POISON))
+    database.do(lambda line: sweep.reap(line, poison=POISON, stall=POISON))
 
 
 def _let_updates_of_wait_at_the_gate(gatekeeper: psycopg.Connection, job_id: UUID) -> None:

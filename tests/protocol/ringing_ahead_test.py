@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from producers.submit import new_job
+from producers.submission.submitter import new_job
 from schemas.commands import Command, Queue
 from tests.protocol.consuming import SOON_SECONDS, Consuming, consuming
 from tests.protocol.database import TENANT

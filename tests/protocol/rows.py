@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from infrastructure.postgres.sweeping import CRASHES_ALLOWED
+from infrastructure.postgres.jobs.sweep import CRASHES_ALLOWED
 from schemas.jobs import TERMINAL, TRANSITIONS, JobState, Trigger, states_that_allow, transition
 
 Name = int | UUID

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from infrastructure.postgres.submission import Accepted, NewJob, Submission, store
+from infrastructure.postgres.jobs.submission import Accepted, NewJob, Submission, store
 from tests.protocol.database import TENANT, Database, new_job
 from tests.protocol.machine import RING_AGAIN_SECONDS
 

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.offline.provider import OfflineProvider, prepare
-from infrastructure.processors import processor_pool
 from infrastructure.settings import Settings
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from workers.ai.analysis import analyze_content

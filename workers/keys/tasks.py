@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from infrastructure.key_vault.keyring import make_key
-from infrastructure.postgres.key_rotations import PostgresRotations
+from infrastructure.postgres.keys.rotations import PostgresRotations
 from infrastructure.settings import Settings
 from infrastructure.wiring import key_vault, keyring
 from schemas.keys import RotateKeys

@@ -7,7 +7,7 @@ from infrastructure import settings as settings_module
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.settings import SettingsInvalid
-from monitoring.logging import configure
+from monitoring.logs.logging import configure
 from schemas.catalogue import COMMANDS, INTERNAL
 from schemas.commands import Queue
 from workers.runtime.pools import bind

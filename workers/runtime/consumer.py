@@ -13,26 +13,26 @@ from infrastructure.celery.message import Doorbell
 from infrastructure.celery.window import Window
 from infrastructure.ports import Unavailable
 from infrastructure.ports.jobs import ObjectStore
-from infrastructure.postgres import claiming
-from infrastructure.postgres.claiming import Claimed
-from infrastructure.postgres.connections import Line
-from infrastructure.postgres.settling import Settlement
+from infrastructure.postgres.jobs import claim
+from infrastructure.postgres.jobs.claim import Claimed
+from infrastructure.postgres.jobs.settlement import Settlement
+from infrastructure.postgres.session import Line
 from infrastructure.postgres.workers import leases_of
-from producers.rules import Rules
+from producers.dispatcher.controls import Rules
 from schemas.commands import Command
-from workers.runtime.attempt import Attempt, perform
-from workers.runtime.bell import Bell
-from workers.runtime.children import children_of
-from workers.runtime.claimer import Claimer
-from workers.runtime.gate import Gate
+from workers.runtime.claiming.claimer import Claimer
+from workers.runtime.claiming.delivery import Bell
+from workers.runtime.claiming.hold_filter import Gate
+from workers.runtime.claiming.slots import AllSlots, Service
 from workers.runtime.handler import Child, Handler
-from workers.runtime.heartbeat import Heartbeat
-from workers.runtime.insisting import insist
-from workers.runtime.large_results import is_large, stow
-from workers.runtime.messenger import Messenger
-from workers.runtime.outcomes import Outcome, Stop, Stopped, released, settlement_of
-from workers.runtime.settler import Settler
-from workers.runtime.slots import AllSlots, Service
+from workers.runtime.liveness.heartbeat import Heartbeat
+from workers.runtime.running.attempt import Attempt, perform
+from workers.runtime.running.children import children_of
+from workers.runtime.running.notifier import Messenger
+from workers.runtime.settling.large_results import is_large, stow
+from workers.runtime.settling.outcomes import Outcome, Stop, Stopped, released, settlement_of
+from workers.runtime.settling.retry_until_available import insist
+from workers.runtime.settling.settler import Settler
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +232,7 @@ class JobConsumer:
             with nullcontext() if suspect else attempt.waiting():
                 await held.enter_async_context(places.one(attempt.step, attempt.tenant_id))
         if suspect:
-            await insist(self._aside_line, lambda line: claiming.charge(line, attempt.claimed))
+            await insist(self._aside_line, lambda line: claim.charge(line, attempt.claimed))
 
     def _leave(self, attempt: Attempt) -> None:
         attempt.ended = True

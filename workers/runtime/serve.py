@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from uuid_utils import uuid4
 
 from infrastructure.celery.app import celery_app
+from infrastructure.celery.liveness import Pulse
 from infrastructure.celery.pool import pool_of
-from infrastructure.celery.pulse import Pulse
 from infrastructure.celery.window import Window
 from infrastructure.settings import Settings
-from monitoring import serving
+from monitoring.health import server
 from schemas.commands import Queue
 from workers.runtime.pools import Bind
 from workers.runtime.worker import Worker
@@ -24,7 +24,7 @@ def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) ->
     window = Window()
     worker = Worker(settings, queue, bind, pulse, window)
     app = celery_app(settings, kinds, pulse=pulse, window=window)
-    with serving.serve(settings.metrics_port, healthy=worker.healthy, ready=worker.ready, host=settings.metrics_host):
+    with server.serve(settings.metrics_port, healthy=worker.healthy, ready=worker.ready, host=settings.metrics_host):
         celery = app.Worker(
             hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",
             queues=[queue.value],

@@ -11,29 +11,29 @@ from typing import Any
 
 from uuid_utils import uuid4
 
+from infrastructure.celery.liveness import Pulse
 from infrastructure.celery.message import Doorbell
-from infrastructure.celery.pulse import Pulse
 from infrastructure.celery.window import Window
-from infrastructure.garbage import spare_the_collector
-from infrastructure.postgres.connections import LANE_SESSION, Line, Role
+from infrastructure.concurrency.gc_tuning import spare_the_collector
 from infrastructure.postgres.probe import PostgresProbe
+from infrastructure.postgres.session import LANE_SESSION, Line, Role
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
-from infrastructure.redis.loudspeaker import Channel, ids_in, listen
 from infrastructure.redis.probe import probe
+from infrastructure.redis.pubsub import Channel, ids_in, listen
 from infrastructure.settings import Settings
 from infrastructure.wiring import object_store
-from monitoring.health import NOT_READY, Health
-from producers.rules import RuleBook
+from monitoring.health.checks import NOT_READY, Health
+from producers.dispatcher.controls import RuleBook
 from schemas.commands import Queue
 from schemas.health import Condition, PartState, Ready
-from workers.runtime.bell import Bell
+from workers.runtime.claiming.delivery import Bell
 from workers.runtime.consumer import JobConsumer
-from workers.runtime.heartbeat import Heartbeat
-from workers.runtime.messenger import Messenger
-from workers.runtime.outcomes import Stop
+from workers.runtime.liveness.heartbeat import Heartbeat
+from workers.runtime.liveness.watchdog import Watchdog
 from workers.runtime.pools import Bind
-from workers.runtime.watchdog import Watchdog
+from workers.runtime.running.notifier import Messenger
+from workers.runtime.settling.outcomes import Stop
 
 logger = logging.getLogger(__name__)
 

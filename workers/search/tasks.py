@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from infrastructure.postgres.documents import StoredDocuments
-from infrastructure.postgres.tenancy import TenantLines
+from infrastructure.postgres.search.documents import StoredDocuments
+from infrastructure.postgres.tenants.pool import TenantLines
 from infrastructure.settings import Settings
 from infrastructure.wiring import keyring, search_engine
 from schemas.search import IndexDocument

@@ -9,12 +9,12 @@ from datetime import datetime
 from events.webhooks import WebhookPaused
 from infrastructure.ports import Refused, TryLater
 from infrastructure.ports.webhooks import Deliveries, DueDelivery, Message, NotReached, Receivers, Sent
-from monitoring import outgoing_metrics
+from monitoring.metrics import outgoing as outgoing_metrics
 from schemas.problems import Problem
 from schemas.webhooks import DeliverWebhook
 from workers.runtime.handler import Run
-from workers.webhooks.places import Crowded, Places
-from workers.webhooks.verdict import Again, Delivered, GiveUp, Pause, judge
+from workers.webhooks.delivery_policy import Again, Delivered, GiveUp, Pause, judge
+from workers.webhooks.receiver_limits import Crowded, Places
 
 logger = logging.getLogger(__name__)
 

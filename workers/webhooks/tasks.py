@@ -6,14 +6,14 @@ from functools import partial
 from typing import Any
 
 from infrastructure.postgres.clock import shared_clock
-from infrastructure.postgres.connections import LANE_SESSION, Line, Role
-from infrastructure.postgres.webhook_deliveries import StoredDeliveries
+from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.webhooks.deliveries import StoredDeliveries
 from infrastructure.settings import Settings
 from infrastructure.wiring import webhook_receivers
 from schemas.webhooks import DeliverWebhook
 from workers.runtime.handler import Handler
 from workers.webhooks.delivery import deliver_webhook
-from workers.webhooks.places import Places
+from workers.webhooks.receiver_limits import Places
 
 
 @asynccontextmanager

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from infrastructure.postgres.tenancy import TenantLines
-from infrastructure.postgres.workflow_instances import StoredInstances
+from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.workflow.instances import StoredInstances
 from infrastructure.settings import Settings
 from schemas.workflow import RunWorkflowStep
 from workers.runtime.handler import Handler
-from workers.workflow.stepping import run_workflow_step
+from workers.workflow.step_runner import run_workflow_step
 
 
 @asynccontextmanager

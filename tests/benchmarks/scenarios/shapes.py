@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import psycopg
 
-from infrastructure.local_stack.processes import PartFailed
+from infrastructure.local_stack.supervisor.processes import PartFailed
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.flower import watched
 from tests.benchmarks.history import leave_history

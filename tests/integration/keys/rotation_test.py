@@ -11,10 +11,10 @@ from events.keys import KeysRotated
 from infrastructure.key_vault.keyring import Keyring, make_key
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.keys import SealedRow
-from infrastructure.postgres.connections import Line, Role
-from infrastructure.postgres.documents import StoredDocuments
-from infrastructure.postgres.key_rotations import PostgresRotations
-from infrastructure.postgres.tenant_keys import StoredKeys
+from infrastructure.postgres.keys.rotations import PostgresRotations
+from infrastructure.postgres.keys.wrapped_keys import StoredKeys
+from infrastructure.postgres.search.documents import StoredDocuments
+from infrastructure.postgres.session import Line, Role
 from infrastructure.settings import Settings
 from schemas.keys import KeyState
 from schemas.search import IndexDocument

@@ -14,10 +14,10 @@ from events.keys import KeysRotated
 from infrastructure.key_vault.keyring import Keyring, make_key
 from infrastructure.key_vault.sealed import Cell
 from infrastructure.ports.keys import KeyVault
-from infrastructure.postgres.documents import StoredDocuments
-from infrastructure.postgres.key_rotations import PostgresRotations
-from infrastructure.postgres.tenancy import TenantLines
-from infrastructure.postgres.tenant_keys import tenant_keys
+from infrastructure.postgres.keys.rotations import PostgresRotations
+from infrastructure.postgres.keys.wrapped_keys import tenant_keys
+from infrastructure.postgres.search.documents import StoredDocuments
+from infrastructure.postgres.tenants.pool import TenantLines
 from infrastructure.settings import Settings
 from infrastructure.wiring import key_vault, keyring
 from schemas.keys import KeyState, RotateKeys

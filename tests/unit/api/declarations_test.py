@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from api import console
 from api.app import DESCRIBED, product_version
-from api.commands import TermsQuery
-from api.docs import ASSETS, pages
+from api.console import routes
+from api.documentation.openapi import document
+from api.documentation.pages import ASSETS, pages
 from api.endpoint import all_paths
-from api.openapi import document
-from producers.client_jobs import COMMANDS
+from api.routes.commands import TermsQuery
+from producers.client.resources.jobs import COMMANDS
 from schemas.catalogue import COMMANDS as KINDS
 
 DOCUMENT = document(DESCRIBED, "1.2.3")
 
 
 def test_every_address_is_declared_once() -> None:
-    paths = all_paths((*DESCRIBED, *pages(DESCRIBED, product_version()), *console.pages(product_version())))
+    paths = all_paths((*DESCRIBED, *pages(DESCRIBED, product_version()), *routes.pages(product_version())))
 
     assert len(paths) == len(set(paths))
 

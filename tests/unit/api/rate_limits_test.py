@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from api.callers import Caller
+from api.auth.principal import Caller
 from api.rate_limits import WINDOW_SECONDS, Limited, RateLimits, Verdict, Window
 from infrastructure.redis.client import connect
 from infrastructure.settings import Settings

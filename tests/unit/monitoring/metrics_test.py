@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitoring import ingress_metrics, metrics, outgoing_metrics
-from monitoring.batch_histogram import BatchHistogram
-from monitoring.label_values import LabelValues
+from monitoring.metrics import bus as metrics
+from monitoring.metrics import ingress as ingress_metrics
+from monitoring.metrics import outgoing as outgoing_metrics
+from monitoring.metrics.batch_histogram import BatchHistogram
+from monitoring.metrics.label_limits import LabelValues
 from schemas.jobs import JobState
 
 MONITORING = Path(__file__).parents[3] / "monitoring"

@@ -1,0 +1,147 @@
+"""Who is calling, for which tenant, and what for: answered from memory, and never older than a few seconds."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from hmac import compare_digest
+
+from api.auth import read_tokens
+from api.auth.oidc import Strangers, is_jwt
+from api.auth.principal import Caller, Scope, end_of
+from api.auth.principal_watch import CallerWatch
+from api.auth.read_tokens import ReadTokens
+from api.http import problems
+from infrastructure.concurrency.batching import Batcher
+from infrastructure.ports.identity import Issuer
+from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.tenants import api_keys
+from infrastructure.postgres.tenants.api_keys import Credential, parse_key
+from infrastructure.settings import Settings
+
+FRESH_SECONDS = 4.0
+"""A revoked key opens nothing after this and one look into PostgreSQL; on the process that revoked it, at once."""
+MOST_REMEMBERED = 10_000
+
+
+class Credentials:
+    """Remembers the keys that were seen lately. Lookups of the same moment share one statement."""
+
+    def __init__(
+        self, settings: Settings, tokens: ReadTokens, issuer: Issuer | None, now: Callable[[], datetime]
+    ) -> None:
+        self._line = Line(settings.database, Role.SYSTEM, "credentials", LANE_SESSION)
+        self._tokens = tokens
+        self._now = now
+        self._strangers = None if issuer is None else Strangers(settings, issuer, self._line, now)
+        self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
+        self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
+        self._watch = CallerWatch(self._look_again)
+
+    async def authenticate(self, authorization: str | None) -> Caller:
+        """Whom the header proves. Refuses whatever proves nobody in the same words."""
+        if authorization is None:
+            raise problems.credentials_missing()
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise problems.credentials_missing()
+        return await self.caller_with(key.strip())
+
+    async def caller_with(self, key: str) -> Caller:
+        """Whom the key or token proves, wherever it was shown."""
+        if key.startswith(read_tokens.PREFIX):
+            return await self._caller_with_token(key)
+        if self._strangers is not None and is_jwt(key):
+            return await self._strangers.caller_with(key)
+        presented = parse_key(key)
+        if presented is None:
+            raise problems.unauthenticated()
+        credential = self._remembered(presented.id) or await self._fresh(presented.id)
+        if credential is None or not compare_digest(credential.secret_hash, presented.secret_hash):
+            raise problems.unauthenticated()
+        return Caller(credential.tenant_id, credential.id, credential.scopes)
+
+    async def caller_with_read_token(self, token: str) -> Caller:
+        """Whom the token proves. A key is refused: it must not stand where addresses are written down."""
+        if not token:
+            raise problems.credentials_missing()
+        if not token.startswith(read_tokens.PREFIX):
+            raise problems.unauthenticated()
+        return await self._caller_with_token(token)
+
+    async def _caller_with_token(self, text: str) -> Caller:
+        now = self._now()
+        token = self._tokens.read(text, now.timestamp())
+        if token is None:
+            raise problems.unauthenticated()
+        scopes = frozenset((Scope.JOBS_READ,))
+        caller = Caller(
+            token.tenant_id,
+            token.key_id,
+            scopes,
+            only_job=token.job_id,
+            expires_at=token.expires_at,
+            ends_at=end_of(token.expires_at, now),
+        )
+        if not await self.stands(caller):
+            raise problems.unauthenticated()
+        return caller
+
+    async def stands(self, caller: Caller) -> bool:
+        """Whether the caller may go on: its time isn't up and its key is valid, as far as this process knows by now."""
+        if caller.expired:
+            return False
+        if not caller.key_id:
+            return True
+        return (self._remembered(caller.key_id) or await self._fresh(caller.key_id)) is not None
+
+    async def recheck(self, caller: Caller) -> None:
+        """Refuses a caller who was let in, has waited since, and may not go on any more."""
+        if not await self.stands(caller):
+            raise problems.unauthenticated()
+
+    def until_fallen(self, caller: Caller, on_fall: Callable[[], None]) -> AbstractContextManager[None]:
+        """Calls, at most once and while the block runs, when the caller may not go on: at once if its key is revoked
+        here, else within a second or two."""
+        return self._watch.until_fallen(caller, on_fall)
+
+    def revoked(self, key_id: str) -> None:
+        """This key opens nothing any more, and ends what it has open."""
+        self._known.pop(key_id, None)
+        self._watch.fell(key_id)
+
+    async def close(self) -> None:
+        await self._watch.close()
+        await self._lookups.drain()
+        if self._strangers is not None:
+            await self._strangers.drain()
+        await self._line.close()
+
+    def _remembered(self, key_id: str) -> Credential | None:
+        known = self._known.get(key_id)
+        return known[1] if known is not None and time.monotonic() < known[0] else None
+
+    async def _fresh(self, key_id: str) -> Credential | None:
+        # Counted from before the look: an answer that was long on its way is that much older.
+        stale_at = time.monotonic() + FRESH_SECONDS
+        credential = await self._lookups.put(key_id)
+        if credential is None:
+            self._known.pop(key_id, None)
+            return None
+        self._known[key_id] = (stale_at, credential)
+        self._known.move_to_end(key_id)
+        while len(self._known) > MOST_REMEMBERED:
+            self._known.popitem(last=False)
+        return credential
+
+    async def _look_again(self, ids: Sequence[str]) -> Sequence[Credential | None]:
+        found = await self._look_up(ids)
+        for key_id, credential in zip(ids, found, strict=True):
+            if credential is None:
+                self._known.pop(key_id, None)
+        return found
+
+    async def _look_up(self, ids: Sequence[str]) -> Sequence[Credential | None]:
+        found = await self._line.run(lambda line: api_keys.find(line, ids))
+        return [found.get(key_id) for key_id in ids]

@@ -1,0 +1,44 @@
+"""Who may hand in which command, where it comes with others or for later rather than to an address of its own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.auth.principal import Caller, Scope, allows
+from api.http import problems
+from api.http.request_body import pointer_to
+from api.http.validation import model_of
+from api.routes import ai, keys, search, workflow
+from api.routes.commands import TermsQuery
+from schemas.catalogue import COMMANDS
+from schemas.commands import Command
+from schemas.problems import FieldProblem
+from schemas.workflow import RunWorkflowStep
+
+_ADDRESSES = (*ai.ENDPOINTS, *search.ENDPOINTS, *workflow.ENDPOINTS, *keys.ENDPOINTS)
+SCOPES: Mapping[str, Scope] = {
+    one.body.kind: one.scope for one in _ADDRESSES if one.query is TermsQuery and one.body and one.scope
+}
+"""By kind, as its own address declares it."""
+
+
+def admitted(caller: Caller, kind: str, fields: Any, place: list[str | int]) -> Command:
+    """The command, allowed to this caller as its own address would. A Refusal with pointers below `place`, the part of
+    the body that has the `kind` and the `command`."""
+    if kind not in SCOPES:
+        detail = f"there is no such kind; known are {', '.join(SCOPES)}"
+        raise problems.invalid_fields([FieldProblem(pointer=pointer_to([*place, "kind"]), detail=detail)])
+    if not allows(caller, SCOPES[kind]):
+        raise problems.scope_missing(SCOPES[kind])
+    command = model_of(COMMANDS[kind], fields, [*place, "command"])
+    if isinstance(command, RunWorkflowStep):
+        try:
+            workflow.check_start(caller, command)
+        except problems.Refusal as refusal:
+            raise _moved(refusal, pointer_to([*place, "command"])) from None
+    return command
+
+
+def _moved(refusal: problems.Refusal, base: str) -> problems.Refusal:
+    """The same, with pointers from the root of the body that the command came in."""
+    errors = tuple(FieldProblem(pointer=base + one.pointer, detail=one.detail) for one in refusal.problem.errors)
+    return problems.Refusal(refusal.problem.model_copy(update={"errors": errors}), *refusal.headers)

@@ -1,0 +1,93 @@
+"""Callers without a key of ours, for whom an issuer vouches: its claims say which tenant they speak for, and what for."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from api.auth.principal import Caller, Scope, end_of
+from api.http import problems
+from infrastructure.concurrency.batching import Batcher
+from infrastructure.ports.identity import Issuer
+from infrastructure.postgres.session import Line
+from infrastructure.postgres.tenants import api_keys
+from infrastructure.settings import Settings
+
+FRESH_SECONDS = 4.0
+MOST_REMEMBERED = 10_000
+LONGEST_NAME: Final = 200
+
+
+def is_jwt(text: str) -> bool:
+    """Whether it has the shape of one; a key of ours never does."""
+    return text.startswith("eyJ") and text.count(".") == 2
+
+
+class Strangers:
+    """Checks their tokens, and finds their tenants by id or name."""
+
+    def __init__(self, settings: Settings, issuer: Issuer, line: Line, now: Callable[[], datetime]) -> None:
+        self._issuer = issuer
+        self._now = now
+        self._tenant_claim = settings.oidc_tenant_claim
+        self._scopes_claim = settings.oidc_scopes_claim
+        self._line = line
+        self._lookups: Batcher[str, UUID | None] = Batcher(self._look_up, "tenants")
+        self._known: OrderedDict[str, tuple[float, UUID]] = OrderedDict()
+
+    async def caller_with(self, token: str) -> Caller:
+        """Whom the token proves. Refuses everything else in the same words."""
+        claims = await self._issuer.claims(token)
+        if claims is None:
+            raise problems.unauthenticated()
+        named, subject = _text(claims.get(self._tenant_claim)), _text(claims.get("sub", ""))
+        if not named or len(named) > LONGEST_NAME or subject is None:
+            raise problems.unauthenticated()
+        tenant_id = self._remembered(named) or await self._find(named)
+        if tenant_id is None:
+            raise problems.unauthenticated()
+        return Caller(
+            tenant_id,
+            key_id="",
+            scopes=scopes_in(claims, self._scopes_claim),
+            subject=subject[:LONGEST_NAME],
+            expires_at=float(claims["exp"]),
+            ends_at=end_of(float(claims["exp"]), self._now()),
+        )
+
+    async def drain(self) -> None:
+        await self._lookups.drain()
+
+    def _remembered(self, named: str) -> UUID | None:
+        known = self._known.get(named)
+        return known[1] if known is not None and time.monotonic() < known[0] else None
+
+    async def _find(self, named: str) -> UUID | None:
+        stale_at = time.monotonic() + FRESH_SECONDS
+        tenant_id = await self._lookups.put(named)
+        self._known.pop(named, None)
+        if tenant_id is not None:
+            self._known[named] = (stale_at, tenant_id)
+            while len(self._known) > MOST_REMEMBERED:
+                self._known.popitem(last=False)
+        return tenant_id
+
+    async def _look_up(self, named: Sequence[str]) -> Sequence[UUID | None]:
+        found = await self._line.run(lambda line: api_keys.find_tenants(line, named))
+        return [found.get(one) for one in named]
+
+
+def _text(claim: object) -> str | None:
+    """None for what isn't text, or only JSON calls text: PostgreSQL keeps no NUL, and nobody half a character."""
+    if not isinstance(claim, str) or "\x00" in claim or any("\ud800" <= letter <= "\udfff" for letter in claim):
+        return None
+    return claim
+
+
+def scopes_in(claims: Mapping[str, Any], name: str) -> frozenset[str]:
+    """Those of the claim's words that are scopes of ours."""
+    listed = claims.get(name)
+    words = listed.split() if isinstance(listed, str) else listed if isinstance(listed, list) else []
+    return frozenset(one.value for one in Scope if one.value in words)

@@ -1,0 +1,60 @@
+"""Who may ask, and what for."""
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from infrastructure.postgres.tenants import api_keys
+
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    SEARCH_READ = "search:read"
+    KEYS_WRITE = "keys:write"
+    WEBHOOKS_WRITE = "webhooks:write"
+    EVENTS_CONSUME = "events:consume"
+    ADMIN = api_keys.ADMIN
+    """Everything, the keys themselves included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in, by which key, and what for."""
+
+    tenant_id: UUID
+    key_id: str
+    """Empty when no key stands behind it."""
+    scopes: frozenset[str]
+    subject: str = ""
+    """Whom an issuer vouches for, when no key does."""
+    only_job: UUID | None = None
+    """Set when nothing but this job may be read."""
+    expires_at: float | None = None
+    """Seconds since 1970; None when only a revocation ends it."""
+
+    ends_at: float = math.inf
+    """The same by `time.monotonic`, which nobody sets: what remained when it was let in."""
+
+    @property
+    def expired(self) -> bool:
+        return time.monotonic() >= self.ends_at
+
+
+def end_of(expires_at: float, now: datetime) -> float:
+    """By `time.monotonic`. `now` is of the clock that all processes share, and `expires_at` too."""
+    return time.monotonic() + expires_at - now.timestamp()
+
+
+def payer_of(caller: Caller) -> object:
+    """What a limit for each key counts by: the key, or whom an issuer vouches for."""
+    return caller.key_id or (caller.tenant_id, caller.subject)
+
+
+def allows(caller: Caller, scope: Scope) -> bool:
+    return scope in caller.scopes or Scope.ADMIN in caller.scopes

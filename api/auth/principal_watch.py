@@ -1,0 +1,90 @@
+"""Ends what a caller is being answered with, such as a stream, once its key or token falls."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from api.auth.principal import Caller
+from infrastructure.concurrency.batching import Overloaded
+from infrastructure.ports import Unavailable
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the keys of all who are being answered: one statement for all of them."""
+
+StandingOf = Callable[[Sequence[str]], Awaitable[Sequence[object | None]]]
+"""What PostgreSQL has of each key now; None for one that is revoked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Watched:
+    caller: Caller
+    on_fall: Callable[[], None]
+
+
+class CallerWatch:
+    """One per process. While nobody is being answered for long, it asks nothing."""
+
+    def __init__(self, standing_of: StandingOf) -> None:
+        self._standing_of = standing_of
+        self._by_key: dict[str, set[_Watched]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def until_fallen(self, caller: Caller, on_fall: Callable[[], None]) -> Iterator[None]:
+        """Calls, at most once and while the block runs, when the caller may not go on."""
+        watched = _Watched(caller, on_fall)
+        self._by_key.setdefault(caller.key_id, set()).add(watched)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_while_wanted(), name="watches callers")
+        try:
+            yield
+        finally:
+            self._forget(watched)
+
+    def fell(self, key_id: str) -> None:
+        """The key is revoked: whoever is being answered for it hears no more."""
+        for watched in list(self._by_key.get(key_id, ())):
+            self._end(watched)
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+    async def _look_while_wanted(self) -> None:
+        try:
+            while self._by_key:
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    await self._look()
+                except (Unavailable, Overloaded):
+                    # Nobody can say now, and nothing stored can be read either. The next look decides.
+                    continue
+                except Exception:  # The loop's edge: one look that fails must not be the last.
+                    logger.exception("callers couldn't be looked after; trying again")
+        finally:
+            self._looking = None
+
+    async def _look(self) -> None:
+        for watched in [one for some in self._by_key.values() for one in some if one.caller.expired]:
+            self._end(watched)
+        keys = [key_id for key_id in self._by_key if key_id]
+        if not keys:
+            return
+        for key_id, standing in zip(keys, await self._standing_of(keys), strict=True):
+            if standing is None:
+                self.fell(key_id)
+
+    def _end(self, watched: _Watched) -> None:
+        self._forget(watched)
+        watched.on_fall()
+
+    def _forget(self, watched: _Watched) -> None:
+        some = self._by_key.get(watched.caller.key_id, set())
+        some.discard(watched)
+        if not some:
+            self._by_key.pop(watched.caller.key_id, None)

@@ -1,0 +1,64 @@
+"""The console: one page for operators and tenants, which does nothing that the public API doesn't let its key do."""
+
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Final
+
+from api.documentation.pages import page
+from api.endpoint import AnyEndpoint, Call, Empty
+from api.http import problems
+from api.http.responses import HTML, Answer, Header
+from api.routes.jobs import unless_known
+
+FOLDER: Final = files("api.console") / "static"
+PAGE: Final = "index.html"
+MEDIA_TYPES: Final = {
+    "css": b"text/css; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+# What jobs bring is text of strangers. Trusted types forbid the page itself to take any text for markup or script.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS: Final[tuple[Header, ...]] = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    # Asked for each time and answered by 304, so that no page ever runs with parts of another version.
+    (b"cache-control", b"no-cache"),
+)
+
+
+def pages(version: str) -> tuple[AnyEndpoint, ...]:
+    """The page and its parts. They are open to everybody: whoever has no key sees a form that asks for one."""
+    index = _part(PAGE).replace(b"{version}", escape(version).encode())
+
+    async def show_page(call: Call[Empty, Empty]) -> Answer:
+        return unless_known(Answer(200, index, HTML, _HEADERS), call.headers.get("if-none-match"))
+
+    return (
+        page("/", "The console", show_page),
+        page("/console/{name}", "What the console is made of", _show_part),
+    )
+
+
+async def _show_part(call: Call[Empty, Empty]) -> Answer:
+    name = call.path["name"]
+    if name not in parts():
+        raise problems.not_found("page")
+    media_type = MEDIA_TYPES[name.rpartition(".")[2]]
+    return unless_known(Answer(200, _part(name), media_type, _HEADERS), call.headers.get("if-none-match"))
+
+
+@cache
+def parts() -> frozenset[str]:
+    """The names of all that the page may load."""
+    return frozenset(one.name for one in FOLDER.iterdir() if one.name.rpartition(".")[2] in MEDIA_TYPES)
+
+
+@cache
+def _part(name: str) -> bytes:
+    return (FOLDER / name).read_bytes()

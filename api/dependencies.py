@@ -1,0 +1,103 @@
+"""What the handlers share: opened once for the process, closed when it ends."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from api.auth.authentication import Credentials
+from api.auth.read_tokens import ReadTokens
+from api.http.cursors import Cursors, signing_key
+from api.rate_limits import RateLimits
+from api.readiness import health_of
+from api.shutdown import Closing
+from api.streams.catching_up.backlog import Backlog
+from api.streams.hub import Hub
+from infrastructure.ports.jobs import ObjectStore
+from infrastructure.ports.keys import KeyVault
+from infrastructure.ports.search import SearchEngine
+from infrastructure.postgres.clock import SharedClock, shared_clock
+from infrastructure.postgres.probe import PostgresProbe
+from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.sessions import TenantSessions
+from infrastructure.redis import client as redis_client
+from infrastructure.redis.client import Redis
+from infrastructure.redis.tenant_notifier import Announcer
+from infrastructure.settings import Settings
+from infrastructure.wiring import issuer, key_vault, object_store, search_engine
+from monitoring.health.checks import Health
+from producers.submission.submitter import Submitter, open_submitter
+
+REQUEST_LINES = 8
+CATCH_UP_LINES = 4
+"""Apart from the requests' own, so that a thousand readers who fell behind don't slow a single request."""
+CATCH_UP_SESSION = {"enable_bitmapscan": "off"}
+"""For a job's few events PostgreSQL would also look at all of its tenant's: it doesn't know yet how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    settings: Settings
+    submitter: Submitter
+    lines: TenantLines
+    sessions: TenantSessions
+    """SQLAlchemy's, on the same connections."""
+    backlog: Backlog
+    system_line: Line
+    """For numbers of a whole queue, which no tenant may count for itself."""
+    clock: SharedClock
+    credentials: Credentials
+    tokens: ReadTokens
+    rates: RateLimits
+    hub: Hub
+    redis: Redis
+    announcer: Announcer
+    cursors: Cursors
+    search: SearchEngine
+    vault: KeyVault
+    objects: ObjectStore
+    health: Health
+
+
+@asynccontextmanager
+async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
+    """Connections are made when they are first needed, so that a server that is away doesn't keep the ingress down."""
+    async with Closing() as resources:
+        redis = redis_client.connect(settings.redis)
+        resources.then(redis.aclose, "Redis")
+        announcer = Announcer(redis)
+        resources.then(announcer.close, "the announcer")
+        system_line = await resources.enter(Line(settings.database, Role.SYSTEM, "queue numbers", LANE_SESSION))
+        clock = await resources.enter(shared_clock(system_line))
+        rates = RateLimits(settings, redis, lambda: clock.now().timestamp())
+        resources.then(rates.close, "the rates")
+        tokens = ReadTokens(signing_key(settings))
+        vouching = await resources.enter(issuer(settings, clock.now))
+        credentials = Credentials(settings, tokens, vouching, clock.now)
+        resources.then(credentials.close, "the credentials")
+        catch_up_lines = await resources.enter(
+            TenantLines(settings.database, "catch-up", CATCH_UP_LINES, session=CATCH_UP_SESSION)
+        )
+        submitter = await resources.enter(open_submitter(settings))
+        postgres = await resources.enter(PostgresProbe(settings.database))
+        lines = await resources.enter(TenantLines(settings.database, "requests", REQUEST_LINES))
+        yield Ingress(
+            settings=settings,
+            submitter=submitter,
+            lines=lines,
+            sessions=TenantSessions(lines),
+            backlog=await resources.enter(Backlog(catch_up_lines, CATCH_UP_LINES)),
+            system_line=system_line,
+            clock=clock,
+            credentials=credentials,
+            tokens=tokens,
+            rates=rates,
+            hub=await resources.enter(Hub(settings.database, redis)),
+            redis=redis,
+            announcer=announcer,
+            cursors=Cursors(signing_key(settings)),
+            health=health_of(settings, postgres, submitter, redis),
+            vault=key_vault(settings),
+            objects=object_store(settings),
+            search=await resources.enter(search_engine(settings)),
+        )

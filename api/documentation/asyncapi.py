@@ -1,0 +1,132 @@
+"""The AsyncAPI 3.0 document: every event there is, and the ways it comes, made of the models that write it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from api.streams.websocket import PATH
+from events.catalogue import EVENTS
+from events.envelope import CloudEvent
+from events.jobs import JobEvent
+from events.websocket import TOLD
+from schemas.model import Model
+from schemas.problems import Problem
+from schemas.websocket import REQUESTS
+
+SCHEMA: Final = "#/components/schemas/{model}"
+MESSAGE: Final = "#/components/messages/{name}"
+CLOUD_EVENT: Final = "application/cloudevents+json"
+JSON: Final = "application/json"
+JOB_STREAM, TENANT_STREAM, SOCKET = "jobEvents", "tenantEvents", "socket"
+
+_CHANNELS: Final = {
+    JOB_STREAM: (
+        "/api/jobs/{id}/events",
+        "Server-Sent Events of one job, from its first event or from after `Last-Event-ID`, until it has ended.",
+    ),
+    TENANT_STREAM: (
+        "/api/events",
+        "Server-Sent Events of all the tenant's jobs, from now on or from after `Last-Event-ID`. `?type=search.*` filters.",
+    ),
+    SOCKET: (
+        PATH,
+        (
+            "A WebSocket with up to 1,000 subscriptions. Authenticate by header, or by the first message within 5 s. "
+            "Closes with 4401 (who are you), 4403 (the key lacks a scope), 4408 (too slow to say who), 4429 (too many requests), 1003 (not text), "
+            "1008 (nothing is read), 1009 (a message above 64 KB), 1012 (the ingress restarts), 1013 (try again shortly)."
+        ),
+    ),
+}
+
+_MEANINGS: Final = {event.value: event.meaning for event in JobEvent}
+
+
+def document(version: str) -> dict[str, Any]:
+    """The whole document, ready to be written as JSON."""
+    schemas, definitions = models_json_schema(list(_models()), ref_template=SCHEMA)
+    events = {**{kind.value: None for kind in JobEvent}, **EVENTS}
+    said = {model.__name__: model for model in REQUESTS.values()}
+    told = {model.__name__: model for model in TOLD}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Bucatini events",
+            "version": version,
+            "description": "What happens to jobs and documents, in CloudEvents 1.0. Each event comes once, in order, and "
+            "a reader resumes from any place without loss or repeat. `/openapi.json` describes the requests.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": JSON,
+        "channels": {
+            JOB_STREAM: _channel(JOB_STREAM, events),
+            TENANT_STREAM: _channel(TENANT_STREAM, events),
+            SOCKET: {**_channel(SOCKET, (*said, *told)), "bindings": {"ws": {"method": "GET"}}},
+        },
+        "operations": {
+            "followJob": _operation("send", JOB_STREAM, events, "Tells what happens to a job."),
+            "followTenant": _operation("send", TENANT_STREAM, events, "Tells what happens to all jobs."),
+            "tellWatcher": _operation("send", SOCKET, told, "Tells a watcher what it is subscribed to."),
+            "hearWatcher": _operation("receive", SOCKET, said, "Hears what a watcher wants."),
+        },
+        "components": {
+            "messages": {
+                **{kind: _event_message(kind, model, schemas) for kind, model in events.items()},
+                **{name: _message(name, model, schemas[model, "validation"]) for name, model in said.items()},
+                **{name: _message(name, model, schemas[model, "serialization"]) for name, model in told.items()},
+            },
+            "schemas": definitions.get("$defs", {}),
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key or a read token."}
+            },
+        },
+    }
+
+
+Schemas = Mapping[Any, dict[str, Any]]
+"""By (model, mode)."""
+
+
+def _models() -> Iterable[tuple[type[Model], JsonSchemaMode]]:
+    yield from ((model, "serialization") for model in (CloudEvent, Problem, *EVENTS.values(), *TOLD))
+    yield from ((model, "validation") for model in REQUESTS.values())
+
+
+def _channel(name: str, messages: Iterable[str]) -> dict[str, Any]:
+    address, description = _CHANNELS[name]
+    channel: dict[str, Any] = {
+        "address": address,
+        "description": description,
+        "messages": {message: {"$ref": MESSAGE.format(name=message)} for message in messages},
+    }
+    if "{id}" in address:
+        channel["parameters"] = {"id": {"description": "The job's id."}}
+    return channel
+
+
+def _operation(action: str, channel: str, messages: Iterable[str], summary: str) -> dict[str, Any]:
+    return {
+        "action": action,
+        "summary": summary,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{message}"} for message in messages],
+        "security": [{"$ref": "#/components/securitySchemes/key"}],
+    }
+
+
+def _event_message(kind: str, model: type[Model] | None, schemas: Schemas) -> dict[str, Any]:
+    """One type of event in its envelope, with what it says of itself."""
+    properties: dict[str, Any] = {"type": {"const": kind}}
+    if model is not None:
+        properties["data"] = schemas[model, "serialization"]
+    payload = {"allOf": [schemas[CloudEvent, "serialization"], {"type": "object", "properties": properties}]}
+    summary = _MEANINGS[kind] if model is None else _summary(model)
+    return {"name": kind, "title": kind, "summary": summary, "contentType": CLOUD_EVENT, "payload": payload}
+
+
+def _message(name: str, model: type[Model], schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "title": name, "summary": _summary(model), "contentType": JSON, "payload": schema}
+
+
+def _summary(model: type[Model]) -> str:
+    return " ".join((model.__doc__ or "").split())

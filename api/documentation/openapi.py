@@ -1,0 +1,226 @@
+"""The OpenAPI 3.1 document, made of the same declarations that serve the routes."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from api.endpoint import AnyEndpoint, takes_nothing
+from api.http.responses import Media, NoBody
+from schemas.model import Model
+from schemas.problems import Problem
+
+_BEARER = (
+    "An API key (`bct_…`), whose tenant is yours; a read token (`bctr_…`) where one job is read or followed; or a JWT of "
+    "the OpenID Connect provider that this ingress trusts, if it trusts one."
+)
+REF = "#/components/schemas/{model}"
+_PARAMETER = re.compile(r"{(\w+)}")
+
+_HEADERS: dict[str, dict[str, Any]] = {
+    "idempotency-key": {
+        "name": "Idempotency-Key",
+        "description": "The same key with the same body gives the same job; with another body it is refused.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
+    },
+    "prefer": {
+        "name": "Prefer",
+        "description": "`wait=N` (RFC 7240): answer when the job has ended, or after N seconds (60 at most).",
+        "schema": {"type": "string", "examples": ["wait=1"]},
+    },
+    "if-none-match": {
+        "name": "If-None-Match",
+        "description": "The ETag of the job as you know it; 304 when it is still that.",
+        "schema": {"type": "string"},
+    },
+    "last-event-id": {
+        "name": "Last-Event-ID",
+        "description": "The id of the last event you have; the stream goes on after it.",
+        "schema": {"type": "string"},
+    },
+}
+_EVERYWHERE = [
+    {
+        "name": "X-Correlation-ID",
+        "in": "header",
+        "description": "Yours for finding this request in logs; made if it isn't a UUID. Returned.",
+        "schema": {"type": "string", "examples": ["0f8fad5b-d9cb-469f-a165-70867728950e"]},
+    },
+    {
+        "name": "traceparent",
+        "in": "header",
+        "description": "W3C Trace Context; a new trace begins if it can't be read. Returned.",
+        "schema": {"type": "string"},
+    },
+]
+_PROBLEMS = {
+    400: "The request can't be read.",
+    401: "The key is missing, wrong or revoked.",
+    403: "The key lacks a scope; the problem names it.",
+    404: "There is no such thing, or it isn't yours.",
+    408: "The body didn't arrive in time.",
+    409: "The state of things doesn't allow it.",
+    413: "The body is too large.",
+    415: "The body isn't JSON.",
+    422: "Some fields can't be accepted; the problem names each.",
+    429: "The tenant or the key has made too many requests. Retry-After says when to try again.",
+    500: "Something went wrong here.",
+    503: "A part this needs is away, or too much is asked at once. Retry-After says when to try again.",
+    504: "It took too long.",
+}
+_RATES: dict[str, Any] = {
+    "Retry-After": {"description": "Seconds until one more request is taken.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {
+        "description": "The limits (draft-ietf-httpapi-ratelimit-headers). Like the next, on every answer to a caller.",
+        "schema": {"type": "string", "examples": ['"tenant";q=600000;w=60, "key";q=300000;w=60']},
+    },
+    "RateLimit": {
+        "description": "What is left of the tightest, and for how long. RateLimit-Limit, -Remaining and -Reset say the "
+        "same for older readers.",
+        "schema": {"type": "string", "examples": ['"key";r=299999;t=42']},
+    },
+}
+_ANSWERS = {
+    200: "As asked.",
+    201: "Made.",
+    202: "Accepted: the job is kept.",
+    204: "Done.",
+    304: "Nothing has changed.",
+}
+
+
+def document(endpoints: Sequence[AnyEndpoint], version: str) -> dict[str, Any]:
+    """The whole document, ready to be written as JSON."""
+    listed = [endpoint for endpoint in endpoints if endpoint.listed]
+    schemas, definitions = models_json_schema(sorted(_models(listed), key=str), ref_template=REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in listed:
+        for path in (endpoint.path, *endpoint.aliases):
+            operation = _operation(endpoint, path, schemas)
+            paths.setdefault(path, {})[endpoint.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Bucatini",
+            "version": version,
+            "description": "Jobs for documents: hand in a command, follow its events, fetch its result.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": definitions.get("$defs", {}),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _BEARER}},
+        },
+    }
+
+
+Schemas = Mapping[Any, dict[str, Any]]
+"""By (model, mode)."""
+
+
+def _models(endpoints: Sequence[AnyEndpoint]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
+    found: set[tuple[type[BaseModel], JsonSchemaMode]] = {(Problem, "serialization")}
+    for endpoint in endpoints:
+        if endpoint.body is not None:
+            found.add((endpoint.body, "validation"))
+        if endpoint.query is not None:
+            found.add((endpoint.query, "validation"))
+        for answer in endpoint.answers.values():
+            if isinstance(answer, type):
+                found.add((answer, "serialization"))
+    yield from found
+
+
+def _operation(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, Any]:
+    capability = path.split("/")[2] if path.startswith("/api/") else "operators"
+    operation: dict[str, Any] = {
+        "tags": [capability],
+        "operationId": _operation_id(endpoint, path),
+        "summary": endpoint.summary,
+        "parameters": [*_parameters(endpoint, path), *_EVERYWHERE],
+        "responses": {**_answers(endpoint, schemas), **_problem_answers(endpoint)},
+        "security": [] if endpoint.scope is None else [{"key": []}],
+    }
+    needs = "" if endpoint.scope is None else f"Needs the scope `{endpoint.scope}`."
+    if text := "\n\n".join(part for part in (endpoint.description, needs) if part):
+        operation["description"] = text
+    if endpoint.body is not None:
+        content = {"application/json": {"schema": schemas[endpoint.body, "validation"]}}
+        operation["requestBody"] = {"required": not takes_nothing(endpoint.body), "content": content}
+    return operation
+
+
+def _operation_id(endpoint: AnyEndpoint, path: str) -> str:
+    words = re.findall(r"[A-Za-z0-9]+", path.removeprefix("/api"))
+    return "_".join([endpoint.method.lower(), *words]) if words else f"{endpoint.method.lower()}_root"
+
+
+def _parameters(endpoint: AnyEndpoint, path: str) -> Iterator[dict[str, Any]]:
+    for name in _PARAMETER.findall(path):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    if endpoint.query is not None:
+        yield from _query_parameters(endpoint.query)
+    for header in endpoint.headers:
+        yield {"in": "header", **_HEADERS[header]}
+
+
+def _query_parameters(query: type[Model]) -> Iterator[dict[str, Any]]:
+    """Query parameters have no null: leaving one out is how it isn't given."""
+    schema = query.model_json_schema(ref_template=REF)
+    inner = schema.get("$defs", {})
+    for name, field in schema.get("properties", {}).items():
+        shape = {key: value for key, value in field.items() if key not in ("description", "title", "default", "anyOf")}
+        shape |= next((one for one in field.get("anyOf", ()) if one != {"type": "null"}), {})
+        if "$ref" in shape:
+            shape = inner[shape["$ref"].rsplit("/", 1)[-1]]
+        if field.get("default") is not None:
+            shape = {**shape, "default": _plain(field["default"])}
+        parameter = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": shape}
+        if "description" in field:
+            parameter["description"] = field["description"]
+        yield parameter
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def _answers(endpoint: AnyEndpoint, schemas: Schemas) -> dict[str, Any]:
+    answers: dict[str, Any] = {}
+    for status, answer in endpoint.answers.items():
+        described: dict[str, Any] = {"description": _ANSWERS.get(status, "As asked.")}
+        match answer:
+            case NoBody():
+                pass
+            case Media(kind, description):
+                described = {"description": description or described["description"], "content": {kind: {}}}
+            case model:
+                described["content"] = {"application/json": {"schema": schemas[model, "serialization"]}}
+        answers[str(status)] = described
+    if "if-none-match" in endpoint.headers:
+        answers["304"] = {"description": _ANSWERS[304]}
+    return answers
+
+
+def _problem_answers(endpoint: AnyEndpoint) -> dict[str, Any]:
+    statuses = {500, 503, 504, *endpoint.problems}
+    if endpoint.scope is not None:
+        statuses |= {401, 403, 429}
+    if endpoint.body is not None:
+        statuses |= {400, 408, 413, 415, 422}
+    if endpoint.headers or endpoint.query is not None:
+        statuses |= {400, 422}
+    content = {Problem.media_type: {"schema": {"$ref": REF.format(model=Problem.__name__)}}}
+    return {
+        str(status): {"description": _PROBLEMS[status], **_headers(status), "content": content}
+        for status in sorted(statuses)
+        if status not in endpoint.answers
+    }
+
+
+def _headers(status: int) -> dict[str, Any]:
+    return {"headers": _RATES} if status == 429 else {}

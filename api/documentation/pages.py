@@ -1,0 +1,115 @@
+"""The documentation: the documents for machines, and a page of them for people that needs nothing from the internet."""
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import orjson
+
+from api.documentation import asyncapi
+from api.documentation.openapi import document
+from api.endpoint import AnyEndpoint, Call, Empty, Endpoint
+from api.http import problems
+from api.http.responses import HTML, JSON, Answer, Header, Media
+
+ASSETS: Final = {
+    "swagger-ui.css": b"text/css; charset=utf-8",
+    "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
+    "favicon-32x32.png": b"image/png",
+}
+_ASSET_FOLDER = "vendor/swagger-ui-4.15.5"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+PAGE_HEADERS: Final[tuple[Header, ...]] = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-cache"),
+)
+_CACHED: Final[Header] = (b"cache-control", b"public, max-age=86400")
+
+_DOCS = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Bucatini · API</title>
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<p>Events and WebSocket messages: <a href="/asyncapi.json">/asyncapi.json</a></p>
+<div id="swagger-ui"></div>
+<noscript>This page needs JavaScript. The same in JSON: <a href="/openapi.json">/openapi.json</a></noscript>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+# Swagger UI 4 shows a 3.1 document well, but looks at the version first and refuses it.
+_START = """"use strict";
+fetch("/openapi.json").then(answer => answer.json()).then(document => {
+  SwaggerUIBundle({
+    spec: {...document, openapi: "3.0.3"},
+    dom_id: "#swagger-ui",
+    deepLinking: true,
+    validatorUrl: null,
+    persistAuthorization: false,
+    tryItOutEnabled: true,
+    defaultModelsExpandDepth: 0,
+  });
+});
+"""
+
+
+def pages(described: tuple[AnyEndpoint, ...], version: str) -> tuple[AnyEndpoint, ...]:
+    """The pages' own declarations. `described` is what the document tells of; the pages themselves aren't in it."""
+    spec = orjson.dumps(document(described, version))
+    events_spec = orjson.dumps(asyncapi.document(version))
+
+    async def show_document(call: Call[Empty, Empty]) -> Answer:
+        return Answer(200, spec, JSON, ((b"cache-control", b"no-cache"),))
+
+    async def show_events_document(call: Call[Empty, Empty]) -> Answer:
+        return Answer(200, events_spec, JSON, ((b"cache-control", b"no-cache"),))
+
+    return (
+        page("/docs", "The documentation", _show_docs),
+        page("/docs/{name}", "What the documentation is made of", _show_asset),
+        page("/openapi.json", "The OpenAPI document", show_document),
+        page("/asyncapi.json", "The AsyncAPI document", show_events_document),
+    )
+
+
+async def _show_docs(call: Call[Empty, Empty]) -> Answer:
+    return Answer(200, _DOCS.encode(), HTML, PAGE_HEADERS)
+
+
+async def _show_asset(call: Call[Empty, Empty]) -> Answer:
+    name = call.path["name"]
+    if name == "start.js":
+        return Answer(200, _START.encode(), ASSETS["swagger-ui-bundle.js"], (_CACHED,))
+    if name not in ASSETS:
+        raise problems.not_found("page")
+    return Answer(200, _asset(name), ASSETS[name], (_CACHED,))
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (files("swagger_ui_bundle") / _ASSET_FOLDER / name).read_bytes()
+
+
+def page(path: str, summary: str, handle: Callable[[Call[Empty, Empty]], Awaitable[Answer]]) -> AnyEndpoint:
+    """The declaration of something that a browser loads: open to everybody, and not in the document."""
+    return Endpoint(
+        method="GET",
+        path=path,
+        summary=summary,
+        handle=handle,
+        answers={200: Media("text/html")},
+        scope=None,
+        listed=False,
+    )

@@ -1,0 +1,299 @@
+"""Every way the ingress says no, in RFC 9457's words. None of them repeats what the caller sent."""
+
+from collections.abc import Sequence
+
+from api.http.responses import Header
+from schemas.problems import FieldProblem, Problem
+
+BUSY_SECONDS = 1.0
+AWAY_SECONDS = 2.0
+
+
+class Refusal(Exception):
+    """The request can't be done as it is; its sender gets the problem."""
+
+    def __init__(self, problem: Problem, *headers: Header) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
+        self.headers = headers
+
+
+class BodyTooLarge(Refusal):
+    """What remains of the body is still on its way."""
+
+
+def head_too_large(most_bytes: int, most_lines: int) -> Refusal:
+    detail = f"At most {most_bytes:,} bytes in at most {most_lines} lines are taken before the body."
+    return Refusal(Problem.of("headers-too-large", "The request's headers are too large", 431, detail))
+
+
+def head_too_slow(seconds: float) -> Refusal:
+    detail = f"They must have come {seconds:g} s after their first byte. Send the request again."
+    return Refusal(Problem.of("headers-too-slow", "The request's headers didn't arrive in time", 408, detail))
+
+
+def malformed_request() -> Refusal:
+    detail = "It isn't HTTP/1.1 as RFC 9112 writes it. Nothing of it was done."
+    return Refusal(Problem.of("malformed-request", "The request can't be read", 400, detail))
+
+
+def too_many_connections() -> Refusal:
+    detail = (
+        "All places of this process, or all that one address may take, are taken. Nothing was kept; try again shortly."
+    )
+    title = "Too many connections"
+    return Refusal(Problem.of("too-many-connections", title, 503, detail, retry_after_seconds=BUSY_SECONDS))
+
+
+def stopping() -> Refusal:
+    detail = "The process is stopping, and the request's body hadn't come whole. Nothing was kept; send it again."
+    return Refusal(Problem.of("stopping", "The process is stopping", 503, detail, retry_after_seconds=BUSY_SECONDS))
+
+
+def not_found(what: str = "address") -> Refusal:
+    return Refusal(Problem.of("not-found", "Not found", 404, f"There is no such {what}, or it isn't yours."))
+
+
+def method_not_allowed(allowed: Sequence[str]) -> Refusal:
+    methods = ", ".join(allowed)
+    problem = Problem.of("method-not-allowed", "Method not allowed", 405, f"This address takes {methods}.")
+    return Refusal(problem, (b"allow", methods.encode()))
+
+
+def body_too_large(most_bytes: int) -> BodyTooLarge:
+    problem = Problem.of("body-too-large", "The body is too large", 413, f"At most {most_bytes:,} bytes are taken.")
+    return BodyTooLarge(problem, (b"connection", b"close"))
+
+
+def unsupported_media_type() -> Refusal:
+    detail = "Send JSON, uncompressed, with Content-Type: application/json."
+    problem = Problem.of("unsupported-media-type", "The body's type isn't taken", 415, detail)
+    return Refusal(problem, (b"accept-post", b"application/json"))
+
+
+def body_too_slow() -> Refusal:
+    problem = Problem.of("body-too-slow", "The body didn't arrive in time", 408, "Send the request again.")
+    return Refusal(problem, (b"connection", b"close"))
+
+
+def malformed_json(reason: str) -> Refusal:
+    return Refusal(Problem.of("malformed-json", "The body isn't valid JSON", 400, reason))
+
+
+def too_deep(most_levels: int) -> Refusal:
+    detail = f"At most {most_levels} levels of objects and arrays are taken."
+    return Refusal(Problem.of("json-too-deep", "The body is nested too deep", 400, detail))
+
+
+def too_many_values(most_values: int) -> Refusal:
+    detail = (
+        f"At most {most_values:,} values (elements, members, containers) are taken in one request. Send less at once."
+    )
+    return Refusal(Problem.of("too-many-values", "The body has too many values", 413, detail))
+
+
+def invalid_fields(errors: Sequence[FieldProblem]) -> Refusal:
+    title = "Some fields can't be accepted"
+    return Refusal(Problem.of("invalid-fields", title, 422, "See errors for each.", errors=tuple(errors)))
+
+
+def invalid_query(errors: Sequence[FieldProblem]) -> Refusal:
+    title = "Some query parameters can't be accepted"
+    return Refusal(Problem.of("invalid-query", title, 422, "See errors for each.", errors=tuple(errors)))
+
+
+def invalid_header(name: str, reason: str) -> Refusal:
+    errors = (FieldProblem(pointer=f"/headers/{name}", detail=reason),)
+    return Refusal(Problem.of("invalid-header", "A header can't be accepted", 400, f"{name}: {reason}.", errors=errors))
+
+
+def cursor_invalid() -> Refusal:
+    detail = "Start the list again without a cursor; a cursor holds for the filters it was given with."
+    return Refusal(Problem.of("cursor-invalid", "The cursor can't be used", 400, detail))
+
+
+def resume_token_invalid() -> Refusal:
+    detail = "Send the place of the last event as it was received, or none to start from now."
+    return Refusal(Problem.of("resume-token-invalid", "The place to resume after can't be used", 400, detail))
+
+
+def credentials_missing() -> Refusal:
+    problem = Problem.of("unauthenticated", "No API key or token was given", 401, "Send `Authorization: Bearer <key>`.")
+    return Refusal(problem, (b"www-authenticate", b'Bearer realm="bucatini"'))
+
+
+def unauthenticated() -> Refusal:
+    detail = "It is unknown, revoked or expired. Send `Authorization: Bearer <key>` with one that is valid."
+    problem = Problem.of("unauthenticated", "The API key or token isn't valid", 401, detail)
+    return Refusal(problem, (b"www-authenticate", b'Bearer realm="bucatini", error="invalid_token"'))
+
+
+def scope_missing(scope: str) -> Refusal:
+    detail = f"The key lacks the scope {scope}. Use one that has it, or ask an admin for one."
+    challenge = f'Bearer realm="bucatini", error="insufficient_scope", scope="{scope}"'
+    return Refusal(
+        Problem.of("scope-missing", "Not allowed with this key", 403, detail), (b"www-authenticate", challenge.encode())
+    )
+
+
+def batch_forbidden(errors: Sequence[FieldProblem]) -> Refusal:
+    title = "Not allowed with this key"
+    return Refusal(Problem.of("scope-missing", title, 403, "See errors for each.", errors=tuple(errors)))
+
+
+def read_token_only_watches() -> Refusal:
+    detail = "A read token only opens what can be read of its one job, and its events. Use a key for anything else."
+    challenge = 'Bearer realm="bucatini", error="insufficient_scope"'
+    return Refusal(
+        Problem.of("read-token-only-watches", "Not allowed with a read token", 403, detail),
+        (b"www-authenticate", challenge.encode()),
+    )
+
+
+def too_many_requests(what: str, most: int, wait_seconds: int, headers: Sequence[Header]) -> Refusal:
+    detail = f"This {what} may make {most:,} requests a minute. Nothing was kept; try again in {wait_seconds} s."
+    title = "Too many requests"
+    return Refusal(Problem.of("too-many-requests", title, 429, detail, retry_after_seconds=wait_seconds), *headers)
+
+
+def too_many_sockets(what: str, most: int) -> Refusal:
+    detail = f"This {what} may have {most:,} WebSockets open at a time. Close one, or subscribe to more on each."
+    title = "Too many WebSockets"
+    return Refusal(Problem.of("too-many-websockets", title, 429, detail, retry_after_seconds=BUSY_SECONDS))
+
+
+def key_reused() -> Refusal:
+    detail = "The idempotency key was sent before with another body. Use a new key for a new request."
+    return Refusal(Problem.of("idempotency-key-reused", "Another request had this key", 422, detail))
+
+
+def job_over(state: str) -> Refusal:
+    return Refusal(Problem.of("job-over", "The job has ended already", 409, f"It is {state}."))
+
+
+def job_not_over(state: str) -> Refusal:
+    detail = f"It is {state}; only a failed, dead or cancelled job can be replayed."
+    return Refusal(Problem.of("job-not-over", "The job can't be replayed", 409, detail))
+
+
+def not_replayable(kind: str, instead: str) -> Refusal:
+    return Refusal(
+        Problem.of("not-replayable", "Such a job can't be replayed", 409, f"It is of kind {kind}. {instead}")
+    )
+
+
+def children_run() -> Refusal:
+    detail = "Jobs that it made haven't ended, and it would be told how they did. Wait for them or cancel them first."
+    return Refusal(Problem.of("children-run", "The job's children still run", 409, detail))
+
+
+def too_many_replays(most: int) -> Refusal:
+    detail = f"At most {most} replays may be under way. Ask again when one has finished."
+    return Refusal(Problem.of("too-many-replays", "There are too many replays", 409, detail))
+
+
+def name_taken() -> Refusal:
+    detail = "Another schedule of yours has this name, with another definition. Choose another, or change that one."
+    return Refusal(Problem.of("name-taken", "The name is taken", 409, detail))
+
+
+def too_many_schedules(most: int) -> Refusal:
+    detail = f"At most {most} schedules may stand at a time. Delete one first."
+    return Refusal(Problem.of("too-many-schedules", "There are too many schedules", 409, detail))
+
+
+def last_admin_key() -> Refusal:
+    detail = "Without it nobody could make a key again. Make another admin key first."
+    return Refusal(Problem.of("last-admin-key", "This is the last admin key", 409, detail))
+
+
+def too_many_webhooks(most: int) -> Refusal:
+    detail = f"At most {most} webhooks may stand at a time. Remove one first, or give one more types of event."
+    return Refusal(Problem.of("too-many-webhooks", "There are too many webhooks", 409, detail))
+
+
+def url_refused(reason: str) -> Refusal:
+    return invalid_fields([FieldProblem(pointer="/url", detail=reason)])
+
+
+def too_many_groups(most: int) -> Refusal:
+    detail = f"At most {most} groups may stand at a time. Remove one first."
+    return Refusal(Problem.of("too-many-groups", "There are too many consumer groups", 409, detail))
+
+
+def receipt_invalid() -> Refusal:
+    detail = "must be a receipt as an event came with it"
+    return invalid_fields([FieldProblem(pointer="/receipts", detail=detail)])
+
+
+def too_many_keys(most: int) -> Refusal:
+    detail = f"At most {most} keys may stand at a time. Revoke one first."
+    return Refusal(Problem.of("too-many-keys", "There are too many keys", 409, detail))
+
+
+def too_many_holds(most: int) -> Refusal:
+    detail = f"At most {most} holds of a tenant may stand at a time. Remove one first."
+    return Refusal(Problem.of("too-many-holds", "There are too many holds", 409, detail))
+
+
+def origin_not_allowed() -> Refusal:
+    detail = "Pages of this origin may not connect. Name it in ALLOWED_ORIGINS, or connect from the ingress's own."
+    return Refusal(Problem.of("origin-not-allowed", "The page's origin isn't allowed", 403, detail))
+
+
+def not_a_request(known: Sequence[str]) -> Refusal:
+    detail = f"Send an object with exactly one of these fields: {', '.join(known)}."
+    return Refusal(Problem.of("not-a-request", "The message can't be understood", 422, detail))
+
+
+def already_authenticated() -> Refusal:
+    detail = "Open another connection to use another key."
+    return Refusal(Problem.of("already-authenticated", "Who you are is known already", 409, detail))
+
+
+def already_subscribed() -> Refusal:
+    detail = "Unsubscribe first to begin at another place."
+    return Refusal(Problem.of("already-subscribed", "This is subscribed already", 409, detail))
+
+
+def too_many_subscriptions(most: int) -> Refusal:
+    detail = f"A connection has at most {most:,}. Unsubscribe from one, or open another connection."
+    return Refusal(Problem.of("too-many-subscriptions", "There are too many subscriptions", 409, detail))
+
+
+def subscription_failed() -> Problem:
+    detail = "Nothing is wrong with the request. Subscribe again after the last place you have."
+    return Problem.of("subscription-failed", "Something went wrong here", 500, detail)
+
+
+def unstorable() -> Problem:
+    detail = "A value is of a kind the store can't hold, such as a number out of its range. Nothing was kept."
+    return Problem.of("unstorable", "A value can't be stored", 422, detail)
+
+
+def out_of_bounds(error: Exception) -> Problem:
+    detail = f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was kept."
+    return Problem.of("out-of-bounds", "A value is larger or deeper than what is kept", 422, detail)
+
+
+def overloaded() -> Problem:
+    return Problem.of(
+        "overloaded", "Too much at once", 503, "Nothing was kept. Try again shortly.", retry_after_seconds=BUSY_SECONDS
+    )
+
+
+def unavailable(retry_after_seconds: float | None) -> Problem:
+    detail, seconds = "Try again shortly; with an Idempotency-Key a repeat is always safe.", retry_after_seconds
+    return Problem.of(
+        "unavailable", "A part this needs is away", 503, detail, retry_after_seconds=seconds or AWAY_SECONDS
+    )
+
+
+def timed_out(seconds: float) -> Problem:
+    detail = f"It took longer than {seconds:g} s. With an Idempotency-Key a repeat is always safe."
+    return Problem.of("timed-out", "The answer took too long", 504, detail)
+
+
+def internal(correlation_id: str) -> Problem:
+    detail = f"Nothing is wrong with the request. The log has the cause under correlation id {correlation_id}."
+    return Problem.of("internal", "Something went wrong here", 500, detail)

@@ -1,0 +1,214 @@
+"""The one layer around everything: names each request, and turns whatever goes wrong inside into a problem."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from api.http import problems
+from api.http.request_body import Disconnected
+from api.http.responses import NOSNIFF, POLICY, Answer, Header, problem_answer, send_answer
+from api.rate_limits import RATE_HEADERS
+from infrastructure.concurrency.batching import Overloaded
+from infrastructure.ports import Unavailable, Unstorable
+from monitoring.logs.context import LogContext, bound
+from monitoring.metrics import ingress as ingress_metrics
+from monitoring.tracing import TraceContext, continue_trace
+from schemas.bounds import OutOfBounds
+
+logger = logging.getLogger(__name__)
+
+ARRIVAL = "bucatini.arrival"
+LINGER_SECONDS = 2.0
+MOST_LINGERING_BYTES = 16_000_000
+UNKNOWN_ROUTE = "unknown"
+ONCE = ("host", "idempotency-key")
+"""Request headers that may come once and no more: of two, nobody can say which was meant."""
+SWITCHED = 101
+"""The status of a WebSocket that is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is known of every request before anything is decided about it."""
+
+    headers: Mapping[str, str]
+    """Those that came in several lines are joined by commas, as RFC 9110 does."""
+    correlation_id: UUID
+    trace: TraceContext
+    repeated: frozenset[str] = frozenset()
+    """Which of them did."""
+
+
+class Edge:
+    """ASGI middleware: correlation and trace, security headers, problems, the request's log fields and metrics."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._shake_hands(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        arrival = arrival_of(scope)
+        scope[ARRIVAL] = arrival
+        status = 0
+        extra = _named(arrival)
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                own = message["headers"]
+                message["headers"] = [*own, *extra, *scope.get(RATE_HEADERS, ()), *_policy_beside(own)]
+            await send(message)
+
+        with bound(LogContext(correlation_id=arrival.correlation_id, trace=arrival.trace)):
+            try:
+                _check_headers(scope, arrival)
+                await self._app(scope, receive, send_named)
+            except Disconnected:
+                return
+            except problems.BodyTooLarge as refusal:
+                await _send_lingering(problem_answer(refusal.problem, refusal.headers), receive, send_named)
+            except Exception as error:  # The request's edge: the one place that answers for what nobody else did.
+                if status:
+                    raise
+                await send_answer(send_named, _answer_to(error, arrival))
+        _count(scope, status, time.perf_counter() - began)
+
+    async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: what is refused before it is open is answered as any request is."""
+        began = time.perf_counter()
+        arrival = arrival_of(scope)
+        scope[ARRIVAL] = arrival
+        # The server logs it with the address, and some callers put secrets there.
+        scope["query_string"] = b""
+        status = 0
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "websocket.accept":
+                status = SWITCHED
+                _count(scope, status, time.perf_counter() - began)
+            elif message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_named(arrival), POLICY]
+            before_it_is_open = message["type"].startswith("http.")
+            await send({**message, "type": f"websocket.{message['type']}"} if before_it_is_open else message)
+
+        with bound(LogContext(correlation_id=arrival.correlation_id, trace=arrival.trace)):
+            try:
+                _check_headers(scope, arrival)
+                await self._app(scope, receive, send_noted)
+            except Exception as error:  # The request's edge, as for the others.
+                if status:
+                    raise
+                await send_answer(send_noted, _answer_to(error, arrival))
+        if status != SWITCHED:
+            _count(scope, status, time.perf_counter() - began)
+
+
+def _named(arrival: Arrival) -> list[Header]:
+    """What every answer says of its request."""
+    return [
+        (b"x-correlation-id", str(arrival.correlation_id).encode()),
+        (b"traceparent", arrival.trace.traceparent.encode()),
+        NOSNIFF,
+    ]
+
+
+def _policy_beside(headers: Sequence[Header]) -> tuple[Header, ...]:
+    """What a browser may do with the answer: nothing, unless it says more itself, as pages do."""
+    return () if any(name == POLICY[0] for name, _ in headers) else (POLICY,)
+
+
+def arrival_of(scope: Scope) -> Arrival:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    repeated: frozenset[str] = frozenset()
+    if len(headers) < len(scope["headers"]):
+        headers, repeated = _joined(scope["headers"])
+    return Arrival(
+        headers, _correlation_id(headers.get("x-correlation-id")), continue_trace(headers.get("traceparent")), repeated
+    )
+
+
+def _joined(given: Sequence[Header]) -> tuple[dict[str, str], frozenset[str]]:
+    lines: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in given:
+        lines[name.decode("latin-1")].append(value.decode("latin-1"))
+    joined = {name: ", ".join(values) for name, values in lines.items()}
+    return joined, frozenset(name for name, values in lines.items() if len(values) > 1)
+
+
+def _check_headers(scope: Scope, arrival: Arrival) -> None:
+    if "host" not in arrival.headers and scope["http_version"] == "1.1":
+        raise problems.invalid_header("Host", "is required")
+    for name in ONCE:
+        if name in arrival.repeated:
+            raise problems.invalid_header(name.title(), "must be sent once")
+
+
+def _correlation_id(given: str | None) -> UUID:
+    if given is not None:
+        try:
+            return UUID(given)
+        except ValueError:
+            pass
+    made: UUID = uuid7()
+    return made
+
+
+def _answer_to(error: Exception, arrival: Arrival) -> Answer:
+    match error:
+        case problems.Refusal():
+            return problem_answer(error.problem, error.headers)
+        case Unavailable():
+            logger.warning("answered 503: %s", error)
+            return problem_answer(problems.unavailable(error.retry_after_seconds))
+        case OutOfBounds():
+            return problem_answer(problems.out_of_bounds(error))
+        case Unstorable():
+            return problem_answer(problems.unstorable())
+        case Overloaded():
+            logger.warning("answered 503: %s", error)
+            return problem_answer(problems.overloaded())
+        case _:
+            logger.error("a request failed", exc_info=error)
+            return problem_answer(problems.internal(str(arrival.correlation_id)))
+
+
+async def _send_lingering(answer: Answer, receive: Receive, send: Send) -> None:
+    # Closing while the sender still writes would reset the connection, and the answer would be lost with it.
+    await send_answer(send, answer, more_body=True)
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            unread = MOST_LINGERING_BYTES
+            while unread > 0:
+                message = await receive()
+                unread -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    route = scope.get("route")
+    ingress_metrics.http_answered(
+        route=UNKNOWN_ROUTE if route is None else route.path,
+        method=scope.get("method", "GET"),
+        status=status,
+        seconds=seconds,
+    )

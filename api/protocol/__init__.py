@@ -1,0 +1,1 @@
+"""Connections as uvicorn speaks them, bounded before a request is known."""

@@ -1,0 +1,160 @@
+"""How many connections are open: in all, so that the process never runs out of descriptors, and for each address.
+
+When all places are taken, whoever has waited in silence gives its place up, the longest first; if nobody has, the newcomer
+is refused. So silent connections in any number keep nobody out.
+"""
+
+import resource
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
+from typing import Protocol
+
+from infrastructure.settings import Settings
+from monitoring.metrics import ingress as ingress_metrics
+
+BACKLOG = 2_048
+OWN_DESCRIPTORS = 64
+"""For PostgreSQL, Redis, the log and files; a process has about 30 of them open."""
+FEWEST_CONNECTIONS = 16
+QUIET_SECONDS = 1.0
+"""A connection that was just made, or has just been answered, had no time yet to say anything."""
+IPV6_HOST_BITS = 64
+"""One machine has so many bits of an IPv6 address to itself."""
+
+
+class Full(StrEnum):
+    """Which places are all taken."""
+
+    ALL = "full"
+    OF_ADDRESS = "address_full"
+
+
+class Connection(Protocol):
+    """An open connection, whatever it speaks."""
+
+    def quiet_since(self) -> float | None:
+        """Since when it has been without a request, by the loop's clock; None while it has one."""
+        ...
+
+    def give_up_place(self) -> None:
+        """Closes it, since another needs its place."""
+        ...
+
+    def check(self, now: float) -> None:
+        """Closes it if something is overdue. Called every second."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How many connections there may be, and how many may wait to be taken on."""
+
+    in_all: int
+    per_address: int
+    backlog: int
+
+
+def places(settings: Settings) -> Places:
+    """What the settings say, as far as this process has descriptors for it.
+
+    A quarter of the descriptors stays free: the loop takes on all that wait before it can refuse the first of them.
+    """
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = max(FEWEST_CONNECTIONS, descriptors // 4)
+    in_all = max(FEWEST_CONNECTIONS, min(settings.max_connections, descriptors - OWN_DESCRIPTORS - spare))
+    per_address = settings.max_connections_per_address or in_all // 2
+    return Places(in_all, min(per_address, in_all), min(BACKLOG, spare))
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors as the system lets this process have; it starts with fewer by custom."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class ConnectionLimits:
+    """One per process."""
+
+    def __init__(self, allowed: Places) -> None:
+        self._allowed = allowed
+        self._open: dict[Connection, str] = {}
+        self._per_address: Counter[str] = Counter()
+        self._lingering: set[Connection] = set()
+        self._quiet: deque[Connection] = deque()
+        self._quiet_of_address: dict[str, deque[Connection]] = {}
+
+    def enter(self, connection: Connection, address: str | None) -> Full | None:
+        """Takes a place for the connection; says which are all taken when it gets none."""
+        host = host_of(address)
+        if self._per_address[host] >= self._allowed.per_address and not self._make_room(self._quiet_of(host)):
+            return Full.OF_ADDRESS
+        if len(self._open) >= self._allowed.in_all and not self._make_room(self._quiet):
+            return Full.ALL
+        self.keep(connection, address)
+        return None
+
+    def keep(self, connection: Connection, address: str | None) -> None:
+        """Takes a place that has just been left, for what goes on with the same connection."""
+        host = host_of(address)
+        self._open[connection] = host
+        self._per_address[host] += 1
+        ingress_metrics.connections_open(len(self._open))
+
+    def linger(self, connection: Connection) -> bool:
+        """Whether a connection without a place may stay until its answer has been read."""
+        if len(self._lingering) >= self._allowed.backlog // 2:
+            return False
+        self._lingering.add(connection)
+        return True
+
+    def leave(self, connection: Connection) -> None:
+        """Repeating it is safe."""
+        self._lingering.discard(connection)
+        host = self._open.pop(connection, None)
+        if host is None:
+            return
+        self._per_address[host] -= 1
+        if not self._per_address[host]:
+            del self._per_address[host]
+        ingress_metrics.connections_open(len(self._open))
+
+    def check(self, now: float) -> None:
+        """Ends what is overdue, and sees who could give up a place."""
+        for connection in (*self._open, *self._lingering):
+            connection.check(now)
+        self._quiet, self._quiet_of_address = deque(), {}
+        if len(self._open) >= min(self._allowed.per_address, self._allowed.in_all) // 2:
+            self._find_quiet(now)
+
+    def _find_quiet(self, now: float) -> None:
+        since = {one: quiet for one in self._open if (quiet := one.quiet_since()) is not None}
+        longest_first = sorted((one for one in since if now - since[one] >= QUIET_SECONDS), key=since.__getitem__)
+        of_address: defaultdict[str, deque[Connection]] = defaultdict(deque)
+        for connection in longest_first:
+            of_address[self._open[connection]].append(connection)
+        self._quiet, self._quiet_of_address = deque(longest_first), dict(of_address)
+
+    def _quiet_of(self, host: str) -> deque[Connection]:
+        return self._quiet_of_address.get(host) or deque()
+
+    def _make_room(self, quiet: deque[Connection]) -> bool:
+        while quiet:
+            connection = quiet.popleft()
+            if connection in self._open and connection.quiet_since() is not None:
+                self.leave(connection)
+                connection.give_up_place()
+                return True
+        return False
+
+
+def host_of(address: str | None) -> str:
+    """What counts as one address: with IPv6 the network that a single machine has."""
+    if address is None or ":" not in address:
+        return address or ""
+    parsed = ip_address(address.partition("%")[0])
+    if not isinstance(parsed, IPv6Address):
+        return address
+    return str(parsed.ipv4_mapped or int(parsed) >> IPV6_HOST_BITS)

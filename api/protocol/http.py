@@ -1,0 +1,272 @@
+"""One HTTP connection, bounded where uvicorn's isn't: what may come before a request is known, and how long it may take."""
+
+import asyncio
+import logging
+from typing import Any
+
+import httptools
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from api.http import problems
+from api.http.problems import Refusal
+from api.http.responses import NOSNIFF, POLICY, problem_answer
+from api.protocol.connection_limits import ConnectionLimits, Full
+from api.protocol.unread import Unread
+from monitoring.metrics import ingress as ingress_metrics
+
+MAX_HEAD_BYTES = 64_000
+"""Of a request's line and headers; also of anything else between two pieces of a body."""
+MAX_HEADER_LINES = 100
+MAX_PIPELINED = 32
+"""Requests that wait for the answer to the one before them."""
+FIRST_BYTE_SECONDS = 10.0
+HEAD_SECONDS = 10.0
+"""From a request's first byte to the end of its headers."""
+LINGER_SECONDS = 2.0
+MAX_LINGERING_BYTES = 1_000_000
+
+
+class _Unfinished(logging.Filter):
+    """An answer that ends early, since its reader left, reads nothing or may read no more, ends with its connection."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg != "ASGI callable returned without completing response."
+
+
+requests = logging.getLogger("uvicorn.error.http")
+requests.setLevel(logging.WARNING)
+requests.addFilter(_Unfinished())
+
+
+class LimitedState(ServerState):
+    """What the connections of a process share."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        super().__init__()
+        self.limits = limits
+
+
+class LimitedHttp(HttpToolsProtocol):
+    """uvicorn's protocol, with an end to everything that a sender may leave open.
+
+    What is refused here never becomes a request, so it isn't logged: it is counted.
+    """
+
+    server_state: LimitedState
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: LimitedState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = requests
+        self._limits = server_state.limits
+        self._in_head = False
+        self._unused_bytes = 0
+        """What came since the last piece of a body or end of a request: all that the parser may still hold."""
+        self._read_bytes = 0
+        """What came with the last read, which may hold the end of one request and the beginning of the next."""
+        self._refusal: Refusal | None = None
+        self._refused = False
+        self._due_at: float | None = None
+        """When something must have come; None while a request is under way. Looked at every second, for all connections:
+        a timer of each one's own, set and unset for every request, would cost more than all that is bounded here."""
+        self._quiet_since = self.loop.time()
+        self._said_something = False
+        self._unread = Unread()
+
+    # What uvicorn and the parser call
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        full = self._limits.enter(self, None if self.client is None else self.client[0])
+        if full is not None:
+            self._turn_away(full)
+            return
+        self._due_at = self.loop.time() + FIRST_BYTE_SECONDS
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._limits.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._read_bytes = len(data)
+        self._unused_bytes += self._read_bytes
+        if self._refused:
+            if self._unused_bytes > MAX_LINGERING_BYTES:
+                self.transport.abort()
+            return
+        cycle = self.cycle
+        if not self._said_something and (cycle is None or cycle.response_complete):
+            self._said_something = True
+            self._due_at = self.loop.time() + HEAD_SECONDS
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self._hand_over()
+            return
+        except httptools.HttpParserError:
+            # A refusal of our own comes out of the parser as its error.
+            self._refuse(self._refusal or problems.malformed_request(), "malformed")
+            return
+        if self._unused_bytes > MAX_HEAD_BYTES:
+            self._refuse(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES), "head_too_large")
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._give_up(problems.malformed_request())
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            # A field behind a chunked body, which must not pass for one of the request's headers.
+            return
+        headers = self.headers
+        if len(headers) >= MAX_HEADER_LINES:
+            self._give_up(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES))
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if (
+            self._unused_bytes > MAX_HEAD_BYTES or self._read_bytes > MAX_HEAD_BYTES
+        ) and self._head_bytes > MAX_HEAD_BYTES:
+            self._give_up(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES))
+        self._in_head = self._said_something = False
+        self._due_at = None
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unused_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unused_bytes = 0
+        super().on_message_complete()
+        if self._said_something and not self._under_way:
+            # The rest of a body whose request had been answered: from here on it is idle.
+            self._said_something = False
+            self._due_at = self.loop.time() + self.timeout_keep_alive
+
+    def on_response_complete(self) -> None:
+        # As in uvicorn, but for the timer.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        now = self._quiet_since = self.loop.time()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._due_at = now + self.timeout_keep_alive
+
+    # What the limits call
+
+    def quiet_since(self) -> float | None:
+        return None if self._under_way else self._quiet_since
+
+    def give_up_place(self) -> None:
+        ingress_metrics.connection_refused("gave_way")
+        self._refused = True
+        if self.cycle is None and not self.transport.is_closing():
+            self._write(problems.too_many_connections())
+        self.transport.close()
+
+    def check(self, now: float) -> None:
+        if self._unread.too_long(self.transport, now, waiting=self.flow.write_paused):
+            ingress_metrics.connection_refused("unread")
+            self.transport.abort()
+        elif self._due_at is None or now < self._due_at or self.transport.is_closing():
+            return
+        elif self._refused:
+            self.transport.abort()
+        elif self._in_head:
+            self._refuse(problems.head_too_slow(HEAD_SECONDS), "silent")
+        else:
+            if self.cycle is None or self._said_something:
+                ingress_metrics.connection_refused("silent")
+            self.transport.close()
+
+    def stop_receiving(self) -> None:
+        """Ends a request whose body hasn't come whole: the process is stopping and waits for it no longer."""
+        if self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
+            self._refuse(problems.stopping(), "silent")
+
+    # How it ends
+
+    @property
+    def _under_way(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _give_up(self, refusal: Refusal) -> None:
+        """Ends the parsing, from within it."""
+        self._refusal = refusal
+        raise refusal
+
+    def _refuse(self, refusal: Refusal, reason: str) -> None:
+        """Nothing more is taken. What was asked before is answered first, then the connection closes."""
+        too_large = refusal.problem.status == 431
+        ingress_metrics.connection_refused("head_too_large" if too_large else reason)
+        self._refused = True
+        self._unused_bytes = 0
+        if not self._under_way:
+            self._answer(refusal)
+        elif not self.cycle.more_body:
+            self.cycle.keep_alive = False
+        else:
+            told = self.cycle.response_started or self.pipeline
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if told:
+                self.transport.close()
+            else:
+                self._answer(refusal)
+
+    def _turn_away(self, full: Full) -> None:
+        ingress_metrics.connection_refused(full.value)
+        self._refused = True
+        if self._limits.linger(self):
+            self._answer(problems.too_many_connections())
+        else:
+            self._write(problems.too_many_connections())
+            self.transport.close()
+
+    def _answer(self, refusal: Refusal) -> None:
+        # Closing while the sender still writes would reset the connection, and the answer would be lost with it.
+        self._write(refusal)
+        self.transport.write_eof()
+        self._due_at = self.loop.time() + LINGER_SECONDS
+
+    def _write(self, refusal: Refusal) -> None:
+        answer = problem_answer(refusal.problem, refusal.headers)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", answer.media_type),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"cache-control", b"no-store"),
+            (b"connection", b"close"),
+            NOSNIFF,
+            POLICY,
+            *answer.headers,
+        ]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[answer.status], lines, answer.body))
+
+    def _hand_over(self) -> None:
+        """The WebSocket that goes on with this connection takes its place over."""
+        self._limits.leave(self)
+        self._due_at = None
+        self.handle_websocket_upgrade()

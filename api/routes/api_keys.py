@@ -1,0 +1,119 @@
+"""The tenant's API keys: made, listed, revoked. A key is shown whole once."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from api.auth.principal import Scope
+from api.endpoint import Call, Empty, Endpoint
+from api.http import problems
+from api.http.responses import Answer, NoBody, json_answer
+from infrastructure.postgres.session import Connection
+from infrastructure.postgres.tenants import api_keys
+from infrastructure.postgres.tenants.api_keys import KeyRecord, Revocation, make_key
+from schemas.model import Model
+
+MOST_KEYS = 1_000
+
+
+class NewApiKey(Model):
+    name: Annotated[str, Field(min_length=1, max_length=100, examples=["billing service"])]
+    """For people: what uses the key."""
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))]
+
+
+class ApiKey(Model):
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class ApiKeyOnce(ApiKey):
+    key: str
+    """The key itself. It is stored as a hash only, so this is the one time it is shown."""
+
+
+class ApiKeys(Model):
+    keys: tuple[ApiKey, ...]
+
+
+async def list_keys(call: Call[Empty, Empty]) -> Answer:
+    found = await call.ingress.lines.run(
+        call.tenant_id, lambda line: api_keys.listed(line, call.tenant_id, limit=MOST_KEYS)
+    )
+    return json_answer(200, ApiKeys(keys=tuple(ApiKey(**_told(one)) for one in found)))
+
+
+async def create_key(call: Call[NewApiKey, Empty]) -> Answer:
+    key = make_key()
+    wanted = call.body
+
+    async def add(line: Connection) -> KeyRecord | None:
+        return await api_keys.add(line, call.tenant_id, key, wanted.name, wanted.scopes, limit=MOST_KEYS)
+
+    record = await call.ingress.lines.run(call.tenant_id, add)
+    if record is None:
+        raise problems.too_many_keys(MOST_KEYS)
+    return json_answer(201, ApiKeyOnce(**_told(record), key=key.key))
+
+
+async def revoke_key(call: Call[Empty, Empty]) -> Answer:
+    key_id = call.path["id"]
+    if "\x00" in key_id:
+        raise problems.not_found("key")
+    outcome = await call.ingress.lines.run(call.tenant_id, lambda line: api_keys.revoke(line, call.tenant_id, key_id))
+    match outcome:
+        case Revocation.UNKNOWN:
+            raise problems.not_found("key")
+        case Revocation.LAST_ADMIN:
+            raise problems.last_admin_key()
+        case Revocation.DONE:
+            call.ingress.credentials.revoked(key_id)
+            return Answer(204)
+
+
+def _told(record: KeyRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "scopes": record.scopes,
+        "created_at": record.created_at,
+        "revoked_at": record.revoked_at,
+    }
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/api-keys",
+        summary="List API keys",
+        description="Revoked ones too; the newest first.",
+        handle=list_keys,
+        answers={200: ApiKeys},
+        scope=Scope.ADMIN,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/api-keys",
+        summary="Make an API key",
+        description="The answer is the only place where the key itself is shown.",
+        handle=create_key,
+        body=NewApiKey,
+        answers={201: ApiKeyOnce},
+        scope=Scope.ADMIN,
+        problems=(409,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/api-keys/{id}",
+        summary="Revoke an API key",
+        description="It opens nothing any more, everywhere within five seconds. Repeating it is safe.",
+        handle=revoke_key,
+        answers={204: NoBody()},
+        scope=Scope.ADMIN,
+        problems=(404, 409),
+    ),
+)

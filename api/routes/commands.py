@@ -1,0 +1,166 @@
+"""Takes a command in: the one way for every capability."""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from api.auth.principal import Scope
+from api.endpoint import Call, Endpoint
+from api.http import problems
+from api.http.responses import Answer, Header, json_answer
+from api.streams.long_poll import applied, until_finished, wanted_seconds
+from infrastructure.concurrency.batching import Overloaded
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.jobs import queries
+from infrastructure.postgres.jobs.submission import Accepted, KeyReused, Repeated
+from producers.submission.submitter import Terms, concurrency
+from schemas.commands import Command
+from schemas.jobs import ConcurrencyKey, ConcurrencyLimit, Job, JobState, Priority
+from schemas.model import Model
+from schemas.problems import FieldProblem
+from schemas.timestamps import EARLIEST, Moment
+
+LONGEST_KEY = 200
+DEADLINE_PASSED = "must lie in the future, and after run_at"
+HALF_A_CAP = "is required with the other"
+REPLAYED: Header = (b"idempotency-replayed", b"true")
+
+C = TypeVar("C", bound=Command)
+
+
+class TermsQuery(Model):
+    """How the job wants to be treated."""
+
+    priority: Priority = 5
+    """9 goes first."""
+    run_at: Moment | None = None
+    """Not before this time (RFC 3339)."""
+    deadline: Moment | None = None
+    """No attempt begins after this time (RFC 3339)."""
+    concurrency_key: ConcurrencyKey | None = None
+    """Jobs that are limited together, such as those of one customer of yours. Needs concurrency_limit."""
+    concurrency_limit: ConcurrencyLimit | None = None
+    """Of your jobs with that key, at most so many are under way at a time; the others wait."""
+
+
+def command_endpoint(
+    path: str, command: type[C], scope: Scope, *, aliases: tuple[str, ...] = (), handle: Any = None
+) -> Endpoint[C, TermsQuery]:
+    """The declaration of an address that makes a job of a command."""
+    summary, _, more = " ".join((command.__doc__ or command.kind).split()).removesuffix(".").partition(". ")
+    return Endpoint(
+        method="POST",
+        path=path,
+        aliases=aliases,
+        summary=summary,
+        description=f"{more}\n\nMakes a job of kind `{command.kind}`. 202 means that the job is kept. {_tries(command)}".strip(),
+        handle=handle or accept,
+        body=command,
+        query=TermsQuery,
+        answers={202: Job, 200: Job},
+        scope=scope,
+        headers=("idempotency-key", "prefer"),
+        problems=(422,),
+    )
+
+
+def _tries(command: type[Command]) -> str:
+    policy = command.retry
+    never = f" Never after {', '.join(sorted(policy.never))}." if policy.never else ""
+    return (
+        f"Tried up to {command.max_attempts} times; the waits in between double from {policy.base_seconds:g} s to "
+        f"{policy.most_seconds:g} s at the most, with {policy.jitter} jitter.{never}"
+    )
+
+
+async def accept(call: Call[C, TermsQuery]) -> Answer:
+    """202 with the job once it is committed; 200 when the caller preferred to wait and it has ended."""
+    terms = _terms(call)
+    submission = await call.ingress.submitter.submit(call.tenant_id, call.body, terms)
+    headers: tuple[Header, ...] = ()
+    match submission:
+        case KeyReused():
+            raise problems.key_reused()
+        case Accepted(job_id):
+            job = _as_accepted(call, terms, job_id)
+        case Repeated(job_id):
+            headers = (REPLAYED,)
+            job = await _as_it_stands(call, job_id)
+    seconds = wanted_seconds(call.headers)
+    if seconds is not None:
+        headers += (applied(seconds),)
+        job = job if job.finished else await _awaited(call, job, seconds)
+    location = (b"location", f"/api/jobs/{job.id}".encode())
+    return json_answer(200 if job.finished else 202, job, location, *headers)
+
+
+def _terms(call: Call[C, TermsQuery]) -> Terms:
+    query = call.query
+    if deadline_passed(query.run_at, query.deadline, call.ingress.clock.now()):
+        raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=DEADLINE_PASSED)])
+    if missing := half_of_a_cap(query.concurrency_key, query.concurrency_limit):
+        raise problems.invalid_query([FieldProblem(pointer=f"/query/{missing}", detail=HALF_A_CAP)])
+    return Terms(
+        concurrency=concurrency(query.concurrency_key, query.concurrency_limit),
+        priority=query.priority,
+        run_at=query.run_at,
+        deadline=query.deadline,
+        correlation_id=call.correlation_id,
+        traceparent=call.trace.traceparent,
+        idempotency_key=idempotency_key(call.headers.get("idempotency-key")),
+    )
+
+
+def half_of_a_cap(key: str | None, limit: int | None) -> str | None:
+    """The field that is missing beside the other, if one is."""
+    if (key is None) is (limit is None):
+        return None
+    return "concurrency_key" if key is None else "concurrency_limit"
+
+
+def deadline_passed(run_at: datetime | None, deadline: datetime | None, now: datetime) -> bool:
+    """Whether no attempt could begin in time."""
+    return deadline is not None and deadline <= max(run_at or EARLIEST, now)
+
+
+def idempotency_key(given: str | None) -> str | None:
+    """The header's value, if there is one; a Refusal for what no key may be."""
+    if given is None:
+        return None
+    if not (0 < len(given) <= LONGEST_KEY and given.isascii() and given.isprintable()):
+        raise problems.invalid_header("Idempotency-Key", f"must have 1 to {LONGEST_KEY} printable ASCII characters")
+    return given
+
+
+def _as_accepted(call: Call[C, TermsQuery], terms: Terms, job_id: Any) -> Job:
+    """The job as it was just stored, told without reading it back."""
+    now = call.ingress.clock.now()
+    later = terms.run_at is not None and terms.run_at > now
+    return Job(
+        id=job_id,
+        kind=call.body.kind,
+        queue=call.body.queue,
+        state=JobState.SCHEDULED if later else JobState.QUEUED,
+        priority=terms.priority,
+        attempt=0,
+        max_attempts=call.body.max_attempts,
+        created_at=now,
+        run_at=terms.run_at or now,
+        deadline=terms.deadline,
+        correlation_id=terms.correlation_id,
+    )
+
+
+async def _as_it_stands(call: Call[C, TermsQuery], job_id: Any) -> Job:
+    job = await call.ingress.lines.run(call.tenant_id, lambda line: queries.job(line, call.tenant_id, job_id))
+    if job is None:
+        # The key outlived its job: only a deletion by hand does that.
+        raise problems.not_found("job")
+    return job
+
+
+async def _awaited(call: Call[C, TermsQuery], job: Job, seconds: int) -> Job:
+    try:
+        return await until_finished(call.ingress, call.caller, job.id, seconds) or job
+    except (Unavailable, Overloaded, problems.Refusal):
+        # The job is kept, and that is what the caller must hear. One whose key has fallen hears no more than that.
+        return job

@@ -1,0 +1,78 @@
+"""Event streams: of one job until it ends, and of all a tenant's jobs for as long as somebody listens."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.auth.principal import Scope
+from api.auth.read_tokens import LONGEST_TOKEN
+from api.endpoint import Call, Empty, Endpoint
+from api.http import problems
+from api.http.responses import Media
+from api.streams.encoding import Announced
+from api.streams.resume_tokens import position_from, seq_from
+from api.streams.sources import JobStory, TenantStory
+from api.streams.sse import EventStream
+from api.streams.subscribers import JobEvents, TypedEvents
+from schemas.event_patterns import EventPattern
+from schemas.model import Model
+
+STREAM = Media("text/event-stream", "Server-Sent Events; each `data` is one CloudEvent in JSON.")
+
+
+class EventQuery(Model):
+    type: EventPattern = "*"
+    """Which types of event, with `*` and `?` as in file names, such as `search.*`."""
+
+
+class WatcherQuery(Model):
+    token: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = None
+    """A read token (`POST /api/jobs/{id}/token`), for an EventSource, which can't send a header. Never a key."""
+
+
+async def follow_job(call: Call[Empty, WatcherQuery]) -> EventStream:
+    """The job's events from the first one, or from after the Last-Event-ID, until it has ended."""
+    job_id = call.path_id("id", "job")
+    story = JobStory(call.ingress, call.tenant_id, job_id, seq_from(call.headers.get("last-event-id")))
+    if not await story.begin():
+        raise problems.not_found("job")
+    return EventStream(call.ingress, call.caller, JobEvents(job_id), story.tell, Announced.for_job)
+
+
+async def follow_tenant(call: Call[Empty, EventQuery]) -> EventStream:
+    """Everything that happens to the tenant's jobs, from now on or from after the Last-Event-ID."""
+    wants = TypedEvents(call.query.type)
+    start = position_from(call.headers.get("last-event-id"))
+    story = TenantStory(call.ingress, call.tenant_id, wants, start)
+    return EventStream(call.ingress, call.caller, wants, story.tell, Announced.for_tenant)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/jobs/{id}/events",
+        aliases=("/api/batches/{id}/events",),
+        summary="Follow a job",
+        description="Ends after the job has. Resumes after the `Last-Event-ID` without loss or repeat.",
+        handle=follow_job,
+        query=WatcherQuery,
+        answers={200: STREAM},
+        scope=Scope.JOBS_READ,
+        headers=("last-event-id",),
+        problems=(400, 404),
+        for_watchers=True,
+        token_in_query=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/events",
+        summary="Follow all jobs",
+        description="Resumes after the `Last-Event-ID` without loss or repeat.",
+        handle=follow_tenant,
+        query=EventQuery,
+        answers={200: STREAM},
+        scope=Scope.JOBS_READ,
+        headers=("last-event-id",),
+        problems=(400,),
+    ),
+)

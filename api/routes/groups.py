@@ -1,0 +1,275 @@
+"""Consumer groups over HTTP: members take events, work, and acknowledge what they have done."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from pydantic import Field
+
+from api.auth.principal import Scope
+from api.endpoint import Call, Empty, Endpoint
+from api.http import problems
+from api.http.responses import CACHE, Answer, Header, NoBody, json_answer
+from api.streams.long_poll import ABOUT_SECONDS, applied, wanted_seconds
+from api.streams.subscribers import Behind, Ended, Subscriber, TypedEvents
+from events.envelope import cloud_event_json
+from events.groups import GroupEvents, group_events_json
+from infrastructure.postgres.events import groups
+from infrastructure.postgres.events.feed import EventRow
+from infrastructure.postgres.events.groups import Held, Taken
+from infrastructure.postgres.session import Connection
+from monitoring.metrics import outgoing as outgoing_metrics
+from schemas.event_patterns import matches_any
+from schemas.groups import GROUP_NAME, Acknowledged, AcknowledgeEvents, Group, Groups, GroupWanted, Released, TakeEvents
+from schemas.model import Model
+
+MOST_GROUPS = 100
+WHAT = "consumer group"
+
+T = TypeVar("T")
+
+_NAME = re.compile(GROUP_NAME.strip("^$"), re.ASCII)
+
+
+class ParkedQuery(Model):
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+async def list_groups(call: Call[Empty, Empty]) -> Answer:
+    found = await call.ingress.lines.run(
+        call.tenant_id, lambda line: groups.listed(line, call.tenant_id, limit=MOST_GROUPS)
+    )
+    return json_answer(200, Groups(groups=tuple(found)))
+
+
+async def show_group(call: Call[Empty, Empty]) -> Answer:
+    name = _name(call)
+    found = await call.ingress.lines.run(call.tenant_id, lambda line: groups.find(line, call.tenant_id, name))
+    if found is None:
+        raise problems.not_found(WHAT)
+    return json_answer(200, found)
+
+
+async def put_group(call: Call[GroupWanted, Empty]) -> Answer:
+    name, tenant_id, types = _name(call), call.tenant_id, call.body.types
+
+    async def put(line: Connection) -> Group | None:
+        stands = await groups.put(line, tenant_id, name, types, limit=MOST_GROUPS)
+        return await groups.find(line, tenant_id, name) if stands else None
+
+    group = await call.ingress.lines.run(tenant_id, put)
+    if group is None:
+        raise problems.too_many_groups(MOST_GROUPS)
+    return json_answer(200, group)
+
+
+async def remove_group(call: Call[Empty, Empty]) -> Answer:
+    name, tenant_id = _name(call), call.tenant_id
+    if not await call.ingress.lines.run(tenant_id, lambda line: groups.remove(line, tenant_id, name)):
+        raise problems.not_found(WHAT)
+    return Answer(204)
+
+
+async def take_events(call: Call[TakeEvents, Empty]) -> Answer:
+    """At once if there are some, or as soon as there are if the caller prefers to wait."""
+    seconds = wanted_seconds(call.headers)
+    taken = await _take(call)
+    headers: tuple[Header, ...] = ()
+    if seconds is not None:
+        headers = (applied(seconds),)
+        taken = taken if taken.events else await _awaited(call, taken, time.monotonic() + seconds)
+    return _told(taken.events, *headers)
+
+
+async def _take(call: Call[TakeEvents, Empty]) -> Taken:
+    name, tenant_id, wanted = _name(call), call.tenant_id, call.body
+
+    async def take(line: Connection) -> Taken | None:
+        return await groups.take(line, tenant_id, name, most=wanted.most, lease_seconds=wanted.lease_seconds)
+
+    taken = await call.ingress.lines.run(tenant_id, take)
+    if taken is None:
+        raise problems.not_found(WHAT)
+    again = sum(held.deliveries > 1 for held in taken.events)
+    outgoing_metrics.group_events_given(len(taken.events) - again, again)
+    return taken
+
+
+async def _awaited(call: Call[TakeEvents, Empty], taken: Taken, deadline: float) -> Taken:
+    # Only the waiting has an end in time: a taking that is interrupted would leave its events with nobody.
+    hub, credentials = call.ingress.hub, call.ingress.credentials
+    async with hub.subscribe(call.tenant_id, TypedEvents()) as subscriber:
+        with credentials.until_fallen(call.caller, subscriber.end):
+            while not taken.events and time.monotonic() < deadline:
+                if not subscriber.live and await hub.join(subscriber) is None:
+                    break
+                # Before the taking, so that a key that has fallen keeps no events from those whose haven't.
+                await credentials.recheck(call.caller)
+                taken = await _take(call)
+                if not taken.events and taken.at_end and not await _something_for(subscriber, taken.types, deadline):
+                    break
+    if not taken.events:
+        await credentials.recheck(call.caller)
+    return taken
+
+
+async def _something_for(subscriber: Subscriber, types: tuple[str, ...], deadline: float) -> bool:
+    """Whether to look again; False when the time is up or the process stops. An event whose lease runs out makes no
+    sound, so one looks now and then anyway."""
+    look_at = min(deadline, time.monotonic() + ABOUT_SECONDS)
+    while (left := look_at - time.monotonic()) > 0:
+        match await subscriber.take(left):
+            case Ended():
+                return False
+            case Behind():
+                return True
+            case heard:
+                if any(matches_any(types, announced.type) for announced in heard):
+                    return True
+    return time.monotonic() < deadline
+
+
+async def acknowledge_events(call: Call[AcknowledgeEvents, Empty]) -> Answer:
+    receipts = [_read(receipt) for receipt in call.body.receipts]
+    count = await _of_group(call, lambda line, name: groups.acknowledge(line, call.tenant_id, name, receipts))
+    outgoing_metrics.group_events_acknowledged(count)
+    return json_answer(200, Acknowledged(events=count))
+
+
+async def list_parked(call: Call[Empty, ParkedQuery]) -> Answer:
+    limit = call.query.limit
+    found = await _of_group(call, lambda line, name: groups.parked(line, call.tenant_id, name, limit=limit))
+    return _told(found)
+
+
+async def release_parked(call: Call[Empty, Empty]) -> Answer:
+    count = await _of_group(call, lambda line, name: groups.release(line, call.tenant_id, name))
+    return json_answer(200, Released(events=count))
+
+
+async def _of_group(call: Call[Any, Any], work: Callable[[Connection, str], Awaitable[T]]) -> T:
+    """What the work brings. Where that is nothing, one looks whether there is such a group at all."""
+    name = _name(call)
+
+    async def of_group(line: Connection) -> T:
+        brought = await work(line, name)
+        if not brought and await groups.find(line, call.tenant_id, name) is None:
+            raise problems.not_found(WHAT)
+        return brought
+
+    return await call.ingress.lines.run(call.tenant_id, of_group)
+
+
+def _name(call: Call[Any, Any]) -> str:
+    name = call.path["name"]
+    if not _NAME.fullmatch(name):
+        raise problems.not_found(WHAT)
+    return name
+
+
+def _read(receipt: str) -> tuple[UUID, int, UUID]:
+    job_id, seq, lease = receipt.split(":")
+    try:
+        return UUID(job_id), int(seq), UUID(lease)
+    except ValueError:
+        raise problems.receipt_invalid() from None
+
+
+def _told(events: Iterable[Held], *headers: Header) -> Answer:
+    body = group_events_json((held.receipt, held.deliveries, _json(held.row)) for held in events)
+    return Answer(200, body, headers=((CACHE, b"no-store"), *headers))
+
+
+def _json(row: EventRow) -> bytes:
+    return cloud_event_json(row.job_id, row.seq, row.type, row.at, row.data)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/groups",
+        summary="List consumer groups",
+        handle=list_groups,
+        answers={200: Groups},
+        scope=Scope.EVENTS_CONSUME,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/groups/{name}",
+        summary="Show a consumer group",
+        description="With how much it holds.",
+        handle=show_group,
+        answers={200: Group},
+        scope=Scope.EVENTS_CONSUME,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/groups/{name}",
+        summary="Make or change a consumer group",
+        description="A new group gets what happens from now on. Repeating it is safe: a group that stands keeps its "
+        "place. A name has up to 64 of a-z, 0-9, `_`, `.` and `-`.",
+        handle=put_group,
+        body=GroupWanted,
+        answers={200: Group},
+        scope=Scope.EVENTS_CONSUME,
+        problems=(404, 409, 422),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/groups/{name}",
+        summary="Remove a consumer group",
+        description="With all it holds.",
+        handle=remove_group,
+        answers={204: NoBody()},
+        scope=Scope.EVENTS_CONSUME,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/groups/{name}/take",
+        summary="Take events",
+        description="They are the taker's own until it acknowledges them or their lease runs out; then others get them. "
+        "At least once: whoever dies in between leaves them to others. `Prefer: wait=N` answers as soon as there are some.",
+        handle=take_events,
+        body=TakeEvents,
+        answers={200: GroupEvents},
+        scope=Scope.EVENTS_CONSUME,
+        headers=("prefer",),
+        problems=(404, 422),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/groups/{name}/ack",
+        summary="Acknowledge events",
+        description="They are never given out again. Repeating it is safe.",
+        handle=acknowledge_events,
+        body=AcknowledgeEvents,
+        answers={200: Acknowledged},
+        scope=Scope.EVENTS_CONSUME,
+        problems=(404, 422),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/groups/{name}/parked",
+        summary="List parked events",
+        description=f"Given out {groups.MOST_DELIVERIES} times and never acknowledged; the oldest first. Their receipts "
+        "acknowledge them.",
+        handle=list_parked,
+        query=ParkedQuery,
+        answers={200: GroupEvents},
+        scope=Scope.EVENTS_CONSUME,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/groups/{name}/release-parked",
+        summary="Give parked events out again",
+        handle=release_parked,
+        answers={200: Released},
+        scope=Scope.EVENTS_CONSUME,
+        problems=(404,),
+    ),
+)

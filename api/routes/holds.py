@@ -1,0 +1,97 @@
+"""The tenant's own holds: what it keeps from running, and why. An operator's holds are shown and can't be changed here."""
+
+import logging
+from uuid import UUID
+
+from api.auth.principal import Scope
+from api.endpoint import Call, Empty, Endpoint
+from api.http import problems
+from api.http.responses import Answer, NoBody, json_answer
+from infrastructure.postgres.jobs import holds
+from infrastructure.postgres.jobs.holds import MOST_HOLDS_OF_A_TENANT
+from infrastructure.postgres.session import Connection
+from infrastructure.redis.client import FAULTS
+from infrastructure.redis.pubsub import Channel, announce
+from schemas.catalogue import COMMANDS
+from schemas.holds import Hold, Holds, NewHold
+from schemas.problems import FieldProblem
+
+logger = logging.getLogger(__name__)
+
+
+async def list_holds(call: Call[Empty, Empty]) -> Answer:
+    tenant_id = call.tenant_id
+    found = await call.ingress.lines.run(tenant_id, lambda line: holds.listed_for(line, tenant_id))
+    return json_answer(200, Holds(holds=tuple(found)))
+
+
+async def make_hold(call: Call[NewHold, Empty]) -> Answer:
+    """201 with the hold; the one that stands if the same was made before, so repeating it is safe."""
+    wanted, tenant_id = call.body, call.tenant_id
+    if wanted.kind is not None and wanted.kind not in COMMANDS:
+        detail = f"there is no such kind; known are {', '.join(COMMANDS)}"
+        raise problems.invalid_fields([FieldProblem(pointer="/kind", detail=detail)])
+
+    async def add(line: Connection) -> Hold | None:
+        return await holds.add(line, wanted, tenant_id, f"key {call.caller.key_id}")
+
+    hold = await call.ingress.lines.run(tenant_id, add)
+    if hold is None:
+        raise problems.too_many_holds(MOST_HOLDS_OF_A_TENANT)
+    await _announce(call)
+    return json_answer(201, hold)
+
+
+async def remove_hold(call: Call[Empty, Empty]) -> Answer:
+    hold_id: UUID = call.path_id("id", "hold")
+    tenant_id = call.tenant_id
+    removed = await call.ingress.lines.run(tenant_id, lambda line: holds.remove(line, hold_id, tenant_id=tenant_id))
+    if not removed:
+        raise problems.not_found("hold")
+    await _announce(call)
+    return Answer(204)
+
+
+async def _announce(call: Call[NewHold, Empty] | Call[Empty, Empty]) -> None:
+    try:
+        await announce(call.ingress.redis, Channel.RULES, [])
+    except FAULTS:
+        logger.warning("holds changed without a word to the workers: Redis can't be reached; they look by themselves")
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/holds",
+        summary="List holds",
+        description="The tenant's own, and those that an operator made for every tenant (`tenant_id` is null).",
+        handle=list_holds,
+        answers={200: Holds},
+        scope=Scope.ADMIN,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/holds",
+        summary="Pause or kill jobs",
+        description=(
+            "Jobs of the tenant that match all of what is given wait until the hold is removed, or with the action "
+            "`kill` end as cancelled when they would have begun. What runs already goes on. Making the same hold again "
+            "gives the one that stands."
+        ),
+        handle=make_hold,
+        body=NewHold,
+        answers={201: Hold},
+        scope=Scope.ADMIN,
+        problems=(409,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/holds/{id}",
+        summary="Remove a hold",
+        description="What it kept waiting goes on.",
+        handle=remove_hold,
+        answers={204: NoBody()},
+        scope=Scope.ADMIN,
+        problems=(404,),
+    ),
+)

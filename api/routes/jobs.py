@@ -1,0 +1,240 @@
+"""Jobs as their owners see them: the list, one job, its timeline, and an early end."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from api.auth.permissions import check_rights_to_act, kinds_beyond
+from api.auth.principal import Scope
+from api.auth.read_tokens import ReadToken
+from api.endpoint import Call, Empty, Endpoint
+from api.http import problems
+from api.http.pagination import PageQuery, page_of
+from api.http.responses import Answer, Header, json_answer
+from api.streams.long_poll import applied, until_finished, wanted_seconds
+from infrastructure.concurrency.batching import Overloaded
+from infrastructure.postgres.jobs import cancellation, queries
+from infrastructure.postgres.jobs.cancellation import AlreadyOver, Cancelled
+from infrastructure.postgres.jobs.queries import JobFilters
+from infrastructure.postgres.jobs.settlement import resume_parents
+from infrastructure.postgres.session import Connection
+from infrastructure.redis.client import FAULTS
+from infrastructure.redis.pubsub import Channel, announce
+from schemas.commands import Queue
+from schemas.jobs import Job, JobPage, JobState, JobToken, Timeline, TokenWish
+
+logger = logging.getLogger(__name__)
+
+MOST_ROUNDS, ROUND_SECONDS = 50, 0.02
+"""In which a batch's jobs are cancelled: one that is just being claimed or settled is left for the next."""
+FRESH: Header = (b"cache-control", b"private, no-cache")
+
+
+class JobQuery(PageQuery):
+    state: JobState | None = None
+    kind: Annotated[str, Field(max_length=100)] | None = None
+    queue: Queue | None = None
+    batch_id: UUID | None = None
+    """Only the jobs of this batch."""
+
+
+async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
+    """A page of the tenant's jobs, the newest first."""
+    query, tenant_id = call.query, call.tenant_id
+    filters = JobFilters(query.state, query.kind, query.queue, query.batch_id)
+    page, cursor = await page_of(
+        call,
+        f"jobs {query.state} {query.queue} {query.kind} {query.batch_id}",
+        lambda before, limit: call.ingress.lines.run(
+            tenant_id, lambda line: queries.jobs(line, tenant_id, filters, before=before, limit=limit)
+        ),
+    )
+    return json_answer(200, JobPage(jobs=page, next_cursor=cursor))
+
+
+async def show_job(call: Call[Empty, Empty]) -> Answer:
+    """The job as it stands, or as it ended if the caller prefers to wait for that."""
+    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+    seconds = wanted_seconds(call.headers)
+    if seconds is None:
+        job = await call.ingress.lines.run(tenant_id, lambda line: queries.job(line, tenant_id, job_id))
+    else:
+        job = await until_finished(call.ingress, call.caller, job_id, seconds)
+    if job is None:
+        raise problems.not_found("job")
+    headers = () if seconds is None else (applied(seconds),)
+    return unless_known(json_answer(200, job, FRESH, *headers), call.headers.get("if-none-match"))
+
+
+def unless_known(answer: Answer, if_none_match: str | None) -> Answer:
+    """304 when the caller has this very answer already."""
+    etag = answer.etag
+    known = [] if if_none_match is None else [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    tagged = answer.with_headers((b"etag", etag))
+    if etag.decode() in known or "*" in known:
+        return Answer(304, headers=tagged.headers)
+    return tagged
+
+
+async def show_timeline(call: Call[Empty, Empty]) -> Answer:
+    """All that happened to the job, in order."""
+    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+    timeline = await call.ingress.lines.run(tenant_id, lambda line: queries.timeline(line, tenant_id, job_id))
+    if timeline is None:
+        raise problems.not_found("job")
+    return json_answer(200, timeline)
+
+
+async def cancel_job(call: Call[Empty, Empty]) -> Answer:
+    """Ends the job. Repeating it is safe; a job that ended in another way stays as it is."""
+    return json_answer(200, await end_job(call, call.path_id("id", "job")))
+
+
+async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
+    """The job, cancelled now or before; with a batch, every job of it that hadn't ended."""
+    tenant_id = call.tenant_id
+    await _check_rights(call, job_id)
+
+    async def cancel(line: Connection) -> tuple[Cancelled | AlreadyOver | None, Job | None]:
+        return await cancellation.cancel(line, tenant_id, job_id), await queries.job(line, tenant_id, job_id)
+
+    outcome, job = await call.ingress.lines.run(tenant_id, cancel)
+    if outcome is None or job is None:
+        raise problems.not_found("job")
+    match outcome:
+        case AlreadyOver(state):
+            raise problems.job_over(state)
+        case Cancelled():
+            await _tell_of_cancellation(call, job_id, outcome)
+            if outcome.is_batch:
+                await _end_children(call, job_id)
+            return job
+
+
+async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
+    """Who may not submit a job may not end it, nor a batch that has one. One look at a time: commands may be large."""
+    if not kinds_beyond(call.caller):
+        return
+    beyond, after = kinds_beyond(call.caller), UUID(int=0)
+    while True:
+        found = await call.ingress.lines.run(
+            call.tenant_id,
+            partial(cancellation.next_unended, tenant_id=call.tenant_id, job_id=job_id, kinds=beyond, after=after),
+        )
+        if found is None:
+            return
+        after, asked = found
+        check_rights_to_act(call.caller, asked.kind, asked.command)
+
+
+async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelled: Cancelled) -> None:
+    parent_id = cancelled.parent_id
+    if parent_id is not None:
+        await call.ingress.lines.run(call.tenant_id, lambda line: resume_parents(line, [parent_id]))
+    call.ingress.announcer.tell([call.tenant_id])
+    await _say(call, Channel.STOP, [job_id] if cancelled.was_running else [])
+    await _say(call, Channel.ADMISSION, [job_id] if cancelled.capped else [])
+
+
+async def _end_children(call: Call[Empty, Empty], batch_id: UUID) -> None:
+    # The batch itself is cancelled first, so that the end of its jobs doesn't complete it.
+    tenant_id = call.tenant_id
+    for _ in range(MOST_ROUNDS):
+        ended = await call.ingress.lines.run(
+            tenant_id, lambda line: cancellation.cancel_children(line, tenant_id, batch_id)
+        )
+        call.ingress.announcer.tell([tenant_id])
+        await _say(call, Channel.STOP, ended.stopped)
+        await _say(call, Channel.ADMISSION, ended.capped)
+        if not ended.left:
+            return
+        await asyncio.sleep(ROUND_SECONDS)
+    raise Overloaded(f"some jobs of batch {batch_id} were being claimed or settled whenever they were to be cancelled")
+
+
+async def _say(call: Call[Empty, Empty], channel: Channel, job_ids: Sequence[UUID]) -> None:
+    if not job_ids:
+        return
+    try:
+        await announce(call.ingress.redis, channel, job_ids)
+    except FAULTS:
+        # Its worker goes on and finds out when it settles: nothing of the run is stored.
+        logger.warning("a cancelled run wasn't stopped: Redis can't be reached")
+
+
+async def make_token(call: Call[TokenWish, Empty]) -> Answer:
+    """A token to watch the job with. It ends with its time, or with the key that asked for it."""
+    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+    if await call.ingress.lines.run(tenant_id, lambda line: queries.job(line, tenant_id, job_id)) is None:
+        raise problems.not_found("job")
+    expires_at = int(call.ingress.clock.now().timestamp()) + call.body.ttl_seconds
+    if call.caller.expires_at is not None:
+        expires_at = min(expires_at, int(call.caller.expires_at))
+    token = call.ingress.tokens.sign(ReadToken(tenant_id, job_id, call.caller.key_id, expires_at))
+    return json_answer(201, JobToken(token=token, expires_at=datetime.fromtimestamp(expires_at, UTC)))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/jobs/{id}",
+        summary="Show a job",
+        description="`Prefer: wait=N` answers when the job has ended, at the latest after N seconds.",
+        handle=show_job,
+        answers={200: Job},
+        scope=Scope.JOBS_READ,
+        headers=("prefer", "if-none-match"),
+        problems=(404,),
+        for_watchers=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/jobs",
+        summary="List jobs",
+        description="The newest first.",
+        handle=list_jobs,
+        query=JobQuery,
+        answers={200: JobPage},
+        scope=Scope.JOBS_READ,
+        problems=(400,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/jobs/{id}/timeline",
+        summary="Explain a job",
+        description="Everything that happened to it, in order.",
+        handle=show_timeline,
+        answers={200: Timeline},
+        scope=Scope.JOBS_READ,
+        problems=(404,),
+        for_watchers=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/jobs/{id}/cancel",
+        summary="Cancel a job",
+        description="A run under way is stopped, and nothing of it is kept. Repeating it is safe.",
+        handle=cancel_job,
+        answers={200: Job},
+        scope=Scope.JOBS_WRITE,
+        problems=(404, 409),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/jobs/{id}/token",
+        summary="Make a read token",
+        description="For a browser: it opens this job, its timeline, its result, why it waits and its events, on streams "
+        "and WebSockets, and nothing else. It ends when its time is up or when the key that asked for it is revoked.",
+        handle=make_token,
+        body=TokenWish,
+        answers={201: JobToken},
+        scope=Scope.JOBS_READ,
+        problems=(404,),
+    ),
+)

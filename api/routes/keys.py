@@ -1,0 +1,27 @@
+"""The tenant's data keys: rotate them, and see which there are. Their material is never shown."""
+
+from api.auth.principal import Scope
+from api.endpoint import Call, Empty, Endpoint
+from api.http.responses import Answer, json_answer
+from api.routes.commands import command_endpoint
+from infrastructure.postgres.keys.wrapped_keys import tenant_keys
+from schemas.keys import RotateKeys, TenantKeys
+
+
+async def list_keys(call: Call[Empty, Empty]) -> Answer:
+    tenant_id = call.tenant_id
+    return json_answer(200, await call.ingress.lines.run(tenant_id, lambda line: tenant_keys(line, tenant_id)))
+
+
+ENDPOINTS = (
+    command_endpoint("/api/keys/rotate", RotateKeys, Scope.KEYS_WRITE),
+    Endpoint(
+        method="GET",
+        path="/api/keys",
+        summary="List the tenant's keys",
+        description="The newest first. Their material never leaves the vault.",
+        handle=list_keys,
+        answers={200: TenantKeys},
+        scope=Scope.KEYS_WRITE,
+    ),
+)

@@ -1,0 +1,49 @@
+"""Workflows: start an instance, and see how far it is."""
+
+from api.auth.permissions import check_rights
+from api.auth.principal import Caller, Scope
+from api.endpoint import Call, Empty, Endpoint
+from api.http import problems
+from api.http.responses import Answer, json_answer
+from api.routes.commands import TermsQuery, accept, command_endpoint
+from infrastructure.postgres.workflow import instances
+from schemas.workflow import RunWorkflowStep, WorkflowInstance
+from schemas.workflow_tasks import task_problem
+
+
+async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
+    """202 with the job, whose id is the instance's."""
+    check_start(call.caller, call.body)
+    return await accept(call)
+
+
+def check_start(caller: Caller, command: RunWorkflowStep) -> None:
+    """A Refusal when a task can't be what it says, or asks for what its caller may not do itself."""
+    problem = task_problem(command.definition)
+    if problem is not None:
+        raise problems.Refusal(problem)
+    check_rights(caller, command.kind, command)
+
+
+async def show_instance(call: Call[Empty, Empty]) -> Answer:
+    """The instance as it stands. It exists once its job has begun."""
+    instance_id, tenant_id = call.path_id("id", "workflow instance"), call.tenant_id
+    instance = await call.ingress.lines.run(tenant_id, lambda line: instances.instance(line, tenant_id, instance_id))
+    if instance is None:
+        raise problems.not_found("workflow instance")
+    return json_answer(200, instance)
+
+
+ENDPOINTS = (
+    command_endpoint("/api/workflow/start", RunWorkflowStep, Scope.JOBS_WRITE, handle=start_workflow),
+    Endpoint(
+        method="GET",
+        path="/api/workflow/instances/{id}",
+        summary="Show a workflow instance",
+        description="Its id is the id of the job that started it. It exists once that job has begun.",
+        handle=show_instance,
+        answers={200: WorkflowInstance},
+        scope=Scope.JOBS_READ,
+        problems=(404,),
+    ),
+)

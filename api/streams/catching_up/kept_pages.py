@@ -1,0 +1,97 @@
+"""Pages of stored events that were read lately, and where the next reader finds the one it needs."""
+
+import time
+from bisect import bisect_left, insort
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Hashable
+from uuid import UUID
+
+from api.streams.catching_up.pages import FeedPage, JobPage
+from infrastructure.postgres.events import snapshots
+
+MOST_BYTES = 64_000_000
+"""Of pages that are kept, by estimate."""
+TAIL_SECONDS = 1.0
+"""How long readers are told where a feed ended a moment ago. They join the hub there, which has the rest."""
+MOST_LOOKED_AT = 8
+
+Page = FeedPage | JobPage
+Key = tuple[UUID, Hashable]
+
+
+class KeptPages:
+    """The ones used last, up to so many bytes. All of them hold for ever, since what two snapshots show doesn't change."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pages: OrderedDict[Key, Page] = OrderedDict()
+        self._bytes = 0
+        self._onward: dict[tuple[UUID, str], tuple[FeedPage, float]] = {}
+        """Behind a snapshot, and until when that is the way."""
+        self._stations: defaultdict[UUID, list[tuple[int, str]]] = defaultdict(list)
+        """The snapshots of each tenant behind which a page begins that isn't the last, by their ends."""
+
+    def at(self, tenant_id: UUID, key: Hashable) -> Page | None:
+        page = self._pages.get((tenant_id, key))
+        if page is not None:
+            self._pages.move_to_end((tenant_id, key))
+        return page
+
+    def keep(self, tenant_id: UUID, key: Hashable, page: Page) -> None:
+        """In the place of what was kept under this key."""
+        before = self._pages.pop((tenant_id, key), None)
+        if before is page:
+            self._bytes -= page.bytes
+        elif before is not None:
+            self._drop((tenant_id, key), before)
+        self._pages[tenant_id, key] = page
+        self._bytes += page.bytes
+        while self._bytes > MOST_BYTES:
+            self._drop(*self._pages.popitem(last=False))
+
+    def onward(self, tenant_id: UUID, seen: str) -> FeedPage | None:
+        """The way that others took from there."""
+        page, until = self._onward.get((tenant_id, seen), (None, 0.0))
+        if page is None or self._clock() > until:
+            return None
+        self.at(tenant_id, span(page))
+        return page
+
+    def keep_onward(self, tenant_id: UUID, page: FeedPage) -> None:
+        """Others who stand where the page begins shall take it."""
+        self.keep(tenant_id, span(page), page)
+        self._forget_onward(tenant_id, page.seen)
+        self._onward[tenant_id, page.seen] = (page, self._clock() + TAIL_SECONDS if page.tail else float("inf"))
+        if not page.tail:
+            insort(self._stations[tenant_id], (snapshots.parse(page.seen).end, page.seen))
+
+    def station_after(self, tenant_id: UUID, seen: str) -> str | None:
+        """A snapshot near by that shows all that this one does, and from which others went on."""
+        start = snapshots.parse(seen)
+        stations = self._stations.get(tenant_id, [])
+        first = bisect_left(stations, (start.end, ""))
+        for _, text in stations[first : first + MOST_LOOKED_AT]:
+            if text != seen and start.within(snapshots.parse(text)):
+                return text
+        return None
+
+    def _drop(self, key: Key, page: Page) -> None:
+        self._bytes -= page.bytes
+        if isinstance(page, FeedPage) and self._onward.get((key[0], page.seen), (None, 0.0))[0] is page:
+            self._forget_onward(key[0], page.seen)
+
+    def _forget_onward(self, tenant_id: UUID, seen: str) -> None:
+        if self._onward.pop((tenant_id, seen), None) is None or tenant_id not in self._stations:
+            return
+        stations = self._stations[tenant_id]
+        station = (snapshots.parse(seen).end, seen)
+        place = bisect_left(stations, station)
+        if place < len(stations) and stations[place] == station:
+            del stations[place]
+        if not stations:
+            del self._stations[tenant_id]
+
+
+def span(page: FeedPage) -> Hashable:
+    """The key of the page between the two."""
+    return (page.seen, page.upto)

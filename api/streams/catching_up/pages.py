@@ -1,0 +1,158 @@
+"""Stored events that were read together, and the pieces in which they are told: each encoded once, whoever is told it."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from api.streams.encoding import Announced
+from api.streams.subscribers import TypedEvents
+from infrastructure.postgres.events.feed import EventRow, JobRows, News, Place, Position
+
+CHUNK_BYTES = 64_000
+"""About what a reader is written at a time, and so what one who takes nothing holds."""
+BYTES_OF_AN_EVENT = 350
+"""As it is written, without its data."""
+BYTES_OF_A_ROW = 400
+"""In memory, without its data."""
+MOST_PATTERNS = 4
+"""Of each chunk so many forms are kept, by the types of event that are wanted."""
+
+Behind = TypeVar("Behind", Position, int)
+
+
+@dataclass(frozen=True)
+class Chunk(Generic[Behind]):
+    """What one reader is told next."""
+
+    rows: tuple[EventRow, ...]
+    behind: Behind
+    """Where a reader is who has had it."""
+    last: bool
+    """Nothing more was stored behind it when it was read."""
+    over: bool = False
+    """Nothing more will ever be stored behind it."""
+    passed: bool = False
+    """Whether it ends with events that weren't wanted, so that none of those that were tells how far it goes."""
+
+    news: News | None = None
+    """Where its rows have their places in the feed; None for a job's."""
+
+    def events(self) -> Iterator[Announced]:
+        """Made anew each time: what is kept of them is only `frames`."""
+        for row in self.rows:
+            yield Announced.stored(row, None if self.news is None else self.news.position_of(row))
+
+    @cached_property
+    def frames(self) -> bytes:
+        """As a stream writes them: the tenant's if they have places in its feed, else the job's."""
+        return b"".join([one.for_job() if self.news is None else one.for_tenant() for one in self.events()])
+
+
+class FeedPage:
+    """What became visible between two snapshots; of more than a page, the first part.
+
+    `tail` when there was nothing more at the time."""
+
+    def __init__(self, news: News, *, tail: bool) -> None:
+        self._news = news
+        self.tail = tail
+        self._starts = _starts(news.rows)
+        self._chunks: dict[tuple[int, TypedEvents], Chunk[Position]] = {}
+        self.bytes = _bytes(news.rows)
+
+    @property
+    def seen(self) -> str:
+        return self._news.seen
+
+    @property
+    def upto(self) -> str:
+        return self._news.upto
+
+    @property
+    def whole(self) -> bool:
+        """Whether that was all between the two."""
+        return self._news.position.upto is None
+
+    def after(self, place: Place | None, wants: TypedEvents) -> Chunk[Position]:
+        rows = self._news.rows
+        start = 0 if place is None else bisect_right(rows, _order(place), key=_order)
+        known = self._chunks.get((start, wants))
+        if known is not None:
+            return known
+        end = _end(self._starts, start, len(rows))
+        chunk = self._chunk(rows[start:end], wants, to_the_end=end == len(rows))
+        if start in self._starts and len(self._chunks) < MOST_PATTERNS * len(self._starts):
+            self._chunks[start, wants] = chunk
+        return chunk
+
+    def _chunk(self, rows: Sequence[EventRow], wants: TypedEvents, *, to_the_end: bool) -> Chunk[Position]:
+        return Chunk(
+            tuple(row for row in rows if wants.match(row.type)),
+            behind=self._news.position if to_the_end else self._news.position_of(rows[-1]),
+            last=to_the_end and self.tail,
+            passed=bool(rows) and not wants.match(rows[-1].type),
+            news=self._news,
+        )
+
+
+class JobPage:
+    """A job's events behind some seq."""
+
+    def __init__(self, found: JobRows, *, behind: int) -> None:
+        self.behind = behind
+        self._found = found
+        self._starts = _starts(found.rows)
+        self._chunks: dict[int, Chunk[int]] = {}
+        self.bytes = _bytes(found.rows)
+
+    @property
+    def tail(self) -> bool:
+        return not self._found.more
+
+    def after(self, seq: int) -> Chunk[int]:
+        rows = self._found.rows
+        start = bisect_right(rows, seq, key=lambda row: row.seq)
+        known = self._chunks.get(start)
+        if known is not None:
+            return known
+        end = _end(self._starts, start, len(rows))
+        at_the_end = end == len(rows) and self.tail
+        chunk = Chunk(
+            rows[start:end],
+            behind=rows[end - 1].seq if end > start else seq,
+            last=at_the_end,
+            over=at_the_end and self._found.over,
+        )
+        if start in self._starts:
+            self._chunks[start] = chunk
+        return chunk
+
+
+def _order(of: EventRow | Place) -> tuple[datetime, UUID, int]:
+    return of.at, of.job_id, of.seq
+
+
+def _starts(rows: Sequence[EventRow]) -> list[int]:
+    """Where each chunk begins."""
+    starts, size = [0], 0
+    for number, row in enumerate(rows):
+        if size >= CHUNK_BYTES:
+            starts.append(number)
+            size = 0
+        size += BYTES_OF_AN_EVENT + len(row.data or "")
+    return starts
+
+
+def _end(starts: list[int], start: int, rows: int) -> int:
+    """Where the chunk ends that `start` lies in."""
+    following = bisect_right(starts, start)
+    return starts[following] if following < len(starts) else rows
+
+
+def _bytes(rows: Sequence[EventRow]) -> int:
+    """What the page holds, with its chunks written in one form."""
+    return BYTES_OF_A_ROW + sum(BYTES_OF_A_ROW + BYTES_OF_AN_EVENT + 2 * len(row.data or "") for row in rows)

@@ -1,0 +1,114 @@
+"""What readers of streams need from PostgreSQL: read once for all who ask for the same, in fair turns, and for nobody who
+has left."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from api.streams.catching_up.fair_queue import FairQueue, Kind
+from infrastructure.postgres.session import Connection
+from infrastructure.postgres.tenants.pool import TenantLines
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False, slots=True)
+class _Read:
+    tenant_id: UUID
+    kind: Kind
+    key: Hashable
+    work: Callable[[Connection], Awaitable[Any]]
+    answer: "asyncio.Future[Any]"
+    begun: bool = False
+    readers: int = field(default=0)
+
+
+class SharedReads:
+    """So many reads at a time as there are lines. Each is short, so whoever waits does so for as many reads as others have
+    turns before it, however many readers those have."""
+
+    def __init__(self, lines: TenantLines, size: int) -> None:
+        self._lines = lines
+        self._queue: FairQueue[_Read] = FairQueue()
+        self._known: dict[tuple[UUID, Hashable], _Read] = {}
+        self._reading: set[asyncio.Task[None]] = set()
+        self._free = size
+
+    async def read(
+        self,
+        tenant_id: UUID,
+        kind: Kind,
+        key: Hashable,
+        work: Callable[[Connection], Awaitable[T]],
+        *,
+        lasting: Callable[[T], bool],
+    ) -> T:
+        """What the work returns, or raises, shared with whoever asks for the same key meanwhile.
+
+        Of a read that was under way at the call the answer is taken if it is `lasting`: the same whenever it is read. A
+        read that nobody waits for any more isn't begun; one that has begun ends, since ending it costs a connection.
+        """
+        under_way = self._known.get((tenant_id, key))
+        if under_way is not None and under_way.begun:
+            answer: T = await self._share(under_way)
+            if lasting(answer):
+                return answer
+        read = self._known.get((tenant_id, key))
+        if read is None:
+            read = _Read(tenant_id, kind, key, work, asyncio.get_running_loop().create_future())
+            self._known[tenant_id, key] = read
+            self._queue.put(tenant_id, kind, read)
+            self._begin()
+        begun_later: T = await self._share(read)
+        return begun_later
+
+    async def _share(self, read: _Read) -> Any:
+        read.readers += 1
+        try:
+            return await asyncio.shield(read.answer)
+        finally:
+            read.readers -= 1
+            if not (read.readers or read.begun):
+                self._queue.discard(read.tenant_id, read.kind, read)
+                self._forget(read)
+
+    async def close(self) -> None:
+        for task in self._reading:
+            task.cancel()
+        if self._reading:
+            await asyncio.wait(self._reading)
+
+    def _begin(self) -> None:
+        if self._free:
+            self._free -= 1
+            task = asyncio.create_task(self._read_on(), name="reads for readers")
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
+
+    async def _read_on(self) -> None:
+        try:
+            while self._queue:
+                await self._answer(self._queue.take())
+        finally:
+            self._free += 1
+
+    async def _answer(self, read: _Read) -> None:
+        read.begun = True
+        try:
+            answer = await self._lines.run(read.tenant_id, read.work)
+        except BaseException as error:
+            # It belongs to those who wait for this read; the next one is others'.
+            read.answer.set_exception(error)
+            read.answer.exception()  # They may all have left.
+            if not isinstance(error, Exception):
+                raise
+        else:
+            read.answer.set_result(answer)
+        finally:
+            self._forget(read)
+
+    def _forget(self, read: _Read) -> None:
+        if self._known.get((read.tenant_id, read.key)) is read:
+            del self._known[read.tenant_id, read.key]

@@ -1,0 +1,81 @@
+"""Events as streams and sockets write them. Each is encoded once, however many read it."""
+
+from uuid import UUID
+
+from api.streams.resume_tokens import token_of
+from events.envelope import cloud_event_json
+from infrastructure.postgres.events.feed import EventRow, Position
+
+RETRY_MILLISECONDS = 1_000
+PREAMBLE = b"retry: %d\n\n" % RETRY_MILLISECONDS
+HEARTBEAT = b": still here\n\n"
+# JSON may hold these unescaped, and many readers that split lines end one there, though the standard doesn't.
+_TAKEN_FOR_LINE_ENDS = tuple((one.encode(), b"\\u%04x" % ord(one)) for one in "\x85\u2028\u2029")
+
+
+class Announced:
+    """One event on its way to those who asked for it. `row` is None for a live one, which is stored nowhere."""
+
+    __slots__ = ("_cloud_event", "_for_job", "_for_tenant", "_token", "job_id", "position", "row", "size", "type")
+
+    def __init__(
+        self, job_id: UUID, kind: str, row: EventRow | None, position: Position | None, cloud_event: bytes | None
+    ) -> None:
+        self.job_id = job_id
+        self.type = kind
+        self.row = row
+        self.position = position
+        self._cloud_event = cloud_event
+        self._for_job: bytes | None = None
+        self._for_tenant: bytes | None = None
+        self._token: str | None = None
+        self.size = len((row.data if row is not None else cloud_event) or "")
+        """Of what grows with its content; characters or bytes."""
+
+    @classmethod
+    def stored(cls, row: EventRow, position: Position | None) -> "Announced":
+        return cls(row.job_id, row.type, row, position, None)
+
+    @classmethod
+    def live(cls, job_id: UUID, kind: str, cloud_event: bytes) -> "Announced":
+        return cls(job_id, kind, None, None, cloud_event)
+
+    def for_job(self) -> bytes:
+        """With the seq as id, by which the job's own stream resumes."""
+        if self._for_job is None:
+            self._for_job = _frame(self.json(), None if self.row is None else b"%d" % self.row.seq)
+        return self._for_job
+
+    def for_tenant(self) -> bytes:
+        """With the place in the tenant's feed as id."""
+        if self._for_tenant is None:
+            place = None if self.token is None else self.token.encode()
+            self._for_tenant = _frame(self.json(), place)
+        return self._for_tenant
+
+    @property
+    def token(self) -> str | None:
+        """The place in the tenant's feed, by which its stream resumes; None for a live one."""
+        if self._token is None and self.position is not None:
+            self._token = token_of(self.position)
+        return self._token
+
+    def json(self) -> bytes:
+        if self._cloud_event is None:
+            assert self.row is not None, "an event is stored or live"
+            row = self.row
+            self._cloud_event = cloud_event_json(row.job_id, row.seq, row.type, row.at, row.data)
+        return self._cloud_event
+
+
+def place_frame(position: Position) -> bytes:
+    """Moves the reader's place without an event, so that a quiet stream resumes where it really was."""
+    return b"id: %s\n\n" % token_of(position).encode()
+
+
+def _frame(cloud_event: bytes, identity: bytes | None) -> bytes:
+    for character, escaped in _TAKEN_FOR_LINE_ENDS:
+        cloud_event = cloud_event.replace(character, escaped)
+    if identity is None:
+        return b"data: %s\n\n" % cloud_event
+    return b"id: %s\ndata: %s\n\n" % (identity, cloud_event)

@@ -1,0 +1,289 @@
+"""Reads each new event once for the whole process and hands it to everybody who asked.
+
+One listener hears from Redis which tenants have something new, one statement reads it for all of them, and once a
+second they are read anyway, so that a lost message costs a second. While nobody subscribes, nothing is read.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from api.streams.encoding import Announced
+from api.streams.fanout import HandOut
+from api.streams.subscribers import JobEvents, Room, Subscriber, TypedEvents
+from infrastructure.concurrency.batching import Overloaded, Pace
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.events import feed
+from infrastructure.postgres.events.feed import News, Position
+from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.redis.client import Redis
+from infrastructure.redis.pubsub import UUID_BYTES, Channel, ids_in, listen, live_in
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How late an event is when Redis said nothing of it."""
+LINGER_SECONDS = 10.0
+"""How long the hub goes on listening after its last subscriber left."""
+AWAY_SECONDS = 0.5
+MOST_SUBSCRIBERS = 10_000
+MOST_OF_A_TENANT = 5_000
+"""One tenant alone can't keep all others from following."""
+
+
+class _Feed:
+    """One tenant with subscribers: how far it was read, and who gets what comes."""
+
+    def __init__(self, tenant_id: UUID) -> None:
+        self.tenant_id = tenant_id
+        self.position: Position | None = None
+        self.by_job: dict[UUID, set[Subscriber]] = {}
+        self.by_type: dict[TypedEvents, set[Subscriber]] = {}
+        self.count = 0
+        self.asking: list[Subscriber] = []
+        self.joining: list[Subscriber] = []
+        """Asked before the snapshot was taken that is being read up to."""
+
+    def add(self, subscriber: Subscriber) -> None:
+        self.count += 1
+        match subscriber.wants:
+            case JobEvents(job_id):
+                self.by_job.setdefault(job_id, set()).add(subscriber)
+            case TypedEvents() as wants:
+                self.by_type.setdefault(wants, set()).add(subscriber)
+
+    def remove(self, subscriber: Subscriber) -> None:
+        self.count -= 1
+        match subscriber.wants:
+            case JobEvents(job_id):
+                self.by_job[job_id].discard(subscriber)
+                if not self.by_job[job_id]:
+                    del self.by_job[job_id]
+            case TypedEvents() as wants:
+                self.by_type[wants].discard(subscriber)
+                if not self.by_type[wants]:
+                    del self.by_type[wants]
+
+    @property
+    def empty(self) -> bool:
+        return not (self.by_job or self.by_type)
+
+    @property
+    def subscribers(self) -> list[Subscriber]:
+        return [one for some in (*self.by_type.values(), *self.by_job.values()) for one in some]
+
+    def readers_of(self, announced: Announced) -> list[Subscriber]:
+        return [subscriber for subscriber, _ in self.addressed([announced])]
+
+    def addressed(self, events: Sequence[Announced]) -> Iterator[tuple[Subscriber, tuple[Announced, ...]]]:
+        """Each subscriber with those it asked for."""
+        of_jobs: dict[UUID, list[Announced]] = {}
+        for announced in events:
+            if announced.job_id in self.by_job:
+                of_jobs.setdefault(announced.job_id, []).append(announced)
+        for job_id, some in of_jobs.items():
+            yield from ((subscriber, tuple(some)) for subscriber in self.by_job[job_id])
+        for wants, subscribers in self.by_type.items():
+            if fitting := tuple(announced for announced in events if wants.match(announced.type)):
+                yield from ((subscriber, fitting) for subscriber in subscribers)
+
+
+class Hub:
+    """One per process. Events come to a subscriber in order, each once, from the moment it has joined."""
+
+    def __init__(self, database_url: str, redis: Redis) -> None:
+        self._line = Line(database_url, Role.SYSTEM, "events", {**LANE_SESSION, "TimeZone": "UTC"})
+        self._redis = redis
+        self._feeds: dict[UUID, _Feed] = {}
+        self._subscribers = 0
+        self._told: set[UUID] = set()
+        self._pace = Pace()
+        self._hand_out = HandOut()
+        self._news = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._closed = False
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._running = asyncio.create_task(self._run(), name="event hub")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end_streams()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        await self._hand_out.close()
+        await self._line.close()
+
+    def end_streams(self) -> None:
+        """Everybody who waits here is told to leave, and so is who comes later."""
+        self._closed = True
+        for feed_ in self._feeds.values():
+            for subscriber in feed_.subscribers:
+                subscriber.end()
+
+    @asynccontextmanager
+    async def subscribe(
+        self, tenant_id: UUID, wants: JobEvents | TypedEvents, room: Room | None = None
+    ) -> AsyncIterator[Subscriber]:
+        """A subscriber that leaves with the block. Overloaded when this process has as many as it takes.
+
+        `room` is what it shares with the other subscribers of its reader."""
+        if self._subscribers >= MOST_SUBSCRIBERS:
+            raise Overloaded(f"{MOST_SUBSCRIBERS} subscribers are served already")
+        known = self._feeds.get(tenant_id)
+        if known is not None and known.count >= MOST_OF_A_TENANT:
+            raise Overloaded(f"{MOST_OF_A_TENANT} subscribers of one tenant are served already")
+        subscriber = Subscriber(tenant_id, wants, room)
+        if self._closed:
+            subscriber.end()
+        tenant = self._feeds.setdefault(tenant_id, _Feed(tenant_id))
+        tenant.add(subscriber)
+        self._subscribers += 1
+        self._wanted.set()
+        try:
+            yield subscriber
+        finally:
+            self._subscribers -= 1
+            subscriber.end()
+            tenant.remove(subscriber)
+            if tenant.empty and self._feeds.get(tenant_id) is tenant:
+                del self._feeds[tenant_id]
+
+    async def join(self, subscriber: Subscriber) -> str | None:
+        """The snapshot from which on the subscriber gets every event: what it shows, its reader reads by itself.
+
+        The snapshot is newer than the call. None when the subscriber has to leave instead.
+        """
+        tenant = self._feeds.get(subscriber.tenant_id)
+        if subscriber.ended or tenant is None:
+            return None
+        tenant.asking.append(subscriber)
+        self._tell([subscriber.tenant_id])
+        return await subscriber.joined()
+
+    def read_up_to(self, subscriber: Subscriber) -> Position | None:
+        """The place of a live subscriber that has taken all it was offered; None in the middle of a read, and while
+        something is due to it."""
+        tenant = self._feeds.get(subscriber.tenant_id)
+        if tenant is None or tenant.position is None or self._hand_out.owes(subscriber):
+            return None
+        return tenant.position if tenant.position.upto is None else None
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            listening = asyncio.create_task(self._listen(), name="event listener")
+            try:
+                await self._read_while_wanted()
+            finally:
+                listening.cancel()
+                await asyncio.wait([listening])
+
+    async def _read_while_wanted(self) -> None:
+        wanted_at = time.monotonic()
+        while True:
+            await self._wait_for_news()
+            if self._feeds:
+                wanted_at = time.monotonic()
+            elif time.monotonic() - wanted_at > LINGER_SECONDS:
+                self._wanted.clear()
+                return
+            try:
+                await self._read()
+            except Unavailable:
+                logger.warning("no events are read: PostgreSQL can't be reached")
+                await self._away()
+            except Exception:  # The loop's edge: the subscribers stay, and the next read may go well.
+                logger.exception("events couldn't be read; trying again")
+                await self._away()
+
+    async def _wait_for_news(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._news.wait()
+        except TimeoutError:
+            self._told.update(self._feeds)
+        await self._hand_out.room()
+        if (rest := self._pace.rest_seconds()) > 0:
+            await asyncio.sleep(rest)
+        self._pace.begin()
+        self._news.clear()
+
+    async def _away(self) -> None:
+        await asyncio.sleep(AWAY_SECONDS)
+        self._tell(self._feeds)
+
+    async def _read(self) -> None:
+        tenants = [self._feeds[tenant_id] for tenant_id in self._told if tenant_id in self._feeds]
+        self._told.clear()
+        if not tenants:
+            return
+        for tenant in tenants:
+            if tenant.position is None or tenant.position.upto is None:
+                # This read takes a new snapshot: who asked by now may join where it ends.
+                tenant.joining += tenant.asking
+                tenant.asking = []
+        positions = {tenant.tenant_id: tenant.position for tenant in tenants}
+        found = await self._line.run(lambda line: feed.news(line, positions))
+        for tenant in tenants:
+            self._settle(tenant, found[tenant.tenant_id])
+
+    def _settle(self, tenant: _Feed, news: News) -> None:
+        # Without a pause: who joins has nothing due to it yet from after its snapshot, and nothing any more from before.
+        events = [Announced.stored(row, news.position_of(row)) for row in news.rows]
+        self._hand_out.put(tenant.addressed(events), len(events))
+        tenant.position = news.position
+        if news.position.upto is None:
+            joining, tenant.joining = tenant.joining, []
+            for subscriber in joining:
+                self._hand_out.forget(subscriber)
+                subscriber.go_live(news.position.seen)
+        if news.position.upto is not None or tenant.asking:
+            self._tell([tenant.tenant_id])
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for said in listen(self._redis, Channel.TENANTS, Channel.LIVE):
+                    self._hear(said)
+            except Exception:  # The task's edge: meanwhile the readers are a second late, and somebody must know.
+                logger.exception("Redis can't be listened to; trying again")
+                await asyncio.sleep(AWAY_SECONDS)
+
+    def _hear(self, said: tuple[Channel, bytes] | None) -> None:
+        match said:
+            case None:
+                self._tell(self._feeds)
+            case (Channel.LIVE, payload):
+                self._hand_live(payload)
+            case (_, payload):
+                self._tell(tenant_id for tenant_id in ids_in(payload) if tenant_id in self._feeds)
+
+    def _hand_live(self, payload: bytes) -> None:
+        tenant = self._feeds.get(UUID(bytes=payload[:UUID_BYTES].ljust(UUID_BYTES)))
+        if tenant is None:
+            return
+        try:
+            _, event = live_in(payload)
+            job_id = UUID(event.subject)
+        except ValueError:
+            logger.warning("a live event that nobody can read was dropped")
+            return
+        announced = Announced.live(job_id, event.type, event.model_dump_json(exclude_none=True).encode())
+        for subscriber in tenant.readers_of(announced):
+            subscriber.offer((announced,))
+
+    def _tell(self, tenants: Iterable[UUID]) -> None:
+        before = len(self._told)
+        self._told.update(tenants)
+        if len(self._told) > before:
+            self._news.set()

@@ -1,0 +1,207 @@
+"""Writes an event stream: frames as they come, a heartbeat when none do, and an end when the reader's key falls."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from starlette.types import Receive, Send
+
+from api.auth.principal import Caller
+from api.dependencies import Ingress
+from api.http.responses import Header
+from api.streams.catching_up.pages import Chunk
+from api.streams.encoding import HEARTBEAT, PREAMBLE, Announced, place_frame
+from api.streams.sources import Teller
+from api.streams.subscribers import JobEvents, Subscriber, TypedEvents
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.events.feed import Position
+from monitoring.metrics import ingress as ingress_metrics
+
+HEARTBEAT_SECONDS = 15.0
+COUNT_SECONDS = 5.0
+"""How old the count of what was delivered gets."""
+SEND_SECONDS = 30.0
+"""A reader that takes nothing for so long is let go; it resumes where it was."""
+WRITE_BYTES = 64_000
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    # nginx would otherwise collect events until a buffer is full.
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class ReaderGone(Exception):
+    """The reader may not read any longer."""
+
+
+class Writer:
+    """The open answer, a teller of stories."""
+
+    def __init__(self, send: Send, frame: Callable[[Announced], bytes]) -> None:
+        self._send = send
+        self._frame = frame
+        self._wrote_at = self._counted_at = time.monotonic()
+        self._delivered = 0
+        self._blocked_since: float | None = None
+        self.fallen = False
+        """Set when the reader's key or token doesn't stand any more."""
+
+    @property
+    def idle_seconds(self) -> float:
+        due = min(self._wrote_at + HEARTBEAT_SECONDS, self._counted_at + COUNT_SECONDS)
+        return max(0.0, due - time.monotonic())
+
+    @property
+    def silent_seconds(self) -> float:
+        return time.monotonic() - self._wrote_at
+
+    @property
+    def blocked_seconds(self) -> float | None:
+        """For how long the reader has taken nothing of what is being written; None when nothing is."""
+        return None if self._blocked_since is None else time.monotonic() - self._blocked_since
+
+    def catching_up(self) -> AbstractAsyncContextManager[object]:
+        return nullcontext()
+
+    async def events(self, told: Iterable[Announced]) -> None:
+        size, held = 0, []
+        for announced in told:
+            frame = self._frame(announced)
+            held.append(frame)
+            self._delivered += 1
+            size += len(frame)
+            if size >= WRITE_BYTES:
+                await self._write(b"".join(held))
+                size, held = 0, []
+        if held:
+            await self._write(b"".join(held))
+
+    async def stored(self, chunk: Chunk[Position] | Chunk[int]) -> None:
+        if chunk.rows:
+            self._delivered += len(chunk.rows)
+            await self._write(chunk.frames)
+
+    def at_once(self, told: Sequence[Announced]) -> bool:
+        # A thousand tasks needn't be woken to write one frame each. The server either writes without a pause, or pauses
+        # before it writes anything, because the reader is slow: then the stream's own task does it, and waits.
+        data = b"".join([self._frame(announced) for announced in told])
+        if len(data) > WRITE_BYTES and len(told) > 1:
+            return False
+        writing = self._send({"type": "http.response.body", "body": data, "more_body": True}).__await__()
+        try:
+            next(writing)
+        except StopIteration:
+            self._delivered += len(told)
+            self._wrote_at = time.monotonic()
+            return True
+        except (OSError, RuntimeError):
+            # One reader's trouble isn't the others': its own task meets it again, and answers for it.
+            return False
+        writing.close()
+        return False
+
+    async def place(self, position: Position) -> None:
+        await self._write(place_frame(position))
+
+    async def begin(self) -> None:
+        await self._write(PREAMBLE)
+
+    async def keep_up(self, place: Position | None = None) -> None:
+        """The heartbeat if one is due, with the reader's place. ReaderGone when its key doesn't stand any more."""
+        now = time.monotonic()
+        if now - self._wrote_at >= HEARTBEAT_SECONDS:
+            await self._write(HEARTBEAT if place is None else HEARTBEAT + place_frame(place))
+        if now - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = now
+            self.count()
+        if self.fallen:
+            raise ReaderGone
+
+    def count(self) -> None:
+        """Adds to the metric what was delivered since; a lock for each event would cost as much as writing it."""
+        delivered, self._delivered = self._delivered, 0
+        ingress_metrics.events_delivered(delivered)
+
+    async def _write(self, data: bytes) -> None:
+        # Returns without a pause unless the reader is slower than we are, so what is blocked can be seen from outside.
+        now = time.monotonic()
+        self._blocked_since = now
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._blocked_since = None
+        self._wrote_at = now
+
+
+Tell = Callable[[Teller, Subscriber], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """An answer that lasts until `tell`, which writes it, has no more to say or nobody listens any more."""
+
+    ingress: Ingress
+    caller: Caller
+    wants: JobEvents | TypedEvents
+    tell: Tell
+    frame: Callable[[Announced], bytes]
+    """How this stream writes an event."""
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        return _HEADERS
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        async with self.ingress.hub.subscribe(self.caller.tenant_id, self.wants) as subscriber:
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            writer = Writer(send, self.frame)
+            # A task of its own: the layers around the request aren't walked through for each event.
+            writing = asyncio.create_task(self._write(writer, subscriber), name="writes a stream")
+            watching = asyncio.create_task(_watch(receive, writer, writing), name="watches a stream's reader")
+            subscriber.when_ended(lambda: _let_go(writer, writing))
+            try:
+                with ingress_metrics.sse_subscriber(), self._while_it_stands(writer, subscriber):
+                    await asyncio.wait((writing,))
+            finally:
+                writing.cancel()
+                watching.cancel()
+                writer.count()
+            if not writing.cancelled():
+                writing.result()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _while_it_stands(self, writer: Writer, subscriber: Subscriber) -> AbstractContextManager[None]:
+        def fall() -> None:
+            writer.fallen = True
+            subscriber.end()
+
+        return self.ingress.credentials.until_fallen(self.caller, fall)
+
+    async def _write(self, writer: Writer, subscriber: Subscriber) -> None:
+        try:
+            await writer.begin()
+            await self.tell(writer, subscriber)
+        except (ReaderGone, Unavailable):
+            # What the reader misses it gets when it comes back with the last id it has.
+            return
+
+
+async def _watch(receive: Receive, writer: Writer, writing: "asyncio.Task[None]") -> None:
+    """Ends the writing when its reader leaves or takes nothing for too long: wherever it is, nothing more is read for it."""
+    while True:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                if (await receive())["type"] == "http.disconnect":
+                    break
+        except TimeoutError:
+            if (writer.blocked_seconds or 0.0) >= SEND_SECONDS:
+                break
+    writing.cancel()
+
+
+def _let_go(writer: Writer, writing: asyncio.Task[None]) -> None:
+    """A writer that isn't blocked sees the end by itself, and says goodbye."""
+    if writer.blocked_seconds is not None:
+        writing.cancel()

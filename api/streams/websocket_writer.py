@@ -1,0 +1,164 @@
+"""Writes to a WebSocket, one message at a time, so that a watcher who reads nothing costs one message and no more."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from urllib.parse import urlsplit
+
+from starlette.types import Message, Send
+
+from api.streams.catching_up.pages import Chunk
+from api.streams.encoding import Announced
+from api.streams.resume_tokens import token_of
+from events.websocket import Told
+from infrastructure.postgres.events.feed import Position
+from monitoring.metrics import ingress as ingress_metrics
+from schemas.websocket import JobSubject, Subject
+
+PLACE_SECONDS = 15.0
+"""How old the place of a quiet watcher gets."""
+GOODBYE_SECONDS = 2.0
+ANY_ORIGIN = "*"
+
+
+class Left(Exception):
+    """The watcher is gone."""
+
+
+class Closing(Exception):
+    """The connection is ended, for this reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class SocketWriter:
+    """The connection's writing half, shared by all that is told on it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._turn = asyncio.Lock()
+        self._blocked_since: float | None = None
+        self._delivered = 0
+
+    @property
+    def blocked_seconds(self) -> float:
+        """For how long the watcher has taken nothing of what is being written; 0 when nothing is."""
+        return 0.0 if self._blocked_since is None else time.monotonic() - self._blocked_since
+
+    async def say(self, told: Told) -> None:
+        await self.text(told.model_dump_json(exclude_none=True))
+
+    async def say_if_there(self, told: Told) -> None:
+        with suppress(Left):
+            await self.say(told)
+
+    async def event(self, text: str) -> None:
+        await self.text(text)
+        self._delivered += 1
+
+    async def text(self, text: str) -> None:
+        await self._write({"type": "websocket.send", "text": text})
+
+    async def close(self, closing: Closing) -> None:
+        """Says why, unless the watcher doesn't take even that."""
+        with suppress(Left, TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._write({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
+
+    def count(self) -> None:
+        """Adds to the metric what was delivered since."""
+        delivered, self._delivered = self._delivered, 0
+        ingress_metrics.events_delivered(delivered)
+
+    async def _write(self, message: Message) -> None:
+        # The server lets everybody through at once when its buffer has room again; in turns, each sees it fill.
+        async with self._turn:
+            self._blocked_since = time.monotonic()
+            try:
+                await self._send(message)
+            except OSError:
+                raise Left from None
+            finally:
+                self._blocked_since = None
+
+
+class SocketTeller:
+    """Tells one subscription's story."""
+
+    def __init__(self, writer: SocketWriter, catching_up: asyncio.Lock, subject: Subject) -> None:
+        self._writer = writer
+        self._catching_up = catching_up
+        self._of_job = isinstance(subject, JobSubject)
+        # Everything but the event and its place is the same in each message of a subscription.
+        self._begin = subject.model_dump_json().removesuffix("}")
+        self._told_at = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        return max(0.0, self._told_at + PLACE_SECONDS - time.monotonic())
+
+    @property
+    def silent_seconds(self) -> float:
+        return time.monotonic() - self._told_at
+
+    def catching_up(self) -> AbstractAsyncContextManager[object]:
+        return self._catching_up
+
+    async def events(self, told: Iterable[Announced]) -> None:
+        for announced in told:
+            await self._writer.event(f'{self._begin},"event":{announced.json().decode()}{self._after(announced)}}}')
+            self._told_at = time.monotonic()
+
+    async def stored(self, chunk: Chunk[Position] | Chunk[int]) -> None:
+        await self.events(chunk.events())
+
+    def at_once(self, told: Sequence[Announced]) -> bool:
+        # Messages of a connection take turns, and whose turn it is only its own tasks can wait for.
+        return False
+
+    async def place(self, position: Position) -> None:
+        await self._writer.text(f'{self._begin},"after":"{token_of(position)}"}}')
+        self._told_at = time.monotonic()
+
+    async def keep_up(self, place: Position | None = None) -> None:
+        # The connection's guard looks after the key, for all subscriptions at once.
+        if self.idle_seconds > 0:
+            return
+        self._told_at = time.monotonic()
+        if place is not None:
+            await self.place(place)
+
+    def _after(self, announced: Announced) -> str:
+        if announced.row is None:
+            return ""
+        return f',"after":{announced.row.seq}' if self._of_job else f',"after":"{announced.token}"'
+
+
+class Pace:
+    """So many at once, then so many a second."""
+
+    def __init__(self, per_second: float, at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._most = float(at_once)
+        self._left = float(at_once)
+        self._clock = clock
+        self._at = clock()
+
+    def wait_seconds(self) -> float:
+        """Counts one more, and says how long it has to wait."""
+        now = self._clock()
+        self._left = min(self._most, self._left + (now - self._at) * self._per_second) - 1.0
+        self._at = now
+        return max(0.0, -self._left / self._per_second)
+
+
+def origin_allowed(headers: Mapping[str, str], allowed: tuple[str, ...]) -> bool:
+    """Whether a page of this origin may connect. Whatever isn't a browser names none, and needs a key all the same."""
+    origin = headers.get("origin")
+    if origin is None or ANY_ORIGIN in allowed or origin in allowed:
+        return True
+    return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""

@@ -1,0 +1,1 @@
+"""Where the local stack keeps its data, and who may read it."""

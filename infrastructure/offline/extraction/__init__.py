@@ -1,0 +1,1 @@
+"""What the text says: amounts, dates, parties, defined terms, phrases."""

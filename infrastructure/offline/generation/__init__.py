@@ -1,0 +1,1 @@
+"""Writing documents from templates and facts."""

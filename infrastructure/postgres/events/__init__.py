@@ -1,0 +1,1 @@
+"""Reading what happened: feeds and consumer groups."""

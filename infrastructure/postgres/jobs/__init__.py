@@ -1,0 +1,1 @@
+"""A job's statements, from submission to retention."""

@@ -1,0 +1,209 @@
+"""Holds: made, listed, removed, and done to the jobs that match them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from uuid_utils.compat import uuid7
+
+from events.jobs import JobEvent
+from infrastructure.postgres.jobs.claim import CLAIMABLE
+from infrastructure.postgres.jobs.sweep import MOST_AT_ONCE, Bell
+from infrastructure.postgres.session import Connection
+from infrastructure.postgres.tenants.quotas import HOLDS, has_room
+from schemas.holds import Hold, HoldAction, NewHold
+from schemas.jobs import HOLD, LIMIT, JobState, Trigger, transition
+
+MOST_HOLDS = 1_000
+"""All of the system together: each worker compares its jobs with them."""
+MOST_HOLDS_OF_A_TENANT = 50
+
+_COLUMNS = "id, action, tenant_id, queue, kind, argument, reason, created_by, created_at"
+_CANCELLED = transition(JobState.QUEUED, Trigger.CANCEL)
+
+_LIST = f"SELECT {_COLUMNS} FROM holds ORDER BY id LIMIT {MOST_HOLDS}"
+_OF_TENANT = f"SELECT {_COLUMNS} FROM holds WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY id LIMIT {MOST_HOLDS}"
+
+# The same hold made twice is one: whoever lost the answer may ask again.
+_ADD = f"""
+INSERT INTO holds (id, action, tenant_id, queue, kind, argument, reason, created_by)
+VALUES (%(id)s, %(action)s, %(tenant_id)s::uuid, %(queue)s, %(kind)s, %(argument)s::jsonb, %(reason)s, %(created_by)s)
+ON CONFLICT (tenant_id, action, queue, kind, argument) DO NOTHING
+RETURNING {_COLUMNS}
+"""
+_THE_SAME = f"""
+SELECT {_COLUMNS} FROM holds
+WHERE tenant_id IS NOT DISTINCT FROM %(tenant_id)s::uuid AND action = %(action)s
+  AND queue IS NOT DISTINCT FROM %(queue)s::text AND kind IS NOT DISTINCT FROM %(kind)s::text
+  AND argument IS NOT DISTINCT FROM %(argument)s::jsonb
+"""
+
+_REMOVE = "DELETE FROM holds WHERE id = %(id)s AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s)"
+_PAUSED_QUEUES = """
+SELECT queue FROM holds WHERE action = 'pause' AND tenant_id IS NULL AND kind IS NULL AND argument IS NULL
+"""
+
+# A hold being removed is waited for: a job can't be parked for one that is gone already, or it would wait for the sweep.
+_HELD = f"""
+WITH h AS MATERIALIZED (SELECT id, action, argument, reason FROM holds WHERE id = ANY(%(hold)b::uuid[]) FOR SHARE),
+c AS (
+  SELECT DISTINCT ON (j.id) j.id, h.id AS hold, h.action, h.reason
+  FROM unnest(%(id)b::uuid[], %(hold)b::uuid[]) AS d (id, hold) JOIN h ON h.id = d.hold JOIN jobs j ON j.id = d.id
+  WHERE j.state IN ({CLAIMABLE}) AND j.parked IS NULL AND (h.argument IS NULL OR j.command @> h.argument)
+  ORDER BY j.id, h.action, h.id),
+l AS (SELECT j.id FROM jobs j JOIN c ON c.id = j.id ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),
+u AS (
+  UPDATE jobs j SET seq = j.seq + 1, wake_at = NULL,
+    state = CASE c.action WHEN '{HoldAction.KILL}' THEN '{_CANCELLED}' ELSE j.state END,
+    finished_at = CASE c.action WHEN '{HoldAction.KILL}' THEN now() END,
+    parked = CASE c.action WHEN '{HoldAction.PAUSE}' THEN '{HOLD}' || c.hold END
+  FROM l JOIN c ON c.id = l.id WHERE j.id = l.id AND j.state IN ({CLAIMABLE}) AND j.parked IS NULL
+  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.parked, j.kind, j.concurrency_key, c.hold, c.reason),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq, tenant_id, CASE WHEN parked IS NULL THEN '{JobEvent.CANCELLED}' ELSE '{JobEvent.PARKED}' END,
+    CASE WHEN parked IS NULL THEN jsonb_build_object('by', 'killswitch', 'reason', reason, 'hold', hold)
+      ELSE jsonb_build_object('reason', reason, 'hold', hold) END FROM u)
+SELECT id, tenant_id, kind, parked IS NULL, parent_id, concurrency_key IS NOT NULL FROM u
+"""
+
+# The distinct reasons are found by jumping from one to the next, as many steps as there are holds with jobs.
+_RELEASED = f"""
+WITH RECURSIVE reason AS (
+  (SELECT parked FROM jobs WHERE parked >= '{HOLD}' AND parked < '{HOLD}g' ORDER BY parked LIMIT 1)
+  UNION ALL
+  SELECT (SELECT j.parked FROM jobs j WHERE j.parked > reason.parked AND j.parked < '{HOLD}g'
+    ORDER BY j.parked LIMIT 1) FROM reason WHERE reason.parked IS NOT NULL)
+SELECT parked FROM reason
+WHERE parked IS NOT NULL AND NOT EXISTS (SELECT FROM holds WHERE '{HOLD}' || holds.id = reason.parked)
+"""
+
+# A capped job had given its place up, so it waits to be let in again.
+_UNPARK = f"""
+WITH c AS (
+  SELECT id FROM jobs WHERE parked = %(reason)s
+  ORDER BY tenant_id, concurrency_key, priority DESC, id LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED),
+u AS (
+  UPDATE jobs j SET seq = j.seq + 1, parked = CASE WHEN j.concurrency_key IS NOT NULL THEN '{LIMIT}' END,
+    wake_at = CASE WHEN j.concurrency_key IS NULL
+      THEN greatest(j.run_at, now() + make_interval(secs => %(ring_again_seconds)s)) END
+  FROM c WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq, j.parked),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq, tenant_id, '{JobEvent.UNPARKED}', jsonb_build_object('reason', %(reason)s::text, 'parked', parked) FROM u)
+SELECT id, tenant_id, kind, queue, priority, parked IS NOT NULL FROM u
+"""
+
+
+_PARKED = f"""
+SELECT count(*) FILTER (WHERE parked = '{LIMIT}'), count(*) FILTER (WHERE parked <> '{LIMIT}')
+FROM jobs WHERE parked IS NOT NULL
+"""
+
+
+class Matched(NamedTuple):
+    """A job and a hold that it may match: its argument is compared by the statement."""
+
+    job_id: UUID
+    hold_id: UUID
+
+
+class Held(NamedTuple):
+    """A job that isn't claimed: parked, or ended by a killswitch."""
+
+    job_id: UUID
+    tenant_id: UUID
+    kind: str
+    killed: bool
+    parent_id: UUID | None
+    capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Jobs whose hold is gone: to be rung for, or, if they are under a cap, to be let in again."""
+
+    bells: tuple[Bell, ...]
+    capped: tuple[UUID, ...]
+
+    def __len__(self) -> int:
+        return len(self.bells) + len(self.capped)
+
+
+async def listed(connection: Connection) -> list[Hold]:
+    """All that stand, the oldest first. For the system's role."""
+    return await _holds(connection, _LIST, ())
+
+
+async def listed_for(connection: Connection, tenant_id: UUID) -> list[Hold]:
+    """Those that may hold this tenant's jobs: its own, and an operator's for everybody."""
+    return await _holds(connection, _OF_TENANT, (tenant_id,))
+
+
+async def add(connection: Connection, wanted: NewHold, tenant_id: UUID | None, created_by: str) -> Hold | None:
+    """The hold; the one that stands if the same was made before. None when there are too many already. Wants a
+    transaction."""
+    limit = MOST_HOLDS if tenant_id is None else MOST_HOLDS_OF_A_TENANT
+    asked = {
+        "id": uuid7(),
+        "tenant_id": tenant_id,
+        "action": wanted.action,
+        "queue": wanted.queue,
+        "kind": wanted.kind,
+        "argument": None if wanted.argument is None else Jsonb(wanted.argument),
+        "reason": wanted.reason,
+        "created_by": created_by,
+    }
+    made: list[Hold] = []
+    if await has_room(connection, HOLDS, tenant_id, limit):
+        made = await _holds(connection, _ADD, asked)
+    made = made or await _holds(connection, _THE_SAME, asked)
+    return made[0] if made else None
+
+
+async def remove(connection: Connection, hold_id: UUID, *, tenant_id: UUID | None = None) -> bool:
+    """Whether there was such a hold, of this tenant if one is named. A dispatcher sets its jobs free."""
+    found = await connection.execute(_REMOVE, {"id": hold_id, "tenant_id": tenant_id})
+    return found.rowcount > 0
+
+
+async def paused_queues(connection: Connection) -> frozenset[str]:
+    """The queues that no worker claims from. For the submitter's role, which sees no other holds."""
+    found = await connection.execute(_PAUSED_QUEUES)
+    return frozenset(queue for (queue,) in await found.fetchall())
+
+
+async def hold_back(connection: Connection, matches: Sequence[Matched]) -> list[Held]:
+    """Parks or ends those of the jobs that wait for a worker and match; the others may be claimed. Safe to repeat."""
+    asked = {"id": [one.job_id for one in matches], "hold": [one.hold_id for one in matches]}
+    found = await connection.execute(_HELD, asked, binary=True)
+    return list(map(Held._make, await found.fetchall()))
+
+
+async def set_free(connection: Connection, *, ring_again_seconds: float) -> Released:
+    """Up to MOST_AT_ONCE jobs of a hold that was removed; fewer when none are left. Safe to repeat."""
+    found = await connection.execute(_RELEASED)
+    for (reason,) in await found.fetchall():
+        freed = await connection.execute(_UNPARK, {"reason": reason, "ring_again_seconds": ring_again_seconds})
+        rows = await freed.fetchall()
+        if rows:
+            capped = tuple(row[0] for row in rows if row[5])
+            return Released(tuple(Bell(*row[:5]) for row in rows if not row[5]), capped)
+    return Released((), ())
+
+
+async def parked(connection: Connection) -> dict[str, int]:
+    """How many jobs wait for room under a cap (`limit`), and how many for a hold to be removed (`hold`)."""
+    found = await connection.execute(_PARKED)
+    row = await found.fetchone()
+    assert row is not None
+    return {"limit": row[0], "hold": row[1]}
+
+
+async def _holds(connection: Connection, statement: LiteralString, parameters: Any) -> list[Hold]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(statement, parameters)
+        return [Hold.model_validate(row) for row in await cursor.fetchall()]

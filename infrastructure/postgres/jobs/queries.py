@@ -1,0 +1,139 @@
+"""What a tenant may read of its jobs. Every statement names the tenant, though its role sees no other's rows."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+from pydantic_core import from_json
+
+from infrastructure.postgres.session import Connection
+from schemas.bounds import MAX_STORED_LEVELS, OutOfBounds, too_deep
+from schemas.jobs import Job, JobState, Timeline, TimelineEntry
+from schemas.problems import UNREADABLE
+
+LONGEST_TIMELINE = 1_000
+ROWS_IN_A_GO = 25
+"""Between them others get their turn."""
+
+MAX_LISTED_RESULT_BYTES = 4_096
+"""A larger result isn't shown in a list, where there may be two hundred of them, but at its `result_url`."""
+
+_COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, created_at, run_at, started_at, finished_at,
+  deadline, progress::text, problem::text, correlation_id, causation_id, parent_id,"""
+_JOB_COLUMNS = f"""{_COLUMNS}
+  result::text, (SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id) AS result_bytes"""
+LISTED_COLUMNS = f"""{_COLUMNS}
+  CASE WHEN octet_length(result::text) <= {MAX_LISTED_RESULT_BYTES} THEN result::text END AS result,
+  coalesce((SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id),
+    CASE WHEN octet_length(result::text) > {MAX_LISTED_RESULT_BYTES} THEN octet_length(result::text) END) AS result_bytes"""
+
+_JOB = f"SELECT {_JOB_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
+
+_FIRST_OF = f"""
+SELECT {LISTED_COLUMNS} FROM jobs
+WHERE tenant_id = %(tenant_id)s AND id < %(before)s
+  AND (%(state)s::text IS NULL OR state = %(state)s)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+"""
+# Each order is one that an index has.
+_JOBS = _FIRST_OF + "ORDER BY tenant_id DESC, id DESC LIMIT %(limit)s"
+_JOBS_OF_BATCH = _FIRST_OF + "AND parent_id = %(batch_id)s ORDER BY parent_id DESC, id DESC LIMIT %(limit)s"
+
+_RESULT = "SELECT result::text FROM jobs WHERE tenant_id = %s AND id = %s"
+_TIMELINE = """
+SELECT seq, type, at, data::text FROM job_events WHERE tenant_id = %s AND job_id = %s ORDER BY seq DESC LIMIT %s
+"""
+
+_JSON = ("result", "progress", "problem")
+
+NEWEST = UUID(int=2**128 - 1)
+"""Sorts after every job, so it is where a list begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilters:
+    """Which jobs to list; None leaves that open."""
+
+    state: JobState | None = None
+    kind: str | None = None
+    queue: str | None = None
+    batch_id: UUID | None = None
+
+
+async def job(connection: Connection, tenant_id: UUID, job_id: UUID) -> Job | None:
+    """The job as it stands; None when the tenant has no such job."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_JOB, (tenant_id, job_id))
+        row = await cursor.fetchone()
+    return None if row is None else told_job(row)
+
+
+async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, before: UUID, limit: int) -> list[Job]:
+    """Up to `limit` jobs, the newest first, all older than the job `before`."""
+    wanted = {
+        "tenant_id": tenant_id,
+        "before": before,
+        "state": filters.state,
+        "kind": filters.kind,
+        "queue": filters.queue,
+        "batch_id": filters.batch_id,
+        "limit": limit,
+    }
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_JOBS if filters.batch_id is None else _JOBS_OF_BATCH, wanted)
+        return await told_jobs(await cursor.fetchall())
+
+
+async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Timeline | None:
+    """All that happened to the job, in order (the last LONGEST_TIMELINE); None when the tenant has no such job."""
+    found = await connection.execute(_TIMELINE, (tenant_id, job_id, LONGEST_TIMELINE))
+    entries = [_entry(*row) for row in await found.fetchall()]
+    return Timeline(job_id=job_id, entries=tuple(reversed(entries))) if entries else None
+
+
+async def result(connection: Connection, tenant_id: UUID, job_id: UUID) -> tuple[bool, str | None]:
+    """Whether the tenant has the job, and the JSON text of its result as it stands in its row."""
+    row = await (await connection.execute(_RESULT, (tenant_id, job_id))).fetchone()
+    return (False, None) if row is None else (True, row[0])
+
+
+async def told_jobs(rows: Sequence[dict[str, Any]]) -> list[Job]:
+    """Rows of LISTED_COLUMNS as their tenant sees them."""
+    told: list[Job] = []
+    for row in rows:
+        if len(told) % ROWS_IN_A_GO == ROWS_IN_A_GO - 1:
+            await asyncio.sleep(0)
+        told.append(told_job(row))
+    return told
+
+
+def told_job(row: dict[str, Any]) -> Job:
+    """A row of the columns above as its tenant sees it. What of it can't be read is left out, and its problem says so."""
+    url = f"/api/jobs/{row['id']}/result"
+    told = {**row, "result_url": None if row["result_bytes"] is None else url}
+    try:
+        return Job.model_validate({**told, **{name: readable(row[name]) for name in _JSON}})
+    except ValueError:
+        left_out = {**dict.fromkeys(_JSON), "problem": UNREADABLE}
+        return Job.model_validate({**told, **left_out, "result_url": url if row["result"] else told["result_url"]})
+
+
+def readable(text: str | None) -> Any:
+    """What the JSON text says. A ValueError when it is deeper than what is kept, as every reader's own limits are higher."""
+    if text is None:
+        return None
+    if too_deep(text, MAX_STORED_LEVELS):
+        raise OutOfBounds(f"more than {MAX_STORED_LEVELS} levels")
+    return from_json(text)
+
+
+def _entry(seq: int, kind: str, at: datetime, data: str | None) -> TimelineEntry:
+    try:
+        return TimelineEntry(seq=seq, type=kind, at=at, data=readable(data))
+    except ValueError:
+        return TimelineEntry(seq=seq, type=kind, at=at, data={"problem": UNREADABLE.model_dump(exclude_defaults=True)})

@@ -1,0 +1,279 @@
+"""Settles runs: one statement ends any number of them with their events, each only if its token still holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from events.batches import BatchCompleted
+from events.jobs import JobEvent
+from infrastructure.postgres import binary
+from infrastructure.postgres.jobs import stored_results
+from infrastructure.postgres.jobs.stored_results import StoredResult
+from infrastructure.postgres.jobs.submission import NewJob, store
+from infrastructure.postgres.prepared import Call, Prepared, fetch_together
+from infrastructure.postgres.session import Connection
+from schemas.batches import BATCH_KIND
+from schemas.jobs import TERMINAL, JobState, Trigger, transition
+
+SUCCEEDED = transition(JobState.RUNNING, Trigger.SUCCEED)
+
+
+class Settlement(NamedTuple):
+    """What became of one run. `job_event` tells of the job, `domain_event` of what its work brought about."""
+
+    job_id: UUID
+    token: UUID
+    state: JobState
+    job_event: str
+    job_event_data: str | None = None
+    domain_event: str | None = None
+    result: str | None = None
+    """JSON text; also the domain event's data."""
+    problem: str | None = None
+    fingerprint: str | None = None
+    """Of the problem; None for a run that didn't fail."""
+    due_seconds: float | None = None
+    """How long after it is stored the job may run again, or a sweeper looks whether its children have ended; None for one
+    that has ended. PostgreSQL makes a time of it, so whoever settles needs no clock.
+
+    Whoever settles rings after that long; a sweeper does when nobody did."""
+    uncounted: bool = False
+    """The run was interrupted by us, so it isn't an attempt."""
+    children: tuple[NewJob, ...] = ()
+    stored: StoredResult | None = None
+    """Where the result lies if it is too large for the row; `result` is None then."""
+
+
+# By token and nothing else: with a predicate on state the planner would scan every running job. The domain event comes
+# first, so that a watcher who stops at the job's end has seen it. What is told is what isn't as usual: the parents,
+# who was under a cap, and who took effect if not all did.
+_TOLD = """
+SELECT count(*), array_agg(parent_id) FILTER (WHERE parent_id IS NOT NULL), array_agg(id) FILTER (WHERE capped),
+  CASE WHEN count(*) < %(count)b THEN array_agg(id) END, CASE WHEN count(*) < %(count)b THEN array_agg(token) END FROM u
+"""
+
+# Almost every run ends like this, and it needs a third of the columns.
+_SUCCEED = Prepared(
+    "succeed",
+    f"""
+WITH u AS (
+  UPDATE jobs j SET state = '{SUCCEEDED}', seq = j.seq + CASE WHEN d.domain_event IS NULL THEN 1 ELSE 2 END,
+    lease_token = NULL, lease_worker = NULL, settled_token = d.token, wake_at = NULL, crashes = 0, finished_at = now(),
+    result = d.result::jsonb, problem = NULL, progress = NULL, fingerprint = NULL, failed_at = NULL
+  FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(domain_event)b::text[], %(result)b::text[])
+    AS d (id, token, domain_event, result)
+  WHERE j.id = d.id AND j.lease_token = d.token
+  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.concurrency_key IS NOT NULL AS capped, j.result, d.token,
+    d.domain_event),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq - 1, tenant_id, domain_event, result FROM u WHERE domain_event IS NOT NULL
+  UNION ALL
+  SELECT id, seq, tenant_id, '{JobEvent.SUCCEEDED}', NULL FROM u)
+{_TOLD}""",
+)
+
+_END = Prepared(
+    "end",
+    f"""
+WITH u AS (
+  UPDATE jobs j SET state = d.state, seq = j.seq + 1, lease_token = NULL, lease_worker = NULL, settled_token = d.token,
+    run_at = coalesce(now() + make_interval(secs => d.due_seconds), j.run_at),
+    wake_at = now() + make_interval(secs => d.due_seconds + %(ring_again_seconds)b),
+    attempt = j.attempt - d.uncounted, crashes = 0, finished_at = CASE WHEN d.due_seconds IS NULL THEN now() END,
+    result = NULL, problem = d.problem::jsonb, progress = CASE WHEN d.due_seconds IS NOT NULL THEN j.progress END,
+    fingerprint = d.fingerprint, failed_at = CASE WHEN d.fingerprint IS NOT NULL THEN now() END
+  FROM unnest(%(id)b::uuid[], %(token)b::uuid[], %(state)b::text[], %(job_event)b::text[], %(job_event_data)b::text[],
+    %(problem)b::text[], %(fingerprint)b::text[], %(due_seconds)b::float8[], %(uncounted)b::int2[])
+    AS d (id, token, state, job_event, job_event_data, problem, fingerprint, due_seconds, uncounted)
+  WHERE j.id = d.id AND j.lease_token = d.token
+  RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.concurrency_key IS NOT NULL AS capped, d.token, d.job_event,
+    d.job_event_data, j.run_at),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq, tenant_id, job_event, CASE WHEN job_event = '{JobEvent.RETRYING}' THEN job_event_data::jsonb
+    || jsonb_build_object('due', run_at)
+    ELSE job_event_data::jsonb END FROM u)
+{_TOLD}""",
+)
+
+_SETTLED_BEFORE = """
+SELECT j.id, d.token, j.parent_id, j.concurrency_key IS NOT NULL
+FROM unnest(%b::uuid[], %b::uuid[]) AS d (id, token) JOIN jobs j ON j.id = d.id
+WHERE j.settled_token = d.token
+"""
+
+_ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
+
+# A job's end is the last entry of its timeline, unless it is replayed.
+_DISCARD = f"""
+WITH u AS (
+  UPDATE jobs j SET seq = j.seq + 1 FROM unnest(%b::uuid[]) AS d (id)
+  WHERE j.id = d.id AND j.state NOT IN ({_ENDED}) RETURNING j.id, j.tenant_id, j.seq)
+INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+SELECT id, seq, tenant_id, '{JobEvent.DISCARDED}', jsonb_build_object('worker', %s::text) FROM u
+"""
+
+_RESUMED = transition(JobState.WAITING, Trigger.RESUME)
+_COMPLETED = transition(JobState.WAITING, Trigger.SUCCEED)
+# As the predicate of the index `jobs_unfinished_child` has it, which holds nothing of the children that have ended: the
+# question costs the same for a batch of two and of a thousand. Asked for the first in the index's order, since for
+# "whether any exists" the planner may read all of them.
+_COUNTS = ", ".join(f"'{state}', count(*) FILTER (WHERE c.state = '{state}')" for state in sorted(TERMINAL))
+
+# Runs after the children's ends are committed, so that the last of several to end sees all the others ended. When the
+# process dies in between, the parent's own `wake_at` brings the sweeper to it. A job with a handler goes on; a batch has
+# none, so it is done.
+RESUME_PARENTS = f"""
+WITH p AS (
+  SELECT id, kind = '{BATCH_KIND}' AS batch FROM jobs j WHERE id = ANY(%b::uuid[]) AND state = '{JobState.WAITING}'
+    AND (SELECT c.id FROM jobs c WHERE c.parent_id = j.id AND c.state NOT IN ({_ENDED})
+      ORDER BY c.parent_id, c.id LIMIT 1) IS NULL
+  ORDER BY id FOR UPDATE SKIP LOCKED),
+r AS (
+  SELECT c.parent_id AS id, jsonb_build_object('total', count(*), {_COUNTS}) AS result
+  FROM p JOIN jobs c ON c.parent_id = p.id WHERE p.batch GROUP BY c.parent_id),
+u AS (
+  UPDATE jobs j SET state = CASE WHEN p.batch THEN '{_COMPLETED}' ELSE '{_RESUMED}' END,
+    seq = j.seq + CASE WHEN p.batch THEN 2 ELSE 1 END, wake_at = CASE WHEN NOT p.batch THEN now() END,
+    run_at = CASE WHEN p.batch THEN j.run_at ELSE now() END, finished_at = CASE WHEN p.batch THEN now() END,
+    result = r.result
+  FROM p LEFT JOIN r ON r.id = p.id
+  WHERE j.id = p.id RETURNING j.id, j.tenant_id, j.seq, j.kind, j.queue, j.priority, j.state, j.result, p.batch),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq - 1, tenant_id, '{BatchCompleted.type}', result FROM u WHERE batch
+  UNION ALL
+  SELECT id, seq, tenant_id, CASE WHEN batch THEN '{JobEvent.SUCCEEDED}' ELSE '{JobEvent.RESUMED}' END, NULL FROM u)
+SELECT id, tenant_id, kind, queue, priority, state FROM u
+"""
+
+
+class Resumed(NamedTuple):
+    """A job that has waited for its children and does so no longer."""
+
+    job_id: UUID
+    tenant_id: UUID
+    kind: str
+    queue: str
+    priority: int
+    state: str
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether to ring for it; a batch is done instead."""
+        return self.state == _RESUMED
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of some settlements."""
+
+    late: tuple[Settlement, ...]
+    """Their tokens no longer held, so nothing of them was stored."""
+    parents: tuple[UUID, ...]
+    """Of the jobs of the others."""
+    capped: tuple[UUID, ...]
+    """Those of the others whose end may let another job in."""
+
+    def __add__(self, other: "Settled") -> "Settled":
+        return Settled(self.late + other.late, self.parents + other.parents, self.capped + other.capped)
+
+
+NOTHING = Settled((), (), ())
+
+
+class Told(NamedTuple):
+    """What a statement answers: how many took effect, and which if not all did."""
+
+    effective: int
+    parents: list[UUID] | None
+    capped: list[UUID] | None
+    job_ids: list[UUID] | None
+    tokens: list[UUID] | None
+
+
+async def settle(connection: Connection, settlements: Sequence[Settlement], *, ring_again_seconds: float) -> Settled:
+    """Stores how the runs ended, all of them or none. Safe to repeat: the second time, all come too late, and
+    `settled_before` tells which had taken effect."""
+    if not any(one.stored or one.children for one in settlements):
+        return await _end(connection, settlements, ring_again_seconds)
+    async with connection.transaction():
+        settled = await _end(connection, settlements, ring_again_seconds)
+        late = set(map(id, settled.late))
+        effective = [one for one in settlements if id(one) not in late]
+        if stored := [(one.job_id, one.stored) for one in effective if one.stored]:
+            await stored_results.keep(connection, stored)
+        if children := [child for one in effective for child in one.children]:
+            await store(connection, children, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
+        return settled
+
+
+async def settled_before(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
+    """Which of them had taken effect already, when the first answer was lost."""
+    named = ([one.job_id for one in settlements], [one.token for one in settlements])
+    rows = await (await connection.execute(_SETTLED_BEFORE, named)).fetchall()
+    effective = {(job_id, token) for job_id, token, *_ in rows}
+    late = tuple(one for one in settlements if (one.job_id, one.token) not in effective)
+    parents = tuple(parent_id for _, _, parent_id, _ in rows if parent_id is not None)
+    return Settled(late, parents, tuple(job_id for job_id, *_, capped in rows if capped))
+
+
+async def record_discarded(connection: Connection, job_ids: Sequence[UUID], worker_id: UUID) -> None:
+    """Notes in the timelines of those that haven't ended that a late outcome of this worker had no effect."""
+    await connection.execute(_DISCARD, (list(job_ids), str(worker_id)))
+
+
+async def resume_parents(connection: Connection, parents: Sequence[UUID]) -> list[Resumed]:
+    """Those of the jobs that waited and all of whose children have ended: queued again, or as batches completed."""
+    found = await connection.execute(RESUME_PARENTS, (list(parents),))
+    return list(map(Resumed._make, await found.fetchall()))
+
+
+async def _end(connection: Connection, settlements: Sequence[Settlement], ring_again_seconds: float) -> Settled:
+    succeeded = [one for one in settlements if one.state is SUCCEEDED]
+    others = [one for one in settlements if one.state is not SUCCEEDED]
+    calls: list[tuple[Sequence[Settlement], Call]] = []
+    if succeeded:
+        calls.append((succeeded, _succeed_call(succeeded)))
+    if others:
+        calls.append((others, _end_call(others, ring_again_seconds)))
+    answers = await fetch_together(connection, *(call for _, call in calls))
+    told = [_told(Told._make(row), some) for (some, _), (row,) in zip(calls, answers, strict=True)]
+    return sum(told, NOTHING)
+
+
+def _succeed_call(settlements: Sequence[Settlement]) -> Call:
+    return _SUCCEED(
+        id=binary.uuids([one.job_id.bytes for one in settlements]),
+        token=binary.uuids([one.token.bytes for one in settlements]),
+        domain_event=binary.texts([one.domain_event for one in settlements]),
+        result=binary.texts([one.result for one in settlements]),
+        count=binary.bigint(len(settlements)),
+    )
+
+
+def _end_call(settlements: Sequence[Settlement], ring_again_seconds: float) -> Call:
+    return _END(
+        id=binary.uuids([one.job_id.bytes for one in settlements]),
+        token=binary.uuids([one.token.bytes for one in settlements]),
+        state=binary.texts([one.state.value for one in settlements]),
+        job_event=binary.texts([one.job_event for one in settlements]),
+        job_event_data=binary.texts([one.job_event_data for one in settlements]),
+        problem=binary.texts([one.problem for one in settlements]),
+        fingerprint=binary.texts([one.fingerprint for one in settlements]),
+        due_seconds=binary.doubles([one.due_seconds for one in settlements]),
+        uncounted=binary.smallints([one.uncounted for one in settlements]),
+        ring_again_seconds=binary.double(ring_again_seconds),
+        count=binary.bigint(len(settlements)),
+    )
+
+
+def _told(told: Told, settlements: Sequence[Settlement]) -> Settled:
+    parents, capped = tuple(told.parents or ()), tuple(told.capped or ())
+    if told.effective == len(settlements):
+        return Settled((), parents, capped)
+    effective = set(zip(told.job_ids or (), told.tokens or (), strict=True))
+    late = tuple(one for one in settlements if (one.job_id, one.token) not in effective)
+    return Settled(late, parents, capped)

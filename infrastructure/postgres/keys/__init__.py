@@ -1,0 +1,1 @@
+"""The tenants' wrapped keys and their rotations."""

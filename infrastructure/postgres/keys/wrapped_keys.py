@@ -1,0 +1,68 @@
+"""The tenants' keys, wrapped, as they are stored."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from infrastructure.key_vault.keyring import StoredKey
+from infrastructure.ports.keys import WrappedKey
+from infrastructure.postgres.session import Connection, Line
+from schemas.keys import TenantKey, TenantKeys
+
+# Whoever writes under the active key holds this lock shared until its commit; whoever makes another key active takes it
+# alone. So a change of key waits for the writes under way, and later writes see the new key.
+HOLD_KEYS = "SELECT pg_advisory_xact_lock_shared(hashtextextended('bucatini keys ' || %s::text, 0))"
+CHANGE_KEYS = "SELECT pg_advisory_xact_lock(hashtextextended('bucatini keys ' || %s::text, 0))"
+
+_COLUMNS = "id, tenant_id, master_key_id, wrapped"
+_ACTIVE = f"SELECT {_COLUMNS} FROM tenant_keys WHERE tenant_id = %s AND state = 'active'"
+_FIND = f"SELECT {_COLUMNS} FROM tenant_keys WHERE tenant_id = %s AND id = %s"
+_ADD_FIRST = """
+INSERT INTO tenant_keys (tenant_id, version, state, master_key_id, wrapped) VALUES (%s, 1, 'active', %s, %s)
+ON CONFLICT DO NOTHING
+"""
+_LIST = """
+SELECT version, state, master_key_id, created_at, retired_at FROM tenant_keys
+WHERE tenant_id = %s ORDER BY version DESC LIMIT 1000
+"""
+
+
+class StoredKeys:
+    """A KeyStore. Its line must act as the system: a tenant's own role never sees a key, not even wrapped."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._taken = asyncio.Lock()
+
+    async def active(self, tenant_id: UUID) -> StoredKey | None:
+        return await self._one(_ACTIVE, (tenant_id,))
+
+    async def find(self, tenant_id: UUID, key_id: int) -> StoredKey | None:
+        # An id comes from a header that anybody may have written; one beyond bigint can't be a key's.
+        return await self._one(_FIND, (tenant_id, key_id)) if key_id < 2**63 else None
+
+    async def add_first(self, tenant_id: UUID, wrapped: WrappedKey) -> None:
+        async def insert(connection: Connection) -> None:
+            async with connection.transaction():
+                await connection.execute(CHANGE_KEYS, (tenant_id,))
+                await connection.execute(_ADD_FIRST, (tenant_id, wrapped.master_key_id, wrapped.ciphertext))
+
+        async with self._taken:
+            await self._line.run(insert)
+
+    async def _one(self, statement: str, parameters: tuple[Any, ...]) -> StoredKey | None:
+        async def read(connection: Connection) -> tuple[Any, ...] | None:
+            return await (await connection.execute(statement, parameters)).fetchone()
+
+        async with self._taken:
+            row = await self._line.run(read)
+        return None if row is None else StoredKey(row[0], row[1], WrappedKey(row[2], row[3]))
+
+
+async def tenant_keys(connection: Connection, tenant_id: UUID) -> TenantKeys:
+    """What the tenant may know of its keys, the newest first."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_LIST, (tenant_id,))
+        return TenantKeys(keys=tuple([TenantKey.model_validate(row) for row in await cursor.fetchall()]))

@@ -1,0 +1,1 @@
+"""The documents that search indexes are built from."""

@@ -1,0 +1,1 @@
+"""What belongs to a tenant itself: its API keys and its limits."""

@@ -1,0 +1,187 @@
+"""API keys: who may speak for a tenant, and what for.
+
+A key reads `bct_<id>_<secret>`. Only the SHA-256 of the secret is stored: a slow hash protects guessable passwords, and
+256 random bits can't be guessed at any speed.
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from infrastructure.postgres.session import Connection, Role, connect_blocking
+from infrastructure.postgres.tenants.quotas import API_KEYS, has_room
+
+ID_LENGTH = 12
+SECRET_BYTES = 32
+DEFAULT_TENANT = "default"
+ADMIN = "admin"
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_KEY = re.compile(r"bct_([A-Za-z0-9]{12})_([A-Za-z0-9_-]{32,128})", re.ASCII)
+_ONE_FIRST_KEY = 0x6275_636B
+"""The advisory lock's key: "buck" in ASCII."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a caller showed: not known to be true."""
+
+    id: str
+    secret_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key that stands."""
+
+    id: str
+    tenant_id: UUID
+    secret_hash: bytes
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key in the only moment in which it is known whole."""
+
+    id: str
+    key: str
+    secret_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What is told of a key afterwards."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+_FIND = "SELECT id, tenant_id, secret_hash, scopes FROM api_keys WHERE id = ANY(%s) AND revoked_at IS NULL"
+_FIND_TENANTS = """
+SELECT name, id FROM tenants WHERE name = ANY(%(names)s)
+UNION ALL SELECT id::text, id FROM tenants WHERE id = ANY(%(ids)s)
+"""
+_ADD = """
+INSERT INTO api_keys (id, tenant_id, name, secret_hash, scopes)
+VALUES (%(id)s, %(tenant_id)s, %(name)s, %(secret_hash)s, %(scopes)s)
+RETURNING id, name, scopes, created_at, revoked_at
+"""
+_LIST = """
+SELECT id, name, scopes, created_at, revoked_at FROM api_keys
+WHERE tenant_id = %s ORDER BY tenant_id DESC, created_at DESC, id LIMIT %s
+"""
+_LOCK_ADMINS = f"""
+SELECT id FROM api_keys WHERE tenant_id = %s AND revoked_at IS NULL AND '{ADMIN}' = ANY(scopes) ORDER BY id FOR UPDATE
+"""
+_REVOKE = """
+UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = %s AND id = %s
+"""
+
+
+class Revocation(StrEnum):
+    """What became of it."""
+
+    DONE = "done"
+    UNKNOWN = "unknown"
+    LAST_ADMIN = "last admin"
+    """Refused: nobody of the tenant could make a key again."""
+
+
+def parse_key(key: str) -> Presented | None:
+    """The parts of a key, its secret hashed at once; None for what can't be one."""
+    found = _KEY.fullmatch(key)
+    if found is None:
+        return None
+    return Presented(found[1], sha256(found[2].encode()).digest())
+
+
+def make_key() -> NewKey:
+    identity = "".join(secrets.choice(_ALPHABET) for _ in range(ID_LENGTH))
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    return NewKey(identity, f"bct_{identity}_{secret}", sha256(secret.encode()).digest())
+
+
+async def find(connection: Connection, ids: Sequence[str]) -> dict[str, Credential]:
+    """Those of the keys that exist and aren't revoked. Runs as the system's role, since who asks isn't known yet."""
+    found = await connection.execute(_FIND, (list(ids),))
+    rows = await found.fetchall()
+    return {row[0]: Credential(row[0], row[1], bytes(row[2]), frozenset(row[3])) for row in rows}
+
+
+async def find_tenants(connection: Connection, named: Sequence[str]) -> dict[str, UUID]:
+    """Those of the tenants that exist, by what they were named with: their id or, after that, their name."""
+    ids = [one for one in map(_as_id, named) if one is not None]
+    found = await connection.execute(_FIND_TENANTS, {"names": list(named), "ids": ids})
+    return dict(await found.fetchall())
+
+
+def _as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def add(
+    connection: Connection, tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str], *, limit: int
+) -> KeyRecord | None:
+    """The new key as it will be listed; None when the tenant has `limit` of them already. Wants a transaction."""
+    if not await has_room(connection, API_KEYS, tenant_id, limit):
+        return None
+    found = await connection.execute(_ADD, _added(tenant_id, key, name, scopes))
+    row = await found.fetchone()
+    return None if row is None else KeyRecord(*row)
+
+
+async def listed(connection: Connection, tenant_id: UUID, *, limit: int) -> list[KeyRecord]:
+    """The tenant's keys, revoked ones too, the newest first."""
+    found = await connection.execute(_LIST, (tenant_id, limit))
+    return [KeyRecord(*row) for row in await found.fetchall()]
+
+
+async def revoke(connection: Connection, tenant_id: UUID, key_id: str) -> Revocation:
+    """From now on the key opens nothing. Safe to repeat. Wants a transaction around it."""
+    admins = await (await connection.execute(_LOCK_ADMINS, (tenant_id,))).fetchall()
+    if admins == [(key_id,)]:
+        return Revocation.LAST_ADMIN
+    found = await connection.execute(_REVOKE, (tenant_id, key_id))
+    return Revocation.DONE if found.rowcount else Revocation.UNKNOWN
+
+
+def create_first_admin_key(database_url: str) -> str | None:
+    """The first key of all, with every right, for the tenant `default`; None when any key exists already.
+
+    It is shown here and never again. Of several callers at once, one gets it.
+    """
+    with connect_blocking(database_url, Role.SYSTEM, "first key") as connection, connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ONE_FIRST_KEY,))
+        if connection.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None:
+            return None
+        connection.execute(
+            "INSERT INTO tenants (id, name) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", (uuid7(), DEFAULT_TENANT)
+        )
+        tenant = connection.execute("SELECT id FROM tenants WHERE name = %s", (DEFAULT_TENANT,)).fetchone()
+        assert tenant is not None, "the line above made it"
+        key = make_key()
+        connection.execute(_ADD, _added(tenant[0], key, "first admin", [ADMIN]))
+    return key.key
+
+
+def _added(tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str]) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "tenant_id": tenant_id,
+        "name": name,
+        "secret_hash": key.secret_hash,
+        "scopes": list(scopes),
+    }

@@ -1,0 +1,60 @@
+"""How much of the workers a tenant may have: set by an operator of the system, under the system's role."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from events.jobs import JobEvent
+from infrastructure.postgres.jobs.sweep import MOST_AT_ONCE
+from infrastructure.postgres.session import Connection
+from schemas.holds import TenantLimits
+from schemas.jobs import LIMIT
+
+MOST_WEIGHTS = 10_000
+
+_SET = """
+INSERT INTO tenant_limits (tenant_id, most_in_flight, weight) VALUES (%(tenant_id)s, %(most_in_flight)s, %(weight)s)
+ON CONFLICT (tenant_id) DO UPDATE SET most_in_flight = excluded.most_in_flight, weight = excluded.weight
+"""
+_WEIGHTS = f"SELECT tenant_id, weight FROM tenant_limits WHERE weight <> 1 ORDER BY tenant_id LIMIT {MOST_WEIGHTS}"
+
+# What was accepted before the cap comes under it: what runs counts, what waits is parked.
+_COUNT_RUNNING = """
+UPDATE jobs j SET concurrency_key = '' FROM workers w
+WHERE j.lease_worker = w.id AND j.tenant_id = %s AND j.concurrency_key IS NULL
+"""
+_PARK_WAITING = f"""
+WITH c AS (
+  SELECT id FROM jobs WHERE tenant_id = %(tenant_id)s AND wake_at IS NOT NULL AND concurrency_key IS NULL
+  LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED),
+u AS (
+  UPDATE jobs j SET concurrency_key = '', seq = j.seq + (j.state = 'queued')::int,
+    parked = CASE WHEN j.state = 'queued' THEN '{LIMIT}' END,
+    wake_at = CASE WHEN j.state <> 'queued' THEN j.wake_at END
+  FROM c WHERE j.id = c.id RETURNING j.id, j.seq, j.tenant_id, j.parked),
+e AS (
+  INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+  SELECT id, seq, tenant_id, '{JobEvent.PARKED}', jsonb_build_object('reason', parked) FROM u WHERE parked IS NOT NULL)
+SELECT count(*) FROM u
+"""
+
+
+async def set_limits(connection: Connection, limits: TenantLimits) -> int:
+    """How many waiting jobs came under a new cap. Safe to repeat: a cap that was lifted lets them in by and by."""
+    await connection.execute(_SET, limits.model_dump())
+    if limits.most_in_flight is None:
+        return 0
+    await connection.execute(_COUNT_RUNNING, (limits.tenant_id,))
+    parked: int = 0
+    while True:
+        found = await connection.execute(_PARK_WAITING, {"tenant_id": limits.tenant_id})
+        row = await found.fetchone()
+        assert row is not None
+        parked += int(row[0])
+        if row[0] < MOST_AT_ONCE:
+            return parked
+
+
+async def weights(connection: Connection) -> Mapping[UUID, int]:
+    """The tenants that count other than 1."""
+    found = await connection.execute(_WEIGHTS)
+    return dict(await found.fetchall())

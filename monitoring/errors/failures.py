@@ -1,0 +1,124 @@
+"""Says what failed and where, without saying what was in it.
+
+An exception's message may quote a document, a prompt or a key: a parser repeats the line it choked on, a database the
+row it refused. So a failure is told by its type, its place and the few codes that can hold no text.
+"""
+
+import re
+import traceback
+from collections.abc import Mapping
+from errno import errorcode
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+OUR_PACKAGES: Final = frozenset(
+    {"api", "events", "infrastructure", "monitoring", "producers", "schemas", "workers"},
+)
+_OUR_ROOT = str(Path(__file__).resolve().parent.parent.parent) + "/"
+_MOST_FRAMES = 20
+_LONGEST_CHAIN = 5
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}", re.ASCII)
+_TRACEBACK_STARTS = "Traceback (most recent call last)"
+_TRACEBACK_PLACE = re.compile(r'File "([^"\n]{1,500})", line (\d{1,9}), in ([^\n]{1,200})')
+
+
+def describe_failure(error: BaseException) -> str:
+    """One line: type, codes and place, and never a message or a value.
+
+    As in `psycopg.errors.UniqueViolation (sqlstate 23505) at producers/submission/submitter.py:41 in submit`. The place is the
+    innermost in our own code, where there is one.
+    """
+    codes = ", ".join(f"{name} {value}" for name, value in failure_codes(error).items())
+    place = _place(error)
+    return type_name(error) + (f" ({codes})" if codes else "") + (f" at {place}" if place else "")
+
+
+def failure_fields(error: BaseException) -> dict[str, object]:
+    """The failure as a log line shows it: type, codes, frames with the innermost last, and up to five causes."""
+    first, *causes = _chain(error)
+    fields: dict[str, object] = {"type": type_name(first), **failure_codes(first), "frames": _frames(first)}
+    if causes:
+        fields["caused_by"] = [describe_failure(cause) for cause in causes]
+    if isinstance(first, BaseExceptionGroup):
+        fields["group"] = [describe_failure(part) for part in first.exceptions[:_LONGEST_CHAIN]]
+    return fields
+
+
+def failure_codes(error: BaseException) -> dict[str, str | int]:
+    """What an error says of itself in codes: the operating system's, PostgreSQL's, HTTP's."""
+    codes: dict[str, str | int] = {}
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errorcode:
+        codes["errno"] = errorcode[error.errno]
+    sqlstate = getattr(error, "sqlstate", None)
+    if isinstance(sqlstate, str) and _SQLSTATE.fullmatch(sqlstate):
+        codes["sqlstate"] = sqlstate
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and 100 <= status <= 599:
+        codes["status"] = int(status)
+    return codes
+
+
+def type_name(error: BaseException) -> str:
+    """The error's type with its module, bare for Python's own."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def failure_lines(fields: Mapping[str, object]) -> str:
+    """`failure_fields` for a person at a terminal."""
+    codes = [f"{name} {fields[name]}" for name in ("errno", "sqlstate", "status") if name in fields]
+    lines = [" ".join([str(fields["type"]), *codes])]
+    for name, prefix in (("frames", "  at "), ("caused_by", "caused by "), ("group", "together with ")):
+        told = fields.get(name)
+        lines += [f"{prefix}{one}" for one in told] if isinstance(told, list) else []
+    return "\n".join(lines)
+
+
+def without_messages(text: str) -> str:
+    """The text, its traceback reduced to places: libraries paste whole ones, source lines and message included."""
+    said, marker, pasted = text.partition(_TRACEBACK_STARTS)
+    if not marker:
+        return text
+    places = [f"{_short(file)}:{line} in {function}" for file, line, function in _TRACEBACK_PLACE.findall(pasted)]
+    return f"{said.rstrip()} [traceback: {' > '.join(places[-_MOST_FRAMES:])}]".lstrip()
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while len(chain) < _LONGEST_CHAIN:
+        last = chain[-1]
+        cause = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
+        if cause is None or cause in chain:
+            break
+        chain.append(cause)
+    return chain
+
+
+def _frames(error: BaseException) -> list[str]:
+    return [_told(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)][-_MOST_FRAMES:]
+
+
+def _place(error: BaseException) -> str | None:
+    innermost = ours = None
+    for innermost in traceback.walk_tb(error.__traceback__):
+        if _is_ours(innermost[0].f_code.co_filename):
+            ours = innermost
+    found = ours or innermost
+    return _told(*found) if found else None
+
+
+def _told(frame: FrameType, line: int) -> str:
+    return f"{_short(frame.f_code.co_filename)}:{line} in {frame.f_code.co_qualname}"
+
+
+@lru_cache(maxsize=1_000)
+def _is_ours(file: str) -> bool:
+    return _short(file).partition("/")[0] in OUR_PACKAGES
+
+
+@lru_cache(maxsize=1_000)
+def _short(file: str) -> str:
+    """Paths as a reader knows them: ours from the project's root, a library's from its package."""
+    return file.removeprefix(_OUR_ROOT).rpartition("/site-packages/")[2].rpartition("/lib/python3.")[2]

@@ -1,0 +1,1 @@
+"""Whether a process is alive, and the port that says so."""

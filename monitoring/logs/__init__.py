@@ -1,0 +1,1 @@
+"""One format for every log line, and what must never be in one."""

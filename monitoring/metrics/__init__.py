@@ -1,0 +1,1 @@
+"""Every metric, declared once; nobody else touches the Prometheus client."""

@@ -1,0 +1,247 @@
+"""Every metric, declared once. Callers say what happened; nobody else touches the Prometheus client.
+
+The registry is our own: Flower, and any library that likes to, fills the client's default one with series of its own,
+some labelled by worker or task, and what we serve is a contract with the alerts and dashboards beside this file.
+
+No label names a tenant, a job or a worker: their number has no bound, and Prometheus keeps each combination for ever.
+The values that remain are held to a limit all the same; what exceeds it is counted as "other".
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+
+from monitoring.metrics.batch_histogram import BatchHistogram
+from monitoring.metrics.label_limits import LabelValues
+from monitoring.metrics.registry import registry as _registry
+from schemas.jobs import JobState
+
+
+class Lane(StrEnum):
+    """The three ways into PostgreSQL, each with its own connection."""
+
+    SUBMIT = "submit"
+    CLAIM = "claim"
+    SETTLE = "settle"
+
+
+class Server(StrEnum):
+    """What every process stands on and may lose."""
+
+    POSTGRES = "postgres"
+    REDIS = "redis"
+
+
+_kinds = LabelValues(100)
+_problems = LabelValues(100)
+_queues = LabelValues(20)
+
+# Seconds. From a no-op to the longest time limit; and from a free worker to a queue nobody serves.
+_RUN_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+_PICKUP_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
+_BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+_submitted = Counter("bucatini_jobs_submitted", "Jobs accepted", ["kind"], registry=_registry)
+_claimed = Counter("bucatini_jobs_claimed", "Attempts started", ["queue"], registry=_registry)
+_settled = Counter(
+    "bucatini_jobs_settled", "Attempts settled, by the state they led to", ["kind", "state"], registry=_registry
+)
+_retried = Counter(
+    "bucatini_jobs_retried", "Attempts that ended in a retry, by their problem", ["problem"], registry=_registry
+)
+_discarded = Counter("bucatini_settles_discarded", "Outcomes that came after their lease was lost", registry=_registry)
+_leases_lost = Counter("bucatini_leases_lost", "Running jobs taken from dead or silent workers", registry=_registry)
+_parked = Counter("bucatini_jobs_held", "Jobs set aside because somebody paused their like", registry=_registry)
+_parked_now = Gauge(
+    "bucatini_jobs_parked", "Jobs that no worker may have yet, by what keeps them", ["reason"], registry=_registry
+)
+_handed_back = Counter(
+    "bucatini_jobs_handed_back", "Jobs a worker was rung for and couldn't start soon enough", registry=_registry
+)
+_replayed = Counter("bucatini_jobs_replayed", "Failed jobs queued again by a replay of many", registry=_registry)
+_removed = Counter("bucatini_jobs_removed", "Ended jobs removed after their retention", registry=_registry)
+_run_seconds = BatchHistogram("bucatini_job_run_seconds", "From start to settled", "kind", _RUN_BUCKETS, _registry)
+_pickup_seconds = BatchHistogram(
+    "bucatini_job_pickup_seconds", "From accepted, or due, to started", "kind", _PICKUP_BUCKETS, _registry
+)
+
+_queue_depth = Gauge("bucatini_queue_depth", "Jobs that are due and that no worker has", ["queue"], registry=_registry)
+_queue_oldest = Gauge(
+    "bucatini_queue_oldest_seconds", "How long the oldest of them has waited", ["queue"], registry=_registry
+)
+_slots = Counter("bucatini_schedule_slots", "Looks at schedules that were due", ["outcome"], registry=_registry)
+_workers_alive = Gauge("bucatini_workers_alive", "Workers whose heartbeat is fresh", registry=_registry)
+_sweeps = Counter("bucatini_sweeps", "Rounds of the dispatcher", registry=_registry)
+_doorbells = Counter("bucatini_doorbells", "Doorbells pushed to Redis", ["outcome"], registry=_registry)
+_batch_jobs = BatchHistogram("bucatini_batch_jobs", "Jobs in one statement", "lane", _BATCH_BUCKETS, _registry)
+
+_connections_lost = Counter(
+    "bucatini_connections_lost", "Calls that found a server away; each is made again", ["server"], registry=_registry
+)
+_part_ok = Gauge(
+    "bucatini_part_ok",
+    "1 while a part that this process stands on does all that it is asked, else 0",
+    ["part"],
+    registry=_registry,
+)
+_loop_lag = Histogram(
+    "bucatini_loop_lag_seconds", "How late the event loop ran a timer", buckets=_LAG_BUCKETS, registry=_registry
+)
+
+# A series that has never counted is absent, and an alert on its increase would miss the first time it counts.
+_doorbells_rung, _doorbells_failed = (_doorbells.labels(outcome) for outcome in ("rung", "failed"))
+for _outcome in ("fired", "passed", "broken"):
+    _slots.labels(_outcome)
+for _server in Server:
+    _connections_lost.labels(_server)
+
+
+def jobs_submitted(kind: str, count: int = 1) -> None:
+    """So many jobs of a kind are committed."""
+    _submitted_of(kind).inc(count)
+
+
+@lru_cache(maxsize=1_000)
+def _submitted_of(kind: str) -> Counter:
+    # Looking a series up by its labels costs more than counting in it, and it is done for every job and every batch.
+    return _submitted.labels(_kinds(kind))
+
+
+def jobs_claimed(queue: str, count: int = 1) -> None:
+    """So many jobs of a queue have a worker."""
+    _claimed_from(queue).inc(count)
+
+
+@lru_cache(maxsize=100)
+def _claimed_from(queue: str) -> Counter:
+    return _claimed.labels(_queues(queue))
+
+
+def picked_up(kind: str, waits_seconds: Iterable[float]) -> None:
+    """How long each of a batch of claimed jobs had waited, from when it was accepted or, if later, due."""
+    _pickup_seconds.observe(_kinds(kind), waits_seconds)
+
+
+def jobs_settled(kind: str, state: JobState, count: int) -> None:
+    """So many attempts of a kind ended in this state; `jobs_ran` takes how long they took."""
+    _settled_as(kind, state).inc(count)
+
+
+@lru_cache(maxsize=1_000)
+def _settled_as(kind: str, state: JobState) -> Counter:
+    return _settled.labels(_kinds(kind), state)
+
+
+def jobs_ran(kind: str, runs_seconds: Iterable[float]) -> None:
+    """How long each attempt of a batch took."""
+    _run_seconds.observe(_kinds(kind), runs_seconds)
+
+
+def jobs_retried(problem: str, count: int = 1) -> None:
+    """So many attempts will be made again because of this problem (its short name)."""
+    _retried.labels(_problems(problem)).inc(count)
+
+
+def settles_discarded(count: int = 1) -> None:
+    """So many outcomes had no effect, since another worker has the job."""
+    _discarded.inc(count)
+
+
+def jobs_parked(count: int) -> None:
+    """So many jobs that a worker was rung for wait until a hold is removed."""
+    _parked.inc(count)
+
+
+def parked_seen(*, limit: int, hold: int) -> None:
+    """What the dispatcher found set aside, now: waiting for room under a cap, and for a hold to be removed."""
+    _parked_now.labels("limit").set(limit)
+    _parked_now.labels("hold").set(hold)
+
+
+def jobs_handed_back(count: int) -> None:
+    """So many jobs that a worker was rung for went back to their queue, since it couldn't start them soon."""
+    _handed_back.inc(count)
+
+
+def jobs_replayed(count: int) -> None:
+    """So many failed jobs were queued again by a replay of many."""
+    _replayed.inc(count)
+
+
+def jobs_removed(count: int) -> None:
+    """So many ended jobs were removed because they had been kept long enough."""
+    _removed.inc(count)
+
+
+def leases_lost(count: int) -> None:
+    """So many running jobs were taken from workers that died or went silent."""
+    _leases_lost.inc(count)
+
+
+def queue_seen(queue: str, *, depth: int, oldest_seconds: float) -> None:
+    """What the dispatcher found waiting in a queue, now. `oldest_seconds` is 0 for an empty one."""
+    label = _queues(queue)
+    _queue_depth.labels(label).set(depth)
+    _queue_oldest.labels(label).set(oldest_seconds)
+
+
+def workers_seen(alive: int) -> None:
+    """How many workers the dispatcher found alive, now."""
+    _workers_alive.set(alive)
+
+
+def schedules_looked_at(*, fired: int, passed: int, broken: int) -> None:
+    """Of the schedules that were due so many made a job, so many didn't (their last one still ran, or it was too late),
+    and so many were paused because they can't fire any more."""
+    for outcome, count in (("fired", fired), ("passed", passed), ("broken", broken)):
+        _slots.labels(outcome).inc(count)
+
+
+def swept() -> None:
+    """The dispatcher finished a round."""
+    _sweeps.inc()
+
+
+def doorbells_rung(count: int = 1) -> None:
+    """So many doorbells are in Redis."""
+    _doorbells_rung.inc(count)
+
+
+def doorbells_failed(count: int = 1) -> None:
+    """So many doorbells couldn't be pushed; the sweep rings again."""
+    _doorbells_failed.inc(count)
+
+
+def batch_sent(lane: Lane, jobs: int) -> None:
+    """One statement carried so many jobs."""
+    _batch_jobs.observe(lane, (jobs,))
+
+
+def connection_lost(server: Server) -> None:
+    """A call found the server away, and will be made again."""
+    _connections_lost.labels(server).inc()
+
+
+def part_found(part: str, *, ok: bool) -> None:
+    """A part was asked to do its work, and did or didn't."""
+    _part_ok.labels(part).set(ok)
+
+
+def loop_lagged(seconds: float) -> None:
+    """The event loop ran a timer so late."""
+    _loop_lag.observe(seconds)
+
+
+def render_metrics() -> tuple[bytes, str]:
+    """All metrics of this process in Prometheus's text format, and its content type."""
+    return generate_latest(_registry), CONTENT_TYPE_LATEST

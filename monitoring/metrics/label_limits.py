@@ -1,0 +1,21 @@
+"""Holds a label's values to a number: see `monitoring.metrics.bus`."""
+
+from typing import Final
+
+OTHER: Final = "other"
+
+
+class LabelValues:
+    """The values of one label that are told apart: the first `limit` that come. The rest are "other"."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if len(self._known) >= self._limit:
+            return OTHER
+        self._known.add(value)
+        return value

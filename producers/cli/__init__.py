@@ -1,0 +1,1 @@
+"""`bucatini`, the command line: one file a command group."""

@@ -1,0 +1,231 @@
+"""`bucatini doctor`: everything this needs, looked at one by one, each with what to do when it is missing."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+from pydantic import ValidationError
+from rich.console import Console
+
+from infrastructure import settings as settings_module
+from infrastructure.local_stack.files.folders import ROOM_BYTES
+from infrastructure.local_stack.servers.postgres_data import programs
+from infrastructure.local_stack.servers.redis import server_binary
+from infrastructure.local_stack.supervisor.processes import PartFailed
+from infrastructure.ports import Unavailable
+from infrastructure.settings import Settings, SettingsInvalid
+from producers.cli.terminal import cell
+from schemas.commands import Queue
+from schemas.health import Condition, PartState, Readiness, Ready
+
+OLDEST_PYTHON = (3, 11)
+OLDEST_POSTGRES = 15
+API_SECONDS = 5.0
+
+
+class Verdict(StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+    ABSENT = "absent"
+    """It isn't there and needn't be, for instance because nothing was started yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+SIGNS = {Verdict.GOOD: "[green]✓[/]", Verdict.BAD: "[red]✗[/]", Verdict.ABSENT: "[yellow]–[/]"}
+
+
+def examine() -> int:
+    """Prints every finding; 1 when something is wrong, else 0."""
+    console = Console(highlight=False, soft_wrap=True)
+    verdicts = []
+    for finding in findings():
+        verdicts.append(finding.verdict)
+        console.print(f"{SIGNS[finding.verdict]} {finding.name:12} {cell(finding.text)}")
+    return 1 if Verdict.BAD in verdicts else 0
+
+
+def findings() -> Iterator[Finding]:
+    """Each thing as it is looked at; what can't be reached takes seconds."""
+    yield python_finding(sys.version_info[:3])
+    yield _packages()
+    try:
+        settings = settings_module.load()
+    except SettingsInvalid as error:
+        yield Finding("settings", Verdict.BAD, str(error))
+        return
+    yield _embedded("postgres", lambda: str(programs() / "postgres"), needed=settings.database_url is None)
+    yield _embedded("redis", server_binary, needed=settings.redis_url is None)
+    yield _disk(settings)
+    yield from _database(settings)
+    yield _redis(settings)
+    yield _api(settings)
+
+
+def python_finding(found: tuple[int, ...]) -> Finding:
+    told = ".".join(map(str, found))
+    if found >= OLDEST_PYTHON:
+        return Finding("python", Verdict.GOOD, told)
+    return Finding("python", Verdict.BAD, f"{told} is too old: 3.11 is needed")
+
+
+def _packages() -> Finding:
+    try:
+        needed = [Requirement(line) for line in requires("bucatini") or ()]
+    except PackageNotFoundError:
+        return Finding(
+            "packages", Verdict.ABSENT, "bucatini runs from its sources and isn't installed: `make run` does"
+        )
+    wrong = [str(one) for one in needed if (not one.marker or one.marker.evaluate()) and not _satisfied(one)]
+    if wrong:
+        return Finding("packages", Verdict.BAD, f"missing or too old: {', '.join(wrong)}; run `make run` again")
+    return Finding("packages", Verdict.GOOD, f"{len(needed)} requirements are met")
+
+
+def _satisfied(requirement: Requirement) -> bool:
+    try:
+        return requirement.specifier.contains(version(requirement.name), prereleases=True)
+    except PackageNotFoundError:
+        return False
+
+
+def _embedded(name: str, find: Callable[[], str], *, needed: bool) -> Finding:
+    try:
+        return Finding(f"own {name}", Verdict.GOOD, find())
+    except PartFailed as failure:
+        return Finding(f"own {name}", Verdict.BAD if needed else Verdict.ABSENT, str(failure))
+
+
+def _disk(settings: Settings) -> Finding:
+    home = settings.bucatini_home.absolute()
+    existing = next(place for place in (home, *home.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    told = f"{free // 1_000_000:,} MB are free for {settings.bucatini_home}"
+    if free < ROOM_BYTES:
+        return Finding("disk", Verdict.BAD, f"{told}: free some, or choose another place with BUCATINI_HOME")
+    return Finding("disk", Verdict.GOOD, told)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from infrastructure.postgres.inspection import inspect
+
+    if settings.database_url is None:
+        yield Finding("database", Verdict.ABSENT, "none is known: run `bucatini up` or set DATABASE_URL")
+        return
+    try:
+        found = inspect(settings.database, lease_seconds=settings.lease_seconds)
+    except Unavailable as error:
+        yield Finding("database", Verdict.BAD, str(error))
+        return
+    if found.version < OLDEST_POSTGRES:
+        yield Finding("database", Verdict.BAD, f"PostgreSQL {found.version} is too old: {OLDEST_POSTGRES} is needed")
+    elif found.unfit:
+        yield Finding("database", Verdict.BAD, f"PostgreSQL {found.version}: {found.unfit}")
+    else:
+        yield _writable(settings, f"PostgreSQL {found.version}, its tables up to date")
+    yield workers_finding(found.workers)
+
+
+def _writable(settings: Settings, told: str) -> Finding:
+    from infrastructure.postgres.probe import PostgresProbe
+
+    async def ask() -> Condition:
+        async with PostgresProbe(settings.database) as probe:
+            return await probe()
+
+    found = asyncio.run(ask())
+    if found.state is not PartState.OK:
+        return Finding("database", Verdict.BAD, f"{told}; {found.reason}")
+    return Finding("database", Verdict.GOOD, told)
+
+
+def workers_finding(alive: Mapping[str, int]) -> Finding:
+    """Whether every pool has someone to do its work."""
+    told = ", ".join(f"{queue} {count}" for queue, count in sorted(alive.items()))
+    lacking = [queue for queue in Queue if not alive.get(queue)]
+    if not alive:
+        return Finding(
+            "workers", Verdict.ABSENT, "none runs: start all with `bucatini up` or one with `bucatini worker POOL`"
+        )
+    if lacking:
+        return Finding(
+            "workers", Verdict.BAD, f"{told}; none for {', '.join(lacking)}: start it with `bucatini worker POOL`"
+        )
+    return Finding("workers", Verdict.GOOD, told)
+
+
+def _redis(settings: Settings) -> Finding:
+    from infrastructure.redis.client import FAULTS, connect
+    from infrastructure.redis.probe import probe
+    from infrastructure.redis.refusals import reason
+
+    if settings.redis_url is None:
+        return Finding("redis", Verdict.ABSENT, "none is known: run `bucatini up` or set REDIS_URL")
+
+    async def ask() -> tuple[Condition, str, str]:
+        client = connect(settings.redis)
+        try:
+            found = await probe(client)
+            if found.state is not PartState.OK:
+                return found, "", ""
+            policy = await client.config_get("maxmemory-policy")
+            server = await client.info("server")
+            return found, str(server.get("redis_version", "?")), str(policy.get("maxmemory-policy", "?"))
+        finally:
+            await client.aclose()
+
+    try:
+        found, version, policy = asyncio.run(ask())
+    except FAULTS as error:
+        return Finding("redis", Verdict.BAD, f"{reason(error)}: check REDIS_URL")
+    if found.state is not PartState.OK:
+        checked = ": check REDIS_URL" if found.state is PartState.FAILED else ""
+        return Finding("redis", Verdict.BAD, f"{found.reason}{checked}")
+    return redis_finding(version, policy)
+
+
+def redis_finding(found: str, policy: str) -> Finding:
+    """Whether this Redis refuses when it is full. One that evicts loses doorbells in silence."""
+    if policy != "noeviction":
+        return Finding("redis", Verdict.BAD, f"{found} evicts ({policy}): set its maxmemory-policy to noeviction")
+    return Finding("redis", Verdict.GOOD, f"{found}, {policy}")
+
+
+def _api(settings: Settings) -> Finding:
+    import httpx
+
+    if settings.api_url is None:
+        return Finding("api", Verdict.ABSENT, "none is known: run `bucatini up` or set API_URL")
+    try:
+        answer = httpx.get(f"{settings.api_url}/readyz", timeout=API_SECONDS, trust_env=False)
+    except httpx.TransportError as error:
+        return Finding(
+            "api", Verdict.BAD, f"{settings.api_url} doesn't answer ({type(error).__name__}): is it started?"
+        )
+    if answer.is_success:
+        return _readiness(settings.api_url, answer.content)
+    return Finding(
+        "api", Verdict.BAD, f"{settings.api_url} isn't ready ({answer.status_code}): see {settings.api_url}/readyz"
+    )
+
+
+def _readiness(url: str, answer: bytes) -> Finding:
+    try:
+        ready = Ready.model_validate_json(answer)
+    except ValidationError:
+        return Finding("api", Verdict.BAD, f"{url} is no ingress of this release, or isn't one at all: check API_URL")
+    if ready.status is Readiness.READY:
+        return Finding("api", Verdict.GOOD, f"{url} is ready")
+    return Finding("api", Verdict.BAD, f"{url} is {ready.status}: {ready.reasons}")

@@ -1,0 +1,173 @@
+"""`bucatini pause`, `kill`, `resume`, `holds` and `limit`: what an operator of the system decides for every tenant.
+
+They go to PostgreSQL and Redis directly, as the system's role: for who may set them, there is no tenant to ask as.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from getpass import getuser
+from typing import TypeVar
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from infrastructure import settings as settings_module
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.jobs import holds
+from infrastructure.postgres.session import Connection, Line, Role
+from infrastructure.postgres.tenants import limits as tenant_limits
+from infrastructure.redis import client as redis_client
+from infrastructure.redis.client import FAULTS
+from infrastructure.redis.pubsub import Channel, announce
+from infrastructure.settings import Settings, SettingsInvalid
+from producers.cli.terminal import answer, complain, note, say
+from producers.dispatcher.controls import REFRESH_SECONDS
+from schemas.holds import Hold, NewHold, TenantLimits
+
+T = TypeVar("T")
+
+WELL, BADLY, NOT_ASKED = 0, 1, 2
+
+
+def hold(
+    action: str,
+    queue: str | None,
+    kind: str | None,
+    tenant_id: UUID | None,
+    argument: str | None,
+    reason: str,
+) -> int:
+    if (queue, kind, tenant_id) == (None, None, None):
+        return complain("say what to hold: a queue, --kind or --tenant", NOT_ASKED)
+    try:
+        given = None if argument is None else json.loads(argument)
+        wanted = NewHold.model_validate(
+            {"action": action, "queue": queue, "kind": kind, "argument": given, "reason": reason}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        return complain(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", NOT_ASKED)
+    except ValueError:
+        return complain('--argument must be JSON, such as \'{"title": "Lease"}\'', NOT_ASKED)
+
+    async def ask(settings: Settings) -> int:
+        made = await add_hold(settings, wanted, tenant_id)
+        if made is None:
+            return complain(f"there are {holds.MOST_HOLDS} holds already; remove one first", BADLY)
+        say(_in_a_line(made))
+        return WELL
+
+    return _asking(ask)
+
+
+def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id: UUID | None) -> int:
+    """Removes the hold with the id, or all that were made for exactly this queue, kind and tenant."""
+    if (queue, kind, tenant_id, hold_id) == (None, None, None, None):
+        return complain("say what to resume: a queue, --kind, --tenant or --hold", NOT_ASKED)
+
+    def meant(one: Hold) -> bool:
+        if hold_id is not None:
+            return one.id == hold_id
+        return (one.queue, one.kind, one.tenant_id) == (queue, kind, tenant_id)
+
+    async def ask(settings: Settings) -> int:
+        removed = await remove_holds(settings, meant)
+        for one in removed:
+            say(f"removed: {_in_a_line(one)}")
+        return WELL if removed else complain("no such hold stands: see `bucatini holds`", BADLY)
+
+    return _asking(ask)
+
+
+def show_holds(*, as_json: bool) -> int:
+    async def ask(settings: Settings) -> int:
+        standing = await _as_system(settings, holds.listed)
+        for one in standing:
+            answer(one, _in_a_line(one), as_json=as_json)
+        if not standing and not as_json:
+            say("nothing is held")
+        return WELL
+
+    return _asking(ask)
+
+
+def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
+    limits = TenantLimits(tenant_id=tenant_id, most_in_flight=most_in_flight, weight=weight)
+
+    async def ask(settings: Settings) -> int:
+        parked = await set_limits(settings, limits)
+        cap = "no cap" if most_in_flight is None else f"at most {most_in_flight} in flight, {parked} now wait"
+        say(f"tenant {tenant_id}: weight {weight}, {cap}")
+        return WELL
+
+    return _asking(ask)
+
+
+async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) -> Hold | None:
+    """The hold, announced to all workers; None when there are too many."""
+
+    async def add(line: Connection) -> Hold | None:
+        async with line.transaction():
+            return await holds.add(line, wanted, tenant_id, f"operator {_operator()}")
+
+    made = await _as_system(settings, add)
+    await _announce(settings)
+    return made
+
+
+async def remove_holds(settings: Settings, meant: Callable[[Hold], bool]) -> list[Hold]:
+    async def remove(line: Connection) -> list[Hold]:
+        return [one for one in await holds.listed(line) if meant(one) and await holds.remove(line, one.id)]
+
+    removed = await _as_system(settings, remove)
+    await _announce(settings)
+    return removed
+
+
+async def set_limits(settings: Settings, limits: TenantLimits) -> int:
+    """How many waiting jobs came under the cap."""
+    parked = await _as_system(settings, lambda line: tenant_limits.set_limits(line, limits))
+    await _announce(settings)
+    return parked
+
+
+async def _as_system(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async with Line(settings.database, Role.SYSTEM, "operator") as line:
+        return await line.run(work)
+
+
+async def _announce(settings: Settings) -> None:
+    redis = redis_client.connect(settings.redis)
+    try:
+        await announce(redis, Channel.RULES, [])
+    except FAULTS:
+        note(f"Redis can't be reached: it takes effect within {REFRESH_SECONDS:.0f} s")
+    finally:
+        await redis.aclose()
+
+
+def _asking(ask: Callable[[Settings], Awaitable[int]]) -> int:
+    async def run() -> int:
+        return await ask(settings_module.load())
+
+    try:
+        return asyncio.run(run())
+    except SettingsInvalid as error:
+        return complain(error, NOT_ASKED)
+    except Unavailable as error:
+        return complain(error, BADLY)
+
+
+def _operator() -> str:
+    try:
+        return getuser()
+    except (OSError, KeyError):
+        return "unknown"  # A container's user may have no name.
+
+
+def _in_a_line(one: Hold) -> str:
+    what = {"queue": one.queue, "kind": one.kind, "tenant": one.tenant_id}
+    which = " ".join(f"{name}={value}" for name, value in what.items() if value is not None)
+    argument = "" if one.argument is None else f" argument={json.dumps(one.argument)}"
+    return f"{one.id} {one.action} {which}{argument} since {one.created_at:%Y-%m-%d %H:%M:%S} by {one.created_by}: {one.reason}"

@@ -1,0 +1,40 @@
+"""`bucatini migrate`: tables and first admin key, for where `bucatini up` doesn't run, such as containers."""
+
+from infrastructure import settings as settings_module
+from infrastructure.local_stack.files.folders import usable
+from infrastructure.local_stack.files.state_dir import Home
+from infrastructure.local_stack.supervisor.processes import PartFailed
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.inspection import inspect
+from infrastructure.postgres.migration import VersionRefused, migrate
+from infrastructure.postgres.schema import WRITTEN_FOR
+from infrastructure.postgres.tenants.api_keys import create_first_admin_key
+from infrastructure.settings import SettingsInvalid
+from producers.cli.terminal import note, say
+
+
+def bring_to(version: str | None) -> int:
+    """The exit code. Without a version, to this release's own, and the first key of all is made: it goes into a private file
+    in BUCATINI_HOME, since what is printed here ends in logs."""
+    try:
+        settings = settings_module.load()
+        home = Home(usable(settings.bucatini_home))
+        inspect(settings.database, lease_seconds=settings.lease_seconds)
+        reached = migrate(settings.database, version)
+        key = create_first_admin_key(settings.database) if reached >= WRITTEN_FOR else None
+    except (SettingsInvalid, PartFailed, Unavailable, VersionRefused) as error:
+        note(f"bucatini migrate: {error}")
+        return 1
+    say(_told(reached))
+    if key is not None:
+        home.keep_key(key)
+        say(f"the first admin key is in {home.key_file}")
+    return 0
+
+
+def _told(reached: str) -> str:
+    if reached > WRITTEN_FOR:
+        return f"the tables are of version {reached}, newer than this release's {WRITTEN_FOR}, and serve it: nothing was done"
+    if reached < WRITTEN_FOR:
+        return f"the tables are of version {reached} now: this release doesn't work with them, that one does"
+    return f"the tables are up to date (version {reached})"

@@ -1,0 +1,82 @@
+"""What the terminal shows of the samples: their events as they arrive, and what came of them."""
+
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from events.jobs import ENDINGS, JobEvent
+from producers.cli.samples import Arrived, Finished
+from producers.cli.terminal import cell, show_table
+from schemas.jobs import JobState
+
+NAME_WIDTH = 44
+WIDE = 120
+COLUMNS = {"document": 16, "state": 9, "ms": 6, "in": 2, "parties": 11, "amounts": 11, "dates": 10, "key phrase": 8}
+"""The summary's, each with the characters it gets in a terminal that isn't wide."""
+WHOLE = ("state", "ms", "in")
+"""Never cut."""
+
+
+def print_arrived(console: Console, arrived: Arrived) -> None:
+    """One line for one event, with the clock of this machine."""
+    clock = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
+    said = f"{cell(arrived.sample):{NAME_WIDTH}} [{_colour(arrived.type)}]{arrived.type}[/]{_progress(arrived)}"
+    console.print(f"[dim]{clock}[/] {said}")
+
+
+def print_summary(console: Console, finished: list[Finished]) -> None:
+    """One row for each document: its end, how long that took, and what was read in it. Whole where it is piped."""
+    narrow = console.is_terminal and console.width < WIDE
+    table = Table(box=None, padding=(0, 1 if narrow else 2, 0, 0), header_style="bold")
+    for name, narrow_width in COLUMNS.items():
+        table.add_column(
+            name,
+            max_width=narrow_width if narrow and name not in WHOLE else None,
+            min_width=narrow_width if name in WHOLE else None,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if name == "ms" else "left",
+        )
+    for done in finished:
+        table.add_row(*_row(done))
+    console.print()
+    if console.is_terminal:
+        console.print(table, soft_wrap=False)
+    else:
+        show_table(table)
+    succeeded = sum(done.job.state is JobState.SUCCEEDED for done in finished)
+    providers = sorted({done.job.result["provider"]["name"] for done in finished if done.job.result})
+    console.print(f"{succeeded} of {len(finished)} succeeded; provider: {', '.join(providers) or 'none'}")
+
+
+def _row(done: Finished) -> tuple[str, ...]:
+    job = done.job
+    state = f"[{'green' if job.state is JobState.SUCCEEDED else 'red'}]{job.state}[/]"
+    start = (cell(done.sample), state, f"{done.milliseconds:.0f}")
+    if job.result is None:
+        return (*start, "", "", "", "", cell(job.problem.title) if job.problem else "")
+    return (
+        *start,
+        job.result["language"]["code"],
+        _first_of([party["name"] for party in job.result["parties"]]),
+        _first_of([f"{amount['value']} {amount['currency']}" for amount in job.result["amounts"]]),
+        _first_of([date["iso"] or date["text"] for date in job.result["dates"]]),
+        next((cell(phrase["text"]) for phrase in job.result["key_phrases"]), ""),
+    )
+
+
+def _first_of(values: list[str]) -> str:
+    """The first, and how many more there are."""
+    return cell(values[0] + (f" +{len(values) - 1}" if len(values) > 1 else "")) if values else ""
+
+
+def _colour(event_type: str) -> str:
+    if event_type not in ENDINGS:
+        return "cyan"
+    return "green" if event_type == JobEvent.SUCCEEDED else "red"
+
+
+def _progress(arrived: Arrived) -> str:
+    fraction = arrived.data.get("fraction")
+    return f" {fraction:.0%}" if isinstance(fraction, int | float) else ""

@@ -1,0 +1,155 @@
+"""`bucatini up`: the local stack in a terminal, from the first start to Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TextIO, cast
+
+from rich.console import Console
+
+from infrastructure import settings as settings_module
+from infrastructure.local_stack.files.state_dir import AlreadyRunning
+from infrastructure.local_stack.servers.loopback import NoFreePort
+from infrastructure.local_stack.supervisor.processes import PartFailed
+from infrastructure.local_stack.supervisor.stack import Notice, Restarted, Restarting, Started
+from infrastructure.local_stack.up import KeyMade, LocalStack, Said, local_stack
+from infrastructure.ports import Unavailable
+from infrastructure.settings import SettingsInvalid
+from producers.cli.sample_report import print_arrived, print_summary
+from producers.cli.samples import Arrived, Finished, SampleFailed, SamplesUnusable, read_samples, send_samples
+from producers.cli.terminal import cell, note
+from schemas.jobs import JobState
+
+SHOWN_URLS = ("api", "docs", "flower", "metrics api")
+INTERRUPTED = 130
+PIPED_WIDTH = 150
+"""Of a line where no terminal sets one."""
+EXPECTED = (AlreadyRunning, NoFreePort, PartFailed, SettingsInvalid, Unavailable, SampleFailed, SamplesUnusable)
+
+
+def bring_up(samples: Path | None, *, once: bool) -> int:
+    """The exit code: 0 when all went well, 1 when a part or a sample failed, 130 when it was interrupted on the way."""
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    console = Console(file=cast(TextIO, _Unheeded(sys.stdout)), highlight=False, soft_wrap=True, width=width)
+    try:
+        with _interrupted_by_signals(), local_stack(_home(), lambda notice: _show(console, notice)) as stack:
+            failed = _send(console, stack, samples) if samples else 0
+            _show_addresses(console, stack)
+            if not once:
+                _serve(console, stack)
+            console.print("stopping …")
+            return 1 if failed and once else 0
+    except KeyboardInterrupt:
+        console.print("interrupted and stopped")
+        return INTERRUPTED
+    except EXPECTED as error:
+        note(f"bucatini up: {error}")
+        return 1
+
+
+class _Unheeded:
+    """Standard output that nobody may read any more, or that goes to a disk that is full: no reason to end what runs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _home() -> Path:
+    return settings_module.load().bucatini_home
+
+
+def _serve(console: Console, stack: LocalStack) -> None:
+    console.print("\nserving until Ctrl-C")
+    try:
+        stack.tend_until(lambda: False, patient=True)
+    except KeyboardInterrupt:
+        console.print()
+
+
+def _send(console: Console, stack: LocalStack, folder: Path) -> int:
+    """How many of the folder's documents failed."""
+    if stack.api_key is None:
+        raise SamplesUnusable(f"{stack.home.key_file} is gone, and a key can't be shown twice: set API_KEY")
+    samples, api_key = read_samples(folder), stack.api_key
+    console.print(f"\nsending {len(samples)} documents from {folder} to {stack.urls['api']}\n")
+
+    def hear(arrived: Arrived) -> None:
+        print_arrived(console, arrived)
+
+    def work() -> list[Finished]:
+        return asyncio.run(send_samples(samples, stack.urls["api"], api_key, hear))
+
+    sent = _in_background(work)
+    stack.tend_until(sent.done)
+    finished = sent.result()
+    print_summary(console, finished)
+    return sum(done.job.state is not JobState.SUCCEEDED for done in finished)
+
+
+def _in_background(work: Callable[[], list[Finished]]) -> "Future[list[Finished]]":
+    """The work on a thread that doesn't keep the process alive, since the main one tends the stack meanwhile."""
+    outcome: Future[list[Finished]] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except Exception as error:  # noqa: BLE001  # The thread's edge: whoever waits for the outcome decides.
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="samples", daemon=True).start()
+    return outcome
+
+
+def _show(console: Console, notice: Notice | Said | KeyMade) -> None:
+    match notice:
+        case Started(name, seconds, port):
+            console.print(f"[green]✓[/] {name:16} {seconds:5.1f} s   {f'port {port}' if port else ''}")
+        case Restarting(name, ending, pause_seconds, log):
+            console.print(f"[red]✗ {name} ended ({ending})[/]: starting it again in {pause_seconds:g} s; see {log}")
+        case Restarted(name):
+            console.print(f"[yellow]↻[/] {name} was started again")
+        case Said(text):
+            console.print(f"[yellow]![/] {cell(text)}")
+        case KeyMade(key, file):
+            console.print(f"[green]✓[/] first admin key, shown this once and kept in {file}:\n  [bold]{key}[/]")
+
+
+def _show_addresses(console: Console, stack: LocalStack) -> None:
+    console.print()
+    for name in SHOWN_URLS:
+        console.print(f"{name:12} {stack.urls[name]}")
+    console.print(f"{'logs':12} {stack.home.logs}")
+    console.print(f"{'admin key':12} {stack.home.key_file if stack.home.key() else 'not in this folder'}")
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """A closed terminal and a polite kill stop the stack as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,102 @@
+"""Follows many jobs over one WebSocket, across broken connections, without a socket: see `producers.client.exchange`."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+
+from events.envelope import CloudEvent
+from events.websocket import Authenticated, Ended, JobTold, Pong, Refused, Subscribed, Told, TypesTold, Unsubscribed
+from producers.client.exchange import PASSING_STATUSES, ProblemAnswer, Reply, Unreachable, pause_seconds, problem_in
+from producers.client.sse import PATIENCE_SECONDS
+from schemas.problems import Problem
+from schemas.websocket import JobFrom, JobSubject, Subscribe, TypesFrom, TypesSubject
+
+PATH = "/api/ws"
+BROKEN_SOCKET = (WebSocketException, OSError, TimeoutError, EOFError)
+
+_TOLD: TypeAdapter[Told] = TypeAdapter(Told)
+
+
+class Watching:
+    """Some jobs, each to its end, and all jobs by type, without end; resumed after the last event of each that came."""
+
+    def __init__(
+        self,
+        jobs: Iterable[UUID] = (),
+        types: Iterable[str] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._jobs = dict.fromkeys(jobs, 0)
+        self._types: dict[str, str | None] = dict.fromkeys(types)
+        self._failures = 0
+        self._clock = clock
+        self._heard_at = clock()
+
+    @property
+    def over(self) -> bool:
+        return not (self._jobs or self._types)
+
+    def opening(self) -> Iterator[str]:
+        """What to say on a new connection."""
+        for job_id, seq in self._jobs.items():
+            yield Subscribe(subscribe=JobFrom(job=job_id, after=seq)).model_dump_json()
+        for pattern, token in self._types.items():
+            yield Subscribe(subscribe=TypesFrom(types=pattern, after=token)).model_dump_json()
+
+    def take(self, message: str | bytes) -> CloudEvent | None:
+        """The event in it, if it has one. ProblemAnswer when something can't be followed."""
+        self._heard_at = self._clock()
+        try:
+            told = _TOLD.validate_json(message)
+        except ValidationError:
+            return None  # Of a later version than ours.
+        match told:
+            case JobTold(job=job_id, event=event, after=seq):
+                self._failures = 0
+                if seq is not None and job_id in self._jobs:
+                    self._jobs[job_id] = seq
+                return event
+            case TypesTold(types=pattern, event=event, after=token):
+                self._failures = 0
+                self._types[pattern] = token or self._types[pattern]
+                return event
+            case Ended(ended=JobSubject(job=job_id)):
+                self._jobs.pop(job_id, None)
+            case Refused(problem=problem, about=subject):
+                self._refused(problem, subject)
+            case Authenticated() | Subscribed() | Unsubscribed() | Pong():
+                pass
+        return None
+
+    def closed(self, error: BaseException | None = None) -> float:
+        """What to wait before the next connection. ProblemAnswer or Unreachable when there is no use in one."""
+        if isinstance(error, InvalidStatus):
+            reply = Reply(error.response.status_code, error.response.headers, bytes(error.response.body or b""))
+            if reply.status not in PASSING_STATUSES:
+                raise ProblemAnswer(problem_in(reply)) from None
+        if self._clock() - self._heard_at > PATIENCE_SECONDS:
+            reason = type(error).__name__ if isinstance(error, InvalidHandshake | OSError) else "it is closed each time"
+            raise Unreachable(f"{PATH}: no connection for {PATIENCE_SECONDS:.0f} s ({reason})") from None
+        self._failures += 1
+        return pause_seconds(self._failures)
+
+    def _refused(self, problem: Problem, subject: JobSubject | TypesSubject | None) -> None:
+        if problem.status not in PASSING_STATUSES:
+            raise ProblemAnswer(problem)
+        # It is over for now; a new connection asks for it again, and that is what its reader should make.
+        raise TryAgain(subject)
+
+
+class TryAgain(WebSocketException):
+    """A subscription couldn't go on for now."""
+
+
+def socket_url(url: str) -> str:
+    """Where the ingress at this address speaks WebSocket."""
+    scheme, netloc, path, *_ = urlsplit(url)
+    return urlunsplit(("wss" if scheme == "https" else "ws", netloc, path.rstrip("/") + PATH, "", ""))

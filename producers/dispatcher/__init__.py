@@ -1,0 +1,1 @@
+"""Brings on what nobody else does: retries, schedules, fair turns, lost workers, webhooks, retention."""

@@ -1,0 +1,102 @@
+"""Removes what has been kept long enough, on a line of its own, so that no sweep ever waits for it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+from infrastructure.ports import Unavailable
+from infrastructure.ports.jobs import ObjectStore, job_of
+from infrastructure.postgres.jobs import retention, stored_results
+from infrastructure.postgres.jobs.retention import SHORTEST, KeptFor, Retention
+from infrastructure.postgres.session import Line
+from infrastructure.settings import Settings
+from monitoring.metrics import bus as metrics
+from schemas.catalogue import COMMANDS
+from schemas.commands import Command
+
+logger = logging.getLogger(__name__)
+
+BUSY_SECONDS = 0.25
+"""Of each second, at the most: the rest of PostgreSQL's time belongs to jobs that wait."""
+HOUR_SECONDS = 3_600.0
+ORPHAN_HOURS = 24.0
+"""An object that old was either settled or never will be: no worker tries for so long."""
+MOST_LISTED = 500
+
+
+class Housekeeping:
+    """One stretch after another, from where the last dispatcher stopped."""
+
+    def __init__(self, settings: Settings, line: Line, objects: ObjectStore) -> None:
+        self._retention = retention_of(settings, COMMANDS)
+        self._line = line
+        self._objects = objects
+        self._most = SHORTEST
+
+    async def tidy_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                await self.tidy()
+            except Unavailable as error:
+                logger.warning("nothing is removed for now: %s", error)
+            except Exception:  # The loop's edge: one failed stretch must not be the last.
+                logger.exception("removing what is old failed; it is tried again")
+
+    async def tidy(self) -> None:
+        """Up to BUSY_SECONDS of removing. Safe to repeat, and in any number of dispatchers."""
+        began = time.monotonic()
+        while time.monotonic() - began < BUSY_SECONDS and await self._remove_old():
+            pass
+        await self._remove_orphans()
+
+    async def _remove_old(self) -> bool:
+        began = time.monotonic()
+        most = self._most
+        removed = await self._line.run(lambda line: retention.remove_old(line, self._retention, most=most))
+        if removed is None:
+            return False
+        self._most = retention.next_stretch(most, time.monotonic() - began)
+        metrics.jobs_removed(removed.jobs)
+        await self._objects.delete(removed.objects)
+        if removed.jobs or removed.results:
+            logger.debug("removed %d jobs and %d results", removed.jobs, removed.results)
+        return removed.more
+
+    async def _remove_orphans(self) -> None:
+        """Objects of runs whose settlement had no effect, or whose job left when nobody could remove them."""
+        turn = await self._line.run(stored_results.take_turn)
+        if turn is None:
+            return
+        place, now = turn
+        listed = await self._objects.list_after(place, MOST_LISTED)
+        settled_by_now = now - timedelta(hours=ORPHAN_HOURS)
+        old = [one.key for one in listed if one.written_at < settled_by_now]
+        keys = [(key, job_id) for key in old if (job_id := job_of(key)) is not None]
+        orphans = await self._line.run(lambda line: stored_results.orphans(line, keys)) if keys else []
+        await self._objects.delete(orphans)
+        if orphans:
+            logger.info("removed %d results that no job has", len(orphans))
+        next_place = listed[-1].key if len(listed) == MOST_LISTED else ""
+        await self._line.run(lambda line: stored_results.move_on(line, next_place))
+
+
+def retention_of(settings: Settings, commands: Mapping[str, type[Command]]) -> Retention:
+    """How long each kind stays: as its command says, or else as the settings do."""
+    return Retention(
+        usual=_kept_for("", settings, Command),
+        kinds=tuple(_kept_for(kind, settings, command) for kind, command in commands.items()),
+    )
+
+
+def _kept_for(kind: str, settings: Settings, command: type[Command]) -> KeptFor:
+    # A key that outlived its job would answer a repeated request with a job that isn't there.
+    hours = max(command.retention_hours or settings.retention_hours, settings.idempotency_hours)
+    return KeptFor(
+        kind=kind,
+        seconds=hours * HOUR_SECONDS,
+        failed_seconds=max(hours, settings.dead_retention_hours) * HOUR_SECONDS,
+        result_seconds=command.result_ttl_seconds,
+    )

@@ -1,0 +1,1 @@
+"""Everything between a command and a committed, announced job."""

@@ -1,0 +1,284 @@
+"""Nobody sees, changes or hears of another tenant's things, through any address that is declared, and not even through
+a statement that forgot its WHERE."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from api.app import DESCRIBED
+from api.auth.principal import Scope
+from api.endpoint import AnyEndpoint
+from api.routes.events import STREAM
+from api.routes.webhooks import RedeliverFailed
+from infrastructure.postgres.session import Connection, Role, connect
+from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.settings import Settings
+from schemas.groups import AcknowledgeEvents
+from schemas.jobs import JobState
+from schemas.model import Model
+from schemas.problems import Problem
+from schemas.schedules import ScheduleDefinition
+from schemas.webhooks import WebhookWanted
+from tests.integration.serving import PROCESS, Tenant, World
+
+T = TypeVar("T")
+
+SECRET = "Zyzzyva4711"
+FINGERPRINT = "0123456789abcdef"
+SCHEDULE = {"name": "mine", "cron": "0 0 1 1 *", "kind": "keys.rotate", "command": {}}
+GROUP = "zyzzyva-4711"
+BODIES: dict[type[Model] | None, object] = {
+    ScheduleDefinition: SCHEDULE,
+    WebhookWanted: {"url": "https://8.8.8.8/"},
+    RedeliverFailed: {"since": "2026-01-01T00:00:00Z"},
+    AcknowledgeEvents: {"receipts": [f"{uuid4()}:1:{uuid4()}"]},
+}
+"""What an address needs to be asked at all."""
+NAMED_BY_THE_CALLER = {("PUT", "/api/groups/{name}")}
+"""Makes the caller's own thing, whatever others call theirs."""
+GUARDED = [one for one in DESCRIBED if one.scope is not None]
+ADDRESSES = [(one, path) for one in GUARDED for path in (one.path, *one.aliases)]
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """One of each thing that an id in an address may name."""
+
+    job: UUID
+    instance: UUID
+    hold: UUID
+    key_id: str
+    replay: UUID
+    fingerprint: str
+    batch: UUID
+    schedule: UUID
+    webhook: UUID
+    delivery: UUID
+    group: str
+
+    def of(self, path: str) -> str:
+        """The address of the tenant's own thing. A new kind of thing must be added here."""
+        for start, name in (
+            ("/api/jobs/", self.job),
+            ("/api/workflow/instances/", self.instance),
+            ("/api/holds/", self.hold),
+            ("/api/api-keys/", self.key_id),
+            ("/api/replays/", self.replay),
+            ("/api/failures/", self.fingerprint),
+            ("/api/batches/", self.batch),
+            ("/api/schedules/", self.schedule),
+            ("/api/webhooks/", self.webhook),
+            ("/api/groups/", self.group),
+        ):
+            if path.startswith(start):
+                named = path.replace("{delivery_id}", str(self.delivery))
+                return re.sub(r"{\w+}", str(name), named)
+        raise AssertionError(f"no test knows whose {path} is")
+
+
+@pytest.fixture
+def owner(world: World) -> Tenant:
+    return world.tenant()
+
+
+@pytest.fixture
+def belongings(world: World, owner: Tenant) -> Belongings:
+    job = world.submit(owner, title=SECRET)
+    world.happen(job, "job.started", state=JobState.RUNNING, data={"attempt": 1, "message": SECRET})
+    world.succeed(job, {"title": SECRET})
+    instance = uuid4()
+    world.database.execute(
+        "INSERT INTO workflow_instances (id, tenant_id, status, state, data, steps, version) "
+        "VALUES (%s, %s, 'running', %s, '{}', '[]', 1)",
+        (instance, owner.id, SECRET),
+    )
+    hold = uuid4()
+    world.database.execute(
+        "INSERT INTO holds (id, tenant_id, action, kind, reason, created_by) VALUES (%s, %s, 'pause', 'k', %s, 'owner')",
+        (hold, owner.id, SECRET),
+    )
+    world.database.execute("INSERT INTO tenant_limits (tenant_id, weight) VALUES (%s, 2)", (owner.id,))
+    key = world.another_key(owner.id, "jobs:read")
+    world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
+    failed = world.submit(owner, title=SECRET)
+    world.happen(failed, "job.failed", state=JobState.FAILED, problem=Problem.of("odd", SECRET, 500).model_dump())
+    world.database.execute("UPDATE jobs SET fingerprint = %s, failed_at = now() WHERE id = %s", (FINGERPRINT, failed))
+    with world.http(owner) as http:
+        replay = UUID(http.post("/api/jobs/replay", json={"kind": SECRET}).json()["id"])
+    batch, _ = world.submit_batch(owner, {"title": SECRET})
+    world.succeed(batch, {})
+    with world.http(owner) as http:
+        schedule = http.post("/api/schedules", json={**SCHEDULE, "name": SECRET}).json()["id"]
+    return Belongings(
+        job, instance, hold, key.key_id, replay, FINGERPRINT, batch, UUID(schedule), *_outgoing(world, owner)
+    )
+
+
+def _outgoing(world: World, owner: Tenant) -> tuple[UUID, UUID, str]:
+    """A webhook, a delivery of it and a group."""
+    with world.http(owner) as http:
+        wanted = {"url": "https://8.8.8.8/", "description": SECRET, "paused": True}
+        webhook = http.post("/api/webhooks", json=wanted).json()["id"]
+        delivery = http.post(f"/api/webhooks/{webhook}/test").json()["id"]
+        assert http.put(f"/api/groups/{GROUP}", json={"types": ["*"]}).status_code == 200
+    return UUID(webhook), UUID(delivery), GROUP
+
+
+def test_every_address_of_somebody_elses_thing_answers_as_if_there_were_none(
+    world: World, owner: Tenant, belongings: Belongings
+) -> None:
+    someone = world.tenant()
+    before = _everything(world)
+    with world.http(someone) as stranger:
+        for endpoint, path in ADDRESSES:
+            if "{" in path and (endpoint.method, path) not in NAMED_BY_THE_CALLER:
+                address = belongings.of(path)
+                answer = stranger.request(endpoint.method, address, json=BODIES.get(endpoint.body))
+                assert answer.status_code == 404, f"{endpoint.method} {path}: {answer.text}"
+
+    assert _everything(world) == before
+    with world.http(owner) as own:
+        reads = [path for endpoint, path in ADDRESSES if "{" in path and endpoint.method == "GET"]
+        assert {path: own.get(belongings.of(path)).status_code for path in reads} == dict.fromkeys(reads, 200)
+
+
+def test_no_list_or_search_shows_somebody_elses_thing(world: World, belongings: Belongings) -> None:
+    ids = (
+        belongings.job,
+        belongings.instance,
+        belongings.key_id,
+        belongings.batch,
+        belongings.webhook,
+        belongings.hold,
+    )
+    names = (SECRET, FINGERPRINT, GROUP, *map(str, ids))
+    with world.http(world.tenant()) as stranger:
+        for endpoint, path in ADDRESSES:
+            if "{" not in path and not _streams(endpoint):
+                answer = stranger.request(endpoint.method, path, json={})
+                assert not [name for name in names if name in answer.text], f"{endpoint.method} {path}"
+
+
+def test_a_stream_tells_of_its_own_tenant_only(world: World, owner: Tenant) -> None:
+    stranger = world.tenant()
+    with world.http(stranger) as http, http.stream("GET", "/api/events") as stream:
+        lines = stream.iter_lines()
+        _next(lines, r"id: .+")
+        world.submit(owner, title=SECRET)
+        own = world.submit(stranger)
+        assert str(own) in _next(lines, r"data: .+")
+
+
+def test_without_a_key_no_guarded_address_answers(world: World, owner: Tenant, belongings: Belongings) -> None:
+    wrong = [
+        {},
+        {"authorization": "Bearer"},
+        {"authorization": "Basic YTpi"},
+        {"authorization": f"Bearer {owner.key[:-1]}"},
+        {"authorization": f"Bearer {owner.key}x"},
+        {"authorization": f"Bearer bct_{'x' * 12}_{'y' * 43}"},
+    ]
+    before = _everything(world)
+    with world.http() as http:
+        for endpoint, path in ADDRESSES:
+            address = belongings.of(path) if "{" in path else path
+            for headers in wrong:
+                answer = http.request(endpoint.method, address, headers=headers, json={})
+                assert answer.status_code == 401, f"{endpoint.method} {path}"
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+
+    assert _everything(world) == before
+
+
+def test_a_key_opens_only_what_its_scopes_name(world: World, owner: Tenant, belongings: Belongings) -> None:
+    for endpoint, path in ADDRESSES:
+        assert endpoint.scope is not None
+        others = [scope for scope in Scope if scope not in (endpoint.scope, Scope.ADMIN)]
+        with world.http(world.another_key(owner.id, *others)) as http:
+            address = belongings.of(path) if "{" in path else path
+            answer = http.request(endpoint.method, address, json={})
+        assert answer.status_code == 403, f"{endpoint.method} {path}"
+        assert endpoint.scope in Problem.model_validate_json(answer.content).detail
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        *("tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances"),
+        *("holds", "tenant_limits", "replays"),
+    ],
+)
+def test_a_statement_that_forgot_its_where_sees_its_own_tenant_only(
+    world: World, owner: Tenant, belongings: Belongings, api_settings: Settings, table: str
+) -> None:
+    with world.http(owner) as http:
+        http.post(PROCESS, json={"title": "T", "text": "words"}, headers={"idempotency-key": "k"})
+    stranger = world.tenant()
+    column = sql.Identifier("id" if table == "tenants" else "tenant_id")
+    forgetful = sql.SQL("SELECT DISTINCT {} FROM {}").format(column, sql.Identifier(table))
+
+    async def owners(connection: Connection) -> set[UUID]:
+        return {row[0] for row in await (await connection.execute(forgetful)).fetchall()}
+
+    assert _as_tenant(api_settings, owner.id, owners) == {owner.id}
+    assert _as_tenant(api_settings, stranger.id, owners) <= {stranger.id}
+    assert _as_nobody(api_settings, owners) == set()
+
+
+def test_a_change_that_forgot_its_where_changes_its_own_tenant_only(
+    world: World, belongings: Belongings, api_settings: Settings
+) -> None:
+    stranger = world.tenant()
+
+    async def cancel_all(connection: Connection) -> int:
+        return (await connection.execute("UPDATE jobs SET state = 'cancelled'")).rowcount
+
+    async def forge(connection: Connection) -> None:
+        await connection.execute(
+            "INSERT INTO job_events (job_id, seq, tenant_id, type) SELECT %s, 99, id, 'job.dead' FROM tenants "
+            "UNION ALL SELECT %s, 98, %s, 'job.dead'",
+            (belongings.job, belongings.job, uuid4()),
+        )
+
+    assert _as_tenant(api_settings, stranger.id, cancel_all) == 0
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        _as_tenant(api_settings, stranger.id, forge)
+
+
+def _as_tenant(settings: Settings, tenant_id: UUID, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with TenantLines(settings.database, "test", 1) as lines:
+            return await lines.run(tenant_id, work)
+
+    return asyncio.run(run())
+
+
+def _as_nobody(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with await connect(settings.database, Role.TENANT, "test") as connection:
+            return await work(connection)
+
+    return asyncio.run(run())
+
+
+def _streams(endpoint: AnyEndpoint) -> bool:
+    return STREAM in endpoint.answers.values()
+
+
+def _next(lines: Iterator[str], pattern: str) -> str:
+    return next(line for line in lines if re.fullmatch(pattern, line))
+
+
+def _everything(world: World) -> list[object]:
+    tables = (
+        *("jobs", "job_events", "api_keys", "workflow_instances", "replays", "schedules"),
+        *("webhooks", "webhook_secrets", "webhook_deliveries", "consumer_groups", "group_events"),
+    )
+    return [world.database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]

@@ -1,0 +1,123 @@
+"""A Redis that answers, and refuses: whoever needs it waits, says so, and goes on once it doesn't any more."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infrastructure.local_stack.servers.loopback import LOOPBACK
+from tests.integration.readiness import reasons, status
+from tests.probe import LeaveMark
+from tests.redis_faults import CLUSTERDOWN, REFUSING, Refusing, serve_the_slots
+from tests.redis_modes import PASSWORD, USUAL, Node
+from tests.system import ROOT, System
+from tests.waiting import wait_until
+
+QUICK = {"RING_AGAIN_SECONDS": "1", "RING_ALL_AGAIN_SECONDS": "2"}
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """A Redis of the test's own, which it may reconfigure."""
+    running = Node(tmp_path / "redis", USUAL)
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def system(node: Node, database_url: str, tmp_path: Path) -> Iterator[System]:
+    with System(database_url, f"redis://:{PASSWORD}@{LOOPBACK}:{node.port}/0", tmp_path) as running:
+        yield running
+
+
+@pytest.mark.parametrize("refusing", REFUSING, ids=lambda one: one.name)
+def test_work_waits_for_a_redis_that_refuses_and_goes_on(refusing: Refusing, node: Node, system: System) -> None:
+    _work_through(refusing, node, system)
+
+
+def test_work_waits_for_a_cluster_that_has_lost_its_slots(node: Node, database_url: str, tmp_path: Path) -> None:
+    lone = Node(tmp_path / "cluster", f"{USUAL}cluster-enabled yes\ncluster-config-file nodes.conf\n")
+    lone.start()
+    try:
+        serve_the_slots(lone)
+        with System(database_url, f"cluster://:{PASSWORD}@{LOOPBACK}:{lone.port}", tmp_path) as system:
+            _work_through(CLUSTERDOWN, lone, system)
+    finally:
+        lone.kill()
+
+
+@pytest.mark.parametrize("refusing", REFUSING[1:6:4], ids=lambda one: one.name)
+def test_a_worker_that_is_started_while_redis_refuses_waits_for_it(
+    refusing: Refusing, node: Node, system: System
+) -> None:
+    refusing.inflict(node)
+    job_ids = system.submit(*[LeaveMark() for _ in range(5)])
+    worker, dispatcher = system.worker(), system.dispatcher(**QUICK)
+    for process in (worker, dispatcher):
+        wait_until(lambda process=process: status(process) == "degraded", "it says so")  # type: ignore[misc]
+    doctor = _doctor(system)
+    assert doctor.returncode == 1
+    assert refusing.said in doctor.stdout
+
+    refusing.mend(node)
+
+    assert system.await_all_finished(5) == {"succeeded": 5}
+    assert all(system.marks(job_id) == [1] for job_id in job_ids)
+    wait_until(lambda: status(worker) == "ready", "it says that nothing is missing any more")
+    assert worker.exit_code is None
+
+
+def test_flower_outlives_a_redis_that_becomes_a_replica(node: Node, system: System) -> None:
+    flower = system.start("producers.cli.flower", FLOWER_PORT="0")
+    worker = system.worker()
+    replica = REFUSING[1]
+    replica.inflict(node)
+    wait_until(lambda: replica.said in reasons(worker), "the worker is refused")
+
+    replica.mend(node)
+
+    wait_until(lambda: status(worker) == "ready", "nothing is missing any more")
+    assert flower.exit_code is None
+
+
+def test_a_worker_that_finds_redis_full_takes_bells_out_of_it(node: Node, system: System) -> None:
+    system.submit(*[LeaveMark() for _ in range(20)])
+    full = REFUSING[0]
+    full.inflict(node)
+
+    system.worker()
+
+    assert system.await_all_finished(20) == {"succeeded": 20}
+    with node.client() as client:
+        assert client.llen("ai") == 0
+
+
+def _work_through(refusing: Refusing, node: Node, system: System) -> None:
+    worker, dispatcher = system.worker(), system.dispatcher(**QUICK)
+    (before,) = system.submit(LeaveMark())
+    system.await_state(before, "succeeded")
+
+    refusing.inflict(node)
+    during = system.submit(*[LeaveMark() for _ in range(5)])
+    for process in (worker, dispatcher):
+        wait_until(lambda process=process: refusing.said in reasons(process), "it says why")  # type: ignore[misc]
+        assert status(process) == "degraded"
+        assert process.said("degraded: ")
+    refusing.mend(node)
+
+    (after,) = system.submit(LeaveMark())
+    assert system.await_all_finished(7) == {"succeeded": 7}
+    assert all(system.marks(job_id) == [1] for job_id in (*during, after))
+    for process in (worker, dispatcher):
+        wait_until(lambda process=process: status(process) == "ready", "nothing is missing any more")  # type: ignore[misc]
+        assert process.exit_code is None
+
+
+def _doctor(system: System) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "-m", "producers.cli", "doctor"]
+    return subprocess.run(
+        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )

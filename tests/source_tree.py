@@ -1,0 +1,98 @@
+"""The sources as `tests/architecture_test.py` reads them: modules, what they import, what stands in them."""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "schemas": set(),
+    "events": {"schemas"},
+    "infrastructure": {"schemas", "events"},
+    "monitoring": {"schemas", "events"},
+    "producers": {"schemas", "events", "infrastructure", "monitoring"},
+    "workers": {"schemas", "events", "infrastructure", "monitoring", "producers"},
+    "api": {"schemas", "events", "infrastructure", "monitoring", "producers"},
+}
+"""The roles, and what each may build on. `tests` may import everything."""
+
+CAPABILITIES = ("jobs", "ai", "search", "workflow", "keys", "webhooks", "groups", "collab")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    path: str
+    """From the root, as a reader would type it."""
+    text: str
+    tree: ast.Module
+
+    @property
+    def role(self) -> str:
+        return self.path.partition("/")[0]
+
+    @property
+    def capability(self) -> str | None:
+        """The capability it belongs to: the first folder or file below its role that is named after one."""
+        return capability_in(self.path.removesuffix(".py").split("/")[1:])
+
+    def is_in(self, places: Iterable[str]) -> bool:
+        return any(self.path == place or self.path.startswith(f"{place}/") for place in places)
+
+
+def capability_in(words: Iterable[str]) -> str | None:
+    return next((word for word in words if word in CAPABILITIES), None)
+
+
+def imports_that_are(forbidden: Callable[[Module, str], bool], modules: Iterable[Module]) -> list[str]:
+    return [
+        f"{module.path}:{line} imports {imported}"
+        for module in modules
+        for line, imported in _imports(module)
+        if forbidden(module, imported)
+    ]
+
+
+def nodes_that(condition: Callable[[ast.AST], bool], modules: Iterable[Module]) -> list[str]:
+    return [
+        f"{module.path}:{getattr(node, 'lineno', 0)}"
+        for module in modules
+        for node in ast.walk(module.tree)
+        if condition(node)
+    ]
+
+
+def _imports(module: Module) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of everything the module imports, inside functions and under TYPE_CHECKING too."""
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Import(names=names):
+                yield from ((node.lineno, alias.name) for alias in names)
+            case ast.ImportFrom(level=0, module=str(source), names=names):
+                yield from ((node.lineno, f"{source}.{alias.name}") for alias in names)
+            case ast.ImportFrom(level=level, module=source, names=names):
+                above = module.path.split("/")[:-level] + ([source] if source else [])
+                yield from ((node.lineno, ".".join([*above, alias.name])) for alias in names)
+
+
+def product(modules: Iterable[Module]) -> list[Module]:
+    return [module for module in modules if module.role in MAY_IMPORT]
+
+
+@cache
+def everything() -> tuple[Module, ...]:
+    roles = [*MAY_IMPORT, "tests"]
+    paths = sorted(path for role in roles for path in (ROOT / role).rglob("*.py") if "__pycache__" not in path.parts)
+    return tuple(_module(path) for path in paths if not _is_a_peer(path))
+
+
+def _module(path: Path) -> Module:
+    text = path.read_text()
+    return Module(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
+
+
+def _is_a_peer(path: Path) -> bool:
+    """What the benchmarks measure us against is written in its own product's style, for its own environment."""
+    return path.is_relative_to(ROOT / "tests" / "benchmarks" / "peers")

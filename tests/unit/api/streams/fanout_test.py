@@ -1,0 +1,233 @@
+"""What one reader is offered, takes and is told."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.streams.encoding import Announced
+from api.streams.fanout import HANDED_AT_ONCE, MOST_PICKED_UP, HandOut
+from api.streams.sources import next_of_job
+from api.streams.subscribers import MOST_WAITING, Behind, Ended, JobEvents, Subscriber, Taken, TypedEvents
+from events.envelope import CloudEvent
+from infrastructure.postgres.events.feed import EventRow, Place, Position
+
+JOB = uuid4()
+AT = datetime(2026, 11, 22, 16, 1, 31, 5, tzinfo=UTC)
+
+
+def _announced(seq: int, kind: str = "job.retrying", data: str | None = None) -> Announced:
+    row = EventRow(uuid4(), JOB, seq, kind, AT, data)
+    return Announced.stored(row, Position("1:1:", "2:2:", Place(AT, JOB, seq)))
+
+
+def _live() -> Announced:
+    return Announced.live(JOB, "job.progressed", b'{"live":true}')
+
+
+def _subscriber() -> Subscriber:
+    subscriber = Subscriber(uuid4(), JobEvents(JOB))
+    subscriber.go_live("1:1:")
+    return subscriber
+
+
+def test_an_event_is_written_as_its_model_writes_it() -> None:
+    frame = _announced(3, "ai.document_processed", '{"title": "a\u2028b\u0085c"}').for_job()
+    identity, data, empty, _ = frame.decode().split("\n")
+
+    assert (identity, empty) == ("id: 3", "")
+    assert len(data.splitlines()) == 1
+    event = CloudEvent.model_validate_json(data.removeprefix("data: "))
+    assert event == CloudEvent(
+        id=f"{JOB}:3",
+        source=f"/api/jobs/{JOB}",
+        type="ai.document_processed",
+        subject=str(JOB),
+        time=AT,
+        data={"title": "a\u2028b\u0085c"},
+    )
+    assert orjson.loads(event.model_dump_json(exclude_none=True)) == orjson.loads(data.removeprefix("data: "))
+
+
+def test_a_live_event_has_no_id() -> None:
+    assert _live().for_job() == _live().for_tenant() == b'data: {"live":true}\n\n'
+
+
+def test_a_reader_takes_what_it_was_offered_in_order() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        offered = tuple(_announced(seq) for seq in range(1, 4))
+        for one in offered:
+            subscriber.offer([one])
+
+        assert await subscriber.take(1) == offered
+        assert await subscriber.take(0.01) == ()
+
+    asyncio.run(read())
+
+
+def test_a_reader_who_sleeps_is_woken_by_an_offer() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        taking = asyncio.create_task(subscriber.take(30))
+        await asyncio.sleep(0)
+        subscriber.offer([one := _announced(1)])
+
+        assert await asyncio.wait_for(taking, 1) == (one,)
+
+    asyncio.run(read())
+
+
+def test_what_a_sleeping_reader_is_told_at_once_doesnt_wait_and_what_cant_be_wakes_it() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        told: list[Announced] = []
+
+        def at_once(coming: Sequence[Announced]) -> bool:
+            if len(told) == 2:
+                return False
+            told.extend(coming)
+            return True
+
+        one, two, three, four = (_announced(seq) for seq in range(1, 5))
+        subscriber.offer([one])
+        assert await subscriber.take(30, at_once) == (one,)
+
+        taking = asyncio.create_task(subscriber.take(30, at_once))
+        await asyncio.sleep(0)
+        for announced in (two, three, four, one):
+            subscriber.offer([announced])
+
+        assert await asyncio.wait_for(taking, 1) == (four, one)
+        assert told == [two, three]
+
+    asyncio.run(read())
+
+
+def test_a_reader_who_is_too_slow_holds_nothing_and_hears_that_it_is_behind() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        for seq in range(MOST_WAITING + 10):
+            subscriber.offer([_announced(seq)])
+
+        assert await subscriber.take(1) == Behind()
+        assert not subscriber.live
+        subscriber.go_live("2:2:")
+        assert await subscriber.take(0.01) == ()
+
+    asyncio.run(read())
+
+
+async def _hearing(parts: list[tuple[Announced, ...]]) -> tuple[Subscriber, asyncio.Task[Taken]]:
+    """One whose reader sleeps, and hears in one piece what it is offered in one piece."""
+
+    def at_once(coming: Sequence[Announced]) -> bool:
+        parts.append(tuple(coming))
+        return True
+
+    subscriber = _subscriber()
+    reading = asyncio.create_task(subscriber.take(30, at_once))
+    await asyncio.sleep(0)
+    return subscriber, reading
+
+
+def test_what_comes_while_an_event_is_handed_out_reaches_those_it_hasnt_reached_in_one_piece() -> None:
+    async def hand_out() -> None:
+        heard: list[list[tuple[Announced, ...]]] = [[] for _ in range(HANDED_AT_ONCE + 1)]
+        readers, _reading = zip(*[await _hearing(parts) for parts in heard], strict=True)
+        handing, (first, second) = HandOut(), (_announced(1), _announced(2))
+        handing.put([(reader, (first,)) for reader in readers], 1)
+        await asyncio.sleep(0)
+        assert (heard[0], heard[-1]) == ([(first,)], [])
+        assert handing.owes(readers[-1])
+        assert not handing.owes(readers[0])
+
+        handing.put([(reader, (second,)) for reader in readers], MOST_PICKED_UP)
+        await handing.room()
+
+        assert all(parts == [(first,), (second,)] for parts in heard[:-1])
+        assert heard[-1] == [(first, second)]
+
+    asyncio.run(hand_out())
+
+
+def test_a_burst_is_handed_out_in_pieces_and_in_order_and_nothing_more_is_picked_up_before_its_end() -> None:
+    async def hand_out() -> None:
+        parts: list[tuple[Announced, ...]] = []
+        reader, _reading = await _hearing(parts)
+        handing, burst = HandOut(), tuple(_announced(seq) for seq in range(MOST_PICKED_UP))
+        handing.put([(reader, burst)], len(burst))
+        async with asyncio.timeout(1):
+            await handing.room()
+
+        assert max(len(part) for part in parts) == HANDED_AT_ONCE
+        assert tuple(one for part in parts for one in part) == burst
+
+    asyncio.run(hand_out())
+
+
+def test_who_reads_by_itself_what_is_due_to_it_isnt_handed_it() -> None:
+    async def hand_out() -> None:
+        parts: list[tuple[Announced, ...]] = []
+        reader, _reading = await _hearing(parts)
+        handing, (first, second) = HandOut(), (_announced(1), _announced(2))
+        handing.put([(reader, (first,))], 1)
+        handing.forget(reader)
+        handing.put([(reader, (second,))], 1)
+        await asyncio.sleep(0)
+
+        assert parts == [(second,)]
+
+    asyncio.run(hand_out())
+
+
+def test_an_ended_reader_leaves_wherever_it_is() -> None:
+    async def read() -> None:
+        taking, joining = _subscriber(), Subscriber(uuid4(), JobEvents(JOB))
+        tasks = (asyncio.create_task(taking.take(30)), asyncio.create_task(joining.joined()))
+        await asyncio.sleep(0)
+        taking.end()
+        joining.end()
+
+        async with asyncio.timeout(1):
+            assert await tasks[0] == Ended()
+            assert await tasks[1] is None
+
+    asyncio.run(read())
+
+
+@given(st.lists(st.integers(1, 12), max_size=12), st.integers(0, 6))
+def test_a_jobs_events_are_the_next_ones_without_gap_or_repeat(seqs: list[int], told: int) -> None:
+    coming, last, whole = next_of_job(tuple(_announced(seq) for seq in seqs), told)
+
+    assert [one.row.seq for one in coming if one.row] == list(range(told + 1, last + 1))
+    if whole:
+        assert all(seq <= last for seq in seqs)
+
+
+def test_an_ending_sends_the_reader_to_what_is_stored() -> None:
+    taken = (_live(), _announced(4), _announced(5, "job.dead"), _announced(6, "job.replayed"))
+    coming, last, whole = next_of_job(taken, 3)
+
+    assert (len(coming), last, whole) == (3, 5, False)
+
+
+def test_types_match_like_file_names() -> None:
+    matches = {
+        pattern: [
+            kind for kind in ("job.failed", "job.succeeded", "search.indexed") if TypedEvents(pattern).match(kind)
+        ]
+        for pattern in ("*", "job.*", "job.faile?", "*.indexed", "job")
+    }
+
+    assert matches == {
+        "*": ["job.failed", "job.succeeded", "search.indexed"],
+        "job.*": ["job.failed", "job.succeeded"],
+        "job.faile?": ["job.failed"],
+        "*.indexed": ["search.indexed"],
+        "job": [],
+    }

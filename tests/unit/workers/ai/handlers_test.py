@@ -1,0 +1,134 @@
+"""The AI pool's handlers as a worker opens them: real child processes, real documents."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed, Method
+from events.envelope import DomainEvent
+from infrastructure.ports import Refused
+from infrastructure.settings import Settings
+from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+from schemas.commands import Command
+from tests.unit.infrastructure.offline.samples import NAMES, sample
+from workers.ai.tasks import handlers
+from workers.runtime.handler import Child
+
+Perform = Callable[[Command], Awaitable[DomainEvent]]
+
+
+class RecordedRun:
+    """A run that keeps what was reported."""
+
+    def __init__(self) -> None:
+        self.job_id = UUID(int=1)
+        self.tenant_id = UUID(int=2)
+        self.attempt = 1
+        self.children: tuple[Child, ...] = ()
+        self.reports: list[tuple[float, str]] = []
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        self.reports.append((fraction, message))
+
+
+def in_a_worker(work: Callable[[Callable[[Command], Awaitable[Any]], RecordedRun], Awaitable[None]]) -> None:
+    async def run() -> None:
+        recorded = RecordedRun()
+        async with handlers(Settings()) as opened, asyncio.timeout(120):
+            by_kind = {handler.kind: handler for handler in opened}
+            await work(lambda command: by_kind[command.kind].handle(command, recorded), recorded)
+
+    asyncio.run(run())
+
+
+def test_every_sample_is_processed_and_says_who_did_it() -> None:
+    async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
+        commands = [ProcessDocument(title=name, text=sample(name), document_id=name) for name in NAMES]
+        results = await asyncio.gather(*(perform(command) for command in commands))
+
+        assert all(isinstance(result, DocumentProcessed) for result in results)
+        assert [result.document_id for result in results] == NAMES
+        assert {(result.provider.name, result.provider.method) for result in results} == {
+            ("offline", Method.EXTRACTIVE)
+        }
+        for result in results:
+            assert all((result.dates, result.amounts, result.parties, result.summary, result.key_phrases))
+            assert DocumentProcessed.model_validate_json(result.model_dump_json()) == result
+
+    in_a_worker(work)
+
+
+def test_progress_only_rises_and_names_each_step() -> None:
+    async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
+        await perform(ProcessDocument(title="Lease", text=sample("commercial-lease.txt")))
+
+        fractions = [fraction for fraction, _ in run.reports]
+        assert fractions == sorted(fractions)
+        assert [message for _, message in run.reports] == [
+            "language",
+            "dates, amounts, parties and defined terms",
+            "key phrases",
+            "summary",
+        ]
+
+    in_a_worker(work)
+
+
+def test_a_language_that_is_given_is_believed() -> None:
+    async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
+        text = "The rent is due on 04/05/2026 and the tenant shall pay it."
+        detected = await perform(ProcessDocument(title="Note", text=text))
+        given = await perform(ProcessDocument(title="Note", text=text, language="fr-CH"))
+
+        assert (detected.language.code, detected.dates[0].iso) == ("en", None)
+        assert (given.language.code, given.dates[0].iso) == ("fr", "2026-05-04")
+
+    in_a_worker(work)
+
+
+def test_a_generated_document_is_one_markdown_text_of_its_sections() -> None:
+    async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
+        command = GenerateDocument.model_validate(
+            {
+                "title": "Order",
+                "sections": [{"heading": "Price", "body": "{{ fee | money: 'EUR' }}"}],
+                "facts": {"fee": 5},
+            }
+        )
+        result = await perform(command)
+
+        assert isinstance(result, DocumentGenerated)
+        assert result.document == "# Order\n\n## Price\n\n€5.00\n"
+        assert (result.provider.method, result.tone) == (Method.TEMPLATE, None)
+        with pytest.raises(Refused) as refused:
+            await perform(command.model_copy(update={"facts": {}}))
+        assert refused.value.problem.errors[0].pointer == "/facts/fee"
+
+    in_a_worker(work)
+
+
+def test_only_the_analyses_that_were_asked_for_are_made() -> None:
+    async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
+        result = await perform(
+            AnalyzeContent.model_validate(
+                {
+                    "text": sample("commercial-lease.txt"),
+                    "reference": sample("commercial-lease.txt").replace("£31,200", "£33,000"),
+                    "analyses": ["comparison", "risk_terms"],
+                }
+            )
+        )
+
+        assert isinstance(result, ContentAnalyzed)
+        assert result.provider.method is Method.RULES
+        assert (result.readability, result.sentiment) == (None, None)
+        assert result.risk is not None
+        assert result.risk.by_category["indemnity"] == 1
+        assert result.comparison is not None
+        (change,) = result.comparison.changed
+        assert ("£33,000" in change.before.text, "£31,200" in change.after.text) == (True, True)
+
+    in_a_worker(work)

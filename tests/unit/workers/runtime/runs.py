@@ -1,0 +1,51 @@
+"""A claimed job and the commands and events that the tests of this folder give it."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from events.envelope import DomainEvent
+from infrastructure.postgres.jobs.claim import Claimed
+from schemas.commands import Command, Queue
+
+JOB, TENANT, TOKEN = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+class Brew(Command):
+    kind: ClassVar[str] = "kitchen.brew"
+    queue: ClassVar[Queue] = Queue.WORKFLOW
+    version: ClassVar[int] = 2
+    max_attempts: ClassVar[int] = 3
+    cups: int = 1
+
+    @classmethod
+    def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"cups": fields["mugs"]} if version < 2 else fields
+
+
+class Brewed(DomainEvent):
+    type: ClassVar[str] = "kitchen.brewed"
+    notes: tuple[str, ...] = ()
+
+
+def claimed(**differently: Any) -> Claimed:
+    """A first attempt at brewing."""
+    usual: dict[str, Any] = {
+        "id": JOB,
+        "tenant_id": TENANT,
+        "kind": Brew.kind,
+        "version": Brew.version,
+        "attempt": 1,
+        "max_attempts": Brew.max_attempts,
+        "crashes": 0,
+        "token": TOKEN,
+        "command": Brew(cups=2).model_dump_json(),
+        "deadline": None,
+        "due_at": datetime.now(UTC),
+        "correlation_id": None,
+        "traceparent": None,
+        "priority": 5,
+        "troubled_since": None,
+        "claimed_at": datetime.now(UTC),
+    }
+    return Claimed(**(usual | differently))

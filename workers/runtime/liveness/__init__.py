@@ -1,0 +1,1 @@
+"""How a worker proves that it lives, and notices when it doesn't."""

@@ -1,0 +1,124 @@
+"""Keeps this process's lease from a thread that a busy loop can't starve, but only while the loop itself still beats."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.workers import Heart
+from monitoring.logs.log_throttle import Sparingly
+from monitoring.metrics import bus as metrics
+from workers.runtime.settling.retry_until_available import OUTAGE_SECONDS
+
+SAID_AGAIN_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """One incarnation at a time: when it was declared dead, its work is dropped and a new one registers."""
+
+    def __init__(
+        self,
+        heart: Heart,
+        queue: str,
+        *,
+        heartbeat_seconds: float,
+        lease_seconds: float,
+        on_death: Callable[[], None],
+        job_of: Callable[[asyncio.Task[Any]], UUID | None],
+    ) -> None:
+        self._heart = heart
+        self._queue = queue
+        self._heartbeat_seconds = heartbeat_seconds
+        self._loop_beat_seconds = min(1.0, heartbeat_seconds / 2)
+        self._lease_seconds = lease_seconds
+        self._on_death = on_death
+        self._job_of = job_of
+        self._ended = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_beat_at = time.monotonic()
+        self._thread = threading.Thread(target=self._beat_for_ever, name="heartbeat", daemon=True)
+        self._refusals = Sparingly(SAID_AGAIN_SECONDS)
+        self.worker_id: UUID = uuid7()
+
+    async def start(self) -> None:
+        """Returns once the first row stands, for without it no claim succeeds: it waits for a PostgreSQL that takes one."""
+        self._loop = asyncio.get_running_loop()
+        self._beat_loop()
+        await self._register_in_time()
+        self._thread.start()
+
+    @property
+    def loop_lag_seconds(self) -> float:
+        """How long the event loop hasn't turned; a healthy one stays near its second."""
+        return time.monotonic() - self._loop_beat_at
+
+    async def stop(self) -> None:
+        """Gives the lease up, so that nobody has to wait for it to run out."""
+        self._ended.set()
+        await asyncio.to_thread(self._leave)
+
+    async def _register_in_time(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._register)
+                return
+            except Unavailable as error:
+                if self._refusals.times(str(error)):
+                    logger.warning("it can't begin yet: %s", str(error))  # Our own words, which an exception's are not.
+                await asyncio.sleep(OUTAGE_SECONDS)
+
+    def _beat_loop(self) -> None:
+        metrics.loop_lagged(max(0.0, self.loop_lag_seconds - self._loop_beat_seconds))
+        self._loop_beat_at = time.monotonic()
+        if self._loop is not None and not self._ended.is_set():
+            self._loop.call_later(self._loop_beat_seconds, self._beat_loop)
+
+    def _beat_for_ever(self) -> None:
+        while not self._ended.wait(self._heartbeat_seconds):
+            try:
+                if self.loop_lag_seconds > max(self._heartbeat_seconds, 1.0):
+                    self._stall()
+                else:
+                    self._beat()
+            except Unavailable as error:
+                if self._refusals.times(str(error)):
+                    logger.warning("no heartbeat: %s", str(error))
+
+    def _beat(self) -> None:
+        # However long we were silent, as long as nobody declared us dead nobody has our jobs.
+        if self._heart.beat(self.worker_id):
+            return
+        logger.error("this worker was declared dead; its runs are dropped")
+        self._register()
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._on_death)
+
+    def _stall(self) -> None:
+        # The process hasn't died, and so none of its jobs is charged with that, but for the run that blocks it.
+        task = asyncio.current_task(self._loop)
+        job_id = None if task is None else self._job_of(task)
+        lag_seconds, by = self.loop_lag_seconds, "something" if job_id is None else f"job {job_id}"
+        logger.error("the event loop hasn't turned for %.1f s, blocked by %s; no heartbeat is sent", lag_seconds, by)
+        self._heart.stall(self.worker_id, job_id)
+
+    def _register(self) -> None:
+        worker_id = uuid7()
+        self._heart.register(worker_id, self._queue, socket.gethostname(), os.getpid())
+        self.worker_id = worker_id
+
+    def _leave(self) -> None:
+        try:
+            self._heart.leave(self.worker_id)
+        except Unavailable:
+            logger.warning("the lease couldn't be given up; it runs out in %.0f s", self._lease_seconds)
+        self._heart.close()

@@ -1,0 +1,1 @@
+"""One attempt at a job, and what it publishes while it runs."""

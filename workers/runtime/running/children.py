@@ -1,0 +1,42 @@
+"""What a job that waited for others is told of them."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from infrastructure.ports.jobs import ObjectStore
+from infrastructure.postgres.jobs import claim
+from infrastructure.postgres.jobs.queries import readable
+from infrastructure.postgres.session import Line
+from schemas.jobs import JobState
+from schemas.problems import UNREADABLE, Problem
+from workers.runtime.handler import Child
+from workers.runtime.settling.large_results import fetched
+from workers.runtime.settling.retry_until_available import insist
+
+LARGE_CHARACTERS = 65_536
+
+
+async def children_of(line: Line, objects: ObjectStore, parents: Sequence[UUID]) -> dict[UUID, tuple[Child, ...]]:
+    """Each parent's children in the order they were made, with their results wherever those lie.
+
+    Unavailable when the object store can't answer; PostgreSQL is waited for.
+    """
+    rows = await insist(line, lambda connection: claim.children_of(connection, parents))
+    found: dict[UUID, list[Child]] = defaultdict(list)
+    for parent, job_id, kind, state, result, problem, key in rows:
+        brought = result if key is None else await fetched(objects, key)
+        found[parent].append(await _child(job_id, kind, JobState(state), brought, problem))
+    return {parent: tuple(children) for parent, children in found.items()}
+
+
+async def _child(job_id: UUID, kind: str, state: JobState, result: str | None, problem: str | None) -> Child:
+    if result is not None and len(result) > LARGE_CHARACTERS:
+        await asyncio.sleep(0)  # Others get their turn.
+    try:
+        told = None if problem is None else Problem.model_validate_json(problem)
+        return Child(job_id, kind, state, readable(result), told)
+    except ValueError:
+        # Its parent fails by that, and not the claim, in which other jobs are too.
+        return Child(job_id, kind, JobState.FAILED, None, UNREADABLE)

@@ -1,0 +1,44 @@
+"""Results that are too large for a row: they go to the object store before their run is settled."""
+
+from infrastructure.ports import Unavailable
+from infrastructure.ports.jobs import ObjectStore, object_key
+from infrastructure.postgres.jobs.claim import Claimed
+from infrastructure.postgres.jobs.settlement import Settlement
+from infrastructure.postgres.jobs.stored_results import StoredResult
+from schemas.problems import Problem
+from workers.runtime.settling.outcomes import Broke
+from workers.runtime.settling.retry import Failure
+
+LARGE_BYTES = 256 * 1_024
+MOST_BYTES_OF_A_CHARACTER = 4
+
+
+def is_large(settlement: Settlement) -> bool:
+    result = settlement.result
+    if result is None or len(result) * MOST_BYTES_OF_A_CHARACTER <= LARGE_BYTES:
+        return False
+    return len(result.encode()) > LARGE_BYTES
+
+
+async def stow(settlement: Settlement, claimed: Claimed, objects: ObjectStore) -> Settlement | Broke:
+    """The settlement with its result in the object store; Broke when that can't take it now.
+
+    The object is there before the job says so. If the settlement then has no effect, nobody is ever told of the object,
+    and the housekeeping removes it.
+    """
+    content = (settlement.result or "").encode()
+    key = object_key(claimed.tenant_id, claimed.id, claimed.token)
+    try:
+        await objects.put(key, content)
+    except Unavailable as error:
+        problem = Problem.of("object-store-away", "The result can't be kept now", 503, "The object store is away.")
+        return Broke(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
+    return settlement._replace(result=None, stored=StoredResult(key, len(content)))
+
+
+async def fetched(objects: ObjectStore, key: str) -> str | None:
+    """A stored result, whole, as JSON text; None when it has been removed. Unavailable when the store can't answer."""
+    content = await objects.read(key)
+    if content is None:
+        return None
+    return b"".join([part async for part in content]).decode()

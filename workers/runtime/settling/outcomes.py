@@ -1,0 +1,262 @@
+"""How a run can end, and what each ending makes of the job."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from events.envelope import DomainEvent
+from events.jobs import JobEvent
+from infrastructure.postgres.jobs.claim import Claimed
+from infrastructure.postgres.jobs.settlement import Settlement
+from infrastructure.postgres.jobs.submission import NewJob
+from infrastructure.postgres.jobs.sweep import WAIT_CHECK_SECONDS
+from monitoring.errors.fingerprints import fingerprint
+from schemas.bounds import OutOfBounds, check_command, check_result
+from schemas.commands import Command, RetryPolicy
+from schemas.jobs import JobState, Trigger, transition
+from schemas.problems import Problem
+from workers.runtime.handler import AwaitChildren
+from workers.runtime.settling.retry import Failure, GiveUp, RetryIn, decide
+
+MAX_CHILDREN = 1_000
+UNSTORABLE = Problem.of("result-unstorable", "The result can't be stored", 500, "It holds a value no JSON store takes.")
+
+
+class Stop(StrEnum):
+    """Why we ended a run ourselves."""
+
+    CANCELLED = "cancelled"
+    """The job was cancelled by its owner: it has ended already, and there is nothing to settle."""
+    REVOKED = "revoked"
+    """An operator revoked it through Celery or Flower."""
+    DRAINING = "draining"
+    LEASE_LOST = "lease lost"
+    TIME_LIMIT = "time limit"
+    WAITED = "waited"
+    """It waited too long in this worker for a place that others hold; another may have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    event: DomainEvent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    children: AwaitChildren
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    reason: Stop
+
+
+Outcome = Done | Waits | Broke | Stopped
+
+
+def time_limit_exceeded(seconds: float) -> Failure:
+    problem = Problem.of("time-limit", "The run took too long", 504, f"It was ended after {seconds:g} s.")
+    return Failure(problem, retryable=True)
+
+
+def settlement_of(
+    claimed: Claimed,
+    outcome: Outcome,
+    *,
+    now: Callable[[], datetime],
+    dice: Callable[[], float],
+    policy: RetryPolicy = Command.retry,
+) -> Settlement | None:
+    """What to store of this run; None when nothing of it may be stored. `now` is PostgreSQL's."""
+    try:
+        return _settlement_of(claimed, outcome, policy, now, dice)
+    except OutOfBounds as error:
+        problem = Problem.of(
+            "result-out-of-bounds", "The result is larger or deeper than what is kept", 500, f"{error}."
+        )
+        return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, problem)
+    except ValueError:  # What the handler answered can't be written as JSON, such as half of a surrogate pair.
+        return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, UNSTORABLE)
+
+
+def _settlement_of(
+    claimed: Claimed,
+    outcome: Outcome,
+    policy: RetryPolicy,
+    now: Callable[[], datetime],
+    dice: Callable[[], float],
+) -> Settlement | None:
+    match outcome:
+        case Done(event):
+            return _succeeded(claimed, event)
+        case Waits(awaited):
+            return _waiting(claimed, awaited)
+        case Broke(failure):
+            return _failed(claimed, failure, policy, now(), dice())
+        case Stopped(Stop.DRAINING | Stop.WAITED):
+            return released(claimed.id, claimed.token)
+        case Stopped(Stop.REVOKED):
+            return _revoked(claimed)
+        case Stopped(Stop.TIME_LIMIT):
+            raise AssertionError("a run over its time limit is Broke")
+        case Stopped():
+            return None
+
+
+def _succeeded(claimed: Claimed, event: DomainEvent | None) -> Settlement:
+    result = None if event is None else event.model_dump_json()
+    if result is not None:
+        check_result(result)
+    return Settlement(
+        claimed.id,
+        claimed.token,
+        transition(JobState.RUNNING, Trigger.SUCCEED),
+        JobEvent.SUCCEEDED,
+        domain_event=None if event is None else event.type,
+        result=result,
+    )
+
+
+def _waiting(claimed: Claimed, awaited: AwaitChildren) -> Settlement:
+    if len(awaited.commands) > MAX_CHILDREN:
+        raise OutOfBounds(
+            f"the run waits for {len(awaited.commands):,} jobs; at most {MAX_CHILDREN:,} may be waited for"
+        )
+    children = tuple(child_of(claimed, command) for command in awaited.commands)
+    return Settlement(
+        claimed.id,
+        claimed.token,
+        transition(JobState.RUNNING, Trigger.AWAIT),
+        JobEvent.WAITING,
+        job_event_data=_json({"children": [str(child.id) for child in children]}),
+        due_seconds=WAIT_CHECK_SECONDS,
+        uncounted=True,
+        children=children,
+    )
+
+
+def child_of(claimed: Claimed, command: Command) -> NewJob:
+    """A job made by a job: of the same tenant, and told where it came from. OutOfBounds when it can't be kept."""
+    body = command.model_dump_json()
+    check_command(body)
+    return NewJob(
+        id=uuid7(),
+        tenant_id=claimed.tenant_id,
+        kind=command.kind,
+        version=command.version,
+        queue=command.queue,
+        priority=claimed.priority,
+        max_attempts=command.max_attempts,
+        command=body,
+        correlation_id=claimed.correlation_id or claimed.id,
+        causation_id=claimed.id,
+        parent_id=claimed.id,
+        traceparent=claimed.traceparent,
+    )
+
+
+def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, now: datetime, dice: float) -> Settlement:
+    match decide(
+        failure,
+        policy,
+        attempt=claimed.attempt,
+        max_attempts=claimed.max_attempts,
+        now=now,
+        deadline=claimed.deadline,
+        dice=dice,
+    ):
+        case RetryIn(seconds):
+            told = _told(claimed.kind, failure.problem.bounded())
+            return Settlement(
+                claimed.id,
+                claimed.token,
+                transition(JobState.RUNNING, Trigger.RETRY),
+                JobEvent.RETRYING,
+                job_event_data=_event_data(claimed, told),
+                problem=told.problem,
+                fingerprint=told.fingerprint,
+                due_seconds=seconds,
+                uncounted=not failure.counted,
+            )
+        case GiveUp(spent=True):
+            return _failed_for_good(claimed, Trigger.BURY, JobEvent.DEAD, failure.problem)
+        case GiveUp():
+            return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, failure.problem)
+
+
+def released(job_id: UUID, token: UUID) -> Settlement:
+    """Handed back unharmed: the run isn't counted, and the job may be claimed at once."""
+    return Settlement(
+        job_id,
+        token,
+        transition(JobState.RUNNING, Trigger.RELEASE),
+        JobEvent.RELEASED,
+        due_seconds=0.0,
+        uncounted=True,
+    )
+
+
+def unstorable(settlement: Settlement, kind: str) -> Settlement:
+    """What is stored of a run whose own result can't be."""
+    told = _told(kind, UNSTORABLE)
+    return Settlement(
+        settlement.job_id,
+        settlement.token,
+        transition(JobState.RUNNING, Trigger.FAIL),
+        JobEvent.FAILED,
+        job_event_data=_json({"problem": orjson.Fragment(told.problem)}),
+        problem=told.problem,
+        fingerprint=told.fingerprint,
+    )
+
+
+def _failed_for_good(claimed: Claimed, trigger: Trigger, event: JobEvent, problem: Problem) -> Settlement:
+    told = _told(claimed.kind, problem.bounded())
+    return Settlement(
+        claimed.id,
+        claimed.token,
+        transition(JobState.RUNNING, trigger),
+        event,
+        job_event_data=_event_data(claimed, told),
+        problem=told.problem,
+        fingerprint=told.fingerprint,
+    )
+
+
+def _revoked(claimed: Claimed) -> Settlement:
+    state = transition(JobState.RUNNING, Trigger.CANCEL)
+    return Settlement(claimed.id, claimed.token, state, JobEvent.CANCELLED, job_event_data=_json({"by": "operator"}))
+
+
+class _Told(NamedTuple):
+    """A problem as a job's row and its event have it."""
+
+    problem: str
+    """JSON text."""
+    fingerprint: str
+
+
+# When many jobs fail it is mostly for one reason, and wording that costs as much as a whole run that succeeds.
+@lru_cache(maxsize=500)
+def _told(kind: str, problem: Problem) -> _Told:
+    return _Told(problem.model_dump_json(exclude_defaults=True), fingerprint(kind, problem))
+
+
+def _event_data(claimed: Claimed, told: _Told) -> str:
+    return _json({"attempt": claimed.attempt, "problem": orjson.Fragment(told.problem)})
+
+
+def _json(data: dict[str, object]) -> str:
+    return orjson.dumps(data).decode()

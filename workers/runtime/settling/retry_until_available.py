@@ -1,0 +1,24 @@
+"""Statements that must not be given up: everything a worker does to its jobs is safe to repeat."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from infrastructure.ports import Unavailable
+from infrastructure.postgres.session import Connection, Line
+from monitoring.metrics import bus as metrics
+
+T = TypeVar("T")
+
+OUTAGE_SECONDS = 0.5
+"""Between two tries while PostgreSQL is away."""
+
+
+async def insist(line: Line, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+    """The work's result, however long PostgreSQL stays away. Cancel it to give up."""
+    while True:
+        try:
+            return await line.run(work)
+        except Unavailable:
+            metrics.connection_lost(metrics.Server.POSTGRES)
+            await asyncio.sleep(OUTAGE_SECONDS)

@@ -1,0 +1,131 @@
+"""Stores how runs ended, many at a time, and sees to what follows from it."""
+
+import asyncio
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+from infrastructure.concurrency.batching import Batcher
+from infrastructure.ports import Unavailable, Unstorable
+from infrastructure.postgres.jobs import settlement as settling
+from infrastructure.postgres.jobs.settlement import Settled, Settlement
+from infrastructure.postgres.session import Line
+from monitoring.metrics import bus as metrics
+from schemas.jobs import JobState
+from schemas.problems import Problem
+from workers.runtime.liveness.heartbeat import Heartbeat
+from workers.runtime.running.attempt import Attempt
+from workers.runtime.running.notifier import Messenger
+from workers.runtime.settling.outcomes import unstorable
+from workers.runtime.settling.retry_until_available import insist
+
+logger = logging.getLogger(__name__)
+
+
+class Settler:
+    """Takes settlements as runs end; tells the consumer of each when it is stored, and whether it took effect."""
+
+    def __init__(
+        self,
+        *,
+        settle_line: Line,
+        aside_line: Line,
+        messenger: Messenger,
+        heartbeat: Heartbeat,
+        running: Mapping[int, Attempt],
+        on_settled: Callable[[Settlement, bool], None],
+        ring_again_seconds: float,
+    ) -> None:
+        self._settle_line, self._aside_line = settle_line, aside_line
+        self._messenger = messenger
+        self._heartbeat = heartbeat
+        self._running = running
+        self._on_settled = on_settled
+        self._ring_again_seconds = ring_again_seconds
+        self._batcher: Batcher[Settlement, None] = Batcher(self._settle, "settle")
+
+    def hand_in(self, settlement: Settlement) -> None:
+        self._batcher.hand_in(settlement)
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
+        try:
+            settled = await self._store(settlements)
+            if settled.late:
+                before = await self._stored_before(settled.late)
+                settled = Settled(before.late, settled.parents + before.parents, settled.capped + before.capped)
+        except Exception:  # The loop's edge: these runs are forgotten here, and `check_leases` hands their jobs back.
+            logger.exception("%d outcomes couldn't be stored; their jobs will run again", len(settlements))
+            for one in settlements:
+                self._on_settled(one, False)
+        else:
+            # Behind the next batch's statement, on which PostgreSQL works meanwhile.
+            asyncio.get_running_loop().call_soon(self._follow_up, settlements, settled)
+        return [None] * len(settlements)
+
+    def _follow_up(self, settlements: Sequence[Settlement], settled: Settled) -> None:
+        late = {(one.job_id, one.token) for one in settled.late}
+        effective = [one for one in settlements if (one.job_id, one.token) not in late] if late else settlements
+        try:
+            tenants = self._count(effective)
+        finally:
+            # Whatever becomes of the books, these runs are over: a worker that kept them would run full.
+            for one in settlements:
+                self._on_settled(one, not late or (one.job_id, one.token) not in late)
+        metrics.settles_discarded(len(late))
+        metrics.batch_sent(metrics.Lane.SETTLE, len(settlements))
+        self._messenger.tell(tenants)
+        if late:
+            self._messenger.start(self._record_discarded([job_id for job_id, _ in late]))
+        if settled.capped:
+            self._messenger.ask_to_let_in(settled.capped)
+        if settled.parents:
+            self._messenger.resume_parents(settled.parents)
+
+    async def _store(self, settlements: Sequence[Settlement]) -> Settled:
+        try:
+            return await insist(
+                self._settle_line,
+                lambda line: settling.settle(line, settlements, ring_again_seconds=self._ring_again_seconds),
+            )
+        except Unstorable:
+            # One result among them is at fault: alone it fails its own job, and the others' are kept.
+            if len(settlements) == 1:
+                return await self._store([unstorable(settlements[0], self._kind_of(settlements[0]))])
+            middle = len(settlements) // 2
+            return await self._store(settlements[:middle]) + await self._store(settlements[middle:])
+
+    def _kind_of(self, settlement: Settlement) -> str:
+        attempt = self._running.get(settlement.job_id.int)
+        return "" if attempt is None else attempt.claimed.kind
+
+    async def _stored_before(self, settlements: Sequence[Settlement]) -> Settled:
+        # The statement is repeated when its answer was lost; what it had stored the first time isn't late.
+        return await insist(self._settle_line, lambda line: settling.settled_before(line, settlements))
+
+    def _count(self, effective: Sequence[Settlement]) -> set[UUID]:
+        """Tells the metrics; the tenants whose jobs they were."""
+        now = time.monotonic()
+        tenants: set[UUID] = set()
+        runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
+        retried: Counter[str] = Counter()
+        for one in effective:
+            if (attempt := self._running.get(one.job_id.int)) is not None:
+                tenants.add(attempt.claimed.tenant_id)
+                runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
+                if one.problem is not None and one.due_seconds is not None:
+                    retried[one.problem] += 1
+        for (kind, state), seconds in runs.items():
+            metrics.jobs_settled(kind, state, len(seconds))
+            metrics.jobs_ran(kind, seconds)
+        for problem, count in retried.items():
+            metrics.jobs_retried(Problem.model_validate_json(problem).name, count)
+        return tenants
+
+    async def _record_discarded(self, job_ids: list[UUID]) -> None:
+        worker_id = self._heartbeat.worker_id
+        logger.warning("%d outcomes came too late and had no effect", len(job_ids))
+        with suppress(Unavailable):
+            await self._aside_line.run(lambda line: settling.record_discarded(line, job_ids, worker_id))
