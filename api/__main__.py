@@ -13,7 +13,7 @@ from api.protocol.connection_limits import ConnectionLimits, places, raise_descr
 from api.protocol.http import LimitedHttp, LimitedState
 from api.protocol.websocket import LimitedWebSocket
 from infrastructure import settings as settings_module
-from infrastructure.concurrency.gc_tuning import spare_the_collector
+from infrastructure.concurrency.gc_tuning import tune_gc
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.settings import Settings, SettingsInvalid
@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
             asyncio.create_task(self._check_connections(), name="checks connections"),
             asyncio.create_task(keep_beating(self.beat), name="beats"),
         ]
-        spare_the_collector()
+        tune_gc()
         for listening in (one for started in self.servers for one in started.sockets):
             host, port = listening.getsockname()[:2]
             logger.info("ready: http://%s:%s", host, port)

@@ -11,11 +11,11 @@ from starlette.routing import Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.console import routes as console
-from api.dependencies import Ingress, open_ingress
+from api.dependencies import Dependencies, open_dependencies
 from api.documentation.pages import pages
 from api.endpoint import AnyEndpoint, routes
 from api.http import problems
-from api.middleware import Edge
+from api.middleware import Middleware
 from api.routes import (
     ai,
     api_keys,
@@ -63,7 +63,7 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
 class State(TypedDict):
     """What every request finds in its scope."""
 
-    ingress: Ingress
+    ingress: Dependencies
 
 
 def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
@@ -82,7 +82,7 @@ def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
         # A redirect would be built from the Host header, which anybody may write.
         redirect_slashes=False,
     )
-    return Edge(router)
+    return Middleware(router)
 
 
 def product_version() -> str:
@@ -95,7 +95,7 @@ def product_version() -> str:
 def _lifespan(settings: Settings, closing: asyncio.Event) -> Callable[[object], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[State]:
-        async with open_ingress(settings) as ingress:
+        async with open_dependencies(settings) as ingress:
             ending = asyncio.create_task(_end_streams(ingress, closing), name="ends streams at shutdown")
             yield {"ingress": ingress}
             ending.cancel()
@@ -103,7 +103,7 @@ def _lifespan(settings: Settings, closing: asyncio.Event) -> Callable[[object], 
     return lifespan
 
 
-async def _end_streams(ingress: Ingress, closing: asyncio.Event) -> None:
+async def _end_streams(ingress: Dependencies, closing: asyncio.Event) -> None:
     await closing.wait()
     ingress.hub.end_streams()
 

@@ -17,33 +17,33 @@ from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.clock import SharedClock, shared_clock
 from infrastructure.postgres.probe import PostgresProbe
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.tenants.sessions import TenantSessions
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import Redis
-from infrastructure.redis.tenant_notifier import Announcer
+from infrastructure.redis.tenant_notifier import TenantNotifier
 from infrastructure.settings import Settings
 from infrastructure.wiring import issuer, key_vault, object_store, search_engine
 from monitoring.health.checks import Health
 from producers.submission.submitter import Submitter, open_submitter
 
-REQUEST_LINES = 8
-CATCH_UP_LINES = 4
+REQUEST_SESSIONS = 8
+CATCH_UP_SESSIONS = 4
 """Apart from the requests' own, so that a thousand readers who fell behind don't slow a single request."""
 CATCH_UP_SESSION = {"enable_bitmapscan": "off"}
 """For a job's few events PostgreSQL would also look at all of its tenant's: it doesn't know yet how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ingress:
+class Dependencies:
     settings: Settings
     submitter: Submitter
-    lines: TenantLines
+    lines: TenantPool
     sessions: TenantSessions
     """SQLAlchemy's, on the same connections."""
     backlog: Backlog
-    system_line: Line
+    system_session: PostgresSession
     """For numbers of a whole queue, which no tenant may count for itself."""
     clock: SharedClock
     credentials: Credentials
@@ -51,7 +51,7 @@ class Ingress:
     rates: RateLimits
     hub: Hub
     redis: Redis
-    announcer: Announcer
+    tenant_notifier: TenantNotifier
     cursors: Cursors
     search: SearchEngine
     vault: KeyVault
@@ -60,41 +60,43 @@ class Ingress:
 
 
 @asynccontextmanager
-async def open_ingress(settings: Settings) -> AsyncIterator[Ingress]:
+async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     """Connections are made when they are first needed, so that a server that is away doesn't keep the ingress down."""
     async with Closing() as resources:
         redis = redis_client.connect(settings.redis)
         resources.then(redis.aclose, "Redis")
-        announcer = Announcer(redis)
-        resources.then(announcer.close, "the announcer")
-        system_line = await resources.enter(Line(settings.database, Role.SYSTEM, "queue numbers", LANE_SESSION))
-        clock = await resources.enter(shared_clock(system_line))
+        tenant_notifier = TenantNotifier(redis)
+        resources.then(tenant_notifier.close, "the announcer")
+        system_session = await resources.enter(
+            PostgresSession(settings.database, Role.SYSTEM, "queue numbers", BUS_SESSION)
+        )
+        clock = await resources.enter(shared_clock(system_session))
         rates = RateLimits(settings, redis, lambda: clock.now().timestamp())
         resources.then(rates.close, "the rates")
         tokens = ReadTokens(signing_key(settings))
         vouching = await resources.enter(issuer(settings, clock.now))
         credentials = Credentials(settings, tokens, vouching, clock.now)
         resources.then(credentials.close, "the credentials")
-        catch_up_lines = await resources.enter(
-            TenantLines(settings.database, "catch-up", CATCH_UP_LINES, session=CATCH_UP_SESSION)
+        catch_up_pool = await resources.enter(
+            TenantPool(settings.database, "catch-up", CATCH_UP_SESSIONS, session=CATCH_UP_SESSION)
         )
         submitter = await resources.enter(open_submitter(settings))
         postgres = await resources.enter(PostgresProbe(settings.database))
-        lines = await resources.enter(TenantLines(settings.database, "requests", REQUEST_LINES))
-        yield Ingress(
+        lines = await resources.enter(TenantPool(settings.database, "requests", REQUEST_SESSIONS))
+        yield Dependencies(
             settings=settings,
             submitter=submitter,
             lines=lines,
             sessions=TenantSessions(lines),
-            backlog=await resources.enter(Backlog(catch_up_lines, CATCH_UP_LINES)),
-            system_line=system_line,
+            backlog=await resources.enter(Backlog(catch_up_pool, CATCH_UP_SESSIONS)),
+            system_session=system_session,
             clock=clock,
             credentials=credentials,
             tokens=tokens,
             rates=rates,
             hub=await resources.enter(Hub(settings.database, redis)),
             redis=redis,
-            announcer=announcer,
+            tenant_notifier=tenant_notifier,
             cursors=Cursors(signing_key(settings)),
             health=health_of(settings, postgres, submitter, redis),
             vault=key_vault(settings),

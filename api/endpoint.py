@@ -13,8 +13,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from api.auth.principal import Caller, Scope, allows
-from api.dependencies import Ingress
+from api.auth.principal import Principal, Scope, allows
+from api.dependencies import Dependencies
 from api.http import problems
 from api.http.request_body import read_body
 from api.http.responses import JSON, Answer, Header, Media, NoBody, problem_answer, send_answer
@@ -33,7 +33,7 @@ SLOW_BODY_SECONDS = 1.0
 LONGEST_MEDIA_TYPE = 256
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
-NOBODY = Caller(tenant_id=UUID(int=0), key_id="", scopes=frozenset())
+NOBODY = Principal(tenant_id=UUID(int=0), key_id="", scopes=frozenset())
 """Calls what is open to everybody. No row belongs to it."""
 
 
@@ -49,8 +49,8 @@ Q = TypeVar("Q", bound=Model)
 class Call(Generic[B, Q]):
     """A request that has passed every check its declaration names."""
 
-    ingress: Ingress
-    caller: Caller
+    ingress: Dependencies
+    principal: Principal
     path: Mapping[str, str]
     query: Q
     body: B
@@ -60,7 +60,7 @@ class Call(Generic[B, Q]):
 
     @property
     def tenant_id(self) -> UUID:
-        return self.caller.tenant_id
+        return self.principal.tenant_id
 
     def path_id(self, name: str, what: str) -> UUID:
         """A part of the path that must be an id. What can't be one doesn't exist."""
@@ -166,18 +166,18 @@ async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) ->
 
 async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, receive: Receive) -> Answer | Streamed:
     """The checks in the order of their cost: a stranger's body is never read."""
-    ingress: Ingress = scope["state"]["ingress"]
-    caller = await _caller(endpoint, scope, arrival)
+    ingress: Dependencies = scope["state"]["ingress"]
+    principal = await _principal(endpoint, scope, arrival)
     query = query_model(endpoint.query or Empty, scope["query_string"])
     body: Model = Empty()
     if endpoint.body is not None:
         began = time.monotonic()
         body = await _body(endpoint, endpoint.body, ingress, arrival, receive)
-        if caller is not NOBODY and time.monotonic() - began > SLOW_BODY_SECONDS:
-            await ingress.credentials.recheck(caller)
+        if principal is not NOBODY and time.monotonic() - began > SLOW_BODY_SECONDS:
+            await ingress.credentials.recheck(principal)
     call = Call(
         ingress,
-        caller,
+        principal,
         scope["path_params"],
         query,
         body,
@@ -188,24 +188,24 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
     return await endpoint.handle(call)
 
 
-async def _caller(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival) -> Caller:
+async def _principal(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival) -> Principal:
     if endpoint.scope is None:
         return NOBODY
-    ingress: Ingress = scope["state"]["ingress"]
+    ingress: Dependencies = scope["state"]["ingress"]
     credentials = ingress.credentials
     authorization = arrival.headers.get("authorization")
     if authorization is None and endpoint.token_in_query:
-        caller = await credentials.caller_with_read_token(token_in(scope["query_string"]))
+        principal = await credentials.principal_with_read_token(token_in(scope["query_string"]))
     else:
-        caller = await credentials.authenticate(authorization)
-    scope[RATE_HEADERS] = admitted(ingress.rates, caller)
-    if caller.only_job is not None and not endpoint.for_watchers:
+        principal = await credentials.authenticate(authorization)
+    scope[RATE_HEADERS] = admitted(ingress.rates, principal)
+    if principal.only_job is not None and not endpoint.for_watchers:
         raise problems.read_token_only_watches()
-    if not allows(caller, endpoint.scope):
+    if not allows(principal, endpoint.scope):
         raise problems.scope_missing(endpoint.scope)
-    if caller.only_job is not None and _id_in(scope["path_params"]["id"]) != caller.only_job:
+    if principal.only_job is not None and _id_in(scope["path_params"]["id"]) != principal.only_job:
         raise problems.not_found("job")
-    return caller
+    return principal
 
 
 def _id_in(part: str) -> UUID | None:
@@ -216,16 +216,16 @@ def _id_in(part: str) -> UUID | None:
         return None
 
 
-def admitted(rates: RateLimits, caller: Caller) -> tuple[Header, ...]:
+def admitted(rates: RateLimits, principal: Principal) -> tuple[Header, ...]:
     """What to tell of the caller's limits; a Refusal that tells it when they are reached."""
-    verdict = rates.admit(caller)
+    verdict = rates.admit(principal)
     if verdict.wait_seconds:
         raise problems.too_many_requests(verdict.limited, verdict.limit, verdict.wait_seconds, verdict.headers)
     return verdict.headers
 
 
 async def _body(
-    endpoint: AnyEndpoint, model: type[Model], ingress: Ingress, arrival: Arrival, receive: Receive
+    endpoint: AnyEndpoint, model: type[Model], ingress: Dependencies, arrival: Arrival, receive: Receive
 ) -> Model:
     settings = ingress.settings
     headers = arrival.headers

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 ARRIVAL = "bucatini.arrival"
 LINGER_SECONDS = 2.0
-MOST_LINGERING_BYTES = 16_000_000
+MAX_LINGERING_BYTES = 16_000_000
 UNKNOWN_ROUTE = "unknown"
 ONCE = ("host", "idempotency-key")
 """Request headers that may come once and no more: of two, nobody can say which was meant."""
@@ -46,7 +46,7 @@ class Arrival:
     """Which of them did."""
 
 
-class Edge:
+class Middleware:
     """ASGI middleware: correlation and trace, security headers, problems, the request's log fields and metrics."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -193,7 +193,7 @@ async def _send_lingering(answer: Answer, receive: Receive, send: Send) -> None:
     await send_answer(send, answer, more_body=True)
     try:
         async with asyncio.timeout(LINGER_SECONDS):
-            unread = MOST_LINGERING_BYTES
+            unread = MAX_LINGERING_BYTES
             while unread > 0:
                 message = await receive()
                 unread -= len(message.get("body", b""))

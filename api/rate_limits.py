@@ -15,7 +15,7 @@ from hashlib import blake2b
 from math import ceil
 from typing import Final
 
-from api.auth.principal import Caller
+from api.auth.principal import Principal
 from api.http.responses import Header
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.rate_counts import exchange
@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 WINDOW_SECONDS: Final = 60
 EXCHANGE_SECONDS = 0.05
 AWAY_SECONDS = 1.0
-MOST_IN_AN_EXCHANGE = 2_000
-MOST_REMEMBERED = 20_000
+MAX_IN_AN_EXCHANGE = 2_000
+MAX_REMEMBERED = 20_000
 RATE_HEADERS: Final = "bucatini.rate"
 """Where a request's scope holds what its answer tells of the limits."""
 
@@ -115,11 +115,11 @@ class RateLimits:
         self._unsaid: set[Window] = set()
         self._exchanging: asyncio.Task[None] | None = None
 
-    def admit(self, caller: Caller) -> Verdict:
+    def admit(self, principal: Principal) -> Verdict:
         """Counts the request if both its tenant and its key may make it."""
         now = self._clock()
-        tenant = self._window(f"t:{caller.tenant_id.hex}", now)
-        key = self._window(_key_name(caller), now)
+        tenant = self._window(f"t:{principal.tenant_id.hex}", now)
+        key = self._window(_key_name(principal), now)
         tenant_left = self._tenant_limit - tenant.used(now)
         key_left = self._key_limit - key.used(now)
         if tenant_left < 1 or key_left < 1:
@@ -155,7 +155,7 @@ class RateLimits:
         window = self._windows.get(name)
         if window is None:
             window = self._windows[name] = Window(name, int(now // WINDOW_SECONDS))
-            if len(self._windows) > MOST_REMEMBERED:
+            if len(self._windows) > MAX_REMEMBERED:
                 self._windows.popitem(last=False)
         else:
             self._windows.move_to_end(name)
@@ -181,7 +181,7 @@ class RateLimits:
         index = int(now // WINDOW_SECONDS)
         said: dict[str, int] = {}
         windows: dict[str, Window] = {}
-        while self._unsaid and len(said) < MOST_IN_AN_EXCHANGE:
+        while self._unsaid and len(said) < MAX_IN_AN_EXCHANGE:
             window = self._unsaid.pop()
             window.move_to(now)
             if window.pending:
@@ -200,8 +200,8 @@ class RateLimits:
                 window.previous = max(window.previous, previous)
 
 
-def _key_name(caller: Caller) -> str:
-    if caller.key_id:
-        return f"k:{caller.key_id}"
+def _key_name(principal: Principal) -> str:
+    if principal.key_id:
+        return f"k:{principal.key_id}"
     # A subject is the issuer's own text, often an address of a person: Redis holds its hash.
-    return f"s:{blake2b(caller.tenant_id.bytes + caller.subject.encode(), digest_size=12).hexdigest()}"
+    return f"s:{blake2b(principal.tenant_id.bytes + principal.subject.encode(), digest_size=12).hexdigest()}"

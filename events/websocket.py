@@ -27,7 +27,7 @@ class Unsubscribed(Model):
     unsubscribed: Subject
 
 
-class JobTold(Model):
+class JobMessage(Model):
     """One event of a job. A live one, such as progress, has no `after`: it moves nobody's place."""
 
     job: UUID
@@ -35,7 +35,7 @@ class JobTold(Model):
     after: int | None = None
 
 
-class TypesTold(Model):
+class TypesMessage(Model):
     """One event of any job, or only a new place to resume after, so that a quiet watcher's place doesn't grow old."""
 
     types: str
@@ -62,13 +62,13 @@ class Pong(Model):
     pong: str
 
 
-Told = Authenticated | Subscribed | Unsubscribed | JobTold | TypesTold | Ended | Refused | Pong
-TOLD: Final[tuple[type[Told], ...]] = (
+ServerMessage = Authenticated | Subscribed | Unsubscribed | JobMessage | TypesMessage | Ended | Refused | Pong
+SERVER_MESSAGES: Final[tuple[type[ServerMessage], ...]] = (
     Authenticated,
     Subscribed,
     Unsubscribed,
-    JobTold,
-    TypesTold,
+    JobMessage,
+    TypesMessage,
     Ended,
     Refused,
     Pong,

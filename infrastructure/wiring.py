@@ -11,8 +11,8 @@ from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
 from infrastructure.ports.webhooks import Receivers
-from infrastructure.postgres.session import Line, Role
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.session import PostgresSession, Role
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings, SettingsInvalid
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
 
     home = settings.bucatini_home / "search"
     async with (
-        TenantLines(settings.database, "search engine", size=2) as lines,
+        TenantPool(settings.database, "search engine", size=2) as lines,
         TantivyEngine(home, partial(holds_documents, lines)) as engine,
     ):
         yield engine
@@ -81,5 +81,5 @@ async def keyring(settings: Settings) -> AsyncIterator["Keyring"]:
     from infrastructure.key_vault.keyring import Keyring
     from infrastructure.postgres.keys.wrapped_keys import StoredKeys
 
-    async with Line(settings.database, Role.SYSTEM, "tenant keys") as line:
+    async with PostgresSession(settings.database, Role.SYSTEM, "tenant keys") as line:
         yield Keyring(StoredKeys(line), key_vault(settings), active_seconds=settings.key_cache_seconds)

@@ -24,9 +24,9 @@ from tornado.ioloop import IOLoop
 
 from monitoring.logs.redaction import mask
 
-MOST_TASKS: Final = 10_000
+MAX_TASKS: Final = 10_000
 """About 125 MB; the oldest are forgotten first."""
-_MOST_WORKERS: Final = 1_000
+_MAX_WORKERS: Final = 1_000
 _FORGET_WORKER_AFTER_SECONDS: Final = 600
 _LONGEST_ARGUMENTS: Final = 500
 _THREADS: Final = 8
@@ -105,7 +105,7 @@ class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
     async def _ask(self, worker: str, *, anew: bool) -> None:
         if time.monotonic() - self._asked.get(worker, -math.inf) < _ASK_AGAIN_SECONDS and not anew:
             return
-        if len(self._asked) >= _MOST_WORKERS:
+        if len(self._asked) >= _MAX_WORKERS:
             self._asked.clear()
         self._asked[worker] = time.monotonic()
         ask = partial(self.capp.control.enable_events, destination=[worker], reply=True, timeout=_ANSWER_SECONDS)
@@ -141,8 +141,8 @@ def _set_options(host: str, port: int, basic_auth: str | None) -> None:
     default_options.basic_auth = [basic_auth] if basic_auth else []
     default_options.read_only = basic_auth is None
     default_options.persistent = False
-    default_options.max_tasks = MOST_TASKS
-    default_options.max_workers = _MOST_WORKERS
+    default_options.max_tasks = MAX_TASKS
+    default_options.max_workers = _MAX_WORKERS
     default_options.purge_offline_workers = _FORGET_WORKER_AFTER_SECONDS
     default_options.tasks_columns = _COLUMNS
     default_options.debug = False
@@ -152,6 +152,6 @@ def _events(app: Celery, loop: IOLoop) -> Events:
     return _HarmlessEvents(
         app,
         io_loop=loop,
-        max_workers_in_memory=_MOST_WORKERS,
-        max_tasks_in_memory=MOST_TASKS,
+        max_workers_in_memory=_MAX_WORKERS,
+        max_tasks_in_memory=MAX_TASKS,
     )

@@ -17,7 +17,7 @@ BATCH_KIND = "jobs.batch"
 """A batch is a job that waits for its children and has no run of its own, so all that jobs have it has as well."""
 BATCH_QUEUE = "jobs"
 """No worker pool has it: a batch is never rung."""
-MOST_IN_A_BATCH = 1_000
+MAX_IN_A_BATCH = 1_000
 
 BatchName = Annotated[str, Field(max_length=200)]
 
@@ -43,7 +43,7 @@ class BatchItem(Model):
 
 
 class SubmitBatch(Model):
-    jobs: Annotated[tuple[BatchItem, ...], Field(min_length=1, max_length=MOST_IN_A_BATCH)]
+    jobs: Annotated[tuple[BatchItem, ...], Field(min_length=1, max_length=MAX_IN_A_BATCH)]
     name: BatchName = ""
     """For people."""
     atomic: bool = False

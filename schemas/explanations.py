@@ -11,7 +11,7 @@ from schemas.jobs import JobState, Progress
 from schemas.model import Model
 from schemas.problems import Problem
 
-MOST_COUNTED = 1_000
+MAX_COUNTED = 1_000
 
 
 class UnderCap(Model):

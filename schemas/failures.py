@@ -11,8 +11,8 @@ from schemas.commands import Queue
 from schemas.jobs import Job
 from schemas.model import Model
 
-MOST_COUNTED = 10_000
-MOST_REPLAYED = 10_000
+MAX_COUNTED = 10_000
+MAX_REPLAYED = 10_000
 
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -101,7 +101,7 @@ class Replay(Model):
 class ReplayFailures(ReplayFilter):
     """Run failed and dead jobs again: those that match, each once, in the background."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST_REPLAYED)] = 1_000
+    limit: Annotated[int, Field(ge=1, le=MAX_REPLAYED)] = 1_000
     """How many at the most."""
     per_second: Annotated[float, Field(ge=0.01, le=10_000)] | None = None
     """Replay no faster than this; as fast as it goes if not given."""

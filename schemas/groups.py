@@ -9,13 +9,13 @@ from schemas.event_patterns import EventPatterns
 from schemas.model import Model
 
 GROUP_NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
-MOST_TAKEN = 100
-MOST_LEASE_SECONDS = 3_600.0
+MAX_TAKEN = 100
+MAX_LEASE_SECONDS = 3_600.0
 
 Receipt = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}:[0-9]{1,9}:[0-9a-f-]{36}$")]
 
 
-class GroupWanted(Model):
+class GroupRequest(Model):
     types: EventPatterns
     """Which types of event the group gets, such as `search.*`."""
 
@@ -37,13 +37,13 @@ class Groups(Model):
 
 
 class TakeEvents(Model):
-    most: Annotated[int, Field(ge=1, le=MOST_TAKEN)] = 20
-    lease_seconds: Annotated[float, Field(ge=1, le=MOST_LEASE_SECONDS)] = 60.0
+    most: Annotated[int, Field(ge=1, le=MAX_TAKEN)] = 20
+    lease_seconds: Annotated[float, Field(ge=1, le=MAX_LEASE_SECONDS)] = 60.0
     """For so long the events are the taker's own. What isn't acknowledged by then is given out again."""
 
 
 class AcknowledgeEvents(Model):
-    receipts: Annotated[tuple[Receipt, ...], Field(min_length=1, max_length=MOST_TAKEN)]
+    receipts: Annotated[tuple[Receipt, ...], Field(min_length=1, max_length=MAX_TAKEN)]
 
 
 class Acknowledged(Model):

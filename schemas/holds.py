@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue
 from schemas.commands import Queue
 from schemas.model import FreeJson, Model
 
-MOST_ARGUMENT_CHARACTERS = 1_000
+MAX_ARGUMENT_CHARACTERS = 1_000
 
 Weight = Annotated[int, Field(ge=1, le=100)]
 """A tenant of weight 2 gets twice the share of one of weight 1 while both wait."""
@@ -26,8 +26,8 @@ class HoldAction(StrEnum):
 def _fits(argument: JsonValue) -> JsonValue:
     if not isinstance(argument, dict) or not argument:
         raise ValueError('must be an object with at least one field, such as {"title": "Lease"}')
-    if len(str(argument)) > MOST_ARGUMENT_CHARACTERS:
-        raise ValueError(f"must not be longer than {MOST_ARGUMENT_CHARACTERS:,} characters")
+    if len(str(argument)) > MAX_ARGUMENT_CHARACTERS:
+        raise ValueError(f"must not be longer than {MAX_ARGUMENT_CHARACTERS:,} characters")
     return argument
 
 

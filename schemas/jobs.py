@@ -164,7 +164,7 @@ class Timeline(Model):
     entries: tuple[TimelineEntry, ...]
 
 
-class TokenWish(Model):
+class ReadTokenRequest(Model):
     """How long a read token is to last."""
 
     ttl_seconds: Annotated[int, Field(ge=10, le=3_600)] = 600

@@ -12,11 +12,11 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, fi
 from schemas.commands import Command, Queue
 from schemas.model import Model
 
-MOST_BODY_CHARACTERS = 200_000
-MOST_LEVELS = 16
-MOST_CLAUSES = 64
-MOST_WORDS = 64
-MOST_HITS = 100
+MAX_BODY_CHARACTERS = 200_000
+MAX_LEVELS = 16
+MAX_CLAUSES = 64
+MAX_WORDS = 64
+MAX_HITS = 100
 FURTHEST_OFFSET = 1_000
 
 _WORD = re.compile(r"[^\W_]+")
@@ -71,7 +71,7 @@ class IndexDocument(Command):
     title: Annotated[str, Field(min_length=1, max_length=500)]
     body: Annotated[
         str,
-        Field(max_length=MOST_BODY_CHARACTERS),
+        Field(max_length=MAX_BODY_CHARACTERS),
         SealedAtRest(indexed_because="Finding a document by the words of its body is what this command is sent for."),
     ]
     document_type: Label
@@ -117,7 +117,7 @@ def _not_empty(clauses: tuple["Match", ...]) -> tuple["Match", ...]:
 # A `min_length` would report every faulty clause as a missing one too.
 Clauses = Annotated[
     tuple["Match", ...],
-    Field(max_length=MOST_CLAUSES, json_schema_extra={"minItems": 1}),
+    Field(max_length=MAX_CLAUSES, json_schema_extra={"minItems": 1}),
     AfterValidator(_not_empty),
 ]
 
@@ -195,7 +195,7 @@ class SearchQuery(Model):
     snippet_characters: Annotated[int, Field(ge=40, le=500)] = 160
     sort: Sort | None = None
     """By relevance if there is something to match, else the newest first."""
-    limit: Annotated[int, Field(ge=0, le=MOST_HITS)] = 10
+    limit: Annotated[int, Field(ge=0, le=MAX_HITS)] = 10
     offset: Annotated[int, Field(ge=0, le=FURTHEST_OFFSET)] = 0
 
     @field_validator("match", mode="before")
@@ -203,17 +203,17 @@ class SearchQuery(Model):
     def _not_too_deep(cls, match: Any) -> Any:
         # Before the tree is built, since building is what depth makes slow.
         for clauses, (_, level) in enumerate(_walk(match), start=1):
-            if level > MOST_LEVELS:
-                raise ValueError(f"match is nested deeper than {MOST_LEVELS} levels")
-            if clauses > MOST_CLAUSES:
-                raise ValueError(f"match has more than {MOST_CLAUSES} clauses")
+            if level > MAX_LEVELS:
+                raise ValueError(f"match is nested deeper than {MAX_LEVELS} levels")
+            if clauses > MAX_CLAUSES:
+                raise ValueError(f"match has more than {MAX_CLAUSES} clauses")
         return match
 
     @model_validator(mode="after")
     def _not_too_wide(self) -> Self:
         words = sum(len(_WORD.findall(clause.text)) for clause, _ in _walk(self.match) if hasattr(clause, "text"))
-        if words > MOST_WORDS:
-            raise ValueError(f"match has {words} words; at most {MOST_WORDS} are searched for")
+        if words > MAX_WORDS:
+            raise ValueError(f"match has {words} words; at most {MAX_WORDS} are searched for")
         if len(set(self.facets)) < len(self.facets):
             raise ValueError("facets names a field twice")
         return self

@@ -12,10 +12,10 @@ from schemas.event_patterns import EventPatterns
 from schemas.model import Model
 from schemas.problems import Problem
 
-MOST_ATTEMPTS = 8
+MAX_ATTEMPTS = 8
 
 
-class WebhookWanted(Model):
+class WebhookRequest(Model):
     """What its owner decides of a webhook."""
 
     url: Annotated[str, Field(min_length=1, max_length=2_000, examples=["https://example.com/bucatini"])]
@@ -47,7 +47,7 @@ class Webhook(Model):
     """When the first of the failures came that no success has followed yet."""
 
 
-class WebhookOnce(Webhook):
+class WebhookCreated(Webhook):
     secret: str
     """What deliveries are signed with (`whsec_…`). It is stored sealed, so this is the one time it is shown."""
 
@@ -109,7 +109,7 @@ class DeliverWebhook(Command):
 
     kind: ClassVar[str] = "jobs.deliver_webhook"
     queue: ClassVar[Queue] = Queue.WEBHOOKS
-    max_attempts: ClassVar[int] = MOST_ATTEMPTS
+    max_attempts: ClassVar[int] = MAX_ATTEMPTS
     time_limit_seconds: ClassVar[float] = 120.0
     # For what fails before there is an attempt or after it; attempts go by `workers/webhooks/delivery_policy.py`.
     retry: ClassVar[RetryPolicy] = RetryPolicy(base_seconds=300.0, most_seconds=36_000.0, jitter=Jitter.EQUAL)

@@ -19,9 +19,9 @@ from schemas.commands import Command, Queue
 from schemas.model import FreeJson, Model
 from schemas.problems import Problem
 
-MOST_STATES = 100
-MOST_RULES = 20
-MOST_TEMPLATE_LEVELS = 32
+MAX_STATES = 100
+MAX_RULES = 20
+MAX_TEMPLATE_LEVELS = 32
 JOB_RESOURCE = "urn:bucatini:job:"
 
 _PATH = re.compile(r"""\$(?:\.[A-Za-z_][\w-]*|\['[^'\\]+'\]|\[\d{1,4}\])*""")
@@ -54,8 +54,8 @@ def _checked_template(template: dict[str, FreeJson]) -> dict[str, FreeJson]:
     unread: list[tuple[Any, int]] = [(template, 1)]
     while unread:
         part, level = unread.pop()
-        if level > MOST_TEMPLATE_LEVELS:
-            raise ValueError(f"the template is nested deeper than {MOST_TEMPLATE_LEVELS} levels")
+        if level > MAX_TEMPLATE_LEVELS:
+            raise ValueError(f"the template is nested deeper than {MAX_TEMPLATE_LEVELS} levels")
         for name, value in part.items() if isinstance(part, dict) else ():
             if name.endswith(".$") and not (isinstance(value, str) and _PATH.fullmatch(value)):
                 raise ValueError(f"{name} must be a path such as $.name or $.list[0]")
@@ -151,7 +151,7 @@ class Choice(StatesLanguage):
     """Goes where its first rule that holds says, else to `Default`."""
 
     type: Literal["Choice"]
-    choices: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)]
+    choices: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)]
     default: StateName | None = None
 
     @property
@@ -183,7 +183,7 @@ class Definition(StatesLanguage):
     """What to do, in which order. Refused unless every state can be reached and can reach an end."""
 
     start_at: StateName
-    states: Annotated[dict[StateName, State], Field(min_length=1, max_length=MOST_STATES)]
+    states: Annotated[dict[StateName, State], Field(min_length=1, max_length=MAX_STATES)]
     query_language: Literal["JSONPath"] = "JSONPath"
 
     @model_validator(mode="after")

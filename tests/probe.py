@@ -13,7 +13,7 @@ from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
 from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.ports import Refused, Unavailable
-from infrastructure.postgres.session import Line, Role
+from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.settings import Settings
 from monitoring.logs.logging import configure
 from schemas.commands import Command, Queue
@@ -183,7 +183,7 @@ async def collect(command: Collect, run: Run) -> Collected | AwaitChildren:
 
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    marks = Line(settings.database, Role.SYSTEM, "marks")
+    marks = PostgresSession(settings.database, Role.SYSTEM, "marks")
 
     async def leave_mark(command: LeaveMark, run: Run) -> MarkLeft:
         run.progress(0.5, "half way")

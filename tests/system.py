@@ -17,12 +17,12 @@ from infrastructure.local_stack.supervisor.processes import Program, Running
 from infrastructure.postgres.jobs.submission import Submission
 from infrastructure.settings import Settings
 from infrastructure.settings import load as load_settings
-from producers.submission.submitter import ORDINARY, Terms, new_job, open_submitter
+from producers.submission.submitter import ORDINARY, JobOptions, new_job, open_submitter
 from schemas.commands import Command, Queue
 from schemas.jobs import TERMINAL
 from tests.waiting import wait_until
 
-MOST_AT_ONCE = 1_000
+MAX_AT_ONCE = 1_000
 ROOT = Path(__file__).parent.parent
 READY = {
     "tests.probe": "ready: ",
@@ -102,17 +102,17 @@ class System:
 
     # Jobs
 
-    def submit(self, *commands: Command, terms: Terms = ORDINARY, tenant_id: UUID | None = None) -> list[UUID]:
+    def submit(self, *commands: Command, terms: JobOptions = ORDINARY, tenant_id: UUID | None = None) -> list[UUID]:
         """The ids of the jobs, once they are committed and rung for."""
         return [outcome.job_id for outcome in self.try_submit(*commands, terms=terms, tenant_id=tenant_id)]
 
     def try_submit(
-        self, *commands: Command, terms: Terms = ORDINARY, tenant_id: UUID | None = None
+        self, *commands: Command, terms: JobOptions = ORDINARY, tenant_id: UUID | None = None
     ) -> list[Submission]:
         async def submit() -> list[Submission]:
             async with open_submitter(self.settings) as submitter:
                 jobs = [new_job(tenant_id or self.tenant_id, command, terms) for command in commands]
-                shares = [jobs[start : start + MOST_AT_ONCE] for start in range(0, len(jobs), MOST_AT_ONCE)]
+                shares = [jobs[start : start + MAX_AT_ONCE] for start in range(0, len(jobs), MAX_AT_ONCE)]
                 return [outcome for share in shares for outcome in await submitter.submit_all(share)]
 
         return asyncio.run(submit())

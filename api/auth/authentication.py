@@ -8,21 +8,21 @@ from datetime import datetime
 from hmac import compare_digest
 
 from api.auth import read_tokens
-from api.auth.oidc import Strangers, is_jwt
-from api.auth.principal import Caller, Scope, end_of
+from api.auth.oidc import OidcPrincipals, is_jwt
+from api.auth.principal import Principal, Scope, end_of
 from api.auth.principal_watch import CallerWatch
 from api.auth.read_tokens import ReadTokens
 from api.http import problems
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports.identity import Issuer
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.postgres.tenants import api_keys
 from infrastructure.postgres.tenants.api_keys import Credential, parse_key
 from infrastructure.settings import Settings
 
 FRESH_SECONDS = 4.0
 """A revoked key opens nothing after this and one look into PostgreSQL; on the process that revoked it, at once."""
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 
 
 class Credentials:
@@ -31,52 +31,52 @@ class Credentials:
     def __init__(
         self, settings: Settings, tokens: ReadTokens, issuer: Issuer | None, now: Callable[[], datetime]
     ) -> None:
-        self._line = Line(settings.database, Role.SYSTEM, "credentials", LANE_SESSION)
+        self._line = PostgresSession(settings.database, Role.SYSTEM, "credentials", BUS_SESSION)
         self._tokens = tokens
         self._now = now
-        self._strangers = None if issuer is None else Strangers(settings, issuer, self._line, now)
+        self._strangers = None if issuer is None else OidcPrincipals(settings, issuer, self._line, now)
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
         self._watch = CallerWatch(self._look_again)
 
-    async def authenticate(self, authorization: str | None) -> Caller:
+    async def authenticate(self, authorization: str | None) -> Principal:
         """Whom the header proves. Refuses whatever proves nobody in the same words."""
         if authorization is None:
             raise problems.credentials_missing()
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise problems.credentials_missing()
-        return await self.caller_with(key.strip())
+        return await self.principal_with(key.strip())
 
-    async def caller_with(self, key: str) -> Caller:
+    async def principal_with(self, key: str) -> Principal:
         """Whom the key or token proves, wherever it was shown."""
         if key.startswith(read_tokens.PREFIX):
-            return await self._caller_with_token(key)
+            return await self._principal_with_token(key)
         if self._strangers is not None and is_jwt(key):
-            return await self._strangers.caller_with(key)
+            return await self._strangers.principal_with(key)
         presented = parse_key(key)
         if presented is None:
             raise problems.unauthenticated()
         credential = self._remembered(presented.id) or await self._fresh(presented.id)
         if credential is None or not compare_digest(credential.secret_hash, presented.secret_hash):
             raise problems.unauthenticated()
-        return Caller(credential.tenant_id, credential.id, credential.scopes)
+        return Principal(credential.tenant_id, credential.id, credential.scopes)
 
-    async def caller_with_read_token(self, token: str) -> Caller:
+    async def principal_with_read_token(self, token: str) -> Principal:
         """Whom the token proves. A key is refused: it must not stand where addresses are written down."""
         if not token:
             raise problems.credentials_missing()
         if not token.startswith(read_tokens.PREFIX):
             raise problems.unauthenticated()
-        return await self._caller_with_token(token)
+        return await self._principal_with_token(token)
 
-    async def _caller_with_token(self, text: str) -> Caller:
+    async def _principal_with_token(self, text: str) -> Principal:
         now = self._now()
         token = self._tokens.read(text, now.timestamp())
         if token is None:
             raise problems.unauthenticated()
         scopes = frozenset((Scope.JOBS_READ,))
-        caller = Caller(
+        principal = Principal(
             token.tenant_id,
             token.key_id,
             scopes,
@@ -84,27 +84,27 @@ class Credentials:
             expires_at=token.expires_at,
             ends_at=end_of(token.expires_at, now),
         )
-        if not await self.stands(caller):
+        if not await self.stands(principal):
             raise problems.unauthenticated()
-        return caller
+        return principal
 
-    async def stands(self, caller: Caller) -> bool:
+    async def stands(self, principal: Principal) -> bool:
         """Whether the caller may go on: its time isn't up and its key is valid, as far as this process knows by now."""
-        if caller.expired:
+        if principal.expired:
             return False
-        if not caller.key_id:
+        if not principal.key_id:
             return True
-        return (self._remembered(caller.key_id) or await self._fresh(caller.key_id)) is not None
+        return (self._remembered(principal.key_id) or await self._fresh(principal.key_id)) is not None
 
-    async def recheck(self, caller: Caller) -> None:
+    async def recheck(self, principal: Principal) -> None:
         """Refuses a caller who was let in, has waited since, and may not go on any more."""
-        if not await self.stands(caller):
+        if not await self.stands(principal):
             raise problems.unauthenticated()
 
-    def until_fallen(self, caller: Caller, on_fall: Callable[[], None]) -> AbstractContextManager[None]:
+    def until_fallen(self, principal: Principal, on_fall: Callable[[], None]) -> AbstractContextManager[None]:
         """Calls, at most once and while the block runs, when the caller may not go on: at once if its key is revoked
         here, else within a second or two."""
-        return self._watch.until_fallen(caller, on_fall)
+        return self._watch.until_fallen(principal, on_fall)
 
     def revoked(self, key_id: str) -> None:
         """This key opens nothing any more, and ends what it has open."""
@@ -131,7 +131,7 @@ class Credentials:
             return None
         self._known[key_id] = (stale_at, credential)
         self._known.move_to_end(key_id)
-        while len(self._known) > MOST_REMEMBERED:
+        while len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
         return credential
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.auth.principal import Caller, Scope, allows
+from api.auth.principal import Principal, Scope, allows
 from api.http import problems
 from api.http.request_body import pointer_to
 from api.http.validation import model_of
@@ -21,18 +21,18 @@ SCOPES: Mapping[str, Scope] = {
 """By kind, as its own address declares it."""
 
 
-def admitted(caller: Caller, kind: str, fields: Any, place: list[str | int]) -> Command:
+def admitted(principal: Principal, kind: str, fields: Any, place: list[str | int]) -> Command:
     """The command, allowed to this caller as its own address would. A Refusal with pointers below `place`, the part of
     the body that has the `kind` and the `command`."""
     if kind not in SCOPES:
         detail = f"there is no such kind; known are {', '.join(SCOPES)}"
         raise problems.invalid_fields([FieldProblem(pointer=pointer_to([*place, "kind"]), detail=detail)])
-    if not allows(caller, SCOPES[kind]):
+    if not allows(principal, SCOPES[kind]):
         raise problems.scope_missing(SCOPES[kind])
     command = model_of(COMMANDS[kind], fields, [*place, "command"])
     if isinstance(command, RunWorkflowStep):
         try:
-            workflow.check_start(caller, command)
+            workflow.check_start(principal, command)
         except problems.Refusal as refusal:
             raise _moved(refusal, pointer_to([*place, "command"])) from None
     return command

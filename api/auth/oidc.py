@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from api.auth.principal import Caller, Scope, end_of
+from api.auth.principal import Principal, Scope, end_of
 from api.http import problems
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports.identity import Issuer
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from infrastructure.postgres.tenants import api_keys
 from infrastructure.settings import Settings
 
 FRESH_SECONDS = 4.0
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 LONGEST_NAME: Final = 200
 
 
@@ -25,10 +25,10 @@ def is_jwt(text: str) -> bool:
     return text.startswith("eyJ") and text.count(".") == 2
 
 
-class Strangers:
+class OidcPrincipals:
     """Checks their tokens, and finds their tenants by id or name."""
 
-    def __init__(self, settings: Settings, issuer: Issuer, line: Line, now: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, issuer: Issuer, line: PostgresSession, now: Callable[[], datetime]) -> None:
         self._issuer = issuer
         self._now = now
         self._tenant_claim = settings.oidc_tenant_claim
@@ -37,7 +37,7 @@ class Strangers:
         self._lookups: Batcher[str, UUID | None] = Batcher(self._look_up, "tenants")
         self._known: OrderedDict[str, tuple[float, UUID]] = OrderedDict()
 
-    async def caller_with(self, token: str) -> Caller:
+    async def principal_with(self, token: str) -> Principal:
         """Whom the token proves. Refuses everything else in the same words."""
         claims = await self._issuer.claims(token)
         if claims is None:
@@ -48,7 +48,7 @@ class Strangers:
         tenant_id = self._remembered(named) or await self._find(named)
         if tenant_id is None:
             raise problems.unauthenticated()
-        return Caller(
+        return Principal(
             tenant_id,
             key_id="",
             scopes=scopes_in(claims, self._scopes_claim),
@@ -70,7 +70,7 @@ class Strangers:
         self._known.pop(named, None)
         if tenant_id is not None:
             self._known[named] = (stale_at, tenant_id)
-            while len(self._known) > MOST_REMEMBERED:
+            while len(self._known) > MAX_REMEMBERED:
                 self._known.popitem(last=False)
         return tenant_id
 

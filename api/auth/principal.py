@@ -24,7 +24,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Principal:
     """Who was let in, by which key, and what for."""
 
     tenant_id: UUID
@@ -51,10 +51,10 @@ def end_of(expires_at: float, now: datetime) -> float:
     return time.monotonic() + expires_at - now.timestamp()
 
 
-def payer_of(caller: Caller) -> object:
+def payer_of(principal: Principal) -> object:
     """What a limit for each key counts by: the key, or whom an issuer vouches for."""
-    return caller.key_id or (caller.tenant_id, caller.subject)
+    return principal.key_id or (principal.tenant_id, principal.subject)
 
 
-def allows(caller: Caller, scope: Scope) -> bool:
-    return scope in caller.scopes or Scope.ADMIN in caller.scopes
+def allows(principal: Principal, scope: Scope) -> bool:
+    return scope in principal.scopes or Scope.ADMIN in principal.scopes

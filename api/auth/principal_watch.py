@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from api.auth.principal import Caller
+from api.auth.principal import Principal
 from infrastructure.concurrency.batching import Overloaded
 from infrastructure.ports import Unavailable
 
@@ -21,7 +21,7 @@ StandingOf = Callable[[Sequence[str]], Awaitable[Sequence[object | None]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Watched:
-    caller: Caller
+    principal: Principal
     on_fall: Callable[[], None]
 
 
@@ -34,10 +34,10 @@ class CallerWatch:
         self._looking: asyncio.Task[None] | None = None
 
     @contextmanager
-    def until_fallen(self, caller: Caller, on_fall: Callable[[], None]) -> Iterator[None]:
+    def until_fallen(self, principal: Principal, on_fall: Callable[[], None]) -> Iterator[None]:
         """Calls, at most once and while the block runs, when the caller may not go on."""
-        watched = _Watched(caller, on_fall)
-        self._by_key.setdefault(caller.key_id, set()).add(watched)
+        watched = _Watched(principal, on_fall)
+        self._by_key.setdefault(principal.key_id, set()).add(watched)
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_while_wanted(), name="watches callers")
         try:
@@ -70,7 +70,7 @@ class CallerWatch:
             self._looking = None
 
     async def _look(self) -> None:
-        for watched in [one for some in self._by_key.values() for one in some if one.caller.expired]:
+        for watched in [one for some in self._by_key.values() for one in some if one.principal.expired]:
             self._end(watched)
         keys = [key_id for key_id in self._by_key if key_id]
         if not keys:
@@ -84,7 +84,7 @@ class CallerWatch:
         watched.on_fall()
 
     def _forget(self, watched: _Watched) -> None:
-        some = self._by_key.get(watched.caller.key_id, set())
+        some = self._by_key.get(watched.principal.key_id, set())
         some.discard(watched)
         if not some:
-            self._by_key.pop(watched.caller.key_id, None)
+            self._by_key.pop(watched.principal.key_id, None)

@@ -9,7 +9,7 @@ from api.streams.websocket import PATH
 from events.catalogue import EVENTS
 from events.envelope import CloudEvent
 from events.jobs import JobEvent
-from events.websocket import TOLD
+from events.websocket import SERVER_MESSAGES
 from schemas.model import Model
 from schemas.problems import Problem
 from schemas.websocket import REQUESTS
@@ -47,7 +47,7 @@ def document(version: str) -> dict[str, Any]:
     schemas, definitions = models_json_schema(list(_models()), ref_template=SCHEMA)
     events = {**{kind.value: None for kind in JobEvent}, **EVENTS}
     said = {model.__name__: model for model in REQUESTS.values()}
-    told = {model.__name__: model for model in TOLD}
+    told = {model.__name__: model for model in SERVER_MESSAGES}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -88,7 +88,7 @@ Schemas = Mapping[Any, dict[str, Any]]
 
 
 def _models() -> Iterable[tuple[type[Model], JsonSchemaMode]]:
-    yield from ((model, "serialization") for model in (CloudEvent, Problem, *EVENTS.values(), *TOLD))
+    yield from ((model, "serialization") for model in (CloudEvent, Problem, *EVENTS.values(), *SERVER_MESSAGES))
     yield from ((model, "validation") for model in REQUESTS.values())
 
 

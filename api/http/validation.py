@@ -21,8 +21,8 @@ from schemas.timestamps import looks_like_time
 
 M = TypeVar("M", bound=Model)
 
-MOST_ERRORS = 50
-MOST_PARAMETERS = 30
+MAX_ERRORS = 50
+MAX_PARAMETERS = 30
 LONGEST_TOKEN_QUERY = 2_000
 LARGE_BODY_BYTES = 65_536
 """Of a smaller one, whatever is in it, a walk in Python through all its values takes a few milliseconds."""
@@ -40,7 +40,7 @@ def model_of(model: type[M], tree: Any, place: list[str | int] | None = None) ->
     except ValidationError as error:
         raise problems.invalid_fields(body_problems(error, tree, place)) from None
     if coerced := _coerced(tree, taken, place or []):
-        raise problems.invalid_fields(coerced[:MOST_ERRORS])
+        raise problems.invalid_fields(coerced[:MAX_ERRORS])
     return taken
 
 
@@ -94,10 +94,10 @@ def _empty_query(model: type[M]) -> M:
 def _parsed_query(model: type[M], query_string: bytes) -> M:
     try:
         pairs = parse_qsl(
-            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS
+            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
         )
     except ValueError:
-        detail = f"the query must be UTF-8, percent-encoded, with at most {MOST_PARAMETERS} parameters"
+        detail = f"the query must be UTF-8, percent-encoded, with at most {MAX_PARAMETERS} parameters"
         raise problems.invalid_query([FieldProblem(pointer="/query", detail=detail)]) from None
     given = {name: _with_offset(value) for name, value in pairs}
     if len(given) < len(pairs):
@@ -123,7 +123,7 @@ def token_in(query_string: bytes) -> str:
 
 def body_problems(error: ValidationError, tree: Any, base: list[str | int] | None = None) -> list[FieldProblem]:
     """Where the tree doesn't fit and why, its values left out. `base` is where the tree stands in what was sent."""
-    lines = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+    lines = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
     return [FieldProblem(pointer=pointer_to((base or []) + _place(line, tree)), detail=_reason(line)) for line in lines]
 
 

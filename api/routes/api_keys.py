@@ -14,7 +14,7 @@ from infrastructure.postgres.tenants import api_keys
 from infrastructure.postgres.tenants.api_keys import KeyRecord, Revocation, make_key
 from schemas.model import Model
 
-MOST_KEYS = 1_000
+MAX_KEYS = 1_000
 
 
 class NewApiKey(Model):
@@ -31,7 +31,7 @@ class ApiKey(Model):
     revoked_at: datetime | None = None
 
 
-class ApiKeyOnce(ApiKey):
+class ApiKeyCreated(ApiKey):
     key: str
     """The key itself. It is stored as a hash only, so this is the one time it is shown."""
 
@@ -42,7 +42,7 @@ class ApiKeys(Model):
 
 async def list_keys(call: Call[Empty, Empty]) -> Answer:
     found = await call.ingress.lines.run(
-        call.tenant_id, lambda line: api_keys.listed(line, call.tenant_id, limit=MOST_KEYS)
+        call.tenant_id, lambda line: api_keys.listed(line, call.tenant_id, limit=MAX_KEYS)
     )
     return json_answer(200, ApiKeys(keys=tuple(ApiKey(**_told(one)) for one in found)))
 
@@ -52,12 +52,12 @@ async def create_key(call: Call[NewApiKey, Empty]) -> Answer:
     wanted = call.body
 
     async def add(line: Connection) -> KeyRecord | None:
-        return await api_keys.add(line, call.tenant_id, key, wanted.name, wanted.scopes, limit=MOST_KEYS)
+        return await api_keys.add(line, call.tenant_id, key, wanted.name, wanted.scopes, limit=MAX_KEYS)
 
     record = await call.ingress.lines.run(call.tenant_id, add)
     if record is None:
-        raise problems.too_many_keys(MOST_KEYS)
-    return json_answer(201, ApiKeyOnce(**_told(record), key=key.key))
+        raise problems.too_many_keys(MAX_KEYS)
+    return json_answer(201, ApiKeyCreated(**_told(record), key=key.key))
 
 
 async def revoke_key(call: Call[Empty, Empty]) -> Answer:
@@ -102,7 +102,7 @@ ENDPOINTS = (
         description="The answer is the only place where the key itself is shown.",
         handle=create_key,
         body=NewApiKey,
-        answers={201: ApiKeyOnce},
+        answers={201: ApiKeyCreated},
         scope=Scope.ADMIN,
         problems=(409,),
     ),

@@ -22,7 +22,7 @@ from api.streams.long_poll import applied, until_finished, wanted_seconds
 from infrastructure.postgres.jobs import batches
 from infrastructure.postgres.jobs.batches import Kept, NewBatch, RefusedWhole
 from infrastructure.postgres.jobs.submission import Accepted, KeyReused, NewJob, Repeated, Submission
-from producers.submission.submitter import NORMAL_PRIORITY, Terms, concurrency, new_job
+from producers.submission.submitter import NORMAL_PRIORITY, JobOptions, concurrency, new_job
 from schemas.batches import (
     BATCH_KIND,
     BATCH_QUEUE,
@@ -37,8 +37,8 @@ from schemas.bounds import OutOfBounds
 from schemas.model import Model
 from schemas.problems import FieldProblem
 
-MOST_ERRORS_OF_AN_ITEM = 5
-MOST_ERRORS = 50
+MAX_ERRORS_OF_AN_ITEM = 5
+MAX_ERRORS = 50
 TURN_SECONDS = 0.01
 """Then other requests get theirs."""
 
@@ -93,15 +93,15 @@ def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: 
     if flaws := _flaws_of(item, place, call.ingress.clock.now()):
         return ItemAnswer(outcome=ItemOutcome.INVALID, errors=flaws)
     try:
-        command = admitted(call.caller, item.kind, item.command, place)
+        command = admitted(call.principal, item.kind, item.command, place)
     except problems.Refusal as refusal:
         problem = refusal.problem
         outcome = ItemOutcome.FORBIDDEN if problem.status == 403 else ItemOutcome.INVALID
-        errors = problem.errors[:MOST_ERRORS_OF_AN_ITEM]
+        errors = problem.errors[:MAX_ERRORS_OF_AN_ITEM]
         return ItemAnswer(
             outcome=outcome, errors=errors or (FieldProblem(pointer=pointer_to(place), detail=problem.detail),)
         )
-    terms = Terms(
+    terms = JobOptions(
         priority=item.priority,
         run_at=item.run_at,
         deadline=item.deadline,
@@ -132,8 +132,8 @@ def _flaws_of(item: BatchItem, place: Sequence[str | int], now: datetime) -> tup
 def _refused(looked: Sequence[Looked]) -> problems.Refusal:
     answers = [one for one in looked if isinstance(one, ItemAnswer)]
     if all(one.outcome is ItemOutcome.FORBIDDEN for one in answers):
-        return problems.batch_forbidden([flaw for one in answers for flaw in one.errors][:MOST_ERRORS])
-    return problems.invalid_fields([flaw for one in answers for flaw in one.errors][:MOST_ERRORS])
+        return problems.batch_forbidden([flaw for one in answers for flaw in one.errors][:MAX_ERRORS])
+    return problems.invalid_fields([flaw for one in answers for flaw in one.errors][:MAX_ERRORS])
 
 
 async def _as_job(call: Call[SubmitBatch, Empty], batch_id: UUID) -> NewJob:
@@ -204,7 +204,7 @@ async def show_batch(call: Call[Empty, Empty]) -> Answer:
     batch_id = call.path_id("id", "batch")
     seconds = wanted_seconds(call.headers)
     if seconds is not None:
-        await until_finished(call.ingress, call.caller, batch_id, seconds)
+        await until_finished(call.ingress, call.principal, batch_id, seconds)
     headers = () if seconds is None else (applied(seconds),)
     answer = json_answer(200, await _batch(call, batch_id), FRESH, *headers)
     return unless_known(answer, call.headers.get("if-none-match"))

@@ -12,7 +12,7 @@ from infrastructure.concurrency.batching import Overloaded
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import queries
 from infrastructure.postgres.jobs.submission import Accepted, KeyReused, Repeated
-from producers.submission.submitter import Terms, concurrency
+from producers.submission.submitter import JobOptions, concurrency
 from schemas.commands import Command
 from schemas.jobs import ConcurrencyKey, ConcurrencyLimit, Job, JobState, Priority
 from schemas.model import Model
@@ -93,13 +93,13 @@ async def accept(call: Call[C, TermsQuery]) -> Answer:
     return json_answer(200 if job.finished else 202, job, location, *headers)
 
 
-def _terms(call: Call[C, TermsQuery]) -> Terms:
+def _terms(call: Call[C, TermsQuery]) -> JobOptions:
     query = call.query
     if deadline_passed(query.run_at, query.deadline, call.ingress.clock.now()):
         raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=DEADLINE_PASSED)])
     if missing := half_of_a_cap(query.concurrency_key, query.concurrency_limit):
         raise problems.invalid_query([FieldProblem(pointer=f"/query/{missing}", detail=HALF_A_CAP)])
-    return Terms(
+    return JobOptions(
         concurrency=concurrency(query.concurrency_key, query.concurrency_limit),
         priority=query.priority,
         run_at=query.run_at,
@@ -131,7 +131,7 @@ def idempotency_key(given: str | None) -> str | None:
     return given
 
 
-def _as_accepted(call: Call[C, TermsQuery], terms: Terms, job_id: Any) -> Job:
+def _as_accepted(call: Call[C, TermsQuery], terms: JobOptions, job_id: Any) -> Job:
     """The job as it was just stored, told without reading it back."""
     now = call.ingress.clock.now()
     later = terms.run_at is not None and terms.run_at > now
@@ -160,7 +160,7 @@ async def _as_it_stands(call: Call[C, TermsQuery], job_id: Any) -> Job:
 
 async def _awaited(call: Call[C, TermsQuery], job: Job, seconds: int) -> Job:
     try:
-        return await until_finished(call.ingress, call.caller, job.id, seconds) or job
+        return await until_finished(call.ingress, call.principal, job.id, seconds) or job
     except (Unavailable, Overloaded, problems.Refusal):
         # The job is kept, and that is what the caller must hear. One whose key has fallen hears no more than that.
         return job

@@ -11,7 +11,7 @@ from api.http import problems
 from api.http.responses import Media
 from api.streams.encoding import Announced
 from api.streams.resume_tokens import position_from, seq_from
-from api.streams.sources import JobStory, TenantStory
+from api.streams.sources import JobEventSource, TenantEventSource
 from api.streams.sse import EventStream
 from api.streams.subscribers import JobEvents, TypedEvents
 from schemas.event_patterns import EventPattern
@@ -33,18 +33,18 @@ class WatcherQuery(Model):
 async def follow_job(call: Call[Empty, WatcherQuery]) -> EventStream:
     """The job's events from the first one, or from after the Last-Event-ID, until it has ended."""
     job_id = call.path_id("id", "job")
-    story = JobStory(call.ingress, call.tenant_id, job_id, seq_from(call.headers.get("last-event-id")))
-    if not await story.begin():
+    source = JobEventSource(call.ingress, call.tenant_id, job_id, seq_from(call.headers.get("last-event-id")))
+    if not await source.begin():
         raise problems.not_found("job")
-    return EventStream(call.ingress, call.caller, JobEvents(job_id), story.tell, Announced.for_job)
+    return EventStream(call.ingress, call.principal, JobEvents(job_id), source.tell, Announced.for_job)
 
 
 async def follow_tenant(call: Call[Empty, EventQuery]) -> EventStream:
     """Everything that happens to the tenant's jobs, from now on or from after the Last-Event-ID."""
     wants = TypedEvents(call.query.type)
     start = position_from(call.headers.get("last-event-id"))
-    story = TenantStory(call.ingress, call.tenant_id, wants, start)
-    return EventStream(call.ingress, call.caller, wants, story.tell, Announced.for_tenant)
+    source = TenantEventSource(call.ingress, call.tenant_id, wants, start)
+    return EventStream(call.ingress, call.principal, wants, source.tell, Announced.for_tenant)
 
 
 ENDPOINTS = (

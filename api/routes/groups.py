@@ -22,10 +22,19 @@ from infrastructure.postgres.events.groups import Held, Taken
 from infrastructure.postgres.session import Connection
 from monitoring.metrics import outgoing as outgoing_metrics
 from schemas.event_patterns import matches_any
-from schemas.groups import GROUP_NAME, Acknowledged, AcknowledgeEvents, Group, Groups, GroupWanted, Released, TakeEvents
+from schemas.groups import (
+    GROUP_NAME,
+    Acknowledged,
+    AcknowledgeEvents,
+    Group,
+    GroupRequest,
+    Groups,
+    Released,
+    TakeEvents,
+)
 from schemas.model import Model
 
-MOST_GROUPS = 100
+MAX_GROUPS = 100
 WHAT = "consumer group"
 
 T = TypeVar("T")
@@ -39,7 +48,7 @@ class ParkedQuery(Model):
 
 async def list_groups(call: Call[Empty, Empty]) -> Answer:
     found = await call.ingress.lines.run(
-        call.tenant_id, lambda line: groups.listed(line, call.tenant_id, limit=MOST_GROUPS)
+        call.tenant_id, lambda line: groups.listed(line, call.tenant_id, limit=MAX_GROUPS)
     )
     return json_answer(200, Groups(groups=tuple(found)))
 
@@ -52,16 +61,16 @@ async def show_group(call: Call[Empty, Empty]) -> Answer:
     return json_answer(200, found)
 
 
-async def put_group(call: Call[GroupWanted, Empty]) -> Answer:
+async def put_group(call: Call[GroupRequest, Empty]) -> Answer:
     name, tenant_id, types = _name(call), call.tenant_id, call.body.types
 
     async def put(line: Connection) -> Group | None:
-        stands = await groups.put(line, tenant_id, name, types, limit=MOST_GROUPS)
+        stands = await groups.put(line, tenant_id, name, types, limit=MAX_GROUPS)
         return await groups.find(line, tenant_id, name) if stands else None
 
     group = await call.ingress.lines.run(tenant_id, put)
     if group is None:
-        raise problems.too_many_groups(MOST_GROUPS)
+        raise problems.too_many_groups(MAX_GROUPS)
     return json_answer(200, group)
 
 
@@ -101,17 +110,17 @@ async def _awaited(call: Call[TakeEvents, Empty], taken: Taken, deadline: float)
     # Only the waiting has an end in time: a taking that is interrupted would leave its events with nobody.
     hub, credentials = call.ingress.hub, call.ingress.credentials
     async with hub.subscribe(call.tenant_id, TypedEvents()) as subscriber:
-        with credentials.until_fallen(call.caller, subscriber.end):
+        with credentials.until_fallen(call.principal, subscriber.end):
             while not taken.events and time.monotonic() < deadline:
                 if not subscriber.live and await hub.join(subscriber) is None:
                     break
                 # Before the taking, so that a key that has fallen keeps no events from those whose haven't.
-                await credentials.recheck(call.caller)
+                await credentials.recheck(call.principal)
                 taken = await _take(call)
                 if not taken.events and taken.at_end and not await _something_for(subscriber, taken.types, deadline):
                     break
     if not taken.events:
-        await credentials.recheck(call.caller)
+        await credentials.recheck(call.principal)
     return taken
 
 
@@ -212,7 +221,7 @@ ENDPOINTS = (
         description="A new group gets what happens from now on. Repeating it is safe: a group that stands keeps its "
         "place. A name has up to 64 of a-z, 0-9, `_`, `.` and `-`.",
         handle=put_group,
-        body=GroupWanted,
+        body=GroupRequest,
         answers={200: Group},
         scope=Scope.EVENTS_CONSUME,
         problems=(404, 409, 422),
@@ -255,7 +264,7 @@ ENDPOINTS = (
         method="GET",
         path="/api/groups/{name}/parked",
         summary="List parked events",
-        description=f"Given out {groups.MOST_DELIVERIES} times and never acknowledged; the oldest first. Their receipts "
+        description=f"Given out {groups.MAX_DELIVERIES} times and never acknowledged; the oldest first. Their receipts "
         "acknowledge them.",
         handle=list_parked,
         query=ParkedQuery,

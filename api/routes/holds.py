@@ -8,7 +8,7 @@ from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, NoBody, json_answer
 from infrastructure.postgres.jobs import holds
-from infrastructure.postgres.jobs.holds import MOST_HOLDS_OF_A_TENANT
+from infrastructure.postgres.jobs.holds import MAX_HOLDS_OF_A_TENANT
 from infrastructure.postgres.session import Connection
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
@@ -33,11 +33,11 @@ async def make_hold(call: Call[NewHold, Empty]) -> Answer:
         raise problems.invalid_fields([FieldProblem(pointer="/kind", detail=detail)])
 
     async def add(line: Connection) -> Hold | None:
-        return await holds.add(line, wanted, tenant_id, f"key {call.caller.key_id}")
+        return await holds.add(line, wanted, tenant_id, f"key {call.principal.key_id}")
 
     hold = await call.ingress.lines.run(tenant_id, add)
     if hold is None:
-        raise problems.too_many_holds(MOST_HOLDS_OF_A_TENANT)
+        raise problems.too_many_holds(MAX_HOLDS_OF_A_TENANT)
     await _announce(call)
     return json_answer(201, hold)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.auth.permissions import check_rights_to_act, kinds_beyond
+from api.auth.permissions import check_permissions_to_act, kinds_beyond
 from api.auth.principal import Scope
 from api.auth.read_tokens import ReadToken
 from api.endpoint import Call, Empty, Endpoint
@@ -27,11 +27,11 @@ from infrastructure.postgres.session import Connection
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
 from schemas.commands import Queue
-from schemas.jobs import Job, JobPage, JobState, JobToken, Timeline, TokenWish
+from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
 
 logger = logging.getLogger(__name__)
 
-MOST_ROUNDS, ROUND_SECONDS = 50, 0.02
+MAX_ROUNDS, ROUND_SECONDS = 50, 0.02
 """In which a batch's jobs are cancelled: one that is just being claimed or settled is left for the next."""
 FRESH: Header = (b"cache-control", b"private, no-cache")
 
@@ -65,7 +65,7 @@ async def show_job(call: Call[Empty, Empty]) -> Answer:
     if seconds is None:
         job = await call.ingress.lines.run(tenant_id, lambda line: queries.job(line, tenant_id, job_id))
     else:
-        job = await until_finished(call.ingress, call.caller, job_id, seconds)
+        job = await until_finished(call.ingress, call.principal, job_id, seconds)
     if job is None:
         raise problems.not_found("job")
     headers = () if seconds is None else (applied(seconds),)
@@ -119,9 +119,9 @@ async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
 
 async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
     """Who may not submit a job may not end it, nor a batch that has one. One look at a time: commands may be large."""
-    if not kinds_beyond(call.caller):
+    if not kinds_beyond(call.principal):
         return
-    beyond, after = kinds_beyond(call.caller), UUID(int=0)
+    beyond, after = kinds_beyond(call.principal), UUID(int=0)
     while True:
         found = await call.ingress.lines.run(
             call.tenant_id,
@@ -130,14 +130,14 @@ async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
         if found is None:
             return
         after, asked = found
-        check_rights_to_act(call.caller, asked.kind, asked.command)
+        check_permissions_to_act(call.principal, asked.kind, asked.command)
 
 
 async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelled: Cancelled) -> None:
     parent_id = cancelled.parent_id
     if parent_id is not None:
         await call.ingress.lines.run(call.tenant_id, lambda line: resume_parents(line, [parent_id]))
-    call.ingress.announcer.tell([call.tenant_id])
+    call.ingress.tenant_notifier.notify([call.tenant_id])
     await _say(call, Channel.STOP, [job_id] if cancelled.was_running else [])
     await _say(call, Channel.ADMISSION, [job_id] if cancelled.capped else [])
 
@@ -145,11 +145,11 @@ async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelle
 async def _end_children(call: Call[Empty, Empty], batch_id: UUID) -> None:
     # The batch itself is cancelled first, so that the end of its jobs doesn't complete it.
     tenant_id = call.tenant_id
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         ended = await call.ingress.lines.run(
             tenant_id, lambda line: cancellation.cancel_children(line, tenant_id, batch_id)
         )
-        call.ingress.announcer.tell([tenant_id])
+        call.ingress.tenant_notifier.notify([tenant_id])
         await _say(call, Channel.STOP, ended.stopped)
         await _say(call, Channel.ADMISSION, ended.capped)
         if not ended.left:
@@ -168,15 +168,15 @@ async def _say(call: Call[Empty, Empty], channel: Channel, job_ids: Sequence[UUI
         logger.warning("a cancelled run wasn't stopped: Redis can't be reached")
 
 
-async def make_token(call: Call[TokenWish, Empty]) -> Answer:
+async def make_token(call: Call[ReadTokenRequest, Empty]) -> Answer:
     """A token to watch the job with. It ends with its time, or with the key that asked for it."""
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
     if await call.ingress.lines.run(tenant_id, lambda line: queries.job(line, tenant_id, job_id)) is None:
         raise problems.not_found("job")
     expires_at = int(call.ingress.clock.now().timestamp()) + call.body.ttl_seconds
-    if call.caller.expires_at is not None:
-        expires_at = min(expires_at, int(call.caller.expires_at))
-    token = call.ingress.tokens.sign(ReadToken(tenant_id, job_id, call.caller.key_id, expires_at))
+    if call.principal.expires_at is not None:
+        expires_at = min(expires_at, int(call.principal.expires_at))
+    token = call.ingress.tokens.sign(ReadToken(tenant_id, job_id, call.principal.key_id, expires_at))
     return json_answer(201, JobToken(token=token, expires_at=datetime.fromtimestamp(expires_at, UTC)))
 
 
@@ -232,7 +232,7 @@ ENDPOINTS = (
         description="For a browser: it opens this job, its timeline, its result, why it waits and its events, on streams "
         "and WebSockets, and nothing else. It ends when its time is up or when the key that asked for it is revoked.",
         handle=make_token,
-        body=TokenWish,
+        body=ReadTokenRequest,
         answers={201: JobToken},
         scope=Scope.JOBS_READ,
         problems=(404,),

@@ -5,17 +5,17 @@ from typing import Any
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
-from api.auth.permissions import check_rights, kinds_beyond
+from api.auth.permissions import check_permissions, kinds_beyond
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, json_answer
 from api.http.validation import body_problems
 from api.routes.commands import idempotency_key
-from infrastructure.celery.message import Ring
+from infrastructure.celery.message import JobRef
 from infrastructure.postgres.jobs import bulk_replays, queries
 from infrastructure.postgres.jobs import replay as replaying
-from infrastructure.postgres.jobs.bulk_replays import MOST_OPEN
+from infrastructure.postgres.jobs.bulk_replays import MAX_OPEN
 from infrastructure.postgres.jobs.replay import ChildrenRun, Edit, NotOver, Replayed, Request
 from infrastructure.postgres.session import Connection
 from schemas.batches import BATCH_KIND
@@ -42,7 +42,7 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
         raise problems.not_found("job")
     _check_replayable(asked.kind)
     command = _command(asked.kind, asked.command if call.body.command is None else call.body.command, call.body)
-    check_rights(call.caller, asked.kind, command)
+    check_permissions(call.principal, asked.kind, command)
     edit = None
     if call.body.command is not None and command is not None:
         edited = command.model_dump_json()
@@ -64,18 +64,18 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
         case ChildrenRun():
             raise problems.children_run()
         case Replayed(bell):
-            call.ingress.submitter.ring([] if bell is None else [Ring(*bell)])
+            call.ingress.submitter.ring([] if bell is None else [JobRef(*bell)])
             return json_answer(202, job)
 
 
 async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
     """202 with the replay, which goes on by itself; 200 with a count when only that was asked for."""
     tenant_id, body = call.tenant_id, call.body
-    beyond = kinds_beyond(call.caller)
+    beyond = kinds_beyond(call.principal)
     if body.kind is not None:
         _check_replayable(body.kind)
         if body.kind in beyond:
-            check_rights(call.caller, body.kind, None)
+            check_permissions(call.principal, body.kind, None)
     left_out = (*beyond, *SYSTEM_KINDS)
     if body.dry_run:
         now = call.ingress.clock.now()
@@ -102,7 +102,7 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
         ),
     )
     if replay is None:
-        raise problems.too_many_replays(MOST_OPEN)
+        raise problems.too_many_replays(MAX_OPEN)
     if (replay.filter, replay.limit, replay.per_second) != (body.filter, body.limit, body.per_second):
         raise problems.key_reused()
     return json_answer(202, replay, (b"location", f"/api/replays/{replay.id}".encode()))
@@ -135,7 +135,7 @@ def _command(kind: str, fields: dict[str, Any], body: ReplayJob) -> Command | No
 
 
 def _request(call: Call[Any, Any]) -> Request:
-    return Request(call.caller.key_id, idempotency_key(call.headers.get("idempotency-key")))
+    return Request(call.principal.key_id, idempotency_key(call.headers.get("idempotency-key")))
 
 
 # Before those of `api.routes.jobs`, whose /api/jobs/{id} would take "replay" for an id.

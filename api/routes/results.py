@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Send
 
 from api.auth.authentication import Credentials
-from api.auth.principal import Caller, Scope
+from api.auth.principal import Principal, Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.request_body import Disconnected
@@ -26,7 +26,7 @@ class Download:
     content: AsyncIterator[bytes]
     bytes: int
     credentials: Credentials
-    caller: Caller
+    principal: Principal
 
     @property
     def headers(self) -> Sequence[Header]:
@@ -36,7 +36,7 @@ class Download:
     async def run(self, receive: Receive, send: Send) -> None:
         fallen = asyncio.Event()
         await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
-        with self.credentials.until_fallen(self.caller, fallen.set):
+        with self.credentials.until_fallen(self.principal, fallen.set):
             async for part in self.content:
                 await _send_in_time(send, part)
                 if fallen.is_set():
@@ -64,7 +64,7 @@ async def show_result(call: Call[Empty, Empty]) -> Answer | Download:
     if stored is not None:
         content = await call.ingress.objects.read(stored.key)
         if content is not None:
-            return Download(content, stored.bytes, call.ingress.credentials, call.caller)
+            return Download(content, stored.bytes, call.ingress.credentials, call.principal)
     if result is None:
         raise problems.not_found("result")
     return Answer(200, result.encode(), headers=((b"cache-control", b"private, no-cache"),))

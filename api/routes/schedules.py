@@ -8,7 +8,7 @@ from pydantic import Field
 from uuid_utils.compat import uuid7
 
 from api.auth.command_permissions import admitted
-from api.auth.permissions import check_rights_to_act
+from api.auth.permissions import check_permissions_to_act
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
@@ -25,7 +25,7 @@ from schemas.model import Model
 from schemas.problems import FieldProblem
 from schemas.schedules import Schedule, ScheduleDefinition, SchedulePage, Upcoming
 
-MOST_SCHEDULES = 1_000
+MAX_SCHEDULES = 1_000
 
 
 class UpcomingQuery(Model):
@@ -49,7 +49,7 @@ async def create_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
     next_at = next_slot(wanted.cron, wanted.timezone, call.ingress.clock.now())
     outcome = await call.ingress.lines.run(
         tenant_id,
-        lambda line: schedules.add(line, tenant_id, schedule_id, wanted, next_at=next_at, limit=MOST_SCHEDULES),
+        lambda line: schedules.add(line, tenant_id, schedule_id, wanted, next_at=next_at, limit=MAX_SCHEDULES),
     )
     kept = _kept(outcome)
     location = (b"location", f"/api/schedules/{kept.id}".encode())
@@ -75,7 +75,7 @@ def _checked(call: Call[ScheduleDefinition, Empty]) -> ScheduleDefinition:
     if missing := half_of_a_cap(call.body.concurrency_key, call.body.concurrency_limit):
         raise problems.invalid_fields([FieldProblem(pointer=f"/{missing}", detail=HALF_A_CAP)])
     # What the scheduled jobs may do is what their author may do now: nobody is asked again when they are made.
-    command = admitted(call.caller, call.body.kind, call.body.command, [])
+    command = admitted(call.principal, call.body.kind, call.body.command, [])
     return call.body.model_copy(update={"command": command.model_dump(mode="json", exclude_unset=True)})
 
 
@@ -86,7 +86,7 @@ def _kept(outcome: Schedule | NotKept) -> Schedule:
         case NotKept.NAME_TAKEN:
             raise problems.name_taken()
         case NotKept.TOO_MANY:
-            raise problems.too_many_schedules(MOST_SCHEDULES)
+            raise problems.too_many_schedules(MAX_SCHEDULES)
         case NotKept.UNKNOWN:
             raise problems.not_found("schedule")
 
@@ -128,7 +128,7 @@ async def _changed(
 async def run_schedule(call: Call[Empty, Empty]) -> Answer:
     """A job of it at once, paused or not. Its slots, and what they do about each other, stay as they are."""
     schedule = await _schedule(call)
-    command = admitted(call.caller, schedule.kind, schedule.command, [])
+    command = admitted(call.principal, schedule.kind, schedule.command, [])
     terms = terms_of(
         schedule, call.ingress.clock.now(), idempotency_key=idempotency_key(call.headers.get("idempotency-key"))
     )
@@ -156,7 +156,7 @@ async def _schedule(call: Call[Any, Any]) -> Schedule:
 async def _own_schedule(call: Call[Any, Any]) -> Schedule:
     """One that the caller might have made, and so may change."""
     schedule = await _schedule(call)
-    check_rights_to_act(call.caller, schedule.kind, schedule.command)
+    check_permissions_to_act(call.principal, schedule.kind, schedule.command)
     return schedule
 
 

@@ -21,14 +21,14 @@ from schemas.webhooks import (
     NewSecret,
     Redelivery,
     Webhook,
+    WebhookCreated,
     WebhookDeliveries,
     WebhookDelivery,
-    WebhookOnce,
+    WebhookRequest,
     Webhooks,
-    WebhookWanted,
 )
 
-MOST_WEBHOOKS = 50
+MAX_WEBHOOKS = 50
 WHAT = "webhook"
 
 
@@ -41,23 +41,23 @@ class RedeliverFailed(Model):
     """Failed deliveries of events from then on (RFC 3339) are sent again."""
 
 
-async def create_webhook(call: Call[WebhookWanted, Empty]) -> Answer:
+async def create_webhook(call: Call[WebhookRequest, Empty]) -> Answer:
     wanted = await _checked(call.body, call.ingress.settings)
     secret = make_secret()
     wrapped = await call.ingress.vault.wrap(secret)
 
     async def add(session: TenantSession) -> Webhook | None:
-        return await endpoints.add(session, call.tenant_id, wanted, wrapped, limit=MOST_WEBHOOKS)
+        return await endpoints.add(session, call.tenant_id, wanted, wrapped, limit=MAX_WEBHOOKS)
 
     webhook = await call.ingress.sessions.run(call.tenant_id, add)
     if webhook is None:
-        raise problems.too_many_webhooks(MOST_WEBHOOKS)
-    return json_answer(201, WebhookOnce(**webhook.model_dump(), secret=shown(secret)))
+        raise problems.too_many_webhooks(MAX_WEBHOOKS)
+    return json_answer(201, WebhookCreated(**webhook.model_dump(), secret=shown(secret)))
 
 
 async def list_webhooks(call: Call[Empty, Empty]) -> Answer:
     found = await call.ingress.sessions.run(
-        call.tenant_id, lambda session: endpoints.listed(session, call.tenant_id, limit=MOST_WEBHOOKS)
+        call.tenant_id, lambda session: endpoints.listed(session, call.tenant_id, limit=MAX_WEBHOOKS)
     )
     return json_answer(200, Webhooks(webhooks=tuple(found)))
 
@@ -68,7 +68,7 @@ async def show_webhook(call: Call[Empty, Empty]) -> Answer:
     return json_answer(200, _found(found))
 
 
-async def change_webhook(call: Call[WebhookWanted, Empty]) -> Answer:
+async def change_webhook(call: Call[WebhookRequest, Empty]) -> Answer:
     webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
     wanted = await _checked(call.body, call.ingress.settings)
     changed = await call.ingress.sessions.run(
@@ -142,7 +142,7 @@ async def redeliver_failed(call: Call[RedeliverFailed, Empty]) -> Answer:
     return json_answer(202, Redelivery(deliveries=await call.ingress.sessions.run(tenant_id, again)))
 
 
-async def _checked(wanted: WebhookWanted, settings: Settings) -> WebhookWanted:
+async def _checked(wanted: WebhookRequest, settings: Settings) -> WebhookRequest:
     """With its URL in one spelling. It is looked up now, so that a slip is told at once; every delivery does it again."""
     try:
         target = target_of(wanted.url, loopback_allowed=settings.webhook_loopback)
@@ -177,8 +177,8 @@ ENDPOINTS = (
         description="It gets what happens from now on, signed as Standard Webhooks says. The answer is the only place "
         "where the secret is shown.",
         handle=create_webhook,
-        body=WebhookWanted,
-        answers={201: WebhookOnce},
+        body=WebhookRequest,
+        answers={201: WebhookCreated},
         scope=Scope.WEBHOOKS_WRITE,
         problems=(409, 422),
     ),
@@ -197,7 +197,7 @@ ENDPOINTS = (
         summary="Change, pause or resume a webhook",
         description="What happened while it was paused is sent once it isn't any more.",
         handle=change_webhook,
-        body=WebhookWanted,
+        body=WebhookRequest,
         answers={200: Webhook},
         scope=Scope.WEBHOOKS_WRITE,
         problems=(404, 422),

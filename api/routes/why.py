@@ -11,7 +11,7 @@ from infrastructure.postgres.jobs import explanations
 from infrastructure.postgres.jobs.explanations import Found, QueueNumbers
 from schemas.catalogue import COMMANDS
 from schemas.explanations import (
-    MOST_COUNTED,
+    MAX_COUNTED,
     AtWork,
     Ended,
     Explanation,
@@ -36,7 +36,7 @@ async def show_why(call: Call[Empty, Empty]) -> Answer:
     queue, lease_seconds = found.job.queue, call.ingress.settings.lease_seconds
     numbers = None
     if found.ahead is not None:
-        numbers = await call.ingress.system_line.run(
+        numbers = await call.ingress.system_session.run(
             lambda line: explanations.numbers(line, queue, lease_seconds=lease_seconds)
         )
     return json_answer(200, explain(found, numbers, now=call.ingress.clock.now()))
@@ -152,7 +152,7 @@ def _in_line(reason: InLine) -> str:
 
 
 def _counted(number: int) -> str:
-    return f"{MOST_COUNTED}+" if number > MOST_COUNTED else str(number)
+    return f"{MAX_COUNTED}+" if number > MAX_COUNTED else str(number)
 
 
 def _problem(found: Found) -> Problem | None:

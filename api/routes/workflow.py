@@ -1,7 +1,7 @@
 """Workflows: start an instance, and see how far it is."""
 
-from api.auth.permissions import check_rights
-from api.auth.principal import Caller, Scope
+from api.auth.permissions import check_permissions
+from api.auth.principal import Principal, Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, json_answer
@@ -13,16 +13,16 @@ from schemas.workflow_tasks import task_problem
 
 async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
     """202 with the job, whose id is the instance's."""
-    check_start(call.caller, call.body)
+    check_start(call.principal, call.body)
     return await accept(call)
 
 
-def check_start(caller: Caller, command: RunWorkflowStep) -> None:
+def check_start(principal: Principal, command: RunWorkflowStep) -> None:
     """A Refusal when a task can't be what it says, or asks for what its caller may not do itself."""
     problem = task_problem(command.definition)
     if problem is not None:
         raise problems.Refusal(problem)
-    check_rights(caller, command.kind, command)
+    check_permissions(principal, command.kind, command)
 
 
 async def show_instance(call: Call[Empty, Empty]) -> Answer:

@@ -13,13 +13,13 @@ logger = logging.getLogger(__name__)
 HANDED_AT_ONCE = 64
 """After so many the others get a turn: requests aren't kept waiting by a thousand readers, nor does a burst overflow the
 queue of a fast one."""
-MOST_PICKED_UP = 256
+MAX_PICKED_UP = 256
 """So many events may come while others are handed out; with more, nothing is read before all have been."""
 
 Addressed = Iterable[tuple[Subscriber, tuple[Announced, ...]]]
 
 
-class HandOut:
+class Fanout:
     """The readers whose turn is yet to come. A thousand take 30 ms: who follows them twice waits once, not twice."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class HandOut:
 
     async def room(self) -> None:
         """Returns when more may be put."""
-        if self._running is not None and self._picked_up >= MOST_PICKED_UP:
+        if self._running is not None and self._picked_up >= MAX_PICKED_UP:
             await asyncio.wait([self._running])
 
     async def close(self) -> None:

@@ -14,13 +14,13 @@ from typing import Self
 from uuid import UUID
 
 from api.streams.encoding import Announced
-from api.streams.fanout import HandOut
+from api.streams.fanout import Fanout
 from api.streams.subscribers import JobEvents, Room, Subscriber, TypedEvents
 from infrastructure.concurrency.batching import Overloaded, Pace
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.events import feed
 from infrastructure.postgres.events.feed import News, Position
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.redis.client import Redis
 from infrastructure.redis.pubsub import UUID_BYTES, Channel, ids_in, listen, live_in
 
@@ -31,8 +31,8 @@ LOOK_SECONDS = 1.0
 LINGER_SECONDS = 10.0
 """How long the hub goes on listening after its last subscriber left."""
 AWAY_SECONDS = 0.5
-MOST_SUBSCRIBERS = 10_000
-MOST_OF_A_TENANT = 5_000
+MAX_SUBSCRIBERS = 10_000
+MAX_OF_A_TENANT = 5_000
 """One tenant alone can't keep all others from following."""
 
 
@@ -97,13 +97,13 @@ class Hub:
     """One per process. Events come to a subscriber in order, each once, from the moment it has joined."""
 
     def __init__(self, database_url: str, redis: Redis) -> None:
-        self._line = Line(database_url, Role.SYSTEM, "events", {**LANE_SESSION, "TimeZone": "UTC"})
+        self._line = PostgresSession(database_url, Role.SYSTEM, "events", {**BUS_SESSION, "TimeZone": "UTC"})
         self._redis = redis
         self._feeds: dict[UUID, _Feed] = {}
         self._subscribers = 0
         self._told: set[UUID] = set()
         self._pace = Pace()
-        self._hand_out = HandOut()
+        self._hand_out = Fanout()
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()
         self._closed = False
@@ -137,11 +137,11 @@ class Hub:
         """A subscriber that leaves with the block. Overloaded when this process has as many as it takes.
 
         `room` is what it shares with the other subscribers of its reader."""
-        if self._subscribers >= MOST_SUBSCRIBERS:
-            raise Overloaded(f"{MOST_SUBSCRIBERS} subscribers are served already")
+        if self._subscribers >= MAX_SUBSCRIBERS:
+            raise Overloaded(f"{MAX_SUBSCRIBERS} subscribers are served already")
         known = self._feeds.get(tenant_id)
-        if known is not None and known.count >= MOST_OF_A_TENANT:
-            raise Overloaded(f"{MOST_OF_A_TENANT} subscribers of one tenant are served already")
+        if known is not None and known.count >= MAX_OF_A_TENANT:
+            raise Overloaded(f"{MAX_OF_A_TENANT} subscribers of one tenant are served already")
         subscriber = Subscriber(tenant_id, wants, room)
         if self._closed:
             subscriber.end()

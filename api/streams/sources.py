@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-from api.dependencies import Ingress
+from api.dependencies import Dependencies
 from api.streams.catching_up.pages import Chunk
 from api.streams.encoding import Announced
 from api.streams.subscribers import Behind, Ended, Subscriber, TypedEvents
@@ -19,7 +19,7 @@ PASSED_SECONDS = 1.0
 """How old a reader's place gets while it is led past events that it doesn't want: one that leaves needn't pass them again."""
 
 
-class Teller(Protocol):
+class EventSink(Protocol):
     """The way to one reader."""
 
     @property
@@ -54,10 +54,10 @@ class Teller(Protocol):
         ...
 
 
-class JobStory:
+class JobEventSource:
     """Tells one job's events by their seq."""
 
-    def __init__(self, ingress: Ingress, tenant_id: UUID, job_id: UUID, told: int) -> None:
+    def __init__(self, ingress: Dependencies, tenant_id: UUID, job_id: UUID, told: int) -> None:
         self._hub = ingress.hub
         self._backlog = ingress.backlog
         self._tenant_id = tenant_id
@@ -75,41 +75,41 @@ class JobStory:
             self._first, self._near = replace(self._first, last=False), True
         return self._first is not None
 
-    async def tell(self, teller: Teller, subscriber: Subscriber) -> None:
+    async def tell(self, sink: EventSink, subscriber: Subscriber) -> None:
         while True:
             if not subscriber.live:
                 # Who is behind isn't offered what it would have to drop: it joins where little is left to read.
-                if not self._near and await self._tell_stored(teller, subscriber):
+                if not self._near and await self._tell_stored(sink, subscriber):
                     return
                 if await self._hub.join(subscriber) is None:
                     return
                 self._near = False
-            if await self._tell_stored(teller, subscriber) or await self._tell_live(teller, subscriber):
+            if await self._tell_stored(sink, subscriber) or await self._tell_live(sink, subscriber):
                 return
 
     async def _next(self) -> Chunk[int] | None:
         return await self._backlog.of_job(self._tenant_id, self._job_id, self._told)
 
-    async def _tell_stored(self, teller: Teller, subscriber: Subscriber) -> bool:
+    async def _tell_stored(self, sink: EventSink, subscriber: Subscriber) -> bool:
         """Whether that was all there will ever be, or the reader leaves."""
         while not subscriber.ended:
-            async with teller.catching_up():
+            async with sink.catching_up():
                 chunk, self._first = self._first or await self._next(), None
                 if chunk is None:
                     return True
-                await teller.stored(chunk)
+                await sink.stored(chunk)
                 self._told = chunk.behind
             if chunk.last:
                 return chunk.over
-            await teller.keep_up()
+            await sink.keep_up()
         return True
 
-    async def _tell_live(self, teller: Teller, subscriber: Subscriber) -> bool:
+    async def _tell_live(self, sink: EventSink, subscriber: Subscriber) -> bool:
         """True when the reader leaves, False when PostgreSQL must be read again."""
-        at_once = partial(self._tell_at_once, teller)
+        at_once = partial(self._tell_at_once, sink)
         while True:
-            if (idle_seconds := teller.idle_seconds) <= 0:
-                await teller.keep_up()
+            if (idle_seconds := sink.idle_seconds) <= 0:
+                await sink.keep_up()
             match await subscriber.take(idle_seconds, at_once):
                 case Ended():
                     return True
@@ -117,13 +117,13 @@ class JobStory:
                     return False
                 case taken:
                     coming, self._told, whole = next_of_job(taken, self._told)
-                    await teller.events(coming)
+                    await sink.events(coming)
                     if not whole:
                         return False
 
-    def _tell_at_once(self, teller: Teller, offered: Sequence[Announced]) -> bool:
+    def _tell_at_once(self, sink: EventSink, offered: Sequence[Announced]) -> bool:
         coming, told, whole = next_of_job(offered, self._told)
-        if not whole or (coming and not teller.at_once(coming)):
+        if not whole or (coming and not sink.at_once(coming)):
             return False
         self._told = told
         return True
@@ -146,54 +146,54 @@ def next_of_job(taken: Sequence[Announced], told: int) -> tuple[list[Announced],
     return coming, told, True
 
 
-class TenantStory:
+class TenantEventSource:
     """Tells a tenant's events by their place in its feed."""
 
-    def __init__(self, ingress: Ingress, tenant_id: UUID, wants: TypedEvents, start: Position | None) -> None:
+    def __init__(self, ingress: Dependencies, tenant_id: UUID, wants: TypedEvents, start: Position | None) -> None:
         self._hub = ingress.hub
         self._backlog = ingress.backlog
         self._tenant_id = tenant_id
         self._wants = wants
         self._place = start
 
-    async def tell(self, teller: Teller, subscriber: Subscriber) -> None:
+    async def tell(self, sink: EventSink, subscriber: Subscriber) -> None:
         while True:
             # Who is behind isn't offered what it would have to drop: it joins where little is left to read.
-            await self._tell_stored(teller, subscriber, None)
+            await self._tell_stored(sink, subscriber, None)
             upto = await self._hub.join(subscriber)
             if upto is None:
                 return
             if self._place is None:
-                await teller.place(Position(upto))
-            elif not await self._tell_stored(teller, subscriber, upto):
+                await sink.place(Position(upto))
+            elif not await self._tell_stored(sink, subscriber, upto):
                 return
             self._place = Position(upto)
-            if await self._tell_live(teller, subscriber):
+            if await self._tell_live(sink, subscriber):
                 return
 
-    async def _tell_stored(self, teller: Teller, subscriber: Subscriber, upto: str | None) -> bool:
+    async def _tell_stored(self, sink: EventSink, subscriber: Subscriber, upto: str | None) -> bool:
         """What is stored behind the reader's place, up to the snapshot it is live from; without one, to about now. False
         when the reader has to leave before."""
         while not subscriber.ended:
             if self._place is None or (upto is not None and self._place == Position(upto)):
                 return True
-            async with teller.catching_up():
+            async with sink.catching_up():
                 chunk = await self._backlog.of_tenant(self._tenant_id, self._place, self._wants, upto)
-                await teller.stored(chunk)
+                await sink.stored(chunk)
                 self._place = chunk.behind
-                if chunk.passed and teller.silent_seconds >= PASSED_SECONDS:
-                    await teller.place(self._place)
-            await teller.keep_up(self._place)
+                if chunk.passed and sink.silent_seconds >= PASSED_SECONDS:
+                    await sink.place(self._place)
+            await sink.keep_up(self._place)
             if chunk.last and upto is None:
                 return True
         return False
 
-    async def _tell_live(self, teller: Teller, subscriber: Subscriber) -> bool:
+    async def _tell_live(self, sink: EventSink, subscriber: Subscriber) -> bool:
         """True when the reader leaves, False when PostgreSQL must be read again."""
-        at_once = partial(self._tell_at_once, teller)
+        at_once = partial(self._tell_at_once, sink)
         while True:
-            if (idle_seconds := teller.idle_seconds) <= 0:
-                await teller.keep_up(self._place)
+            if (idle_seconds := sink.idle_seconds) <= 0:
+                await sink.keep_up(self._place)
             match await subscriber.take(idle_seconds, at_once):
                 case Ended():
                     return True
@@ -202,11 +202,11 @@ class TenantStory:
                 case ():
                     self._place = self._hub.read_up_to(subscriber) or self._place
                 case taken:
-                    await teller.events(taken)
+                    await sink.events(taken)
                     self._move_on(taken)
 
-    def _tell_at_once(self, teller: Teller, offered: Sequence[Announced]) -> bool:
-        if not teller.at_once(offered):
+    def _tell_at_once(self, sink: EventSink, offered: Sequence[Announced]) -> bool:
+        if not sink.at_once(offered):
             return False
         self._move_on(offered)
         return True

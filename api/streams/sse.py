@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Send
 
-from api.auth.principal import Caller
-from api.dependencies import Ingress
+from api.auth.principal import Principal
+from api.dependencies import Dependencies
 from api.http.responses import Header
 from api.streams.catching_up.pages import Chunk
 from api.streams.encoding import HEARTBEAT, PREAMBLE, Announced, place_frame
-from api.streams.sources import Teller
+from api.streams.sources import EventSink
 from api.streams.subscribers import JobEvents, Subscriber, TypedEvents
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.events.feed import Position
@@ -135,15 +135,15 @@ class Writer:
         self._wrote_at = now
 
 
-Tell = Callable[[Teller, Subscriber], Awaitable[None]]
+Tell = Callable[[EventSink, Subscriber], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
     """An answer that lasts until `tell`, which writes it, has no more to say or nobody listens any more."""
 
-    ingress: Ingress
-    caller: Caller
+    ingress: Dependencies
+    principal: Principal
     wants: JobEvents | TypedEvents
     tell: Tell
     frame: Callable[[Announced], bytes]
@@ -154,7 +154,7 @@ class EventStream:
         return _HEADERS
 
     async def run(self, receive: Receive, send: Send) -> None:
-        async with self.ingress.hub.subscribe(self.caller.tenant_id, self.wants) as subscriber:
+        async with self.ingress.hub.subscribe(self.principal.tenant_id, self.wants) as subscriber:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             writer = Writer(send, self.frame)
             # A task of its own: the layers around the request aren't walked through for each event.
@@ -177,7 +177,7 @@ class EventStream:
             writer.fallen = True
             subscriber.end()
 
-        return self.ingress.credentials.until_fallen(self.caller, fall)
+        return self.ingress.credentials.until_fallen(self.principal, fall)
 
     async def _write(self, writer: Writer, subscriber: Subscriber) -> None:
         try:

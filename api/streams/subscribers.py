@@ -10,10 +10,10 @@ from api.streams.encoding import Announced
 from monitoring.metrics import ingress as ingress_metrics
 from schemas.event_patterns import matches
 
-MOST_WAITING = 512
+MAX_WAITING = 512
 """Events that wait for one reader or are on their way to it. A slower one reads from PostgreSQL instead, at its own
 pace."""
-MOST_WAITING_BYTES = 8_000_000
+MAX_WAITING_BYTES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Room:
 
     __slots__ = ("_bytes", "_events", "_most_bytes", "_most_events")
 
-    def __init__(self, most_events: int = MOST_WAITING, most_bytes: int = MOST_WAITING_BYTES) -> None:
+    def __init__(self, most_events: int = MAX_WAITING, most_bytes: int = MAX_WAITING_BYTES) -> None:
         self._most_events, self._most_bytes = most_events, most_bytes
         self._events = self._bytes = 0
 

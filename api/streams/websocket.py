@@ -12,18 +12,18 @@ from typing import Any, Final
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from api.auth.principal import Caller, Scope, allows
-from api.dependencies import Ingress
+from api.auth.principal import Principal, Scope, allows
+from api.dependencies import Dependencies
 from api.endpoint import admitted
 from api.http import problems
 from api.http.problems import Refusal
 from api.http.validation import model_of, parse_json
 from api.middleware import ARRIVAL, Arrival
 from api.streams.resume_tokens import position_from
-from api.streams.sources import JobStory, TenantStory
+from api.streams.sources import JobEventSource, TenantEventSource
 from api.streams.subscribers import JobEvents, Room, TypedEvents
 from api.streams.websocket_limits import Place, WebSocketLimits
-from api.streams.websocket_writer import Closing, Left, Pace, SocketTeller, SocketWriter, origin_allowed
+from api.streams.websocket_writer import Closing, Left, Pace, SocketWriter, WebSocketSink, origin_allowed
 from events.websocket import Authenticated, Ended, Pong, Refused, Subscribed, Unsubscribed
 from infrastructure.concurrency.batching import Overloaded
 from infrastructure.ports import Unavailable
@@ -49,10 +49,10 @@ AUTHENTICATION_SECONDS = 5.0
 CHECK_SECONDS = 5.0
 """Between two looks at whether the watcher still reads."""
 UNREAD_SECONDS = 30.0
-MOST_SUBSCRIPTIONS = 1_000
-MOST_LEVELS = 8
-MOST_WAITING = 1_024
-MOST_WAITING_BYTES = 8_000_000
+MAX_SUBSCRIPTIONS = 1_000
+MAX_LEVELS = 8
+MAX_WAITING = 1_024
+MAX_WAITING_BYTES = 8_000_000
 MESSAGES_PER_SECOND = 50.0
 MESSAGES_AT_ONCE = 1_200
 """Enough to subscribe to everything at once; who sends more is read no faster than MESSAGES_PER_SECOND."""
@@ -65,74 +65,77 @@ class Watching:
         self._limits = WebSocketLimits()
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        ingress: Ingress = scope["state"]["ingress"]
+        ingress: Dependencies = scope["state"]["ingress"]
         arrival: Arrival = scope[ARRIVAL]
         if not origin_allowed(arrival.headers, ingress.settings.allowed_origins):
             raise problems.origin_not_allowed()
         authorization = arrival.headers.get("authorization")
-        caller = None if authorization is None else await ingress.credentials.authenticate(authorization)
-        if caller is not None:
-            admitted(ingress.rates, caller)
-            if not allows(caller, SCOPE):
+        principal = None if authorization is None else await ingress.credentials.authenticate(authorization)
+        if principal is not None:
+            admitted(ingress.rates, principal)
+            if not allows(principal, SCOPE):
                 raise problems.scope_missing(SCOPE)
-        with self._limits.place(caller) as place:
+        with self._limits.place(principal) as place:
             await receive()
             await send({"type": "websocket.accept"})
             with ingress_metrics.socket_open():
-                await _Watcher(ingress, receive, send).run(caller, place)
+                await _Watcher(ingress, receive, send).run(principal, place)
 
 
 class _Watcher:
     """One connection: its reader, its guard, and a task for each of its subscriptions."""
 
-    def __init__(self, ingress: Ingress, receive: Receive, send: Send) -> None:
+    def __init__(self, ingress: Dependencies, receive: Receive, send: Send) -> None:
         self._ingress = ingress
         self._receive = receive
         self._writer = SocketWriter(send)
-        self._room = Room(MOST_WAITING, MOST_WAITING_BYTES)
+        self._room = Room(MAX_WAITING, MAX_WAITING_BYTES)
         self._catching_up = asyncio.Lock()
         self._pace = Pace(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
         self._subscriptions: dict[Subject, asyncio.Task[None]] = {}
 
-    async def run(self, caller: Caller | None, place: Place) -> None:
+    async def run(self, principal: Principal | None, place: Place) -> None:
         try:
-            caller = caller or await self._authenticated(place)
-            await self._watch(caller)
+            principal = principal or await self._authenticated(place)
+            await self._watch(principal)
         except Closing as closing:
             await self._writer.close(closing)
         except Left:
             return
 
-    async def _authenticated(self, place: Place) -> Caller:
+    async def _authenticated(self, place: Place) -> Principal:
         try:
             async with asyncio.timeout(AUTHENTICATION_SECONDS):
                 request = await self._next()
                 if not isinstance(request, Authenticate):
                     raise Closing(4401, "authenticate first")
-                caller = await self._ingress.credentials.caller_with(request.authenticate.get_secret_value())
+                principal = await self._ingress.credentials.principal_with(request.authenticate.get_secret_value())
         except TimeoutError:
             raise Closing(4408, f"not authenticated within {AUTHENTICATION_SECONDS:g} s") from None
         except Refusal as refusal:
             raise Closing(4401, refusal.problem.title) from None
         except (Unavailable, Overloaded):
             raise Closing(1013, "try again shortly") from None
-        if self._ingress.rates.admit(caller).wait_seconds:
+        if self._ingress.rates.admit(principal).wait_seconds:
             raise Closing(4429, "too many requests; try again later")
-        if not allows(caller, SCOPE):
+        if not allows(principal, SCOPE):
             raise Closing(4403, f"the key lacks the scope {SCOPE}")
         try:
-            place.give_to(caller)
+            place.give_to(principal)
         except Refusal as refusal:
             raise Closing(4429, refusal.problem.detail) from None
         await self._writer.say(Authenticated())
-        return caller
+        return principal
 
-    async def _watch(self, caller: Caller) -> None:
+    async def _watch(self, principal: Principal) -> None:
         """Until the connection ends, which is told by an exception."""
         fallen = asyncio.Event()
-        tasks = (self._begin(self._read(caller), "reads a socket"), self._begin(self._guard(fallen), "guards a socket"))
+        tasks = (
+            self._begin(self._read(principal), "reads a socket"),
+            self._begin(self._guard(fallen), "guards a socket"),
+        )
         try:
-            with self._ingress.credentials.until_fallen(caller, fallen.set):
+            with self._ingress.credentials.until_fallen(principal, fallen.set):
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _end((*tasks, *self._subscriptions.values()))
@@ -143,11 +146,11 @@ class _Watcher:
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return asyncio.create_task(work, name=name)
 
-    async def _read(self, caller: Caller) -> None:
+    async def _read(self, principal: Principal) -> None:
         while True:
             await asyncio.sleep(self._pace.wait_seconds())
             try:
-                await self._answer(caller, await self._next())
+                await self._answer(principal, await self._next())
             except Refusal as refusal:
                 await self._writer.say(Refused(problem=refusal.problem))
 
@@ -160,10 +163,10 @@ class _Watcher:
             raise Closing(1003, "send text, not bytes")
         return _request(text.encode("utf-8", "replace"))
 
-    async def _answer(self, caller: Caller, request: Request) -> None:
+    async def _answer(self, principal: Principal, request: Request) -> None:
         match request:
             case Subscribe(subscribe=wanted):
-                await self._subscribe(caller, wanted)
+                await self._subscribe(principal, wanted)
             case Unsubscribe(unsubscribe=subject):
                 await self._unsubscribe(subject)
             case Ping(ping=text):
@@ -171,14 +174,14 @@ class _Watcher:
             case Authenticate():
                 raise problems.already_authenticated()
 
-    async def _subscribe(self, caller: Caller, wanted: JobFrom | TypesFrom) -> None:
+    async def _subscribe(self, principal: Principal, wanted: JobFrom | TypesFrom) -> None:
         subject = wanted.subject
         if subject in self._subscriptions:
             await self._refuse(problems.already_subscribed(), subject)
-        elif len(self._subscriptions) >= MOST_SUBSCRIPTIONS:
-            await self._refuse(problems.too_many_subscriptions(MOST_SUBSCRIPTIONS), subject)
+        elif len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            await self._refuse(problems.too_many_subscriptions(MAX_SUBSCRIPTIONS), subject)
         else:
-            self._subscriptions[subject] = self._begin(self._follow(caller, wanted), "follows for a socket")
+            self._subscriptions[subject] = self._begin(self._follow(principal, wanted), "follows for a socket")
 
     async def _unsubscribe(self, subject: Subject) -> None:
         subscription = self._subscriptions.pop(subject, None)
@@ -189,12 +192,12 @@ class _Watcher:
     async def _refuse(self, refusal: Refusal, subject: Subject) -> None:
         await self._writer.say(Refused(problem=refusal.problem, about=subject))
 
-    async def _follow(self, caller: Caller, wanted: JobFrom | TypesFrom) -> None:
+    async def _follow(self, principal: Principal, wanted: JobFrom | TypesFrom) -> None:
         """Tells one subject's story to its end, and why it ends if that isn't the job's own end."""
         subject = wanted.subject
         try:
             with ingress_metrics.socket_subscription():
-                last = await self._tell(caller, wanted)
+                last = await self._tell(principal, wanted)
         except Refusal as refusal:
             last = Refused(problem=refusal.problem, about=subject)
         except Unavailable as error:
@@ -212,25 +215,25 @@ class _Watcher:
         if last is not None:
             await self._writer.say_if_there(last)
 
-    async def _tell(self, caller: Caller, wanted: JobFrom | TypesFrom) -> Ended | Refused | None:
-        story: JobStory | TenantStory
+    async def _tell(self, principal: Principal, wanted: JobFrom | TypesFrom) -> Ended | Refused | None:
+        source: JobEventSource | TenantEventSource
         wants: JobEvents | TypedEvents
-        if caller.only_job is not None and wanted.subject != JobSubject(job=caller.only_job):
+        if principal.only_job is not None and wanted.subject != JobSubject(job=principal.only_job):
             raise problems.not_found("job") if isinstance(wanted, JobFrom) else problems.read_token_only_watches()
         match wanted:
             case JobFrom(job=job_id, after=seq):
-                story, wants = JobStory(self._ingress, caller.tenant_id, job_id, seq), JobEvents(job_id)
+                source, wants = JobEventSource(self._ingress, principal.tenant_id, job_id, seq), JobEvents(job_id)
                 async with self._catching_up:
-                    if not await story.begin():
+                    if not await source.begin():
                         raise problems.not_found("job")
             case TypesFrom(types=pattern, after=token):
                 wants = TypedEvents(pattern)
-                story = TenantStory(self._ingress, caller.tenant_id, wants, position_from(token))
-        teller = SocketTeller(self._writer, self._catching_up, wanted.subject)
-        async with self._ingress.hub.subscribe(caller.tenant_id, wants, self._room) as subscriber:
+                source = TenantEventSource(self._ingress, principal.tenant_id, wants, position_from(token))
+        sink = WebSocketSink(self._writer, self._catching_up, wanted.subject)
+        async with self._ingress.hub.subscribe(principal.tenant_id, wants, self._room) as subscriber:
             await self._writer.say(Subscribed(subscribed=wanted.subject))
-            await story.tell(teller, subscriber)
-            over = isinstance(story, JobStory) and not subscriber.ended
+            await source.tell(sink, subscriber)
+            over = isinstance(source, JobEventSource) and not subscriber.ended
         return Ended(ended=JobSubject(job=wanted.job)) if over and isinstance(wanted, JobFrom) else None
 
     async def _guard(self, fallen: asyncio.Event) -> None:
@@ -246,7 +249,7 @@ class _Watcher:
 
 def _request(message: bytes) -> Request:
     """The one thing the message asks for, or a Refusal."""
-    fields = parse_json(message, MOST_LEVELS)
+    fields = parse_json(message, MAX_LEVELS)
     names = list(fields) if isinstance(fields, dict) else []
     if len(names) != 1 or names[0] not in REQUESTS:
         raise problems.not_a_request(list(REQUESTS))

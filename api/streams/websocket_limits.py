@@ -4,7 +4,7 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-from api.auth.principal import Caller, payer_of
+from api.auth.principal import Principal, payer_of
 from api.http import problems
 from infrastructure.concurrency.batching import Overloaded
 
@@ -23,47 +23,47 @@ class WebSocketLimits:
         self.of_tenant: Counter[object] = Counter()
         self.of_key: Counter[object] = Counter()
 
-    def place(self, caller: Caller | None) -> "Place":
+    def place(self, principal: Principal | None) -> "Place":
         """A place for one more, which is left with the block. `caller` is None while nobody knows yet whose it is.
 
         A Refusal when its key or tenant has as many as it may, Overloaded when the process has."""
         if self.open >= MAX_SOCKETS:
             raise Overloaded(f"{MAX_SOCKETS} WebSockets are open already")
-        return Place(self, caller)
+        return Place(self, principal)
 
 
 class Place:
     """One connection's place."""
 
-    def __init__(self, limits: WebSocketLimits, caller: Caller | None) -> None:
+    def __init__(self, limits: WebSocketLimits, principal: Principal | None) -> None:
         self._limits = limits
-        self._caller = caller
-        self._check(caller)
+        self._principal = principal
+        self._check(principal)
         self._count(1)
 
-    def give_to(self, caller: Caller) -> None:
+    def give_to(self, principal: Principal) -> None:
         """Now it is known whose it is. Raises as `WebSocketLimits.place` does."""
-        self._check(caller)
+        self._check(principal)
         self._count(-1)
-        self._caller = caller
+        self._principal = principal
         self._count(1)
 
-    def _check(self, caller: Caller | None) -> None:
-        if caller is None:
+    def _check(self, principal: Principal | None) -> None:
+        if principal is None:
             if self._limits.unauthenticated >= MAX_UNAUTHENTICATED:
                 raise Overloaded(f"{MAX_UNAUTHENTICATED} WebSockets have yet to say whose they are")
-        elif self._limits.of_key[payer_of(caller)] >= MAX_OF_A_KEY:
+        elif self._limits.of_key[payer_of(principal)] >= MAX_OF_A_KEY:
             raise problems.too_many_sockets("key", MAX_OF_A_KEY)
-        elif self._limits.of_tenant[caller.tenant_id] >= MAX_OF_A_TENANT:
+        elif self._limits.of_tenant[principal.tenant_id] >= MAX_OF_A_TENANT:
             raise problems.too_many_sockets("tenant", MAX_OF_A_TENANT)
 
     def _count(self, change: int) -> None:
         self._limits.open += change
-        if self._caller is None:
+        if self._principal is None:
             self._limits.unauthenticated += change
             return
         of_key, of_tenant = self._limits.of_key, self._limits.of_tenant
-        for counts, name in ((of_key, payer_of(self._caller)), (of_tenant, self._caller.tenant_id)):
+        for counts, name in ((of_key, payer_of(self._principal)), (of_tenant, self._principal.tenant_id)):
             counts[name] += change
             if not counts[name]:
                 del counts[name]

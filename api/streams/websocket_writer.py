@@ -11,7 +11,7 @@ from starlette.types import Message, Send
 from api.streams.catching_up.pages import Chunk
 from api.streams.encoding import Announced
 from api.streams.resume_tokens import token_of
-from events.websocket import Told
+from events.websocket import ServerMessage
 from infrastructure.postgres.events.feed import Position
 from monitoring.metrics import ingress as ingress_metrics
 from schemas.websocket import JobSubject, Subject
@@ -49,10 +49,10 @@ class SocketWriter:
         """For how long the watcher has taken nothing of what is being written; 0 when nothing is."""
         return 0.0 if self._blocked_since is None else time.monotonic() - self._blocked_since
 
-    async def say(self, told: Told) -> None:
+    async def say(self, told: ServerMessage) -> None:
         await self.text(told.model_dump_json(exclude_none=True))
 
-    async def say_if_there(self, told: Told) -> None:
+    async def say_if_there(self, told: ServerMessage) -> None:
         with suppress(Left):
             await self.say(told)
 
@@ -86,7 +86,7 @@ class SocketWriter:
                 self._blocked_since = None
 
 
-class SocketTeller:
+class WebSocketSink:
     """Tells one subscription's story."""
 
     def __init__(self, writer: SocketWriter, catching_up: asyncio.Lock, subject: Subject) -> None:

@@ -8,7 +8,7 @@ from celery import Celery
 
 from infrastructure import settings as settings_module
 from infrastructure.celery.control import Application
-from infrastructure.celery.liveness import Pulse
+from infrastructure.celery.liveness import Liveness
 from infrastructure.celery.message import SEVERAL_KINDS
 from infrastructure.celery.window import Window
 from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
@@ -28,7 +28,7 @@ def celery_app(
     settings: Settings | None = None,
     kinds: Iterable[str] = (),
     *,
-    pulse: Pulse | None = None,
+    pulse: Liveness | None = None,
     window: Window | None = None,
 ) -> Celery:
     """The application for these settings, or those of the environment. It knows the tasks of the given kinds, tells the
@@ -43,13 +43,13 @@ def celery_app(
     )
     redis_url = (settings or settings_module.load()).redis
     known = frozenset(kinds)
-    app.conf.update(_options() | _broker(address_of(redis_url), pulse or Pulse(), window or Window(), known))
+    app.conf.update(_options() | _broker(address_of(redis_url), pulse or Liveness(), window or Window(), known))
     for kind in (*known, SEVERAL_KINDS):
         _register(app, kind)
     return app
 
 
-def _broker(address: Address, pulse: Pulse, window: Window, kinds: frozenset[str]) -> dict[str, Any]:
+def _broker(address: Address, pulse: Liveness, window: Window, kinds: frozenset[str]) -> dict[str, Any]:
     options: dict[str, Any] = {**SOCKET_OPTIONS, "pulse": pulse, "window": window, "kinds": kinds}
     match address:
         case Direct(url):

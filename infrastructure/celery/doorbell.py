@@ -14,11 +14,11 @@ from uuid import UUID
 import orjson
 
 from infrastructure.celery.keys import OWN_STEPS, STEPS_IN_TURN, list_of, service_of, step_of
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Lot, Ring, messages_in_turn, messages_of
+from infrastructure.celery.message import MAX_JOBS_IN_A_DOORBELL, JobRef, Lot, messages_in_turn, messages_of
 from infrastructure.celery.pace import Service, heard
 from infrastructure.redis.client import Redis
 from infrastructure.redis.clock import RedisClock
-from infrastructure.redis.connection import Command, Line
+from infrastructure.redis.connection import Command, RedisConnection
 from infrastructure.redis.pubsub import Channel, announce_words
 
 SHORT = 8
@@ -51,12 +51,12 @@ class Doorbells:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._line = Line(redis)
+        self._line = RedisConnection(redis)
         self._clock = RedisClock(redis)
         self._lengths: dict[tuple[str, int], tuple[int, float]] = {}
         self._services: dict[str, tuple[Service | None, float]] = {}
 
-    async def ring(self, rings: Iterable[Ring], *, traceparent: str | None = None, short: int = SHORT) -> Rung:
+    async def ring(self, rings: Iterable[JobRef], *, traceparent: str | None = None, short: int = SHORT) -> Rung:
         """Rings for as many as find their list short, which it is with fewer bells than that; of the others a dispatcher is
         told, who rings for them in turn."""
         rings = list(rings)
@@ -67,14 +67,14 @@ class Doorbells:
             await self._tell_waiting(waiting)
         return Rung(bells, len(beyond))
 
-    async def ring_ahead(self, rings: Sequence[Ring]) -> int:
+    async def ring_ahead(self, rings: Sequence[JobRef]) -> int:
         """How many bells were pushed for these few jobs, which are being committed."""
         bells, behind = await self._push(rings, ahead=True)
         if behind:
             await self._tell_waiting(behind)
         return bells
 
-    def have_room_for(self, rings: Sequence[Ring]) -> bool:
+    def have_room_for(self, rings: Sequence[JobRef]) -> bool:
         """Whether all of these find their lists short, as far as is known. Nothing is said to anybody."""
         return not self._admit(rings)[1]
 
@@ -89,7 +89,7 @@ class Doorbells:
             await self._line.ask(*pushes)
         return sum(map(len, messages.values()))
 
-    async def give_back(self, rings: Sequence[Ring], *, bell_jobs: int, last: bool = False) -> None:
+    async def give_back(self, rings: Sequence[JobRef], *, bell_jobs: int, last: bool = False) -> None:
         """Puts jobs that a worker was rung for and hasn't begun back to the front of their queue, or behind all others, in
         bells of at most so many. They are rung as before, so nothing is counted."""
         at = await self._clock.now()
@@ -131,12 +131,12 @@ class Doorbells:
     # Details
 
     async def _push(
-        self, rings: Sequence[Ring], traceparent: str | None = None, *, ahead: bool = False
+        self, rings: Sequence[JobRef], traceparent: str | None = None, *, ahead: bool = False
     ) -> tuple[int, set[Turn]]:
         """How many bells were pushed, and whose were pushed into a long list."""
         if not rings:
             return 0, set()
-        lines: dict[tuple[str, int], list[Ring]] = defaultdict(list)
+        lines: dict[tuple[str, int], list[JobRef]] = defaultdict(list)
         for ring in rings:
             lines[ring.queue, step_of(ring.priority)].append(ring)
         messages: dict[str, list[bytes]] = {}
@@ -187,11 +187,11 @@ class Doorbells:
     def _knows_service(self, queue: str, now: float) -> bool:
         return now - self._services.get(queue, (None, 0.0))[1] <= SERVICE_KNOWN_SECONDS
 
-    def _admit(self, rings: Iterable[Ring], short: int = SHORT) -> tuple[list[Ring], list[Ring]]:
+    def _admit(self, rings: Iterable[JobRef], short: int = SHORT) -> tuple[list[JobRef], list[JobRef]]:
         """Those that may be rung now, and the others."""
         room: dict[tuple[str, int], int] = {}
-        within: list[Ring] = []
-        beyond: list[Ring] = []
+        within: list[JobRef] = []
+        beyond: list[JobRef] = []
         for ring in rings:
             line = ring.queue, step_of(ring.priority)
             if (left := room.get(line)) is None:
@@ -212,7 +212,7 @@ class Doorbells:
         service, _ = self._services.get(queue, (None, 0.0))
         if service is None:
             return UNKNOWN_SIZE
-        return min(max(service.jobs_within(AHEAD_SECONDS) // SHORT, 1), MOST_JOBS_IN_A_BELL)
+        return min(max(service.jobs_within(AHEAD_SECONDS) // SHORT, 1), MAX_JOBS_IN_A_DOORBELL)
 
     async def _tell_waiting(self, turns: Iterable[Turn]) -> None:
         await announce_words(self._redis, Channel.OVERFLOW, waiting_in_words(turns))
@@ -241,5 +241,5 @@ def _pushes(name: str, messages: Mapping[str, Sequence[bytes]]) -> list[Command]
     return [[name, key, *bells] for key, bells in messages.items() if bells]
 
 
-def _turn_of(ring: Ring) -> Turn:
+def _turn_of(ring: JobRef) -> Turn:
     return ring.queue, step_of(ring.priority), ring.tenant_id

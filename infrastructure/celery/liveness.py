@@ -3,7 +3,7 @@
 from time import monotonic
 
 
-class Pulse:
+class Liveness:
     """Written by Celery's thread, read by the one that watches it."""
 
     def __init__(self) -> None:

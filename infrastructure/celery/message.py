@@ -20,8 +20,8 @@ from infrastructure.celery.keys import list_of, step_of
 VERSION = 1
 """Of what stands in a bell. Raise it when a worker of the release before would misread one: it then puts the bell back for
 others, so deploy workers that read the new one first."""
-MOST_JOBS_IN_A_BELL = 50
-BELLS_IN_A_PUSH, MOST_JOBS_IN_A_BIG_BELL = 8, 200
+MAX_JOBS_IN_A_DOORBELL = 50
+BELLS_IN_A_PUSH, MAX_JOBS_IN_A_BIG_DOORBELL = 8, 200
 """Jobs rung by turns get bigger bells, but never fewer than so many, for as many workers to share: Celery takes as long
 for a bell whatever it names."""
 LEAST_PIECE = 5
@@ -34,7 +34,7 @@ FEW = 25
 UUID_BYTES = 16
 
 
-class Ring(NamedTuple):
+class JobRef(NamedTuple):
     """One job to be rung for."""
 
     job_id: UUID
@@ -84,11 +84,11 @@ class Doorbell:
 
 
 def messages_of(
-    rings: Iterable[Ring],
+    rings: Iterable[JobRef],
     traceparent: str | None = None,
     *,
     ahead: bool = False,
-    most: int = MOST_JOBS_IN_A_BIG_BELL,
+    most: int = MAX_JOBS_IN_A_BIG_DOORBELL,
     at: float | None = None,
 ) -> dict[str, list[bytes]]:
     """The messages by the list they belong into, none of them for more than `most` jobs. `at` is the time by Redis's
@@ -117,7 +117,7 @@ def messages_in_turn(
     traceparent: str | None = None,
     *,
     ahead: bool = False,
-    most: int = MOST_JOBS_IN_A_BIG_BELL,
+    most: int = MAX_JOBS_IN_A_BIG_DOORBELL,
     at: float | None = None,
 ) -> list[bytes]:
     """The messages for jobs of one list, so that each names jobs of all tenants alike. A bell is of one kind, or of kinds
@@ -141,11 +141,11 @@ def _by_kind(lots: Iterable[Lot]) -> list[list[Lot]]:
     return [*many, few] if few else many
 
 
-def dealt(lots: Sequence[Lot], most: int = MOST_JOBS_IN_A_BIG_BELL) -> Iterator[list[Lot]]:
+def dealt(lots: Sequence[Lot], most: int = MAX_JOBS_IN_A_BIG_DOORBELL) -> Iterator[list[Lot]]:
     """The lots in shares of at most so many jobs, one for each bell: goes round as often as there are bells, and takes as large a part of each
     lot every time. A single job goes with the first round."""
     jobs = sum(lot.jobs for lot in lots)
-    size = min(max(MOST_JOBS_IN_A_BELL, jobs // BELLS_IN_A_PUSH), most)
+    size = min(max(MAX_JOBS_IN_A_DOORBELL, jobs // BELLS_IN_A_PUSH), most)
     rounds = min(-(-jobs // size), -(-max((lot.jobs for lot in lots), default=0) // LEAST_PIECE))
     share: list[Lot] = []
     room = size

@@ -19,14 +19,14 @@ from kombu.utils.json import dumps
 from redis.exceptions import RedisError, ResponseError
 
 from infrastructure.celery.keys import SEPARATOR, STEPS_IN_TURN
-from infrastructure.celery.liveness import Pulse
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, SEVERAL_KINDS, is_understood
+from infrastructure.celery.liveness import Liveness
+from infrastructure.celery.message import MAX_JOBS_IN_A_DOORBELL, SEVERAL_KINDS, is_understood
 from infrastructure.celery.window import Window
 from infrastructure.redis.address import Discovered
 from infrastructure.redis.discovery import FindingConnection
 from infrastructure.redis.refusals import reason
 
-MOST_AT_ONCE = 64
+MAX_AT_ONCE = 64
 WAITED_SECONDS = 0.002
 """A question that was open so long found empty lists, so behind the one bell that answers it there is most likely none. One
 that is answered sooner may have come just before its bell did; two in a row found them waiting."""
@@ -104,7 +104,7 @@ class BulkPopping(stock.Channel):
     """Those that this worker has a task for; empty where no jobs are run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.pulse = Pulse()
+        self.pulse = Liveness()
         self.window = Window()
         self._came_at_once = False
         self._aside: list[Aside] = []
@@ -246,11 +246,11 @@ class BulkPopping(stock.Channel):
         # The bells behind the first name about as many jobs as it does, or as those that came before them.
         weight = weight_of(first["headers"])
         room = self.qos.can_consume_max_estimate()
-        count = MOST_AT_ONCE if room is None else min((room - weight) // max(weight, self._heaviest), MOST_AT_ONCE)
+        count = MAX_AT_ONCE if room is None else min((room - weight) // max(weight, self._heaviest), MAX_AT_ONCE)
         # Whoever is wrong about it asks once more, and has the next ones then.
         waiting = self._came_at_once
         self._came_at_once = self._brpop_sent_at is None or monotonic() - self._brpop_sent_at <= WAITED_SECONDS
-        if count <= 0 or (weight < MOST_JOBS_IN_A_BELL and not (waiting and self._came_at_once)):
+        if count <= 0 or (weight < MAX_JOBS_IN_A_DOORBELL and not (waiting and self._came_at_once)):
             return []
         connection.send_command("RPOP", f"{self.global_keyprefix or ''}{bytes_to_str(name)}", count)
         try:

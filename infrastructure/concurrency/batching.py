@@ -20,8 +20,8 @@ AHEAD_SECONDS = 0.016
 it, and waited two milliseconds for nothing."""
 FULL = 200
 """At this many waiting the next batch starts at once."""
-MOST_IN_A_BATCH = 500
-MOST_WAITING = 20_000
+MAX_IN_A_BATCH = 500
+MAX_WAITING = 20_000
 
 
 class Overloaded(Exception):
@@ -51,7 +51,7 @@ class Pace:
 class Batcher(Generic[Item, Answer]):
     """The first items of an idle moment go at once; what comes while a batch is under way shares the next one.
 
-    `flush` gets up to MOST_IN_A_BATCH items and answers each in order; an exception among the answers is raised to its
+    `flush` gets up to MAX_IN_A_BATCH items and answers each in order; an exception among the answers is raised to its
     caller alone, and one that `flush` raises to every caller of that batch.
     """
 
@@ -79,8 +79,8 @@ class Batcher(Generic[Item, Answer]):
             await asyncio.wait([self._runner])
 
     def _append(self, item: Item, answer: "asyncio.Future[Answer] | None") -> None:
-        if len(self._waiting) >= MOST_WAITING:
-            raise Overloaded(f"{MOST_WAITING} wait in '{self._name}' already")
+        if len(self._waiting) >= MAX_WAITING:
+            raise Overloaded(f"{MAX_WAITING} wait in '{self._name}' already")
         self._waiting.append((item, answer))
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name=f"batches of {self._name}")
@@ -91,7 +91,7 @@ class Batcher(Generic[Item, Answer]):
         try:
             while self._waiting:
                 await self._space_out()
-                most = min(len(self._waiting), MOST_IN_A_BATCH)
+                most = min(len(self._waiting), MAX_IN_A_BATCH)
                 self._pace.begin(most)
                 await self._send([self._waiting.popleft() for _ in range(most)])
         finally:

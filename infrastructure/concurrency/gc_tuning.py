@@ -6,7 +6,7 @@ YOUNG_OBJECTS = 20_000
 """New objects between two collections."""
 
 
-def spare_the_collector() -> None:
+def tune_gc() -> None:
     """Called once, when everything stands: from here to the process's end it is no garbage.
 
     No collection needs to look through those hundred thousand objects. And a thousand jobs or readers under way are no

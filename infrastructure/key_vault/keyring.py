@@ -15,8 +15,8 @@ from infrastructure.key_vault.sealing import KEY_BYTES, TenantKeyMaterial, key_i
 from infrastructure.ports import Unavailable
 from infrastructure.ports.keys import KeyVault, WrappedKey
 
-MOST_KEYS = 10_000
-MOST_FETCHES = 3
+MAX_KEYS = 10_000
+MAX_FETCHES = 3
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Keyring:
         self._active.pop(tenant_id, None)
 
     async def _active_key(self, tenant_id: UUID) -> TenantKeyMaterial:
-        for _ in range(MOST_FETCHES):
+        for _ in range(MAX_FETCHES):
             known = self._active.get(tenant_id)
             if known is None or self._clock() >= known[1]:
                 known = await self._once(tenant_id, lambda: self._fetch_active(tenant_id))
@@ -150,5 +150,5 @@ Kept = TypeVar("Kept")
 def _keep(cache: "OrderedDict[Name, Kept]", name: Name, value: Kept) -> None:
     cache[name] = value
     cache.move_to_end(name)
-    if len(cache) > MOST_KEYS:
+    if len(cache) > MAX_KEYS:
         cache.popitem(last=False)

@@ -33,7 +33,7 @@ from infrastructure.ports import Processors
 from schemas.ai import GenerateDocument
 
 NAME = "offline"
-MOST_OF_A_KIND = 200
+MAX_OF_A_KIND = 200
 """Dates, amounts, parties and terms that one result has room for, each."""
 
 
@@ -88,10 +88,10 @@ def facts_in(text: str, language: str) -> TextFacts:
     parties = parties_in(text, terms)
     return TextFacts(
         size=Size(characters=len(text), words=sum(1 for _ in words_in(text)), sentences=len(prose_in(text))),
-        dates=tuple(dates[:MOST_OF_A_KIND]),
-        amounts=tuple(amounts[:MOST_OF_A_KIND]),
-        parties=tuple(parties[:MOST_OF_A_KIND]),
-        defined_terms=tuple(terms[:MOST_OF_A_KIND]),
+        dates=tuple(dates[:MAX_OF_A_KIND]),
+        amounts=tuple(amounts[:MAX_OF_A_KIND]),
+        parties=tuple(parties[:MAX_OF_A_KIND]),
+        defined_terms=tuple(terms[:MAX_OF_A_KIND]),
         left_out=LeftOut(
             dates=_beyond(len(dates)),
             amounts=_beyond(len(amounts)),
@@ -102,7 +102,7 @@ def facts_in(text: str, language: str) -> TextFacts:
 
 
 def _beyond(count: int) -> int:
-    return max(count - MOST_OF_A_KIND, 0)
+    return max(count - MAX_OF_A_KIND, 0)
 
 
 def _key_phrases_of(text: str, language: str) -> tuple[KeyPhrase, ...]:

@@ -25,7 +25,7 @@ FRESH_SECONDS = 300.0
 BETWEEN_FETCHES_SECONDS = 10.0
 """However many tokens name a key that isn't known."""
 FETCH_SECONDS = 5.0
-MOST_BYTES = 500_000
+MAX_BYTES = 500_000
 MAX_KEYS = 100
 DIRECTLY: Final[Mapping[str, None]] = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
 """Asked without the proxy that the environment may name."""
@@ -129,7 +129,7 @@ async def _fetch(http: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
         response.raise_for_status()
         async for chunk in response.aiter_bytes():
             body += chunk
-            if len(body) > MOST_BYTES:
+            if len(body) > MAX_BYTES:
                 raise ValueError("the answer is too large")
     found = orjson.loads(body)
     if not isinstance(found, dict):

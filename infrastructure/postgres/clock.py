@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ WORTH_TELLING_SECONDS = 5.0
 class SharedClock:
     """One for a process. Until PostgreSQL has answered once it is the machine's own."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: PostgresSession) -> None:
         self._line = line
         self._told, self._told_at = datetime.now(UTC), time.monotonic()
         self._asked_once = False
@@ -74,7 +74,7 @@ class SharedClock:
 
 
 @asynccontextmanager
-async def shared_clock(line: Line) -> AsyncIterator[SharedClock]:
+async def shared_clock(line: PostgresSession) -> AsyncIterator[SharedClock]:
     """Set, and kept right while the block runs."""
     clock = SharedClock(line)
     await clock.start()

@@ -6,7 +6,7 @@ from typing import Self
 
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.refusals import REASONS, condition, lately
-from infrastructure.postgres.session import Connection, Line, Role
+from infrastructure.postgres.session import Connection, PostgresSession, Role
 from schemas.health import Condition, PartState
 
 ANSWER_SECONDS = 2.0
@@ -28,7 +28,7 @@ class PostgresProbe:
     """Over a line of its own, so that it waits for nobody's turn."""
 
     def __init__(self, database_url: str) -> None:
-        self._line = Line(database_url, Role.SYSTEM, "health", SESSION)
+        self._line = PostgresSession(database_url, Role.SYSTEM, "health", SESSION)
 
     async def __call__(self) -> Condition:
         """One statement; ANSWER_SECONDS at the longest."""

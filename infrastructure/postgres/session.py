@@ -36,7 +36,7 @@ SESSION = {
     "idle_session_timeout": "0",
 }
 """What every session has."""
-LANE_SESSION = {
+BUS_SESSION = {
     # The planner sees these tables empty at first and would cache plans that halve the speed later; the statements
     # all walk an index, so the other roads are closed (docs/performance.md).
     "jit": "off",
@@ -73,7 +73,7 @@ class Role(StrEnum):
     SYSTEM = "bucatini_system"
 
 
-class Line:
+class PostgresSession:
     """One connection, kept for one kind of statement and opened again after it broke. Its users take turns."""
 
     def __init__(self, database_url: str, role: Role, name: str, session: dict[str, str] | None = None) -> None:

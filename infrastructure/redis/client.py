@@ -11,12 +11,12 @@ from redis.retry import Retry
 
 from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
 from infrastructure.redis.discovery import FindingAsyncConnection
-from infrastructure.redis.eager_connection import PromptConnection
+from infrastructure.redis.eager_connection import EagerConnection
 
 SOCKET_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 3
 HEALTH_CHECK_SECONDS = 5
-MOST_CONNECTIONS = 16
+MAX_CONNECTIONS = 16
 FAULTS = (RedisError, OSError, TimeoutError)
 """All that a Redis fault looks like from here: refused, reset, timed out, loading, full, read-only, out of connections."""
 
@@ -28,7 +28,7 @@ KEYS_COMMANDS = frozenset({"DEL", "EXISTS"})
 __all__ = ["FAULTS", "Redis", "connect"]
 
 
-def connect(redis_url: str, *, most_connections: int = MOST_CONNECTIONS) -> "Redis":
+def connect(redis_url: str, *, most_connections: int = MAX_CONNECTIONS) -> "Redis":
     """A client with its own pool. It opens connections when they are first needed; close it with `aclose()`.
 
     Never retries by itself: whoever calls knows whether a repeat is safe. RedisUrlInvalid when the URL can't be read.
@@ -50,7 +50,7 @@ def connect(redis_url: str, *, most_connections: int = MOST_CONNECTIONS) -> "Red
 def _pool(address: Address, options: dict[str, Any]) -> BlockingConnectionPool:
     if isinstance(address, Direct):
         # A URL of another scheme, such as rediss://, brings its own kind of connection.
-        return BlockingConnectionPool.from_url(address.url, connection_class=PromptConnection, **options)
+        return BlockingConnectionPool.from_url(address.url, connection_class=EagerConnection, **options)
     return BlockingConnectionPool(
         connection_class=FindingAsyncConnection,
         address=address,

@@ -13,7 +13,7 @@ from infrastructure.redis.client import SOCKET_TIMEOUT_SECONDS, InOneSlot, Redis
 Command = Sequence[str | bytes | int]
 
 
-class Line:
+class RedisConnection:
     """Its users take turns. The client it belongs to closes it.
 
     For each command a client takes a connection out of its pool, keeps books of that and watches the clock anew for every

@@ -10,7 +10,7 @@ from redis.exceptions import MovedError, ReadOnlyError
 from redis.retry import Retry
 
 from infrastructure.redis.address import Discovered, find
-from infrastructure.redis.eager_connection import PromptConnection
+from infrastructure.redis.eager_connection import EagerConnection
 
 # Whoever answers so has been the right one: another has taken over, and the next connection finds it.
 TAKEN_OVER = (ReadOnlyError, MovedError)
@@ -35,7 +35,7 @@ class FindingConnection(Connection):
             raise NotConnected("another Redis has taken over") from error
 
 
-class FindingAsyncConnection(PromptConnection):
+class FindingAsyncConnection(EagerConnection):
     """For everything else."""
 
     def __init__(self, *, address: Discovered, **options: Any) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from infrastructure.concurrency.batching import Pace
 from infrastructure.redis.client import FAULTS, Redis
-from infrastructure.redis.connection import Line
+from infrastructure.redis.connection import RedisConnection
 from infrastructure.redis.pubsub import Channel, announcement
 
 UNHEARD_SECONDS = 0.02
@@ -16,20 +16,20 @@ better things to do. Who submits a job and then waits for it is told by at most 
 the listeners of one server, which is where all of ours are.)"""
 
 
-class Announcer:
+class TenantNotifier:
     """Tells the subscribers' processes which tenants have something new. Never blocks, never fails, may lose.
 
     Those of a quiet moment go at once, a stream of them is thinned, and more so where nobody listens."""
 
     def __init__(self, redis: Redis) -> None:
-        self._line = Line(redis)
+        self._line = RedisConnection(redis)
         self._tenants: set[UUID] = set()
         self._pace = Pace()
         self._heard = True
         self._closing = asyncio.Event()
         self._speaking: asyncio.Task[None] | None = None
 
-    def tell(self, tenants: Iterable[UUID]) -> None:
+    def notify(self, tenants: Iterable[UUID]) -> None:
         self._tenants.update(tenants)
         if self._speaking is None and self._tenants:
             self._speaking = asyncio.create_task(self._speak(), name="announcements")

@@ -15,9 +15,9 @@ TITLE_BOOST = 2.0
 STEM_BOOST = 0.5
 TYPO_BOOST = 0.4
 PREFIX_SCORE = 0.2
-MOST_TYPOS = 20
-MOST_COMPLETIONS = 20
-MOST_LANGUAGES = 20
+MAX_TYPOS = 20
+MAX_COMPLETIONS = 20
+MAX_LANGUAGES = 20
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class _Compiler:
     def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
         self._folded = folded()
-        present = searcher.terms_with_prefix("language", "", limit=MOST_LANGUAGES)
+        present = searcher.terms_with_prefix("language", "", limit=MAX_LANGUAGES)
         self._stemmers = {language: stemming(language) for language, _ in present if language in STEMMED}
         self._unmarked = False
         self.looked = Looked()
@@ -109,7 +109,7 @@ class _Compiler:
         # Tantivy's own fuzzy query gives every hit the same score and marks nothing in a snippet; words that are really
         # there have both.
         found = [(self._frequency(typo), typo) for typo in one_typo_away(word)]
-        typos = [typo for frequency, typo in sorted(found, reverse=True)[:MOST_TYPOS] if frequency]
+        typos = [typo for frequency, typo in sorted(found, reverse=True)[:MAX_TYPOS] if frequency]
         self._mark(typos)
         close = [Query.boost_query(query, TYPO_BOOST) for typo in typos for query in _written(typo)]
         return _any_of([self._word(word), *close])
@@ -139,7 +139,7 @@ class _Compiler:
             Query.boost_query(Query.fuzzy_term_query(SCHEMA, name, beginning, distance=0, prefix=True), PREFIX_SCORE)
             for name in ("title", "body")
         ]
-        common = self._searcher.terms_with_prefix("body", beginning, limit=MOST_COMPLETIONS)
+        common = self._searcher.terms_with_prefix("body", beginning, limit=MAX_COMPLETIONS)
         return _any_of([*found, *(query for word, _ in common for query in _written(word))])
 
     def _none_of(self, clauses: Sequence[Match]) -> Query:

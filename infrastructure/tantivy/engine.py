@@ -21,10 +21,10 @@ from infrastructure.ports.search import IndexedDocument, IndexMissing
 from infrastructure.tantivy.folder import IndexFolder
 from infrastructure.tantivy.query import search
 from infrastructure.tantivy.rebuild import Rebuild
-from infrastructure.tantivy.write_lock import Turns
+from infrastructure.tantivy.write_lock import WriteLock
 from schemas.search import SearchQuery, SearchResults
 
-MOST_OPEN_INDEXES = 64
+MAX_OPEN_INDEXES = 64
 SEARCH_THREADS = 4
 WRITE_THREADS = 4
 TURN_SECONDS = 30.0
@@ -42,7 +42,7 @@ class _Waiting(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class _TenantIndex:
     folder: IndexFolder
-    turns: Turns
+    turns: WriteLock
     waiting: Batcher[_Waiting, None]
     """What comes while a commit is under way shares the next one."""
 
@@ -56,7 +56,7 @@ class TantivyEngine:
         holds_documents: Callable[[UUID], Awaitable[bool]],
         *,
         turn_seconds: float = TURN_SECONDS,
-        most_open: int = MOST_OPEN_INDEXES,
+        most_open: int = MAX_OPEN_INDEXES,
     ) -> None:
         self._home = home
         self._holds_documents = holds_documents
@@ -102,7 +102,7 @@ class TantivyEngine:
         index = self._open.get(tenant_id)
         if index is None:
             path = self._home / folder_name(tenant_id)
-            folder, turns = IndexFolder(path), Turns(path, wait_seconds=self._turn_seconds)
+            folder, turns = IndexFolder(path), WriteLock(path, wait_seconds=self._turn_seconds)
             index = _TenantIndex(folder, turns, Batcher(partial(self._commit, folder, turns), "index"))
             self._open[tenant_id] = index
         self._open.move_to_end(tenant_id)
@@ -111,7 +111,7 @@ class TantivyEngine:
             self._open.popitem(last=False)
         return index
 
-    async def _commit(self, folder: IndexFolder, turns: Turns, batch: Sequence[_Waiting]) -> Sequence[None]:
+    async def _commit(self, folder: IndexFolder, turns: WriteLock, batch: Sequence[_Waiting]) -> Sequence[None]:
         loop = asyncio.get_running_loop()
 
         def begin() -> None:

@@ -8,7 +8,7 @@ from infrastructure.tantivy.compiler import Looked
 from infrastructure.tantivy.fields import SCHEMA, stemmed_language, stemming, stems_field
 from schemas.search import Mark, Snippet
 
-MOST_COMPLETIONS = 200
+MAX_COMPLETIONS = 200
 
 
 class Snippets:
@@ -58,7 +58,7 @@ def _completions(searcher: Searcher, beginnings: set[str], document_ids: Sequenc
     return {
         word
         for beginning in beginnings
-        for word, _ in searcher.terms_with_prefix("body", beginning, filter_query=page, limit=MOST_COMPLETIONS)
+        for word, _ in searcher.terms_with_prefix("body", beginning, filter_query=page, limit=MAX_COMPLETIONS)
     }
 
 

@@ -17,7 +17,7 @@ POLL_SECONDS = 0.005
 BUSY_SECONDS = 5.0
 
 
-class Turns:
+class WriteLock:
     """The turns at one index."""
 
     def __init__(self, folder: Path, *, wait_seconds: float) -> None:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 ANSWER_SECONDS = 10.0
 """For looking up, connecting, sending and the whole answer."""
 MAX_ANSWER_BYTES = 16_384
-MOST_CONNECTIONS = 256
+MAX_CONNECTIONS = 256
 BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 
@@ -45,7 +45,7 @@ class Sender:
         self._loopback_allowed = loopback_allowed
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=certificates,
-            max_connections=MOST_CONNECTIONS,
+            max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=0,
             network_backend=GuardedNetwork(resolve, loopback_allowed=loopback_allowed),
         )

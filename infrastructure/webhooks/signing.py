@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from infrastructure.ports.keys import KeyVault, WrappedKey
 
 SECRET_BYTES = 32
-MOST_REMEMBERED = 1_000
+MAX_REMEMBERED = 1_000
 
 
 def make_secret() -> bytes:
@@ -47,6 +47,6 @@ class Signer:
             known = Webhook(await self._vault.unwrap(secret))
         self._known[secret.ciphertext] = known
         self._known.move_to_end(secret.ciphertext)
-        if len(self._known) > MOST_REMEMBERED:
+        if len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
         return known

@@ -14,7 +14,7 @@ from infrastructure.webhooks.addresses import address_of, is_public
 from infrastructure.webhooks.urls import UrlRefused
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-MOST_ADDRESSES = 3
+MAX_ADDRESSES = 3
 LOOK_UP_SECONDS = 5.0
 
 
@@ -39,7 +39,7 @@ async def allowed_addresses(host: str, port: int, resolve: Resolve, *, loopback_
         raise NotFound(f"{host} has no address")
     if not all(is_public(one) or (loopback_allowed and one.is_loopback) for one in found):
         raise UrlRefused("leads to an address that isn't public")
-    return list(dict.fromkeys(map(str, found)))[:MOST_ADDRESSES]
+    return list(dict.fromkeys(map(str, found)))[:MAX_ADDRESSES]
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):

@@ -17,7 +17,7 @@ OUR_PACKAGES: Final = frozenset(
     {"api", "events", "infrastructure", "monitoring", "producers", "schemas", "workers"},
 )
 _OUR_ROOT = str(Path(__file__).resolve().parent.parent.parent) + "/"
-_MOST_FRAMES = 20
+_MAX_FRAMES = 20
 _LONGEST_CHAIN = 5
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}", re.ASCII)
 _TRACEBACK_STARTS = "Traceback (most recent call last)"
@@ -82,7 +82,7 @@ def without_messages(text: str) -> str:
     if not marker:
         return text
     places = [f"{_short(file)}:{line} in {function}" for file, line, function in _TRACEBACK_PLACE.findall(pasted)]
-    return f"{said.rstrip()} [traceback: {' > '.join(places[-_MOST_FRAMES:])}]".lstrip()
+    return f"{said.rstrip()} [traceback: {' > '.join(places[-_MAX_FRAMES:])}]".lstrip()
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -97,7 +97,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _frames(error: BaseException) -> list[str]:
-    return [_told(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)][-_MOST_FRAMES:]
+    return [_told(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)][-_MAX_FRAMES:]
 
 
 def _place(error: BaseException) -> str | None:

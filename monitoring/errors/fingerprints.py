@@ -10,7 +10,7 @@ from typing import Final
 from schemas.problems import Problem
 
 LENGTH: Final = 16
-_MOST_CHARACTERS = 500
+_MAX_CHARACTERS = 500
 _REPLACED: Final = (
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "#"),
     (re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|`[^`]*`|“[^”]*”"), "“”"),
@@ -32,7 +32,7 @@ def failure_text(problem: Problem) -> str:
 
 def normalised(detail: str) -> str:
     """The detail without what differs from job to job."""
-    text = detail[:_MOST_CHARACTERS]
+    text = detail[:_MAX_CHARACTERS]
     for pattern, put in _REPLACED:
         text = pattern.sub(put, text)
     return text.strip()

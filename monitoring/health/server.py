@@ -21,7 +21,7 @@ Healthy = Callable[[], bool]
 Readied = Callable[[], Ready]
 """What keeps the process from its work. Called likewise."""
 
-_MOST_CONNECTIONS: Final = 16
+_MAX_CONNECTIONS: Final = 16
 _CLIENT_TIMEOUT_SECONDS: Final = 5.0
 _CLOSE_TIMEOUT_SECONDS: Final = 2.0
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -81,7 +81,7 @@ class _BoundedServer(ThreadingMixIn, TCPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self.address_family = AF_INET6 if ":" in address[0] else AF_INET
-        self._free = BoundedSemaphore(_MOST_CONNECTIONS)
+        self._free = BoundedSemaphore(_MAX_CONNECTIONS)
         super().__init__(address, handler)
 
     # The standard library calls a request what is still a bare connection.

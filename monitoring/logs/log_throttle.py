@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
-MOST_KEPT = 1_000
+MAX_KEPT = 1_000
 
 
-class Sparingly:
+class LogThrottle:
     """Counts what wasn't said, so that the next time tells of it."""
 
     def __init__(self, seconds: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,7 +21,7 @@ class Sparingly:
         if now - said_at < self._seconds:
             self._said[subject] = (said_at, kept_back + 1)
             return 0
-        if len(self._said) >= MOST_KEPT:
+        if len(self._said) >= MAX_KEPT:
             self._said.clear()
         self._said[subject] = (now, 0)
         return kept_back + 1

@@ -11,7 +11,7 @@ from uuid import UUID
 LONGEST_TEXT: Final = 8_000
 """Characters of one value that are logged; what exceeds them is counted."""
 _LONGEST_SEARCHED = 2 * LONGEST_TEXT
-_MOST_ITEMS = 50
+_MAX_ITEMS = 50
 _DEEPEST = 5
 _MASK = "***"
 
@@ -68,7 +68,7 @@ def loggable_fields(fields: Mapping[str, object], describe: Describe, *, depth: 
     """The fields as plain JSON, masked and bounded; text in a field that is named like a secret is masked whole."""
     shown: dict[str, object] = {}
     for name, value in fields.items():
-        if len(shown) == _MOST_ITEMS:
+        if len(shown) == _MAX_ITEMS:
             shown["…"] = f"{len(fields)} fields"
             break
         # A library's mapping may have other keys than text.
@@ -98,7 +98,7 @@ def _loggable(value: object, describe: Describe, depth: int) -> object:
         case Mapping():
             return loggable_fields(value, describe, depth=depth)
         case list() | tuple() | set() | frozenset():
-            items = [_loggable(item, describe, depth + 1) for item, _ in zip(value, range(_MOST_ITEMS), strict=False)]
-            return items if len(value) <= _MOST_ITEMS else [*items, f"… ({len(value)} items)"]
+            items = [_loggable(item, describe, depth + 1) for item, _ in zip(value, range(_MAX_ITEMS), strict=False)]
+            return items if len(value) <= _MAX_ITEMS else [*items, f"… ({len(value)} items)"]
         case _:
             return f"<{type(value).__qualname__}>"

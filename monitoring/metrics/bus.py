@@ -21,12 +21,12 @@ from prometheus_client import (
 )
 
 from monitoring.metrics.batch_histogram import BatchHistogram
-from monitoring.metrics.label_limits import LabelValues
+from monitoring.metrics.label_limits import LimitedLabel
 from monitoring.metrics.registry import registry as _registry
 from schemas.jobs import JobState
 
 
-class Lane(StrEnum):
+class Path(StrEnum):
     """The three ways into PostgreSQL, each with its own connection."""
 
     SUBMIT = "submit"
@@ -41,9 +41,9 @@ class Server(StrEnum):
     REDIS = "redis"
 
 
-_kinds = LabelValues(100)
-_problems = LabelValues(100)
-_queues = LabelValues(20)
+_kinds = LimitedLabel(100)
+_problems = LimitedLabel(100)
+_queues = LimitedLabel(20)
 
 # Seconds. From a no-op to the longest time limit; and from a free worker to a queue nobody serves.
 _RUN_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
@@ -222,7 +222,7 @@ def doorbells_failed(count: int = 1) -> None:
     _doorbells_failed.inc(count)
 
 
-def batch_sent(lane: Lane, jobs: int) -> None:
+def batch_sent(lane: Path, jobs: int) -> None:
     """One statement carried so many jobs."""
     _batch_jobs.observe(lane, (jobs,))
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from monitoring.metrics.label_limits import OTHER, LabelValues
+from monitoring.metrics.label_limits import OTHER, LimitedLabel
 from monitoring.metrics.registry import registry
 
-_routes = LabelValues(200)
+_routes = LimitedLabel(200)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HTTP_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 

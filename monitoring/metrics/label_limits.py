@@ -5,7 +5,7 @@ from typing import Final
 OTHER: Final = "other"
 
 
-class LabelValues:
+class LimitedLabel:
     """The values of one label that are told apart: the first `limit` that come. The rest are "other"."""
 
     def __init__(self, limit: int) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from producers.cli.command_input import NotACommand, flaws_of, text_of
-from producers.cli.output import BADLY, WELL, asking
+from producers.cli.output import EXIT_ERROR, EXIT_OK, asking
 from producers.cli.terminal import answer, note, say, say_json
-from producers.client import Bucatini, Wanted
+from producers.client import BatchJob, Bucatini
 from schemas.batches import Batch, BatchItem, ItemAnswer, ItemOutcome
 from schemas.catalogue import UnknownKind, command_of
 
@@ -28,7 +28,7 @@ def submit(file: str, name: str, idempotency_key: str | None, *, atomic: bool, a
         else:
             say(batch.id)
             _note_refused(batch.outcomes, [number for number, _ in lines])
-        return WELL if all(one.outcome in KEPT for one in batch.outcomes) else BADLY
+        return EXIT_OK if all(one.outcome in KEPT for one in batch.outcomes) else EXIT_ERROR
 
     return asking(ask)
 
@@ -39,7 +39,7 @@ def json_lines(text: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
-def _wanted(number: int, line: str) -> Wanted:
+def _wanted(number: int, line: str) -> BatchJob:
     try:
         item = BatchItem.model_validate(json.loads(line))
         command = command_of(item.kind, item.command)
@@ -47,8 +47,8 @@ def _wanted(number: int, line: str) -> Wanted:
         raise NotACommand(f"line {number}: {flaws_of(error, 'it')}") from None
     except (ValueError, UnknownKind) as error:
         raise NotACommand(f"line {number}: {error}") from None
-    terms = item.model_dump(include={one.name for one in fields(Wanted)} - {"command"})
-    return Wanted(command, **terms)
+    terms = item.model_dump(include={one.name for one in fields(BatchJob)} - {"command"})
+    return BatchJob(command, **terms)
 
 
 def _note_refused(outcomes: tuple[ItemAnswer, ...], numbers: Sequence[int]) -> None:
@@ -73,4 +73,4 @@ def cancel(batch_id: UUID, *, as_json: bool) -> int:
 def _shown(batch: Batch, *, as_json: bool) -> int:
     counts = ", ".join(f"{count} {state}" for state, count in batch.by_state.items())
     answer(batch, f"batch {batch.id} is {batch.state}: {batch.fraction:.0%} ({counts})", as_json=as_json)
-    return WELL
+    return EXIT_OK

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from producers.cli.command_input import Given, NotACommand, command_from
-from producers.cli.output import WELL, asking, print_jobs
+from producers.cli.output import EXIT_OK, asking, print_jobs
 from producers.cli.terminal import answer, cell, note, say_json, show_table
 from producers.client import Bucatini
 from schemas.failures import FailureGroups, ReplayFailures
@@ -24,14 +24,14 @@ def show_failures(fingerprint: str | None, since: datetime | None, limit: int, *
             print_jobs(
                 list(islice(client.failures.jobs(fingerprint, since=moment, limit=limit), limit)), as_json=as_json
             )
-            return WELL
+            return EXIT_OK
         found = client.failures.groups(since=moment, limit=limit)
         if as_json:
             for group in found.groups:
                 say_json(group.model_dump_json())
         else:
             _print_groups(found)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -44,7 +44,7 @@ def replay_one(job_id: UUID, json_file: str | None, filters: Mapping[str, object
         command = None if json_file is None else command_from(handle.job.kind, Given(json_file))
         job = handle.replay(command)
         answer(job, f"job {job.id} is {job.state}", as_json=as_json)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -62,7 +62,7 @@ def replay_many(given: Mapping[str, Any], json_file: str | None, *, dry_run: boo
             replay = client.failures.replay(wanted)
             said = f"replay {replay.id} is under way; GET /api/replays/{replay.id} tells how far it is"
             answer(replay, said, as_json=as_json)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from infrastructure import settings as settings_module
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import holds
-from infrastructure.postgres.session import Connection, Line, Role
+from infrastructure.postgres.session import Connection, PostgresSession, Role
 from infrastructure.postgres.tenants import limits as tenant_limits
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import FAULTS
@@ -27,7 +27,7 @@ from schemas.holds import Hold, NewHold, TenantLimits
 
 T = TypeVar("T")
 
-WELL, BADLY, NOT_ASKED = 0, 1, 2
+EXIT_OK, EXIT_ERROR, EXIT_USAGE = 0, 1, 2
 
 
 def hold(
@@ -39,7 +39,7 @@ def hold(
     reason: str,
 ) -> int:
     if (queue, kind, tenant_id) == (None, None, None):
-        return complain("say what to hold: a queue, --kind or --tenant", NOT_ASKED)
+        return complain("say what to hold: a queue, --kind or --tenant", EXIT_USAGE)
     try:
         given = None if argument is None else json.loads(argument)
         wanted = NewHold.model_validate(
@@ -47,16 +47,16 @@ def hold(
         )
     except ValidationError as error:
         first = error.errors()[0]
-        return complain(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", NOT_ASKED)
+        return complain(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", EXIT_USAGE)
     except ValueError:
-        return complain('--argument must be JSON, such as \'{"title": "Lease"}\'', NOT_ASKED)
+        return complain('--argument must be JSON, such as \'{"title": "Lease"}\'', EXIT_USAGE)
 
     async def ask(settings: Settings) -> int:
         made = await add_hold(settings, wanted, tenant_id)
         if made is None:
-            return complain(f"there are {holds.MOST_HOLDS} holds already; remove one first", BADLY)
+            return complain(f"there are {holds.MAX_HOLDS} holds already; remove one first", EXIT_ERROR)
         say(_in_a_line(made))
-        return WELL
+        return EXIT_OK
 
     return _asking(ask)
 
@@ -64,7 +64,7 @@ def hold(
 def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id: UUID | None) -> int:
     """Removes the hold with the id, or all that were made for exactly this queue, kind and tenant."""
     if (queue, kind, tenant_id, hold_id) == (None, None, None, None):
-        return complain("say what to resume: a queue, --kind, --tenant or --hold", NOT_ASKED)
+        return complain("say what to resume: a queue, --kind, --tenant or --hold", EXIT_USAGE)
 
     def meant(one: Hold) -> bool:
         if hold_id is not None:
@@ -75,7 +75,7 @@ def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id:
         removed = await remove_holds(settings, meant)
         for one in removed:
             say(f"removed: {_in_a_line(one)}")
-        return WELL if removed else complain("no such hold stands: see `bucatini holds`", BADLY)
+        return EXIT_OK if removed else complain("no such hold stands: see `bucatini holds`", EXIT_ERROR)
 
     return _asking(ask)
 
@@ -87,7 +87,7 @@ def show_holds(*, as_json: bool) -> int:
             answer(one, _in_a_line(one), as_json=as_json)
         if not standing and not as_json:
             say("nothing is held")
-        return WELL
+        return EXIT_OK
 
     return _asking(ask)
 
@@ -99,7 +99,7 @@ def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
         parked = await set_limits(settings, limits)
         cap = "no cap" if most_in_flight is None else f"at most {most_in_flight} in flight, {parked} now wait"
         say(f"tenant {tenant_id}: weight {weight}, {cap}")
-        return WELL
+        return EXIT_OK
 
     return _asking(ask)
 
@@ -133,7 +133,7 @@ async def set_limits(settings: Settings, limits: TenantLimits) -> int:
 
 
 async def _as_system(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
-    async with Line(settings.database, Role.SYSTEM, "operator") as line:
+    async with PostgresSession(settings.database, Role.SYSTEM, "operator") as line:
         return await line.run(work)
 
 
@@ -154,9 +154,9 @@ def _asking(ask: Callable[[Settings], Awaitable[int]]) -> int:
     try:
         return asyncio.run(run())
     except SettingsInvalid as error:
-        return complain(error, NOT_ASKED)
+        return complain(error, EXIT_USAGE)
     except Unavailable as error:
-        return complain(error, BADLY)
+        return complain(error, EXIT_ERROR)
 
 
 def _operator() -> str:

@@ -28,11 +28,11 @@ from producers.client import (
     Unreachable,
 )
 from producers.client.address import checked_key, checked_url
-from producers.client.resources.jobs import Wishes
+from producers.client.resources.jobs import JobOptions
 from schemas.commands import Queue
 from schemas.jobs import TERMINAL, Job, JobState, Timeline
 
-WELL, BADLY, NOT_ASKED = 0, 1, 2
+EXIT_OK, EXIT_ERROR, EXIT_USAGE = 0, 1, 2
 UUID_WIDTH = 36
 COLOURS = {
     JobState.SUCCEEDED: "green",
@@ -63,18 +63,18 @@ def submit(
         job = client.submit(command, **_wishes(times, others))
         if wait_seconds is None:
             say(job.id)
-            return WELL
+            return EXIT_OK
         job.result(timeout_seconds=wait_seconds)
         show_json(job.job.model_dump_json(include={"result"}))
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
 
-def _wishes(times: Mapping[str, datetime | None], others: Mapping[str, Any]) -> Wishes:
+def _wishes(times: Mapping[str, datetime | None], others: Mapping[str, Any]) -> JobOptions:
     moments = {name: None if value is None else value.replace(tzinfo=UTC) for name, value in times.items()}
     given = {name: value for name, value in {**moments, **others}.items() if value is not None}
-    return cast(Wishes, given)
+    return cast(JobOptions, given)
 
 
 def list_jobs(state: str | None, kind: str | None, queue: str | None, limit: int, *, as_json: bool) -> int:
@@ -84,7 +84,7 @@ def list_jobs(state: str | None, kind: str | None, queue: str | None, limit: int
         jobs = client.jobs(state=wanted_state, kind=kind, queue=wanted_queue, limit=min(limit, 200))
         found = list(islice(jobs, limit))
         print_jobs(found, as_json=as_json)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -96,7 +96,7 @@ def show_job(job_id: UUID, *, as_json: bool) -> int:
             say_json(handle.job.model_dump_json())
         else:
             _print_job(handle.job, handle.timeline())
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -111,7 +111,7 @@ def watch(job_id: UUID | None, pattern: str, *, as_json: bool) -> int:
                 say_json(event.model_dump_json(exclude_none=True))
             else:
                 _print_event(event, with_job=handle is None)
-        return WELL if handle is not None and handle.refresh().state is JobState.SUCCEEDED else BADLY
+        return EXIT_OK if handle is not None and handle.refresh().state is JobState.SUCCEEDED else EXIT_ERROR
 
     return asking(ask)
 
@@ -120,7 +120,7 @@ def explain_job(job_id: UUID, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         explanation = client.job(job_id).why()
         answer(explanation, f"{explanation.state}: {explanation.summary}", as_json=as_json)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -129,7 +129,7 @@ def cancel_job(job_id: UUID, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         job = client.job(job_id).cancel()
         answer(job, f"job {job.id} is {job.state}", as_json=as_json)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -138,7 +138,7 @@ def make_token(job_id: UUID, ttl_seconds: int, *, as_json: bool) -> int:
     def ask(client: Bucatini) -> int:
         made = client.job(job_id).token(ttl_seconds=ttl_seconds)
         answer(made, made.token, as_json=as_json)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -169,13 +169,13 @@ def asking(ask: Callable[[Bucatini], int]) -> int:
         with client_from(settings_module.load()) as client:
             return ask(client)
     except (NoIngress, SettingsInvalid, NotACommand, UnknownCommand) as error:
-        return complain(error, NOT_ASKED)
+        return complain(error, EXIT_USAGE)
     except (ProblemAnswer, JobFailed, ResultTimeout, Unreachable) as error:
-        return complain(error, BADLY)
+        return complain(error, EXIT_ERROR)
     except ValidationError:
-        return complain("the ingress answered what this client doesn't understand: is one of them older?", BADLY)
+        return complain("the ingress answered what this client doesn't understand: is one of them older?", EXIT_ERROR)
     except KeyboardInterrupt:
-        return WELL
+        return EXIT_OK
 
 
 def _one_of(choices: type[JobState] | type[Queue], value: str) -> Any:

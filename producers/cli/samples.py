@@ -14,12 +14,12 @@ from events.jobs import ENDINGS
 from schemas.jobs import Job
 
 SUFFIXES = frozenset({".md", ".txt"})
-MOST_SAMPLES = 200
+MAX_SAMPLES = 200
 AT_A_TIME = 8
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 45.0
 """Three of the stream's heartbeats."""
-MOST_CONNECTIONS = 5
+MAX_CONNECTIONS = 5
 """How often one job's stream is opened again before it is given up."""
 
 
@@ -62,7 +62,7 @@ class Finished:
 
 def read_samples(folder: Path) -> list[Sample]:
     """The folder's documents by name, 200 at the most."""
-    files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)[:MOST_SAMPLES]
+    files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)[:MAX_SAMPLES]
     if not files:
         raise SamplesUnusable(f"{folder} has no {' or '.join(sorted(SUFFIXES))} file")
     return [Sample(file.name, file.read_text(encoding="utf-8-sig")) for file in files]
@@ -104,7 +104,7 @@ def _job(sample: Sample, answer: httpx.Response) -> Job:
 async def _follow(client: httpx.AsyncClient, sample: Sample, job: Job, hear: Callable[[Arrived], None]) -> None:
     """Returns when the job has ended. A stream that breaks is resumed after the last event that came."""
     last_event_id = ""
-    for _ in range(MOST_CONNECTIONS):
+    for _ in range(MAX_CONNECTIONS):
         headers = {"last-event-id": last_event_id} if last_event_id else {}
         try:
             async with client.stream("GET", f"/api/jobs/{job.id}/events", headers=headers) as stream:
@@ -117,7 +117,7 @@ async def _follow(client: httpx.AsyncClient, sample: Sample, job: Job, hear: Cal
                         return
         except httpx.TransportError:
             continue
-    raise SampleFailed(f"{sample.name}: its event stream broke {MOST_CONNECTIONS} times")
+    raise SampleFailed(f"{sample.name}: its event stream broke {MAX_CONNECTIONS} times")
 
 
 async def _events(stream: httpx.Response) -> AsyncIterator[tuple[str, CloudEvent]]:

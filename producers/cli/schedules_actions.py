@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from producers.cli.command_input import Given, NotACommand, command_from, flaws_of
-from producers.cli.output import UUID_WIDTH, WELL, asking
+from producers.cli.output import EXIT_OK, UUID_WIDTH, asking
 from producers.cli.terminal import answer, cell, say, say_json, show_table
 from producers.client import Bucatini
 from schemas.schedules import Schedule, ScheduleDefinition, ScheduleSummary
@@ -25,7 +25,7 @@ def list_schedules(*, as_json: bool) -> int:
                 say_json(one.model_dump_json())
         else:
             _print_table(found)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -34,7 +34,7 @@ def create(kind: str, given: Given, timing: Mapping[str, object], *, as_json: bo
     def ask(client: Bucatini) -> int:
         made = client.schedules.create(_definition(kind, given, timing))
         answer(made, made.id, as_json=as_json)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -54,7 +54,7 @@ def show(schedule_id: UUID, *, as_json: bool) -> int:
             say_json(schedule.model_dump_json())
         else:
             _print_schedule(schedule, client.schedules.upcoming(schedule_id, SHOWN_SLOTS))
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -63,7 +63,7 @@ def upcoming(schedule_id: UUID, count: int) -> int:
     def ask(client: Bucatini) -> int:
         for slot in client.schedules.upcoming(schedule_id, count):
             say(slot.isoformat())
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -71,7 +71,7 @@ def upcoming(schedule_id: UUID, count: int) -> int:
 def pause(schedule_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         say(f"{client.schedules.pause(schedule_id).name} is paused")
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -80,7 +80,7 @@ def resume(schedule_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         schedule = client.schedules.resume(schedule_id)
         say(f"{schedule.name} fires next at {_moment(schedule.next_at)}")
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -88,7 +88,7 @@ def resume(schedule_id: UUID) -> int:
 def run(schedule_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         say(client.schedules.run(schedule_id).id)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -96,7 +96,7 @@ def run(schedule_id: UUID) -> int:
 def delete(schedule_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         client.schedules.delete(schedule_id)
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 

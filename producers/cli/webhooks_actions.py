@@ -7,12 +7,12 @@ from uuid import UUID
 from rich.table import Table
 
 from producers.cli.command_input import NotACommand
-from producers.cli.output import WELL, asking
+from producers.cli.output import EXIT_OK, asking
 from producers.cli.terminal import cell, note, say, say_json, show_table
 from producers.client import Bucatini
 from producers.client.resources import groups
 from schemas.model import Model
-from schemas.webhooks import Webhook, WebhookWanted
+from schemas.webhooks import Webhook, WebhookRequest
 
 
 def list_webhooks(*, as_json: bool) -> int:
@@ -26,11 +26,11 @@ def list_webhooks(*, as_json: bool) -> int:
 
 def create_webhook(url: str, types: tuple[str, ...], description: str) -> int:
     def ask(client: Bucatini) -> int:
-        made = client.webhooks.create(WebhookWanted(url=url, types=types, description=description))
+        made = client.webhooks.create(WebhookRequest(url=url, types=types, description=description))
         say(f"webhook {made.id}")
         say(f"secret  {made.secret}")
         note("Keep the secret: it isn't shown again.")
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -38,9 +38,9 @@ def create_webhook(url: str, types: tuple[str, ...], description: str) -> int:
 def set_paused(webhook_id: UUID, *, paused: bool) -> int:
     def ask(client: Bucatini) -> int:
         stands = client.webhooks.show(webhook_id)
-        wanted = WebhookWanted(url=stands.url, types=stands.types, description=stands.description, paused=paused)
+        wanted = WebhookRequest(url=stands.url, types=stands.types, description=stands.description, paused=paused)
         say(f"webhook {webhook_id} is {_state(client.webhooks.change(webhook_id, wanted))}")
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -49,7 +49,7 @@ def delete_webhook(webhook_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         client.webhooks.remove(webhook_id)
         say(f"webhook {webhook_id} is removed")
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -57,7 +57,7 @@ def delete_webhook(webhook_id: UUID) -> int:
 def test_webhook(webhook_id: UUID) -> int:
     def ask(client: Bucatini) -> int:
         say(f"delivery {client.webhooks.test(webhook_id).id}")
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -67,7 +67,7 @@ def rotate_secret(webhook_id: UUID) -> int:
         changed = client.webhooks.rotate_secret(webhook_id)
         say(f"secret  {changed.secret}")
         note(f"The one before holds until {changed.previous_until:%Y-%m-%d %H:%M} UTC.")
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -103,7 +103,7 @@ def redeliver(webhook_id: UUID, delivery_id: UUID | None, failed_since: datetime
         else:
             raise NotACommand("name a delivery, or --failed-since a time")
         say(f"{count} will be sent again")
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -122,7 +122,7 @@ def follow_group(group: str, types: tuple[str, ...]) -> int:
         for delivery in client.subscribe(types, group=group):
             say_json(delivery.event.model_dump_json(exclude_none=True))
             delivery.ack()
-        return WELL
+        return EXIT_OK
 
     return asking(ask)
 
@@ -135,11 +135,11 @@ def _print(found: Iterable[Model], names: Sequence[str], rows: Sequence[Sequence
     if as_json:
         for one in found:
             say_json(one.model_dump_json())
-        return WELL
+        return EXIT_OK
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for name in names:
         table.add_column(name, no_wrap=name == "id")
     for row in rows:
         table.add_row(*map(cell, row))
     show_table(table)
-    return WELL
+    return EXIT_OK

@@ -11,7 +11,7 @@ from producers.client.address import Misconfigured
 from producers.client.async_client import AsyncBucatini
 from producers.client.blocking import Bucatini
 from producers.client.exchange import ProblemAnswer, ResultTimeout, Unreachable
-from producers.client.resources.batches import BatchHandle, Wanted
+from producers.client.resources.batches import BatchHandle, BatchJob
 from producers.client.resources.failures import Failures
 from producers.client.resources.groups import AsyncGroupDelivery, GroupDelivery
 from producers.client.resources.holds import Holds
@@ -24,6 +24,7 @@ __all__ = [
     "AsyncGroupDelivery",
     "AsyncJobHandle",
     "BatchHandle",
+    "BatchJob",
     "Bucatini",
     "Failures",
     "GroupDelivery",
@@ -36,6 +37,5 @@ __all__ = [
     "Schedules",
     "UnknownCommand",
     "Unreachable",
-    "Wanted",
     "Webhooks",
 ]

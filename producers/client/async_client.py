@@ -20,11 +20,11 @@ from producers.client.address import checked_key, checked_url, http_arguments, o
 from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, Step
 from producers.client.resources import groups
 from producers.client.resources import jobs as client_jobs
-from producers.client.resources.batches import AsyncBatchHandle, Wanted, submission_of_many
+from producers.client.resources.batches import AsyncBatchHandle, BatchJob, submission_of_many
 from producers.client.resources.failures import AsyncFailures
 from producers.client.resources.groups import LEASE_SECONDS, TAKEN, AsyncGroupDelivery
 from producers.client.resources.holds import AsyncHolds
-from producers.client.resources.jobs import PAGE, AsyncJobHandle, Result, Wishes
+from producers.client.resources.jobs import PAGE, AsyncJobHandle, JobOptions, Result
 from producers.client.resources.schedules import AsyncSchedules
 from producers.client.resources.webhooks import AsyncWebhooks
 from producers.client.sse import Following
@@ -51,26 +51,30 @@ class AsyncBucatini:
 
     @overload
     async def submit(
-        self, command: ProcessDocument, **wishes: Unpack[Wishes]
+        self, command: ProcessDocument, **wishes: Unpack[JobOptions]
     ) -> "AsyncJobHandle[DocumentProcessed]": ...
     @overload
     async def submit(
-        self, command: GenerateDocument, **wishes: Unpack[Wishes]
+        self, command: GenerateDocument, **wishes: Unpack[JobOptions]
     ) -> "AsyncJobHandle[DocumentGenerated]": ...
     @overload
-    async def submit(self, command: AnalyzeContent, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[ContentAnalyzed]": ...
-    @overload
-    async def submit(self, command: IndexDocument, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[DocumentIndexed]": ...
+    async def submit(
+        self, command: AnalyzeContent, **wishes: Unpack[JobOptions]
+    ) -> "AsyncJobHandle[ContentAnalyzed]": ...
     @overload
     async def submit(
-        self, command: RunWorkflowStep, **wishes: Unpack[Wishes]
+        self, command: IndexDocument, **wishes: Unpack[JobOptions]
+    ) -> "AsyncJobHandle[DocumentIndexed]": ...
+    @overload
+    async def submit(
+        self, command: RunWorkflowStep, **wishes: Unpack[JobOptions]
     ) -> "AsyncJobHandle[WorkflowCompleted]": ...
     @overload
-    async def submit(self, command: RotateKeys, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[KeysRotated]": ...
+    async def submit(self, command: RotateKeys, **wishes: Unpack[JobOptions]) -> "AsyncJobHandle[KeysRotated]": ...
     @overload
-    async def submit(self, command: Command, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[Any]": ...
+    async def submit(self, command: Command, **wishes: Unpack[JobOptions]) -> "AsyncJobHandle[Any]": ...
 
-    async def submit(self, command: Command, **wishes: Unpack[Wishes]) -> "AsyncJobHandle[Any]":
+    async def submit(self, command: Command, **wishes: Unpack[JobOptions]) -> "AsyncJobHandle[Any]":
         """See `Bucatini.submit`."""
         return AsyncJobHandle(self, await self.carry_out(client_jobs.submission(command, wishes)))
 
@@ -80,7 +84,7 @@ class AsyncBucatini:
 
     async def submit_many(
         self,
-        commands: Iterable[Command | Wanted],
+        commands: Iterable[Command | BatchJob],
         *,
         name: str = "",
         atomic: bool = False,

@@ -26,11 +26,11 @@ from producers.client.exchange import (
 )
 from producers.client.resources import groups
 from producers.client.resources import jobs as client_jobs
-from producers.client.resources.batches import BatchHandle, Wanted, submission_of_many
+from producers.client.resources.batches import BatchHandle, BatchJob, submission_of_many
 from producers.client.resources.failures import Failures
 from producers.client.resources.groups import LEASE_SECONDS, TAKEN, GroupDelivery
 from producers.client.resources.holds import Holds
-from producers.client.resources.jobs import PAGE, JobHandle, Result, Wishes
+from producers.client.resources.jobs import PAGE, JobHandle, JobOptions, Result
 from producers.client.resources.schedules import Schedules
 from producers.client.resources.webhooks import Webhooks
 from producers.client.sse import Following
@@ -59,21 +59,21 @@ class Bucatini:
         self._http = opened(url, lambda: httpx.Client(**http_arguments(url, key)))
 
     @overload
-    def submit(self, command: ProcessDocument, **wishes: Unpack[Wishes]) -> "JobHandle[DocumentProcessed]": ...
+    def submit(self, command: ProcessDocument, **wishes: Unpack[JobOptions]) -> "JobHandle[DocumentProcessed]": ...
     @overload
-    def submit(self, command: GenerateDocument, **wishes: Unpack[Wishes]) -> "JobHandle[DocumentGenerated]": ...
+    def submit(self, command: GenerateDocument, **wishes: Unpack[JobOptions]) -> "JobHandle[DocumentGenerated]": ...
     @overload
-    def submit(self, command: AnalyzeContent, **wishes: Unpack[Wishes]) -> "JobHandle[ContentAnalyzed]": ...
+    def submit(self, command: AnalyzeContent, **wishes: Unpack[JobOptions]) -> "JobHandle[ContentAnalyzed]": ...
     @overload
-    def submit(self, command: IndexDocument, **wishes: Unpack[Wishes]) -> "JobHandle[DocumentIndexed]": ...
+    def submit(self, command: IndexDocument, **wishes: Unpack[JobOptions]) -> "JobHandle[DocumentIndexed]": ...
     @overload
-    def submit(self, command: RunWorkflowStep, **wishes: Unpack[Wishes]) -> "JobHandle[WorkflowCompleted]": ...
+    def submit(self, command: RunWorkflowStep, **wishes: Unpack[JobOptions]) -> "JobHandle[WorkflowCompleted]": ...
     @overload
-    def submit(self, command: RotateKeys, **wishes: Unpack[Wishes]) -> "JobHandle[KeysRotated]": ...
+    def submit(self, command: RotateKeys, **wishes: Unpack[JobOptions]) -> "JobHandle[KeysRotated]": ...
     @overload
-    def submit(self, command: Command, **wishes: Unpack[Wishes]) -> "JobHandle[Any]": ...
+    def submit(self, command: Command, **wishes: Unpack[JobOptions]) -> "JobHandle[Any]": ...
 
-    def submit(self, command: Command, **wishes: Unpack[Wishes]) -> "JobHandle[Any]":
+    def submit(self, command: Command, **wishes: Unpack[JobOptions]) -> "JobHandle[Any]":
         """The job, once it is kept. A repeat with the same idempotency key gives the same job; without one the client
         makes its own, so that its own repeats are safe."""
         return JobHandle(self, self.carry_out(client_jobs.submission(command, wishes)))
@@ -84,7 +84,7 @@ class Bucatini:
 
     def submit_many(
         self,
-        commands: Iterable[Command | Wanted],
+        commands: Iterable[Command | BatchJob],
         *,
         name: str = "",
         atomic: bool = False,

@@ -9,7 +9,17 @@ from pydantic import TypeAdapter, ValidationError
 from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
 from events.envelope import CloudEvent
-from events.websocket import Authenticated, Ended, JobTold, Pong, Refused, Subscribed, Told, TypesTold, Unsubscribed
+from events.websocket import (
+    Authenticated,
+    Ended,
+    JobMessage,
+    Pong,
+    Refused,
+    ServerMessage,
+    Subscribed,
+    TypesMessage,
+    Unsubscribed,
+)
 from producers.client.exchange import PASSING_STATUSES, ProblemAnswer, Reply, Unreachable, pause_seconds, problem_in
 from producers.client.sse import PATIENCE_SECONDS
 from schemas.problems import Problem
@@ -18,7 +28,7 @@ from schemas.websocket import JobFrom, JobSubject, Subscribe, TypesFrom, TypesSu
 PATH = "/api/ws"
 BROKEN_SOCKET = (WebSocketException, OSError, TimeoutError, EOFError)
 
-_TOLD: TypeAdapter[Told] = TypeAdapter(Told)
+_TOLD: TypeAdapter[ServerMessage] = TypeAdapter(ServerMessage)
 
 
 class Watching:
@@ -56,12 +66,12 @@ class Watching:
         except ValidationError:
             return None  # Of a later version than ours.
         match told:
-            case JobTold(job=job_id, event=event, after=seq):
+            case JobMessage(job=job_id, event=event, after=seq):
                 self._failures = 0
                 if seq is not None and job_id in self._jobs:
                     self._jobs[job_id] = seq
                 return event
-            case TypesTold(types=pattern, event=event, after=token):
+            case TypesMessage(types=pattern, event=event, after=token):
                 self._failures = 0
                 self._types[pattern] = token or self._types[pattern]
                 return event

@@ -10,25 +10,30 @@ from uuid import UUID
 
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import concurrency
-from infrastructure.postgres.jobs.concurrency import BEFORE_ALL, MOST_KEYS, Capped
-from infrastructure.postgres.jobs.sweep import MOST_AT_ONCE, Bell
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.jobs.concurrency import BEFORE_ALL, MAX_KEYS, Capped
+from infrastructure.postgres.jobs.sweep import MAX_AT_ONCE, Unclaimed
+from infrastructure.postgres.session import PostgresSession
 from infrastructure.redis.client import Redis
 from infrastructure.redis.pubsub import Channel, ids_in, listen
 
 logger = logging.getLogger(__name__)
 
-MOST_NEWS = 20_000
+MAX_NEWS = 20_000
 """Job ids remembered while PostgreSQL is slow; the sweep finds what exceeds it."""
-MOST_ROUNDS = 20
+MAX_ROUNDS = 20
 """Full batches that are let in for one call before others are heard."""
 
 
-class Admission:
+class ConcurrencyLimits:
     """One for each dispatcher; any number of them may let jobs in at once."""
 
     def __init__(
-        self, redis: Redis, line: Line, ring: Callable[[Sequence[Bell]], Awaitable[int]], *, ring_again_seconds: float
+        self,
+        redis: Redis,
+        line: PostgresSession,
+        ring: Callable[[Sequence[Unclaimed]], Awaitable[int]],
+        *,
+        ring_again_seconds: float,
     ) -> None:
         self._redis = redis
         self._line = line
@@ -40,7 +45,7 @@ class Admission:
 
     def call(self, job_ids: Iterable[UUID]) -> None:
         """These were submitted under a cap, or have ended: there may be room."""
-        if len(self._news) < MOST_NEWS:
+        if len(self._news) < MAX_NEWS:
             self._news.update(dict.fromkeys(job_ids))
         self._called.set()
 
@@ -56,8 +61,8 @@ class Admission:
             news = list(self._news)
             self._news.clear()
             try:
-                for start in range(0, len(news), MOST_AT_ONCE):
-                    await self._answer(news[start : start + MOST_AT_ONCE])
+                for start in range(0, len(news), MAX_AT_ONCE):
+                    await self._answer(news[start : start + MAX_AT_ONCE])
             except Unavailable:
                 logger.warning("no capped job is let in: PostgreSQL can't be reached")
             except Exception:  # The loop's edge: the sweep looks at the same keys again.
@@ -67,7 +72,7 @@ class Admission:
         """Looks at the next keys that have jobs waiting, whoever told of them or didn't: round and round."""
         place = self._swept
         keys = await self._line.run(lambda line: concurrency.keys_after(line, place))
-        self._swept = keys[-1] if len(keys) == MOST_KEYS else BEFORE_ALL
+        self._swept = keys[-1] if len(keys) == MAX_KEYS else BEFORE_ALL
         await self._let_in(keys)
 
     async def _answer(self, job_ids: Sequence[UUID]) -> None:
@@ -77,8 +82,8 @@ class Admission:
         if not keys:
             return
         seconds = self._ring_again_seconds
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             bells = await self._line.run(lambda line: concurrency.admit(line, keys, ring_again_seconds=seconds))
             await self._ring(bells)
-            if len(bells) < MOST_AT_ONCE:
+            if len(bells) < MAX_AT_ONCE:
                 return

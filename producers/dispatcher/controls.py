@@ -14,7 +14,7 @@ from uuid import UUID
 
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import holds
-from infrastructure.postgres.session import Connection, Line
+from infrastructure.postgres.session import Connection, PostgresSession
 from infrastructure.postgres.tenants import limits
 from infrastructure.redis.client import Redis
 from infrastructure.redis.pubsub import Channel, listen
@@ -26,7 +26,7 @@ REFRESH_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ControlsSnapshot:
     """As they stood when they were read last."""
 
     holds: tuple[Hold, ...] = ()
@@ -42,10 +42,10 @@ class Rules:
         return self.weights.get(tenant_id, 1)
 
 
-NONE = Rules()
+NONE = ControlsSnapshot()
 
 
-def rules_of(standing: Iterable[Hold], weights: Mapping[UUID, int]) -> Rules:
+def snapshot_of(standing: Iterable[Hold], weights: Mapping[UUID, int]) -> ControlsSnapshot:
     closed, others = set(), []
     for hold in standing:
         if hold.closes_queue and hold.queue is not None:
@@ -53,13 +53,13 @@ def rules_of(standing: Iterable[Hold], weights: Mapping[UUID, int]) -> Rules:
         else:
             others.append(hold)
     others.sort(key=lambda hold: hold.action is not HoldAction.KILL)
-    return Rules(tuple(others), frozenset(closed), weights)
+    return ControlsSnapshot(tuple(others), frozenset(closed), weights)
 
 
-class RuleBook:
+class Controls:
     """Keeps the rules fresh for whoever asks: `now` never waits."""
 
-    def __init__(self, redis: Redis, line: Line) -> None:
+    def __init__(self, redis: Redis, line: PostgresSession) -> None:
         self._redis = redis
         self._line = line
         self._heard = asyncio.Event()
@@ -98,7 +98,7 @@ class PausedQueues:
     """What a submitter knows of paused queues. A ring goes out on what was known last, which costs it nothing; only one
     that would be kept back waits for a fresh look."""
 
-    def __init__(self, line: Line, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    def __init__(self, line: PostgresSession, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self._line = line
         self._start = start
         self._paused: frozenset[str] = frozenset()
@@ -123,5 +123,5 @@ def _nothing() -> None:
     """Nobody wants to know of changes."""
 
 
-async def _read(connection: Connection) -> Rules:
-    return rules_of(await holds.listed(connection), await limits.weights(connection))
+async def _read(connection: Connection) -> ControlsSnapshot:
+    return snapshot_of(await holds.listed(connection), await limits.weights(connection))

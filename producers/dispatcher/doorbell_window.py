@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from infrastructure.celery.doorbell import AHEAD_SECONDS
-from infrastructure.celery.message import MOST_JOBS_IN_A_BIG_BELL
+from infrastructure.celery.message import MAX_JOBS_IN_A_BIG_DOORBELL
 from infrastructure.celery.pace import Service
 
-LEAST_RUNG, MOST_RUNG = 4, 6_000
+LEAST_RUNG, MAX_RUNG = 4, 6_000
 LEAST_BELLS, BELLS_FOR_A_WORKER = 8, 4
 """In lists that are full: so none names more than one worker begins within a twentieth of a second, and there are some for
 each. Celery takes as long for a bell whatever it names."""
@@ -27,7 +27,7 @@ class Window:
     def bell(self) -> int:
         """The most jobs that one bell may name."""
         bells = max(LEAST_BELLS, BELLS_FOR_A_WORKER * self.workers)
-        return min(-(-self.jobs // bells), MOST_JOBS_IN_A_BIG_BELL)
+        return min(-(-self.jobs // bells), MAX_JOBS_IN_A_BIG_DOORBELL)
 
     @property
     def bells(self) -> int:
@@ -50,4 +50,4 @@ class Window:
         free = max(service.free - rung_since, 0)
         begun_soon = free + int(service.jobs_per_second * AHEAD_SECONDS)
         wanted = self.jobs * (GROWTH if ran_out else LASTING ** (calm_seconds / LASTING_SECONDS))
-        return Window(min(max(begun_soon, int(wanted), LEAST_RUNG), MOST_RUNG), service.workers)
+        return Window(min(max(begun_soon, int(wanted), LEAST_RUNG), MAX_RUNG), service.workers)

@@ -13,10 +13,10 @@ from uuid import UUID
 
 from infrastructure.celery.doorbell import Doorbells, waiting_in
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.session import Connection, Line
+from infrastructure.postgres.session import Connection, PostgresSession
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.pubsub import Channel, listen, words_in
-from producers.dispatcher.controls import RuleBook
+from producers.dispatcher.controls import Controls
 from producers.dispatcher.queue_feeder import QueueFeeder
 from schemas.commands import Queue
 
@@ -39,10 +39,10 @@ ONE_FEEDER_AT_A_TIME = 0x7475_726E
 """The advisory lock's key: "turn" in ASCII."""
 
 
-class Turns:
+class FairScheduler:
     """One feeder rings at a time, however many dispatchers run; the others stand by."""
 
-    def __init__(self, redis: Redis, line: Line, rules: RuleBook, *, ring_again_seconds: float) -> None:
+    def __init__(self, redis: Redis, line: PostgresSession, rules: Controls, *, ring_again_seconds: float) -> None:
         self._redis = redis
         self._doorbells = Doorbells(redis)
         self._line = line

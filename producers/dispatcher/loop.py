@@ -14,7 +14,7 @@ from infrastructure.ports import Unavailable
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.postgres.probe import PostgresProbe
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.probe import probe
 from infrastructure.settings import Settings, SettingsInvalid
@@ -23,11 +23,11 @@ from monitoring.health import server
 from monitoring.health.checks import Health
 from monitoring.health.event_loop import LoopBeat
 from monitoring.logs.logging import configure
-from producers.dispatcher.controls import RuleBook
-from producers.dispatcher.fair_scheduler import FEEDER_SESSION, Turns
-from producers.dispatcher.retention import Housekeeping
+from producers.dispatcher.controls import Controls
+from producers.dispatcher.fair_scheduler import FEEDER_SESSION, FairScheduler
+from producers.dispatcher.retention import RetentionRunner
 from producers.dispatcher.sweeper import Sweeper
-from producers.dispatcher.webhook_feeder import Feeder
+from producers.dispatcher.webhook_feeder import WebhookFeeder
 
 logger = logging.getLogger(__name__)
 
@@ -40,25 +40,25 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
-        line, turns_line, aside_line, feeder_line, tidy_line = [
-            await resources.enter_async_context(Line(settings.database, Role.SYSTEM, name, session))
+        line, turns_session, aside_session, feeder_session, tidy_session = [
+            await resources.enter_async_context(PostgresSession(settings.database, Role.SYSTEM, name, session))
             for name, session in (
-                ("dispatcher", LANE_SESSION),
-                ("turns", LANE_SESSION | FEEDER_SESSION),
-                ("admission", LANE_SESSION),
-                ("webhook feeder", LANE_SESSION),
-                ("tidy", LANE_SESSION),
+                ("dispatcher", BUS_SESSION),
+                ("turns", BUS_SESSION | FEEDER_SESSION),
+                ("admission", BUS_SESSION),
+                ("webhook feeder", BUS_SESSION),
+                ("tidy", BUS_SESSION),
             )
         ]
-        rules = RuleBook(redis, aside_line)
+        rules = Controls(redis, aside_session)
         rules.on_change = called.set
-        turns_given = Turns(redis, turns_line, rules, ring_again_seconds=settings.ring_again_seconds)
-        sweeper = Sweeper(settings, line, aside_line, redis, turns_given, rules)
+        turns_given = FairScheduler(redis, turns_session, rules, ring_again_seconds=settings.ring_again_seconds)
+        sweeper = Sweeper(settings, line, aside_session, redis, turns_given, rules)
         for part in (turns_given, sweeper.admission, rules):
             for loop in (part.listen_for_ever(), part.serve_for_ever()):
                 resources.callback(asyncio.create_task(loop).cancel)
-        feeder = Feeder(redis, feeder_line, ring_again_seconds=settings.ring_again_seconds)
-        housekeeping = Housekeeping(settings, tidy_line, object_store(settings))
+        feeder = WebhookFeeder(redis, feeder_session, ring_again_seconds=settings.ring_again_seconds)
+        housekeeping = RetentionRunner(settings, tidy_session, object_store(settings))
         for loop in (feeder.feed_for_ever(), housekeeping.tidy_for_ever()):
             resources.callback(asyncio.create_task(loop).cancel)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)

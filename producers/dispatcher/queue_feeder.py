@@ -12,7 +12,7 @@ from infrastructure.celery.keys import FIRST_STEP, OWN_STEPS
 from infrastructure.celery.message import Lot
 from infrastructure.celery.pace import Service
 from infrastructure.postgres.jobs import sweep, turns
-from infrastructure.postgres.jobs.turns import BEFORE_ALL, MOST_TURNS, Next, Turn
+from infrastructure.postgres.jobs.turns import BEFORE_ALL, MAX_TURNS, Next, Turn
 from infrastructure.postgres.session import Connection
 from monitoring.metrics import bus as metrics
 from producers.dispatcher.doorbell_window import Window
@@ -161,7 +161,7 @@ class QueueFeeder:
             await sweep.queue_retries(connection, self.queue, ring_again_seconds=self._ring_again_seconds)
         found = await turns.waiting(connection, self.queue, self._sought)
         self._rotation.name(found)
-        if len(found) == MOST_TURNS:
+        if len(found) == MAX_TURNS:
             self._sought = found[-1]
         else:
             self._sought, self._seeking = BEFORE_ALL, False

@@ -10,7 +10,7 @@ from infrastructure.ports import Unavailable
 from infrastructure.ports.jobs import ObjectStore, job_of
 from infrastructure.postgres.jobs import retention, stored_results
 from infrastructure.postgres.jobs.retention import SHORTEST, KeptFor, Retention
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from infrastructure.settings import Settings
 from monitoring.metrics import bus as metrics
 from schemas.catalogue import COMMANDS
@@ -23,13 +23,13 @@ BUSY_SECONDS = 0.25
 HOUR_SECONDS = 3_600.0
 ORPHAN_HOURS = 24.0
 """An object that old was either settled or never will be: no worker tries for so long."""
-MOST_LISTED = 500
+MAX_LISTED = 500
 
 
-class Housekeeping:
+class RetentionRunner:
     """One stretch after another, from where the last dispatcher stopped."""
 
-    def __init__(self, settings: Settings, line: Line, objects: ObjectStore) -> None:
+    def __init__(self, settings: Settings, line: PostgresSession, objects: ObjectStore) -> None:
         self._retention = retention_of(settings, COMMANDS)
         self._line = line
         self._objects = objects
@@ -71,7 +71,7 @@ class Housekeeping:
         if turn is None:
             return
         place, now = turn
-        listed = await self._objects.list_after(place, MOST_LISTED)
+        listed = await self._objects.list_after(place, MAX_LISTED)
         settled_by_now = now - timedelta(hours=ORPHAN_HOURS)
         old = [one.key for one in listed if one.written_at < settled_by_now]
         keys = [(key, job_id) for key in old if (job_id := job_of(key)) is not None]
@@ -79,7 +79,7 @@ class Housekeeping:
         await self._objects.delete(orphans)
         if orphans:
             logger.info("removed %d results that no job has", len(orphans))
-        next_place = listed[-1].key if len(listed) == MOST_LISTED else ""
+        next_place = listed[-1].key if len(listed) == MAX_LISTED else ""
         await self._line.run(lambda line: stored_results.move_on(line, next_place))
 
 

@@ -19,7 +19,7 @@ from infrastructure.postgres.jobs.queries import readable
 from infrastructure.postgres.jobs.schedules import Due, MovedOn
 from infrastructure.postgres.jobs.submission import Accepted, NewJob, Submission, store
 from infrastructure.postgres.session import Connection
-from producers.submission.submitter import Terms, concurrency, new_job
+from producers.submission.submitter import JobOptions, concurrency, new_job
 from schemas.bounds import OutOfBounds
 from schemas.catalogue import UnknownKind, command_of
 from schemas.schedules import CatchUp, Overlap, ScheduleSummary
@@ -157,10 +157,10 @@ def _job(due: Due) -> NewJob:
     return new_job(due.tenant_id, command, terms_of(schedule, due.now))
 
 
-def terms_of(schedule: ScheduleSummary, now: datetime, *, idempotency_key: str | None = None) -> Terms:
+def terms_of(schedule: ScheduleSummary, now: datetime, *, idempotency_key: str | None = None) -> JobOptions:
     """How its jobs want to be treated."""
     seconds = schedule.deadline_seconds
-    return Terms(
+    return JobOptions(
         priority=schedule.priority,
         deadline=None if seconds is None else now + timedelta(seconds=seconds),
         causation_id=schedule.id,

@@ -8,21 +8,21 @@ from contextlib import suppress
 from uuid import UUID
 
 from infrastructure.celery.doorbell import Doorbells
-from infrastructure.celery.message import Ring
+from infrastructure.celery.message import JobRef
 from infrastructure.postgres.jobs import bulk_replays, holds, schedules, settlement, turns
 from infrastructure.postgres.jobs import sweep as sweeping
 from infrastructure.postgres.jobs.settlement import Resumed
-from infrastructure.postgres.jobs.sweep import MOST_AT_ONCE, Bell, Verdict
-from infrastructure.postgres.session import Connection, Line
+from infrastructure.postgres.jobs.sweep import MAX_AT_ONCE, Unclaimed, Verdict
+from infrastructure.postgres.session import Connection, PostgresSession
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.pubsub import Channel, announce
-from infrastructure.redis.tenant_notifier import Announcer
+from infrastructure.redis.tenant_notifier import TenantNotifier
 from infrastructure.settings import Settings
 from monitoring.errors.fingerprints import failure_text
 from monitoring.metrics import bus as metrics
-from producers.dispatcher.concurrency_limits import Admission
-from producers.dispatcher.controls import NONE, RuleBook
-from producers.dispatcher.fair_scheduler import Turns
+from producers.dispatcher.concurrency_limits import ConcurrencyLimits
+from producers.dispatcher.controls import NONE, Controls
+from producers.dispatcher.fair_scheduler import FairScheduler
 from producers.dispatcher.schedules import fire_due
 from schemas.commands import Queue
 from schemas.jobs import JobState
@@ -30,7 +30,7 @@ from schemas.problems import Problem
 
 logger = logging.getLogger(__name__)
 
-MOST_ROUNDS = 50
+MAX_ROUNDS = 50
 """Full batches that one sweep works off before it looks at everything else again."""
 HOUSEKEEPING_SECONDS = 60.0
 MEASURE_SECONDS = 10.0
@@ -54,7 +54,13 @@ class Sweeper:
     """Looks once a second at what nobody else brings on."""
 
     def __init__(
-        self, settings: Settings, line: Line, aside_line: Line, redis: Redis, turns_given: Turns, rules: RuleBook
+        self,
+        settings: Settings,
+        line: PostgresSession,
+        aside_session: PostgresSession,
+        redis: Redis,
+        turns_given: FairScheduler,
+        rules: Controls,
     ) -> None:
         self._settings = settings
         self._line = line
@@ -62,9 +68,11 @@ class Sweeper:
         self._known = NONE
         self._redis = redis
         self._doorbells = Doorbells(redis)
-        self._announcer = Announcer(redis)
+        self._tenant_notifier = TenantNotifier(redis)
         self._turns = turns_given
-        self.admission = Admission(redis, aside_line, self._ring, ring_again_seconds=settings.ring_again_seconds)
+        self.admission = ConcurrencyLimits(
+            redis, aside_session, self._ring, ring_again_seconds=settings.ring_again_seconds
+        )
         self._kept_house_at = self._measured_at = self._named_all_at = 0.0
         self._patient_until = 0.0
         self.missed_a_sweep = False
@@ -103,7 +111,7 @@ class Sweeper:
             logger.warning("took %d jobs from lost workers, buried %d", len(reaped.requeued), len(reaped.buried))
             for bell in reaped.buried:
                 metrics.jobs_settled(bell.kind, JobState.DEAD, 1)
-            self._announcer.tell(bell.tenant_id for bell in reaped.buried)
+            self._tenant_notifier.notify(bell.tenant_id for bell in reaped.buried)
             self.admission.call(bell.job_id for bell in reaped.buried)
             await self._ring(reaped.requeued)
         if reaped.parents:
@@ -119,7 +127,7 @@ class Sweeper:
 
     async def _come_due(self) -> int:
         seconds = self._settings.ring_again_seconds
-        due, capped = await self._line.run(lambda line: sweeping.come_due(line, ring_again_seconds=seconds))
+        due, capped = await self._line.run(lambda line: sweeping.stage_scheduled(line, ring_again_seconds=seconds))
         if capped:
             self.admission.call(capped)
         return await self._ring(due) + len(capped)
@@ -145,8 +153,8 @@ class Sweeper:
         if fired.capped:
             self.admission.call(fired.capped)
         free = [job for job in fired.jobs if job.id not in fired.capped]
-        await self._ring([Bell(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in free])
-        return MOST_AT_ONCE if fired.looked_at == schedules.MOST_AT_ONCE else 0
+        await self._ring([Unclaimed(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in free])
+        return MAX_AT_ONCE if fired.looked_at == schedules.MAX_AT_ONCE else 0
 
     async def _stop(self, job_ids: Sequence[UUID]) -> None:
         try:
@@ -159,12 +167,12 @@ class Sweeper:
         await self._resume(await self._line.run(sweeping.resume_waiting))
 
     async def _resume(self, resumed: Sequence[Resumed]) -> None:
-        self._announcer.tell(one.tenant_id for one in resumed)
-        await self._ring([Bell(*one[:5]) for one in resumed if one.runs_again])
+        self._tenant_notifier.notify(one.tenant_id for one in resumed)
+        await self._ring([Unclaimed(*one[:5]) for one in resumed if one.runs_again])
 
     async def _set_free(self) -> int:
         seconds = self._settings.ring_again_seconds
-        released = await self._line.run(lambda line: holds.set_free(line, ring_again_seconds=seconds))
+        released = await self._line.run(lambda line: holds.release_held(line, ring_again_seconds=seconds))
         if released.capped:
             self.admission.call(released.capped)
         await self._ring(released.bells)
@@ -172,13 +180,13 @@ class Sweeper:
 
     async def _replay(self) -> None:
         seconds = self._settings.ring_again_seconds
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             bells, more = await self._line.run(lambda line: bulk_replays.work_off(line, ring_again_seconds=seconds))
-            self._announcer.tell(bell.tenant_id for bell in bells)
+            self._tenant_notifier.notify(bell.tenant_id for bell in bells)
             metrics.jobs_replayed(len(bells))
             # Within the tenant's window, like new jobs: ten thousand old failures stand in nobody's way.
             with suppress(*FAULTS):
-                await self._doorbells.ring(Ring(*bell) for bell in bells)
+                await self._doorbells.ring(JobRef(*bell) for bell in bells)
             if not more:
                 return
 
@@ -225,17 +233,17 @@ class Sweeper:
         metrics.parked_seen(**await holds.parked(line))
 
     async def _to_the_end(self, step: Callable[[], Awaitable[int]]) -> None:
-        for _ in range(MOST_ROUNDS):
-            if await step() < MOST_AT_ONCE:
+        for _ in range(MAX_ROUNDS):
+            if await step() < MAX_AT_ONCE:
                 return
 
-    async def _ring(self, bells: Sequence[Bell]) -> int:
+    async def _ring(self, bells: Sequence[Unclaimed]) -> int:
         if bells:
-            self._announcer.tell(bell.tenant_id for bell in bells)
+            self._tenant_notifier.notify(bell.tenant_id for bell in bells)
             # Bells of a paused queue would only pile up: its jobs are rung by turns when it goes on.
             closed = self._rules.now.closed_queues
             rings = [
-                Ring(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority)
+                JobRef(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority)
                 for bell in bells
                 if bell.queue not in closed
             ]

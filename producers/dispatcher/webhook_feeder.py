@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from infrastructure.celery.doorbell import Doorbells
-from infrastructure.celery.message import Ring
+from infrastructure.celery.message import JobRef
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs.submission import NewJob
-from infrastructure.postgres.session import Connection, Line
+from infrastructure.postgres.session import Connection, PostgresSession
 from infrastructure.postgres.webhooks import feeder
 from infrastructure.postgres.webhooks.feeder import Fed
 from infrastructure.redis.client import FAULTS, Redis
-from infrastructure.redis.tenant_notifier import Announcer
+from infrastructure.redis.tenant_notifier import TenantNotifier
 from monitoring.metrics import bus as metrics
 from monitoring.metrics import outgoing as outgoing_metrics
-from producers.submission.submitter import Terms, new_job
+from producers.submission.submitter import JobOptions, new_job
 from schemas.webhooks import DeliverWebhook
 
 logger = logging.getLogger(__name__)
@@ -28,12 +28,12 @@ MEND_SECONDS = 5.0
 FORGET_SECONDS = 60.0
 
 
-class Feeder:
+class WebhookFeeder:
     """One per dispatcher."""
 
-    def __init__(self, redis: Redis, line: Line, *, ring_again_seconds: float) -> None:
+    def __init__(self, redis: Redis, line: PostgresSession, *, ring_again_seconds: float) -> None:
         self._doorbells = Doorbells(redis)
-        self._announcer = Announcer(redis)
+        self._tenant_notifier = TenantNotifier(redis)
         self._line = line
         self._ring_again_seconds = ring_again_seconds
         self._mended_at = self._forgot_at = 0.0
@@ -56,7 +56,7 @@ class Feeder:
         """One turn for every webhook that has something. Whether some of them may have more at once."""
         await self._keep_house()
         busy = False
-        for webhook_id in await self._line.run(feeder.hungry):
+        for webhook_id in await self._line.run(feeder.pending_webhooks):
             fed = await self._feed_one(webhook_id)
             await self._ring(fed.jobs)
             busy = busy or not fed.resting
@@ -74,8 +74,8 @@ class Feeder:
         if not jobs:
             return
         metrics.jobs_submitted(DeliverWebhook.kind, len(jobs))
-        self._announcer.tell({job.tenant_id for job in jobs})
-        rings = [Ring(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in jobs]
+        self._tenant_notifier.notify({job.tenant_id for job in jobs})
+        rings = [JobRef(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in jobs]
         try:
             metrics.doorbells_rung((await self._doorbells.ring(rings)).bells)
         except FAULTS:
@@ -86,7 +86,7 @@ class Feeder:
         now = time.monotonic()
         if now - self._mended_at > MEND_SECONDS:
             self._mended_at = now
-            await self._line.run(feeder.mend)
+            await self._line.run(feeder.fail_orphans)
             outgoing_metrics.webhooks_lagged(await self._line.run(feeder.lag_seconds))
         if now - self._forgot_at > FORGET_SECONDS:
             self._forgot_at = now
@@ -94,4 +94,4 @@ class Feeder:
 
 
 def _job_of(tenant_id: UUID, command: DeliverWebhook, cause: UUID | None) -> NewJob:
-    return new_job(tenant_id, command, Terms(causation_id=cause))
+    return new_job(tenant_id, command, JobOptions(causation_id=cause))

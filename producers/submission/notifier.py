@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from infrastructure.celery.doorbell import Doorbells
-from infrastructure.celery.message import Ring
-from infrastructure.postgres.session import Line
+from infrastructure.celery.message import JobRef
+from infrastructure.postgres.session import PostgresSession
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.pubsub import Channel, announce
 from monitoring.metrics import bus as metrics
@@ -17,30 +17,30 @@ from producers.dispatcher.controls import PausedQueues
 
 logger = logging.getLogger(__name__)
 
-MOST_RINGING = 64
+MAX_RINGING = 64
 """Pushes under way at a time. What exceeds it while Redis is slow is left to the sweeper."""
 
 
-class Ringer:
+class DoorbellNotifier:
     """One per submitter, whose line it shares to learn of paused queues."""
 
-    def __init__(self, redis: Redis, line: Line) -> None:
+    def __init__(self, redis: Redis, line: PostgresSession) -> None:
         self._redis = redis
         self._doorbells = Doorbells(redis)
         self._ringing: set[asyncio.Task[None]] = set()
         self._paused_queues = PausedQueues(line, self._start)
 
-    def ring(self, rings: Sequence[Ring]) -> None:
+    def ring(self, rings: Sequence[JobRef]) -> None:
         if not rings:
             return
-        if len(self._ringing) >= MOST_RINGING:
+        if len(self._ringing) >= MAX_RINGING:
             metrics.doorbells_failed(len(rings))
             return
         self._start(self._push(rings))
 
-    def ring_ahead(self, rings: Sequence[Ring]) -> bool:
+    def ring_ahead(self, rings: Sequence[JobRef]) -> bool:
         """The same for jobs that are being committed; False, and nothing is said, where they had to wait for a turn."""
-        if len(self._ringing) >= MOST_RINGING or not self._doorbells.have_room_for(rings):
+        if len(self._ringing) >= MAX_RINGING or not self._doorbells.have_room_for(rings):
             return False
         self._start(self._push(rings, ahead=True))
         return True
@@ -59,7 +59,7 @@ class Ringer:
         self._ringing.add(task)
         task.add_done_callback(self._ringing.discard)
 
-    async def _push(self, rings: Sequence[Ring], *, ahead: bool = False) -> None:
+    async def _push(self, rings: Sequence[JobRef], *, ahead: bool = False) -> None:
         if paused := await self._paused_queues.known({ring.queue for ring in rings}):
             rings = [ring for ring in rings if ring.queue not in paused]
         try:

@@ -16,19 +16,19 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from infrastructure.celery.message import Ring
+from infrastructure.celery.message import JobRef
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.jobs.batches import BatchSubmission, Kept, NewBatch, store_batch
 from infrastructure.postgres.jobs.claim import CLAIMS_WAIT_SECONDS
 from infrastructure.postgres.jobs.submission import Accepted, NewJob, Submission, is_plain, rehearse, store
-from infrastructure.postgres.session import LANE_SESSION, Connection, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, Connection, PostgresSession, Role
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import Redis
-from infrastructure.redis.tenant_notifier import Announcer
+from infrastructure.redis.tenant_notifier import TenantNotifier
 from infrastructure.settings import Settings
 from monitoring.metrics import bus as metrics
-from producers.submission.notifier import Ringer
+from producers.submission.notifier import DoorbellNotifier
 from schemas.bounds import check_command
 from schemas.commands import Command
 
@@ -56,7 +56,7 @@ def concurrency(key: str | None, limit: int | None) -> Concurrency | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class JobOptions:
     """How a job wants to be treated."""
 
     priority: int = NORMAL_PRIORITY
@@ -71,23 +71,25 @@ class Terms:
     concurrency: Concurrency | None = None
 
 
-ORDINARY = Terms()
+ORDINARY = JobOptions()
 
 
 class Submitter:
     """One per process. What it accepted is committed."""
 
-    def __init__(self, line: Line, redis: Redis, *, ring_again_seconds: float, idempotency_hours: int) -> None:
+    def __init__(
+        self, line: PostgresSession, redis: Redis, *, ring_again_seconds: float, idempotency_hours: int
+    ) -> None:
         self._line = line
-        self._ringer = Ringer(redis, line)
-        self._announcer = Announcer(redis)
+        self._ringer = DoorbellNotifier(redis, line)
+        self._tenant_notifier = TenantNotifier(redis)
         self._ring_again_seconds = ring_again_seconds
         self._idempotency_hours = idempotency_hours
         self._batcher: Batcher[NewJob, Submission] = Batcher(self._store, "submit")
         self._commit_seconds = 0.0
         """How long the last batch of single submissions took."""
 
-    async def submit(self, tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> Submission:
+    async def submit(self, tenant_id: UUID, command: Command, terms: JobOptions = ORDINARY) -> Submission:
         """What became of it, once it is committed. With an idempotency key, repeating it is safe.
 
         Raises Unavailable when PostgreSQL can't be reached, Overloaded when too many submissions wait already; the job
@@ -101,10 +103,10 @@ class Submitter:
         self._follow_up(jobs, submissions)
         return submissions
 
-    def ring(self, rings: Iterable[Ring]) -> None:
+    def ring(self, rings: Iterable[JobRef]) -> None:
         """Rings for jobs that were queued again in another way, and tells of them."""
         again = list(rings)
-        self._announcer.tell(ring.tenant_id for ring in again)
+        self._tenant_notifier.notify(ring.tenant_id for ring in again)
         self._ringer.ring(again)
 
     async def submit_batch(self, batch: NewBatch, jobs: Sequence[NewJob]) -> BatchSubmission:
@@ -120,7 +122,7 @@ class Submitter:
         )
         if isinstance(outcome, Kept):
             self._follow_up(jobs, outcome.submissions)
-            self._announcer.tell([batch.job.tenant_id])
+            self._tenant_notifier.notify([batch.job.tenant_id])
         return outcome
 
     async def rehearse(self) -> None:
@@ -130,7 +132,7 @@ class Submitter:
     async def close(self) -> None:
         await self._batcher.drain()
         await self._ringer.close()
-        await self._announcer.close()
+        await self._tenant_notifier.close()
 
     async def _store(self, jobs: Sequence[NewJob]) -> Sequence[Submission | Unstorable]:
         begun_at, rung = time.monotonic(), self._ring_ahead(jobs)
@@ -161,8 +163,8 @@ class Submitter:
             self._ringer.ring([_ring_for(job) for job, one in outcomes if job.run_at is None and not one.parked])
         if parked := [job.id for job, one in outcomes if one.parked]:
             self._ringer.ask_to_let_in(parked)
-        self._announcer.tell(job.tenant_id for job in accepted)
-        metrics.batch_sent(metrics.Lane.SUBMIT, len(jobs))
+        self._tenant_notifier.notify(job.tenant_id for job in accepted)
+        metrics.batch_sent(metrics.Path.SUBMIT, len(jobs))
         self._count(accepted)
 
     async def _keep(self, jobs: Sequence[NewJob], *, rung_ahead: bool) -> Sequence[Submission | Unstorable]:
@@ -207,7 +209,7 @@ class Submitter:
             metrics.jobs_submitted(kind, count)
 
 
-def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJob:
+def new_job(tenant_id: UUID, command: Command, terms: JobOptions = ORDINARY) -> NewJob:
     """The command as a job with an id of its own. OutOfBounds when it is larger or deeper than what is kept."""
     body = command.model_dump_json()
     check_command(body)
@@ -233,8 +235,8 @@ def new_job(tenant_id: UUID, command: Command, terms: Terms = ORDINARY) -> NewJo
     )
 
 
-def _ring_for(job: NewJob) -> Ring:
-    return Ring(job.id, job.tenant_id, job.kind, job.queue, job.priority)
+def _ring_for(job: NewJob) -> JobRef:
+    return JobRef(job.id, job.tenant_id, job.kind, job.queue, job.priority)
 
 
 def _fingerprint(kind: str, body: str) -> bytes:
@@ -247,7 +249,9 @@ async def open_submitter(settings: Settings) -> AsyncIterator[Submitter]:
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
-        line = await resources.enter_async_context(Line(settings.database, Role.SUBMIT, "submit", LANE_SESSION))
+        line = await resources.enter_async_context(
+            PostgresSession(settings.database, Role.SUBMIT, "submit", BUS_SESSION)
+        )
         submitter = Submitter(
             line,
             redis,

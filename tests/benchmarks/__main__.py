@@ -18,7 +18,7 @@ from tests.benchmarks.stage import set_stage
 from tests.benchmarks.systems import PeersMissing, install_peers
 
 ROUNDS = 3
-MOST_MINUTES = 90.0
+MAX_MINUTES = 90.0
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "drain": drain.run,
     "steady": steady.run,
@@ -61,10 +61,10 @@ def main() -> int:
 def _run(bench: Bench, names: list[str]) -> bool:
     """Whether every scenario could be measured. Targets that weren't met are told, and are no failure."""
     complete = True
-    deadline = time.monotonic() + MOST_MINUTES * 60
+    deadline = time.monotonic() + MAX_MINUTES * 60
     for name in names:
         if time.monotonic() > deadline:
-            bench.book.skip(name, f"{MOST_MINUTES:.0f} minutes are over")
+            bench.book.skip(name, f"{MAX_MINUTES:.0f} minutes are over")
             complete = False
             continue
         try:

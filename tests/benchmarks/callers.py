@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 WARM_SECONDS = 2.0
-MOST_ERROR_BYTES = 300
+MAX_ERROR_BYTES = 300
 FEWEST = 20
 """Answers without which the middle one says nothing. Requests of a thousand jobs come ten a second."""
 _HEAD_END = b"\r\n\r\n"
@@ -69,7 +69,7 @@ class Caller(asyncio.Protocol):
             return
         self._log.seconds.append(time.perf_counter() - self._asked_at)
         if not head.startswith(b"HTTP/1.1 202"):
-            self._log.refused = self._log.refused or self._received[:MOST_ERROR_BYTES]
+            self._log.refused = self._log.refused or self._received[:MAX_ERROR_BYTES]
             self._log.open = False
         self._received = b""
         if self._log.open:

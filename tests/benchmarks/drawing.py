@@ -9,7 +9,7 @@ WIDTH, LEFT, RIGHT = 1060, 530, 170
 TOP, ROW, BOTTOM = 66, 26, 18
 BAR = 14
 LONGEST_LABEL = 76
-MOST_TIMES = 2.5
+MAX_TIMES = 2.5
 """How far over its target a bar is drawn; what is longer is cut off, and its figure tells."""
 
 _STYLE = """
@@ -44,10 +44,10 @@ class Percentiles:
 
 def target_bars(title: str, bars: Sequence[Bar]) -> str:
     """Bars whose value is 1 where the target is: what reaches the dashed line has met it."""
-    scale = (WIDTH - LEFT - RIGHT) / MOST_TIMES
+    scale = (WIDTH - LEFT - RIGHT) / MAX_TIMES
     # The figures stand in a column, out of the line's way.
     column = WIDTH - RIGHT + 14
-    rows = [_bar(number, bar, min(bar.value, MOST_TIMES) * scale, column) for number, bar in enumerate(bars)]
+    rows = [_bar(number, bar, min(bar.value, MAX_TIMES) * scale, column) for number, bar in enumerate(bars)]
     at, foot = LEFT + scale, _foot(len(bars))
     line = f'<line class="mark" x1="{at:.1f}" y1="{TOP - 6}" x2="{at:.1f}" y2="{foot}"/>'
     label = f'<text class="faint" x="{at:.1f}" y="{TOP - 12}" text-anchor="middle">target</text>'

@@ -25,9 +25,9 @@ from array import array
 from pathlib import Path
 from urllib.parse import urlsplit
 
-MOST_OPENING = 100
+MAX_OPENING = 100
 """Connections on their way at a time: a thousand at once would measure the opening."""
-MOST_FRAME_BYTES = 100_000
+MAX_FRAME_BYTES = 100_000
 STAMPED_BY_THE_KERNEL = sys.platform == "linux"
 SO_TIMESTAMPNS = 35
 TIMESPEC = struct.Struct("@qq")
@@ -62,7 +62,7 @@ class Reader:
             sys.exit(f"no stream: {data[:300].decode(errors='replace')}")
         self.opened = True
         *frames, self._received = (self._received + data).split(b"\n\n")
-        if len(self._received) > MOST_FRAME_BYTES:
+        if len(self._received) > MAX_FRAME_BYTES:
             sys.exit("a frame has no end")
         events = [frame for frame in frames if b"data: {" in frame]
         self.heard = self.heard or bool(events)
@@ -79,8 +79,8 @@ class Hall:
         self._selector = selectors.DefaultSelector()
 
     def open(self, base: str, paths: list[str], key: str) -> None:
-        for start in range(0, len(paths), MOST_OPENING):
-            opening = [_reader(base, path, key) for path in paths[start : start + MOST_OPENING]]
+        for start in range(0, len(paths), MAX_OPENING):
+            opening = [_reader(base, path, key) for path in paths[start : start + MAX_OPENING]]
             for reader in opening:
                 self._selector.register(reader.connection, selectors.EVENT_READ, reader)
             self.readers += opening

@@ -28,7 +28,7 @@ from workers.runtime.serve import serve
 CALLERS = 256
 """Single submissions under way at a time; what comes in the same moment is committed together."""
 BULK = 500
-MOST_KINDS = 200
+MAX_KINDS = 200
 FIRST_TENANT = TENANTS[0].int
 
 
@@ -53,7 +53,7 @@ class Lasts(Nothing):
 
 
 def _variety() -> tuple[type[Nothing], ...]:
-    return tuple(type(f"Nothing{n}", (Nothing,), {"kind": f"bench.nothing_{n}"}) for n in range(1, MOST_KINDS))
+    return tuple(type(f"Nothing{n}", (Nothing,), {"kind": f"bench.nothing_{n}"}) for n in range(1, MAX_KINDS))
 
 
 NOTHINGS: tuple[type[Nothing], ...] = (Nothing, *_variety())

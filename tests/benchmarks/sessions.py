@@ -21,7 +21,7 @@ from infrastructure.local_stack.servers.postgres import postgres_server
 from infrastructure.postgres.migration import migrate
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tables.webhooks import webhooks as table
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.tenants.sessions import TenantSession, TenantSessions
 from infrastructure.postgres.webhooks import endpoints
 from schemas.webhooks import Webhook
@@ -46,7 +46,7 @@ def main() -> int:
 
 async def _measure(database_url: str) -> None:
     tenant_id, webhook_id = uuid4(), uuid4()
-    async with TenantLines(database_url, "bench", 1) as lines:
+    async with TenantPool(database_url, "bench", 1) as lines:
         sessions = TenantSessions(lines)
 
         async def add(session: TenantSession) -> None:

@@ -9,7 +9,7 @@ import psycopg
 
 from schemas.batches import BATCH_KIND
 from schemas.jobs import TERMINAL, IllegalTransition, JobState
-from tests.chaos.submitting import MOST_CAPPED
+from tests.chaos.submitting import MAX_CAPPED
 from tests.protocol.timelines import Told, read_timeline
 
 _ENDED = ", ".join(f"'{state}'" for state in TERMINAL)
@@ -24,7 +24,7 @@ WHERE b.kind = '{BATCH_KIND}' GROUP BY b.id
 """
 _CALLED = "SELECT id FROM jobs WHERE kind = 'ai.process_document' AND causation_id IS NULL"
 _FIRED = "SELECT count(*), count(DISTINCT date_trunc('minute', j.created_at)) FROM jobs j JOIN schedules s ON s.id = causation_id"
-_MOST_CAPPED = """
+_MAX_CAPPED = """
 SELECT coalesce(max(count), 0) FROM (
   SELECT sum(step) OVER (PARTITION BY tenant_id ORDER BY at, step) AS count FROM (
     SELECT e.tenant_id, e.at, CASE WHEN e.type = 'job.started' THEN 1 ELSE -1 END AS step
@@ -61,7 +61,7 @@ class Ledger:
         return (
             f"{self.accepted:,} jobs accepted, {self.uncertain:,} uncertain ({self.kept_of_uncertain:,} kept), "
             f"{self.children:,} children, {self.batches:,} batches, {self.fired:,} by schedule, at most {self.most_capped:,} "
-            f"at once under the cap of {MOST_CAPPED}: {states} ({self.poisoned:,} of the dead as poison); {self.starts:,} starts, "
+            f"at once under the cap of {MAX_CAPPED}: {states} ({self.poisoned:,} of the dead as poison); {self.starts:,} starts, "
             f"{self.ends:,} accepted ends, {self.marks:,} marks, {self.discarded:,} late outcomes discarded"
         )
 
@@ -97,9 +97,9 @@ def _of_many(ledger: Ledger, connection: psycopg.Connection, called: set[UUID]) 
     ((ledger.fired, slots),) = connection.execute(_FIRED)
     if slots != ledger.fired:
         yield f"the schedule made {ledger.fired} jobs in {slots} minutes"
-    ((ledger.most_capped,),) = connection.execute(_MOST_CAPPED)
-    if ledger.most_capped > MOST_CAPPED:
-        yield f"{ledger.most_capped} jobs ran at once under a cap of {MOST_CAPPED}"
+    ((ledger.most_capped,),) = connection.execute(_MAX_CAPPED)
+    if ledger.most_capped > MAX_CAPPED:
+        yield f"{ledger.most_capped} jobs ran at once under a cap of {MAX_CAPPED}"
 
 
 def _enter(

@@ -10,7 +10,7 @@ from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
 from infrastructure.concurrency.process_pool import ProcessorPool, processor_pool
 from infrastructure.ports import Refused, Unavailable
-from infrastructure.postgres.session import Line, Role
+from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.settings import Settings
 from monitoring.logs.logging import configure
 from schemas.ai import ProcessDocument
@@ -78,7 +78,7 @@ def reckon(rounds: int) -> int:
 class Work:
     """What the handlers do, each ending with a mark: a row that counts how often the work was really carried out."""
 
-    def __init__(self, marks: Line, processors: ProcessorPool) -> None:
+    def __init__(self, marks: PostgresSession, processors: ProcessorPool) -> None:
         self._marks = marks
         self._processors = processors
 
@@ -113,7 +113,7 @@ class Work:
 def handlers_of(queue: Queue) -> Callable[[Settings], Any]:
     @asynccontextmanager
     async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-        marks = Line(settings.database, Role.SYSTEM, "marks")
+        marks = PostgresSession(settings.database, Role.SYSTEM, "marks")
         async with marks, processor_pool(settings.cpu_processes) as processors:
             work = Work(marks, processors)
             yield _ai(work) if queue is Queue.AI else (Handler(Lookup, work.errand),)

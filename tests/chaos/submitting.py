@@ -8,12 +8,12 @@ from uuid import UUID
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs.submission import Accepted
 from infrastructure.settings import Settings
-from producers.submission.submitter import Concurrency, Submitter, Terms, new_job, open_submitter
+from producers.submission.submitter import Concurrency, JobOptions, Submitter, new_job, open_submitter
 from tests.chaos.probe import Decline, Delegate, Errand, Lookup, Reckon
 
 TENANTS = tuple(UUID(int=number) for number in range(1, 6))
 LARGEST_BURST = 30
-CAPPED, MOST_CAPPED, SHARE_CAPPED = "one of few", 4, 0.15
+CAPPED, MAX_CAPPED, SHARE_CAPPED = "one of few", 4, 0.15
 
 
 class Submitting:
@@ -44,8 +44,8 @@ class Submitting:
 
     async def _submit_some(self, submitter: Submitter) -> None:
         tenant = self._dice.choice(TENANTS)
-        capped = Concurrency(CAPPED, MOST_CAPPED) if self._dice.random() < SHARE_CAPPED else None
-        terms = Terms(priority=self._dice.choice([2, 5, 5, 5, 8]), concurrency=capped)
+        capped = Concurrency(CAPPED, MAX_CAPPED) if self._dice.random() < SHARE_CAPPED else None
+        terms = JobOptions(priority=self._dice.choice([2, 5, 5, 5, 8]), concurrency=capped)
         jobs = [new_job(tenant, self._any_command(), terms) for _ in range(self._dice.randint(1, LARGEST_BURST))]
         ids = {job.id for job in jobs}
         try:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from infrastructure.ports.search import IndexedDocument, IndexMissing, SearchEngine
-from schemas.search import MOST_LEVELS, AllOf, AllTerms, AnyOf, Match, NoneOf, Phrase, Prefix, SearchQuery
+from schemas.search import MAX_LEVELS, AllOf, AllTerms, AnyOf, Match, NoneOf, Phrase, Prefix, SearchQuery
 from tests.contracts.conftest import SearchAdapter
 from tests.contracts.searching import ACME, batches, document, find, ids, index
 
@@ -115,7 +115,7 @@ async def test_clauses_combine(engine: SearchEngine) -> None:
 async def test_a_tree_as_deep_as_allowed_is_answered(engine: SearchEngine) -> None:
     await index(engine, document("a", "alpha"))
     match: Match = AllTerms(text="alpha")
-    for _ in range(MOST_LEVELS - 1):
+    for _ in range(MAX_LEVELS - 1):
         match = AllOf(clauses=(match,))
 
     assert await ids(engine, match) == ["a"]

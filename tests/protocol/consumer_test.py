@@ -13,10 +13,10 @@ from events.envelope import DomainEvent
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import sweep
 from infrastructure.postgres.jobs.sweep import Verdict
-from infrastructure.postgres.session import Line, Role
+from infrastructure.postgres.session import PostgresSession, Role
 from schemas.commands import Command, Queue
 from tests.protocol.consuming import CONCURRENCY, SOON_SECONDS, Consuming, consuming
-from workers.runtime.consumer import MOST_UNSETTLED, JobConsumer
+from workers.runtime.consumer import MAX_UNSETTLED, JobConsumer
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
 from workers.runtime.settling.outcomes import Stop
 
@@ -76,13 +76,13 @@ def _tell(urls: tuple[str, str], story: Story[T], *handlers: Handler[Walk]) -> T
 
 def test_claiming_goes_on_after_so_much_was_unsettled_that_it_had_to_stop(urls: tuple[str, str]) -> None:
     async def story(world: Consuming) -> None:
-        job_ids = await world.submit(*[Walk()] * (MOST_UNSETTLED + 200))
+        job_ids = await world.submit(*[Walk()] * (MAX_UNSETTLED + 200))
 
         def all_it_may_hold() -> bool:
             claimed = world.read("SELECT count(*) FROM jobs WHERE state <> 'queued'")
-            return claimed == [(MOST_UNSETTLED + CONCURRENCY,)]
+            return claimed == [(MAX_UNSETTLED + CONCURRENCY,)]
 
-        world.settle_line.then = lambda: world.until(all_it_may_hold, "it has claimed all it may hold")
+        world.settle_session.then = lambda: world.until(all_it_may_hold, "it has claimed all it may hold")
         world.ring(Walk, job_ids)
         await world.until_in("succeeded", *job_ids)
 
@@ -111,7 +111,7 @@ def test_a_claim_whose_answer_was_lost_is_handed_back_and_is_no_attempt(urls: tu
 def test_an_end_whose_answer_was_lost_is_not_called_discarded(urls: tuple[str, str]) -> None:
     async def story(world: Consuming) -> None:
         job_ids = await world.submit(Walk())
-        world.settle_line.answers_to_lose = 1
+        world.settle_session.answers_to_lose = 1
         await asyncio.wait_for(world.ring(Walk, job_ids), SOON_SECONDS)
         await world.until_all_is_told()
         assert world.timeline(job_ids[0]) == ["job.queued", "job.started", "probe.walked", "job.succeeded"]
@@ -133,7 +133,7 @@ def test_a_parent_is_resumed_though_the_answer_to_its_childs_end_was_lost(urls: 
             world.ring(Lead, [parent])
             await world.until_in("waiting", parent)
             ((child,),) = world.read("SELECT id FROM jobs WHERE parent_id = %s", parent)
-            world.settle_line.answers_to_lose = 1
+            world.settle_session.answers_to_lose = 1
             world.ring(Walk, [child])
             await world.until_in("succeeded", child)
             await world.until(
@@ -251,7 +251,7 @@ def test_a_postgresql_that_takes_no_writes_for_a_while_is_waited_for(urls: tuple
         _refuse_writes(urls[0], refuse=True)
         if meanwhile == "claims":
             world.ring(Walk, job_ids)
-        await world.until(lambda: world.claim_line.refused + world.settle_line.refused, "a write was refused")
+        await world.until(lambda: world.claim_line.refused + world.settle_session.refused, "a write was refused")
         _refuse_writes(urls[0], refuse=False)
         world.ring(Walk, job_ids)  # as the sweeper does for a job that nobody claims
         await world.until_in("succeeded", *job_ids)
@@ -263,7 +263,7 @@ NOTHING_SAID = Verdict("{}", "")
 
 
 async def _reap(database_url: str) -> None:
-    async with Line(database_url, Role.SYSTEM, "reaper") as line:
+    async with PostgresSession(database_url, Role.SYSTEM, "reaper") as line:
         await line.run(lambda connection: sweep.reap(connection, poison=NOTHING_SAID, stall=NOTHING_SAID))
 
 

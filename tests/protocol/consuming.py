@@ -12,24 +12,24 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 
-from infrastructure.celery.message import Doorbell, Lot, Ring
+from infrastructure.celery.message import Doorbell, JobRef, Lot
 from infrastructure.celery.window import Window
 from infrastructure.object_store.files import FileStore
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import submission
 from infrastructure.postgres.jobs.submission import NewJob
-from infrastructure.postgres.session import LANE_SESSION, Connection, Line, Role, connect
+from infrastructure.postgres.session import BUS_SESSION, Connection, PostgresSession, Role, connect
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
 from producers.dispatcher.controls import NONE
-from producers.submission.submitter import Terms, new_job
+from producers.submission.submitter import JobOptions, new_job
 from schemas.commands import Command
 from tests.protocol.database import TENANT
 from tests.waiting import wait_until
 from workers.runtime.consumer import JobConsumer
 from workers.runtime.handler import Handler
 from workers.runtime.liveness.heartbeat import Heartbeat
-from workers.runtime.running.notifier import Messenger
+from workers.runtime.running.notifier import Notifier
 from workers.runtime.settling.outcomes import Stop
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ RING_AGAIN_SECONDS = 1.0
 HEARTBEAT_SECONDS = 0.1
 
 
-class WatchedLine(Line):
+class WatchedLine(PostgresSession):
     """Loses the answer of a statement that was committed, once for each time it is told to, or holds it back until
     something else has happened; counts refused writes."""
 
@@ -73,28 +73,28 @@ class Consuming:
         database_url: str,
         consumer: JobConsumer,
         heartbeat: Heartbeat,
-        messenger: Messenger,
+        messenger: Notifier,
         claim_line: WatchedLine,
-        settle_line: WatchedLine,
+        settle_session: WatchedLine,
     ) -> None:
         self.consumer = consumer
         self.heartbeat = heartbeat
         self.messenger = messenger
         self.claim_line = claim_line
-        self.settle_line = settle_line
+        self.settle_session = settle_session
         self._database_url = database_url
         self._truth = psycopg.connect(database_url, autocommit=True)
 
     async def submit(self, *commands: Command, crashes: int = 0) -> list[UUID]:
         """Stored, not rung for. With crashes they are suspects."""
-        jobs = [new_job(TENANT, command, Terms()) for command in commands]
+        jobs = [new_job(TENANT, command, JobOptions()) for command in commands]
         await self.store(jobs)
         ids = [job.id for job in jobs]
         self._truth.execute("UPDATE jobs SET crashes = %s WHERE id = ANY(%s)", (crashes, ids))
         return ids
 
     async def store(self, jobs: Sequence[NewJob]) -> None:
-        async with Line(self._database_url, Role.SUBMIT, "test") as line:
+        async with PostgresSession(self._database_url, Role.SUBMIT, "test") as line:
             await line.run(
                 lambda connection: submission.store(
                     connection, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1
@@ -156,17 +156,17 @@ async def consuming(
         folder = resources.enter_context(TemporaryDirectory())
         redis = redis_client.connect(redis_url)
         resources.push_async_callback(redis.aclose)
-        lines = [WatchedLine(database_url, Role.SYSTEM, name, LANE_SESSION) for name in ("claim", "settle", "aside")]
+        lines = [WatchedLine(database_url, Role.SYSTEM, name, BUS_SESSION) for name in ("claim", "settle", "aside")]
         for line in lines:
             await resources.enter_async_context(line)
 
-        class TellingMessenger(Messenger):
+        class TellingMessenger(Notifier):
             def tell(self, tenants: Any) -> None:
                 super().tell(tenants)
                 if tells is not None:
                     tells(consumer)
 
-            def give_back(self, rings: Sequence[Ring], *, bell_jobs: int, last: bool = False) -> None:
+            def give_back(self, rings: Sequence[JobRef], *, bell_jobs: int, last: bool = False) -> None:
                 in_redis.extend(Lot(ring.kind, ring.tenant_id, ring.job_id.bytes) for ring in rings)
 
         in_redis: deque[Lot] = deque()
@@ -191,9 +191,9 @@ async def consuming(
             heartbeat,
             messenger,
             queue=QUEUE,
-            claim_lines=lines[:1],
-            settle_line=lines[1],
-            aside_line=lines[2],
+            claim_sessions=lines[:1],
+            settle_session=lines[1],
+            aside_session=lines[2],
             objects=FileStore(Path(folder)),
             concurrency=concurrency,
             processors=1,

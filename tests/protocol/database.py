@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 from infrastructure.postgres.jobs.submission import NewJob
-from infrastructure.postgres.session import LANE_SESSION, Connection, Role, connect
+from infrastructure.postgres.session import BUS_SESSION, Connection, Role, connect
 from infrastructure.postgres.workers import Heart
 from schemas.jobs import JobState
 from tests.protocol.rows import Row
@@ -31,8 +31,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self._runner = asyncio.Runner()
         self._heart = Heart(url)
-        self._system = self._runner.run(connect(url, Role.SYSTEM, "protocol", LANE_SESSION))
-        self._submit = self._runner.run(connect(url, Role.SUBMIT, "protocol", LANE_SESSION))
+        self._system = self._runner.run(connect(url, Role.SYSTEM, "protocol", BUS_SESSION))
+        self._submit = self._runner.run(connect(url, Role.SUBMIT, "protocol", BUS_SESSION))
 
     def do(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """One of the product's statements, as its workers and dispatchers run it."""

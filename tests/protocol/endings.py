@@ -9,7 +9,7 @@ from schemas.commands import Command, Queue
 from schemas.jobs import JobState, Trigger
 from schemas.problems import Problem
 from workers.runtime.handler import AwaitChildren
-from workers.runtime.settling.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, settlement_of
+from workers.runtime.settling.outcomes import AwaitingChildren, Done, Failed, Outcome, Stop, Stopped, settlement_of
 from workers.runtime.settling.retry import Failure
 
 TRIGGERS: dict[JobState, Trigger] = {
@@ -36,9 +36,9 @@ PROBLEM = Problem.of("broke", "It broke", 500)
 OUTCOMES: tuple[Outcome, ...] = (
     Done(Ran()),
     Done(None),
-    Broke(Failure(PROBLEM, retryable=True, retry_after_seconds=3_000.0)),
-    Broke(Failure(PROBLEM, retryable=False)),
-    Waits(AwaitChildren((Errand(), Errand()))),
+    Failed(Failure(PROBLEM, retryable=True, retry_after_seconds=3_000.0)),
+    Failed(Failure(PROBLEM, retryable=False)),
+    AwaitingChildren(AwaitChildren((Errand(), Errand()))),
     Stopped(Stop.DRAINING),
     Stopped(Stop.REVOKED),
 )

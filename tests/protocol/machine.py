@@ -35,7 +35,7 @@ from tests.protocol.rows import Row, illegal_step, wrong_with
 from workers.runtime.settling.outcomes import Outcome, released
 
 RING_AGAIN_SECONDS, LEASE_SECONDS = 5.0, 15.0
-MOST_WORKERS = 3
+MAX_WORKERS = 3
 A_STRANGER = UUID(int=99)
 POISON = Verdict(Problem.of("poison", "It kills", 500).model_dump_json(), "")
 
@@ -77,7 +77,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     # Claiming
 
-    @precondition(lambda self: len(self.alive()) < MOST_WORKERS)
+    @precondition(lambda self: len(self.alive()) < MAX_WORKERS)
     @rule(target=processes)
     def a_worker_starts(self) -> UUID:
         return self._register()
@@ -196,16 +196,16 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def the_dispatcher_looks_at_what_is_due(self) -> None:
-        bells, _ = self.database.do(lambda line: sweep.come_due(line, ring_again_seconds=RING_AGAIN_SECONDS))
+        bells, _ = self.database.do(lambda line: sweep.stage_scheduled(line, ring_again_seconds=RING_AGAIN_SECONDS))
         due = {bell.job_id for bell in bells}
         scheduled = {job_id for job_id, row in self.expected.items() if row.state is JobState.SCHEDULED}
         assert due == scheduled - self.not_yet
-        self.expected |= {job_id: rows.come_due(self.expected[job_id]) for job_id in due}
+        self.expected |= {job_id: rows.stage_scheduled(self.expected[job_id]) for job_id in due}
 
         bells = self.database.do(lambda line: sweep.queue_retries(line, ring_again_seconds=RING_AGAIN_SECONDS))
         retrying = {job_id for job_id, row in self.expected.items() if row.state is JobState.RETRYING}
         assert {bell.job_id for bell in bells} <= retrying
-        self.expected |= {bell.job_id: rows.come_due(self.expected[bell.job_id]) for bell in bells}
+        self.expected |= {bell.job_id: rows.stage_scheduled(self.expected[bell.job_id]) for bell in bells}
 
     @rule()
     def waiting_parents_are_looked_at(self) -> None:

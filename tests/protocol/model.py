@@ -16,7 +16,7 @@ from typing import NamedTuple
 from schemas.jobs import TERMINAL, Trigger
 from tests.protocol.rows import Row
 
-MOST_BELLS = 2
+MAX_BELLS = 2
 """Of one job. A third duplicate could do nothing that the second can't."""
 
 

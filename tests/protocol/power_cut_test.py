@@ -14,7 +14,7 @@ from infrastructure.postgres.jobs.cancellation import cancel
 from infrastructure.postgres.jobs.claim import Claimed, claim
 from infrastructure.postgres.jobs.settlement import Settlement, settle
 from infrastructure.postgres.jobs.submission import store
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.postgres.workers import Heart
 from schemas.jobs import JobState
 from tests.protocol.database import TENANT, new_job
@@ -29,10 +29,10 @@ class Sessions:
     """The lines of a submitter, a worker and a reader, as the product opens them."""
 
     def __init__(self, url: str) -> None:
-        self._submits = Line(url, Role.SUBMIT, "submit", LANE_SESSION)
-        self._claims = Line(url, Role.SYSTEM, "claim", CLAIM_SESSION)
-        self._settles = Line(url, Role.SYSTEM, "settle", LANE_SESSION)
-        self._reads = Line(url, Role.SYSTEM, "read")
+        self._submits = PostgresSession(url, Role.SUBMIT, "submit", BUS_SESSION)
+        self._claims = PostgresSession(url, Role.SYSTEM, "claim", CLAIM_SESSION)
+        self._settles = PostgresSession(url, Role.SYSTEM, "settle", BUS_SESSION)
+        self._reads = PostgresSession(url, Role.SYSTEM, "read")
 
     async def submit(self) -> None:
         jobs = [new_job(job_id) for job_id in JOBS]

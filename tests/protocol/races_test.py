@@ -16,7 +16,7 @@ from tests.protocol.database import Database, new_job
 from tests.protocol.endings import OUTCOMES, settlement
 from tests.protocol.machine import POISON, RING_AGAIN_SECONDS
 from tests.waiting import wait_until
-from workers.runtime.settling.outcomes import Waits
+from workers.runtime.settling.outcomes import AwaitingChildren
 
 FIRST, SECOND = UUID(int=1), UUID(int=2)
 LATE, NEW = UUID(int=11), UUID(int=12)
@@ -32,7 +32,7 @@ def database(database_url: str) -> Iterator[Database]:
 def test_a_late_end_beside_the_right_one_brings_no_children(database: Database) -> None:
     (late,) = _changes_hands(database, [FIRST])
     (current,) = _claim(database, NEW, [FIRST])
-    waits = next(outcome for outcome in OUTCOMES if isinstance(outcome, Waits))
+    waits = next(outcome for outcome in OUTCOMES if isinstance(outcome, AwaitingChildren))
 
     _settle(database, settlement(late, waits), settlement(current, OUTCOMES[0]))
 

@@ -42,7 +42,7 @@ def stored(*, later: bool = False) -> Row:
     return Row(JobState.SCHEDULED if later else JobState.QUEUED)
 
 
-def come_due(row: Row) -> Row:
+def stage_scheduled(row: Row) -> Row:
     """`UPDATE jobs SET state = 'queued' … WHERE wake_at <= now() AND state = 'scheduled'`, or 'retrying'."""
     if row.state not in (JobState.SCHEDULED, JobState.RETRYING):
         return row

@@ -6,7 +6,7 @@ from schemas.jobs import JobState
 from tests.protocol import rows
 from tests.protocol.model import (
     EMPTY_HAND,
-    MOST_BELLS,
+    MAX_BELLS,
     Life,
     Limits,
     Phase,
@@ -97,7 +97,7 @@ def _faults(state: State) -> Iterator[Step]:
     if any(state.bells):
         yield Step("Redis is wiped", less._replace(bells=(0,) * len(state.bells)), fault=True)
     for job, count in enumerate(state.bells):
-        if 0 < count < MOST_BELLS:
+        if 0 < count < MAX_BELLS:
             yield Step(f"the bell of job {job} is delivered twice", with_bell(less, job), fault=True)
     for number, worker in enumerate(state.workers):
         yield from _process_fails(less, number, worker)

@@ -12,7 +12,7 @@ from schemas.keys import RotateKeys
 from schemas.problems import Problem
 from workers.runtime.handler import Run
 
-MOST_PASSES = 5
+MAX_PASSES = 5
 
 
 async def rotate_keys(
@@ -58,7 +58,7 @@ async def _carry_through(
 async def _reencrypt_all(run: Run, session: RotationSession, rotation: Rotation, resealer: Resealer) -> Rotation:
     """Returns once no row is left under an older key."""
     left = await session.left_over(rotation)
-    for _ in range(MOST_PASSES):
+    for _ in range(MAX_PASSES):
         rotation, unreadable = await _pass_over(run, session, rotation, resealer, left)
         left = await session.left_over(rotation)
         if not left:
@@ -66,7 +66,7 @@ async def _reencrypt_all(run: Run, session: RotationSession, rotation: Rotation,
         rotation = await session.start_over(rotation)
         if unreadable == left:
             raise Refused(_unreadable(left))
-    raise Unavailable(f"{left} rows are still under an older key after {MOST_PASSES} passes; the rotation goes on")
+    raise Unavailable(f"{left} rows are still under an older key after {MAX_PASSES} passes; the rotation goes on")
 
 
 async def _pass_over(

@@ -13,7 +13,7 @@ from schemas.keys import RotateKeys
 from workers.keys.rotation import rotate_keys
 from workers.runtime.handler import Handler
 
-MOST_ROTATIONS = 4
+MAX_ROTATIONS = 4
 """At a time in one process: each has a connection of its own and keeps a core busy."""
 
 
@@ -27,4 +27,4 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
             resealer=resealer,
             fence_seconds=settings.key_cache_seconds,
         )
-        yield (Handler(RotateKeys, rotate, most_at_once=MOST_ROTATIONS),)
+        yield (Handler(RotateKeys, rotate, most_at_once=MAX_ROTATIONS),)

@@ -16,28 +16,28 @@ from infrastructure.ports.jobs import ObjectStore
 from infrastructure.postgres.jobs import claim
 from infrastructure.postgres.jobs.claim import Claimed
 from infrastructure.postgres.jobs.settlement import Settlement
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from infrastructure.postgres.workers import leases_of
-from producers.dispatcher.controls import Rules
+from producers.dispatcher.controls import ControlsSnapshot
 from schemas.commands import Command
 from workers.runtime.claiming.claimer import Claimer
-from workers.runtime.claiming.delivery import Bell
-from workers.runtime.claiming.hold_filter import Gate
+from workers.runtime.claiming.delivery import Delivery
+from workers.runtime.claiming.hold_filter import HoldFilter
 from workers.runtime.claiming.slots import AllSlots, Service
 from workers.runtime.handler import Child, Handler
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.running.attempt import Attempt, perform
 from workers.runtime.running.children import children_of
-from workers.runtime.running.notifier import Messenger
-from workers.runtime.settling.large_results import is_large, stow
+from workers.runtime.running.notifier import Notifier
+from workers.runtime.settling.large_results import is_large, offload
 from workers.runtime.settling.outcomes import Outcome, Stop, Stopped, released, settlement_of
-from workers.runtime.settling.retry_until_available import insist
+from workers.runtime.settling.retry_until_available import retry_until_available
 from workers.runtime.settling.settler import Settler
 
 logger = logging.getLogger(__name__)
 
 LIMIT_CHECK_SECONDS = 0.25
-MOST_UNSETTLED = 1_000
+MAX_UNSETTLED = 1_000
 """Runs that have ended and wait to be settled hold no slot, so that claiming goes on meanwhile; but not without bound."""
 STUBBORN_SECONDS = 5.0
 """A coroutine that hasn't ended this long after its cancel is abandoned."""
@@ -50,17 +50,17 @@ class JobConsumer:
         self,
         handlers: Sequence[Handler[Any]],
         heartbeat: Heartbeat,
-        messenger: Messenger,
+        messenger: Notifier,
         *,
         queue: str,
-        claim_lines: Sequence[Line],
-        settle_line: Line,
-        aside_line: Line,
+        claim_sessions: Sequence[PostgresSession],
+        settle_session: PostgresSession,
+        aside_session: PostgresSession,
         objects: ObjectStore,
         concurrency: int,
         processors: int,
         window: Window,
-        rules: Callable[[], Rules],
+        rules: Callable[[], ControlsSnapshot],
         ring_again_seconds: float,
         grace_seconds: float,
     ) -> None:
@@ -68,7 +68,7 @@ class JobConsumer:
         self._heartbeat = heartbeat
         self._messenger = messenger
         self._queue = queue
-        self._aside_line = aside_line
+        self._aside_session = aside_session
         self._objects = objects
         self._grace_seconds = grace_seconds
         self._running: dict[int, Attempt] = {}
@@ -77,22 +77,22 @@ class JobConsumer:
         self.draining = False
         self._one_suspect = asyncio.Semaphore(1)
         self._settler = Settler(
-            settle_line=settle_line,
-            aside_line=aside_line,
+            settle_session=settle_session,
+            aside_session=aside_session,
             messenger=messenger,
             heartbeat=heartbeat,
             running=self._running,
             on_settled=self._settled,
             ring_again_seconds=ring_again_seconds,
         )
-        gate = Gate(queue, rules, aside_line, messenger)
+        gate = HoldFilter(queue, rules, aside_session, messenger)
         self.slots = AllSlots(handlers, gate.weight, concurrency=concurrency, processors=processors)
         self._claimer = Claimer(
             heartbeat,
             messenger,
             gate,
             queue=queue,
-            lines=claim_lines,
+            lines=claim_sessions,
             slots=self.slots,
             window=window,
             running=self._running,
@@ -106,11 +106,11 @@ class JobConsumer:
         self._claimer.begin()
         self._limits = asyncio.create_task(self._limit_for_ever(), name="time limits")
 
-    def take(self, doorbell: Doorbell) -> Bell:
+    def take(self, doorbell: Doorbell) -> Delivery:
         """Its `done` is done when none of the jobs is this worker's business any more."""
         return self._claimer.take(doorbell)
 
-    def revoke(self, bell: Bell) -> None:
+    def revoke(self, bell: Delivery) -> None:
         """Cancels the bell's jobs: those that run at once, those that wait here when they are claimed."""
         bell.revoked = True
         self.stop([attempt.job_id for attempt in self._running.values() if attempt.bell is bell], Stop.REVOKED)
@@ -147,7 +147,7 @@ class JobConsumer:
         running = self._tokens()
         worker_id = self._heartbeat.worker_id
         try:
-            held = await self._aside_line.run(lambda line: leases_of(line, worker_id))
+            held = await self._aside_session.run(lambda line: leases_of(line, worker_id))
         except Unavailable:
             return
         self.stop([job_id for job_id, token in running.items() if held.get(job_id) != token], Stop.CANCELLED)
@@ -176,15 +176,15 @@ class JobConsumer:
         """How many more may be claimed."""
         worker = self.slots.worker
         unsettled = len(self._running) + worker.under_way
-        return min(worker.claimable, worker.count + MOST_UNSETTLED - unsettled)
+        return min(worker.claimable, worker.count + MAX_UNSETTLED - unsettled)
 
     async def _children_of(self, claims: Sequence[Claimed]) -> dict[UUID, tuple[Child, ...]]:
         parents = [one.id for one in claims if (h := self._handlers.get(one.kind)) is not None and h.awaits_children]
         if not parents:
             return {}
-        return await children_of(self._aside_line, self._objects, parents)
+        return await children_of(self._aside_session, self._objects, parents)
 
-    def _launch(self, claimed: Claimed, bell: Bell, children: tuple[Child, ...]) -> None:
+    def _launch(self, claimed: Claimed, bell: Delivery, children: tuple[Child, ...]) -> None:
         limit = self._command_type(claimed.kind).time_limit_seconds
         slots = self.slots.of(claimed.kind)
         attempt = Attempt(claimed, limit, bell, children, slots, self._messenger.report)
@@ -232,7 +232,7 @@ class JobConsumer:
             with nullcontext() if suspect else attempt.waiting():
                 await held.enter_async_context(places.one(attempt.step, attempt.tenant_id))
         if suspect:
-            await insist(self._aside_line, lambda line: claim.charge(line, attempt.claimed))
+            await retry_until_available(self._aside_session, lambda line: claim.charge(line, attempt.claimed))
 
     def _leave(self, attempt: Attempt) -> None:
         attempt.ended = True
@@ -250,7 +250,7 @@ class JobConsumer:
             self._settler.hand_in(settlement)
 
     async def _stow(self, attempt: Attempt, settlement: Settlement) -> None:
-        stowed = await stow(settlement, attempt.claimed, self._objects)
+        stowed = await offload(settlement, attempt.claimed, self._objects)
         if isinstance(stowed, Settlement):
             self._settler.hand_in(stowed)
         else:
@@ -259,7 +259,7 @@ class JobConsumer:
     def _forget(self, attempt: Attempt) -> None:
         del self._running[attempt.job_id.int]
         attempt.bell.close()
-        # Claiming may have stopped at MOST_UNSETTLED, and no run ends any more that would set it going.
+        # Claiming may have stopped at MAX_UNSETTLED, and no run ends any more that would set it going.
         self._claimer.look_again()
         if self.draining and not self._running:
             self._ended.set()

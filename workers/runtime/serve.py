@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from uuid_utils import uuid4
 
 from infrastructure.celery.app import celery_app
-from infrastructure.celery.liveness import Pulse
+from infrastructure.celery.liveness import Liveness
 from infrastructure.celery.pool import pool_of
 from infrastructure.celery.window import Window
 from infrastructure.settings import Settings
@@ -20,7 +20,7 @@ from workers.runtime.worker import Worker
 def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) -> None:
     """Returns when SIGTERM or SIGINT came and the worker has drained. SystemExit with Celery's own exit code when it ended
     for another reason: whoever started it is to know."""
-    pulse = Pulse()
+    pulse = Liveness()
     window = Window()
     worker = Worker(settings, queue, bind, pulse, window)
     app = celery_app(settings, kinds, pulse=pulse, window=window)

@@ -11,12 +11,12 @@ from typing import Any
 
 from uuid_utils import uuid4
 
-from infrastructure.celery.liveness import Pulse
+from infrastructure.celery.liveness import Liveness
 from infrastructure.celery.message import Doorbell
 from infrastructure.celery.window import Window
-from infrastructure.concurrency.gc_tuning import spare_the_collector
+from infrastructure.concurrency.gc_tuning import tune_gc
 from infrastructure.postgres.probe import PostgresProbe
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.probe import probe
@@ -24,34 +24,34 @@ from infrastructure.redis.pubsub import Channel, ids_in, listen
 from infrastructure.settings import Settings
 from infrastructure.wiring import object_store
 from monitoring.health.checks import NOT_READY, Health
-from producers.dispatcher.controls import RuleBook
+from producers.dispatcher.controls import Controls
 from schemas.commands import Queue
 from schemas.health import Condition, PartState, Ready
-from workers.runtime.claiming.delivery import Bell
+from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.consumer import JobConsumer
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.liveness.watchdog import Watchdog
 from workers.runtime.pools import Bind
-from workers.runtime.running.notifier import Messenger
+from workers.runtime.running.notifier import Notifier
 from workers.runtime.settling.outcomes import Stop
 
 logger = logging.getLogger(__name__)
 
 SERVICE_SECONDS, SERVICE_CHANGE_SECONDS = 1.0, 0.25
-CLAIM_LINES = 2
+CLAIM_SESSIONS = 2
 """While PostgreSQL works on one claim, the one before it is being started."""
 DRAIN_SLACK_SECONDS = 15.0
-DEAF = 70
+EXIT_STALLED = 70
 """The exit code of a worker that ended itself: EX_SOFTWARE of sysexits.h."""
 
 # A claim that PostgreSQL forgets in a crash only means that the job is claimed again: it needn't wait for the disk.
-CLAIM_SESSION = {**LANE_SESSION, "synchronous_commit": "off"}
+CLAIM_SESSION = {**BUS_SESSION, "synchronous_commit": "off"}
 
 
 class Worker:
     """What Celery's pool drives. Everything in it lives on the pool's event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue, bind: Bind, pulse: Pulse, window: Window) -> None:
+    def __init__(self, settings: Settings, queue: Queue, bind: Bind, pulse: Liveness, window: Window) -> None:
         self._settings = settings
         self._queue = queue
         self._bind = bind
@@ -70,9 +70,9 @@ class Worker:
         self._resources.push_async_callback(self._redis.aclose)
         self._loops = [asyncio.create_task(await self._watch_health(), name="health")]
         handlers = await self._resources.enter_async_context(self._bind(settings))
-        claim_lines = [await self._line(f"claim {number}", CLAIM_SESSION) for number in range(CLAIM_LINES)]
-        settle_line = await self._line("settle", LANE_SESSION)
-        aside_line = await self._line("aside", LANE_SESSION)
+        claim_sessions = [await self._line(f"claim {number}", CLAIM_SESSION) for number in range(CLAIM_SESSIONS)]
+        settle_session = await self._line("settle", BUS_SESSION)
+        aside_session = await self._line("aside", BUS_SESSION)
         self._heartbeat = Heartbeat(
             Heart(settings.database),
             self._queue,
@@ -81,16 +81,16 @@ class Worker:
             on_death=lambda: self._consumer.stop_all(Stop.LEASE_LOST),
             job_of=lambda task: self._consumer.job_of(task),  # noqa: PLW0108  # it is made below
         )
-        self._messenger = Messenger(self._redis, aside_line)
-        rules = RuleBook(self._redis, aside_line)
+        self._messenger = Notifier(self._redis, aside_session)
+        rules = Controls(self._redis, aside_session)
         self._consumer = JobConsumer(
             handlers,
             self._heartbeat,
             self._messenger,
             queue=self._queue,
-            claim_lines=claim_lines,
-            settle_line=settle_line,
-            aside_line=aside_line,
+            claim_sessions=claim_sessions,
+            settle_session=settle_session,
+            aside_session=aside_session,
             objects=object_store(settings),
             concurrency=settings.worker_concurrency,
             processors=settings.cpu_processes,
@@ -111,13 +111,13 @@ class Worker:
             asyncio.create_task(rules.serve_for_ever(), name="rules"),
             asyncio.create_task(self._watch(), name="watchdog"),
         ]
-        spare_the_collector()
+        tune_gc()
         logger.info("ready: %s runs %s", self._queue, ", ".join(sorted(handler.kind for handler in handlers)))
 
-    def take(self, doorbell: Doorbell) -> Bell:
+    def take(self, doorbell: Doorbell) -> Delivery:
         return self._consumer.take(doorbell)
 
-    def revoke(self, bell: Bell) -> None:
+    def revoke(self, bell: Delivery) -> None:
         self._consumer.revoke(bell)
 
     def resize(self, concurrency: int) -> None:
@@ -156,17 +156,17 @@ class Worker:
 
     async def _watch(self) -> None:
         seconds = self._settings.watchdog_seconds
-        await Watchdog(self._pulse, self._redis, patience_seconds=seconds).until_deaf()
+        await Watchdog(self._pulse, self._redis, patience_seconds=seconds).until_stalled()
         logger.critical("no bell was heard for %.0f s though Redis answers: ending, for another to take over", seconds)
         with suppress(Exception):  # Whatever else is wrong with this process, it ends.
             async with asyncio.timeout(self._settings.grace_seconds + DRAIN_SLACK_SECONDS):
                 await self.drain()
         # Not by a signal: Celery's thread, which would obey it, is what doesn't answer.
         logging.shutdown()
-        os._exit(DEAF)
+        os._exit(EXIT_STALLED)
 
-    async def _line(self, name: str, session: dict[str, str]) -> Line:
-        line = Line(self._settings.database, Role.SYSTEM, f"{self._queue} {name}", session)
+    async def _line(self, name: str, session: dict[str, str]) -> PostgresSession:
+        line = PostgresSession(self._settings.database, Role.SYSTEM, f"{self._queue} {name}", session)
         return await self._resources.enter_async_context(line)
 
     async def _obey_for_ever(self) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from infrastructure.postgres.search.documents import StoredDocuments
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
 from infrastructure.wiring import keyring, search_engine
 from schemas.search import IndexDocument
@@ -17,7 +17,7 @@ from workers.search.indexing import index_document
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
     async with (
-        TenantLines(settings.database, "documents") as lines,
+        TenantPool(settings.database, "documents") as lines,
         keyring(settings) as sealer,
         search_engine(settings) as engine,
     ):

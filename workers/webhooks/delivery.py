@@ -14,7 +14,7 @@ from schemas.problems import Problem
 from schemas.webhooks import DeliverWebhook
 from workers.runtime.handler import Run
 from workers.webhooks.delivery_policy import Again, Delivered, GiveUp, Pause, judge
-from workers.webhooks.receiver_limits import Crowded, Places
+from workers.webhooks.receiver_limits import Crowded, ReceiverLimits
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ async def deliver_webhook(
     *,
     deliveries: Deliveries,
     receivers: Receivers,
-    places: Places,
+    places: ReceiverLimits,
     now: Callable[[], datetime],
 ) -> WebhookPaused | None:
     """Nothing when the receiver has the event; WebhookPaused when it wants no more. Raises TryLater until the attempts
@@ -48,7 +48,7 @@ async def deliver_webhook(
     return await _settle(due, run, sent, deliveries, now())
 
 
-async def _send(due: DueDelivery, message: Message, receivers: Receivers, places: Places) -> Sent:
+async def _send(due: DueDelivery, message: Message, receivers: Receivers, places: ReceiverLimits) -> Sent:
     began = time.monotonic()
     try:
         async with places.one_of(due.webhook_id):

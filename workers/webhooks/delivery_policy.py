@@ -5,18 +5,18 @@ from datetime import datetime, timedelta
 
 from infrastructure.ports.webhooks import Answered, NotReached, Sent
 from schemas.problems import Problem
-from schemas.webhooks import MOST_ATTEMPTS, PauseReason
+from schemas.webhooks import MAX_ATTEMPTS, PauseReason
 
 GAPS_SECONDS = (5.0, 300.0, 1_800.0, 7_200.0, 14_400.0, 25_200.0, 36_000.0)
 """Between one attempt and the next: eight attempts in about a day."""
 JITTER = 0.1
-MOST_ASKED_SECONDS = 86_400.0
+MAX_ASKED_SECONDS = 86_400.0
 """No receiver may put us off for longer."""
 FAILING_DAYS = 5
 """A webhook through which nothing got for so long is paused."""
 GONE = 410
 
-assert len(GAPS_SECONDS) == MOST_ATTEMPTS - 1
+assert len(GAPS_SECONDS) == MAX_ATTEMPTS - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Pause:
     reason: PauseReason
 
 
-Verdict = Delivered | Again | GiveUp | Pause
+DeliveryDecision = Delivered | Again | GiveUp | Pause
 
 
-def judge(sent: Sent, *, attempt: int, failing_since: datetime | None, now: datetime, dice: float) -> Verdict:
+def judge(sent: Sent, *, attempt: int, failing_since: datetime | None, now: datetime, dice: float) -> DeliveryDecision:
     """`attempt` counts from 1 and is the one this came of; `dice` is uniform in [0, 1)."""
     if isinstance(sent, Answered) and 200 <= sent.status < 300:
         return Delivered()
@@ -55,9 +55,9 @@ def judge(sent: Sent, *, attempt: int, failing_since: datetime | None, now: date
         return Pause(problem, PauseReason.GONE)
     if failing_since is not None and now - failing_since >= timedelta(days=FAILING_DAYS):
         return Pause(problem, PauseReason.FAILING)
-    if attempt >= MOST_ATTEMPTS:
+    if attempt >= MAX_ATTEMPTS:
         return GiveUp(problem)
-    asked = min(sent.retry_after_seconds or 0.0, MOST_ASKED_SECONDS) if isinstance(sent, Answered) else 0.0
+    asked = min(sent.retry_after_seconds or 0.0, MAX_ASKED_SECONDS) if isinstance(sent, Answered) else 0.0
     # Later, never earlier: deliveries that failed together come back apart.
     return Again(problem, max(asked, GAPS_SECONDS[attempt - 1]) * (1.0 + dice * JITTER))
 

@@ -8,15 +8,15 @@ from uuid import UUID
 from infrastructure.concurrency.work_clock import waiting
 
 AT_ONCE = 8
-MOST_HERE = 32
+MAX_HERE = 32
 """Under way and waiting here. What exceeds it comes back later."""
 
 
 class Crowded(Exception):
-    """The webhook has MOST_HERE deliveries in this process already."""
+    """The webhook has MAX_HERE deliveries in this process already."""
 
 
-class Places:
+class ReceiverLimits:
     def __init__(self) -> None:
         self._here: dict[UUID, int] = {}
         self._places: dict[UUID, asyncio.Semaphore] = {}
@@ -24,7 +24,7 @@ class Places:
     @asynccontextmanager
     async def one_of(self, webhook_id: UUID) -> AsyncIterator[None]:
         """A place for the block, when it is free. Crowded when too many wait for one."""
-        if self._here.get(webhook_id, 0) >= MOST_HERE:
+        if self._here.get(webhook_id, 0) >= MAX_HERE:
             raise Crowded
         self._here[webhook_id] = self._here.get(webhook_id, 0) + 1
         try:

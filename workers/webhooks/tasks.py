@@ -6,25 +6,29 @@ from functools import partial
 from typing import Any
 
 from infrastructure.postgres.clock import shared_clock
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.postgres.webhooks.deliveries import StoredDeliveries
 from infrastructure.settings import Settings
 from infrastructure.wiring import webhook_receivers
 from schemas.webhooks import DeliverWebhook
 from workers.runtime.handler import Handler
 from workers.webhooks.delivery import deliver_webhook
-from workers.webhooks.receiver_limits import Places
+from workers.webhooks.receiver_limits import ReceiverLimits
 
 
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    session = {**LANE_SESSION, "TimeZone": "UTC"}
+    session = {**BUS_SESSION, "TimeZone": "UTC"}
     async with (
-        Line(settings.database, Role.SYSTEM, "webhook deliveries", session) as line,
+        PostgresSession(settings.database, Role.SYSTEM, "webhook deliveries", session) as line,
         shared_clock(line) as clock,
         webhook_receivers(settings, clock.now) as receivers,
     ):
         deliver = partial(
-            deliver_webhook, deliveries=StoredDeliveries(line), receivers=receivers, places=Places(), now=clock.now
+            deliver_webhook,
+            deliveries=StoredDeliveries(line),
+            receivers=receivers,
+            places=ReceiverLimits(),
+            now=clock.now,
         )
         yield (Handler(DeliverWebhook, deliver),)

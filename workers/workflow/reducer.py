@@ -31,8 +31,8 @@ from schemas.workflow import (
 )
 from workers.workflow.paths import PathNotFound, TooLarge, fill, look_up, put
 
-MOST_STEPS = 250
-MOST_DATA_BYTES = 256_000
+MAX_STEPS = 250
+MAX_DATA_BYTES = 256_000
 MOST_COMMAND_BYTES = 1_000_000
 """Of the fields that a step makes for its job: the longest document a job takes, in the longest characters there are."""
 
@@ -114,8 +114,8 @@ def _awaited(definition: Definition, instance: InstanceState) -> Task:
 
 def _run_on(definition: Definition, instance: InstanceState) -> InstanceState:
     while instance.status is InstanceStatus.RUNNING:
-        if len(instance.steps) >= MOST_STEPS:
-            return _failed(instance, _problem("too-many-steps", f"The workflow took more than {MOST_STEPS} steps", ""))
+        if len(instance.steps) >= MAX_STEPS:
+            return _failed(instance, _problem("too-many-steps", f"The workflow took more than {MAX_STEPS} steps", ""))
         state = definition.states[instance.state]
         try:
             if isinstance(state, Task):
@@ -165,11 +165,11 @@ def _continue(instance: InstanceState, state: Task | Pass, result: JsonValue) ->
 
 def _sized(instance: InstanceState) -> InstanceState:
     text = to_json(instance.data)
-    if len(text) > MOST_DATA_BYTES:
+    if len(text) > MAX_DATA_BYTES:
         problem = _problem(
             "data-too-large",
             "The data grew too large",
-            f"It has {len(text):,} bytes; at most {MOST_DATA_BYTES:,} go from step to step. Keep less with ResultPath.",
+            f"It has {len(text):,} bytes; at most {MAX_DATA_BYTES:,} go from step to step. Keep less with ResultPath.",
         )
     elif too_many_values(text, MAX_FREE_VALUES):
         problem = _problem(
@@ -196,7 +196,7 @@ def _command(task: Task, data: JsonValue) -> Command:
 def _shaped(state: Pass, data: JsonValue) -> JsonValue:
     if state.result is not None:
         return state.result
-    return data if state.parameters is None else fill(dict(state.parameters), data, max_bytes=MOST_DATA_BYTES)
+    return data if state.parameters is None else fill(dict(state.parameters), data, max_bytes=MAX_DATA_BYTES)
 
 
 def _chosen(choice: Choice, data: JsonValue) -> str | None:

@@ -25,14 +25,14 @@ from workers.workflow.reducer import (
     effect_of,
 )
 
-MOST_RACES = 3
+MAX_RACES = 3
 
 
 async def run_workflow_step(
     command: RunWorkflowStep, run: Run, *, instances: Instances
 ) -> WorkflowCompleted | AwaitChildren:
     """The next task to wait for, or the end. Refused with the instance's problem when it has failed."""
-    for _ in range(MOST_RACES):
+    for _ in range(MAX_RACES):
         known = await instances.read(run.tenant_id, run.job_id)
         # Up to 250 steps over 256 KB each: the loop goes on meanwhile, and with it everybody else's runs.
         instance, effect = await asyncio.to_thread(_next, command, known, run.children)

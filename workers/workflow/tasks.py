@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.workflow.instances import StoredInstances
 from infrastructure.settings import Settings
 from schemas.workflow import RunWorkflowStep
@@ -15,6 +15,6 @@ from workers.workflow.step_runner import run_workflow_step
 
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    async with TenantLines(settings.database, "workflow instances") as lines:
+    async with TenantPool(settings.database, "workflow instances") as lines:
         step = partial(run_workflow_step, instances=StoredInstances(lines))
         yield (Handler(RunWorkflowStep, step, awaits_children=True),)

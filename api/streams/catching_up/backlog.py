@@ -16,7 +16,7 @@ from api.streams.subscribers import TypedEvents
 from infrastructure.postgres.events import feed, snapshots, stretches
 from infrastructure.postgres.events.feed import Position
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 
 FEED_PAGE = 1_000
 """Rows that are read at a time for all who stand at one place."""
@@ -25,7 +25,7 @@ FEED_PAGE = 1_000
 class Backlog:
     """One per process."""
 
-    def __init__(self, lines: TenantLines, size: int) -> None:
+    def __init__(self, lines: TenantPool, size: int) -> None:
         """`size` is how many may be read at a time: as many as there are lines."""
         self._reads = SharedReads(lines, size)
         self._turns = Turns()

@@ -9,11 +9,11 @@ from uuid import UUID
 from api.streams.catching_up.pages import FeedPage, JobPage
 from infrastructure.postgres.events import snapshots
 
-MOST_BYTES = 64_000_000
+MAX_BYTES = 64_000_000
 """Of pages that are kept, by estimate."""
 TAIL_SECONDS = 1.0
 """How long readers are told where a feed ended a moment ago. They join the hub there, which has the rest."""
-MOST_LOOKED_AT = 8
+MAX_LOOKED_AT = 8
 
 Page = FeedPage | JobPage
 Key = tuple[UUID, Hashable]
@@ -46,7 +46,7 @@ class KeptPages:
             self._drop((tenant_id, key), before)
         self._pages[tenant_id, key] = page
         self._bytes += page.bytes
-        while self._bytes > MOST_BYTES:
+        while self._bytes > MAX_BYTES:
             self._drop(*self._pages.popitem(last=False))
 
     def onward(self, tenant_id: UUID, seen: str) -> FeedPage | None:
@@ -70,7 +70,7 @@ class KeptPages:
         start = snapshots.parse(seen)
         stations = self._stations.get(tenant_id, [])
         first = bisect_left(stations, (start.end, ""))
-        for _, text in stations[first : first + MOST_LOOKED_AT]:
+        for _, text in stations[first : first + MAX_LOOKED_AT]:
             if text != seen and start.within(snapshots.parse(text)):
                 return text
         return None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from api.streams.catching_up.fair_queue import FairQueue, Kind
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class SharedReads:
     """So many reads at a time as there are lines. Each is short, so whoever waits does so for as many reads as others have
     turns before it, however many readers those have."""
 
-    def __init__(self, lines: TenantLines, size: int) -> None:
+    def __init__(self, lines: TenantPool, size: int) -> None:
         self._lines = lines
         self._queue: FairQueue[_Read] = FairQueue()
         self._known: dict[tuple[UUID, Hashable], _Read] = {}

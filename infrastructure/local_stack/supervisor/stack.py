@@ -14,7 +14,7 @@ from infrastructure.local_stack.part import Part, Process, ProcessSpec
 from infrastructure.local_stack.supervisor.processes import PartFailed, identity, in_words, keep_log_small
 
 TICK_SECONDS = 0.1
-MOST_RESTARTS = 5
+MAX_RESTARTS = 5
 RESTARTS_WITHIN_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.5
 PATIENT_PAUSE_SECONDS = 15.0
@@ -164,7 +164,7 @@ class Stack:
         if pause_seconds is None and not patient:
             raise PartFailed(f"{part.name} ends again and again ({ending}): see {part.log}")
         pause_seconds = self._patient_pause_seconds if pause_seconds is None else pause_seconds
-        ends[:] = [*ends[-MOST_RESTARTS:], now]
+        ends[:] = [*ends[-MAX_RESTARTS:], now]
         self._starting.pop(part.name, None)
         self._due[part.name] = _Due(now + pause_seconds, ending)
         self._report(Restarting(part.name, ending, pause_seconds, part.log))
@@ -206,4 +206,4 @@ def pause_before_restart(
 ) -> float | None:
     """Seconds to wait before a part that ended at these times is started again; None when it has ended too often."""
     recent = sum(now - end < RESTARTS_WITHIN_SECONDS for end in ends)
-    return None if recent >= MOST_RESTARTS else first_pause_seconds * 2.0**recent
+    return None if recent >= MAX_RESTARTS else first_pause_seconds * 2.0**recent

@@ -13,14 +13,14 @@ from infrastructure.offline.text.sentences import Sentence
 
 SHOWN = 100
 LEAST_LIKENESS = 0.5
-MOST_PAIRED = 400
+MAX_PAIRED = 400
 """Left-over sentences on each side that are tried against each other; further ones count as added or removed."""
 
 
 def comparison_of(text: tuple[Sentence, ...], reference: tuple[Sentence, ...]) -> Comparison:
     """What was added to, removed from and changed in the reference, in the order of the text that has it."""
     added, removed, unchanged = _leftovers(text, reference)
-    changed = sorted(_pairs(removed[:MOST_PAIRED], added[:MOST_PAIRED]), key=lambda pair: pair.after.offset)
+    changed = sorted(_pairs(removed[:MAX_PAIRED], added[:MAX_PAIRED]), key=lambda pair: pair.after.offset)
     changed_after = {pair.after.offset for pair in changed}
     changed_before = {pair.before.offset for pair in changed}
     came = [_quote(sentence) for sentence in added if sentence.offset not in changed_after]

@@ -19,7 +19,7 @@ FEWEST_WORDS = 5
 LONGEST_CHARACTERS = 600
 CANDIDATES = 200
 SENTENCES_PER_PICK = 12
-FEWEST_PICKS, MOST_PICKS = 3, 8
+FEWEST_PICKS, MAX_PICKS = 3, 8
 OPENING_BONUS, FIRST_BONUS = 0.08, 0.15
 OVERLAP_PENALTY = 0.6
 
@@ -35,7 +35,7 @@ def summary_of(prose: tuple[Sentence, ...], language: str) -> tuple[SummarySente
     """Three to eight sentences of the text, in its order; fewer if it has no more."""
     candidates = _scored(prose, language)
     candidates = [candidate for candidate in candidates if _complete(candidate.sentence.text)] or candidates
-    picks = min(max(len(candidates) // SENTENCES_PER_PICK, FEWEST_PICKS), MOST_PICKS)
+    picks = min(max(len(candidates) // SENTENCES_PER_PICK, FEWEST_PICKS), MAX_PICKS)
     chosen = _varied(sorted(candidates, key=lambda candidate: -candidate.score)[:CANDIDATES], picks)
     return tuple(
         SummarySentence(

@@ -21,7 +21,7 @@ from infrastructure.offline.text.sentences import Sentence
 from infrastructure.offline.text.word_weights import READ_WORDS, Word, read_words, stem, weights
 
 LONGEST_PHRASE_WORDS = 4
-MOST_PHRASES = 15
+MAX_PHRASES = 15
 
 
 def phrases_of(text: str, sentences: tuple[Sentence, ...], language: str) -> tuple[KeyPhrase, ...]:
@@ -135,7 +135,7 @@ def _distinct(ranked: list[_Stems]) -> Iterator[_Stems]:
         if all(2 * len(words & other) < min(len(words), len(other)) + 1 for other in taken):
             taken.append(words)
             yield stems
-        if len(taken) == MOST_PHRASES:
+        if len(taken) == MAX_PHRASES:
             return
 
 
@@ -148,7 +148,7 @@ def _key_phrase(text: str, places: list[_Place], read_to: int, rank: int) -> Key
     return KeyPhrase(
         text=shown,
         offset=places[written.index(shown)].first.start,
-        relevance=round(1.0 - rank / MOST_PHRASES, 2),
+        relevance=round(1.0 - rank / MAX_PHRASES, 2),
         occurrences=len(places) + sum(1 for _ in _written_as(forms.values()).finditer(text, read_to)),
     )
 

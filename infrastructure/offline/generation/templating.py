@@ -20,8 +20,8 @@ from liquid.undefined import Undefined
 from infrastructure.offline import lexicons
 from infrastructure.offline.generation import wording
 
-MOST_CHARACTERS = 400_000
-MOST_NUMBER = 10**30
+MAX_CHARACTERS = 400_000
+MAX_NUMBER = 10**30
 
 _TAGS = lexicons.words("liquid_tags")
 _FILTERS = lexicons.words("liquid_filters")
@@ -34,7 +34,7 @@ class BoundedLiquid(Environment):
     context_depth_limit = 12
     loop_iteration_limit = 20_000
     local_namespace_limit = 4_000_000
-    output_stream_limit = 4 * MOST_CHARACTERS
+    output_stream_limit = 4 * MAX_CHARACTERS
 
     def __init__(self, missing: dict[str, None]) -> None:
         super().__init__(undefined=_noting(missing), loader=DictLoader({}))
@@ -77,9 +77,9 @@ def _checked(name: str, function: Callable[..., Any], undefined: type[Undefined]
         if name != "default":
             _note_missing(args)
         result = function(*args, **kwargs)
-        if isinstance(result, str) and len(result) > MOST_CHARACTERS:
-            raise FilterValueError(f"{name} made more than {MOST_CHARACTERS:,} characters", token=None)
-        if isinstance(result, int) and abs(result) > MOST_NUMBER:
+        if isinstance(result, str) and len(result) > MAX_CHARACTERS:
+            raise FilterValueError(f"{name} made more than {MAX_CHARACTERS:,} characters", token=None)
+        if isinstance(result, int) and abs(result) > MAX_NUMBER:
             raise FilterValueError(f"{name} made a number beyond 10^30", token=None)
         if result is None or (isinstance(result, list) and None in result):
             return undefined(f"the result of `{name}`")
@@ -101,8 +101,8 @@ def _join(items: object, separator: object = " ") -> str:
     if not isinstance(items, list):
         raise LiquidTypeError(f"join needs a list, not {type(items).__name__}", token=None)
     words = [str(item) for item in items]
-    if sum(map(len, words)) + len(str(separator)) * len(words) > MOST_CHARACTERS:
-        raise FilterValueError(f"join would make more than {MOST_CHARACTERS:,} characters", token=None)
+    if sum(map(len, words)) + len(str(separator)) * len(words) > MAX_CHARACTERS:
+        raise FilterValueError(f"join would make more than {MAX_CHARACTERS:,} characters", token=None)
     return str(separator).join(words)
 
 

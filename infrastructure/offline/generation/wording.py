@@ -13,7 +13,7 @@ from liquid.exceptions import FilterValueError
 from liquid.filter import with_context
 from liquid.undefined import Undefined
 
-MOST_DIGITS = 30
+MAX_DIGITS = 30
 
 
 @with_context
@@ -47,13 +47,13 @@ def day(value: object, *, context: RenderContext) -> str:
 
 def _decimal(value: object, name: str) -> Decimal:
     try:
-        if isinstance(value, bool) or len(str(value)) > MOST_DIGITS:
+        if isinstance(value, bool) or len(str(value)) > MAX_DIGITS:
             raise InvalidOperation
         amount = Decimal(str(value))
     except InvalidOperation:
         raise FilterValueError(f"{name} needs a number, as in 1250.00", token=None) from None
-    if not amount.is_finite() or abs(amount.adjusted()) > MOST_DIGITS:
-        raise FilterValueError(f"{name} needs a number of at most {MOST_DIGITS} digits", token=None)
+    if not amount.is_finite() or abs(amount.adjusted()) > MAX_DIGITS:
+        raise FilterValueError(f"{name} needs a number of at most {MAX_DIGITS} digits", token=None)
     return amount
 
 

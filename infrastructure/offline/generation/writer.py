@@ -9,13 +9,13 @@ from liquid.exceptions import LiquidError
 from liquid.template import BoundTemplate
 
 from events.ai import GeneratedSection, Writing
-from infrastructure.offline.generation.templating import MOST_CHARACTERS, BoundedLiquid
+from infrastructure.offline.generation.templating import MAX_CHARACTERS, BoundedLiquid
 from infrastructure.ports import Refused
 from schemas.ai import GenerateDocument, SectionTemplate, TemplateName, WritingLanguage
 from schemas.model import FreeJson
 from schemas.problems import FieldProblem, Problem
 
-MOST_REPORTED = 50
+MAX_REPORTED = 50
 
 
 def write(command: GenerateDocument) -> Writing:
@@ -126,13 +126,13 @@ def _tidied(text: str) -> str:
 
 def _check_length(sections: tuple[GeneratedSection, ...]) -> None:
     length = sum(len(section.heading) + len(section.text) for section in sections)
-    if length > MOST_CHARACTERS:
+    if length > MAX_CHARACTERS:
         raise Refused(
             Problem.of(
                 "document-too-long",
                 "The document would be too long",
                 422,
-                f"the sections come to {length:,} characters and {MOST_CHARACTERS:,} are allowed; split the document",
+                f"the sections come to {length:,} characters and {MAX_CHARACTERS:,} are allowed; split the document",
             )
         )
 
@@ -142,10 +142,10 @@ def _facts_missing(names: list[str], mentioned: frozenset[str]) -> Problem:
         "facts-missing",
         "Facts are missing",
         422,
-        f"the wording needs facts that were not given: {', '.join(names[:MOST_REPORTED])}",
+        f"the wording needs facts that were not given: {', '.join(names[:MAX_REPORTED])}",
         errors=tuple(
             FieldProblem(pointer=_pointer(name, mentioned), detail=f"{name} has no value")
-            for name in names[:MOST_REPORTED]
+            for name in names[:MAX_REPORTED]
         ),
     )
 

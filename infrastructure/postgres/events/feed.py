@@ -20,7 +20,7 @@ PAGE = 250
 """Rows that a webhook, a group or a job's reader is given at a time."""
 PAGE_BYTES = 1_000_000
 """Of stored data, as compressed as it is stored: with more, fewer rows are given at a time, but always one."""
-MOST_NEWS = 1_000
+MAX_NEWS = 1_000
 """Rows of one tenant that the hub reads at a time."""
 
 
@@ -126,7 +126,7 @@ WHERE j.tenant_id = %(tenant_id)s AND j.id = %(job_id)s ORDER BY e.seq
 
 
 async def news(
-    connection: Connection, positions: Mapping[UUID, Position | None], *, limit: int = MOST_NEWS
+    connection: Connection, positions: Mapping[UUID, Position | None], *, limit: int = MAX_NEWS
 ) -> dict[UUID, News]:
     """Of each tenant up to `limit` rows after its position; None starts at this moment.
 

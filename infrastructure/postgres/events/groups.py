@@ -19,13 +19,13 @@ from infrastructure.postgres.tenants.quotas import GROUPS, has_room
 from schemas.event_patterns import matches_any
 from schemas.groups import Group
 
-MOST_HELD = 2_000
+MAX_HELD = 2_000
 """A group that holds as many unacknowledged events takes up no new ones."""
-MOST_DELIVERIES = 20
+MAX_DELIVERIES = 20
 """What was given out so often and never acknowledged is parked."""
-MOST_BYTES = 4_000_000
+MAX_BYTES = 4_000_000
 """Of the events that are given at a time, but always one: a hundred of the largest would be 25 MB."""
-MOST_PAGES = 4
+MAX_PAGES = 4
 """Read in one taking: of a feed full of other types of event, the next taking reads on."""
 
 # The counts are of this group's own rows, of which there are few.
@@ -59,7 +59,7 @@ SELECT %s, %s, job_id, seq, at FROM unnest(%s::uuid[], %s::int[], %s::timestampt
 # The clock of the statement: the transaction may have waited for the lock.
 _PARK = f"""
 UPDATE group_events SET parked_at = statement_timestamp() WHERE tenant_id = %s AND group_name = %s
-  AND deliveries >= {MOST_DELIVERIES} AND parked_at IS NULL AND leased_until <= statement_timestamp()
+  AND deliveries >= {MAX_DELIVERIES} AND parked_at IS NULL AND leased_until <= statement_timestamp()
 """
 # Of the events that are free as many as have room, and always one: what is beyond stays free.
 _LEASE = """
@@ -169,10 +169,10 @@ async def take(connection: Connection, tenant_id: UUID, name: str, *, most: int,
     types, *stored = row
     wanted = {"tenant_id": tenant_id, "name": name, "lease": uuid4(), "lease_seconds": lease_seconds}
     await connection.execute(_PARK, group)
-    events = await _lease(connection, {**wanted, "most": most, "most_bytes": MOST_BYTES})
+    events = await _lease(connection, {**wanted, "most": most, "most_bytes": MAX_BYTES})
     position, at_end = feed.stored_position(*stored), False
-    for _ in range(MOST_PAGES):
-        if at_end or len(events) >= most or _bytes_of(events) >= MOST_BYTES or await _is_full(connection, group):
+    for _ in range(MAX_PAGES):
+        if at_end or len(events) >= most or _bytes_of(events) >= MAX_BYTES or await _is_full(connection, group):
             break
         news = await stretches.after(connection, tenant_id, position)
         at_end = news.at_rest
@@ -180,7 +180,7 @@ async def take(connection: Connection, tenant_id: UUID, name: str, *, most: int,
             position = news.position
             await connection.execute(_MOVE_ON, (*feed.columns_of(position), *group))
         if await _keep(connection, group, news.rows, types):
-            room = {"most": most - len(events), "most_bytes": MOST_BYTES - _bytes_of(events)}
+            room = {"most": most - len(events), "most_bytes": MAX_BYTES - _bytes_of(events)}
             events += await _lease(connection, {**wanted, **room})
     return Taken(tuple(events), tuple(types), at_end or await _is_full(connection, group))
 
@@ -194,8 +194,8 @@ async def acknowledge(
 
 
 async def parked(connection: Connection, tenant_id: UUID, name: str, *, limit: int) -> list[Held]:
-    """The oldest first, as many as MOST_BYTES have room for."""
-    wanted = {"tenant_id": tenant_id, "name": name, "limit": limit, "most_bytes": MOST_BYTES}
+    """The oldest first, as many as MAX_BYTES have room for."""
+    wanted = {"tenant_id": tenant_id, "name": name, "limit": limit, "most_bytes": MAX_BYTES}
     found = await connection.execute(_PARKED, wanted)
     return [Held(EventRow(tenant_id, *row[:5]), row[6], row[5]) for row in await found.fetchall()]
 
@@ -220,7 +220,7 @@ def _bytes_of(events: Sequence[Held]) -> int:
 
 async def _is_full(connection: Connection, group: tuple[UUID, str]) -> bool:
     row = await (await connection.execute(_HELD, group)).fetchone()
-    return row is not None and row[0] >= MOST_HELD
+    return row is not None and row[0] >= MAX_HELD
 
 
 async def _keep(

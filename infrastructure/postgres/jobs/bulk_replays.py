@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from events.jobs import JobEvent
 from infrastructure.postgres.jobs.failures import LAST_RUN_FAILED
 from infrastructure.postgres.jobs.replay import ANEW, ENDED, Request
-from infrastructure.postgres.jobs.sweep import Bell
+from infrastructure.postgres.jobs.sweep import Unclaimed
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.quotas import OPEN_REPLAYS, has_room
 from schemas.failures import FailedState, Replay, ReplayFilter, ReplayState
@@ -19,9 +19,9 @@ from schemas.problems import PROBLEM_BASE
 
 AT_ONCE = 500
 """Jobs that one transaction replays."""
-MOST_LOOKED_AT = 10_000
+MAX_LOOKED_AT = 10_000
 """Failures that one transaction reads to find those that match."""
-MOST_OPEN = 20
+MAX_OPEN = 20
 """Replays of a tenant that aren't worked off."""
 KEPT_DAYS = 30
 
@@ -106,9 +106,9 @@ async def begin(
     limit: int,
     per_second: float | None,
 ) -> Replay | None:
-    """The replay, which dispatchers work off; the first one when the key was used before. None when MOST_OPEN are open.
+    """The replay, which dispatchers work off; the first one when the key was used before. None when MAX_OPEN are open.
     Wants a transaction."""
-    room = await has_room(connection, OPEN_REPLAYS, tenant_id, MOST_OPEN)
+    room = await has_room(connection, OPEN_REPLAYS, tenant_id, MAX_OPEN)
     async with connection.cursor(row_factory=dict_row) as cursor:
         row = None
         if room:
@@ -147,14 +147,14 @@ async def count(
     start = {"after_fingerprint": "", "after_failed_at": datetime(1970, 1, 1, tzinfo=UTC), "after_id": UUID(int=0)}
     filters = _filters(wanted, except_kinds)
     found = await connection.execute(
-        _COUNT, {**filters, **start, "tenant_id": tenant_id, "before": before, "looked_at": MOST_LOOKED_AT}
+        _COUNT, {**filters, **start, "tenant_id": tenant_id, "before": before, "looked_at": MAX_LOOKED_AT}
     )
     row = await found.fetchone()
     assert row is not None
-    return row[1], row[0] < MOST_LOOKED_AT
+    return row[1], row[0] < MAX_LOOKED_AT
 
 
-async def work_off(connection: Connection, *, ring_again_seconds: float) -> tuple[list[Bell], bool]:
+async def work_off(connection: Connection, *, ring_again_seconds: float) -> tuple[list[Unclaimed], bool]:
     """One batch of the replay that is due longest: the jobs to ring, and whether another may be due.
 
     The jobs and how far the replay is are committed together, so a process that dies has replayed all of a batch or
@@ -169,13 +169,13 @@ async def work_off(connection: Connection, *, ring_again_seconds: float) -> tupl
         return await _batch(connection, due, ring_again_seconds), True
 
 
-async def _batch(connection: Connection, due: dict[str, Any], ring_again_seconds: float) -> list[Bell]:
+async def _batch(connection: Connection, due: dict[str, Any], ring_again_seconds: float) -> list[Unclaimed]:
     rate: float | None = due["per_second"]
     room = min(AT_ONCE, due["left_over"], AT_ONCE if rate is None else max(1, int(rate)))
     places = {name: due[name] for name in ("tenant_id", "after_fingerprint", "after_failed_at", "after_id")}
     wanted = _filters(ReplayFilter.model_validate(due["filter"]), due["except_kinds"])
     before = due["created_at"] if wanted["until"] is None else min(wanted["until"], due["created_at"])
-    found = await connection.execute(_FIND, {**wanted, **places, "before": before, "looked_at": MOST_LOOKED_AT})
+    found = await connection.execute(_FIND, {**wanted, **places, "before": before, "looked_at": MAX_LOOKED_AT})
     walked = await found.fetchall()
     taken, last = _first_wanted(walked, room)
     told = {"by": due["requested_by"], "replay": str(due["id"])}
@@ -188,7 +188,7 @@ async def _batch(connection: Connection, due: dict[str, Any], ring_again_seconds
             "ring_again_seconds": ring_again_seconds,
         },
     )
-    bells = [Bell(*row) for row in await replayed.fetchall()]
+    bells = [Unclaimed(*row) for row in await replayed.fetchall()]
     await connection.execute(
         _MOVE_ON,
         {
@@ -198,7 +198,7 @@ async def _batch(connection: Connection, due: dict[str, Any], ring_again_seconds
             "after_failed_at": due["after_failed_at"] if last is None else last[2],
             "after_id": due["after_id"] if last is None else last[0],
             "pause_seconds": 0.0 if rate is None else len(bells) / rate,
-            "finished": len(walked) < MOST_LOOKED_AT and (last is None or last is walked[-1]),
+            "finished": len(walked) < MAX_LOOKED_AT and (last is None or last is walked[-1]),
         },
     )
     return bells

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from events.jobs import JobEvent
-from infrastructure.postgres.jobs.sweep import MOST_AT_ONCE, Bell
+from infrastructure.postgres.jobs.sweep import MAX_AT_ONCE, Unclaimed
 from infrastructure.postgres.session import Connection
 from schemas.jobs import IN_FLIGHT, LIMIT
 
-MOST_SIBLINGS = 100
+MAX_SIBLINGS = 100
 """Keys of a capped tenant that are looked at when one of its jobs ends; the sweep goes round all of them."""
-MOST_KEYS = 500
+MAX_KEYS = 500
 
 _STATES = ", ".join(f"'{state}'" for state in IN_FLIGHT)
 _UNDER_WAY = f"concurrency_key IS NOT NULL AND parked IS NULL AND state IN ({_STATES})"
@@ -37,7 +37,7 @@ sibling AS (
     SELECT tenant_id, concurrency_key AS key FROM jobs
     WHERE parked = '{LIMIT}' AND tenant_id = sibling.tenant_id AND concurrency_key > sibling.key
     ORDER BY concurrency_key LIMIT 1) next
-  WHERE sibling.n < {MOST_SIBLINGS})
+  WHERE sibling.n < {MAX_SIBLINGS})
 SELECT tenant_id, key FROM own UNION SELECT tenant_id, key FROM sibling
 """
 
@@ -52,7 +52,7 @@ WITH RECURSIVE waiting AS (
     SELECT tenant_id, concurrency_key AS key FROM jobs
     WHERE parked = '{LIMIT}' AND (tenant_id, concurrency_key) > (waiting.tenant_id, waiting.key)
     ORDER BY tenant_id, concurrency_key LIMIT 1) next
-  WHERE waiting.n < {MOST_KEYS})
+  WHERE waiting.n < {MAX_KEYS})
 SELECT tenant_id, key FROM waiting
 """
 
@@ -67,7 +67,7 @@ FROM (SELECT DISTINCT tenant_id FROM unnest(%b::uuid[]) AS t (tenant_id) ORDER B
 _ADMIT = f"""
 WITH pair AS (SELECT * FROM unnest(%(tenant_id)b::uuid[], %(key)b::text[]) AS p (tenant_id, key)),
 room AS MATERIALIZED (
-  SELECT t.tenant_id, CASE WHEN l.most_in_flight IS NULL THEN {MOST_AT_ONCE} ELSE l.most_in_flight - (
+  SELECT t.tenant_id, CASE WHEN l.most_in_flight IS NULL THEN {MAX_AT_ONCE} ELSE l.most_in_flight - (
     SELECT count(*) FROM (
       SELECT FROM jobs WHERE tenant_id = t.tenant_id AND {_UNDER_WAY} LIMIT l.most_in_flight) f) END AS free
   FROM (SELECT DISTINCT tenant_id FROM pair) t LEFT JOIN tenant_limits l ON l.tenant_id = t.tenant_id),
@@ -75,7 +75,7 @@ candidate AS MATERIALIZED (
   SELECT j.id, p.tenant_id, j.priority
   FROM pair p
   CROSS JOIN LATERAL (
-    SELECT coalesce(concurrency_limit, {MOST_AT_ONCE}) AS most FROM jobs
+    SELECT coalesce(concurrency_limit, {MAX_AT_ONCE}) AS most FROM jobs
     WHERE parked = '{LIMIT}' AND tenant_id = p.tenant_id AND concurrency_key = p.key
     ORDER BY priority DESC, id LIMIT 1) first
   CROSS JOIN LATERAL (
@@ -83,18 +83,18 @@ candidate AS MATERIALIZED (
       SELECT FROM jobs WHERE tenant_id = p.tenant_id AND concurrency_key = p.key AND {_UNDER_WAY}
       LIMIT first.most) f) END AS busy) f
   CROSS JOIN LATERAL (
-    SELECT id, priority, coalesce(concurrency_limit, {MOST_AT_ONCE}) AS most,
+    SELECT id, priority, coalesce(concurrency_limit, {MAX_AT_ONCE}) AS most,
       row_number() OVER (ORDER BY priority DESC, id) AS n
     FROM (
       SELECT id, priority, concurrency_limit FROM jobs
       WHERE parked = '{LIMIT}' AND tenant_id = p.tenant_id AND concurrency_key = p.key
-      ORDER BY priority DESC, id LIMIT least(first.most - f.busy, {MOST_AT_ONCE})) w) j
+      ORDER BY priority DESC, id LIMIT least(first.most - f.busy, {MAX_AT_ONCE})) w) j
   WHERE f.busy + j.n <= j.most),
 ranked AS (
   SELECT id, tenant_id, row_number() OVER (PARTITION BY tenant_id ORDER BY priority DESC, id) AS n FROM candidate),
 c AS (
   SELECT j.id FROM ranked r JOIN room USING (tenant_id) JOIN jobs j ON j.id = r.id
-  WHERE r.n <= least(room.free, {MOST_AT_ONCE}) AND j.parked IS NOT DISTINCT FROM '{LIMIT}'
+  WHERE r.n <= least(room.free, {MAX_AT_ONCE}) AND j.parked IS NOT DISTINCT FROM '{LIMIT}'
   ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),
 u AS (
   UPDATE jobs j SET parked = NULL, seq = j.seq + 1,
@@ -125,16 +125,16 @@ async def keys_of(connection: Connection, job_ids: Sequence[UUID]) -> list[Cappe
 
 
 async def keys_after(connection: Connection, place: Capped) -> list[Capped]:
-    """The next MOST_KEYS that have jobs waiting to be let in, in order; fewer when there are no more."""
+    """The next MAX_KEYS that have jobs waiting to be let in, in order; fewer when there are no more."""
     found = await connection.execute(_KEYS_AFTER, place._asdict(), binary=True)
     return list(map(Capped._make, await found.fetchall()))
 
 
-async def admit(connection: Connection, keys: Sequence[Capped], *, ring_again_seconds: float) -> list[Bell]:
+async def admit(connection: Connection, keys: Sequence[Capped], *, ring_again_seconds: float) -> list[Unclaimed]:
     """The jobs that were let in, to be rung for: the most urgent of each key first, then the oldest. Safe to repeat."""
     tenants = [one.tenant_id for one in keys]
     asked = {"tenant_id": tenants, "key": [one.key for one in keys], "ring_again_seconds": ring_again_seconds}
     async with connection.transaction():
         await connection.execute(_LOCK, (tenants,))
         found = await connection.execute(_ADMIT, asked, binary=True)
-        return [Bell(*row) for row in await found.fetchall()]
+        return [Unclaimed(*row) for row in await found.fetchall()]

@@ -11,16 +11,16 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from infrastructure.postgres.jobs.holds import listed_for
-from infrastructure.postgres.jobs.turns import MOST_TURNS
+from infrastructure.postgres.jobs.turns import MAX_TURNS
 from infrastructure.postgres.session import Connection
-from schemas.explanations import MOST_COUNTED
+from schemas.explanations import MAX_COUNTED
 from schemas.holds import Hold
 from schemas.jobs import IN_FLIGHT, LIMIT, TERMINAL, JobState
 
 _STATES = ", ".join(f"'{state}'" for state in IN_FLIGHT)
 _ENDED = ", ".join(f"'{state}'" for state in TERMINAL)
 _UNDER_WAY = f"concurrency_key IS NOT NULL AND parked IS NULL AND state IN ({_STATES})"
-_SOME = f"LIMIT {MOST_COUNTED + 1}"
+_SOME = f"LIMIT {MAX_COUNTED + 1}"
 
 _JOB = """
 SELECT j.id, j.kind, j.queue, j.lane, j.priority, j.state, j.parked, j.concurrency_key, j.concurrency_limit, j.run_at,
@@ -56,7 +56,7 @@ WITH RECURSIVE turn AS (
     WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
       AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
     ORDER BY lane, tenant_id LIMIT 1) next
-  WHERE turn.n <= {MOST_TURNS}),
+  WHERE turn.n <= {MAX_TURNS}),
 alive AS (
   SELECT id FROM workers WHERE queue = %(queue)s AND dead_at IS NULL
     AND heartbeat_at > now() - make_interval(secs => %(lease_seconds)s))

@@ -9,16 +9,16 @@ from psycopg.rows import dict_row
 
 from infrastructure.postgres.jobs.queries import LISTED_COLUMNS, told_jobs
 from infrastructure.postgres.session import Connection
-from schemas.failures import MOST_COUNTED, FailureGroup
+from schemas.failures import MAX_COUNTED, FailureGroup
 from schemas.jobs import Job, JobState
 
-MOST_GROUPS = 1_000
+MAX_GROUPS = 1_000
 EXAMPLES = 3
 LAST_RUN_FAILED = f"fingerprint IS NOT NULL AND state <> '{JobState.RUNNING}'"
 """As the index `jobs_failures` has it."""
 
 # The distinct fingerprints are found by jumping from one to the next in the index, as many steps as there are groups,
-# however many jobs each has; only those that are shown are counted, and no further than MOST_COUNTED.
+# however many jobs each has; only those that are shown are counted, and no further than MAX_COUNTED.
 _GROUPS = f"""
 WITH RECURSIVE g AS (
   (SELECT fingerprint, 1 AS n FROM jobs
@@ -27,7 +27,7 @@ WITH RECURSIVE g AS (
   SELECT next.fingerprint, g.n + 1 FROM g CROSS JOIN LATERAL (
     SELECT fingerprint FROM jobs WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint > g.fingerprint
     ORDER BY fingerprint LIMIT 1) next
-  WHERE g.n < {MOST_GROUPS}),
+  WHERE g.n < {MAX_GROUPS}),
 shown AS (
   SELECT g.fingerprint, newest.failed_at AS last_at FROM g CROSS JOIN LATERAL (
     SELECT failed_at FROM jobs
@@ -40,7 +40,7 @@ FROM shown CROSS JOIN LATERAL (
     SELECT failed_at FROM jobs
     WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint = shown.fingerprint
       AND failed_at >= %(since)s
-    ORDER BY failed_at DESC LIMIT {MOST_COUNTED} + 1) newest_ones) counted
+    ORDER BY failed_at DESC LIMIT {MAX_COUNTED} + 1) newest_ones) counted
 ORDER BY shown.last_at DESC, shown.fingerprint
 """
 
@@ -49,7 +49,7 @@ SELECT %(fingerprint)s AS fingerprint, max(failed_at) AS last_at, count(*) AS co
 FROM (
   SELECT failed_at FROM jobs
   WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED} AND fingerprint = %(fingerprint)s AND failed_at >= %(since)s
-  ORDER BY failed_at DESC LIMIT {MOST_COUNTED} + 1) newest_ones
+  ORDER BY failed_at DESC LIMIT {MAX_COUNTED} + 1) newest_ones
 HAVING count(*) > 0
 """
 
@@ -85,7 +85,7 @@ async def groups(
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_GROUPS, {"tenant_id": tenant_id, "since": since, "limit": limit + 1})
         rows = await cursor.fetchall()
-    complete = len(rows) <= limit and all(row["groups"] < MOST_GROUPS for row in rows)
+    complete = len(rows) <= limit and all(row["groups"] < MAX_GROUPS for row in rows)
     return await _told(connection, tenant_id, rows[:limit]), complete
 
 
@@ -135,8 +135,8 @@ def _group(row: dict[str, Any], examples: list[tuple[UUID, str, dict[str, Any]]]
         problem=problem["type"],
         title=problem["title"],
         detail=problem.get("detail", ""),
-        count=min(row["count"], MOST_COUNTED),
-        counted_all=row["count"] <= MOST_COUNTED,
+        count=min(row["count"], MAX_COUNTED),
+        counted_all=row["count"] <= MAX_COUNTED,
         first_at=row["first_at"],
         last_at=row["last_at"],
         job_ids=tuple(job_id for job_id, _, _ in examples),

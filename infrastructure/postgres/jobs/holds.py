@@ -11,21 +11,21 @@ from uuid_utils.compat import uuid7
 
 from events.jobs import JobEvent
 from infrastructure.postgres.jobs.claim import CLAIMABLE
-from infrastructure.postgres.jobs.sweep import MOST_AT_ONCE, Bell
+from infrastructure.postgres.jobs.sweep import MAX_AT_ONCE, Unclaimed
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.quotas import HOLDS, has_room
 from schemas.holds import Hold, HoldAction, NewHold
 from schemas.jobs import HOLD, LIMIT, JobState, Trigger, transition
 
-MOST_HOLDS = 1_000
+MAX_HOLDS = 1_000
 """All of the system together: each worker compares its jobs with them."""
-MOST_HOLDS_OF_A_TENANT = 50
+MAX_HOLDS_OF_A_TENANT = 50
 
 _COLUMNS = "id, action, tenant_id, queue, kind, argument, reason, created_by, created_at"
 _CANCELLED = transition(JobState.QUEUED, Trigger.CANCEL)
 
-_LIST = f"SELECT {_COLUMNS} FROM holds ORDER BY id LIMIT {MOST_HOLDS}"
-_OF_TENANT = f"SELECT {_COLUMNS} FROM holds WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY id LIMIT {MOST_HOLDS}"
+_LIST = f"SELECT {_COLUMNS} FROM holds ORDER BY id LIMIT {MAX_HOLDS}"
+_OF_TENANT = f"SELECT {_COLUMNS} FROM holds WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY id LIMIT {MAX_HOLDS}"
 
 # The same hold made twice is one: whoever lost the answer may ask again.
 _ADD = f"""
@@ -85,7 +85,7 @@ WHERE parked IS NOT NULL AND NOT EXISTS (SELECT FROM holds WHERE '{HOLD}' || hol
 _UNPARK = f"""
 WITH c AS (
   SELECT id FROM jobs WHERE parked = %(reason)s
-  ORDER BY tenant_id, concurrency_key, priority DESC, id LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED),
+  ORDER BY tenant_id, concurrency_key, priority DESC, id LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED),
 u AS (
   UPDATE jobs j SET seq = j.seq + 1, parked = CASE WHEN j.concurrency_key IS NOT NULL THEN '{LIMIT}' END,
     wake_at = CASE WHEN j.concurrency_key IS NULL
@@ -126,7 +126,7 @@ class Held(NamedTuple):
 class Released:
     """Jobs whose hold is gone: to be rung for, or, if they are under a cap, to be let in again."""
 
-    bells: tuple[Bell, ...]
+    bells: tuple[Unclaimed, ...]
     capped: tuple[UUID, ...]
 
     def __len__(self) -> int:
@@ -146,7 +146,7 @@ async def listed_for(connection: Connection, tenant_id: UUID) -> list[Hold]:
 async def add(connection: Connection, wanted: NewHold, tenant_id: UUID | None, created_by: str) -> Hold | None:
     """The hold; the one that stands if the same was made before. None when there are too many already. Wants a
     transaction."""
-    limit = MOST_HOLDS if tenant_id is None else MOST_HOLDS_OF_A_TENANT
+    limit = MAX_HOLDS if tenant_id is None else MAX_HOLDS_OF_A_TENANT
     asked = {
         "id": uuid7(),
         "tenant_id": tenant_id,
@@ -183,15 +183,15 @@ async def hold_back(connection: Connection, matches: Sequence[Matched]) -> list[
     return list(map(Held._make, await found.fetchall()))
 
 
-async def set_free(connection: Connection, *, ring_again_seconds: float) -> Released:
-    """Up to MOST_AT_ONCE jobs of a hold that was removed; fewer when none are left. Safe to repeat."""
+async def release_held(connection: Connection, *, ring_again_seconds: float) -> Released:
+    """Up to MAX_AT_ONCE jobs of a hold that was removed; fewer when none are left. Safe to repeat."""
     found = await connection.execute(_RELEASED)
     for (reason,) in await found.fetchall():
         freed = await connection.execute(_UNPARK, {"reason": reason, "ring_again_seconds": ring_again_seconds})
         rows = await freed.fetchall()
         if rows:
             capped = tuple(row[0] for row in rows if row[5])
-            return Released(tuple(Bell(*row[:5]) for row in rows if not row[5]), capped)
+            return Released(tuple(Unclaimed(*row[:5]) for row in rows if not row[5]), capped)
     return Released((), ())
 
 

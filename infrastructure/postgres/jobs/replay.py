@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from events.jobs import JobEvent
-from infrastructure.postgres.jobs.sweep import Bell
+from infrastructure.postgres.jobs.sweep import Unclaimed
 from infrastructure.postgres.session import Connection
 from schemas.jobs import LIMIT, TERMINAL, JobState, Trigger, states_that_allow, transition
 
@@ -51,7 +51,7 @@ WHERE tenant_id = %s AND job_id = %s AND type = '{JobEvent.REPLAYED}' AND data -
 class Replayed:
     """Queued again, now or by the same request before. `bell` is for whoever replayed it to ring."""
 
-    bell: Bell | None
+    bell: Unclaimed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ async def replay(
     if row is None:
         return None
     if row[2] is not None:
-        return Replayed(Bell(*row[2:]))
+        return Replayed(Unclaimed(*row[2:]))
     if request.key is not None:
         before = await connection.execute(_REPLAYED_BEFORE, (tenant_id, job_id, request.key))
         if await before.fetchone() is not None:

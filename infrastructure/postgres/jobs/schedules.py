@@ -16,7 +16,7 @@ from schemas.bounds import check_scheduled
 from schemas.jobs import TERMINAL
 from schemas.schedules import CatchUp, Overlap, Schedule, ScheduleDefinition, ScheduleSummary
 
-MOST_AT_ONCE = 100
+MAX_AT_ONCE = 100
 LOOK_AGAIN_SECONDS = 2.0
 """Between two looks at a schedule whose next job waits for the one before it."""
 
@@ -62,7 +62,7 @@ SELECT {_SUMMARY} FROM schedules WHERE tenant_id = %s AND id < %s ORDER BY tenan
 _DUE = f"""
 SELECT {", ".join(f"s.{name.strip()}" for name in _SUMMARY.split(","))}, s.command::text, s.tenant_id, now() AS now,
   EXISTS (SELECT 1 FROM jobs j WHERE j.id = s.last_job_id AND j.state NOT IN ({_ENDED})) AS busy
-FROM schedules s WHERE s.look_at <= now() ORDER BY s.look_at LIMIT {MOST_AT_ONCE} FOR UPDATE OF s SKIP LOCKED
+FROM schedules s WHERE s.look_at <= now() ORDER BY s.look_at LIMIT {MAX_AT_ONCE} FOR UPDATE OF s SKIP LOCKED
 """
 _MOVE_ON = """
 UPDATE schedules SET next_at = %(next_at)s, held = %(held)s::timestamptz[],
@@ -170,7 +170,7 @@ async def listed(connection: Connection, tenant_id: UUID, *, before: UUID, limit
 
 
 async def due(connection: Connection) -> list[Due]:
-    """Up to MOST_AT_ONCE schedules of any tenant. Wants a transaction, in which `move_on` follows."""
+    """Up to MAX_AT_ONCE schedules of any tenant. Wants a transaction, in which `move_on` follows."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_DUE)
         return [_due(row) for row in await cursor.fetchall()]

@@ -13,18 +13,18 @@ from infrastructure.postgres.jobs.settlement import Resumed, resume_parents
 from infrastructure.postgres.session import Connection
 from schemas.jobs import LIMIT, JobState, Trigger, transition
 
-MOST_AT_ONCE = 1_000
-MOST_COUNTED = 100_000
+MAX_AT_ONCE = 1_000
+MAX_COUNTED = 100_000
 CRASHES_ALLOWED = 2
 """A job in whose runs this many processes have died is poison."""
 WAIT_CHECK_SECONDS = 15
 RETRY_LATE_SECONDS = 1
 """A retry that is due for so long isn't on its way to a worker any more."""
 KEYS_AT_ONCE = 5_000
-MOST_ROUNDS_OF_KEYS = 100
+MAX_ROUNDS_OF_KEYS = 100
 
 
-class Bell(NamedTuple):
+class Unclaimed(NamedTuple):
     """A job that should be rung."""
 
     job_id: UUID
@@ -37,7 +37,7 @@ class Bell(NamedTuple):
 _COME_DUE = f"""
 WITH c AS (
   SELECT id FROM jobs WHERE wake_at <= now() AND state = 'scheduled'
-  ORDER BY wake_at LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED),
+  ORDER BY wake_at LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED),
 u AS (
   UPDATE jobs j SET state = 'queued', seq = j.seq + 1 + (j.concurrency_key IS NOT NULL)::int,
     parked = CASE WHEN j.concurrency_key IS NOT NULL THEN '{LIMIT}' END,
@@ -57,7 +57,7 @@ _QUEUE_RETRIES = f"""
 WITH c AS (
   SELECT id FROM jobs WHERE wake_at <= now() - make_interval(secs => %(late)s) AND state = 'retrying'
     AND (%(queue)s::text IS NULL OR queue = %(queue)s)
-  ORDER BY wake_at LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED),
+  ORDER BY wake_at LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED),
 u AS (
   UPDATE jobs j SET state = '{transition(JobState.RETRYING, Trigger.COME_DUE)}', seq = j.seq + 1,
     wake_at = now() + make_interval(secs => %(again)s) FROM c
@@ -126,7 +126,7 @@ SELECT id, tenant_id, kind, queue, priority, state, parent_id FROM u
 """
 
 _WAITING = f"""
-SELECT id FROM jobs WHERE wake_at <= now() AND state = 'waiting' ORDER BY wake_at LIMIT {MOST_AT_ONCE}
+SELECT id FROM jobs WHERE wake_at <= now() AND state = 'waiting' ORDER BY wake_at LIMIT {MAX_AT_ONCE}
 """
 _WAIT_ON = f"""
 UPDATE jobs SET wake_at = now() + interval '{WAIT_CHECK_SECONDS} s' WHERE id = ANY(%s) AND state = 'waiting'
@@ -151,10 +151,10 @@ WITH RECURSIVE turn AS (
     WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
       AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
     ORDER BY lane, tenant_id, id LIMIT 1) next
-  WHERE turn.n < {MOST_AT_ONCE})
+  WHERE turn.n < {MAX_AT_ONCE})
 SELECT
   (SELECT count(*) FROM (SELECT FROM jobs WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
-    LIMIT {MOST_COUNTED}) waiting),
+    LIMIT {MAX_COUNTED}) waiting),
   coalesce((SELECT extract(epoch FROM now() - min(run_at)) FROM turn), 0)::float8
 """
 
@@ -179,8 +179,8 @@ class Due:
 class Reaped:
     """What was taken from dead workers."""
 
-    requeued: tuple[Bell, ...]
-    buried: tuple[Bell, ...]
+    requeued: tuple[Unclaimed, ...]
+    buried: tuple[Unclaimed, ...]
     parents: tuple[UUID, ...]
     """Of those buried: they may have waited for it."""
 
@@ -198,21 +198,21 @@ async def look(connection: Connection, queues: Sequence[str], *, lease_seconds: 
     return Due(lost, scheduled, retries, waiting, above or below, capped, due_schedules, due_replays, tuple(queued))
 
 
-async def come_due(connection: Connection, *, ring_again_seconds: float) -> tuple[list[Bell], list[UUID]]:
+async def stage_scheduled(connection: Connection, *, ring_again_seconds: float) -> tuple[list[Unclaimed], list[UUID]]:
     """Scheduled jobs whose time has come, now queued: those to ring for, and those under a cap, which wait to be let in."""
     found = await connection.execute(_COME_DUE, (ring_again_seconds,))
     rows = await found.fetchall()
-    return [Bell(*row[:5]) for row in rows if not row[5]], [row[0] for row in rows if row[5]]
+    return [Unclaimed(*row[:5]) for row in rows if not row[5]], [row[0] for row in rows if row[5]]
 
 
 async def queue_retries(
     connection: Connection, queue: str | None = None, *, ring_again_seconds: float, late_seconds: float = 0.0
-) -> list[Bell]:
+) -> list[Unclaimed]:
     """Retries that are late by so much, of that queue or of all, now queued."""
     found = await connection.execute(
         _QUEUE_RETRIES, {"queue": queue, "late": late_seconds, "again": ring_again_seconds}
     )
-    return [Bell(*row) for row in await found.fetchall()]
+    return [Unclaimed(*row) for row in await found.fetchall()]
 
 
 class Verdict(NamedTuple):
@@ -231,8 +231,8 @@ async def reap(connection: Connection, *, poison: Verdict, stall: Verdict) -> Re
     found = await connection.execute(_REAP, verdicts)
     rows = await found.fetchall()
     return Reaped(
-        requeued=tuple(Bell(*row[:5]) for row in rows if row[5] == "queued"),
-        buried=tuple(Bell(*row[:5]) for row in rows if row[5] == "dead"),
+        requeued=tuple(Unclaimed(*row[:5]) for row in rows if row[5] == "queued"),
+        buried=tuple(Unclaimed(*row[:5]) for row in rows if row[5] == "dead"),
         parents=tuple(row[6] for row in rows if row[5] == "dead" and row[6] is not None),
     )
 
@@ -249,14 +249,14 @@ async def resume_waiting(connection: Connection) -> list[Resumed]:
 
 async def forget(connection: Connection) -> None:
     """Removes what has expired: idempotency keys, and workers that died a day ago."""
-    for _ in range(MOST_ROUNDS_OF_KEYS):
+    for _ in range(MAX_ROUNDS_OF_KEYS):
         if (await connection.execute(_FORGET_KEYS)).rowcount < KEYS_AT_ONCE:
             break
     await connection.execute(_FORGET_WORKERS)
 
 
 async def depth(connection: Connection, queue: str) -> tuple[int, float]:
-    """How many jobs wait in the queue (counted up to MOST_COUNTED), and for how many seconds the oldest has."""
+    """How many jobs wait in the queue (counted up to MAX_COUNTED), and for how many seconds the oldest has."""
     row = await (await connection.execute(_DEPTH, {"queue": queue})).fetchone()
     assert row is not None
     return row[0], row[1]

@@ -7,7 +7,7 @@ from uuid import UUID
 from infrastructure.celery.message import UUID_BYTES
 from infrastructure.postgres.session import Connection
 
-MOST_TURNS = 1_000
+MAX_TURNS = 1_000
 
 # The ids come as one value a turn: nobody needs them one by one before the claim (infrastructure/celery/message.py).
 _NEXT = """
@@ -37,7 +37,7 @@ WITH RECURSIVE turn AS (
     WHERE queue = %(queue)s AND wake_at IS NOT NULL AND state = 'queued'
       AND (lane, tenant_id) > (turn.lane, turn.tenant_id)
     ORDER BY lane, tenant_id LIMIT 1) next
-  WHERE turn.n < {MOST_TURNS})
+  WHERE turn.n < {MAX_TURNS})
 SELECT lane, tenant_id FROM turn
 """
 UNCLAIMED = f"""
@@ -109,7 +109,7 @@ async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[Next]:
 async def waiting(
     connection: Connection, queue: str, after: tuple[int, UUID] = BEFORE_ALL, *, overdue: bool = False
 ) -> list[tuple[int, UUID]]:
-    """The next MOST_TURNS (lane, tenant) that have jobs waiting in this queue, in their order; those overdue only, whose
+    """The next MAX_TURNS (lane, tenant) that have jobs waiting in this queue, in their order; those overdue only, whose
     jobs wait longer than they should."""
     lane, tenant_id = after
     statement = UNCLAIMED if overdue else WAITING

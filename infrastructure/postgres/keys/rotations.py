@@ -18,8 +18,8 @@ from infrastructure.postgres.session import LOST, Connection, Role, connect
 WAIT_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 30.0
 STATEMENT_SECONDS = 60
-MOST_ROWS = 500
-MOST_BYTES = 8_000_000
+MAX_ROWS = 500
+MAX_BYTES = 8_000_000
 HEADER_BYTES = 68
 
 _ALONE = "SELECT pg_advisory_lock(hashtextextended('bucatini rotation ' || %s::text, 0))"
@@ -46,9 +46,9 @@ _NEXT_ROWS = f"""
 SELECT document_id, body FROM (
   SELECT document_id, body, row_number() OVER w AS row, sum(octet_length(body)) OVER w AS bytes
   FROM (SELECT document_id, body FROM documents WHERE {_OLD} AND document_id > %(cursor)s
-        ORDER BY document_id LIMIT {MOST_ROWS}) AS few
+        ORDER BY document_id LIMIT {MAX_ROWS}) AS few
   WINDOW w AS (ORDER BY document_id)) AS measured
-WHERE row = 1 OR bytes <= {MOST_BYTES} ORDER BY document_id
+WHERE row = 1 OR bytes <= {MAX_BYTES} ORDER BY document_id
 """
 
 # The header has 192 random bits made anew at every seal, so an equal header means that nobody has written since.

@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 
 from infrastructure.key_vault.keyring import StoredKey
 from infrastructure.ports.keys import WrappedKey
-from infrastructure.postgres.session import Connection, Line
+from infrastructure.postgres.session import Connection, PostgresSession
 from schemas.keys import TenantKey, TenantKeys
 
 # Whoever writes under the active key holds this lock shared until its commit; whoever makes another key active takes it
@@ -32,7 +32,7 @@ WHERE tenant_id = %s ORDER BY version DESC LIMIT 1000
 class StoredKeys:
     """A KeyStore. Its line must act as the system: a tenant's own role never sees a key, not even wrapped."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: PostgresSession) -> None:
         self._line = line
         self._taken = asyncio.Lock()
 

@@ -12,16 +12,16 @@ from infrastructure.ports.keys import Sealer
 from infrastructure.ports.search import IndexedDocument, StoredDocument
 from infrastructure.postgres.keys.wrapped_keys import HOLD_KEYS
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from schemas.search import IndexDocument
 
 logger = logging.getLogger(__name__)
 
 TABLE = "documents"
 BODY = "body"
-MOST_ROWS = 200
-MOST_BYTES = 8_000_000
-MOST_KEY_CHANGES = 5
+MAX_ROWS = 200
+MAX_BYTES = 8_000_000
+MAX_KEY_CHANGES = 5
 
 # Only under the active key: a body sealed with one that has just stepped down is refused and sealed again. Only for the
 # newest job: ids of jobs grow with the time of their submission.
@@ -49,22 +49,22 @@ _ANY = "SELECT EXISTS (SELECT FROM documents WHERE tenant_id = %s)"
 _NEXT_ROWS = f"""
 SELECT document_id, version, title, body, document_type, industry, language, tags, created_at FROM (
   SELECT *, row_number() OVER w AS row, sum(octet_length(body)) OVER w AS bytes
-  FROM (SELECT * FROM documents WHERE tenant_id = %s AND document_id > %s ORDER BY document_id LIMIT {MOST_ROWS}) AS few
+  FROM (SELECT * FROM documents WHERE tenant_id = %s AND document_id > %s ORDER BY document_id LIMIT {MAX_ROWS}) AS few
   WINDOW w AS (ORDER BY document_id)) AS measured
-WHERE row = 1 OR bytes <= {MOST_BYTES} ORDER BY document_id
+WHERE row = 1 OR bytes <= {MAX_BYTES} ORDER BY document_id
 """
 
 
 class StoredDocuments:
     """Documents in PostgreSQL."""
 
-    def __init__(self, lines: TenantLines, sealer: Sealer) -> None:
+    def __init__(self, lines: TenantPool, sealer: Sealer) -> None:
         self._lines = lines
         self._sealer = sealer
 
     async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
         cell = _body_of(tenant_id, document.document_id)
-        for _ in range(MOST_KEY_CHANGES):
+        for _ in range(MAX_KEY_CHANGES):
             sealed = await self._sealer.seal(cell, document.body)
             row = {
                 **document.model_dump(exclude={"body", "tags"}),
@@ -99,7 +99,7 @@ class StoredDocuments:
         )
 
 
-async def holds_documents(lines: TenantLines, tenant_id: UUID) -> bool:
+async def holds_documents(lines: TenantPool, tenant_id: UUID) -> bool:
     """Whether the tenant has a document at all."""
 
     async def ask(connection: Connection) -> bool:

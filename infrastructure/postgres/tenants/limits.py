@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from events.jobs import JobEvent
-from infrastructure.postgres.jobs.sweep import MOST_AT_ONCE
+from infrastructure.postgres.jobs.sweep import MAX_AT_ONCE
 from infrastructure.postgres.session import Connection
 from schemas.holds import TenantLimits
 from schemas.jobs import LIMIT
 
-MOST_WEIGHTS = 10_000
+MAX_WEIGHTS = 10_000
 
 _SET = """
 INSERT INTO tenant_limits (tenant_id, most_in_flight, weight) VALUES (%(tenant_id)s, %(most_in_flight)s, %(weight)s)
 ON CONFLICT (tenant_id) DO UPDATE SET most_in_flight = excluded.most_in_flight, weight = excluded.weight
 """
-_WEIGHTS = f"SELECT tenant_id, weight FROM tenant_limits WHERE weight <> 1 ORDER BY tenant_id LIMIT {MOST_WEIGHTS}"
+_WEIGHTS = f"SELECT tenant_id, weight FROM tenant_limits WHERE weight <> 1 ORDER BY tenant_id LIMIT {MAX_WEIGHTS}"
 
 # What was accepted before the cap comes under it: what runs counts, what waits is parked.
 _COUNT_RUNNING = """
@@ -25,7 +25,7 @@ WHERE j.lease_worker = w.id AND j.tenant_id = %s AND j.concurrency_key IS NULL
 _PARK_WAITING = f"""
 WITH c AS (
   SELECT id FROM jobs WHERE tenant_id = %(tenant_id)s AND wake_at IS NOT NULL AND concurrency_key IS NULL
-  LIMIT {MOST_AT_ONCE} FOR UPDATE SKIP LOCKED),
+  LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED),
 u AS (
   UPDATE jobs j SET concurrency_key = '', seq = j.seq + (j.state = 'queued')::int,
     parked = CASE WHEN j.state = 'queued' THEN '{LIMIT}' END,
@@ -50,7 +50,7 @@ async def set_limits(connection: Connection, limits: TenantLimits) -> int:
         row = await found.fetchone()
         assert row is not None
         parked += int(row[0])
-        if row[0] < MOST_AT_ONCE:
+        if row[0] < MAX_AT_ONCE:
             return parked
 
 

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 from infrastructure.concurrency.work_clock import waiting
-from infrastructure.postgres.session import LANE_SESSION, Connection, Line, Role, SessionChanged
+from infrastructure.postgres.session import BUS_SESSION, Connection, PostgresSession, Role, SessionChanged
 
 T = TypeVar("T")
 
@@ -16,16 +16,18 @@ T = TypeVar("T")
 _SHOW_ONLY = f"SELECT set_config('role', '{Role.TENANT}', true), set_config('app.tenant_id', %s, true)"
 
 
-class TenantLines:
+class TenantPool:
     """A bounded set of connections that act as the tenant's role. Who finds all of them taken waits for one."""
 
     def __init__(
         self, database_url: str, name: str, size: int = 8, *, session: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        settings = {**LANE_SESSION, **session}
-        self._lines = [Line(database_url, Role.TENANT, f"{name} {number}", settings) for number in range(size)]
+        settings = {**BUS_SESSION, **session}
+        self._lines = [
+            PostgresSession(database_url, Role.TENANT, f"{name} {number}", settings) for number in range(size)
+        ]
         # The last one given back is taken first, so that a quiet process keeps few connections busy.
-        self._idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
+        self._idle: asyncio.LifoQueue[PostgresSession] = asyncio.LifoQueue()
         for line in self._lines:
             self._idle.put_nowait(line)
 

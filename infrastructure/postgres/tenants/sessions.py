@@ -1,6 +1,6 @@
 """SQLAlchemy for what isn't asked a thousand times a second: sessions that see one tenant at a time.
 
-They use the connections of TenantLines, so there is one pool, one way to open and to end a connection and one meaning
+They use the connections of TenantPool, so there is one pool, one way to open and to end a connection and one meaning
 of each error. The record is docs/decisions/0018-sqlalchemy-borrows-a-tenants-connection.md.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.pool import TenantLines, show_only
+from infrastructure.postgres.tenants.pool import TenantPool, show_only
 
 T = TypeVar("T")
 
@@ -34,15 +34,15 @@ class TenantSession(AsyncSession):
 
 
 class TenantSessions:
-    """What TenantLines is to psycopg, to SQLAlchemy."""
+    """What TenantPool is to psycopg, to SQLAlchemy."""
 
-    def __init__(self, lines: TenantLines) -> None:
+    def __init__(self, lines: TenantPool) -> None:
         self._lines = lines
 
     async def run(self, tenant_id: UUID, work: Callable[[TenantSession], Awaitable[T]]) -> T:
         """What the work returns, done in one transaction, which is committed when it returns and undone when it fails.
 
-        Unavailable, Unstorable and SessionChanged as TenantLines has them. The work may be run twice, the first time
+        Unavailable, Unstorable and SessionChanged as TenantPool has them. The work may be run twice, the first time
         without effect; a write that ended in Unavailable may be committed or not.
         """
 

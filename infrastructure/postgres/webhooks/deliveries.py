@@ -8,11 +8,11 @@ import orjson
 from events.envelope import cloud_event_json, event_id
 from infrastructure.ports.keys import WrappedKey
 from infrastructure.ports.webhooks import Answered, DueDelivery, Message, Sent
-from infrastructure.postgres.session import Connection, Line
+from infrastructure.postgres.session import Connection, PostgresSession
 from schemas.problems import Problem
 from schemas.webhooks import DeliveryState, PauseReason
 
-MOST_SECRETS = 3
+MAX_SECRETS = 3
 """With so many a delivery is signed at most."""
 
 # A failed one is due when somebody replays its job.
@@ -26,7 +26,7 @@ WHERE d.tenant_id = %s AND d.id = %s AND d.job_id = %s
 """
 _SECRETS = f"""
 SELECT master_key_id, wrapped FROM webhook_secrets
-WHERE webhook_id = %s AND (valid_until IS NULL OR valid_until > now()) ORDER BY webhook_id DESC, id DESC LIMIT {MOST_SECRETS}
+WHERE webhook_id = %s AND (valid_until IS NULL OR valid_until > now()) ORDER BY webhook_id DESC, id DESC LIMIT {MAX_SECRETS}
 """
 _PUT_BACK = (
     f"UPDATE webhook_deliveries SET state = '{DeliveryState.WAITING}', job_id = NULL WHERE id = %s AND job_id = %s"
@@ -52,7 +52,7 @@ _PAUSED = _NOTE.format(
 class StoredDeliveries:
     """The log in PostgreSQL. The line's session must be in UTC."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: PostgresSession) -> None:
         self._line = line
 
     async def due(self, tenant_id: UUID, delivery_id: UUID, job_id: UUID) -> DueDelivery | None:

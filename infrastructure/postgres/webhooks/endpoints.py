@@ -16,13 +16,13 @@ from infrastructure.ports.keys import WrappedKey
 from infrastructure.postgres.tables.webhooks import webhook_deliveries, webhook_secrets, webhooks
 from infrastructure.postgres.tenants.quotas import WEBHOOKS, has_room
 from infrastructure.postgres.tenants.sessions import TenantSession
-from infrastructure.postgres.webhooks.deliveries import MOST_SECRETS
+from infrastructure.postgres.webhooks.deliveries import MAX_SECRETS
 from schemas.webhooks import (
     DeliveryState,
     PauseReason,
     Webhook,
     WebhookDelivery,
-    WebhookWanted,
+    WebhookRequest,
 )
 
 OVERLAP_HOURS = 24
@@ -42,7 +42,7 @@ _SEND_AGAIN: Final[Mapping[str, Any]] = {"state": DeliveryState.WAITING, "job_id
 
 
 async def add(
-    session: TenantSession, tenant_id: UUID, wanted: WebhookWanted, secret: WrappedKey, *, limit: int
+    session: TenantSession, tenant_id: UUID, wanted: WebhookRequest, secret: WrappedKey, *, limit: int
 ) -> Webhook | None:
     """The new webhook, from this moment on; None when the tenant has `limit` of them already."""
     if not await has_room(session.driver, WEBHOOKS, tenant_id, limit):
@@ -72,7 +72,7 @@ async def find(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> Web
     return await _webhook(session, select(*_WEBHOOK).where(*_is(tenant_id, webhook_id)))
 
 
-async def change(session: TenantSession, tenant_id: UUID, webhook_id: UUID, wanted: WebhookWanted) -> Webhook | None:
+async def change(session: TenantSession, tenant_id: UUID, webhook_id: UUID, wanted: WebhookRequest) -> Webhook | None:
     """The webhook as it is now; None when the tenant has no such webhook. Safe to repeat."""
     changed = update(webhooks).where(*_is(tenant_id, webhook_id)).values(**_decided(wanted), **_pause(wanted))
     return await _webhook(session, changed.returning(*_WEBHOOK))
@@ -151,7 +151,7 @@ async def _add_signing_key(session: TenantSession, tenant_id: UUID, webhook_id: 
 async def _forget_signing_keys(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> None:
     """All that sign no more, and so many others that there is room for a new one."""
     own = _signs(tenant_id, webhook_id)
-    older = select(webhook_secrets.c.id).where(*own).order_by(webhook_secrets.c.id.desc()).offset(MOST_SECRETS - 1)
+    older = select(webhook_secrets.c.id).where(*own).order_by(webhook_secrets.c.id.desc()).offset(MAX_SECRETS - 1)
     needless = or_(webhook_secrets.c.valid_until <= func.now(), webhook_secrets.c.id.in_(older))
     await session.execute(delete(webhook_secrets).where(*own, needless))
 
@@ -163,11 +163,11 @@ async def _expire_signing_key(session: TenantSession, tenant_id: UUID, webhook_i
     return until
 
 
-def _decided(wanted: WebhookWanted) -> dict[str, Any]:
+def _decided(wanted: WebhookRequest) -> dict[str, Any]:
     return {"url": wanted.url, "types": list(wanted.types), "description": wanted.description}
 
 
-def _pause(wanted: WebhookWanted) -> dict[str, Any]:
+def _pause(wanted: WebhookRequest) -> dict[str, Any]:
     """A webhook that starts again gets its days of failure anew; one that stays paused keeps when and why."""
     is_paused = webhooks.c.paused_at.is_not(None)
     if not wanted.paused:

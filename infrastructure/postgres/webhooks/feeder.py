@@ -25,8 +25,8 @@ WINDOW = 64
 """Deliveries of one webhook that are in their first attempts."""
 FIRST_ATTEMPTS = 3
 """Whatever has failed more often leaves its place in the window to others."""
-MOST_PENDING = 1_000
-MOST_WEBHOOKS = 100
+MAX_PENDING = 1_000
+MAX_WEBHOOKS = 100
 """Fed in one round."""
 KEPT_DAYS = 30
 """For so long the log keeps a delivery that has ended."""
@@ -42,12 +42,12 @@ _WITH_ROOM = f"""
 FROM webhooks w CROSS JOIN LATERAL (
   SELECT count(*) AS pending, count(*) FILTER (WHERE attempts < {FIRST_ATTEMPTS}) AS fresh FROM webhook_deliveries d
   WHERE d.webhook_id = w.id AND d.state = '{DeliveryState.PENDING}') p
-WHERE w.paused_at IS NULL AND p.fresh < {WINDOW} AND p.pending < {MOST_PENDING}
+WHERE w.paused_at IS NULL AND p.fresh < {WINDOW} AND p.pending < {MAX_PENDING}
 """
 _HUNGRY = f"""
 SELECT w.id {_WITH_ROOM} AND (w.upto IS NOT NULL OR EXISTS ({_UNREAD}) OR EXISTS (
   SELECT FROM webhook_deliveries d WHERE d.webhook_id = w.id AND d.state = '{DeliveryState.WAITING}'))
-ORDER BY w.fed_at LIMIT {MOST_WEBHOOKS}
+ORDER BY w.fed_at LIMIT {MAX_WEBHOOKS}
 """
 _TAKE = """
 SELECT tenant_id, types, seen, upto, after_at, after_job_id, after_seq
@@ -97,7 +97,7 @@ class Fed:
 NOTHING = Fed((), resting=True)
 
 
-async def hungry(connection: Connection) -> list[UUID]:
+async def pending_webhooks(connection: Connection) -> list[UUID]:
     """Webhooks that have something to be fed and room for it, who waited longest first."""
     return [webhook_id for (webhook_id,) in await (await connection.execute(_HUNGRY)).fetchall()]
 
@@ -131,7 +131,7 @@ async def feed_one(
         return Fed(jobs, resting)
 
 
-async def mend(connection: Connection) -> None:
+async def fail_orphans(connection: Connection) -> None:
     """Fails deliveries whose job has ended without a word: it was cancelled, or buried."""
     await connection.execute(_MEND, (LOST.model_dump_json(exclude_defaults=True),))
 

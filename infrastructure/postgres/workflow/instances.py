@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from infrastructure.postgres.jobs.queries import readable
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from schemas.problems import UNREADABLE
 from schemas.workflow import InstanceState, WorkflowInstance
 
@@ -31,7 +31,7 @@ WHERE tenant_id = %(tenant)s AND id = %(id)s AND version = %(seen)s RETURNING id
 class StoredInstances:
     """Instances in PostgreSQL."""
 
-    def __init__(self, lines: TenantLines) -> None:
+    def __init__(self, lines: TenantPool) -> None:
         self._lines = lines
 
     async def read(self, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BatchJob:
     """A command that wants to be treated in a way of its own; what isn't given, the ingress decides."""
 
     command: Command
@@ -36,7 +36,7 @@ class Wanted:
 
 
 def submission_of_many(
-    commands: Iterable[Command | Wanted], name: str, atomic: bool, idempotency_key: str | None
+    commands: Iterable[Command | BatchJob], name: str, atomic: bool, idempotency_key: str | None
 ) -> Generator[Step, Outcome, BatchAccepted]:
     headers = {**JSON, "idempotency-key": idempotency_key or str(uuid4())}
     body = orjson.dumps({"jobs": [_item(one) for one in commands], "name": name, "atomic": atomic})
@@ -44,8 +44,8 @@ def submission_of_many(
     return BatchAccepted.model_validate_json(reply.body)
 
 
-def _item(given: Command | Wanted) -> dict[str, object]:
-    wanted = given if isinstance(given, Wanted) else Wanted(given)
+def _item(given: Command | BatchJob) -> dict[str, object]:
+    wanted = given if isinstance(given, BatchJob) else BatchJob(given)
     terms = {
         "priority": wanted.priority,
         "run_at": wanted.run_at,

@@ -19,7 +19,7 @@ from schemas.failures import FailedJobs, FailureGroups, Replay, ReplayCount, Rep
 from schemas.jobs import Job
 
 HERE = "/api/failures"
-MOST_GROUPS = 100
+MAX_GROUPS = 100
 PAGE = 100
 
 
@@ -59,7 +59,7 @@ class Failures:
     def __init__(self, client: CarriesOut) -> None:
         self._client = client
 
-    def groups(self, *, since: datetime | None = None, limit: int = MOST_GROUPS) -> FailureGroups:
+    def groups(self, *, since: datetime | None = None, limit: int = MAX_GROUPS) -> FailureGroups:
         """What failed and why, grouped by reason, the latest first; of the last week if no time is given."""
         return self._client.carry_out(_grouped(since, limit))
 
@@ -92,7 +92,7 @@ class AsyncFailures:
     def __init__(self, client: CarriesOutAsync) -> None:
         self._client = client
 
-    async def groups(self, *, since: datetime | None = None, limit: int = MOST_GROUPS) -> FailureGroups:
+    async def groups(self, *, since: datetime | None = None, limit: int = MAX_GROUPS) -> FailureGroups:
         """See `Failures.groups`."""
         return await self._client.carry_out(_grouped(since, limit))
 

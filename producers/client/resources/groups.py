@@ -15,7 +15,7 @@ from producers.client.exchange import (
     Step,
     exchange,
 )
-from schemas.groups import Acknowledged, AcknowledgeEvents, Group, Groups, GroupWanted, TakeEvents
+from schemas.groups import Acknowledged, AcknowledgeEvents, Group, GroupRequest, Groups, TakeEvents
 
 TAKEN = 20
 LEASE_SECONDS = 60.0
@@ -23,7 +23,7 @@ LEASE_SECONDS = 60.0
 
 def joining(group: str, types: str | Sequence[str]) -> Generator[Step, Outcome, Group]:
     """The group, made if it isn't there."""
-    wanted = GroupWanted(types=(types,) if isinstance(types, str) else tuple(types))
+    wanted = GroupRequest(types=(types,) if isinstance(types, str) else tuple(types))
     reply = yield from exchange(Request("PUT", f"/api/groups/{group}", JSON, wanted.model_dump_json().encode()))
     return Group.model_validate_json(reply.body)
 

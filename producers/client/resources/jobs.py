@@ -31,7 +31,7 @@ from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 from schemas.explanations import Explanation
 from schemas.failures import ReplayJob
-from schemas.jobs import Job, JobPage, JobState, JobToken, Timeline, TokenWish
+from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
@@ -46,20 +46,20 @@ PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class CommandRoute:
     """Where a command is sent, and the event its job ends with."""
 
     path: str
     event: type[DomainEvent]
 
 
-COMMANDS: Final[Mapping[type[Command], Spoken]] = {
-    ProcessDocument: Spoken("/api/ai/process-document", DocumentProcessed),
-    GenerateDocument: Spoken("/api/ai/generate-document", DocumentGenerated),
-    AnalyzeContent: Spoken("/api/ai/analyze-content", ContentAnalyzed),
-    IndexDocument: Spoken("/api/search/index-document", DocumentIndexed),
-    RunWorkflowStep: Spoken("/api/workflow/start", WorkflowCompleted),
-    RotateKeys: Spoken("/api/keys/rotate", KeysRotated),
+COMMANDS: Final[Mapping[type[Command], CommandRoute]] = {
+    ProcessDocument: CommandRoute("/api/ai/process-document", DocumentProcessed),
+    GenerateDocument: CommandRoute("/api/ai/generate-document", DocumentGenerated),
+    AnalyzeContent: CommandRoute("/api/ai/analyze-content", ContentAnalyzed),
+    IndexDocument: CommandRoute("/api/search/index-document", DocumentIndexed),
+    RunWorkflowStep: CommandRoute("/api/workflow/start", WorkflowCompleted),
+    RotateKeys: CommandRoute("/api/keys/rotate", KeysRotated),
 }
 _EVENTS: Final = {command.kind: spoken.event for command, spoken in COMMANDS.items()}
 
@@ -80,7 +80,7 @@ class UnknownCommand(Exception):
     """The client doesn't know where to send such a command. Is it older than the command?"""
 
 
-class Wishes(TypedDict, total=False):
+class JobOptions(TypedDict, total=False):
     """How a job wants to be treated. What isn't given, the ingress decides."""
 
     priority: int
@@ -93,7 +93,7 @@ class Wishes(TypedDict, total=False):
     """Of your jobs with that key, at most so many are under way at a time."""
 
 
-def submission(command: Command, wishes: Wishes) -> Generator[Step, Outcome, Job]:
+def submission(command: Command, wishes: JobOptions) -> Generator[Step, Outcome, Job]:
     """The job. It carries an idempotency key in any case, so a broken connection never makes two jobs."""
     spoken = COMMANDS.get(type(command))
     if spoken is None:
@@ -158,7 +158,7 @@ def asking_why(job_id: UUID) -> Generator[Step, Outcome, Explanation]:
 
 
 def token_making(job_id: UUID, ttl_seconds: int) -> Generator[Step, Outcome, JobToken]:
-    wish = TokenWish(ttl_seconds=ttl_seconds).model_dump_json().encode()
+    wish = ReadTokenRequest(ttl_seconds=ttl_seconds).model_dump_json().encode()
     reply = yield from exchange(Request("POST", f"/api/jobs/{job_id}/token", JSON, wish))
     return JobToken.model_validate_json(reply.body)
 

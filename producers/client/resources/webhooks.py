@@ -11,10 +11,10 @@ from schemas.webhooks import (
     NewSecret,
     Redelivery,
     Webhook,
+    WebhookCreated,
     WebhookDeliveries,
     WebhookDelivery,
-    WebhookOnce,
-    WebhookWanted,
+    WebhookRequest,
 )
 from schemas.webhooks import Webhooks as WebhookList
 
@@ -33,11 +33,11 @@ def removing(webhook_id: UUID) -> Generator[Step, Outcome, None]:
     yield from exchange(Request("DELETE", f"{HERE}/{webhook_id}"))
 
 
-def creating(wanted: WebhookWanted) -> Generator[Step, Outcome, WebhookOnce]:
-    return asking("POST", "", WebhookOnce, wanted.model_dump_json().encode())
+def creating(wanted: WebhookRequest) -> Generator[Step, Outcome, WebhookCreated]:
+    return asking("POST", "", WebhookCreated, wanted.model_dump_json().encode())
 
 
-def changing(webhook_id: UUID, wanted: WebhookWanted) -> Generator[Step, Outcome, Webhook]:
+def changing(webhook_id: UUID, wanted: WebhookRequest) -> Generator[Step, Outcome, Webhook]:
     return asking("PUT", f"/{webhook_id}", Webhook, wanted.model_dump_json().encode())
 
 
@@ -63,14 +63,14 @@ class Webhooks:
     def list(self) -> tuple[Webhook, ...]:
         return self._client.carry_out(asking("GET", "", WebhookList)).webhooks
 
-    def create(self, wanted: WebhookWanted) -> WebhookOnce:
+    def create(self, wanted: WebhookRequest) -> WebhookCreated:
         """With its secret, which is shown this once. When the answer is lost, a repeat may make a second one."""
         return self._client.carry_out(creating(wanted))
 
     def show(self, webhook_id: UUID) -> Webhook:
         return self._client.carry_out(asking("GET", f"/{webhook_id}", Webhook))
 
-    def change(self, webhook_id: UUID, wanted: WebhookWanted) -> Webhook:
+    def change(self, webhook_id: UUID, wanted: WebhookRequest) -> Webhook:
         """Also pauses and resumes it."""
         return self._client.carry_out(changing(webhook_id, wanted))
 
@@ -105,14 +105,14 @@ class AsyncWebhooks:
     async def list(self) -> tuple[Webhook, ...]:
         return (await self._client.carry_out(asking("GET", "", WebhookList))).webhooks
 
-    async def create(self, wanted: WebhookWanted) -> WebhookOnce:
+    async def create(self, wanted: WebhookRequest) -> WebhookCreated:
         """See `Webhooks.create`."""
         return await self._client.carry_out(creating(wanted))
 
     async def show(self, webhook_id: UUID) -> Webhook:
         return await self._client.carry_out(asking("GET", f"/{webhook_id}", Webhook))
 
-    async def change(self, webhook_id: UUID, wanted: WebhookWanted) -> Webhook:
+    async def change(self, webhook_id: UUID, wanted: WebhookRequest) -> Webhook:
         """See `Webhooks.change`."""
         return await self._client.carry_out(changing(webhook_id, wanted))
 

@@ -1,7 +1,7 @@
 """Stock Celery on Redis: prefork, every option as shipped, no result backend. Nothing of it is durable.
 
 Each peer is one program with the same verbs: `install`, `enqueue COUNT`, `work PROCESSES`, and where it is measured so,
-`produce MOST_AHEAD` and `call RATE SECONDS SEED`.
+`produce MAX_AHEAD` and `call RATE SECONDS SEED`.
 """
 
 import os

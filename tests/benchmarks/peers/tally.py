@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST_PAIRS = 65_536
+MAX_PAIRS = 65_536
 _HEADER = struct.Struct("<QQdd")
 _PAIR = struct.Struct("<dd")
-_SIZE = _HEADER.size + MOST_PAIRS * _PAIR.size
+_SIZE = _HEADER.size + MAX_PAIRS * _PAIR.size
 
 
 class Tally:
@@ -39,7 +39,7 @@ class Tally:
         now = time.monotonic()
         page = self._page()
         runs, pairs, first, _ = _HEADER.unpack_from(page)
-        if called_at and pairs < MOST_PAIRS:
+        if called_at and pairs < MAX_PAIRS:
             _PAIR.pack_into(page, _HEADER.size + pairs * _PAIR.size, called_at, now)
             pairs += 1
         _HEADER.pack_into(page, 0, runs + 1, pairs, first or now, now)

@@ -18,7 +18,7 @@ from tests.benchmarks.stage import READY_SECONDS, Show, Stage
 from tests.benchmarks.systems import PRODUCT
 from tests.benchmarks.waiting import pass_time
 
-MOST_TRANSACTIONS, MOST_COMMANDS = 10.0, 20.0
+MAX_TRANSACTIONS, MAX_COMMANDS = 10.0, 20.0
 SETTLE_SECONDS = 5.0
 """A start asks more than what follows."""
 SECONDS, QUICK_SECONDS = 20.0, 10.0
@@ -71,7 +71,7 @@ def run(bench: Bench) -> None:
             with bench.stage.show(PRODUCT) as show:
                 _look(bench, show, name, number, tuple(ROLES) if name == TOGETHER else (name,))
     for name in ROLES:
-        for asked, most in ((TRANSACTIONS, MOST_TRANSACTIONS), (COMMANDS, MOST_COMMANDS)):
+        for asked, most in ((TRANSACTIONS, MAX_TRANSACTIONS), (COMMANDS, MAX_COMMANDS)):
             _judge(bench, f"{name}, {asked}", most)
     for asked in (TRANSACTIONS, COMMANDS):
         _judge(bench, f"{TOGETHER}, {asked}", None)

@@ -13,7 +13,7 @@ from tests.benchmarks.stage import Show
 from tests.benchmarks.systems import CELERY, PRODUCT, System
 from tests.benchmarks.waiting import pass_time
 
-MOST_AHEAD = 4_000
+MAX_AHEAD = 4_000
 WARM_SECONDS = 2.0
 SECONDS, QUICK_SECONDS = 12.0, 4.0
 
@@ -48,7 +48,7 @@ def steady(bench: Bench, show: Show, scenario: str, subject: str, number: int, p
     """Runs per second once everything is warm."""
     bench.stage.calm()
     show.start_workers(processes)
-    show.start("producer", "produce", str(MOST_AHEAD))
+    show.start("producer", "produce", str(MAX_AHEAD))
     show.await_that(
         lambda: show.count().processes >= processes,
         lambda: f"{subject}: not all processes were at work",

@@ -16,7 +16,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from schemas.jobs import JobState
 from tests.integration.event_streams import await_subscribers, follow, many_events, metric
 from tests.integration.serving import Tenant, World
@@ -32,13 +32,13 @@ AT_ONCE_SECONDS = 5.0
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each kind of connection has been used, by the first word of its name."""
     counted: Counter[str] = Counter()
-    run = Line.run
+    run = PostgresSession.run
 
-    async def counting(self: Line, work: Callable[..., Any]) -> Any:
+    async def counting(self: PostgresSession, work: Callable[..., Any]) -> Any:
         counted[self._name.partition(" ")[0]] += 1
         return await run(self, work)
 
-    monkeypatch.setattr(Line, "run", counting)
+    monkeypatch.setattr(PostgresSession, "run", counting)
     return counted
 
 

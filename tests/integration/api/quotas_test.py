@@ -10,8 +10,8 @@ import pytest
 
 from api.routes import api_keys, groups, schedules, webhooks
 from infrastructure.postgres.jobs import bulk_replays
-from infrastructure.postgres.jobs.holds import MOST_HOLDS_OF_A_TENANT
-from infrastructure.postgres.webhooks.deliveries import MOST_SECRETS
+from infrastructure.postgres.jobs.holds import MAX_HOLDS_OF_A_TENANT
+from infrastructure.postgres.webhooks.deliveries import MAX_SECRETS
 from tests.integration.serving import World
 
 AT_ONCE = 16
@@ -51,12 +51,12 @@ def _replay(http: httpx.Client) -> httpx.Response:
 @pytest.mark.parametrize(
     ("make", "limit", "module"),
     [
-        (_schedule, "MOST_SCHEDULES", schedules),
-        (_group, "MOST_GROUPS", groups),
-        (_webhook, "MOST_WEBHOOKS", webhooks),
-        (_key, "MOST_KEYS", api_keys),
-        (_hold, "MOST_HOLDS_OF_A_TENANT", None),
-        (_replay, "MOST_OPEN", None),
+        (_schedule, "MAX_SCHEDULES", schedules),
+        (_group, "MAX_GROUPS", groups),
+        (_webhook, "MAX_WEBHOOKS", webhooks),
+        (_key, "MAX_KEYS", api_keys),
+        (_hold, "MAX_HOLDS_OF_A_TENANT", None),
+        (_replay, "MAX_OPEN", None),
     ],
     ids=["schedules", "groups", "webhooks", "keys", "holds", "replays"],
 )
@@ -65,7 +65,7 @@ def test_no_limit_is_passed_by_many_requests_at_once(
 ) -> None:
     if module is not None:
         monkeypatch.setattr(module, limit, LEFT + (1 if module is api_keys else 0))
-    places = {"MOST_HOLDS_OF_A_TENANT": MOST_HOLDS_OF_A_TENANT, "MOST_OPEN": bulk_replays.MOST_OPEN}.get(limit, LEFT)
+    places = {"MAX_HOLDS_OF_A_TENANT": MAX_HOLDS_OF_A_TENANT, "MAX_OPEN": bulk_replays.MAX_OPEN}.get(limit, LEFT)
     with world.http(world.tenant()) as http, ThreadPoolExecutor(AT_ONCE) as threads:
         for _ in range(places - LEFT):
             assert make(http).is_success
@@ -86,7 +86,7 @@ def test_a_webhook_never_has_two_secrets_that_stand(world: World) -> None:
     ).fetchone()
 
     assert answers == [200] * AT_ONCE
-    assert kept == (MOST_SECRETS, 1)
+    assert kept == (MAX_SECRETS, 1)
 
 
 def test_schedules_that_take_one_name_at_once_leave_it_to_one(world: World) -> None:

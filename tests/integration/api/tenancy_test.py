@@ -18,14 +18,14 @@ from api.endpoint import AnyEndpoint
 from api.routes.events import STREAM
 from api.routes.webhooks import RedeliverFailed
 from infrastructure.postgres.session import Connection, Role, connect
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
 from schemas.groups import AcknowledgeEvents
 from schemas.jobs import JobState
 from schemas.model import Model
 from schemas.problems import Problem
 from schemas.schedules import ScheduleDefinition
-from schemas.webhooks import WebhookWanted
+from schemas.webhooks import WebhookRequest
 from tests.integration.serving import PROCESS, Tenant, World
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ SCHEDULE = {"name": "mine", "cron": "0 0 1 1 *", "kind": "keys.rotate", "command
 GROUP = "zyzzyva-4711"
 BODIES: dict[type[Model] | None, object] = {
     ScheduleDefinition: SCHEDULE,
-    WebhookWanted: {"url": "https://8.8.8.8/"},
+    WebhookRequest: {"url": "https://8.8.8.8/"},
     RedeliverFailed: {"since": "2026-01-01T00:00:00Z"},
     AcknowledgeEvents: {"receipts": [f"{uuid4()}:1:{uuid4()}"]},
 }
@@ -254,7 +254,7 @@ def test_a_change_that_forgot_its_where_changes_its_own_tenant_only(
 
 def _as_tenant(settings: Settings, tenant_id: UUID, work: Callable[[Connection], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with TenantLines(settings.database, "test", 1) as lines:
+        async with TenantPool(settings.database, "test", 1) as lines:
             return await lines.run(tenant_id, work)
 
     return asyncio.run(run())

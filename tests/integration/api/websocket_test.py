@@ -194,7 +194,7 @@ def test_what_cant_be_understood_is_refused_and_the_rest_goes_on(world: World) -
 
 
 def test_a_connection_has_so_many_subscriptions_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.streams.websocket.MOST_SUBSCRIPTIONS", 3)
+    monkeypatch.setattr("api.streams.websocket.MAX_SUBSCRIPTIONS", 3)
     with watcher(world, world.tenant()) as watching:
         for pattern in ("a", "b", "c", "d"):
             watching.say(subscribe={"types": pattern})
@@ -207,7 +207,7 @@ def test_a_connection_has_so_many_subscriptions_and_no_more(world: World, monkey
 
 
 def test_one_tenant_cant_take_every_place_of_a_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.streams.hub.MOST_OF_A_TENANT", 2)
+    monkeypatch.setattr("api.streams.hub.MAX_OF_A_TENANT", 2)
     with watcher(world, world.tenant()) as watching:
         for pattern in ("a", "b", "c"):
             watching.say(subscribe={"types": pattern})

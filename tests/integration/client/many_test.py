@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from producers.client import AsyncBucatini, Bucatini, ProblemAnswer, ResultTimeout, Wanted
+from producers.client import AsyncBucatini, BatchJob, Bucatini, ProblemAnswer, ResultTimeout
 from schemas.ai import ProcessDocument
 from schemas.batches import ItemOutcome
 from schemas.explanations import UnderCap
@@ -24,7 +24,7 @@ NIGHTLY = ScheduleDefinition(
 def test_many_commands_are_submitted_followed_and_cancelled(world: World) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     with Bucatini(world.url, world.tenant().key) as client:
-        batch = client.submit_many([COMMAND, Wanted(RotateKeys(), priority=9, run_at=later)], name="monday")
+        batch = client.submit_many([COMMAND, BatchJob(RotateKeys(), priority=9, run_at=later)], name="monday")
         jobs = {job.kind: job for job in batch.jobs()}
         with pytest.raises(ResultTimeout, match="0%"):
             batch.wait(timeout_seconds=0)
@@ -54,7 +54,7 @@ def test_the_async_client_submits_many_as_well(world: World) -> None:
 
 def test_a_batchs_and_a_schedules_jobs_share_a_cap_with_single_ones(world: World) -> None:
     with Bucatini(world.url, world.tenant().key) as client:
-        capped = Wanted(COMMAND, concurrency_key="acme", concurrency_limit=2)
+        capped = BatchJob(COMMAND, concurrency_key="acme", concurrency_limit=2)
         batch = client.submit_many([capped, COMMAND])
         schedule = client.schedules.create(
             NIGHTLY.model_copy(update={"concurrency_key": "acme", "concurrency_limit": 2})

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producers.client import AsyncBucatini, Bucatini, ProblemAnswer
-from schemas.webhooks import DeliveryState, WebhookWanted
+from schemas.webhooks import DeliveryState, WebhookRequest
 from tests.integration.serving import World
 
-WANTED = WebhookWanted(url="https://8.8.8.8/hook", types=("ai.*",))
+WANTED = WebhookRequest(url="https://8.8.8.8/hook", types=("ai.*",))
 SINCE = datetime.now(UTC) - timedelta(days=1)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from infrastructure.local_stack.supervisor.processes import Running
-from infrastructure.postgres.events.groups import MOST_DELIVERIES
+from infrastructure.postgres.events.groups import MAX_DELIVERIES
 from producers.client import AsyncBucatini, Bucatini, GroupDelivery
 from tests.integration.serving import Tenant, World
 from tests.system import System
@@ -117,7 +117,7 @@ def test_a_member_that_waits_is_told_at_once(service: Service) -> None:
 def test_what_nobody_ever_acknowledges_is_parked_where_it_can_be_seen(service: Service) -> None:
     service.group("billing")
     (poison,) = service.submit()
-    for _ in range(MOST_DELIVERIES):
+    for _ in range(MAX_DELIVERIES):
         assert len(service.take("billing")) == 1
         service.expire()
 

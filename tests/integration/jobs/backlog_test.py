@@ -5,7 +5,7 @@ from typing import Any
 
 from infrastructure.postgres.jobs.sweep import LOOK
 from infrastructure.postgres.jobs.turns import BEFORE_ALL, UNCLAIMED
-from infrastructure.postgres.session import LANE_SESSION
+from infrastructure.postgres.session import BUS_SESSION
 from tests.integration.serving import World
 
 TENANTS, WAITING = 3, 900
@@ -45,7 +45,7 @@ def _leave_a_backlog(world: World) -> None:
 
 def _read(world: World, statement: str, parameters: dict[str, object]) -> float:
     """How many of the waiting jobs the statement reads."""
-    for name, value in LANE_SESSION.items():
+    for name, value in BUS_SESSION.items():
         world.database.execute("SELECT set_config(%s, %s, false)", (name, value))
     row = world.database.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}".encode(), parameters).fetchone()
     assert row is not None

@@ -11,7 +11,7 @@ import pytest
 
 from api.auth.command_permissions import SCOPES
 from infrastructure.postgres.jobs.settlement import RESUME_PARENTS
-from infrastructure.postgres.session import LANE_SESSION
+from infrastructure.postgres.session import BUS_SESSION
 from schemas.catalogue import COMMANDS
 from schemas.jobs import JobState
 from tests.integration.serving import DOCUMENT, Tenant, World
@@ -232,7 +232,7 @@ def test_whether_a_child_is_the_last_costs_the_same_however_many_have_ended(serv
         f"UPDATE jobs SET state = 'succeeded' WHERE parent_id = %s AND id <> {newest}", (batch_id, batch_id)
     )
     served.database.execute("VACUUM jobs")
-    for name, value in LANE_SESSION.items():
+    for name, value in BUS_SESSION.items():
         served.database.execute("SELECT set_config(%s, %s, false)", (name, value))
     asked = "EXPLAIN (ANALYZE, FORMAT JSON) " + RESUME_PARENTS.replace("%b", "%s")
     plan = str(served.database.execute(asked, ([UUID(batch_id)],)).fetchone())

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from infrastructure.postgres.jobs.submission import store
-from infrastructure.postgres.session import Line, Role
+from infrastructure.postgres.session import PostgresSession, Role
 from producers.submission.submitter import new_job
 from tests.chaos.storm import Aftermath, Storm, blow
 from tests.probe import LeaveMark, Nothing
@@ -72,7 +72,7 @@ def _accept_without_a_bell(system: System) -> UUID:
     job = new_job(uuid4(), Nothing())
 
     async def accept() -> None:
-        async with Line(system.settings.database, Role.SUBMIT, "test") as line:
+        async with PostgresSession(system.settings.database, Role.SUBMIT, "test") as line:
             await line.run(lambda connection: store(connection, [job], ring_again_seconds=1.0, idempotency_hours=1))
 
     asyncio.run(accept())

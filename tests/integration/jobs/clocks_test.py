@@ -11,7 +11,7 @@ from infrastructure.local_stack.servers.loopback import free_port
 from infrastructure.local_stack.supervisor.processes import Running
 from infrastructure.postgres.clock import SKEW_SECONDS
 from infrastructure.postgres.tenants.api_keys import create_first_admin_key
-from producers.submission.submitter import Terms
+from producers.submission.submitter import JobOptions
 from tests.integration.serving import DOCUMENT, PROCESS
 from tests.probe import LeaveMark, Misbehave, Nothing
 from tests.releases import GreetMany
@@ -51,8 +51,8 @@ def test_a_worker_whose_clock_is_wrong_keeps_to_the_times_that_postgresql_has(
 ) -> None:
     system.dispatcher()
     began = _now(system)
-    (in_time,) = system.submit(LeaveMark(), terms=Terms(deadline=began + timedelta(minutes=5)))
-    (too_late,) = system.submit(LeaveMark(), terms=Terms(deadline=began - timedelta(minutes=5)))
+    (in_time,) = system.submit(LeaveMark(), terms=JobOptions(deadline=began + timedelta(minutes=5)))
+    (too_late,) = system.submit(LeaveMark(), terms=JobOptions(deadline=began - timedelta(minutes=5)))
     failing, put_off = system.submit(Misbehave(how="raise", until_attempt=2), Misbehave(how="ask for patience"))
     (long,) = system.submit(LeaveMark(seconds=60))
 
@@ -94,8 +94,8 @@ def test_a_dispatcher_whose_clock_is_wrong_brings_on_what_is_due_and_nothing_els
     system.worker()
     _start_skewed(system, seconds, "producers.dispatcher", RETENTION_HOURS="0.1")
     now = _now(system)
-    (soon,) = system.submit(Nothing(), terms=Terms(run_at=now + timedelta(seconds=1)))
-    (later,) = system.submit(Nothing(), terms=Terms(run_at=now + timedelta(minutes=5)))
+    (soon,) = system.submit(Nothing(), terms=JobOptions(run_at=now + timedelta(seconds=1)))
+    (later,) = system.submit(Nothing(), terms=JobOptions(run_at=now + timedelta(minutes=5)))
 
     system.await_state(soon, "succeeded")
 

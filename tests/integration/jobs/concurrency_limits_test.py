@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import redis as redis_package
 
-from producers.submission.submitter import Concurrency, Terms
+from producers.submission.submitter import Concurrency, JobOptions
 from schemas.commands import Queue
 from schemas.jobs import TERMINAL
 from tests.probe import LeaveMark, Misbehave, Nothing
@@ -16,8 +16,8 @@ from tests.waiting import wait_until
 QUICK: Final = {"HEARTBEAT_SECONDS": "0.5", "LEASE_SECONDS": "2", "SWEEP_SECONDS": "0.2"}
 
 
-def capped(limit: int, key: str = "one customer") -> Terms:
-    return Terms(concurrency=Concurrency(key, limit))
+def capped(limit: int, key: str = "one customer") -> JobOptions:
+    return JobOptions(concurrency=Concurrency(key, limit))
 
 
 def test_a_cap_holds_while_workers_are_killed(system: System) -> None:
@@ -76,7 +76,7 @@ def test_one_keys_jobs_hold_up_no_other_key_and_no_other_tenant(system: System) 
 
 def test_the_most_urgent_is_let_in_first(system: System) -> None:
     slow, usual, urgent = (
-        system.submit(LeaveMark(seconds=0.5), terms=Terms(priority=priority, concurrency=Concurrency("k", 1)))[0]
+        system.submit(LeaveMark(seconds=0.5), terms=JobOptions(priority=priority, concurrency=Concurrency("k", 1)))[0]
         for priority in (5, 5, 9)
     )
     system.dispatcher(SWEEP_SECONDS="0.2")
@@ -94,7 +94,7 @@ def test_a_job_that_comes_due_later_is_under_its_cap_too(system: System) -> None
     system.await_state(slow, "running")
     soon = system.read("SELECT now() + interval '0.3 s'")[0][0]
 
-    (later,) = system.submit(Nothing(), terms=Terms(run_at=soon, concurrency=Concurrency("one customer", 1)))
+    (later,) = system.submit(Nothing(), terms=JobOptions(run_at=soon, concurrency=Concurrency("one customer", 1)))
 
     system.await_state(later, "queued")
     assert _parked(system, later) == "limit"

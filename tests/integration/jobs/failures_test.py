@@ -8,7 +8,7 @@ import httpx
 from monitoring.errors.fingerprints import fingerprint
 from producers.client import Bucatini
 from producers.dispatcher.sweeper import POISON
-from schemas.failures import MOST_COUNTED, FailedJobs, FailureGroup, FailureGroups
+from schemas.failures import MAX_COUNTED, FailedJobs, FailureGroup, FailureGroups
 from schemas.problems import Problem
 from tests.integration.cli.jobs_test import Terminal
 from tests.integration.jobs.failing_jobs import fail
@@ -87,13 +87,13 @@ def test_a_groups_pages_show_each_job_once_though_all_failed_at_one_time(world: 
 
 def test_a_group_of_very_many_is_counted_to_a_bound(world: World) -> None:
     tenant = world.tenant()
-    fail(world, tenant, MOST_COUNTED + 1)
+    fail(world, tenant, MAX_COUNTED + 1)
     fail(world, tenant, 2, problem=Problem.of("rare", "It is rare", 500))
     with world.http(tenant) as http:
         rare, many = _groups(http).groups
 
     assert (rare.count, rare.counted_all) == (2, True)
-    assert (many.count, many.counted_all) == (MOST_COUNTED, False)
+    assert (many.count, many.counted_all) == (MAX_COUNTED, False)
 
 
 def test_failures_are_shown_and_replayed_from_a_terminal(world: World, tmp_path: Any) -> None:

@@ -8,7 +8,7 @@ import redis
 from infrastructure.celery.keys import list_of
 from infrastructure.local_stack.servers.redis import RedisServer
 from producers.cli.holds import set_limits
-from producers.submission.submitter import Terms
+from producers.submission.submitter import JobOptions
 from schemas.commands import Queue
 from schemas.holds import TenantLimits
 from tests.probe import LeaveMark, Nothing
@@ -69,7 +69,7 @@ def test_urgent_work_passes_the_same_tenants_backlog(system: System) -> None:
     system.worker(WORKER_CONCURRENCY="32")
     wait_until(lambda: system.states()["running"], "the backlog is being worked off")
 
-    (job_id,) = system.submit(Nothing(), terms=Terms(priority=9))
+    (job_id,) = system.submit(Nothing(), terms=JobOptions(priority=9))
 
     system.await_state(job_id, "succeeded", within_seconds=2)
 

@@ -8,7 +8,7 @@ import redis as redis_package
 
 from infrastructure.celery.keys import list_of
 from producers.cli.holds import add_hold, remove_holds, set_limits
-from producers.submission.submitter import Concurrency, Terms, open_submitter
+from producers.submission.submitter import Concurrency, JobOptions, open_submitter
 from schemas.commands import Queue
 from schemas.holds import Hold, HoldAction, NewHold, TenantLimits
 from tests.probe import Gather, LeaveMark, Nothing
@@ -130,7 +130,7 @@ def test_a_parked_job_gives_its_place_under_a_cap_up_and_gets_it_back(system: Sy
     system.dispatcher(**OFTEN)
     system.worker()
     paused = hold(system, kind=LeaveMark.kind)
-    terms = Terms(concurrency=Concurrency("k", 1))
+    terms = JobOptions(concurrency=Concurrency("k", 1))
     (held,) = system.submit(LeaveMark(), terms=terms)
     (behind,) = system.submit(Nothing(), terms=terms)
 
@@ -145,7 +145,7 @@ def test_a_tenants_cap_holds_for_all_its_keys_and_for_what_waited_before(system:
     system.submit(*[LeaveMark(seconds=0.1) for _ in range(10)])
     assert asyncio.run(set_limits(system.settings, TenantLimits(tenant_id=system.tenant_id, most_in_flight=2))) == 10
     for key in ("a", "b", "c"):
-        system.submit(*[LeaveMark(seconds=0.1) for _ in range(3)], terms=Terms(concurrency=Concurrency(key, 2)))
+        system.submit(*[LeaveMark(seconds=0.1) for _ in range(3)], terms=JobOptions(concurrency=Concurrency(key, 2)))
     system.submit(LeaveMark(seconds=0.1))
     system.worker()
 

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 from infrastructure.object_store.files import FileStore
 from infrastructure.ports.jobs import object_key
 from infrastructure.postgres.jobs.retention import first_id_of
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from producers.client import Bucatini
-from producers.dispatcher.retention import ORPHAN_HOURS, Housekeeping
+from producers.dispatcher.retention import ORPHAN_HOURS, RetentionRunner
 from tests.integration.serving import World
 from tests.probe import Collect, Write
 from tests.system import System
@@ -102,8 +102,8 @@ def test_what_a_late_worker_wrote_overwrites_nothing_and_is_removed(system: Syst
 
 
 async def _tidy(system: System, store: FileStore) -> None:
-    async with Line(system.settings.database, Role.SYSTEM, "test", LANE_SESSION) as line:
-        await Housekeeping(system.settings, line, store).tidy()
+    async with PostgresSession(system.settings.database, Role.SYSTEM, "test", BUS_SESSION) as line:
+        await RetentionRunner(system.settings, line, store).tidy()
 
 
 def _key(system: System, job_id: UUID) -> str:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from infrastructure.postgres.jobs.submission import Accepted, KeyReused, Repeated
-from producers.submission.submitter import Terms
+from producers.submission.submitter import JobOptions
 from tests.probe import Gather, LeaveMark, Misbehave, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -148,7 +148,7 @@ def test_a_job_for_later_starts_when_it_is_due(system: System) -> None:
     system.dispatcher()
     (due,) = system.read("SELECT now() + interval '2 seconds'")[0]
 
-    (job_id,) = system.submit(LeaveMark(), terms=Terms(run_at=due))
+    (job_id,) = system.submit(LeaveMark(), terms=JobOptions(run_at=due))
 
     assert system.state(job_id) == "scheduled"
     system.await_state(job_id, "succeeded")
@@ -158,7 +158,7 @@ def test_a_job_for_later_starts_when_it_is_due(system: System) -> None:
 
 def test_no_attempt_is_made_after_the_deadline(system: System) -> None:
     (passed,) = system.read("SELECT now() + interval '0.2 seconds'")[0]
-    (job_id,) = system.submit(LeaveMark(), terms=Terms(deadline=passed))
+    (job_id,) = system.submit(LeaveMark(), terms=JobOptions(deadline=passed))
     wait_until(lambda: system.read("SELECT now() > %s", passed)[0][0], "the deadline has passed")
 
     system.worker()
@@ -206,12 +206,12 @@ def test_redelivered_doorbells_are_free(system: System) -> None:
 
 
 def test_the_same_idempotency_key_makes_one_job(system: System) -> None:
-    terms = Terms(idempotency_key="invoice-7")
+    terms = JobOptions(idempotency_key="invoice-7")
 
     (first,) = system.try_submit(LeaveMark(), terms=terms)
     (again,) = system.try_submit(LeaveMark(), terms=terms)
     (other,) = system.try_submit(LeaveMark(seconds=1), terms=terms)
-    twice = system.try_submit(Nothing(), Nothing(), terms=Terms(idempotency_key="both at once"))
+    twice = system.try_submit(Nothing(), Nothing(), terms=JobOptions(idempotency_key="both at once"))
 
     assert isinstance(first, Accepted)
     assert again == Repeated(first.job_id)
@@ -221,7 +221,7 @@ def test_the_same_idempotency_key_makes_one_job(system: System) -> None:
 
 
 def test_the_same_idempotency_key_of_another_tenant_is_another_key(system: System) -> None:
-    terms = Terms(idempotency_key="invoice-7")
+    terms = JobOptions(idempotency_key="invoice-7")
 
     outcomes = [
         *system.try_submit(Nothing(), terms=terms),
@@ -246,13 +246,13 @@ def _ring_again(system: System, job_ids: list[UUID]) -> None:
     import asyncio
 
     from infrastructure.celery.doorbell import Doorbells
-    from infrastructure.celery.message import Ring
+    from infrastructure.celery.message import JobRef
     from infrastructure.redis import client
 
     async def ring() -> None:
         redis = client.connect(system.settings.redis)
         await Doorbells(redis).ring(
-            [Ring(one, system.tenant_id, LeaveMark.kind, LeaveMark.queue, 5) for one in job_ids]
+            [JobRef(one, system.tenant_id, LeaveMark.kind, LeaveMark.queue, 5) for one in job_ids]
         )
         await redis.aclose()
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid4
 
-from producers.submission.submitter import Terms
+from producers.submission.submitter import JobOptions
 from tests.probe import Dip, LeaveMark, Nothing, Reckon
 from tests.system import System
 from tests.waiting import wait_until
@@ -33,7 +33,7 @@ def test_a_kind_that_only_now_and_then_needs_a_processor_does_not_die_of_waiting
 
 
 def test_a_job_that_computes_for_too_long_is_ended_all_the_same(system: System) -> None:
-    (job_id,) = system.submit(Reckon(seconds=60.0, calls=600), terms=Terms(max_attempts=1))
+    (job_id,) = system.submit(Reckon(seconds=60.0, calls=600), terms=JobOptions(max_attempts=1))
 
     system.worker()
 
@@ -56,7 +56,7 @@ def test_urgent_jobs_and_other_tenants_pass_a_backlog_at_the_processors(system: 
     system.worker()
     wait_until(lambda: system.states()["succeeded"] >= 2, "the backlog is being worked off")
 
-    (urgent,) = system.submit(Reckon(), terms=Terms(priority=9))
+    (urgent,) = system.submit(Reckon(), terms=JobOptions(priority=9))
     (others,) = system.submit(Reckon(), tenant_id=uuid4())
     (in_no_need,) = system.submit(Nothing())
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 import redis
 
-from infrastructure.celery.message import VERSION, Ring, messages_of
+from infrastructure.celery.message import VERSION, JobRef, messages_of
 from tests.releases import Greet, GreetMany, Wave
 from tests.system import System
 from tests.waiting import wait_until
@@ -91,7 +91,7 @@ def test_bells_of_the_next_release_go_round_until_its_worker_comes_and_keep_nobo
 
 
 def _bell_of_the_next_release(system: System, number: int) -> bytes:
-    ring = Ring(UUID(int=number), system.tenant_id, Greet.kind, "ai", 5)
+    ring = JobRef(UUID(int=number), system.tenant_id, Greet.kind, "ai", 5)
     ((message,),) = messages_of([ring]).values()
     told = orjson.loads(message)
     return orjson.dumps({**told, "body": "whatever it is", "headers": {**told["headers"], "bell": VERSION + 1}})

@@ -21,7 +21,7 @@ from infrastructure.postgres.jobs.retention import (
     first_id_of,
     next_stretch,
 )
-from infrastructure.postgres.session import LANE_SESSION, Line, Role
+from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.settings import Settings
 from producers.dispatcher.retention import retention_of
 from schemas.commands import Command
@@ -74,7 +74,7 @@ class Store:
 
     def remove(self, rules: Retention = WEEK, *, most: int = 1_000) -> Removed | None:
         async def run() -> Removed | None:
-            async with Line(self._url, Role.SYSTEM, "test", LANE_SESSION) as line:
+            async with PostgresSession(self._url, Role.SYSTEM, "test", BUS_SESSION) as line:
                 return await line.run(lambda connection: retention.remove_old(connection, rules, most=most))
 
         return asyncio.run(run())

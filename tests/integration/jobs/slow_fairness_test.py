@@ -12,7 +12,7 @@ import redis
 
 from infrastructure.celery.keys import lists_of
 from producers.cli.holds import set_limits
-from producers.submission.submitter import Terms
+from producers.submission.submitter import JobOptions
 from schemas.commands import Command, Queue
 from schemas.holds import TenantLimits
 from tests.probe import LeaveMark, Misbehave, Nothing
@@ -40,11 +40,11 @@ def in_batches(system: System) -> None:
 
 
 def urgent(system: System) -> None:
-    system.submit(*slow(BACKLOG), terms=Terms(priority=9))
+    system.submit(*slow(BACKLOG), terms=JobOptions(priority=9))
 
 
 def scheduled(system: System) -> None:
-    system.submit(*slow(BACKLOG), terms=Terms(run_at=datetime.now(UTC) + timedelta(seconds=1)))
+    system.submit(*slow(BACKLOG), terms=JobOptions(run_at=datetime.now(UTC) + timedelta(seconds=1)))
 
 
 def failing(system: System) -> None:
@@ -113,7 +113,7 @@ def test_tenants_share_slow_work_by_weight(system: System) -> None:
         system.submit(
             *[LeaveMark(seconds=0.2) for _ in range(600)],
             tenant_id=tenant_id,
-            terms=Terms(priority=9 if tenant_id == light else 5),
+            terms=JobOptions(priority=9 if tenant_id == light else 5),
         )
     for _ in range(2):
         system.worker(WORKER_CONCURRENCY=str(SLOTS))

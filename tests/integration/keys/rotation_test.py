@@ -14,7 +14,7 @@ from infrastructure.ports.keys import SealedRow
 from infrastructure.postgres.keys.rotations import PostgresRotations
 from infrastructure.postgres.keys.wrapped_keys import StoredKeys
 from infrastructure.postgres.search.documents import StoredDocuments
-from infrastructure.postgres.session import Line, Role
+from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.settings import Settings
 from schemas.keys import KeyState
 from schemas.search import IndexDocument
@@ -77,7 +77,7 @@ async def test_a_job_that_runs_again_after_its_end_makes_no_second_key(tenant: T
 
 
 async def test_a_writer_that_still_believes_in_the_old_key_writes_under_the_new_one(tenant: Tenant) -> None:
-    async with Line(tenant.settings.database, Role.SYSTEM, "late") as line:
+    async with PostgresSession(tenant.settings.database, Role.SYSTEM, "late") as line:
         late = Keyring(StoredKeys(line), tenant.vault, active_seconds=3_600)
         documents = StoredDocuments(tenant.lines, late)
         first = IndexDocument(document_id="a", title="Lease", body="old words", document_type="contract")

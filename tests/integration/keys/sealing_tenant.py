@@ -17,7 +17,7 @@ from infrastructure.ports.keys import KeyVault
 from infrastructure.postgres.keys.rotations import PostgresRotations
 from infrastructure.postgres.keys.wrapped_keys import tenant_keys
 from infrastructure.postgres.search.documents import StoredDocuments
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
 from infrastructure.wiring import key_vault, keyring
 from schemas.keys import KeyState, RotateKeys
@@ -37,7 +37,7 @@ class Tenant:
     id: UUID
     settings: Settings
     documents: StoredDocuments
-    lines: TenantLines
+    lines: TenantPool
     keyring: Keyring
     vault: KeyVault
 
@@ -95,5 +95,5 @@ class Tenant:
 async def a_tenant(settings: Settings, tenant_id: UUID) -> AsyncIterator[Tenant]:
     async with AsyncExitStack() as resources:
         ring = await resources.enter_async_context(keyring(settings))
-        lines = await resources.enter_async_context(TenantLines(settings.database, "test"))
+        lines = await resources.enter_async_context(TenantPool(settings.database, "test"))
         yield Tenant(tenant_id, settings, StoredDocuments(lines, ring), lines, ring, key_vault(settings))

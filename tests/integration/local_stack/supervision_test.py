@@ -13,7 +13,7 @@ import redis
 from infrastructure.local_stack.part import ProcessSpec
 from infrastructure.local_stack.servers.redis import RedisServer
 from infrastructure.local_stack.supervisor.processes import PartFailed
-from infrastructure.local_stack.supervisor.stack import MOST_RESTARTS, Notice, Restarted, Restarting, Stack, Started
+from infrastructure.local_stack.supervisor.stack import MAX_RESTARTS, Notice, Restarted, Restarting, Stack, Started
 
 OBEDIENT = "import time; print('ready: ', flush=True); time.sleep(600)"
 
@@ -84,7 +84,7 @@ def test_a_process_that_ends_again_and_again_ends_the_stack_with_its_log_named(t
     with pytest.raises(PartFailed, match=r"worker ends again and again \(exit code 0\): see .*worker\.log"):
         stack.tend_until(_within(lambda: False))
 
-    assert sum(isinstance(notice, Restarting) for notice in notices) == MOST_RESTARTS
+    assert sum(isinstance(notice, Restarting) for notice in notices) == MAX_RESTARTS
 
 
 def test_a_part_that_is_started_again_stays_on_the_record_and_says_why(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_who_is_patient_starts_again_what_ends_and_ends_until_it_works(tmp_path:
     def ends() -> int:
         return sum(isinstance(notice, Restarting) for notice in notices)
 
-    stack.tend_until(_within(lambda: ends() > MOST_RESTARTS + 1), patient=True)
+    stack.tend_until(_within(lambda: ends() > MAX_RESTARTS + 1), patient=True)
     mended.touch()
     stack.tend_until(_within(lambda: isinstance(notices[-1], Started)), patient=True)
     (running,) = stack.recorded()

@@ -18,7 +18,7 @@ from psycopg.pq import Conninfo
 from infrastructure.local_stack.servers.postgres import PostgresServer
 from infrastructure.postgres.address import EMBEDDED
 from infrastructure.postgres.migration import migrate
-from infrastructure.postgres.session import Connection, Line, Role
+from infrastructure.postgres.session import Connection, PostgresSession, Role
 from infrastructure.settings import Settings
 from tests.integration.local_stack.up_test import Terminal
 from tests.integration.serving import DOCUMENT, PROCESS, World
@@ -149,7 +149,7 @@ def test_the_embedded_database_is_reached_whatever_libpq_would_look_up(
     assert EMBEDDED in database_url
 
     async def ask() -> None:
-        async with Line(database_url, Role.SYSTEM, "test") as line:
+        async with PostgresSession(database_url, Role.SYSTEM, "test") as line:
             assert await line.run(_echo) == TITLE
 
     asyncio.run(ask())

@@ -10,7 +10,7 @@ from infrastructure.local_stack.supervisor.processes import Program, Running
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import examine
-from infrastructure.postgres.session import Line, Role
+from infrastructure.postgres.session import PostgresSession, Role
 from tests.integration.serving import World
 from tests.pooler import pooler
 from tests.probe import LeaveMark
@@ -48,7 +48,7 @@ def test_no_process_starts_behind_it(system: System, name: str) -> None:
 
 def test_a_process_that_runs_already_refuses_it_as_an_outage(database_url: str) -> None:
     async def ask(address: str) -> None:
-        async with Line(address, Role.SYSTEM, "test") as line:
+        async with PostgresSession(address, Role.SYSTEM, "test") as line:
             await line.run(lambda connection: connection.execute("SELECT 1"))
 
     with pooler(database_url, "transaction") as address, pytest.raises(Unfit, match=REFUSAL):

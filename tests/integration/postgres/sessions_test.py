@@ -12,8 +12,8 @@ import pytest
 from infrastructure.ports import Unavailable
 from infrastructure.postgres import binary
 from infrastructure.postgres.prepared import Prepared, Rows, fetch, fetch_together
-from infrastructure.postgres.session import Connection, Line, Role, SessionChanged
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.session import Connection, PostgresSession, Role, SessionChanged
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.workers import Heart
 from tests.integration.serving import DOCUMENT, PROCESS, Tenant, World
 from tests.waiting import wait_until
@@ -63,7 +63,7 @@ def _submit(http: httpx.Client, *, key: str | None = None) -> int:
 
 
 def test_a_rollback_costs_a_session_nothing_that_it_has_prepared(database_url: str) -> None:
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         async def work(connection: Connection) -> None:
             await _plus_one(connection)
             await connection.execute("SELECT 'by psycopg'")
@@ -81,7 +81,7 @@ def test_a_statement_that_fails_often_is_prepared_once(database_url: str) -> Non
     async def divide(connection: Connection) -> None:
         await connection.execute("SELECT 1 / %s", (0,))
 
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         for _ in range(3):
             with pytest.raises(Exception, match="can't hold a value"):
                 await line.run(divide)
@@ -101,7 +101,7 @@ def test_who_finds_the_statements_forgotten_leaves_a_session_that_knows_them(
     async def ask(connection: Connection) -> list[Rows]:
         return await fetch_together(connection, *calls)
 
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         assert await line.run(ask) == [[(2,)]] * together
         await line.run(lambda connection: connection.execute(forgetting.encode(), prepare=False))
         with pytest.raises(SessionChanged):
@@ -117,7 +117,7 @@ def test_a_tenants_question_is_asked_once_more_where_the_session_has_forgotten(
     database_url: str, forgetting: str
 ) -> None:
     async def story() -> None:
-        async with TenantLines(database_url, "test", 1) as lines:
+        async with TenantPool(database_url, "test", 1) as lines:
             assert await lines.run(uuid4(), _role) == Role.TENANT
             (line,) = lines._lines
             await line.run(lambda connection: connection.execute(forgetting.encode(), prepare=False))
@@ -128,7 +128,7 @@ def test_a_tenants_question_is_asked_once_more_where_the_session_has_forgotten(
 
 def test_a_tenants_transaction_has_the_tenants_role_whatever_the_session_has(database_url: str) -> None:
     async def story() -> None:
-        async with TenantLines(database_url, "test", 1) as lines:
+        async with TenantPool(database_url, "test", 1) as lines:
             (line,) = lines._lines
             await line.run(lambda connection: connection.execute("SELECT set_config('role', 'none', false)"))
             assert await lines.run(uuid4(), _role) == Role.TENANT
@@ -138,7 +138,7 @@ def test_a_tenants_transaction_has_the_tenants_role_whatever_the_session_has(dat
 
 @pytest.mark.parametrize("mistake", ["SELECT no_such_column", "SELECT 1 / 0 FROM no_such_table", "LOCK TABLE jobs"])
 def test_an_error_that_nobody_expected_ends_the_session(database_url: str, mistake: str) -> None:
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         session = await line.run(_session)
         with pytest.raises((psycopg.Error, Unavailable)):
             await line.run(lambda connection: connection.execute(mistake.encode()))
@@ -153,7 +153,7 @@ def test_tables_that_change_under_a_session_cost_it_one_answer(database_url: str
     async def ask(connection: Connection) -> Rows:
         return await fetch(connection, kettles())
 
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         assert await line.run(ask) == [(1,)]
         other.execute("ALTER TABLE kettles ADD COLUMN name text")
         with pytest.raises(SessionChanged):
@@ -177,9 +177,9 @@ def test_a_heart_whose_session_was_reset_beats_on(database_url: str) -> None:
     heart.close()
 
 
-def _tell(database_url: str, story: Callable[[Line], Awaitable[None]]) -> None:
+def _tell(database_url: str, story: Callable[[PostgresSession], Awaitable[None]]) -> None:
     async def told() -> None:
-        async with Line(database_url, Role.SYSTEM, "test") as line:
+        async with PostgresSession(database_url, Role.SYSTEM, "test") as line:
             await story(line)
 
     asyncio.run(told())

@@ -18,13 +18,13 @@ from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tables import metadata
 from infrastructure.postgres.tables.webhooks import webhooks
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.tenants.sessions import TenantSession, TenantSessions
 from tests.waiting import wait_until
 
 SOON_SECONDS = 60.0
 SIZE = 3
-Story = Callable[[TenantLines, TenantSessions], Awaitable[None]]
+Story = Callable[[TenantPool, TenantSessions], Awaitable[None]]
 ALL_OWNERS = select(webhooks.c.tenant_id)
 
 
@@ -36,7 +36,7 @@ def test_a_forgotten_where_finds_and_changes_no_other_tenants_rows(database_url:
         changed = await connection.execute(update(webhooks).values(description="spoiled"))
         return changed.rowcount + (await connection.execute(delete(webhooks))).rowcount
 
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         await sessions.run(owner, lambda session: _add(session, owner))
         for tenant_id, found in ((stranger, []), (owner, [owner]), (stranger, [])):
             assert await sessions.run(tenant_id, _owners) == found
@@ -76,7 +76,7 @@ def test_a_mapped_class_is_kept_and_changed_in_its_own_tenants_session_only(data
             hook.description += "described"
         return hook is not None
 
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         await sessions.run(owner, add)
         assert [await sessions.run(tenant_id, describe) for tenant_id in (owner, uuid4())] == [True, False]
         assert await lines.run(owner, _descriptions) == ["described"]
@@ -87,7 +87,7 @@ def test_a_mapped_class_is_kept_and_changed_in_its_own_tenants_session_only(data
 def test_a_session_without_its_tenant_finds_nothing(database_url: str) -> None:
     owner = uuid4()
 
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         await sessions.run(owner, lambda session: _add(session, owner))
         engine = _connection(lines).engine
         assert engine is not None
@@ -98,7 +98,7 @@ def test_a_session_without_its_tenant_finds_nothing(database_url: str) -> None:
 
 
 def test_a_broken_connection_is_an_outage_once_and_heals(database_url: str) -> None:
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         before = await sessions.run(uuid4(), _session_number)
         with psycopg.connect(database_url, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", (before,))
@@ -113,7 +113,7 @@ def test_a_broken_connection_is_an_outage_once_and_heals(database_url: str) -> N
 def test_a_question_is_asked_once_more_where_the_session_has_forgotten(database_url: str, forgetting: str) -> None:
     owner = uuid4()
 
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         await sessions.run(owner, lambda session: _add(session, owner))
         assert await sessions.run(owner, _owners) == [owner]
         await lines._lines[0].run(lambda connection: connection.execute(forgetting.encode(), prepare=False))
@@ -127,7 +127,7 @@ def test_what_postgresql_cant_hold_is_its_callers_affair_and_costs_no_session(da
     async def divide(session: TenantSession) -> None:
         await session.scalar(select(literal(1) / 0))
 
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         before = await sessions.run(uuid4(), _session_number)
         with pytest.raises(Unstorable):
             await sessions.run(uuid4(), divide)
@@ -140,7 +140,7 @@ def test_a_call_that_is_given_up_leaves_a_line_that_can_be_used(database_url: st
     async def sleep(session: TenantSession) -> None:
         await session.execute(select(func.pg_sleep(60)))
 
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         asking = asyncio.create_task(sessions.run(uuid4(), sleep))
         await asyncio.to_thread(wait_until, lambda: _asleep(database_url), "PostgreSQL is at it", within_seconds=10)
         asking.cancel()
@@ -167,7 +167,7 @@ def test_both_ways_to_ask_are_in_one_transaction_that_holds_or_falls(database_ur
     async def by_the_driver_alone(session: TenantSession) -> None:
         await session.driver.execute("UPDATE webhooks SET description = 'kept'")
 
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         with pytest.raises(ZeroDivisionError):
             await sessions.run(owner, add_and_fail)
         assert await sessions.run(owner, add_and_count) == 1
@@ -189,7 +189,7 @@ def test_a_session_that_was_kept_or_ended_early_asks_nothing_more(database_url: 
         await session.commit()
         await session.scalars(ALL_OWNERS)
 
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         await sessions.run(uuid4(), keep)
         with pytest.raises(InvalidRequestError, match="permanently closed"):
             await kept[0].scalars(ALL_OWNERS)
@@ -201,7 +201,7 @@ def test_a_session_that_was_kept_or_ended_early_asks_nothing_more(database_url: 
 
 
 def test_a_quiet_process_holds_one_connection_and_a_busy_one_no_more_than_its_lines(database_url: str) -> None:
-    async def story(lines: TenantLines, sessions: TenantSessions) -> None:
+    async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         for _ in range(3):
             await sessions.run(uuid4(), _owners)
             await lines.run(uuid4(), _descriptions)
@@ -214,7 +214,7 @@ def test_a_quiet_process_holds_one_connection_and_a_busy_one_no_more_than_its_li
 
 def _run(database_url: str, story: Story, *, size: int = 1) -> None:
     async def run() -> None:
-        async with asyncio.timeout(SOON_SECONDS), TenantLines(database_url, "test", size) as lines:
+        async with asyncio.timeout(SOON_SECONDS), TenantPool(database_url, "test", size) as lines:
             await story(lines, TenantSessions(lines))
 
     asyncio.run(run())
@@ -238,7 +238,7 @@ async def _descriptions(connection: Connection) -> list[Any]:
     return [row[0] for row in await (await connection.execute("SELECT description FROM webhooks")).fetchall()]
 
 
-def _connection(lines: TenantLines) -> Connection:
+def _connection(lines: TenantPool) -> Connection:
     connection = lines._lines[0]._connection
     assert connection is not None
     return connection

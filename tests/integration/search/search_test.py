@@ -15,7 +15,7 @@ from events.search import DocumentIndexed
 from infrastructure.ports.search import IndexMissing, SearchEngine
 from infrastructure.postgres.search.documents import StoredDocuments
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings, load
 from infrastructure.wiring import keyring, search_engine
 from schemas.commands import Queue
@@ -39,7 +39,7 @@ class Search:
     """What a search worker has, and a tenant who uses it."""
 
     documents: StoredDocuments
-    lines: TenantLines
+    lines: TenantPool
     engine: SearchEngine
     tenant_id: UUID
     home: Path
@@ -67,7 +67,7 @@ def lease(**fields: object) -> IndexDocument:
 @asynccontextmanager
 async def a_search(settings: Settings, tenant_id: UUID) -> AsyncIterator[Search]:
     async with AsyncExitStack() as resources:
-        lines = await resources.enter_async_context(TenantLines(settings.database, "test"))
+        lines = await resources.enter_async_context(TenantPool(settings.database, "test"))
         sealer = await resources.enter_async_context(keyring(settings))
         engine = await resources.enter_async_context(search_engine(settings))
         yield Search(StoredDocuments(lines, sealer), lines, engine, tenant_id, settings.bucatini_home)

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from events.workflow import WorkflowCompleted
 from infrastructure.ports import Refused
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.workflow.instances import StoredInstances, instance
 from infrastructure.wiring import search_engine
 from schemas.ai import ProcessDocument
@@ -84,13 +84,13 @@ class Instance:
 
 
 @pytest.fixture
-async def lines(database_url: str) -> AsyncIterator[TenantLines]:
-    async with TenantLines(database_url, "test") as lines:
+async def lines(database_url: str) -> AsyncIterator[TenantPool]:
+    async with TenantPool(database_url, "test") as lines:
         yield lines
 
 
 @pytest.fixture
-def started(lines: TenantLines) -> Instance:
+def started(lines: TenantPool) -> Instance:
     command = RunWorkflowStep.model_validate({"definition": READ_THEN_INDEX, "input": LEASE})
     return Instance(StoredInstances(lines), command)
 
@@ -154,7 +154,7 @@ async def test_a_failed_child_fails_the_instance_with_its_problem(started: Insta
     assert stored.problem == refused.value.problem
 
 
-async def test_a_task_that_does_not_exist_is_refused_without_a_trace(lines: TenantLines) -> None:
+async def test_a_task_that_does_not_exist_is_refused_without_a_trace(lines: TenantPool) -> None:
     nonsense = {"Type": "Task", "Resource": "urn:bucatini:job:ai.think", "End": True}
     command = RunWorkflowStep.model_validate({"definition": {"StartAt": "Think", "States": {"Think": nonsense}}})
     broken = Instance(StoredInstances(lines), command)
@@ -166,7 +166,7 @@ async def test_a_task_that_does_not_exist_is_refused_without_a_trace(lines: Tena
     assert await broken.instances.read(broken.run.tenant_id, broken.run.job_id) is None
 
 
-async def test_an_instance_of_passing_states_ends_in_one_run(lines: TenantLines) -> None:
+async def test_an_instance_of_passing_states_ends_in_one_run(lines: TenantPool) -> None:
     states = {"Shape": {"Type": "Pass", "Parameters": {"kept.$": "$.x"}, "End": True}}
     command = RunWorkflowStep.model_validate(
         {"definition": {"StartAt": "Shape", "States": states}, "input": {"x": "…"}}
@@ -178,7 +178,7 @@ async def test_an_instance_of_passing_states_ends_in_one_run(lines: TenantLines)
     assert completed.output == {"kept": "…"}
 
 
-async def test_no_tenant_sees_anothers_instance(started: Instance, lines: TenantLines) -> None:
+async def test_no_tenant_sees_anothers_instance(started: Instance, lines: TenantPool) -> None:
     await started.step()
     tenant_id, job_id = started.run.tenant_id, started.run.job_id
     stranger = uuid4()

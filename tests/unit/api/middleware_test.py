@@ -14,7 +14,7 @@ from starlette.types import Message
 from api.auth.principal import Scope
 from api.endpoint import AnyEndpoint, Call, Empty, Endpoint, routes
 from api.http.responses import Answer
-from api.middleware import Edge
+from api.middleware import Middleware
 from infrastructure.concurrency.batching import Overloaded
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.settings import Settings
@@ -46,7 +46,7 @@ def _ask(
     endpoint: AnyEndpoint, *messages: Message, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of the answer."""
-    application = Edge(Router(routes=routes([endpoint])))
+    application = Middleware(Router(routes=routes([endpoint])))
     unread = iter(messages or ({"type": "http.request", "body": b""},))
     sent: list[Message] = []
 

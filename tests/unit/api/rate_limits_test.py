@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from api.auth.principal import Caller
+from api.auth.principal import Principal
 from api.rate_limits import WINDOW_SECONDS, Limited, RateLimits, Verdict, Window
 from infrastructure.redis.client import connect
 from infrastructure.settings import Settings
 
-CALLER = Caller(uuid4(), "key", frozenset())
+CALLER = Principal(uuid4(), "key", frozenset())
 
 
 @given(st.lists(st.floats(0, 40), max_size=200), st.integers(1, 20))
@@ -64,8 +64,8 @@ def test_what_is_left_is_told_until_nothing_is() -> None:
 def test_the_tenants_limit_holds_for_all_its_keys_together() -> None:
     async def ask() -> list[Limited]:
         limits = _limits(tenant=4, key=3)
-        callers = [Caller(CALLER.tenant_id, key_id, frozenset()) for key_id in ("a", "b", "c", "a", "b")]
-        found = [limits.admit(caller) for caller in callers]
+        callers = [Principal(CALLER.tenant_id, key_id, frozenset()) for key_id in ("a", "b", "c", "a", "b")]
+        found = [limits.admit(principal) for principal in callers]
         await limits.close()
         return [one.limited for one in found if one.wait_seconds]
 

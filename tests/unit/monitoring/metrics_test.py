@@ -14,7 +14,7 @@ from monitoring.metrics import bus as metrics
 from monitoring.metrics import ingress as ingress_metrics
 from monitoring.metrics import outgoing as outgoing_metrics
 from monitoring.metrics.batch_histogram import BatchHistogram
-from monitoring.metrics.label_limits import LabelValues
+from monitoring.metrics.label_limits import LimitedLabel
 from schemas.jobs import JobState
 
 MONITORING = Path(__file__).parents[3] / "monitoring"
@@ -55,7 +55,7 @@ def test_a_batch_counts_as_its_jobs_would_one_by_one() -> None:
         (lambda: metrics.leases_lost(5), "bucatini_leases_lost_total", ""),
         (lambda: metrics.doorbells_rung(5), "bucatini_doorbells_total", "outcome=rung"),
         (lambda: metrics.doorbells_failed(5), "bucatini_doorbells_total", "outcome=failed"),
-        (lambda: metrics.batch_sent(metrics.Lane.CLAIM, 5), "bucatini_batch_jobs_sum", "lane=claim"),
+        (lambda: metrics.batch_sent(metrics.Path.CLAIM, 5), "bucatini_batch_jobs_sum", "lane=claim"),
         (lambda: ingress_metrics.events_delivered(5), "bucatini_events_delivered_total", ""),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_client_that_makes_up_methods_and_routes_makes_no_series_without_end()
 
 
 def test_what_exceeds_the_limit_of_a_label_is_counted_as_other() -> None:
-    values = LabelValues(2)
+    values = LimitedLabel(2)
 
     assert [values(value) for value in ("a", "b", "c", "a", "d")] == ["a", "b", "other", "a", "other"]
 
@@ -189,7 +189,7 @@ def _touch_every_metric() -> None:
     metrics.jobs_retried("unavailable")
     metrics.queue_seen("ai", depth=1, oldest_seconds=1)
     metrics.parked_seen(limit=1, hold=1)
-    metrics.batch_sent(metrics.Lane.SUBMIT, 1)
+    metrics.batch_sent(metrics.Path.SUBMIT, 1)
     ingress_metrics.http_answered(route="/healthz", method="GET", status=200, seconds=0.001)
     outgoing_metrics.webhook_answered("again", 0.1)
     outgoing_metrics.webhooks_lagged(1)

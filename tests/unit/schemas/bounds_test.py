@@ -15,7 +15,7 @@ from schemas import bounds
 from schemas.bounds import too_deep, too_many_values
 from schemas.jobs import Progress
 from tests.unit.workers.runtime.runs import claimed
-from workers.runtime.claiming.delivery import Bell
+from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.running.attempt import Attempt
 
@@ -77,7 +77,7 @@ def test_what_a_handler_says_of_its_progress_spoils_no_other_report() -> None:
 
     async def story() -> None:
         attempt = Attempt(
-            claimed(), 1.0, Bell(1), (), Slots(1, lambda _: 1), lambda _, progress, at: reports.append(progress)
+            claimed(), 1.0, Delivery(1), (), Slots(1, lambda _: 1), lambda _, progress, at: reports.append(progress)
         )
         attempt.progress(0.5, "half\x00way \ud800" + "x" * 1_000)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.search import MOST_CLAUSES, MOST_LEVELS, MOST_WORDS, IndexDocument, SearchQuery
+from schemas.search import MAX_CLAUSES, MAX_LEVELS, MAX_WORDS, IndexDocument, SearchQuery
 
 
 def leaf(text: str = "word") -> dict[str, Any]:
@@ -37,10 +37,10 @@ def test_a_query_survives_the_wire() -> None:
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ({"match": nested(MOST_LEVELS + 1)}, "deeper than 16 levels"),
+        ({"match": nested(MAX_LEVELS + 1)}, "deeper than 16 levels"),
         ({"match": nested(100_000)}, "deeper than 16 levels"),
-        ({"match": {"op": "any_of", "clauses": [leaf()] * MOST_CLAUSES}}, "more than 64 clauses"),
-        ({"match": leaf("a " * (MOST_WORDS + 1))}, "65 words"),
+        ({"match": {"op": "any_of", "clauses": [leaf()] * MAX_CLAUSES}}, "more than 64 clauses"),
+        ({"match": leaf("a " * (MAX_WORDS + 1))}, "65 words"),
         ({"match": leaf("w" * 301)}, "at most 300"),
         ({"match": leaf("?!")}, "no word"),
         ({"match": {"op": "all_of", "clauses": []}}, "at least one clause"),
@@ -64,8 +64,8 @@ def test_what_is_out_of_bounds_is_refused(query: dict[str, Any], why: str) -> No
 
 
 def test_as_much_as_allowed_is_taken() -> None:
-    SearchQuery.model_validate({"match": nested(MOST_LEVELS)})
-    SearchQuery.model_validate({"match": {"op": "any_of", "clauses": [leaf()] * (MOST_CLAUSES - 1)}})
+    SearchQuery.model_validate({"match": nested(MAX_LEVELS)})
+    SearchQuery.model_validate({"match": {"op": "any_of", "clauses": [leaf()] * (MAX_CLAUSES - 1)}})
 
 
 @pytest.mark.parametrize("document_id", ["", " a", "a b", "a\n", "../up", "ä", "a" * 201])

@@ -9,25 +9,25 @@ from operator import itemgetter
 from uuid import UUID
 
 from infrastructure.celery.keys import priority_of
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Doorbell, Ring
+from infrastructure.celery.message import MAX_JOBS_IN_A_DOORBELL, Doorbell, JobRef
 from infrastructure.celery.window import Window
 from infrastructure.concurrency.batching import Pace
 from infrastructure.postgres.jobs import claim
 from infrastructure.postgres.jobs.claim import Claimed
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from monitoring.metrics import bus as metrics
-from workers.runtime.claiming.delivery import Bell
-from workers.runtime.claiming.hold_filter import Gate
+from workers.runtime.claiming.delivery import Delivery
+from workers.runtime.claiming.hold_filter import HoldFilter
 from workers.runtime.claiming.pending import Waiting
 from workers.runtime.claiming.slots import AllSlots, Slots
 from workers.runtime.handler import Child
 from workers.runtime.liveness.heartbeat import Heartbeat
-from workers.runtime.running.notifier import Messenger
-from workers.runtime.settling.retry_until_available import insist
+from workers.runtime.running.notifier import Notifier
+from workers.runtime.settling.retry_until_available import retry_until_available
 
 logger = logging.getLogger(__name__)
 
-MOST_IN_A_CLAIM = 64
+MAX_IN_A_CLAIM = 64
 """A claim of all there is room for would leave the loop idle while PostgreSQL works, and then PostgreSQL while the loop
 starts what it got: in smaller claims they work at the same time, which is worth a twelfth of a drain."""
 
@@ -47,17 +47,17 @@ class Claimer:
     def __init__(
         self,
         heartbeat: Heartbeat,
-        messenger: Messenger,
-        gate: Gate,
+        messenger: Notifier,
+        gate: HoldFilter,
         *,
         queue: str,
-        lines: Sequence[Line],
+        lines: Sequence[PostgresSession],
         slots: AllSlots,
         window: Window,
         running: Container[int],
         room: Callable[[], int],
         children_of: Callable[[Sequence[Claimed]], Awaitable[Mapping[UUID, tuple[Child, ...]]]],
-        launch: Callable[[Claimed, Bell, tuple[Child, ...]], None],
+        launch: Callable[[Claimed, Delivery, tuple[Child, ...]], None],
     ) -> None:
         self._heartbeat = heartbeat
         self._messenger = messenger
@@ -79,9 +79,9 @@ class Claimer:
     def begin(self) -> None:
         self._loops = [asyncio.create_task(self._claim_for_ever(line), name="claims") for line in self._lines]
 
-    def take(self, doorbell: Doorbell) -> Bell:
+    def take(self, doorbell: Doorbell) -> Delivery:
         """Its `done` is done when none of the jobs is this worker's business any more."""
-        bell = Bell(doorbell.jobs, ahead=doorbell.ahead)
+        bell = Delivery(doorbell.jobs, ahead=doorbell.ahead)
         for lot in doorbell.lots:
             self._slots.of(lot.kind).line.add(Waiting(lot, doorbell.step, bell))
         self._window.taken(doorbell.jobs)
@@ -117,7 +117,7 @@ class Claimer:
             self._slots.rests_until = time.monotonic() + REST_SECONDS
             asyncio.get_running_loop().call_later(REST_SECONDS, self._window.look_again)
         metrics.jobs_handed_back(sum(part.lot.jobs for part in parts))
-        self._return(parts, bell_jobs=min(max(slots.most_waiting // 2, 1), MOST_JOBS_IN_A_BELL), last=last)
+        self._return(parts, bell_jobs=min(max(slots.most_waiting // 2, 1), MAX_JOBS_IN_A_DOORBELL), last=last)
 
     async def stop(self, within_seconds: float) -> None:
         """Claims nothing more. Bells not begun go back to the front of the queue, so that another worker has them at once."""
@@ -129,30 +129,32 @@ class Claimer:
         for slots in self._slots.all:
             self._return(slots.line.take(len(slots.line)))
 
-    def _return(self, waiting: Sequence[Waiting], *, bell_jobs: int = MOST_JOBS_IN_A_BELL, last: bool = False) -> None:
+    def _return(
+        self, waiting: Sequence[Waiting], *, bell_jobs: int = MAX_JOBS_IN_A_DOORBELL, last: bool = False
+    ) -> None:
         self._messenger.give_back(self._in_turn(waiting), bell_jobs=bell_jobs, last=last)
         for lot, _, bell, _ in waiting:
             bell.close(lot.jobs)
 
-    def _in_turn(self, waiting: Sequence[Waiting]) -> list[Ring]:
+    def _in_turn(self, waiting: Sequence[Waiting]) -> list[JobRef]:
         """Tenants mixed as they weigh, so that each bell made of them names jobs of all."""
         before = Counter[tuple[int, UUID]]()
-        turns: list[tuple[float, Ring]] = []
+        turns: list[tuple[float, JobRef]] = []
         for lot, step, *_ in waiting:
             weight = self._gate.weight(lot.tenant_id)
             for job_id in lot.job_ids:
-                ring = Ring(job_id, lot.tenant_id, lot.kind, self._queue, priority_of(step))
+                ring = JobRef(job_id, lot.tenant_id, lot.kind, self._queue, priority_of(step))
                 turns.append((before[step, lot.tenant_id] / weight, ring))
                 before[step, lot.tenant_id] += 1
         return [ring for _, ring in sorted(turns, key=itemgetter(0))]
 
-    async def _claim_for_ever(self, line: Line) -> None:
+    async def _claim_for_ever(self, line: PostgresSession) -> None:
         while not self._stopping:
             if self._gate.closed or not (claimable := self._claimable()):
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            if (rest := self._pace.rest_seconds()) > 0 and self._slots.waiting < MOST_IN_A_CLAIM:
+            if (rest := self._pace.rest_seconds()) > 0 and self._slots.waiting < MAX_IN_A_CLAIM:
                 await asyncio.sleep(rest)
                 continue
             taken = [(slots, slots.line.take(jobs)) for slots, jobs in claimable]
@@ -169,20 +171,22 @@ class Claimer:
 
     def _claimable(self) -> list[tuple[Slots, int]]:
         """How many may be claimed now, by what they run in."""
-        room, found = min(self._room(), MOST_IN_A_CLAIM), []
+        room, found = min(self._room(), MAX_IN_A_CLAIM), []
         for slots in self._slots.all:
             if (jobs := min(room, slots.claimable, len(slots.line))) > 0:
                 found.append((slots, jobs))
                 room -= jobs
         return found
 
-    async def _claim(self, line: Line, share: list[Waiting]) -> None:
+    async def _claim(self, line: PostgresSession, share: list[Waiting]) -> None:
         bells = self._bells_of(share)
         worker_id = self._heartbeat.worker_id
         try:
             ids = await self._gate.let_through(share, sorted(bells))
             ahead = [job_id for job_id in ids if bells[job_id].ahead]
-            claims = await insist(line, lambda connection: claim.claim(connection, worker_id, ids, rung_ahead=ahead))
+            claims = await retry_until_available(
+                line, lambda connection: claim.claim(connection, worker_id, ids, rung_ahead=ahead)
+            )
             children = await self._children_of(claims)
         except Exception:  # The loop's edge: what was claimed is found by `check_leases`, the rest by the sweeper.
             logger.exception("a claim failed; going on with the next")
@@ -194,7 +198,7 @@ class Claimer:
         # Behind the first step of each run that was just launched: nobody's handler waits for our books.
         asyncio.get_running_loop().call_soon(self._tell_of, claims)
 
-    def _let_go(self, share: Sequence[Waiting], missed: dict[bytes, Bell]) -> None:
+    def _let_go(self, share: Sequence[Waiting], missed: dict[bytes, Delivery]) -> None:
         """Of jobs that this claim didn't get: another has them, they have ended, or they aren't committed yet."""
         for part in share:
             for job_id in part.lot.each():
@@ -214,9 +218,9 @@ class Claimer:
         self._slots.of(part.lot.kind).line.add(part)
         self._wake.set()
 
-    def _bells_of(self, share: Sequence[Waiting]) -> dict[bytes, Bell]:
+    def _bells_of(self, share: Sequence[Waiting]) -> dict[bytes, Delivery]:
         """Who rang for each job that is to be claimed: not for one named twice, nor for one that still runs here."""
-        bells: dict[bytes, Bell] = {}
+        bells: dict[bytes, Delivery] = {}
         for lot, _, bell, _ in share:
             for job_id in lot.each():
                 if job_id in bells or int.from_bytes(job_id) in self._running:
@@ -233,4 +237,4 @@ class Claimer:
         for kind, seconds in waits.items():
             metrics.picked_up(kind, seconds)
         metrics.jobs_claimed(self._queue, len(claims))
-        metrics.batch_sent(metrics.Lane.CLAIM, len(claims))
+        metrics.batch_sent(metrics.Path.CLAIM, len(claims))

@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Bell:
+class Delivery:
     __slots__ = ("ahead", "done", "open", "revoked")
 
     def __init__(self, count: int, *, ahead: bool = False) -> None:

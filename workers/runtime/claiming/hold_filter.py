@@ -7,21 +7,23 @@ from uuid import UUID
 
 from infrastructure.postgres.jobs import holds
 from infrastructure.postgres.jobs.holds import Held, Matched
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from monitoring.metrics import bus as metrics
-from producers.dispatcher.controls import Rules
+from producers.dispatcher.controls import ControlsSnapshot
 from schemas.jobs import JobState
 from workers.runtime.claiming.pending import Waiting
-from workers.runtime.running.notifier import Messenger
-from workers.runtime.settling.retry_until_available import insist
+from workers.runtime.running.notifier import Notifier
+from workers.runtime.settling.retry_until_available import retry_until_available
 
 logger = logging.getLogger(__name__)
 
 
-class Gate:
+class HoldFilter:
     """While no hold stands it costs a look at two empty collections."""
 
-    def __init__(self, queue: str, rules: Callable[[], Rules], line: Line, messenger: Messenger) -> None:
+    def __init__(
+        self, queue: str, rules: Callable[[], ControlsSnapshot], line: PostgresSession, messenger: Notifier
+    ) -> None:
         self._queue = queue
         self._rules = rules
         self._line = line
@@ -49,7 +51,7 @@ class Gate:
         ]
         if not matches:
             return ids
-        held = await insist(self._line, lambda line: holds.hold_back(line, matches))
+        held = await retry_until_available(self._line, lambda line: holds.hold_back(line, matches))
         self._tell(held)
         kept_back = {one.job_id.bytes for one in held}
         return [job_id for job_id in ids if job_id not in kept_back]

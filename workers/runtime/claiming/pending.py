@@ -8,7 +8,7 @@ from uuid import UUID
 
 from infrastructure.celery.keys import STEPS_IN_TURN
 from infrastructure.celery.message import Doorbell, Lot
-from workers.runtime.claiming.delivery import Bell
+from workers.runtime.claiming.delivery import Delivery
 
 
 class Waiting(NamedTuple):
@@ -16,7 +16,7 @@ class Waiting(NamedTuple):
 
     lot: Lot
     step: int
-    bell: Bell
+    bell: Delivery
     misses: int = 0
     """How many claims have not found them."""
 
@@ -62,7 +62,7 @@ class _Place:
             yield part
 
 
-class WaitingLine:
+class PendingJobs:
     """As many jobs of each tenant in turn as it weighs: deficit round robin (Shreedhar and Varghese, 1995), where every
     job costs the same. A turn that a full worker cuts short goes on where it stopped."""
 
@@ -77,7 +77,7 @@ class WaitingLine:
         """How many jobs wait."""
         return self._length
 
-    def join(self, doorbell: Doorbell, bell: Bell) -> None:
+    def join(self, doorbell: Doorbell, bell: Delivery) -> None:
         for lot in doorbell.lots:
             self.add(Waiting(lot, doorbell.step, bell))
 

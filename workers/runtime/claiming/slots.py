@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from infrastructure.concurrency.fair_slots import FairPlaces
-from workers.runtime.claiming.pending import WaitingLine
+from workers.runtime.claiming.pending import PendingJobs
 from workers.runtime.claiming.throughput import ServiceRate
 from workers.runtime.handler import Handler
 
@@ -17,7 +17,7 @@ AHEAD_SECONDS = 0.1
 to keep a newcomer, or another worker that is free, waiting."""
 CLAIMED_AHEAD_SECONDS = 0.05
 """The same of what is claimed already, where it has to wait for a place: a claim's way to PostgreSQL and back."""
-MOST_AHEAD = 2_000
+MAX_AHEAD = 2_000
 
 
 class Service(NamedTuple):
@@ -34,7 +34,7 @@ class Slots:
 
     def __init__(self, count: int, weight: Callable[[UUID], int], *, limited: bool = True) -> None:
         self.count = count
-        self.line = WaitingLine(weight)
+        self.line = PendingJobs(weight)
         self.rate = ServiceRate(time.monotonic())
         self.held = 0
         """By jobs that run or are claimed for it."""
@@ -56,7 +56,7 @@ class Slots:
     @property
     def most_waiting(self) -> int:
         """How many jobs may wait here for a claim."""
-        return min(self.free + int(self.rate.per_second * AHEAD_SECONDS), MOST_AHEAD)
+        return min(self.free + int(self.rate.per_second * AHEAD_SECONDS), MAX_AHEAD)
 
     @property
     def room(self) -> int:

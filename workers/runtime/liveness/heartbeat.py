@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.workers import Heart
-from monitoring.logs.log_throttle import Sparingly
+from monitoring.logs.log_throttle import LogThrottle
 from monitoring.metrics import bus as metrics
 from workers.runtime.settling.retry_until_available import OUTAGE_SECONDS
 
@@ -47,7 +47,7 @@ class Heartbeat:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_beat_at = time.monotonic()
         self._thread = threading.Thread(target=self._beat_for_ever, name="heartbeat", daemon=True)
-        self._refusals = Sparingly(SAID_AGAIN_SECONDS)
+        self._refusals = LogThrottle(SAID_AGAIN_SECONDS)
         self.worker_id: UUID = uuid7()
 
     async def start(self) -> None:

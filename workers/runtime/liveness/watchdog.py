@@ -6,7 +6,7 @@ Socket timeouts and Celery's own checks mend almost all of it; this is for what 
 import asyncio
 import time
 
-from infrastructure.celery.liveness import Pulse
+from infrastructure.celery.liveness import Liveness
 from infrastructure.redis.client import Redis
 from infrastructure.redis.probe import probe
 from schemas.health import PartState
@@ -17,12 +17,12 @@ QUIET_SECONDS = 5.0
 
 
 class Watchdog:
-    def __init__(self, pulse: Pulse, redis: Redis, *, patience_seconds: float) -> None:
+    def __init__(self, pulse: Liveness, redis: Redis, *, patience_seconds: float) -> None:
         self._pulse = pulse
         self._redis = redis
         self._patience_seconds = patience_seconds
 
-    async def until_deaf(self) -> None:
+    async def until_stalled(self) -> None:
         """Returns when the question for bells has been open for all the patience while Redis answered all the time."""
         answers_since: float | None = None
         while True:

@@ -20,28 +20,36 @@ from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.jobs.claim import Claimed
 from monitoring.errors.failures import describe_failure
 from monitoring.logs.context import LogContext, bound
-from monitoring.logs.log_throttle import Sparingly
+from monitoring.logs.log_throttle import LogThrottle
 from monitoring.tracing import parse_traceparent
 from schemas.commands import Command
 from schemas.jobs import Progress
 from schemas.problems import FieldProblem, Problem
-from workers.runtime.claiming.delivery import Bell
+from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.handler import AwaitChildren, Child, Handler
-from workers.runtime.settling.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, time_limit_exceeded
+from workers.runtime.settling.outcomes import (
+    AwaitingChildren,
+    Done,
+    Failed,
+    Outcome,
+    Stop,
+    Stopped,
+    time_limit_exceeded,
+)
 from workers.runtime.settling.retry import Failure
 
 logger = logging.getLogger(__name__)
-_failures = Sparingly()
+_failures = LogThrottle()
 
-MOST_MESSAGE_CHARACTERS = 1_000
+MAX_MESSAGE_CHARACTERS = 1_000
 UNDERSTOOD_WITHIN = timedelta(days=1)
 """A job that no worker could read for so long is set aside; until then none of these runs is an attempt."""
-MOST_WAIT_SECONDS = 1.0
+MAX_WAIT_SECONDS = 1.0
 """A claimed job that has waited so long for its place is handed back: what is before it takes longer than was thought."""
 MOST_PAUSE_SECONDS = 60.0
 """The same for a run that has begun."""
-LEAST_UNREAD_SECONDS, MOST_UNREAD_SECONDS = 1.0, 30.0
+LEAST_UNREAD_SECONDS, MAX_UNREAD_SECONDS = 1.0, 30.0
 """It waits as long again as it has waited already, within these."""
 
 
@@ -72,7 +80,7 @@ class Attempt:
         self,
         claimed: Claimed,
         time_limit_seconds: float,
-        bell: Bell,
+        bell: Delivery,
         children: tuple[Child, ...],
         slots: Slots,
         report: Callable[[Claimed, Progress, datetime], None],
@@ -166,7 +174,7 @@ class Attempt:
     def waits_too_long(self, now: float) -> bool:
         """Whether another worker may be faster. One that hasn't begun loses nothing by going there."""
         begun = self._left_seconds < math.inf
-        return now - self.waiting_since > (MOST_PAUSE_SECONDS if begun else MOST_WAIT_SECONDS)
+        return now - self.waiting_since > (MOST_PAUSE_SECONDS if begun else MAX_WAIT_SECONDS)
 
     def go_on(self) -> None:
         self._waits -= 1
@@ -184,9 +192,9 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
     claimed = attempt.claimed
     handler = handlers.get(claimed.kind)
     if handler is None or claimed.version > handler.command_type.version:
-        return Broke(_not_understood(claimed, attempt.now()))
+        return Failed(_not_understood(claimed, attempt.now()))
     if claimed.deadline is not None and claimed.deadline <= attempt.now():
-        return Broke(_too_late(claimed.deadline))
+        return Failed(_too_late(claimed.deadline))
     at_work.set(attempt)  # In the run's own task, which ends with it.
     with bound(attempt.log_context):
         return await _perform(attempt, handler)
@@ -197,25 +205,25 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
         command = _read(handler.command_type, attempt.claimed)
         answer = await handler.handle(command, attempt)
     except asyncio.CancelledError as error:
-        return _ended_by_us(attempt) if attempt.stopped else Broke(_crashed(error))
+        return _ended_by_us(attempt) if attempt.stopped else Failed(_crashed(error))
     except Refused as refused:
-        return Broke(Failure(refused.problem, retryable=False))
+        return Failed(Failure(refused.problem, retryable=False))
     except TryLater as later:
-        return Broke(Failure(later.problem, retryable=True, wait_seconds=later.seconds, counted=later.counted))
+        return Failed(Failure(later.problem, retryable=True, wait_seconds=later.seconds, counted=later.counted))
     except Unavailable as error:
         detail = _storable(str(error))
         problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, detail)
-        return Broke(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
+        return Failed(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
     except ValidationError as error:
-        return Broke(_invalid(error))
+        return Failed(_invalid(error))
     except BaseException as error:  # A handler's SystemExit would end the loop and with it every other run.
         if attempt.stopped:
             return _ended_by_us(attempt)
         # Each failure stands in its job's timeline; the log has the traceback, but not ten thousand times.
         if times := _failures.times((attempt.claimed.kind, type(error))):
             logger.error("the handler failed, %d times since this was last said", times, exc_info=error)
-        return Broke(_crashed(error))
-    return Waits(answer) if isinstance(answer, AwaitChildren) else Done(answer)
+        return Failed(_crashed(error))
+    return AwaitingChildren(answer) if isinstance(answer, AwaitChildren) else Done(answer)
 
 
 def _read(command_type: type[Command], claimed: Claimed) -> Command:
@@ -228,7 +236,7 @@ def _read(command_type: type[Command], claimed: Claimed) -> Command:
 def _ended_by_us(attempt: Attempt) -> Outcome:
     match attempt.stopped:
         case Stop.TIME_LIMIT:
-            return Broke(time_limit_exceeded(attempt.time_limit_seconds))
+            return Failed(time_limit_exceeded(attempt.time_limit_seconds))
         case None:
             raise AssertionError("only a stopped attempt was ended by us")
         case reason:
@@ -248,7 +256,7 @@ def _not_understood(claimed: Claimed, now: datetime) -> Failure:
     return Failure(
         problem.model_copy(update={"since": since}),
         retryable=True,
-        wait_seconds=min(max((now - since).total_seconds(), LEAST_UNREAD_SECONDS), MOST_UNREAD_SECONDS),
+        wait_seconds=min(max((now - since).total_seconds(), LEAST_UNREAD_SECONDS), MAX_UNREAD_SECONDS),
         counted=False,
         until=since + UNDERSTOOD_WITHIN,
     )
@@ -264,7 +272,7 @@ def _invalid(error: ValidationError) -> Failure:
 
 def _storable(message: str) -> str:
     # What an adapter says may quote what it was answered: no null characters, no half of a surrogate pair, no novel.
-    return message[:MOST_MESSAGE_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode()
+    return message[:MAX_MESSAGE_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _crashed(error: BaseException) -> Failure:

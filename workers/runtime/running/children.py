@@ -8,22 +8,24 @@ from uuid import UUID
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.postgres.jobs import claim
 from infrastructure.postgres.jobs.queries import readable
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from schemas.jobs import JobState
 from schemas.problems import UNREADABLE, Problem
 from workers.runtime.handler import Child
 from workers.runtime.settling.large_results import fetched
-from workers.runtime.settling.retry_until_available import insist
+from workers.runtime.settling.retry_until_available import retry_until_available
 
 LARGE_CHARACTERS = 65_536
 
 
-async def children_of(line: Line, objects: ObjectStore, parents: Sequence[UUID]) -> dict[UUID, tuple[Child, ...]]:
+async def children_of(
+    line: PostgresSession, objects: ObjectStore, parents: Sequence[UUID]
+) -> dict[UUID, tuple[Child, ...]]:
     """Each parent's children in the order they were made, with their results wherever those lie.
 
     Unavailable when the object store can't answer; PostgreSQL is waited for.
     """
-    rows = await insist(line, lambda connection: claim.children_of(connection, parents))
+    rows = await retry_until_available(line, lambda connection: claim.children_of(connection, parents))
     found: dict[UUID, list[Child]] = defaultdict(list)
     for parent, job_id, kind, state, result, problem, key in rows:
         brought = result if key is None else await fetched(objects, key)

@@ -14,16 +14,16 @@ from events.jobs import JobEvent
 from infrastructure.celery import pace
 from infrastructure.celery.doorbell import SHORT, Doorbells
 from infrastructure.celery.keys import service_of
-from infrastructure.celery.message import Ring
+from infrastructure.celery.message import JobRef
 from infrastructure.celery.pace import in_words
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs.claim import Claimed, note_progress
 from infrastructure.postgres.jobs.settlement import Settlement, resume_parents
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.clock import RedisClock
 from infrastructure.redis.pubsub import Channel, announce, say_live
-from infrastructure.redis.tenant_notifier import Announcer
+from infrastructure.redis.tenant_notifier import TenantNotifier
 from monitoring.metrics import bus as metrics
 from schemas.jobs import Progress
 from workers.runtime.claiming.slots import Service
@@ -50,26 +50,26 @@ class Report(NamedTuple):
     at: datetime
 
 
-class Messenger:
+class Notifier:
     """Speaks over Redis, and stores progress over its own line."""
 
-    def __init__(self, redis: Redis, line: Line) -> None:
+    def __init__(self, redis: Redis, line: PostgresSession) -> None:
         self._redis = redis
         self._line = line
         self._doorbells = Doorbells(redis)
         self._clock = RedisClock(redis)
-        self._announcer = Announcer(redis)
+        self._tenant_notifier = TenantNotifier(redis)
         self._progress: dict[UUID, Report] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reporting = False
         self._told = 0
-        self._later: dict[int, list[Ring]] = {}
+        self._later: dict[int, list[JobRef]] = {}
 
     def tell(self, tenants: Iterable[UUID]) -> None:
         """These tenants have new events."""
-        self._announcer.tell(tenants)
+        self._tenant_notifier.notify(tenants)
 
-    def ring(self, rings: Iterable[Ring], *, short: int = SHORT) -> None:
+    def ring(self, rings: Iterable[JobRef], *, short: int = SHORT) -> None:
         self.start(self._ring(list(rings), short))
 
     def ask_to_let_in(self, job_ids: Iterable[UUID]) -> None:
@@ -80,7 +80,7 @@ class Messenger:
         """A child of each has ended: those all of whose children have go on."""
         self.start(self._resume_parents(list(parents)))
 
-    def ring_in(self, seconds: float, ring: Ring) -> None:
+    def ring_in(self, seconds: float, ring: JobRef) -> None:
         """Rings with those that are due in the same moment."""
         if seconds > RING_OURSELVES_SECONDS:
             return
@@ -98,10 +98,10 @@ class Messenger:
     def ring_next(self, claimed: Claimed, settlement: Settlement, queue: str) -> None:
         """Rings for what a settled run left to be done: its children, or its own next attempt when that is due."""
         if settlement.children:
-            self.ring(Ring(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.children)
+            self.ring(JobRef(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.children)
         elif settlement.due_seconds is not None:
             self.ring_in(
-                settlement.due_seconds, Ring(claimed.id, claimed.tenant_id, claimed.kind, queue, claimed.priority)
+                settlement.due_seconds, JobRef(claimed.id, claimed.tenant_id, claimed.kind, queue, claimed.priority)
             )
 
     def report(self, claimed: Claimed, progress: Progress, at: datetime) -> None:
@@ -117,9 +117,9 @@ class Messenger:
         self._ring_later(NOW)
         while self._tasks:
             await asyncio.wait(self._tasks)
-        await self._announcer.close()
+        await self._tenant_notifier.close()
 
-    def give_back(self, rings: Sequence[Ring], *, bell_jobs: int, last: bool = False) -> None:
+    def give_back(self, rings: Sequence[JobRef], *, bell_jobs: int, last: bool = False) -> None:
         """Puts these back to the front of their queue, or behind all others there, in bells of so many jobs."""
         if rings:
             self.start(self._give_back(rings, bell_jobs, last=last))
@@ -137,7 +137,7 @@ class Messenger:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ring(self, rings: list[Ring], short: int) -> None:
+    async def _ring(self, rings: list[JobRef], short: int) -> None:
         try:
             metrics.doorbells_rung((await self._doorbells.ring(rings, short=short)).bells)
         except FAULTS:
@@ -151,9 +151,9 @@ class Messenger:
         with suppress(Unavailable):
             resumed = await self._line.run(lambda line: resume_parents(line, parents))
             self.tell({one.tenant_id for one in resumed})
-            self.ring(Ring(*one[:5]) for one in resumed if one.runs_again)
+            self.ring(JobRef(*one[:5]) for one in resumed if one.runs_again)
 
-    async def _give_back(self, rings: Sequence[Ring], bell_jobs: int, *, last: bool) -> None:
+    async def _give_back(self, rings: Sequence[JobRef], bell_jobs: int, *, last: bool) -> None:
         try:
             await self._doorbells.give_back(rings, bell_jobs=bell_jobs, last=last)
         except FAULTS:

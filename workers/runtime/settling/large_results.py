@@ -6,21 +6,21 @@ from infrastructure.postgres.jobs.claim import Claimed
 from infrastructure.postgres.jobs.settlement import Settlement
 from infrastructure.postgres.jobs.stored_results import StoredResult
 from schemas.problems import Problem
-from workers.runtime.settling.outcomes import Broke
+from workers.runtime.settling.outcomes import Failed
 from workers.runtime.settling.retry import Failure
 
 LARGE_BYTES = 256 * 1_024
-MOST_BYTES_OF_A_CHARACTER = 4
+MAX_BYTES_OF_A_CHARACTER = 4
 
 
 def is_large(settlement: Settlement) -> bool:
     result = settlement.result
-    if result is None or len(result) * MOST_BYTES_OF_A_CHARACTER <= LARGE_BYTES:
+    if result is None or len(result) * MAX_BYTES_OF_A_CHARACTER <= LARGE_BYTES:
         return False
     return len(result.encode()) > LARGE_BYTES
 
 
-async def stow(settlement: Settlement, claimed: Claimed, objects: ObjectStore) -> Settlement | Broke:
+async def offload(settlement: Settlement, claimed: Claimed, objects: ObjectStore) -> Settlement | Failed:
     """The settlement with its result in the object store; Broke when that can't take it now.
 
     The object is there before the job says so. If the settlement then has no effect, nobody is ever told of the object,
@@ -32,7 +32,7 @@ async def stow(settlement: Settlement, claimed: Claimed, objects: ObjectStore) -
         await objects.put(key, content)
     except Unavailable as error:
         problem = Problem.of("object-store-away", "The result can't be kept now", 503, "The object store is away.")
-        return Broke(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
+        return Failed(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
     return settlement._replace(result=None, stored=StoredResult(key, len(content)))
 
 

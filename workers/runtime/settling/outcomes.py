@@ -49,12 +49,12 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class AwaitingChildren:
     children: AwaitChildren
 
 
 @dataclass(frozen=True, slots=True)
-class Broke:
+class Failed:
     failure: Failure
 
 
@@ -63,7 +63,7 @@ class Stopped:
     reason: Stop
 
 
-Outcome = Done | Waits | Broke | Stopped
+Outcome = Done | AwaitingChildren | Failed | Stopped
 
 
 def time_limit_exceeded(seconds: float) -> Failure:
@@ -101,9 +101,9 @@ def _settlement_of(
     match outcome:
         case Done(event):
             return _succeeded(claimed, event)
-        case Waits(awaited):
+        case AwaitingChildren(awaited):
             return _waiting(claimed, awaited)
-        case Broke(failure):
+        case Failed(failure):
             return _failed(claimed, failure, policy, now(), dice())
         case Stopped(Stop.DRAINING | Stop.WAITED):
             return released(claimed.id, claimed.token)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from schemas.commands import Jitter, RetryPolicy
 from schemas.problems import Problem
 
-MOST_WAIT_SECONDS = 3_600.0
+MAX_WAIT_SECONDS = 3_600.0
 """No server may ask us to wait longer than this."""
 
 
@@ -59,7 +59,7 @@ def decide(
     seconds = failure.wait_seconds
     if seconds is None:
         ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempt - 1, 30))
-        asked = min(failure.retry_after_seconds or 0.0, MOST_WAIT_SECONDS)
+        asked = min(failure.retry_after_seconds or 0.0, MAX_WAIT_SECONDS)
         seconds = asked + _share(policy.jitter, dice) * ceiling
     if any(end is not None and now + timedelta(seconds=seconds) >= end for end in (deadline, failure.until)):
         return GiveUp(spent=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from infrastructure.ports import Unavailable
-from infrastructure.postgres.session import Connection, Line
+from infrastructure.postgres.session import Connection, PostgresSession
 from monitoring.metrics import bus as metrics
 
 T = TypeVar("T")
@@ -14,7 +14,7 @@ OUTAGE_SECONDS = 0.5
 """Between two tries while PostgreSQL is away."""
 
 
-async def insist(line: Line, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+async def retry_until_available(line: PostgresSession, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
     """The work's result, however long PostgreSQL stays away. Cancel it to give up."""
     while True:
         try:

@@ -12,15 +12,15 @@ from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.jobs import settlement as settling
 from infrastructure.postgres.jobs.settlement import Settled, Settlement
-from infrastructure.postgres.session import Line
+from infrastructure.postgres.session import PostgresSession
 from monitoring.metrics import bus as metrics
 from schemas.jobs import JobState
 from schemas.problems import Problem
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.running.attempt import Attempt
-from workers.runtime.running.notifier import Messenger
+from workers.runtime.running.notifier import Notifier
 from workers.runtime.settling.outcomes import unstorable
-from workers.runtime.settling.retry_until_available import insist
+from workers.runtime.settling.retry_until_available import retry_until_available
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +31,15 @@ class Settler:
     def __init__(
         self,
         *,
-        settle_line: Line,
-        aside_line: Line,
-        messenger: Messenger,
+        settle_session: PostgresSession,
+        aside_session: PostgresSession,
+        messenger: Notifier,
         heartbeat: Heartbeat,
         running: Mapping[int, Attempt],
         on_settled: Callable[[Settlement, bool], None],
         ring_again_seconds: float,
     ) -> None:
-        self._settle_line, self._aside_line = settle_line, aside_line
+        self._settle_session, self._aside_session = settle_session, aside_session
         self._messenger = messenger
         self._heartbeat = heartbeat
         self._running = running
@@ -75,7 +75,7 @@ class Settler:
             for one in settlements:
                 self._on_settled(one, not late or (one.job_id, one.token) not in late)
         metrics.settles_discarded(len(late))
-        metrics.batch_sent(metrics.Lane.SETTLE, len(settlements))
+        metrics.batch_sent(metrics.Path.SETTLE, len(settlements))
         self._messenger.tell(tenants)
         if late:
             self._messenger.start(self._record_discarded([job_id for job_id, _ in late]))
@@ -86,8 +86,8 @@ class Settler:
 
     async def _store(self, settlements: Sequence[Settlement]) -> Settled:
         try:
-            return await insist(
-                self._settle_line,
+            return await retry_until_available(
+                self._settle_session,
                 lambda line: settling.settle(line, settlements, ring_again_seconds=self._ring_again_seconds),
             )
         except Unstorable:
@@ -103,7 +103,9 @@ class Settler:
 
     async def _stored_before(self, settlements: Sequence[Settlement]) -> Settled:
         # The statement is repeated when its answer was lost; what it had stored the first time isn't late.
-        return await insist(self._settle_line, lambda line: settling.settled_before(line, settlements))
+        return await retry_until_available(
+            self._settle_session, lambda line: settling.settled_before(line, settlements)
+        )
 
     def _count(self, effective: Sequence[Settlement]) -> set[UUID]:
         """Tells the metrics; the tenants whose jobs they were."""
@@ -128,4 +130,4 @@ class Settler:
         worker_id = self._heartbeat.worker_id
         logger.warning("%d outcomes came too late and had no effect", len(job_ids))
         with suppress(Unavailable):
-            await self._aside_line.run(lambda line: settling.record_discarded(line, job_ids, worker_id))
+            await self._aside_session.run(lambda line: settling.record_discarded(line, job_ids, worker_id))

@@ -13,7 +13,7 @@ from api.documentation.asyncapi import document
 from events.catalogue import EVENTS
 from events.envelope import cloud_event_json
 from events.jobs import JobEvent
-from events.websocket import TOLD, Ended, Pong, Refused
+from events.websocket import SERVER_MESSAGES, Ended, Pong, Refused
 from schemas.problems import Problem
 from schemas.websocket import REQUESTS, JobSubject
 
@@ -49,7 +49,7 @@ def test_every_event_and_message_is_told_of() -> None:
     streams = DOCUMENT["channels"]["tenantEvents"]["messages"].keys()
 
     assert streams == {*JobEvent, *EVENTS}
-    assert messages == {*streams, *(one.__name__ for one in (*REQUESTS.values(), *TOLD))}
+    assert messages == {*streams, *(one.__name__ for one in (*REQUESTS.values(), *SERVER_MESSAGES))}
 
 
 @pytest.mark.parametrize("kind", [JobEvent.RETRYING, "search.document_indexed"])

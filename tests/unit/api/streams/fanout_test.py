@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.streams.encoding import Announced
-from api.streams.fanout import HANDED_AT_ONCE, MOST_PICKED_UP, HandOut
+from api.streams.fanout import HANDED_AT_ONCE, MAX_PICKED_UP, Fanout
 from api.streams.sources import next_of_job
-from api.streams.subscribers import MOST_WAITING, Behind, Ended, JobEvents, Subscriber, Taken, TypedEvents
+from api.streams.subscribers import MAX_WAITING, Behind, Ended, JobEvents, Subscriber, Taken, TypedEvents
 from events.envelope import CloudEvent
 from infrastructure.postgres.events.feed import EventRow, Place, Position
 
@@ -111,7 +111,7 @@ def test_what_a_sleeping_reader_is_told_at_once_doesnt_wait_and_what_cant_be_wak
 def test_a_reader_who_is_too_slow_holds_nothing_and_hears_that_it_is_behind() -> None:
     async def read() -> None:
         subscriber = _subscriber()
-        for seq in range(MOST_WAITING + 10):
+        for seq in range(MAX_WAITING + 10):
             subscriber.offer([_announced(seq)])
 
         assert await subscriber.take(1) == Behind()
@@ -139,14 +139,14 @@ def test_what_comes_while_an_event_is_handed_out_reaches_those_it_hasnt_reached_
     async def hand_out() -> None:
         heard: list[list[tuple[Announced, ...]]] = [[] for _ in range(HANDED_AT_ONCE + 1)]
         readers, _reading = zip(*[await _hearing(parts) for parts in heard], strict=True)
-        handing, (first, second) = HandOut(), (_announced(1), _announced(2))
+        handing, (first, second) = Fanout(), (_announced(1), _announced(2))
         handing.put([(reader, (first,)) for reader in readers], 1)
         await asyncio.sleep(0)
         assert (heard[0], heard[-1]) == ([(first,)], [])
         assert handing.owes(readers[-1])
         assert not handing.owes(readers[0])
 
-        handing.put([(reader, (second,)) for reader in readers], MOST_PICKED_UP)
+        handing.put([(reader, (second,)) for reader in readers], MAX_PICKED_UP)
         await handing.room()
 
         assert all(parts == [(first,), (second,)] for parts in heard[:-1])
@@ -159,7 +159,7 @@ def test_a_burst_is_handed_out_in_pieces_and_in_order_and_nothing_more_is_picked
     async def hand_out() -> None:
         parts: list[tuple[Announced, ...]] = []
         reader, _reading = await _hearing(parts)
-        handing, burst = HandOut(), tuple(_announced(seq) for seq in range(MOST_PICKED_UP))
+        handing, burst = Fanout(), tuple(_announced(seq) for seq in range(MAX_PICKED_UP))
         handing.put([(reader, burst)], len(burst))
         async with asyncio.timeout(1):
             await handing.room()
@@ -174,7 +174,7 @@ def test_who_reads_by_itself_what_is_due_to_it_isnt_handed_it() -> None:
     async def hand_out() -> None:
         parts: list[tuple[Announced, ...]] = []
         reader, _reading = await _hearing(parts)
-        handing, (first, second) = HandOut(), (_announced(1), _announced(2))
+        handing, (first, second) = Fanout(), (_announced(1), _announced(2))
         handing.put([(reader, (first,))], 1)
         handing.forget(reader)
         handing.put([(reader, (second,))], 1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from infrastructure.celery.doorbell import SHORT, Doorbells, Rung, age_of, waiting_in, waiting_in_words
 from infrastructure.celery.keys import NORMAL_STEP, OWN_STEPS, URGENT_STEP, list_of, service_of
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, Ring, messages_of
+from infrastructure.celery.message import MAX_JOBS_IN_A_DOORBELL, JobRef, messages_of
 from infrastructure.celery.pace import Service, in_words
 from infrastructure.redis import client
 from infrastructure.redis.client import Redis
@@ -21,8 +21,8 @@ from infrastructure.redis.pubsub import Channel, listen, words_in
 TENANT = UUID(int=7)
 
 
-def rings(count: int, priority: int = 5, tenant_id: UUID = TENANT) -> list[Ring]:
-    return [Ring(UUID(int=number), tenant_id, "ai.brew", "ai", priority) for number in range(count)]
+def rings(count: int, priority: int = 5, tenant_id: UUID = TENANT) -> list[JobRef]:
+    return [JobRef(UUID(int=number), tenant_id, "ai.brew", "ai", priority) for number in range(count)]
 
 
 def done(redis_url: str, work: Callable[[Redis, Doorbells], Awaitable[None]], service: Service | None = None) -> None:
@@ -54,7 +54,7 @@ def test_of_slow_jobs_few_are_rung_as_they_are_submitted(redis_url: str) -> None
 def test_of_quick_jobs_many_are_rung_as_they_are_submitted(redis_url: str) -> None:
     async def work(redis: Redis, doorbells: Doorbells) -> None:
         assert (await doorbells.ring(rings(300))).withheld == 0
-        assert await standing(redis) == [MOST_JOBS_IN_A_BELL] * 6
+        assert await standing(redis) == [MAX_JOBS_IN_A_DOORBELL] * 6
 
     done(redis_url, work, Service(jobs_per_second=20_000.0))
 
@@ -75,7 +75,7 @@ def test_who_comes_behind_a_long_list_is_told_of(redis_url: str) -> None:
         heard = listen(redis, Channel.OVERFLOW)
         assert await anext(heard) is None
 
-        lone = Ring(UUID(int=1), UUID(int=8), "ai.brew", "ai", 5)
+        lone = JobRef(UUID(int=1), UUID(int=8), "ai.brew", "ai", 5)
         assert (await Doorbells(redis).ring([lone])).bells == 1, "it never waits for an answer"
 
         told = await anext(heard)

@@ -17,11 +17,11 @@ from infrastructure.celery.keys import NORMAL_STEP, PATIENT_STEP, STEPS_IN_TURN,
 from infrastructure.celery.message import (
     BELLS_IN_A_PUSH,
     FEW,
-    MOST_JOBS_IN_A_BELL,
-    MOST_JOBS_IN_A_BIG_BELL,
+    MAX_JOBS_IN_A_BIG_DOORBELL,
+    MAX_JOBS_IN_A_DOORBELL,
     SEVERAL_KINDS,
+    JobRef,
     Lot,
-    Ring,
     dealt,
     messages_of,
     read,
@@ -33,7 +33,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 kinds = st.sampled_from([("ai", "ai.brew"), ("ai", "ai.bake"), ("keys", "keys.rotate")])
 rings = st.builds(
-    lambda job_id, tenant_id, queue_and_kind, priority: Ring(
+    lambda job_id, tenant_id, queue_and_kind, priority: JobRef(
         job_id, tenant_id, queue_and_kind[1], queue_and_kind[0], priority
     ),
     st.uuids(),
@@ -43,7 +43,7 @@ rings = st.builds(
 )
 
 
-def _one(*rings: Ring, traceparent: str | None = None) -> dict[str, Any]:
+def _one(*rings: JobRef, traceparent: str | None = None) -> dict[str, Any]:
     (messages,) = messages_of(rings, traceparent).values()
     (message,) = messages
     decoded: dict[str, Any] = orjson.loads(message)
@@ -56,7 +56,7 @@ def _received(message: dict[str, Any]) -> Any:
 
 
 def test_the_message_is_celerys_and_carries_nothing_else() -> None:
-    message = _one(Ring(JOB, TENANT, "ai.brew", "ai", 8), traceparent=TRACE)
+    message = _one(JobRef(JOB, TENANT, "ai.brew", "ai", 8), traceparent=TRACE)
 
     bell_id = message["headers"]["id"]
     assert UUID(bell_id)
@@ -97,7 +97,7 @@ def test_the_message_is_celerys_and_carries_nothing_else() -> None:
 
 def test_celery_reads_it_as_a_task_of_its_kind() -> None:
     app = celery_app(load({"REDIS_URL": "redis://nowhere"}), ["ai.brew"])
-    message = _received(_one(Ring(JOB, TENANT, "ai.brew", "ai", 5), Ring(UUID(int=9), TENANT, "ai.brew", "ai", 5)))
+    message = _received(_one(JobRef(JOB, TENANT, "ai.brew", "ai", 5), JobRef(UUID(int=9), TENANT, "ai.brew", "ai", 5)))
 
     request = Request(message, app=app, task=app.tasks[message.headers["task"]])
 
@@ -112,12 +112,12 @@ def test_celery_reads_it_as_a_task_of_its_kind() -> None:
 
 
 @given(st.lists(rings, max_size=200))
-def test_every_job_is_named_once_in_the_right_list(rung: list[Ring]) -> None:
+def test_every_job_is_named_once_in_the_right_list(rung: list[JobRef]) -> None:
     told: list[tuple[str, str, UUID, UUID]] = []
     for name, messages in messages_of(rung).items():
         for message in map(_received, map(orjson.loads, messages)):
             doorbell = read(message.headers, message.body)
-            assert message.headers["jobs"] == doorbell.jobs <= MOST_JOBS_IN_A_BELL
+            assert message.headers["jobs"] == doorbell.jobs <= MAX_JOBS_IN_A_DOORBELL
             told += [(name, lot.kind, lot.tenant_id, job) for lot in doorbell.lots for job in lot.job_ids]
 
     assert sorted(told) == sorted(
@@ -126,7 +126,7 @@ def test_every_job_is_named_once_in_the_right_list(rung: list[Ring]) -> None:
 
 
 def test_a_burst_shares_as_few_bells_as_it_can() -> None:
-    burst = [Ring(UUID(int=number), TENANT, "ai.brew", "ai", 5) for number in range(2 * MOST_JOBS_IN_A_BELL + 1)]
+    burst = [JobRef(UUID(int=number), TENANT, "ai.brew", "ai", 5) for number in range(2 * MAX_JOBS_IN_A_DOORBELL + 1)]
 
     (messages,) = messages_of(burst).values()
 
@@ -140,7 +140,7 @@ def test_a_long_push_has_big_bells_and_still_some_for_every_worker() -> None:
 
     assert sum(sizes) == 1_000
     assert len(sizes) == BELLS_IN_A_PUSH
-    assert max(sum(lot.jobs for lot in share) for share in dealt(lots * 10)) == MOST_JOBS_IN_A_BIG_BELL
+    assert max(sum(lot.jobs for lot in share) for share in dealt(lots * 10)) == MAX_JOBS_IN_A_BIG_DOORBELL
 
 
 def test_each_bell_names_jobs_of_all_tenants_by_what_they_have() -> None:
@@ -181,8 +181,8 @@ def ids_of(count: int) -> bytes:
 
 
 def test_kinds_with_few_jobs_share_a_bell_and_a_kind_with_many_has_its_own() -> None:
-    several = [Ring(UUID(int=number), TENANT, f"ai.kind_{number}", "ai", 5) for number in range(30)]
-    many = [Ring(UUID(int=100 + number), TENANT, "ai.brew", "ai", 5) for number in range(FEW)]
+    several = [JobRef(UUID(int=number), TENANT, f"ai.kind_{number}", "ai", 5) for number in range(30)]
+    many = [JobRef(UUID(int=100 + number), TENANT, "ai.brew", "ai", 5) for number in range(FEW)]
 
     (messages,) = messages_of([*several, *many]).values()
 

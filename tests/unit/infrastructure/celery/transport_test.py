@@ -14,7 +14,7 @@ from kombu import Connection, Consumer, Queue
 
 from infrastructure.celery import transport
 from infrastructure.celery.keys import list_of
-from infrastructure.celery.message import MOST_JOBS_IN_A_BELL, VERSION, Ring, messages_of, read
+from infrastructure.celery.message import MAX_JOBS_IN_A_DOORBELL, VERSION, JobRef, messages_of, read
 from infrastructure.celery.transport import Transport, weight_of
 from infrastructure.celery.window import Window
 
@@ -101,7 +101,7 @@ def test_behind_a_full_bell_others_are_looked_for_however_long_it_was_waited_for
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "WAITED_SECONDS", 0.0)
-    _push(redis_url, [[uuid4() for _ in range(MOST_JOBS_IN_A_BELL)] for _ in range(3)])
+    _push(redis_url, [[uuid4() for _ in range(MAX_JOBS_IN_A_DOORBELL)] for _ in range(3)])
 
     with _consuming(redis_url, window=1_000) as taken:
         taken.once()
@@ -180,7 +180,7 @@ def test_no_more_bells_of_another_version_are_put_back_than_a_list_should_hold(
 def _push(redis_url: str, bells: list[list[UUID]], *, priority: int = 5, version: int = VERSION) -> None:
     with redis.Redis.from_url(redis_url) as client:
         for ids in bells:
-            for name, messages in messages_of([Ring(job, TENANT, "ai.brew", "ai", priority) for job in ids]).items():
+            for name, messages in messages_of([JobRef(job, TENANT, "ai.brew", "ai", priority) for job in ids]).items():
                 client.lpush(name, *[_of_version(version, message) for message in messages])
 
 

@@ -13,8 +13,8 @@ from infrastructure.concurrency import batching
 from infrastructure.concurrency.batching import (
     FULL,
     INTERVAL_SECONDS,
-    MOST_IN_A_BATCH,
-    MOST_WAITING,
+    MAX_IN_A_BATCH,
+    MAX_WAITING,
     Batcher,
     Overloaded,
     Pace,
@@ -145,8 +145,8 @@ def test_what_comes_while_a_batch_is_under_way_shares_the_next_one() -> None:
 
 def test_no_batch_is_larger_than_a_statement_should_be() -> None:
     async def story(flush: Doubling, batcher: "Batcher[int, int]") -> None:
-        await asyncio.gather(*[batcher.put(number) for number in range(3 * MOST_IN_A_BATCH + 1)])
-        assert [len(batch) for batch in flush.batches] == [MOST_IN_A_BATCH] * 3 + [1]
+        await asyncio.gather(*[batcher.put(number) for number in range(3 * MAX_IN_A_BATCH + 1)])
+        assert [len(batch) for batch in flush.batches] == [MAX_IN_A_BATCH] * 3 + [1]
 
     _run(story)
 
@@ -156,11 +156,11 @@ def test_what_exceeds_the_bound_is_refused_and_the_rest_is_answered() -> None:
         flush.open.clear()
         answers = [batcher.put(0)]
         await _turns()
-        answers += [batcher.put(number) for number in range(MOST_WAITING)]
+        answers += [batcher.put(number) for number in range(MAX_WAITING)]
         with pytest.raises(Overloaded, match="numbers"):
             batcher.put(1)
         flush.open.set()
-        assert len(await asyncio.gather(*answers)) == MOST_WAITING + 1
+        assert len(await asyncio.gather(*answers)) == MAX_WAITING + 1
         assert await batcher.put(4) == 8, "afterwards there is room again"
 
     _run(story)
@@ -222,7 +222,7 @@ def test_what_needs_no_answer_is_carried_out_all_the_same() -> None:
 
 def test_draining_waits_for_everything_put_so_far() -> None:
     async def story(flush: Doubling, batcher: "Batcher[int, int]") -> None:
-        answers = [batcher.put(number) for number in range(MOST_IN_A_BATCH + 1)]
+        answers = [batcher.put(number) for number in range(MAX_IN_A_BATCH + 1)]
         await batcher.drain()
         assert all(answer.done() for answer in answers)
         await batcher.drain()

@@ -11,9 +11,9 @@ from infrastructure.celery.keys import NORMAL_STEP, URGENT_STEP
 from infrastructure.concurrency.fair_slots import FairPlaces
 from infrastructure.concurrency.work_clock import at_work, waiting
 from tests.unit.workers.runtime.runs import claimed
-from workers.runtime.claiming.delivery import Bell
+from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
-from workers.runtime.running.attempt import MOST_PAUSE_SECONDS, MOST_WAIT_SECONDS, Attempt
+from workers.runtime.running.attempt import MAX_WAIT_SECONDS, MOST_PAUSE_SECONDS, Attempt
 
 ANN, BEN = UUID(int=1), UUID(int=2)
 
@@ -71,7 +71,7 @@ def test_a_place_is_not_lost_to_who_stops_waiting_for_it(*, its_turn_has_come: b
 
 
 def _attempt() -> Attempt:
-    return Attempt(claimed(), 10.0, Bell(1), (), Slots(1, lambda _: 1), lambda *_: None)
+    return Attempt(claimed(), 10.0, Delivery(1), (), Slots(1, lambda _: 1), lambda *_: None)
 
 
 def test_a_runs_clock_stands_still_while_any_part_of_it_waits() -> None:
@@ -104,11 +104,11 @@ def test_a_job_that_has_not_begun_goes_back_sooner_than_one_that_has() -> None:
         now = time.monotonic()
         assert not attempt.waits_too_long(now + 1_000)
         with attempt.waiting():
-            assert not attempt.waits_too_long(now + MOST_WAIT_SECONDS / 2)
-            assert attempt.waits_too_long(now + MOST_WAIT_SECONDS + 1)
+            assert not attempt.waits_too_long(now + MAX_WAIT_SECONDS / 2)
+            assert attempt.waits_too_long(now + MAX_WAIT_SECONDS + 1)
         attempt.start_clock()
         with attempt.waiting():
-            assert not attempt.waits_too_long(now + MOST_WAIT_SECONDS + 1)
+            assert not attempt.waits_too_long(now + MAX_WAIT_SECONDS + 1)
             assert attempt.waits_too_long(now + MOST_PAUSE_SECONDS + 1)
 
     asyncio.run(story())

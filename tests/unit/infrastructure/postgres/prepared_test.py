@@ -15,13 +15,13 @@ from infrastructure.local_stack.servers.postgres import PostgresServer
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres import binary
 from infrastructure.postgres.prepared import Prepared, Rows, fetch, fetch_together
-from infrastructure.postgres.session import Connection, Line, Role
+from infrastructure.postgres.session import Connection, PostgresSession, Role
 from tests.conftest import TEMPLATE
 from tests.waiting import wait_until
 
 SOON_SECONDS = 30.0
 EAST = timezone(timedelta(hours=5))
-Story = Callable[[Line], Awaitable[None]]
+Story = Callable[[PostgresSession], Awaitable[None]]
 
 ALL = Prepared(
     "all",
@@ -41,7 +41,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 def _tell(database_url: str, story: Story) -> None:
     async def told() -> None:
-        async with asyncio.timeout(SOON_SECONDS), Line(database_url, Role.SYSTEM, "test") as line:
+        async with asyncio.timeout(SOON_SECONDS), PostgresSession(database_url, Role.SYSTEM, "test") as line:
             await story(line)
 
     asyncio.run(told())
@@ -72,7 +72,7 @@ def some_database(postgres: PostgresServer) -> Iterator[str]:
     timestamp=MOMENTS,
 )
 def test_what_is_written_is_what_postgresql_reads(some_database: str, **given: Any) -> None:
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         call = ALL(
             uuids=binary.uuids([None if one is None else one.bytes for one in given["uuids"]]),
             smallints=binary.smallints(given["smallints"]),
@@ -97,7 +97,7 @@ async def _echo(connection: Connection, texts: list[str]) -> Rows:
 
 
 def test_each_answer_is_read_afresh(database_url: str) -> None:
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         for texts in (["a"], [], ["b", "c"], ["d"]):
             rows = await line.run(partial(_echo, texts=texts))
             assert rows == [(text,) for text in texts]
@@ -106,7 +106,7 @@ def test_each_answer_is_read_afresh(database_url: str) -> None:
 
 
 def test_more_than_a_sockets_buffer_is_sent_whole(database_url: str) -> None:
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         texts = [f"{n}" * 2_000 for n in range(2_000)]
         calls = [ECHO(texts=binary.texts(texts))] * 2
         answers = await line.run(lambda connection: fetch_together(connection, *calls))
@@ -118,7 +118,7 @@ def test_more_than_a_sockets_buffer_is_sent_whole(database_url: str) -> None:
 def test_statements_together_take_effect_together_or_not_at_all(database_url: str) -> None:
     keep = Prepared("keep", "INSERT INTO kettles SELECT n FROM unnest(%(texts)b::text[]) AS t (n) RETURNING name")
 
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         await line.run(lambda connection: connection.execute("CREATE TEMPORARY TABLE kettles (name text)"))
 
         async def kept_and_divided_by(count: int) -> list[Rows]:
@@ -135,7 +135,7 @@ def test_statements_together_take_effect_together_or_not_at_all(database_url: st
 
 
 def test_a_statement_that_fails_leaves_the_session_as_it_was(database_url: str) -> None:
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         with pytest.raises(Unstorable):
             await line.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(0))))
         assert await line.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(2)))) == [(5,)]
@@ -145,7 +145,7 @@ def test_a_statement_that_fails_leaves_the_session_as_it_was(database_url: str) 
 
 @pytest.mark.parametrize("together", [1, 2])
 def test_who_gives_up_leaves_a_line_that_can_be_used(database_url: str, together: int) -> None:
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         calls = [SLEEP(double=binary.double(60.0))] * together
         asking = asyncio.create_task(line.run(lambda connection: fetch_together(connection, *calls)))
         await asyncio.to_thread(wait_until, lambda: _asleep(database_url), "PostgreSQL is at it", within_seconds=10)
@@ -160,7 +160,7 @@ def test_who_gives_up_leaves_a_line_that_can_be_used(database_url: str, together
 def test_a_session_that_is_ended_is_an_outage_and_the_next_one_knows_its_statements(
     database_url: str, together: int
 ) -> None:
-    async def story(line: Line) -> None:
+    async def story(line: PostgresSession) -> None:
         calls = [DIVIDE(bigint=binary.bigint(2))] * together
         assert await line.run(lambda connection: fetch_together(connection, *calls)) == [[(5,)]] * together
         session = await line.run(_session)

@@ -8,17 +8,17 @@ from redis import Redis as SyncRedis
 from redis.exceptions import ResponseError
 
 from infrastructure.redis.client import FAULTS, Redis, connect
-from infrastructure.redis.connection import Line
+from infrastructure.redis.connection import RedisConnection
 from tests.waiting import wait_until
 
-Story = Callable[[Line, Redis], Awaitable[None]]
+Story = Callable[[RedisConnection, Redis], Awaitable[None]]
 
 
 def _tell(redis_url: str, story: Story) -> None:
     async def told() -> None:
         redis = connect(redis_url)
         try:
-            await story(Line(redis), redis)
+            await story(RedisConnection(redis), redis)
         finally:
             await redis.aclose()
 
@@ -31,7 +31,7 @@ def _blocked(redis_url: str) -> int:
 
 
 def test_a_command_that_is_refused_spoils_no_other(redis_url: str) -> None:
-    async def story(line: Line, redis: Redis) -> None:
+    async def story(line: RedisConnection, redis: Redis) -> None:
         with pytest.raises(ResponseError):
             await line.ask(("SET", "kettle", "on"), ("HGET", "kettle", "spout"), ("APPEND", "kettle", "!"))
         assert await line.ask(("GET", "kettle"), ("DEL", "kettle")) == [b"on!", 1]
@@ -40,7 +40,7 @@ def test_a_command_that_is_refused_spoils_no_other(redis_url: str) -> None:
 
 
 def test_who_gives_up_leaves_his_replies_to_nobody(redis_url: str) -> None:
-    async def story(line: Line, redis: Redis) -> None:
+    async def story(line: RedisConnection, redis: Redis) -> None:
         asking = asyncio.create_task(line.ask(("BLPOP", "never", 30)))
         await asyncio.to_thread(wait_until, lambda: _blocked(redis_url), "Redis has the command", within_seconds=10)
         asking.cancel()
@@ -51,7 +51,7 @@ def test_who_gives_up_leaves_his_replies_to_nobody(redis_url: str) -> None:
 
 
 def test_a_connection_that_was_closed_is_opened_again(redis_url: str) -> None:
-    async def story(line: Line, redis: Redis) -> None:
+    async def story(line: RedisConnection, redis: Redis) -> None:
         [before] = await line.ask(("CLIENT", "ID"))
         await redis.client_kill_filter(_id=before)
         try:

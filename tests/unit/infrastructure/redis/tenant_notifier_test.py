@@ -11,11 +11,11 @@ from redis.client import PubSub
 from infrastructure.redis import tenant_notifier as announcer_module
 from infrastructure.redis.client import connect
 from infrastructure.redis.pubsub import VERSION, Channel, announcement, ids_in, is_understood
-from infrastructure.redis.tenant_notifier import Announcer
+from infrastructure.redis.tenant_notifier import TenantNotifier
 from tests.waiting import wait_until
 
 FIRST, SECOND, THIRD = (UUID(int=number) for number in range(3))
-Story = Callable[[Announcer], Awaitable[None]]
+Story = Callable[[TenantNotifier], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -27,11 +27,11 @@ def _nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 def _tell(redis_url: str, story: Story) -> None:
     async def told() -> None:
         redis = connect(redis_url)
-        announcer = Announcer(redis)
+        tenant_notifier = TenantNotifier(redis)
         try:
-            await story(announcer)
+            await story(tenant_notifier)
         finally:
-            await announcer.close()
+            await tenant_notifier.close()
             await redis.aclose()
 
     asyncio.run(told())
@@ -63,14 +63,14 @@ def test_what_nobody_listens_to_is_said_together(redis_url: str) -> None:
     with SyncRedis.from_url(redis_url) as other:
         other.config_resetstat()
 
-    async def story(announcer: Announcer) -> None:
-        announcer.tell([FIRST])
+    async def story(tenant_notifier: TenantNotifier) -> None:
+        tenant_notifier.notify([FIRST])
         await _until_said(redis_url, 1)
-        announcer.tell([SECOND])
+        tenant_notifier.notify([SECOND])
         await asyncio.sleep(0)  # What goes at once has gone by now.
-        announcer.tell([THIRD])
+        tenant_notifier.notify([THIRD])
         with _listen(redis_url) as listening:
-            await announcer.close()
+            await tenant_notifier.close()
             assert set(await _heard(listening)) == {SECOND, THIRD}
         await _until_said(redis_url, 2)
 
@@ -78,10 +78,10 @@ def test_what_nobody_listens_to_is_said_together(redis_url: str) -> None:
 
 
 def test_who_listens_hears_at_once(redis_url: str) -> None:
-    async def story(announcer: Announcer) -> None:
+    async def story(tenant_notifier: TenantNotifier) -> None:
         with _listen(redis_url) as listening:
             for tenant in (FIRST, SECOND, THIRD):
-                announcer.tell([tenant])
+                tenant_notifier.notify([tenant])
                 assert await _heard(listening) == [tenant]
 
     _tell(redis_url, story)

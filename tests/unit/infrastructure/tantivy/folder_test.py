@@ -17,7 +17,7 @@ import pytest
 from infrastructure.ports import Unavailable
 from infrastructure.ports.search import IndexedDocument, IndexMissing
 from infrastructure.tantivy.engine import TantivyEngine, folder_name
-from infrastructure.tantivy.write_lock import Turns
+from infrastructure.tantivy.write_lock import WriteLock
 from schemas.search import AllTerms, SearchQuery
 from tests.waiting import wait_until
 
@@ -151,7 +151,7 @@ async def test_two_processes_that_write_at_once_take_turns(engine: TantivyEngine
 
 
 async def test_a_writer_waits_a_bounded_time_for_another(engine: TantivyEngine, tmp_path: Path) -> None:
-    holder = Turns(tmp_path / folder_name(TENANT), wait_seconds=1)
+    holder = WriteLock(tmp_path / folder_name(TENANT), wait_seconds=1)
     async with an_engine(tmp_path, turn_seconds=0.2) as impatient:
         async with holder.alone():
             with pytest.raises(Unavailable, match="written by others") as refused:
@@ -174,7 +174,7 @@ async def test_many_who_wait_for_their_turn_do_not_stop_the_one_who_has_it(engin
 
 async def test_searches_go_on_while_somebody_writes(engine: TantivyEngine, tmp_path: Path) -> None:
     await engine.index(TENANT, document("a"))
-    holder = Turns(tmp_path / folder_name(TENANT), wait_seconds=1)
+    holder = WriteLock(tmp_path / folder_name(TENANT), wait_seconds=1)
 
     async with holder.alone():
         assert await total(engine) == 1

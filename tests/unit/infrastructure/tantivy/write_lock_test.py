@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.ports import Unavailable
-from infrastructure.tantivy.write_lock import Turns
+from infrastructure.tantivy.write_lock import WriteLock
 
 pytestmark = pytest.mark.anyio
 
@@ -17,10 +17,10 @@ def anyio_backend() -> str:
 
 
 async def test_one_that_comes_back_at_once_lets_another_process_go_first(tmp_path: Path) -> None:
-    ours, theirs = (Turns(tmp_path, wait_seconds=10) for _ in range(2))
+    ours, theirs = (WriteLock(tmp_path, wait_seconds=10) for _ in range(2))
     order: list[str] = []
 
-    async def take(turns: Turns, name: str) -> None:
+    async def take(turns: WriteLock, name: str) -> None:
         async with turns.alone():
             order.append(name)
 
@@ -35,7 +35,7 @@ async def test_one_that_comes_back_at_once_lets_another_process_go_first(tmp_pat
 
 
 async def test_nobody_waits_for_ever_and_who_gave_up_is_in_nobodys_way(tmp_path: Path) -> None:
-    ours, theirs = Turns(tmp_path, wait_seconds=10), Turns(tmp_path, wait_seconds=0.05)
+    ours, theirs = WriteLock(tmp_path, wait_seconds=10), WriteLock(tmp_path, wait_seconds=0.05)
 
     async with ours.alone():
         for _ in range(2):
@@ -47,7 +47,7 @@ async def test_nobody_waits_for_ever_and_who_gave_up_is_in_nobodys_way(tmp_path:
 
 
 async def test_a_failure_gives_the_turn_back(tmp_path: Path) -> None:
-    turns = Turns(tmp_path, wait_seconds=1)
+    turns = WriteLock(tmp_path, wait_seconds=1)
 
     with pytest.raises(ZeroDivisionError):
         async with turns.alone():

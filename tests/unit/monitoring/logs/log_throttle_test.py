@@ -1,11 +1,11 @@
 """What happens to every job is said once a second, and none of it is forgotten."""
 
-from monitoring.logs.log_throttle import MOST_KEPT, Sparingly
+from monitoring.logs.log_throttle import MAX_KEPT, LogThrottle
 
 
 def test_what_was_said_a_moment_ago_is_counted_until_it_is_said_again() -> None:
     now = 100.0
-    sparingly = Sparingly(seconds=1.0, clock=lambda: now)
+    sparingly = LogThrottle(seconds=1.0, clock=lambda: now)
     times = [sparingly.times("it") for _ in range(5)]
 
     now += 1.0
@@ -15,14 +15,14 @@ def test_what_was_said_a_moment_ago_is_counted_until_it_is_said_again() -> None:
 
 
 def test_another_subject_is_said_at_once() -> None:
-    sparingly = Sparingly(seconds=60)
+    sparingly = LogThrottle(seconds=60)
 
     assert [sparingly.times(subject) for subject in ("one", "other", "one")] == [1, 1, 0]
 
 
 def test_it_remembers_no_more_subjects_than_it_may() -> None:
-    sparingly = Sparingly(seconds=60)
-    for number in range(2 * MOST_KEPT):
+    sparingly = LogThrottle(seconds=60)
+    for number in range(2 * MAX_KEPT):
         sparingly.times(number)
 
-    assert len(sparingly._said) <= MOST_KEPT
+    assert len(sparingly._said) <= MAX_KEPT

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infrastructure.celery.doorbell import AHEAD_SECONDS
-from infrastructure.celery.message import MOST_JOBS_IN_A_BIG_BELL
+from infrastructure.celery.message import MAX_JOBS_IN_A_BIG_DOORBELL
 from infrastructure.celery.pace import SILENT_SECONDS, Service, heard, in_words
-from producers.dispatcher.doorbell_window import GROWTH, LEAST_BELLS, LEAST_RUNG, MOST_RUNG, Window
+from producers.dispatcher.doorbell_window import GROWTH, LEAST_BELLS, LEAST_RUNG, MAX_RUNG, Window
 
 services = st.builds(Service, st.floats(0, 100_000), st.integers(0, 20_000), st.just(100.0))
 
@@ -19,11 +19,11 @@ def settled(service: Service, window: Window = Window()) -> Window:  # noqa: B00
     return window
 
 
-@given(services, st.integers(LEAST_RUNG, MOST_RUNG))
+@given(services, st.integers(LEAST_RUNG, MAX_RUNG))
 def test_a_window_is_what_is_begun_soon(service: Service, before: int) -> None:
     begun_soon = service.free + int(service.jobs_per_second * AHEAD_SECONDS)
 
-    assert settled(service, Window(before)).jobs == min(max(begun_soon, LEAST_RUNG), MOST_RUNG)
+    assert settled(service, Window(before)).jobs == min(max(begun_soon, LEAST_RUNG), MAX_RUNG)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_slow_jobs_have_a_small_window_and_quick_ones_a_large(jobs_per_second: f
     assert settled(Service(jobs_per_second, 0, 100.0)).jobs == jobs
 
 
-@given(services, st.integers(LEAST_RUNG, MOST_RUNG), st.integers(0, 10_000))
+@given(services, st.integers(LEAST_RUNG, MAX_RUNG), st.integers(0, 10_000))
 def test_room_is_never_negative_and_fills_no_more_than_the_window(service: Service, before: int, bells: int) -> None:
     window = settled(service, Window(before))
 
@@ -41,8 +41,8 @@ def test_room_is_never_negative_and_fills_no_more_than_the_window(service: Servi
 
     assert room == 0 or room + bells * window.bell <= window.jobs
     assert room >= 0
-    assert 1 <= window.bell <= MOST_JOBS_IN_A_BIG_BELL
-    assert window.bells <= max(LEAST_BELLS, -(-window.jobs // MOST_JOBS_IN_A_BIG_BELL))
+    assert 1 <= window.bell <= MAX_JOBS_IN_A_BIG_DOORBELL
+    assert window.bells <= max(LEAST_BELLS, -(-window.jobs // MAX_JOBS_IN_A_BIG_DOORBELL))
 
 
 def test_there_are_bells_for_each_worker() -> None:

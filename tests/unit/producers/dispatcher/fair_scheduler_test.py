@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from infrastructure.celery.message import Doorbell, Lot
 from infrastructure.postgres.jobs.turns import Next
 from producers.dispatcher.queue_feeder import LATE_MILLISECONDS, LATEST_SECONDS, lots_of, place_after
-from workers.runtime.claiming.delivery import Bell
-from workers.runtime.claiming.pending import WaitingLine
+from workers.runtime.claiming.delivery import Delivery
+from workers.runtime.claiming.pending import PendingJobs
 
 HEAVY, LIGHT = UUID(int=1), UUID(int=2)
 WEIGHTS = {HEAVY: 2, LIGHT: 1}
 
 
-def line_of(jobs: int) -> WaitingLine:
-    line = WaitingLine(lambda tenant_id: WEIGHTS[tenant_id])
+def line_of(jobs: int) -> PendingJobs:
+    line = PendingJobs(lambda tenant_id: WEIGHTS[tenant_id])
 
     async def join() -> None:
         for tenant in (HEAVY, LIGHT):
-            line.join(Doorbell(0, (Lot("kitchen.brew", tenant, ids_of(range(jobs))),)), Bell(jobs))
+            line.join(Doorbell(0, (Lot("kitchen.brew", tenant, ids_of(range(jobs))),)), Delivery(jobs))
 
     asyncio.run(join())
     return line
@@ -43,12 +43,12 @@ def test_a_tenant_alone_takes_all_and_owes_nothing_for_it() -> None:
     line.take(30)
     assert len(line) == 0
 
-    line = WaitingLine(lambda tenant_id: WEIGHTS[tenant_id])
+    line = PendingJobs(lambda tenant_id: WEIGHTS[tenant_id])
 
     async def story() -> list[UUID]:
-        line.join(Doorbell(0, (Lot("k", HEAVY, ids_of(range(100, 150))),)), Bell(50))
+        line.join(Doorbell(0, (Lot("k", HEAVY, ids_of(range(100, 150))),)), Delivery(50))
         line.take(20)
-        line.join(Doorbell(0, (Lot("k", LIGHT, ids_of([7])),)), Bell(1))
+        line.join(Doorbell(0, (Lot("k", LIGHT, ids_of([7])),)), Delivery(1))
         return [lot.tenant_id for lot, *_ in line.take(3)]
 
     assert LIGHT in asyncio.run(story())

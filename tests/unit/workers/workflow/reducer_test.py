@@ -11,8 +11,8 @@ from schemas.ai import ProcessDocument
 from schemas.problems import Problem
 from schemas.workflow import Definition, InstanceState, InstanceStatus
 from workers.workflow.reducer import (
-    MOST_DATA_BYTES,
-    MOST_STEPS,
+    MAX_DATA_BYTES,
+    MAX_STEPS,
     Complete,
     GiveUp,
     RunTask,
@@ -233,15 +233,15 @@ def test_an_endless_loop_ends_at_the_step_limit() -> None:
     endless = begin(looping, {})
 
     assert problem_of(endless).name == "too-many-steps"
-    assert len(endless.steps) == MOST_STEPS
+    assert len(endless.steps) == MAX_STEPS
 
 
 def test_data_that_outgrows_an_instance_fails_it_and_is_not_kept() -> None:
     one = definition("Read", Read={**READ, "End": True})
 
     for grown in (
-        begin(one, "x" * MOST_DATA_BYTES),
-        advance(one, begin(one, DATA), TaskSucceeded(JOB, "x" * MOST_DATA_BYTES)),
+        begin(one, "x" * MAX_DATA_BYTES),
+        advance(one, begin(one, DATA), TaskSucceeded(JOB, "x" * MAX_DATA_BYTES)),
     ):
         assert problem_of(grown).name == "data-too-large"
         assert grown.data is None

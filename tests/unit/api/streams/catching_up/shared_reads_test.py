@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from api.streams.catching_up.shared_reads import SharedReads
-from infrastructure.postgres.tenants.pool import TenantLines
+from infrastructure.postgres.tenants.pool import TenantPool
 
 TENANT, OTHER = UUID(int=1), UUID(int=2)
 
 
-class _Lines(TenantLines):
+class _Lines(TenantPool):
     """One line, which waits to be let go on."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """How often, and how soon, a part that ended by itself is started again."""
 
-from infrastructure.local_stack.supervisor.stack import MOST_RESTARTS, RESTARTS_WITHIN_SECONDS, pause_before_restart
+from infrastructure.local_stack.supervisor.stack import MAX_RESTARTS, RESTARTS_WITHIN_SECONDS, pause_before_restart
 
 
 def test_each_end_in_a_row_is_waited_for_longer() -> None:
@@ -10,8 +10,8 @@ def test_each_end_in_a_row_is_waited_for_longer() -> None:
 
 
 def test_a_part_that_ends_again_and_again_is_given_up() -> None:
-    assert pause_before_restart([100.0] * MOST_RESTARTS, now=100.0) is None
+    assert pause_before_restart([100.0] * MAX_RESTARTS, now=100.0) is None
 
 
 def test_ends_of_long_ago_are_forgotten() -> None:
-    assert pause_before_restart([100.0] * MOST_RESTARTS, now=100.0 + RESTARTS_WITHIN_SECONDS) == 0.5
+    assert pause_before_restart([100.0] * MAX_RESTARTS, now=100.0 + RESTARTS_WITHIN_SECONDS) == 0.5

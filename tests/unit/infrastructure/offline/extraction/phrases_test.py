@@ -6,7 +6,7 @@ import time
 import pytest
 
 from events.ai import KeyPhrase
-from infrastructure.offline.extraction.phrases import MOST_PHRASES, phrases_of
+from infrastructure.offline.extraction.phrases import MAX_PHRASES, phrases_of
 from infrastructure.offline.text.language import language_of
 from infrastructure.offline.text.sentences import sentences_in
 from infrastructure.offline.text.word_weights import READ_WORDS
@@ -39,7 +39,7 @@ def test_key_phrases_are_what_the_document_is_about(name: str, expected: set[str
     phrases = phrases_in_sample(name)
 
     assert expected <= set(phrases)
-    assert len(phrases) == MOST_PHRASES
+    assert len(phrases) == MAX_PHRASES
 
 
 @pytest.mark.parametrize("name", NAMES)

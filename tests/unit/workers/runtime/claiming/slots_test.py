@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infrastructure.celery.message import Doorbell, Lot
-from workers.runtime.claiming.delivery import Bell
-from workers.runtime.claiming.pending import Waiting, WaitingLine
-from workers.runtime.claiming.slots import AHEAD_SECONDS, MOST_AHEAD, Slots
+from workers.runtime.claiming.delivery import Delivery
+from workers.runtime.claiming.pending import PendingJobs, Waiting
+from workers.runtime.claiming.slots import AHEAD_SECONDS, MAX_AHEAD, Slots
 from workers.runtime.claiming.throughput import ServiceRate
 
 TENANTS = [UUID(int=number) for number in range(1, 4)]
@@ -79,7 +79,7 @@ def test_slots_want_what_they_can_start_soon_and_no_crumbs() -> None:
         slots.line.add(_waiting(20))
         assert slots.surplus == 14
         slots.rate.per_second = 1e9
-        assert slots.most_waiting == MOST_AHEAD
+        assert slots.most_waiting == MAX_AHEAD
 
     asyncio.run(story())
 
@@ -93,11 +93,11 @@ def test_what_goes_back_is_the_end_of_the_longest_lines_and_nothing_is_lost(
     waiting: list[tuple[UUID, int, int]], count: int, least: int
 ) -> None:
     async def story() -> None:
-        line = WaitingLine()
+        line = PendingJobs()
         number = 0
         for tenant_id, step, jobs in waiting:
             ids = b"".join(UUID(int=number + n).bytes for n in range(jobs))
-            line.join(Doorbell(step, (Lot("k", tenant_id, ids),)), Bell(jobs))
+            line.join(Doorbell(step, (Lot("k", tenant_id, ids),)), Delivery(jobs))
             number += jobs
         given_back = line.give_back(count, least_turns=least)
 
@@ -118,4 +118,4 @@ def test_what_goes_back_is_the_end_of_the_longest_lines_and_nothing_is_lost(
 
 
 def _waiting(jobs: int) -> Waiting:
-    return Waiting(Lot("k", TENANTS[0], b"".join(UUID(int=number).bytes for number in range(jobs))), 0, Bell(jobs))
+    return Waiting(Lot("k", TENANTS[0], b"".join(UUID(int=number).bytes for number in range(jobs))), 0, Delivery(jobs))

@@ -11,17 +11,17 @@ from pydantic import TypeAdapter
 from infrastructure.ports import Refused, TryLater, Unavailable
 from schemas.problems import Problem
 from tests.unit.workers.runtime.runs import Brew, Brewed, claimed
-from workers.runtime.claiming.delivery import Bell
+from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
 from workers.runtime.running.attempt import (
     LEAST_UNREAD_SECONDS,
-    MOST_UNREAD_SECONDS,
+    MAX_UNREAD_SECONDS,
     UNDERSTOOD_WITHIN,
     Attempt,
     perform,
 )
-from workers.runtime.settling.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits
+from workers.runtime.settling.outcomes import AwaitingChildren, Done, Failed, Outcome, Stop, Stopped
 from workers.runtime.settling.retry import Failure
 
 Handle = Callable[[Brew, Run], Awaitable[Answer]]
@@ -32,7 +32,7 @@ def _outcome(handle: Handle, *, stop: Stop | None = None, **differently: Any) ->
     """How the run ends when it is stopped for this reason as soon as the handler waits for something."""
 
     async def run() -> Outcome:
-        attempt = Attempt(claimed(**differently), 2.0, Bell(1), (), SLOTS, lambda *_: None)
+        attempt = Attempt(claimed(**differently), 2.0, Delivery(1), (), SLOTS, lambda *_: None)
         task = asyncio.create_task(perform(attempt, {Brew.kind: Handler(Brew, handle)}))
         if stop is not None:
             attempt.task = task  # type: ignore[assignment]  # Attempt only cancels it, whatever it returns
@@ -66,14 +66,14 @@ def test_a_handler_may_name_when_it_is_tried_again() -> None:
     problem = Problem.of("crowded", "Come back later", 503)
     outcome = _outcome(_raising(TryLater(problem, seconds=40.0, counted=False)))
 
-    assert outcome == Broke(Failure(problem, retryable=True, wait_seconds=40.0, counted=False))
+    assert outcome == Failed(Failure(problem, retryable=True, wait_seconds=40.0, counted=False))
 
 
 def test_waiting_for_children_is_an_outcome() -> None:
     async def delegate(command: Brew, run: Run) -> Answer:
         return AwaitChildren((Brew(),))
 
-    assert _outcome(delegate) == Waits(AwaitChildren((Brew(),)))
+    assert _outcome(delegate) == AwaitingChildren(AwaitChildren((Brew(),)))
 
 
 def test_a_refusal_is_final_and_keeps_its_problem() -> None:
@@ -81,14 +81,14 @@ def test_a_refusal_is_final_and_keeps_its_problem() -> None:
 
     outcome = _outcome(_raising(Refused(problem)))
 
-    assert isinstance(outcome, Broke)
+    assert isinstance(outcome, Failed)
     assert (outcome.failure.problem, outcome.failure.retryable) == (problem, False)
 
 
 def test_an_unavailable_system_is_waited_for_as_long_as_it_asks() -> None:
     outcome = _outcome(_raising(Unavailable("the mill is busy", retry_after_seconds=7.0)))
 
-    assert isinstance(outcome, Broke)
+    assert isinstance(outcome, Failed)
     assert (outcome.failure.retryable, outcome.failure.retry_after_seconds) == (True, 7.0)
     assert outcome.failure.problem.detail == "the mill is busy"
 
@@ -109,7 +109,7 @@ def test_an_unavailable_system_is_waited_for_as_long_as_it_asks() -> None:
 def test_whatever_a_handler_throws_is_an_outcome_that_tells_no_secret(error: BaseException) -> None:
     outcome = _outcome(_raising(error))
 
-    assert isinstance(outcome, Broke)
+    assert isinstance(outcome, Failed)
     assert outcome.failure.retryable
     assert "4711" not in outcome.failure.problem.model_dump_json()
 
@@ -118,14 +118,14 @@ def test_whatever_a_handler_throws_is_an_outcome_that_tells_no_secret(error: Bas
 def test_a_message_that_can_not_be_stored_is_an_outcome_too(message: str) -> None:
     outcome = _outcome(_raising(Unavailable(message)))
 
-    assert isinstance(outcome, Broke)
+    assert isinstance(outcome, Failed)
     assert "\\u0000" not in outcome.failure.problem.model_dump_json()
 
 
 def test_a_command_that_does_not_fit_its_schema_fails_for_good_and_is_not_quoted() -> None:
     outcome = _outcome(_hang, command='{"cups": "the secret is 4711"}')
 
-    assert isinstance(outcome, Broke)
+    assert isinstance(outcome, Failed)
     assert not outcome.failure.retryable
     assert [error.pointer for error in outcome.failure.problem.errors] == ["/cups"]
     assert "4711" not in outcome.failure.problem.model_dump_json()
@@ -135,7 +135,7 @@ def test_a_command_that_does_not_fit_its_schema_fails_for_good_and_is_not_quoted
 def test_a_command_from_a_newer_release_waits_for_a_worker_that_knows_it(differently: dict[str, Any]) -> None:
     outcome = _outcome(_hang, **differently)
 
-    assert isinstance(outcome, Broke)
+    assert isinstance(outcome, Failed)
     assert outcome.failure.retryable
     assert outcome.failure.wait_seconds == LEAST_UNREAD_SECONDS
     assert not outcome.failure.counted, "what wasn't understood wasn't tried"
@@ -146,13 +146,13 @@ def test_a_command_that_nobody_understands_is_asked_about_ever_less_and_not_for_
 
     def failure_after(waited: timedelta) -> Failure:
         outcome = _outcome(_hang, version=Brew.version + 1, troubled_since=(met - waited).isoformat())
-        assert isinstance(outcome, Broke)
+        assert isinstance(outcome, Failed)
         return outcome.failure
 
     a_while, long = failure_after(timedelta(seconds=10)), failure_after(timedelta(hours=20))
 
     assert a_while.wait_seconds == pytest.approx(10.0, abs=1.0)
-    assert long.wait_seconds == MOST_UNREAD_SECONDS
+    assert long.wait_seconds == MAX_UNREAD_SECONDS
     assert long.until == met - timedelta(hours=20) + UNDERSTOOD_WITHIN
     assert long.problem.since == met - timedelta(hours=20), "the next run knows since when"
 
@@ -163,7 +163,7 @@ def test_an_older_command_is_read_in_the_form_it_has_now() -> None:
 
     assert _outcome(brew, version=Brew.version - 1, command='{"mugs": 3}') == Done(Brewed(notes=("3 cups",)))
     refused = _outcome(brew, version=Brew.version, command='{"mugs": 3}')
-    assert isinstance(refused, Broke), "what claims to be of this version has its form"
+    assert isinstance(refused, Failed), "what claims to be of this version has its form"
     assert not refused.failure.retryable
 
 
@@ -175,7 +175,7 @@ def test_a_run_that_we_ended_says_why(reason: Stop) -> None:
 def test_a_run_over_its_time_limit_may_be_tried_again() -> None:
     outcome = _outcome(_hang, stop=Stop.TIME_LIMIT)
 
-    assert isinstance(outcome, Broke)
+    assert isinstance(outcome, Failed)
     assert outcome.failure.retryable
     assert outcome.failure.problem.name == "time-limit"
 
@@ -192,7 +192,7 @@ def test_an_error_on_the_way_out_does_not_hide_that_we_ended_it() -> None:
 
 def test_the_first_reason_to_stop_is_the_one_that_counts() -> None:
     async def run() -> Stop | None:
-        attempt = Attempt(claimed(), 2.0, Bell(1), (), SLOTS, lambda *_: None)
+        attempt = Attempt(claimed(), 2.0, Delivery(1), (), SLOTS, lambda *_: None)
         attempt.stop(Stop.TIME_LIMIT)
         attempt.stop(Stop.DRAINING)
         return attempt.stopped
@@ -205,7 +205,7 @@ def test_progress_stays_within_its_bounds() -> None:
 
     async def run() -> None:
         attempt = Attempt(
-            claimed(), 2.0, Bell(1), (), SLOTS, lambda _, progress, at: reports.append(progress.model_dump_json())
+            claimed(), 2.0, Delivery(1), (), SLOTS, lambda _, progress, at: reports.append(progress.model_dump_json())
         )
         for fraction in (-1.0, 0.25, 7.0):
             attempt.progress(fraction, "m" * 1_000)

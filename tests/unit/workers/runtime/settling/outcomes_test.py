@@ -16,20 +16,20 @@ from schemas.jobs import TERMINAL, TRANSITIONS, JobState
 from schemas.problems import FieldProblem, Problem
 from tests.unit.workers.runtime.runs import JOB, TENANT, TOKEN, Brew, Brewed, claimed
 from workers.runtime.handler import AwaitChildren
-from workers.runtime.settling.outcomes import Broke, Done, Outcome, Stop, Stopped, Waits, settlement_of
+from workers.runtime.settling.outcomes import AwaitingChildren, Done, Failed, Outcome, Stop, Stopped, settlement_of
 from workers.runtime.settling.retry import Failure
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROBLEM = Problem.of("burnt", "It burnt", 500, "the stove was too hot")
-TRY_AGAIN = Broke(Failure(PROBLEM, retryable=True))
-HOPELESS = Broke(Failure(PROBLEM, retryable=False))
+TRY_AGAIN = Failed(Failure(PROBLEM, retryable=True))
+HOPELESS = Failed(Failure(PROBLEM, retryable=False))
 INTERRUPTED = Stopped(Stop.DRAINING)
 
 outcomes = st.sampled_from(
     [
         Done(None),
         Done(Brewed(notes=("strong",))),
-        Waits(AwaitChildren((Brew(), Brew()))),
+        AwaitingChildren(AwaitChildren((Brew(), Brew()))),
         TRY_AGAIN,
         HOPELESS,
         INTERRUPTED,
@@ -82,7 +82,9 @@ def test_the_last_attempt_leads_to_the_dead_letters() -> None:
 
 
 def test_a_job_that_waits_brings_its_children_with_it() -> None:
-    settled = _settled(Waits(AwaitChildren((Brew(cups=1), Brew(cups=2)))), priority=8, traceparent="00-aa-bb-01")
+    settled = _settled(
+        AwaitingChildren(AwaitChildren((Brew(cups=1), Brew(cups=2)))), priority=8, traceparent="00-aa-bb-01"
+    )
 
     assert (settled.state, settled.job_event, settled.uncounted) == ("waiting", "job.waiting", True)
     assert [orjson.loads(child.command)["cups"] for child in settled.children] == [1, 2]
@@ -168,7 +170,7 @@ class Order(Command):
     "commands", [(Order(wishes=_nested(100)),), (Order(wishes={"long": "x" * 5_000_000}),), (Brew(),) * 1_001]
 )
 def test_children_beyond_what_is_kept_fail_their_parent_by_name(commands: tuple[Command, ...]) -> None:
-    settled = _settled(Waits(AwaitChildren(commands)))
+    settled = _settled(AwaitingChildren(AwaitChildren(commands)))
 
     assert (settled.state, settled.children) == ("failed", ())
     assert Problem.model_validate_json(settled.problem or "").name == "result-out-of-bounds"
@@ -179,7 +181,7 @@ def test_of_a_problem_no_more_is_kept_than_anybody_reads(retryable: bool) -> Non
     errors = tuple(FieldProblem(pointer="/p" * 10_000, detail="d" * 10_000) for _ in range(1_000))
     endless = Problem.of("endless", "t" * 10_000, 500, "d" * 10_000_000, errors=errors)
 
-    settled = _settled(Broke(Failure(endless, retryable=retryable)))
+    settled = _settled(Failed(Failure(endless, retryable=retryable)))
 
     assert len(settled.problem or "") < 150_000
     assert len(settled.job_event_data or "") < 150_000
