@@ -22,6 +22,9 @@ from api.http.validation import LARGE_BODY_BYTES, model_of, parse_json, query_mo
 from api.middleware import ARRIVAL, Arrival
 from api.rate_limits import RATE_HEADERS, RateLimits
 from api.streams.long_poll import wanted_seconds
+from infrastructure.postgres.session import Connection as PostgresConnection
+from infrastructure.postgres.tenants.database import TenantDatabase
+from infrastructure.postgres.tenants.sessions import TenantSession
 from monitoring.tracing import TraceContext
 from schemas.bounds import MAX_BATCH_VALUES, MAX_FREE_VALUES
 from schemas.model import Model
@@ -61,6 +64,16 @@ class Call(Generic[B, Q]):
     @property
     def tenant_id(self) -> UUID:
         return self.principal.tenant_id
+
+    @property
+    def db(self) -> TenantDatabase[PostgresConnection]:
+        """PostgreSQL as this principal's tenant sees it, for statements that are written for psycopg."""
+        return TenantDatabase(self.ingress.lines, self.tenant_id)
+
+    @property
+    def orm(self) -> TenantDatabase[TenantSession]:
+        """The same for SQLAlchemy's, on the same connections."""
+        return TenantDatabase(self.ingress.sessions, self.tenant_id)
 
     def path_id(self, name: str, what: str) -> UUID:
         """A part of the path that must be an id. What can't be one doesn't exist."""

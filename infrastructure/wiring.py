@@ -81,5 +81,5 @@ async def keyring(settings: Settings) -> AsyncIterator["Keyring"]:
     from infrastructure.key_vault.keyring import Keyring
     from infrastructure.postgres.keys.wrapped_keys import StoredKeys
 
-    async with PostgresSession(settings.database, Role.SYSTEM, "tenant keys") as line:
-        yield Keyring(StoredKeys(line), key_vault(settings), active_seconds=settings.key_cache_seconds)
+    async with PostgresSession(settings.database, Role.SYSTEM, "tenant keys") as session:
+        yield Keyring(StoredKeys(session), key_vault(settings), active_seconds=settings.key_cache_seconds)

@@ -189,7 +189,9 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
         run.progress(0.5, "half way")
         await asyncio.sleep(command.seconds)
         mark = (run.job_id, run.attempt)
-        await marks.run(lambda line: line.execute("INSERT INTO marks (job_id, attempt) VALUES (%s, %s)", mark))
+        await marks.run(
+            lambda connection: connection.execute("INSERT INTO marks (job_id, attempt) VALUES (%s, %s)", mark)
+        )
         return MarkLeft(attempt=run.attempt)
 
     async with marks, processor_pool(settings.cpu_processes) as processors:

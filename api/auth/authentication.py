@@ -31,10 +31,10 @@ class Credentials:
     def __init__(
         self, settings: Settings, tokens: ReadTokens, issuer: Issuer | None, now: Callable[[], datetime]
     ) -> None:
-        self._line = PostgresSession(settings.database, Role.SYSTEM, "credentials", BUS_SESSION)
+        self._session = PostgresSession(settings.database, Role.SYSTEM, "credentials", BUS_SESSION)
         self._tokens = tokens
         self._now = now
-        self._strangers = None if issuer is None else OidcPrincipals(settings, issuer, self._line, now)
+        self._strangers = None if issuer is None else OidcPrincipals(settings, issuer, self._session, now)
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
         self._watch = CallerWatch(self._look_again)
@@ -116,7 +116,7 @@ class Credentials:
         await self._lookups.drain()
         if self._strangers is not None:
             await self._strangers.drain()
-        await self._line.close()
+        await self._session.close()
 
     def _remembered(self, key_id: str) -> Credential | None:
         known = self._known.get(key_id)
@@ -143,5 +143,5 @@ class Credentials:
         return found
 
     async def _look_up(self, ids: Sequence[str]) -> Sequence[Credential | None]:
-        found = await self._line.run(lambda line: api_keys.find(line, ids))
+        found = await self._session.run(lambda connection: api_keys.find(connection, ids))
         return [found.get(key_id) for key_id in ids]

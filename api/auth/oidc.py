@@ -28,12 +28,14 @@ def is_jwt(text: str) -> bool:
 class OidcPrincipals:
     """Checks their tokens, and finds their tenants by id or name."""
 
-    def __init__(self, settings: Settings, issuer: Issuer, line: PostgresSession, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: Settings, issuer: Issuer, session: PostgresSession, now: Callable[[], datetime]
+    ) -> None:
         self._issuer = issuer
         self._now = now
         self._tenant_claim = settings.oidc_tenant_claim
         self._scopes_claim = settings.oidc_scopes_claim
-        self._line = line
+        self._session = session
         self._lookups: Batcher[str, UUID | None] = Batcher(self._look_up, "tenants")
         self._known: OrderedDict[str, tuple[float, UUID]] = OrderedDict()
 
@@ -75,7 +77,7 @@ class OidcPrincipals:
         return tenant_id
 
     async def _look_up(self, named: Sequence[str]) -> Sequence[UUID | None]:
-        found = await self._line.run(lambda line: api_keys.find_tenants(line, named))
+        found = await self._session.run(lambda connection: api_keys.find_tenants(connection, named))
         return [found.get(one) for one in named]
 
 

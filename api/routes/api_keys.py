@@ -9,7 +9,6 @@ from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, NoBody, json_answer
-from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants import api_keys
 from infrastructure.postgres.tenants.api_keys import KeyRecord, Revocation, make_key
 from schemas.model import Model
@@ -41,9 +40,7 @@ class ApiKeys(Model):
 
 
 async def list_keys(call: Call[Empty, Empty]) -> Answer:
-    found = await call.ingress.lines.run(
-        call.tenant_id, lambda line: api_keys.listed(line, call.tenant_id, limit=MAX_KEYS)
-    )
+    found = await call.db.run(api_keys.listed, limit=MAX_KEYS)
     return json_answer(200, ApiKeys(keys=tuple(ApiKey(**_told(one)) for one in found)))
 
 
@@ -51,10 +48,7 @@ async def create_key(call: Call[NewApiKey, Empty]) -> Answer:
     key = make_key()
     wanted = call.body
 
-    async def add(line: Connection) -> KeyRecord | None:
-        return await api_keys.add(line, call.tenant_id, key, wanted.name, wanted.scopes, limit=MAX_KEYS)
-
-    record = await call.ingress.lines.run(call.tenant_id, add)
+    record = await call.db.run(api_keys.add, key, wanted.name, wanted.scopes, limit=MAX_KEYS)
     if record is None:
         raise problems.too_many_keys(MAX_KEYS)
     return json_answer(201, ApiKeyCreated(**_told(record), key=key.key))
@@ -64,7 +58,7 @@ async def revoke_key(call: Call[Empty, Empty]) -> Answer:
     key_id = call.path["id"]
     if "\x00" in key_id:
         raise problems.not_found("key")
-    outcome = await call.ingress.lines.run(call.tenant_id, lambda line: api_keys.revoke(line, call.tenant_id, key_id))
+    outcome = await call.db.run(api_keys.revoke, key_id)
     match outcome:
         case Revocation.UNKNOWN:
             raise problems.not_found("key")

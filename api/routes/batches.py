@@ -191,8 +191,7 @@ def _accepted(answer: BatchAccepted, *headers: Header) -> Answer:
 
 
 async def _first_answer(call: Call[SubmitBatch, Empty], batch_id: UUID) -> BatchAccepted:
-    tenant_id = call.tenant_id
-    told = await call.ingress.lines.run(tenant_id, lambda line: batches.told_of(line, tenant_id, batch_id))
+    told = await call.db.run(batches.told_of, batch_id)
     if told is None:
         # The key outlived its batch: only a deletion by hand does that.
         raise problems.not_found("batch")
@@ -219,8 +218,7 @@ async def cancel_batch(call: Call[Empty, Empty]) -> Answer:
 
 
 async def _batch(call: Call[Empty, Empty], batch_id: UUID) -> Batch:
-    tenant_id = call.tenant_id
-    found = await call.ingress.lines.run(tenant_id, lambda line: batches.batch(line, tenant_id, batch_id))
+    found = await call.db.run(batches.batch, batch_id)
     if found is None:
         raise problems.not_found("batch")
     return found

@@ -151,7 +151,7 @@ def _as_accepted(call: Call[C, TermsQuery], terms: JobOptions, job_id: Any) -> J
 
 
 async def _as_it_stands(call: Call[C, TermsQuery], job_id: Any) -> Job:
-    job = await call.ingress.lines.run(call.tenant_id, lambda line: queries.job(line, call.tenant_id, job_id))
+    job = await call.db.run(queries.job, job_id)
     if job is None:
         # The key outlived its job: only a deletion by hand does that.
         raise problems.not_found("job")

@@ -35,10 +35,8 @@ class FailedJobsQuery(FailuresQuery):
 
 
 async def list_failures(call: Call[Empty, FailuresQuery]) -> Answer:
-    tenant_id, query = call.tenant_id, call.query
-    groups, complete = await call.ingress.lines.run(
-        tenant_id, lambda line: failures.groups(line, tenant_id, since=_since(call), limit=query.limit)
-    )
+    query = call.query
+    groups, complete = await call.db.run(failures.groups, since=_since(call), limit=query.limit)
     return json_answer(200, FailureGroups(groups=tuple(groups), complete=complete))
 
 
@@ -46,13 +44,13 @@ async def show_failures(call: Call[Empty, FailedJobsQuery]) -> Answer:
     tenant_id, query, fingerprint = call.tenant_id, call.query, call.path["fingerprint"]
     before = FailurePlace(_LAST, NEWEST) if query.cursor is None else _read(call, fingerprint, query.cursor)
 
-    async def read(line: Connection) -> tuple[FailureGroup | None, list[tuple[FailurePlace, Job]]]:
+    async def read(connection: Connection) -> tuple[FailureGroup | None, list[tuple[FailurePlace, Job]]]:
         since, limit = _since(call), query.limit + 1
-        return await failures.group(line, tenant_id, fingerprint, since=since), await failures.jobs_of(
-            line, tenant_id, fingerprint, since=since, before=before, limit=limit
+        return await failures.group(connection, tenant_id, fingerprint, since=since), await failures.jobs_of(
+            connection, tenant_id, fingerprint, since=since, before=before, limit=limit
         )
 
-    group, found = await call.ingress.lines.run(tenant_id, read)
+    group, found = await call.db.transaction(read)
     if group is None:
         raise problems.not_found("failure")
     page = found[: query.limit]

@@ -47,15 +47,13 @@ class ParkedQuery(Model):
 
 
 async def list_groups(call: Call[Empty, Empty]) -> Answer:
-    found = await call.ingress.lines.run(
-        call.tenant_id, lambda line: groups.listed(line, call.tenant_id, limit=MAX_GROUPS)
-    )
+    found = await call.db.run(groups.listed, limit=MAX_GROUPS)
     return json_answer(200, Groups(groups=tuple(found)))
 
 
 async def show_group(call: Call[Empty, Empty]) -> Answer:
     name = _name(call)
-    found = await call.ingress.lines.run(call.tenant_id, lambda line: groups.find(line, call.tenant_id, name))
+    found = await call.db.run(groups.find, name)
     if found is None:
         raise problems.not_found(WHAT)
     return json_answer(200, found)
@@ -64,19 +62,19 @@ async def show_group(call: Call[Empty, Empty]) -> Answer:
 async def put_group(call: Call[GroupRequest, Empty]) -> Answer:
     name, tenant_id, types = _name(call), call.tenant_id, call.body.types
 
-    async def put(line: Connection) -> Group | None:
-        stands = await groups.put(line, tenant_id, name, types, limit=MAX_GROUPS)
-        return await groups.find(line, tenant_id, name) if stands else None
+    async def put(connection: Connection) -> Group | None:
+        stands = await groups.put(connection, tenant_id, name, types, limit=MAX_GROUPS)
+        return await groups.find(connection, tenant_id, name) if stands else None
 
-    group = await call.ingress.lines.run(tenant_id, put)
+    group = await call.db.transaction(put)
     if group is None:
         raise problems.too_many_groups(MAX_GROUPS)
     return json_answer(200, group)
 
 
 async def remove_group(call: Call[Empty, Empty]) -> Answer:
-    name, tenant_id = _name(call), call.tenant_id
-    if not await call.ingress.lines.run(tenant_id, lambda line: groups.remove(line, tenant_id, name)):
+    name = _name(call)
+    if not await call.db.run(groups.remove, name):
         raise problems.not_found(WHAT)
     return Answer(204)
 
@@ -93,12 +91,9 @@ async def take_events(call: Call[TakeEvents, Empty]) -> Answer:
 
 
 async def _take(call: Call[TakeEvents, Empty]) -> Taken:
-    name, tenant_id, wanted = _name(call), call.tenant_id, call.body
+    name, wanted = _name(call), call.body
 
-    async def take(line: Connection) -> Taken | None:
-        return await groups.take(line, tenant_id, name, most=wanted.most, lease_seconds=wanted.lease_seconds)
-
-    taken = await call.ingress.lines.run(tenant_id, take)
+    taken = await call.db.run(groups.take, name, most=wanted.most, lease_seconds=wanted.lease_seconds)
     if taken is None:
         raise problems.not_found(WHAT)
     again = sum(held.deliveries > 1 for held in taken.events)
@@ -142,19 +137,21 @@ async def _something_for(subscriber: Subscriber, types: tuple[str, ...], deadlin
 
 async def acknowledge_events(call: Call[AcknowledgeEvents, Empty]) -> Answer:
     receipts = [_read(receipt) for receipt in call.body.receipts]
-    count = await _of_group(call, lambda line, name: groups.acknowledge(line, call.tenant_id, name, receipts))
+    count = await _of_group(
+        call, lambda connection, name: groups.acknowledge(connection, call.tenant_id, name, receipts)
+    )
     outgoing_metrics.group_events_acknowledged(count)
     return json_answer(200, Acknowledged(events=count))
 
 
 async def list_parked(call: Call[Empty, ParkedQuery]) -> Answer:
     limit = call.query.limit
-    found = await _of_group(call, lambda line, name: groups.parked(line, call.tenant_id, name, limit=limit))
+    found = await _of_group(call, lambda connection, name: groups.parked(connection, call.tenant_id, name, limit=limit))
     return _told(found)
 
 
 async def release_parked(call: Call[Empty, Empty]) -> Answer:
-    count = await _of_group(call, lambda line, name: groups.release(line, call.tenant_id, name))
+    count = await _of_group(call, lambda connection, name: groups.release(connection, call.tenant_id, name))
     return json_answer(200, Released(events=count))
 
 
@@ -162,13 +159,13 @@ async def _of_group(call: Call[Any, Any], work: Callable[[Connection, str], Awai
     """What the work brings. Where that is nothing, one looks whether there is such a group at all."""
     name = _name(call)
 
-    async def of_group(line: Connection) -> T:
-        brought = await work(line, name)
-        if not brought and await groups.find(line, call.tenant_id, name) is None:
+    async def of_group(connection: Connection) -> T:
+        brought = await work(connection, name)
+        if not brought and await groups.find(connection, call.tenant_id, name) is None:
             raise problems.not_found(WHAT)
         return brought
 
-    return await call.ingress.lines.run(call.tenant_id, of_group)
+    return await call.db.transaction(of_group)
 
 
 def _name(call: Call[Any, Any]) -> str:

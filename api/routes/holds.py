@@ -20,8 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 async def list_holds(call: Call[Empty, Empty]) -> Answer:
-    tenant_id = call.tenant_id
-    found = await call.ingress.lines.run(tenant_id, lambda line: holds.listed_for(line, tenant_id))
+    found = await call.db.run(holds.listed_for)
     return json_answer(200, Holds(holds=tuple(found)))
 
 
@@ -32,10 +31,10 @@ async def make_hold(call: Call[NewHold, Empty]) -> Answer:
         detail = f"there is no such kind; known are {', '.join(COMMANDS)}"
         raise problems.invalid_fields([FieldProblem(pointer="/kind", detail=detail)])
 
-    async def add(line: Connection) -> Hold | None:
-        return await holds.add(line, wanted, tenant_id, f"key {call.principal.key_id}")
+    async def add(connection: Connection) -> Hold | None:
+        return await holds.add(connection, wanted, tenant_id, f"key {call.principal.key_id}")
 
-    hold = await call.ingress.lines.run(tenant_id, add)
+    hold = await call.db.transaction(add)
     if hold is None:
         raise problems.too_many_holds(MAX_HOLDS_OF_A_TENANT)
     await _announce(call)
@@ -45,7 +44,7 @@ async def make_hold(call: Call[NewHold, Empty]) -> Answer:
 async def remove_hold(call: Call[Empty, Empty]) -> Answer:
     hold_id: UUID = call.path_id("id", "hold")
     tenant_id = call.tenant_id
-    removed = await call.ingress.lines.run(tenant_id, lambda line: holds.remove(line, hold_id, tenant_id=tenant_id))
+    removed = await call.db.transaction(lambda connection: holds.remove(connection, hold_id, tenant_id=tenant_id))
     if not removed:
         raise problems.not_found("hold")
     await _announce(call)

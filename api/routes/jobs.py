@@ -46,24 +46,22 @@ class JobQuery(PageQuery):
 
 async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
     """A page of the tenant's jobs, the newest first."""
-    query, tenant_id = call.query, call.tenant_id
+    query = call.query
     filters = JobFilters(query.state, query.kind, query.queue, query.batch_id)
     page, cursor = await page_of(
         call,
         f"jobs {query.state} {query.queue} {query.kind} {query.batch_id}",
-        lambda before, limit: call.ingress.lines.run(
-            tenant_id, lambda line: queries.jobs(line, tenant_id, filters, before=before, limit=limit)
-        ),
+        lambda before, limit: call.db.run(queries.jobs, filters, before=before, limit=limit),
     )
     return json_answer(200, JobPage(jobs=page, next_cursor=cursor))
 
 
 async def show_job(call: Call[Empty, Empty]) -> Answer:
     """The job as it stands, or as it ended if the caller prefers to wait for that."""
-    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
+    job_id = call.path_id("id", "job")
     seconds = wanted_seconds(call.headers)
     if seconds is None:
-        job = await call.ingress.lines.run(tenant_id, lambda line: queries.job(line, tenant_id, job_id))
+        job = await call.db.run(queries.job, job_id)
     else:
         job = await until_finished(call.ingress, call.principal, job_id, seconds)
     if job is None:
@@ -84,8 +82,8 @@ def unless_known(answer: Answer, if_none_match: str | None) -> Answer:
 
 async def show_timeline(call: Call[Empty, Empty]) -> Answer:
     """All that happened to the job, in order."""
-    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
-    timeline = await call.ingress.lines.run(tenant_id, lambda line: queries.timeline(line, tenant_id, job_id))
+    job_id = call.path_id("id", "job")
+    timeline = await call.db.run(queries.timeline, job_id)
     if timeline is None:
         raise problems.not_found("job")
     return json_answer(200, timeline)
@@ -101,10 +99,12 @@ async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
     tenant_id = call.tenant_id
     await _check_rights(call, job_id)
 
-    async def cancel(line: Connection) -> tuple[Cancelled | AlreadyOver | None, Job | None]:
-        return await cancellation.cancel(line, tenant_id, job_id), await queries.job(line, tenant_id, job_id)
+    async def cancel(connection: Connection) -> tuple[Cancelled | AlreadyOver | None, Job | None]:
+        return await cancellation.cancel(connection, tenant_id, job_id), await queries.job(
+            connection, tenant_id, job_id
+        )
 
-    outcome, job = await call.ingress.lines.run(tenant_id, cancel)
+    outcome, job = await call.db.transaction(cancel)
     if outcome is None or job is None:
         raise problems.not_found("job")
     match outcome:
@@ -123,9 +123,8 @@ async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
         return
     beyond, after = kinds_beyond(call.principal), UUID(int=0)
     while True:
-        found = await call.ingress.lines.run(
-            call.tenant_id,
-            partial(cancellation.next_unended, tenant_id=call.tenant_id, job_id=job_id, kinds=beyond, after=after),
+        found = await call.db.transaction(
+            partial(cancellation.next_unended, tenant_id=call.tenant_id, job_id=job_id, kinds=beyond, after=after)
         )
         if found is None:
             return
@@ -136,7 +135,7 @@ async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
 async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelled: Cancelled) -> None:
     parent_id = cancelled.parent_id
     if parent_id is not None:
-        await call.ingress.lines.run(call.tenant_id, lambda line: resume_parents(line, [parent_id]))
+        await call.db.transaction(lambda connection: resume_parents(connection, [parent_id]))
     call.ingress.tenant_notifier.notify([call.tenant_id])
     await _say(call, Channel.STOP, [job_id] if cancelled.was_running else [])
     await _say(call, Channel.ADMISSION, [job_id] if cancelled.capped else [])
@@ -146,9 +145,7 @@ async def _end_children(call: Call[Empty, Empty], batch_id: UUID) -> None:
     # The batch itself is cancelled first, so that the end of its jobs doesn't complete it.
     tenant_id = call.tenant_id
     for _ in range(MAX_ROUNDS):
-        ended = await call.ingress.lines.run(
-            tenant_id, lambda line: cancellation.cancel_children(line, tenant_id, batch_id)
-        )
+        ended = await call.db.run(cancellation.cancel_children, batch_id)
         call.ingress.tenant_notifier.notify([tenant_id])
         await _say(call, Channel.STOP, ended.stopped)
         await _say(call, Channel.ADMISSION, ended.capped)
@@ -171,7 +168,7 @@ async def _say(call: Call[Empty, Empty], channel: Channel, job_ids: Sequence[UUI
 async def make_token(call: Call[ReadTokenRequest, Empty]) -> Answer:
     """A token to watch the job with. It ends with its time, or with the key that asked for it."""
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
-    if await call.ingress.lines.run(tenant_id, lambda line: queries.job(line, tenant_id, job_id)) is None:
+    if await call.db.run(queries.job, job_id) is None:
         raise problems.not_found("job")
     expires_at = int(call.ingress.clock.now().timestamp()) + call.body.ttl_seconds
     if call.principal.expires_at is not None:

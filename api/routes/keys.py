@@ -9,8 +9,7 @@ from schemas.keys import RotateKeys, TenantKeys
 
 
 async def list_keys(call: Call[Empty, Empty]) -> Answer:
-    tenant_id = call.tenant_id
-    return json_answer(200, await call.ingress.lines.run(tenant_id, lambda line: tenant_keys(line, tenant_id)))
+    return json_answer(200, await call.db.run(tenant_keys))
 
 
 ENDPOINTS = (

@@ -37,7 +37,7 @@ INSTEAD = {
 async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
     """Queues the job again, with its attempts unspent. Repeating it with the same key is safe."""
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
-    asked = await call.ingress.lines.run(tenant_id, lambda line: replaying.asked(line, tenant_id, job_id))
+    asked = await call.db.run(replaying.asked, job_id)
     if asked is None:
         raise problems.not_found("job")
     _check_replayable(asked.kind)
@@ -51,11 +51,11 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
     request = _request(call)
     seconds = call.ingress.settings.ring_again_seconds
 
-    async def replay(line: Connection) -> tuple[Replayed | NotOver | ChildrenRun | None, Job | None]:
-        outcome = await replaying.replay(line, tenant_id, job_id, request, edit=edit, ring_again_seconds=seconds)
-        return outcome, await queries.job(line, tenant_id, job_id)
+    async def replay(connection: Connection) -> tuple[Replayed | NotOver | ChildrenRun | None, Job | None]:
+        outcome = await replaying.replay(connection, tenant_id, job_id, request, edit=edit, ring_again_seconds=seconds)
+        return outcome, await queries.job(connection, tenant_id, job_id)
 
-    outcome, job = await call.ingress.lines.run(tenant_id, replay)
+    outcome, job = await call.db.transaction(replay)
     if outcome is None or job is None:
         raise problems.not_found("job")
     match outcome:
@@ -80,18 +80,14 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
     if body.dry_run:
         now = call.ingress.clock.now()
         before = now if body.until is None else min(now, body.until)
-        count, counted_all = await call.ingress.lines.run(
-            tenant_id,
-            lambda line: bulk_replays.count(line, tenant_id, body.filter, before=before, except_kinds=left_out),
-        )
+        count, counted_all = await call.db.run(bulk_replays.count, body.filter, before=before, except_kinds=left_out)
         return json_answer(
             200, ReplayCount(count=min(count, body.limit), counted_all=counted_all or count >= body.limit)
         )
     request = _request(call)
-    replay = await call.ingress.lines.run(
-        tenant_id,
-        lambda line: bulk_replays.begin(
-            line,
+    replay = await call.db.transaction(
+        lambda connection: bulk_replays.begin(
+            connection,
             uuid7(),
             tenant_id,
             body.filter,
@@ -99,7 +95,7 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
             except_kinds=left_out,
             limit=body.limit,
             per_second=body.per_second,
-        ),
+        )
     )
     if replay is None:
         raise problems.too_many_replays(MAX_OPEN)
@@ -109,8 +105,8 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
 
 
 async def show_replay(call: Call[Empty, Empty]) -> Answer:
-    replay_id, tenant_id = call.path_id("id", "replay"), call.tenant_id
-    replay = await call.ingress.lines.run(tenant_id, lambda line: bulk_replays.replay_of(line, tenant_id, replay_id))
+    replay_id = call.path_id("id", "replay")
+    replay = await call.db.run(bulk_replays.replay_of, replay_id)
     if replay is None:
         raise problems.not_found("replay")
     return json_answer(200, replay)

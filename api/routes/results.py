@@ -55,10 +55,12 @@ async def _send_in_time(send: Send, part: bytes) -> None:
 async def show_result(call: Call[Empty, Empty]) -> Answer | Download:
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
 
-    async def read(line: Connection) -> tuple[bool, str | None, StoredResult | None]:
-        return *await queries.result(line, tenant_id, job_id), await stored_results.result_of(line, tenant_id, job_id)
+    async def read(connection: Connection) -> tuple[bool, str | None, StoredResult | None]:
+        return *await queries.result(connection, tenant_id, job_id), await stored_results.result_of(
+            connection, tenant_id, job_id
+        )
 
-    is_there, result, stored = await call.ingress.lines.run(tenant_id, read)
+    is_there, result, stored = await call.db.transaction(read)
     if not is_there:
         raise problems.not_found("job")
     if stored is not None:

@@ -36,38 +36,29 @@ async def list_schedules(call: Call[Empty, PageQuery]) -> Answer:
     page, cursor = await page_of(
         call,
         "schedules",
-        lambda before, limit: call.ingress.lines.run(
-            call.tenant_id, lambda line: schedules.listed(line, call.tenant_id, before=before, limit=limit)
-        ),
+        lambda before, limit: call.db.run(schedules.listed, before=before, limit=limit),
     )
     return json_answer(200, SchedulePage(schedules=page, next_cursor=cursor))
 
 
 async def create_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
     """201 with the schedule; 200 when it stands already just so."""
-    tenant_id, wanted, schedule_id = call.tenant_id, _checked(call), uuid7()
+    wanted, schedule_id = _checked(call), uuid7()
     next_at = next_slot(wanted.cron, wanted.timezone, call.ingress.clock.now())
-    outcome = await call.ingress.lines.run(
-        tenant_id,
-        lambda line: schedules.add(line, tenant_id, schedule_id, wanted, next_at=next_at, limit=MAX_SCHEDULES),
-    )
+    outcome = await call.db.run(schedules.add, schedule_id, wanted, next_at=next_at, limit=MAX_SCHEDULES)
     kept = _kept(outcome)
     location = (b"location", f"/api/schedules/{kept.id}".encode())
     return json_answer(201 if kept.id == schedule_id else 200, kept, location)
 
 
 async def replace_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
-    tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
+    schedule_id = call.path_id("id", "schedule")
     await _own_schedule(call)
     wanted = _checked(call)
     next_at = next_slot(wanted.cron, wanted.timezone, call.ingress.clock.now())
     return json_answer(
         200,
-        _kept(
-            await call.ingress.lines.run(
-                tenant_id, lambda line: schedules.replace(line, tenant_id, schedule_id, wanted, next_at=next_at)
-            )
-        ),
+        _kept(await call.db.run(schedules.replace, schedule_id, wanted, next_at=next_at)),
     )
 
 
@@ -96,21 +87,21 @@ async def show_schedule(call: Call[Empty, Empty]) -> Answer:
 
 
 async def delete_schedule(call: Call[Empty, Empty]) -> Answer:
-    tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
+    schedule_id = call.path_id("id", "schedule")
     await _own_schedule(call)
-    if not await call.ingress.lines.run(tenant_id, lambda line: schedules.remove(line, tenant_id, schedule_id)):
+    if not await call.db.run(schedules.remove, schedule_id):
         raise problems.not_found("schedule")
     return Answer(204)
 
 
 async def pause_schedule(call: Call[Empty, Empty]) -> Answer:
-    return await _changed(call, lambda line, schedule: schedules.pause(line, call.tenant_id, schedule.id))
+    return await _changed(call, lambda connection, schedule: schedules.pause(connection, call.tenant_id, schedule.id))
 
 
 async def resume_schedule(call: Call[Empty, Empty]) -> Answer:
-    async def resume(line: Connection, schedule: Schedule) -> Schedule | None:
+    async def resume(connection: Connection, schedule: Schedule) -> Schedule | None:
         next_at = next_slot(schedule.cron, schedule.timezone, call.ingress.clock.now())
-        return await schedules.resume(line, call.tenant_id, schedule.id, next_at=next_at)
+        return await schedules.resume(connection, call.tenant_id, schedule.id, next_at=next_at)
 
     return await _changed(call, resume)
 
@@ -119,7 +110,7 @@ async def _changed(
     call: Call[Empty, Empty], change: Callable[[Connection, Schedule], Awaitable[Schedule | None]]
 ) -> Answer:
     schedule = await _own_schedule(call)
-    changed = await call.ingress.lines.run(call.tenant_id, lambda line: change(line, schedule))
+    changed = await call.db.transaction(lambda connection: change(connection, schedule))
     if changed is None:
         raise problems.not_found("schedule")
     return json_answer(200, changed)
@@ -146,8 +137,8 @@ async def show_upcoming(call: Call[Empty, UpcomingQuery]) -> Answer:
 
 
 async def _schedule(call: Call[Any, Any]) -> Schedule:
-    tenant_id, schedule_id = call.tenant_id, call.path_id("id", "schedule")
-    found = await call.ingress.lines.run(tenant_id, lambda line: schedules.one(line, tenant_id, schedule_id))
+    schedule_id = call.path_id("id", "schedule")
+    found = await call.db.run(schedules.one, schedule_id)
     if found is None:
         raise problems.not_found("schedule")
     return found
@@ -161,7 +152,7 @@ async def _own_schedule(call: Call[Any, Any]) -> Schedule:
 
 
 async def _job(call: Call[Any, Any], job_id: UUID) -> Job:
-    job = await call.ingress.lines.run(call.tenant_id, lambda line: queries.job(line, call.tenant_id, job_id))
+    job = await call.db.run(queries.job, job_id)
     if job is None:
         raise problems.not_found("job")
     return job

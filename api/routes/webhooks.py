@@ -46,61 +46,50 @@ async def create_webhook(call: Call[WebhookRequest, Empty]) -> Answer:
     secret = make_secret()
     wrapped = await call.ingress.vault.wrap(secret)
 
-    async def add(session: TenantSession) -> Webhook | None:
-        return await endpoints.add(session, call.tenant_id, wanted, wrapped, limit=MAX_WEBHOOKS)
-
-    webhook = await call.ingress.sessions.run(call.tenant_id, add)
+    webhook = await call.orm.run(endpoints.add, wanted, wrapped, limit=MAX_WEBHOOKS)
     if webhook is None:
         raise problems.too_many_webhooks(MAX_WEBHOOKS)
     return json_answer(201, WebhookCreated(**webhook.model_dump(), secret=shown(secret)))
 
 
 async def list_webhooks(call: Call[Empty, Empty]) -> Answer:
-    found = await call.ingress.sessions.run(
-        call.tenant_id, lambda session: endpoints.listed(session, call.tenant_id, limit=MAX_WEBHOOKS)
-    )
+    found = await call.orm.run(endpoints.listed, limit=MAX_WEBHOOKS)
     return json_answer(200, Webhooks(webhooks=tuple(found)))
 
 
 async def show_webhook(call: Call[Empty, Empty]) -> Answer:
-    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
-    found = await call.ingress.sessions.run(tenant_id, lambda session: endpoints.find(session, tenant_id, webhook_id))
+    webhook_id = call.path_id("id", WHAT)
+    found = await call.orm.run(endpoints.find, webhook_id)
     return json_answer(200, _found(found))
 
 
 async def change_webhook(call: Call[WebhookRequest, Empty]) -> Answer:
-    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
+    webhook_id = call.path_id("id", WHAT)
     wanted = await _checked(call.body, call.ingress.settings)
-    changed = await call.ingress.sessions.run(
-        tenant_id, lambda session: endpoints.change(session, tenant_id, webhook_id, wanted)
-    )
+    changed = await call.orm.run(endpoints.change, webhook_id, wanted)
     return json_answer(200, _found(changed))
 
 
 async def remove_webhook(call: Call[Empty, Empty]) -> Answer:
-    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
-    if not await call.ingress.sessions.run(tenant_id, lambda session: endpoints.remove(session, tenant_id, webhook_id)):
+    webhook_id = call.path_id("id", WHAT)
+    if not await call.orm.run(endpoints.remove, webhook_id):
         raise problems.not_found(WHAT)
     return Answer(204)
 
 
 async def rotate_secret(call: Call[Empty, Empty]) -> Answer:
-    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
+    webhook_id = call.path_id("id", WHAT)
     secret = make_secret()
     wrapped = await call.ingress.vault.wrap(secret)
-    until = await call.ingress.sessions.run(
-        tenant_id, lambda session: endpoints.change_secret(session, tenant_id, webhook_id, wrapped)
-    )
+    until = await call.orm.run(endpoints.change_secret, webhook_id, wrapped)
     if until is None:
         raise problems.not_found(WHAT)
     return json_answer(200, NewSecret(secret=shown(secret), previous_until=until))
 
 
 async def test_webhook(call: Call[Empty, Empty]) -> Answer:
-    webhook_id, tenant_id = call.path_id("id", WHAT), call.tenant_id
-    made = await call.ingress.sessions.run(
-        tenant_id, lambda session: endpoints.test(session, tenant_id, webhook_id, TESTED)
-    )
+    webhook_id = call.path_id("id", WHAT)
+    made = await call.orm.run(endpoints.test, webhook_id, TESTED)
     if made is None:
         raise problems.not_found(WHAT)
     return json_answer(202, made)
@@ -116,17 +105,14 @@ async def list_deliveries(call: Call[Empty, DeliveryQuery]) -> Answer:
     found, cursor = await page_of(
         call,
         f"deliveries {webhook_id} {state}",
-        lambda before, limit: call.ingress.sessions.run(tenant_id, lambda session: page(session, before, limit)),
+        lambda before, limit: call.orm.transaction(lambda session: page(session, before, limit)),
     )
     return json_answer(200, WebhookDeliveries(deliveries=found, next_cursor=cursor))
 
 
 async def redeliver(call: Call[Empty, Empty]) -> Answer:
     webhook_id, delivery_id = call.path_id("id", WHAT), call.path_id("delivery_id", "delivery")
-    tenant_id = call.tenant_id
-    delivery = await call.ingress.sessions.run(
-        tenant_id, lambda session: endpoints.redeliver(session, tenant_id, webhook_id, delivery_id)
-    )
+    delivery = await call.orm.run(endpoints.redeliver, webhook_id, delivery_id)
     if delivery is None:
         raise problems.not_found("delivery")
     return json_answer(202, delivery)
@@ -139,7 +125,7 @@ async def redeliver_failed(call: Call[RedeliverFailed, Empty]) -> Answer:
         _found(await endpoints.find(session, tenant_id, webhook_id))
         return await endpoints.redeliver_failed(session, tenant_id, webhook_id, since)
 
-    return json_answer(202, Redelivery(deliveries=await call.ingress.sessions.run(tenant_id, again)))
+    return json_answer(202, Redelivery(deliveries=await call.orm.transaction(again)))
 
 
 async def _checked(wanted: WebhookRequest, settings: Settings) -> WebhookRequest:

@@ -29,15 +29,15 @@ from schemas.problems import Problem
 
 async def show_why(call: Call[Empty, Empty]) -> Answer:
     """Why the job is where it is."""
-    job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
-    found = await call.ingress.lines.run(tenant_id, lambda line: explanations.subject(line, tenant_id, job_id))
+    job_id = call.path_id("id", "job")
+    found = await call.db.run(explanations.subject, job_id)
     if found is None:
         raise problems.not_found("job")
     queue, lease_seconds = found.job.queue, call.ingress.settings.lease_seconds
     numbers = None
     if found.ahead is not None:
         numbers = await call.ingress.system_session.run(
-            lambda line: explanations.numbers(line, queue, lease_seconds=lease_seconds)
+            lambda connection: explanations.numbers(connection, queue, lease_seconds=lease_seconds)
         )
     return json_answer(200, explain(found, numbers, now=call.ingress.clock.now()))
 

@@ -27,8 +27,8 @@ def check_start(principal: Principal, command: RunWorkflowStep) -> None:
 
 async def show_instance(call: Call[Empty, Empty]) -> Answer:
     """The instance as it stands. It exists once its job has begun."""
-    instance_id, tenant_id = call.path_id("id", "workflow instance"), call.tenant_id
-    instance = await call.ingress.lines.run(tenant_id, lambda line: instances.instance(line, tenant_id, instance_id))
+    instance_id = call.path_id("id", "workflow instance")
+    instance = await call.db.run(instances.instance, instance_id)
     if instance is None:
         raise problems.not_found("workflow instance")
     return json_answer(200, instance)

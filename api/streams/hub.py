@@ -97,7 +97,7 @@ class Hub:
     """One per process. Events come to a subscriber in order, each once, from the moment it has joined."""
 
     def __init__(self, database_url: str, redis: Redis) -> None:
-        self._line = PostgresSession(database_url, Role.SYSTEM, "events", {**BUS_SESSION, "TimeZone": "UTC"})
+        self._session = PostgresSession(database_url, Role.SYSTEM, "events", {**BUS_SESSION, "TimeZone": "UTC"})
         self._redis = redis
         self._feeds: dict[UUID, _Feed] = {}
         self._subscribers = 0
@@ -121,7 +121,7 @@ class Hub:
             self._running.cancel()
             await asyncio.wait([self._running])
         await self._hand_out.close()
-        await self._line.close()
+        await self._session.close()
 
     def end_streams(self) -> None:
         """Everybody who waits here is told to leave, and so is who comes later."""
@@ -233,7 +233,7 @@ class Hub:
                 tenant.joining += tenant.asking
                 tenant.asking = []
         positions = {tenant.tenant_id: tenant.position for tenant in tenants}
-        found = await self._line.run(lambda line: feed.news(line, positions))
+        found = await self._session.run(lambda connection: feed.news(connection, positions))
         for tenant in tenants:
             self._settle(tenant, found[tenant.tenant_id])
 

@@ -73,4 +73,4 @@ async def _something_decisive(ingress: Dependencies, subscriber: Subscriber) -> 
 
 
 async def _read(ingress: Dependencies, tenant_id: UUID, job_id: UUID) -> Job | None:
-    return await ingress.lines.run(tenant_id, lambda line: queries.job(line, tenant_id, job_id))
+    return await ingress.lines.run(tenant_id, lambda connection: queries.job(connection, tenant_id, job_id))

@@ -30,8 +30,8 @@ WORTH_TELLING_SECONDS = 5.0
 class SharedClock:
     """One for a process. Until PostgreSQL has answered once it is the machine's own."""
 
-    def __init__(self, line: PostgresSession) -> None:
-        self._line = line
+    def __init__(self, session: PostgresSession) -> None:
+        self._session = session
         self._told, self._told_at = datetime.now(UTC), time.monotonic()
         self._asked_once = False
 
@@ -41,7 +41,7 @@ class SharedClock:
     async def ask(self) -> None:
         """Raises Unavailable. An answer that was too long on its way is thrown away, for nobody knows how old it is."""
         asked_at = time.monotonic()
-        told = await self._line.run(_ask)
+        told = await self._session.run(_ask)
         took = time.monotonic() - asked_at
         if took > 2 * SKEW_SECONDS:
             return
@@ -74,9 +74,9 @@ class SharedClock:
 
 
 @asynccontextmanager
-async def shared_clock(line: PostgresSession) -> AsyncIterator[SharedClock]:
+async def shared_clock(session: PostgresSession) -> AsyncIterator[SharedClock]:
     """Set, and kept right while the block runs."""
-    clock = SharedClock(line)
+    clock = SharedClock(session)
     await clock.start()
     keeping = asyncio.create_task(clock.run_for_ever(), name="clock")
     try:

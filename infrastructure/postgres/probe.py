@@ -28,7 +28,7 @@ class PostgresProbe:
     """Over a line of its own, so that it waits for nobody's turn."""
 
     def __init__(self, database_url: str) -> None:
-        self._line = PostgresSession(database_url, Role.SYSTEM, "health", SESSION)
+        self._session = PostgresSession(database_url, Role.SYSTEM, "health", SESSION)
 
     async def __call__(self) -> Condition:
         """One statement; ANSWER_SECONDS at the longest."""
@@ -42,7 +42,7 @@ class PostgresProbe:
 
     async def _look(self) -> Condition:
         try:
-            writes = await self._line.run(_writes)
+            writes = await self._session.run(_writes)
         except Unavailable as error:
             return condition(error.__cause__ or error)
         return lately() if writes else Condition(PartState.DEGRADED, REASONS[READ_ONLY])
@@ -53,7 +53,7 @@ class PostgresProbe:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._line.close()
+        await self._session.close()
 
 
 async def _writes(connection: Connection) -> bool:

@@ -107,9 +107,9 @@ def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
 async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) -> Hold | None:
     """The hold, announced to all workers; None when there are too many."""
 
-    async def add(line: Connection) -> Hold | None:
-        async with line.transaction():
-            return await holds.add(line, wanted, tenant_id, f"operator {_operator()}")
+    async def add(connection: Connection) -> Hold | None:
+        async with connection.transaction():
+            return await holds.add(connection, wanted, tenant_id, f"operator {_operator()}")
 
     made = await _as_system(settings, add)
     await _announce(settings)
@@ -117,8 +117,8 @@ async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) 
 
 
 async def remove_holds(settings: Settings, meant: Callable[[Hold], bool]) -> list[Hold]:
-    async def remove(line: Connection) -> list[Hold]:
-        return [one for one in await holds.listed(line) if meant(one) and await holds.remove(line, one.id)]
+    async def remove(connection: Connection) -> list[Hold]:
+        return [one for one in await holds.listed(connection) if meant(one) and await holds.remove(connection, one.id)]
 
     removed = await _as_system(settings, remove)
     await _announce(settings)
@@ -127,14 +127,14 @@ async def remove_holds(settings: Settings, meant: Callable[[Hold], bool]) -> lis
 
 async def set_limits(settings: Settings, limits: TenantLimits) -> int:
     """How many waiting jobs came under the cap."""
-    parked = await _as_system(settings, lambda line: tenant_limits.set_limits(line, limits))
+    parked = await _as_system(settings, lambda connection: tenant_limits.set_limits(connection, limits))
     await _announce(settings)
     return parked
 
 
 async def _as_system(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
-    async with PostgresSession(settings.database, Role.SYSTEM, "operator") as line:
-        return await line.run(work)
+    async with PostgresSession(settings.database, Role.SYSTEM, "operator") as session:
+        return await session.run(work)
 
 
 async def _announce(settings: Settings) -> None:

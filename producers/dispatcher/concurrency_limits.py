@@ -30,13 +30,13 @@ class ConcurrencyLimits:
     def __init__(
         self,
         redis: Redis,
-        line: PostgresSession,
+        session: PostgresSession,
         ring: Callable[[Sequence[Unclaimed]], Awaitable[int]],
         *,
         ring_again_seconds: float,
     ) -> None:
         self._redis = redis
-        self._line = line
+        self._session = session
         self._ring = ring
         self._ring_again_seconds = ring_again_seconds
         self._news: dict[UUID, None] = {}
@@ -71,19 +71,21 @@ class ConcurrencyLimits:
     async def sweep(self) -> None:
         """Looks at the next keys that have jobs waiting, whoever told of them or didn't: round and round."""
         place = self._swept
-        keys = await self._line.run(lambda line: concurrency.keys_after(line, place))
+        keys = await self._session.run(lambda connection: concurrency.keys_after(connection, place))
         self._swept = keys[-1] if len(keys) == MAX_KEYS else BEFORE_ALL
         await self._let_in(keys)
 
     async def _answer(self, job_ids: Sequence[UUID]) -> None:
-        await self._let_in(await self._line.run(lambda line: concurrency.keys_of(line, job_ids)))
+        await self._let_in(await self._session.run(lambda connection: concurrency.keys_of(connection, job_ids)))
 
     async def _let_in(self, keys: Sequence[Capped]) -> None:
         if not keys:
             return
         seconds = self._ring_again_seconds
         for _ in range(MAX_ROUNDS):
-            bells = await self._line.run(lambda line: concurrency.admit(line, keys, ring_again_seconds=seconds))
+            bells = await self._session.run(
+                lambda connection: concurrency.admit(connection, keys, ring_again_seconds=seconds)
+            )
             await self._ring(bells)
             if len(bells) < MAX_AT_ONCE:
                 return

@@ -59,9 +59,9 @@ def snapshot_of(standing: Iterable[Hold], weights: Mapping[UUID, int]) -> Contro
 class Controls:
     """Keeps the rules fresh for whoever asks: `now` never waits."""
 
-    def __init__(self, redis: Redis, line: PostgresSession) -> None:
+    def __init__(self, redis: Redis, session: PostgresSession) -> None:
         self._redis = redis
-        self._line = line
+        self._session = session
         self._heard = asyncio.Event()
         self.now = NONE
         self.on_change: Callable[[], None] = _nothing
@@ -69,7 +69,7 @@ class Controls:
     async def refresh(self) -> None:
         """Reads them anew. When PostgreSQL is away, what was known last stays."""
         try:
-            read = await self._line.run(_read)
+            read = await self._session.run(_read)
         except Unavailable:
             logger.warning("the rules aren't read anew: PostgreSQL can't be reached")
             return
@@ -98,8 +98,8 @@ class PausedQueues:
     """What a submitter knows of paused queues. A ring goes out on what was known last, which costs it nothing; only one
     that would be kept back waits for a fresh look."""
 
-    def __init__(self, line: PostgresSession, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
-        self._line = line
+    def __init__(self, session: PostgresSession, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        self._session = session
         self._start = start
         self._paused: frozenset[str] = frozenset()
         self._stale_at = 0.0
@@ -116,7 +116,7 @@ class PausedQueues:
 
     async def _refresh(self) -> None:
         with suppress(Unavailable):
-            self._paused = await self._line.run(holds.paused_queues)
+            self._paused = await self._session.run(holds.paused_queues)
 
 
 def _nothing() -> None:

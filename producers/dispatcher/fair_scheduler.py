@@ -42,10 +42,10 @@ ONE_FEEDER_AT_A_TIME = 0x7475_726E
 class FairScheduler:
     """One feeder rings at a time, however many dispatchers run; the others stand by."""
 
-    def __init__(self, redis: Redis, line: PostgresSession, rules: Controls, *, ring_again_seconds: float) -> None:
+    def __init__(self, redis: Redis, session: PostgresSession, rules: Controls, *, ring_again_seconds: float) -> None:
         self._redis = redis
         self._doorbells = Doorbells(redis)
-        self._line = line
+        self._session = session
         self._rules = rules
         self._feeders = {
             queue.value: QueueFeeder(queue, self._doorbells, self._weight, ring_again_seconds=ring_again_seconds)
@@ -70,7 +70,7 @@ class FairScheduler:
         """Feeds as soon as no other dispatcher does."""
         while True:
             try:
-                await self._line.run(self._feed)
+                await self._session.run(self._feed)
             except Unavailable:
                 logger.warning("no turns are given: PostgreSQL can't be reached")
             except FAULTS:

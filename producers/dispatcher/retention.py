@@ -29,9 +29,9 @@ MAX_LISTED = 500
 class RetentionRunner:
     """One stretch after another, from where the last dispatcher stopped."""
 
-    def __init__(self, settings: Settings, line: PostgresSession, objects: ObjectStore) -> None:
+    def __init__(self, settings: Settings, session: PostgresSession, objects: ObjectStore) -> None:
         self._retention = retention_of(settings, COMMANDS)
-        self._line = line
+        self._session = session
         self._objects = objects
         self._most = SHORTEST
 
@@ -55,7 +55,9 @@ class RetentionRunner:
     async def _remove_old(self) -> bool:
         began = time.monotonic()
         most = self._most
-        removed = await self._line.run(lambda line: retention.remove_old(line, self._retention, most=most))
+        removed = await self._session.run(
+            lambda connection: retention.remove_old(connection, self._retention, most=most)
+        )
         if removed is None:
             return False
         self._most = retention.next_stretch(most, time.monotonic() - began)
@@ -67,7 +69,7 @@ class RetentionRunner:
 
     async def _remove_orphans(self) -> None:
         """Objects of runs whose settlement had no effect, or whose job left when nobody could remove them."""
-        turn = await self._line.run(stored_results.take_turn)
+        turn = await self._session.run(stored_results.take_turn)
         if turn is None:
             return
         place, now = turn
@@ -75,12 +77,12 @@ class RetentionRunner:
         settled_by_now = now - timedelta(hours=ORPHAN_HOURS)
         old = [one.key for one in listed if one.written_at < settled_by_now]
         keys = [(key, job_id) for key in old if (job_id := job_of(key)) is not None]
-        orphans = await self._line.run(lambda line: stored_results.orphans(line, keys)) if keys else []
+        orphans = await self._session.run(lambda connection: stored_results.orphans(connection, keys)) if keys else []
         await self._objects.delete(orphans)
         if orphans:
             logger.info("removed %d results that no job has", len(orphans))
         next_place = listed[-1].key if len(listed) == MAX_LISTED else ""
-        await self._line.run(lambda line: stored_results.move_on(line, next_place))
+        await self._session.run(lambda connection: stored_results.move_on(connection, next_place))
 
 
 def retention_of(settings: Settings, commands: Mapping[str, type[Command]]) -> Retention:

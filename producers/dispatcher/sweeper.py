@@ -56,14 +56,14 @@ class Sweeper:
     def __init__(
         self,
         settings: Settings,
-        line: PostgresSession,
+        session: PostgresSession,
         aside_session: PostgresSession,
         redis: Redis,
         turns_given: FairScheduler,
         rules: Controls,
     ) -> None:
         self._settings = settings
-        self._line = line
+        self._session = session
         self._rules = rules
         self._known = NONE
         self._redis = redis
@@ -80,8 +80,8 @@ class Sweeper:
     async def sweep(self) -> None:
         """One look at everything. Raises Unavailable when PostgreSQL is away; repeating it is always safe."""
         lease_seconds, declare = self._settings.lease_seconds, self._hears_hearts()
-        due = await self._line.run(
-            lambda line: sweeping.look(line, tuple(Queue), lease_seconds=lease_seconds, declare=declare)
+        due = await self._session.run(
+            lambda connection: sweeping.look(connection, tuple(Queue), lease_seconds=lease_seconds, declare=declare)
         )
         if due.lost:
             await self._reap()
@@ -105,7 +105,7 @@ class Sweeper:
 
     async def _reap(self) -> None:
         poison, stall = _verdict(POISON), _verdict(STALL)
-        reaped = await self._line.run(lambda line: sweeping.reap(line, poison=poison, stall=stall))
+        reaped = await self._session.run(lambda connection: sweeping.reap(connection, poison=poison, stall=stall))
         if reaped.requeued or reaped.buried:
             metrics.leases_lost(len(reaped.requeued) + len(reaped.buried))
             logger.warning("took %d jobs from lost workers, buried %d", len(reaped.requeued), len(reaped.buried))
@@ -115,7 +115,9 @@ class Sweeper:
             self.admission.call(bell.job_id for bell in reaped.buried)
             await self._ring(reaped.requeued)
         if reaped.parents:
-            await self._resume(await self._line.run(lambda line: settlement.resume_parents(line, reaped.parents)))
+            await self._resume(
+                await self._session.run(lambda connection: settlement.resume_parents(connection, reaped.parents))
+            )
 
     def _hears_hearts(self) -> bool:
         # After an outage every worker gets a whole lease to be heard again.
@@ -127,23 +129,25 @@ class Sweeper:
 
     async def _come_due(self) -> int:
         seconds = self._settings.ring_again_seconds
-        due, capped = await self._line.run(lambda line: sweeping.stage_scheduled(line, ring_again_seconds=seconds))
+        due, capped = await self._session.run(
+            lambda connection: sweeping.stage_scheduled(connection, ring_again_seconds=seconds)
+        )
         if capped:
             self.admission.call(capped)
         return await self._ring(due) + len(capped)
 
     async def _retry(self) -> int:
         seconds = self._settings.ring_again_seconds
-        due = await self._line.run(
-            lambda line: sweeping.queue_retries(
-                line, ring_again_seconds=seconds, late_seconds=sweeping.RETRY_LATE_SECONDS
+        due = await self._session.run(
+            lambda connection: sweeping.queue_retries(
+                connection, ring_again_seconds=seconds, late_seconds=sweeping.RETRY_LATE_SECONDS
             )
         )
         return await self._ring(due)
 
     async def _fire_schedules(self) -> int:
         seconds = self._settings.ring_again_seconds
-        fired = await self._line.run(lambda line: fire_due(line, ring_again_seconds=seconds))
+        fired = await self._session.run(lambda connection: fire_due(connection, ring_again_seconds=seconds))
         made = len(fired.jobs)
         metrics.schedules_looked_at(fired=made, passed=fired.looked_at - made - fired.broken, broken=fired.broken)
         for job in fired.jobs:
@@ -164,7 +168,7 @@ class Sweeper:
             logger.warning("%d cancelled runs weren't stopped: Redis can't be reached", len(job_ids))
 
     async def _resume_waiting(self) -> None:
-        await self._resume(await self._line.run(sweeping.resume_waiting))
+        await self._resume(await self._session.run(sweeping.resume_waiting))
 
     async def _resume(self, resumed: Sequence[Resumed]) -> None:
         self._tenant_notifier.notify(one.tenant_id for one in resumed)
@@ -172,7 +176,9 @@ class Sweeper:
 
     async def _set_free(self) -> int:
         seconds = self._settings.ring_again_seconds
-        released = await self._line.run(lambda line: holds.release_held(line, ring_again_seconds=seconds))
+        released = await self._session.run(
+            lambda connection: holds.release_held(connection, ring_again_seconds=seconds)
+        )
         if released.capped:
             self.admission.call(released.capped)
         await self._ring(released.bells)
@@ -181,7 +187,9 @@ class Sweeper:
     async def _replay(self) -> None:
         seconds = self._settings.ring_again_seconds
         for _ in range(MAX_ROUNDS):
-            bells, more = await self._line.run(lambda line: bulk_replays.work_off(line, ring_again_seconds=seconds))
+            bells, more = await self._session.run(
+                lambda connection: bulk_replays.work_off(connection, ring_again_seconds=seconds)
+            )
             self._tenant_notifier.notify(bell.tenant_id for bell in bells)
             metrics.jobs_replayed(len(bells))
             # Within the tenant's window, like new jobs: ten thousand old failures stand in nobody's way.
@@ -213,24 +221,26 @@ class Sweeper:
     async def _name_waiting(self, queue: str, *, overdue: bool = True) -> None:
         # Where no bell waits, jobs that do have lost theirs. Where some wait, those that a killed worker had taken are
         # still missing: now and then the oldest of each tenant are rung again. It is done by turns, so it costs a window.
-        self._turns.name(queue, await self._line.run(lambda line: turns.waiting(line, queue, overdue=overdue)))
+        self._turns.name(
+            queue, await self._session.run(lambda connection: turns.waiting(connection, queue, overdue=overdue))
+        )
 
     async def _keep_house(self) -> None:
         now = time.monotonic()
         if now - self._kept_house_at > HOUSEKEEPING_SECONDS:
             self._kept_house_at = now
-            await self._line.run(sweeping.forget)
-            await self._line.run(bulk_replays.forget_finished)
+            await self._session.run(sweeping.forget)
+            await self._session.run(bulk_replays.forget_finished)
         if now - self._measured_at > MEASURE_SECONDS:
             self._measured_at = now
-            await self._line.run(self._measure)
+            await self._session.run(self._measure)
 
-    async def _measure(self, line: Connection) -> None:
+    async def _measure(self, connection: Connection) -> None:
         for queue in Queue:
-            depth, oldest_seconds = await sweeping.depth(line, queue)
+            depth, oldest_seconds = await sweeping.depth(connection, queue)
             metrics.queue_seen(queue, depth=depth, oldest_seconds=oldest_seconds)
-        metrics.workers_seen(await sweeping.alive(line))
-        metrics.parked_seen(**await holds.parked(line))
+        metrics.workers_seen(await sweeping.alive(connection))
+        metrics.parked_seen(**await holds.parked(connection))
 
     async def _to_the_end(self, step: Callable[[], Awaitable[int]]) -> None:
         for _ in range(MAX_ROUNDS):

@@ -31,10 +31,10 @@ FORGET_SECONDS = 60.0
 class WebhookFeeder:
     """One per dispatcher."""
 
-    def __init__(self, redis: Redis, line: PostgresSession, *, ring_again_seconds: float) -> None:
+    def __init__(self, redis: Redis, session: PostgresSession, *, ring_again_seconds: float) -> None:
         self._doorbells = Doorbells(redis)
         self._tenant_notifier = TenantNotifier(redis)
-        self._line = line
+        self._session = session
         self._ring_again_seconds = ring_again_seconds
         self._mended_at = self._forgot_at = 0.0
 
@@ -56,7 +56,7 @@ class WebhookFeeder:
         """One turn for every webhook that has something. Whether some of them may have more at once."""
         await self._keep_house()
         busy = False
-        for webhook_id in await self._line.run(feeder.pending_webhooks):
+        for webhook_id in await self._session.run(feeder.pending_webhooks):
             fed = await self._feed_one(webhook_id)
             await self._ring(fed.jobs)
             busy = busy or not fed.resting
@@ -68,7 +68,7 @@ class WebhookFeeder:
                 connection, webhook_id, job_of=_job_of, ring_again_seconds=self._ring_again_seconds
             )
 
-        return await self._line.run(feed)
+        return await self._session.run(feed)
 
     async def _ring(self, jobs: Sequence[NewJob]) -> None:
         if not jobs:
@@ -86,11 +86,11 @@ class WebhookFeeder:
         now = time.monotonic()
         if now - self._mended_at > MEND_SECONDS:
             self._mended_at = now
-            await self._line.run(feeder.fail_orphans)
-            outgoing_metrics.webhooks_lagged(await self._line.run(feeder.lag_seconds))
+            await self._session.run(feeder.fail_orphans)
+            outgoing_metrics.webhooks_lagged(await self._session.run(feeder.lag_seconds))
         if now - self._forgot_at > FORGET_SECONDS:
             self._forgot_at = now
-            await self._line.run(feeder.forget)
+            await self._session.run(feeder.forget)
 
 
 def _job_of(tenant_id: UUID, command: DeliverWebhook, cause: UUID | None) -> NewJob:

@@ -24,11 +24,11 @@ MAX_RINGING = 64
 class DoorbellNotifier:
     """One per submitter, whose line it shares to learn of paused queues."""
 
-    def __init__(self, redis: Redis, line: PostgresSession) -> None:
+    def __init__(self, redis: Redis, session: PostgresSession) -> None:
         self._redis = redis
         self._doorbells = Doorbells(redis)
         self._ringing: set[asyncio.Task[None]] = set()
-        self._paused_queues = PausedQueues(line, self._start)
+        self._paused_queues = PausedQueues(session, self._start)
 
     def ring(self, rings: Sequence[JobRef]) -> None:
         if not rings:

@@ -78,10 +78,10 @@ class Submitter:
     """One per process. What it accepted is committed."""
 
     def __init__(
-        self, line: PostgresSession, redis: Redis, *, ring_again_seconds: float, idempotency_hours: int
+        self, session: PostgresSession, redis: Redis, *, ring_again_seconds: float, idempotency_hours: int
     ) -> None:
-        self._line = line
-        self._ringer = DoorbellNotifier(redis, line)
+        self._session = session
+        self._ringer = DoorbellNotifier(redis, session)
         self._tenant_notifier = TenantNotifier(redis)
         self._ring_again_seconds = ring_again_seconds
         self._idempotency_hours = idempotency_hours
@@ -112,8 +112,8 @@ class Submitter:
     async def submit_batch(self, batch: NewBatch, jobs: Sequence[NewJob]) -> BatchSubmission:
         """The same with the batch that waits for them, in one transaction and one push."""
         outcome = await self._insist(
-            lambda line: store_batch(
-                line,
+            lambda connection: store_batch(
+                connection,
                 batch,
                 jobs,
                 ring_again_seconds=self._ring_again_seconds,
@@ -127,7 +127,7 @@ class Submitter:
 
     async def rehearse(self) -> None:
         """Returns when a job would be kept now, by the very line that keeps them. Raises what submitting one would."""
-        await self._line.run(rehearse)
+        await self._session.run(rehearse)
 
     async def close(self) -> None:
         await self._batcher.drain()
@@ -181,8 +181,8 @@ class Submitter:
     def _storing(
         self, jobs: Sequence[NewJob], *, rung_ahead: bool = False
     ) -> Callable[[Connection], Awaitable[list[Submission]]]:
-        return lambda line: store(
-            line,
+        return lambda connection: store(
+            connection,
             jobs,
             ring_again_seconds=self._ring_again_seconds,
             idempotency_hours=self._idempotency_hours,
@@ -193,7 +193,7 @@ class Submitter:
         # The ids are ours, so what was stored and whose answer was lost can be sent again: it is stored once.
         for last in (False,) * (TRIES - 1) + (True,):
             try:
-                return await self._line.run(work)
+                return await self._session.run(work)
             except Unavailable:
                 if last:
                     raise
@@ -249,11 +249,11 @@ async def open_submitter(settings: Settings) -> AsyncIterator[Submitter]:
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
-        line = await resources.enter_async_context(
+        session = await resources.enter_async_context(
             PostgresSession(settings.database, Role.SUBMIT, "submit", BUS_SESSION)
         )
         submitter = Submitter(
-            line,
+            session,
             redis,
             ring_again_seconds=settings.ring_again_seconds,
             idempotency_hours=settings.idempotency_hours,

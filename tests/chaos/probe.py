@@ -106,7 +106,9 @@ class Work:
 
     async def _mark(self, run: Run) -> Done:
         row = (run.job_id, run.attempt)
-        await self._marks.run(lambda line: line.execute("INSERT INTO marks (job_id, attempt) VALUES (%s, %s)", row))
+        await self._marks.run(
+            lambda connection: connection.execute("INSERT INTO marks (job_id, attempt) VALUES (%s, %s)", row)
+        )
         return Done(attempt=run.attempt)
 
 

@@ -263,8 +263,8 @@ NOTHING_SAID = Verdict("{}", "")
 
 
 async def _reap(database_url: str) -> None:
-    async with PostgresSession(database_url, Role.SYSTEM, "reaper") as line:
-        await line.run(lambda connection: sweep.reap(connection, poison=NOTHING_SAID, stall=NOTHING_SAID))
+    async with PostgresSession(database_url, Role.SYSTEM, "reaper") as session:
+        await session.run(lambda connection: sweep.reap(connection, poison=NOTHING_SAID, stall=NOTHING_SAID))
 
 
 def _refuse_writes(database_url: str, *, refuse: bool) -> None:

@@ -94,8 +94,8 @@ class Consuming:
         return ids
 
     async def store(self, jobs: Sequence[NewJob]) -> None:
-        async with PostgresSession(self._database_url, Role.SUBMIT, "test") as line:
-            await line.run(
+        async with PostgresSession(self._database_url, Role.SUBMIT, "test") as session:
+            await session.run(
                 lambda connection: submission.store(
                     connection, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1
                 )

@@ -103,14 +103,14 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule(worker=processes)
     def hand_back_leases_that_no_run_knows(self, worker: UUID) -> None:
-        held = self.database.do(lambda line: workers.leases_of(line, worker))
+        held = self.database.do(lambda connection: workers.leases_of(connection, worker))
         leased = {job_id: row.token for job_id, row in self.expected.items() if row.worker == worker}
         assert held == leased
         self._settle([released(job_id, token) for job_id, token in leased.items() if isinstance(token, UUID)])
 
     @rule(run=runs)
     def charge_a_suspect(self, run: Claimed) -> None:
-        self.database.do(lambda line: claiming.charge(line, run))
+        self.database.do(lambda connection: claiming.charge(connection, run))
         row = self.expected[run.id]
         # The model counts no further than it must.
         self.expected[run.id] = row._replace(crashes=row.crashes + 1) if row.token == run.token else row
@@ -120,7 +120,7 @@ class ProtocolMachine(RuleBasedStateMachine):
     @rule(run=runs, outcome=st.sampled_from(OUTCOMES))
     def settle(self, run: Claimed, outcome: Outcome) -> None:
         note = (run.id, run.token, '{"fraction": 0.5}')
-        self.database.do(lambda line: claiming.note_progress(line, [note]))
+        self.database.do(lambda connection: claiming.note_progress(connection, [note]))
         self._settle([settlement(run, outcome)])
 
     @rule(run=consumes(runs), outcome=st.sampled_from(OUTCOMES))
@@ -145,7 +145,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule(job_id=submitted, worker=processes)
     def note_that_an_outcome_was_discarded(self, job_id: UUID, worker: UUID) -> None:
-        self.database.do(lambda line: settling.record_discarded(line, [job_id], worker))
+        self.database.do(lambda connection: settling.record_discarded(connection, [job_id], worker))
 
     # Losing workers
 
@@ -167,9 +167,11 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        due = self.database.do(lambda line: sweep.look(line, ["ai"], lease_seconds=LEASE_SECONDS, declare=True))
+        due = self.database.do(
+            lambda connection: sweep.look(connection, ["ai"], lease_seconds=LEASE_SECONDS, declare=True)
+        )
         self.dead |= self.silent
-        reaped = self.database.do(lambda line: sweep.reap(line, poison=POISON, stall=POISON))
+        reaped = self.database.do(lambda connection: sweep.reap(connection, poison=POISON, stall=POISON))
         lost = {job_id: row for job_id, row in self.expected.items() if row.worker in self.dead}
         self.expected |= {job_id: rows.reaped(row, list(lost.values())) for job_id, row in lost.items()}
         assert {one.job_id for one in (*reaped.requeued, *reaped.buried)} == lost.keys(), "nobody else's"
@@ -179,8 +181,8 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule(job_id=submitted)
     def cancel(self, job_id: UUID) -> None:
-        assert self.database.do(lambda line: cancellation.cancel(line, A_STRANGER, job_id)) is None
-        answer = self.database.do(lambda line: cancellation.cancel(line, TENANT, job_id))
+        assert self.database.do(lambda connection: cancellation.cancel(connection, A_STRANGER, job_id)) is None
+        answer = self.database.do(lambda connection: cancellation.cancel(connection, TENANT, job_id))
         before = self.expected[job_id]
         self.expected[job_id] = rows.cancelled(before)
         if isinstance(answer, cancellation.Cancelled):
@@ -196,13 +198,17 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def the_dispatcher_looks_at_what_is_due(self) -> None:
-        bells, _ = self.database.do(lambda line: sweep.stage_scheduled(line, ring_again_seconds=RING_AGAIN_SECONDS))
+        bells, _ = self.database.do(
+            lambda connection: sweep.stage_scheduled(connection, ring_again_seconds=RING_AGAIN_SECONDS)
+        )
         due = {bell.job_id for bell in bells}
         scheduled = {job_id for job_id, row in self.expected.items() if row.state is JobState.SCHEDULED}
         assert due == scheduled - self.not_yet
         self.expected |= {job_id: rows.stage_scheduled(self.expected[job_id]) for job_id in due}
 
-        bells = self.database.do(lambda line: sweep.queue_retries(line, ring_again_seconds=RING_AGAIN_SECONDS))
+        bells = self.database.do(
+            lambda connection: sweep.queue_retries(connection, ring_again_seconds=RING_AGAIN_SECONDS)
+        )
         retrying = {job_id for job_id, row in self.expected.items() if row.state is JobState.RETRYING}
         assert {bell.job_id for bell in bells} <= retrying
         self.expected |= {bell.job_id: rows.stage_scheduled(self.expected[bell.job_id]) for bell in bells}
@@ -218,7 +224,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule(job_id=submitted)
     def the_last_child_tells_its_parent(self, job_id: UUID) -> None:
-        resumed = self.database.do(lambda line: settling.resume_parents(line, [job_id]))
+        resumed = self.database.do(lambda connection: settling.resume_parents(connection, [job_id]))
         complete = self.expected[job_id].state is JobState.WAITING and self._children_have_ended(job_id)
         assert {row[0] for row in resumed} == ({job_id} if complete else set())
         self._resumed({row[0] for row in resumed})
@@ -235,7 +241,9 @@ class ProtocolMachine(RuleBasedStateMachine):
         jobs = [new_job(self._new_id(), run_at=run_at) for _ in range(count)]
         for _ in ("once", "again, because the answer was lost"):
             stored = self.database.submit(
-                lambda line: submission.store(line, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1)
+                lambda connection: submission.store(
+                    connection, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1
+                )
             )
             assert stored == [submission.Accepted(job.id) for job in jobs]
         self.expected |= {job.id: rows.stored(later=run_at is not None) for job in jobs}
@@ -257,7 +265,9 @@ class ProtocolMachine(RuleBasedStateMachine):
         return UUID(int=self.last_id)
 
     def _claim(self, worker: UUID, ids: list[UUID]) -> list[Claimed]:
-        claims = self.database.do(lambda line: claiming.claim(line, worker, sorted(one.bytes for one in ids)))
+        claims = self.database.do(
+            lambda connection: claiming.claim(connection, worker, sorted(one.bytes for one in ids))
+        )
         assert not self.not_yet & {claimed.id for claimed in claims}, "nothing is given before its time"
         for claimed in claims:
             before = self.expected[claimed.id]
@@ -271,7 +281,9 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     def _settle(self, settlements: list[Settlement]) -> None:
         settle = settling.settle
-        settled = self.database.do(lambda line: settle(line, settlements, ring_again_seconds=RING_AGAIN_SECONDS))
+        settled = self.database.do(
+            lambda connection: settle(connection, settlements, ring_again_seconds=RING_AGAIN_SECONDS)
+        )
         assert set(settled.late) == {one for one in settlements if self.expected[one.job_id].token != one.token}
         for one in settlements:
             before = self.expected[one.job_id]

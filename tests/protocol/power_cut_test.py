@@ -36,26 +36,28 @@ class Sessions:
 
     async def submit(self) -> None:
         jobs = [new_job(job_id) for job_id in JOBS]
-        await self._submits.run(lambda line: store(line, jobs, ring_again_seconds=60, idempotency_hours=1))
+        await self._submits.run(lambda connection: store(connection, jobs, ring_again_seconds=60, idempotency_hours=1))
 
     async def claim(self, *job_ids: UUID) -> list[Claimed]:
-        return await self._claims.run(lambda line: claim(line, WORKER, [job_id.bytes for job_id in job_ids]))
+        return await self._claims.run(
+            lambda connection: claim(connection, WORKER, [job_id.bytes for job_id in job_ids])
+        )
 
     async def settle(self, claims: Sequence[Claimed]) -> None:
         ends = [Settlement(one.id, one.token, JobState.SUCCEEDED, "job.succeeded") for one in claims]
-        await self._settles.run(lambda line: settle(line, ends, ring_again_seconds=60))
+        await self._settles.run(lambda connection: settle(connection, ends, ring_again_seconds=60))
 
     async def read(self, position: Position | None) -> News:
-        news = await self._reads.run(lambda line: feed.news(line, {TENANT: position}))
+        news = await self._reads.run(lambda connection: feed.news(connection, {TENANT: position}))
         return news[TENANT]
 
     async def read_job(self, job_id: UUID, *, after: int) -> tuple[EventRow, ...]:
-        found = await self._reads.run(lambda line: feed.job_rows(line, TENANT, job_id, after=after))
+        found = await self._reads.run(lambda connection: feed.job_rows(connection, TENANT, job_id, after=after))
         assert found is not None
         return found.rows
 
     async def cancel(self, job_id: UUID) -> None:
-        await self._settles.run(lambda line: cancel(line, TENANT, job_id))
+        await self._settles.run(lambda connection: cancel(connection, TENANT, job_id))
 
     async def close(self) -> None:
         for line in (self._submits, self._claims, self._settles, self._reads):

@@ -101,19 +101,21 @@ def _changes_hands(database: Database, ids: list[UUID]) -> list[Claimed]:
 
 def _submit(database: Database, ids: list[UUID]) -> None:
     jobs = [new_job(job_id) for job_id in ids]
-    database.submit(lambda line: store(line, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1))
+    database.submit(
+        lambda connection: store(connection, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1)
+    )
 
 
 def _claim(database: Database, worker: UUID, ids: list[UUID]) -> list[Claimed]:
-    return database.do(lambda line: claim.claim(line, worker, sorted(one.bytes for one in ids)))
+    return database.do(lambda connection: claim.claim(connection, worker, sorted(one.bytes for one in ids)))
 
 
 def _settle(database: Database, *ended: settling.Settlement) -> None:
-    database.do(lambda line: settling.settle(line, ended, ring_again_seconds=RING_AGAIN_SECONDS))
+    database.do(lambda connection: settling.settle(connection, ended, ring_again_seconds=RING_AGAIN_SECONDS))
 
 
 def _reap(database: Database) -> None:
-    database.do(lambda line: sweep.reap(line, poison=POISON, stall=POISON))
+    database.do(lambda connection: sweep.reap(connection, poison=POISON, stall=POISON))
 
 
 def _let_updates_of_wait_at_the_gate(gatekeeper: psycopg.Connection, job_id: UUID) -> None:

@@ -58,7 +58,9 @@ def test_a_lone_job_whose_answer_was_lost_is_stored_once(database_url: str) -> N
 
 def _store(database: Database, *jobs: NewJob) -> list[Submission]:
     return database.submit(
-        lambda line: store(line, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1, rung_ahead=True)
+        lambda connection: store(
+            connection, jobs, ring_again_seconds=RING_AGAIN_SECONDS, idempotency_hours=1, rung_ahead=True
+        )
     )
 
 

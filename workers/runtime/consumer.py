@@ -147,7 +147,7 @@ class JobConsumer:
         running = self._tokens()
         worker_id = self._heartbeat.worker_id
         try:
-            held = await self._aside_session.run(lambda line: leases_of(line, worker_id))
+            held = await self._aside_session.run(lambda connection: leases_of(connection, worker_id))
         except Unavailable:
             return
         self.stop([job_id for job_id, token in running.items() if held.get(job_id) != token], Stop.CANCELLED)
@@ -232,7 +232,9 @@ class JobConsumer:
             with nullcontext() if suspect else attempt.waiting():
                 await held.enter_async_context(places.one(attempt.step, attempt.tenant_id))
         if suspect:
-            await retry_until_available(self._aside_session, lambda line: claim.charge(line, attempt.claimed))
+            await retry_until_available(
+                self._aside_session, lambda connection: claim.charge(connection, attempt.claimed)
+            )
 
     def _leave(self, attempt: Attempt) -> None:
         attempt.ended = True

@@ -70,9 +70,9 @@ class Worker:
         self._resources.push_async_callback(self._redis.aclose)
         self._loops = [asyncio.create_task(await self._watch_health(), name="health")]
         handlers = await self._resources.enter_async_context(self._bind(settings))
-        claim_sessions = [await self._line(f"claim {number}", CLAIM_SESSION) for number in range(CLAIM_SESSIONS)]
-        settle_session = await self._line("settle", BUS_SESSION)
-        aside_session = await self._line("aside", BUS_SESSION)
+        claim_sessions = [await self._session(f"claim {number}", CLAIM_SESSION) for number in range(CLAIM_SESSIONS)]
+        settle_session = await self._session("settle", BUS_SESSION)
+        aside_session = await self._session("aside", BUS_SESSION)
         self._heartbeat = Heartbeat(
             Heart(settings.database),
             self._queue,
@@ -165,9 +165,9 @@ class Worker:
         logging.shutdown()
         os._exit(EXIT_STALLED)
 
-    async def _line(self, name: str, session: dict[str, str]) -> PostgresSession:
-        line = PostgresSession(self._settings.database, Role.SYSTEM, f"{self._queue} {name}", session)
-        return await self._resources.enter_async_context(line)
+    async def _session(self, name: str, options: dict[str, str]) -> PostgresSession:
+        session = PostgresSession(self._settings.database, Role.SYSTEM, f"{self._queue} {name}", options)
+        return await self._resources.enter_async_context(session)
 
     async def _obey_for_ever(self) -> None:
         async for heard in listen(self._redis, Channel.STOP):

@@ -18,15 +18,15 @@ from workers.webhooks.receiver_limits import ReceiverLimits
 
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    session = {**BUS_SESSION, "TimeZone": "UTC"}
+    options = {**BUS_SESSION, "TimeZone": "UTC"}
     async with (
-        PostgresSession(settings.database, Role.SYSTEM, "webhook deliveries", session) as line,
-        shared_clock(line) as clock,
+        PostgresSession(settings.database, Role.SYSTEM, "webhook deliveries", options) as session,
+        shared_clock(session) as clock,
         webhook_receivers(settings, clock.now) as receivers,
     ):
         deliver = partial(
             deliver_webhook,
-            deliveries=StoredDeliveries(line),
+            deliveries=StoredDeliveries(session),
             receivers=receivers,
             places=ReceiverLimits(),
             now=clock.now,

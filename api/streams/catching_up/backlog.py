@@ -77,8 +77,8 @@ class Backlog:
         if isinstance(known, FeedPage):
             return known
 
-        async def read(line: Connection) -> FeedPage:
-            page = FeedPage(await stretches.within_stretch(line, tenant_id, place, limit=FEED_PAGE), tail=False)
+        async def read(connection: Connection) -> FeedPage:
+            page = FeedPage(await stretches.within_stretch(connection, tenant_id, place, limit=FEED_PAGE), tail=False)
             self._kept.keep(tenant_id, place, page)
             return page
 
@@ -90,8 +90,8 @@ class Backlog:
         if isinstance(known, FeedPage):
             return known
 
-        async def read(line: Connection) -> FeedPage:
-            news = await stretches.stretch(line, tenant_id, seen, upto, limit=FEED_PAGE)
+        async def read(connection: Connection) -> FeedPage:
+            news = await stretches.stretch(connection, tenant_id, seen, upto, limit=FEED_PAGE)
             page = FeedPage(news, tail=news.at_rest and upto is None)
             if page.tail or not news.at_rest:
                 self._kept.keep_onward(tenant_id, page)
@@ -110,8 +110,8 @@ class Backlog:
         # Up to where the next page begins for whoever began at the job's first event.
         limit = feed.PAGE - begun
 
-        async def read(line: Connection) -> JobPage | None:
-            found = await feed.job_rows(line, tenant_id, job_id, after=after, limit=limit)
+        async def read(connection: Connection) -> JobPage | None:
+            found = await feed.job_rows(connection, tenant_id, job_id, after=after, limit=limit)
             if found is None:
                 return None
             page = JobPage(found, behind=after)

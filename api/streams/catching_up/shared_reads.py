@@ -30,7 +30,7 @@ class SharedReads:
     turns before it, however many readers those have."""
 
     def __init__(self, lines: TenantPool, size: int) -> None:
-        self._lines = lines
+        self._sessions = lines
         self._queue: FairQueue[_Read] = FairQueue()
         self._known: dict[tuple[UUID, Hashable], _Read] = {}
         self._reading: set[asyncio.Task[None]] = set()
@@ -97,7 +97,7 @@ class SharedReads:
     async def _answer(self, read: _Read) -> None:
         read.begun = True
         try:
-            answer = await self._lines.run(read.tenant_id, read.work)
+            answer = await self._sessions.run(read.tenant_id, read.work)
         except BaseException as error:
             # It belongs to those who wait for this read; the next one is others'.
             read.answer.set_exception(error)

@@ -32,8 +32,8 @@ WHERE tenant_id = %s ORDER BY version DESC LIMIT 1000
 class StoredKeys:
     """A KeyStore. Its line must act as the system: a tenant's own role never sees a key, not even wrapped."""
 
-    def __init__(self, line: PostgresSession) -> None:
-        self._line = line
+    def __init__(self, session: PostgresSession) -> None:
+        self._session = session
         self._taken = asyncio.Lock()
 
     async def active(self, tenant_id: UUID) -> StoredKey | None:
@@ -50,14 +50,14 @@ class StoredKeys:
                 await connection.execute(_ADD_FIRST, (tenant_id, wrapped.master_key_id, wrapped.ciphertext))
 
         async with self._taken:
-            await self._line.run(insert)
+            await self._session.run(insert)
 
     async def _one(self, statement: str, parameters: tuple[Any, ...]) -> StoredKey | None:
         async def read(connection: Connection) -> tuple[Any, ...] | None:
             return await (await connection.execute(statement, parameters)).fetchone()
 
         async with self._taken:
-            row = await self._line.run(read)
+            row = await self._session.run(read)
         return None if row is None else StoredKey(row[0], row[1], WrappedKey(row[2], row[3]))
 
 

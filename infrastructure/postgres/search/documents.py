@@ -59,7 +59,7 @@ class StoredDocuments:
     """Documents in PostgreSQL."""
 
     def __init__(self, lines: TenantPool, sealer: Sealer) -> None:
-        self._lines = lines
+        self._sessions = lines
         self._sealer = sealer
 
     async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
@@ -73,7 +73,7 @@ class StoredDocuments:
                 "tenant": tenant_id,
                 "job": job_id,
             }
-            stored = await self._lines.run(tenant_id, partial(_store, row=row))
+            stored = await self._sessions.run(tenant_id, partial(_store, row=row))
             if stored is not None:
                 return stored
             self._sealer.forget_active(tenant_id)
@@ -81,7 +81,7 @@ class StoredDocuments:
 
     async def all_of(self, tenant_id: UUID) -> AsyncIterator[Sequence[IndexedDocument]]:
         cursor = ""
-        while rows := await self._lines.run(tenant_id, partial(_next_rows, tenant_id=tenant_id, cursor=cursor)):
+        while rows := await self._sessions.run(tenant_id, partial(_next_rows, tenant_id=tenant_id, cursor=cursor)):
             opened = [await self._opened(tenant_id, row) for row in rows]
             yield [document for document in opened if document is not None]
             cursor = rows[-1][0]

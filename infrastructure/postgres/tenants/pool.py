@@ -23,12 +23,12 @@ class TenantPool:
         self, database_url: str, name: str, size: int = 8, *, session: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         settings = {**BUS_SESSION, **session}
-        self._lines = [
+        self._sessions = [
             PostgresSession(database_url, Role.TENANT, f"{name} {number}", settings) for number in range(size)
         ]
         # The last one given back is taken first, so that a quiet process keeps few connections busy.
         self._idle: asyncio.LifoQueue[PostgresSession] = asyncio.LifoQueue()
-        for line in self._lines:
+        for line in self._sessions:
             self._idle.put_nowait(line)
 
     async def run(self, tenant_id: UUID, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -47,16 +47,16 @@ class TenantPool:
     async def lend(self, transaction: Callable[[Connection], Awaitable[T]]) -> T:
         """The same for one transaction that begins and ends by itself, and says itself whose it is: see `show_only`."""
         with waiting():
-            line = await self._idle.get()
+            session = await self._idle.get()
         try:
-            return await line.run(transaction)
+            return await session.run(transaction)
         except SessionChanged:  # What the transaction had done is undone, so it may be done again.
-            return await line.run(transaction)
+            return await session.run(transaction)
         finally:
-            self._idle.put_nowait(line)
+            self._idle.put_nowait(session)
 
     async def close(self) -> None:
-        for line in self._lines:
+        for line in self._sessions:
             await line.close()
 
     async def __aenter__(self) -> Self:

@@ -37,7 +37,7 @@ class TenantSessions:
     """What TenantPool is to psycopg, to SQLAlchemy."""
 
     def __init__(self, lines: TenantPool) -> None:
-        self._lines = lines
+        self._sessions = lines
 
     async def run(self, tenant_id: UUID, work: Callable[[TenantSession], Awaitable[T]]) -> T:
         """What the work returns, done in one transaction, which is committed when it returns and undone when it fails.
@@ -55,7 +55,7 @@ class TenantSessions:
                 # SQLAlchemy's own says the same, with the statement. What it means is for the line to say.
                 raise error.orig from None
 
-        return await self._lines.lend(in_session)
+        return await self._sessions.lend(in_session)
 
 
 async def _in_transaction(connection: Connection, tenant_id: UUID, work: Callable[[TenantSession], Awaitable[T]]) -> T:

@@ -52,8 +52,8 @@ _PAUSED = _NOTE.format(
 class StoredDeliveries:
     """The log in PostgreSQL. The line's session must be in UTC."""
 
-    def __init__(self, line: PostgresSession) -> None:
-        self._line = line
+    def __init__(self, session: PostgresSession) -> None:
+        self._session = session
 
     async def due(self, tenant_id: UUID, delivery_id: UUID, job_id: UUID) -> DueDelivery | None:
         async def read(connection: Connection) -> DueDelivery | None:
@@ -64,10 +64,10 @@ class StoredDeliveries:
             secrets = tuple([WrappedKey(name, bytes(wrapped)) for name, wrapped in await found.fetchall()])
             return _due(delivery_id, row, secrets)
 
-        return await self._line.run(read)
+        return await self._session.run(read)
 
     async def put_back(self, delivery_id: UUID, job_id: UUID) -> None:
-        await self._line.run(lambda line: line.execute(_PUT_BACK, (delivery_id, job_id)))
+        await self._session.run(lambda connection: connection.execute(_PUT_BACK, (delivery_id, job_id)))
 
     async def delivered(self, delivery_id: UUID, job_id: UUID, sent: Sent) -> None:
         await self._note(_DELIVERED, _noted(delivery_id, job_id, sent, DeliveryState.DELIVERED))
@@ -81,7 +81,7 @@ class StoredDeliveries:
         await self._note(_PAUSED, {**noted, "reason": reason})
 
     async def _note(self, statement: str, noted: dict[str, object]) -> None:
-        await self._line.run(lambda line: line.execute(statement, noted))
+        await self._session.run(lambda connection: connection.execute(statement, noted))
 
 
 def _due(delivery_id: UUID, row: tuple[Any, ...], secrets: tuple[WrappedKey, ...]) -> DueDelivery:

@@ -32,10 +32,10 @@ class StoredInstances:
     """Instances in PostgreSQL."""
 
     def __init__(self, lines: TenantPool) -> None:
-        self._lines = lines
+        self._sessions = lines
 
     async def read(self, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None:
-        row = await self._lines.run(tenant_id, lambda connection: _row(connection, tenant_id, instance_id))
+        row = await self._sessions.run(tenant_id, lambda connection: _row(connection, tenant_id, instance_id))
         return None if row is None else _whole(row)
 
     async def write(self, tenant_id: UUID, instance_id: UUID, state: InstanceState, *, seen: int) -> bool:
@@ -53,7 +53,7 @@ class StoredInstances:
         async def write(connection: Connection) -> bool:
             return await (await connection.execute(_CREATE if seen == 0 else _CHANGE, row)).fetchone() is not None
 
-        return await self._lines.run(tenant_id, write)
+        return await self._sessions.run(tenant_id, write)
 
 
 async def instance(connection: Connection, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None:

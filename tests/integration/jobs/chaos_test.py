@@ -72,8 +72,8 @@ def _accept_without_a_bell(system: System) -> UUID:
     job = new_job(uuid4(), Nothing())
 
     async def accept() -> None:
-        async with PostgresSession(system.settings.database, Role.SUBMIT, "test") as line:
-            await line.run(lambda connection: store(connection, [job], ring_again_seconds=1.0, idempotency_hours=1))
+        async with PostgresSession(system.settings.database, Role.SUBMIT, "test") as session:
+            await session.run(lambda connection: store(connection, [job], ring_again_seconds=1.0, idempotency_hours=1))
 
     asyncio.run(accept())
     return job.id

@@ -102,8 +102,8 @@ def test_what_a_late_worker_wrote_overwrites_nothing_and_is_removed(system: Syst
 
 
 async def _tidy(system: System, store: FileStore) -> None:
-    async with PostgresSession(system.settings.database, Role.SYSTEM, "test", BUS_SESSION) as line:
-        await RetentionRunner(system.settings, line, store).tidy()
+    async with PostgresSession(system.settings.database, Role.SYSTEM, "test", BUS_SESSION) as session:
+        await RetentionRunner(system.settings, session, store).tidy()
 
 
 def _key(system: System, job_id: UUID) -> str:

@@ -77,8 +77,8 @@ async def test_a_job_that_runs_again_after_its_end_makes_no_second_key(tenant: T
 
 
 async def test_a_writer_that_still_believes_in_the_old_key_writes_under_the_new_one(tenant: Tenant) -> None:
-    async with PostgresSession(tenant.settings.database, Role.SYSTEM, "late") as line:
-        late = Keyring(StoredKeys(line), tenant.vault, active_seconds=3_600)
+    async with PostgresSession(tenant.settings.database, Role.SYSTEM, "late") as session:
+        late = Keyring(StoredKeys(session), tenant.vault, active_seconds=3_600)
         documents = StoredDocuments(tenant.lines, late)
         first = IndexDocument(document_id="a", title="Lease", body="old words", document_type="contract")
         await documents.store(tenant.id, uuid7(), first)

@@ -149,8 +149,8 @@ def test_the_embedded_database_is_reached_whatever_libpq_would_look_up(
     assert EMBEDDED in database_url
 
     async def ask() -> None:
-        async with PostgresSession(database_url, Role.SYSTEM, "test") as line:
-            assert await line.run(_echo) == TITLE
+        async with PostgresSession(database_url, Role.SYSTEM, "test") as session:
+            assert await session.run(_echo) == TITLE
 
     asyncio.run(ask())
     monkeypatch.undo()

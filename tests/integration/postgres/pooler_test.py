@@ -48,8 +48,8 @@ def test_no_process_starts_behind_it(system: System, name: str) -> None:
 
 def test_a_process_that_runs_already_refuses_it_as_an_outage(database_url: str) -> None:
     async def ask(address: str) -> None:
-        async with PostgresSession(address, Role.SYSTEM, "test") as line:
-            await line.run(lambda connection: connection.execute("SELECT 1"))
+        async with PostgresSession(address, Role.SYSTEM, "test") as session:
+            await session.run(lambda connection: connection.execute("SELECT 1"))
 
     with pooler(database_url, "transaction") as address, pytest.raises(Unfit, match=REFUSAL):
         asyncio.run(ask(address))

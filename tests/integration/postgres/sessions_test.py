@@ -63,16 +63,16 @@ def _submit(http: httpx.Client, *, key: str | None = None) -> int:
 
 
 def test_a_rollback_costs_a_session_nothing_that_it_has_prepared(database_url: str) -> None:
-    async def story(line: PostgresSession) -> None:
+    async def story(session: PostgresSession) -> None:
         async def work(connection: Connection) -> None:
             await _plus_one(connection)
             await connection.execute("SELECT 'by psycopg'")
 
-        await line.run(work)
-        before = await line.run(_prepared_statements)
+        await session.run(work)
+        before = await session.run(_prepared_statements)
         with pytest.raises(ZeroDivisionError):
-            await line.run(_failing_in_a_transaction)
-        assert await line.run(_prepared_statements) == before
+            await session.run(_failing_in_a_transaction)
+        assert await session.run(_prepared_statements) == before
 
     _tell(database_url, story)
 
@@ -81,12 +81,12 @@ def test_a_statement_that_fails_often_is_prepared_once(database_url: str) -> Non
     async def divide(connection: Connection) -> None:
         await connection.execute("SELECT 1 / %s", (0,))
 
-    async def story(line: PostgresSession) -> None:
+    async def story(session: PostgresSession) -> None:
         for _ in range(3):
             with pytest.raises(Exception, match="can't hold a value"):
-                await line.run(divide)
+                await session.run(divide)
         # The question itself is the other one.
-        assert len(await line.run(_prepared_statements)) == 1
+        assert len(await session.run(_prepared_statements)) == 1
 
     _tell(database_url, story)
 
@@ -101,13 +101,13 @@ def test_who_finds_the_statements_forgotten_leaves_a_session_that_knows_them(
     async def ask(connection: Connection) -> list[Rows]:
         return await fetch_together(connection, *calls)
 
-    async def story(line: PostgresSession) -> None:
-        assert await line.run(ask) == [[(2,)]] * together
-        await line.run(lambda connection: connection.execute(forgetting.encode(), prepare=False))
+    async def story(session: PostgresSession) -> None:
+        assert await session.run(ask) == [[(2,)]] * together
+        await session.run(lambda connection: connection.execute(forgetting.encode(), prepare=False))
         with pytest.raises(SessionChanged):
-            await line.run(ask)
-        assert await line.run(ask) == [[(2,)]] * together
-        assert await line.run(_role) == Role.SYSTEM
+            await session.run(ask)
+        assert await session.run(ask) == [[(2,)]] * together
+        assert await session.run(_role) == Role.SYSTEM
 
     _tell(database_url, story)
 
@@ -119,7 +119,7 @@ def test_a_tenants_question_is_asked_once_more_where_the_session_has_forgotten(
     async def story() -> None:
         async with TenantPool(database_url, "test", 1) as lines:
             assert await lines.run(uuid4(), _role) == Role.TENANT
-            (line,) = lines._lines
+            (line,) = lines._sessions
             await line.run(lambda connection: connection.execute(forgetting.encode(), prepare=False))
             assert await lines.run(uuid4(), _role) == Role.TENANT
 
@@ -129,7 +129,7 @@ def test_a_tenants_question_is_asked_once_more_where_the_session_has_forgotten(
 def test_a_tenants_transaction_has_the_tenants_role_whatever_the_session_has(database_url: str) -> None:
     async def story() -> None:
         async with TenantPool(database_url, "test", 1) as lines:
-            (line,) = lines._lines
+            (line,) = lines._sessions
             await line.run(lambda connection: connection.execute("SELECT set_config('role', 'none', false)"))
             assert await lines.run(uuid4(), _role) == Role.TENANT
 
@@ -138,11 +138,11 @@ def test_a_tenants_transaction_has_the_tenants_role_whatever_the_session_has(dat
 
 @pytest.mark.parametrize("mistake", ["SELECT no_such_column", "SELECT 1 / 0 FROM no_such_table", "LOCK TABLE jobs"])
 def test_an_error_that_nobody_expected_ends_the_session(database_url: str, mistake: str) -> None:
-    async def story(line: PostgresSession) -> None:
-        session = await line.run(_session)
+    async def story(session: PostgresSession) -> None:
+        options = await session.run(_session)
         with pytest.raises((psycopg.Error, Unavailable)):
-            await line.run(lambda connection: connection.execute(mistake.encode()))
-        assert await line.run(_session) != session
+            await session.run(lambda connection: connection.execute(mistake.encode()))
+        assert await session.run(_session) != options
 
     _tell(database_url, story)
 
@@ -153,12 +153,12 @@ def test_tables_that_change_under_a_session_cost_it_one_answer(database_url: str
     async def ask(connection: Connection) -> Rows:
         return await fetch(connection, kettles())
 
-    async def story(line: PostgresSession) -> None:
-        assert await line.run(ask) == [(1,)]
+    async def story(session: PostgresSession) -> None:
+        assert await session.run(ask) == [(1,)]
         other.execute("ALTER TABLE kettles ADD COLUMN name text")
         with pytest.raises(SessionChanged):
-            await line.run(ask)
-        assert await line.run(ask) == [(1, None)]
+            await session.run(ask)
+        assert await session.run(ask) == [(1, None)]
 
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute("CREATE TABLE kettles AS SELECT 1 AS id")
@@ -179,8 +179,8 @@ def test_a_heart_whose_session_was_reset_beats_on(database_url: str) -> None:
 
 def _tell(database_url: str, story: Callable[[PostgresSession], Awaitable[None]]) -> None:
     async def told() -> None:
-        async with PostgresSession(database_url, Role.SYSTEM, "test") as line:
-            await story(line)
+        async with PostgresSession(database_url, Role.SYSTEM, "test") as session:
+            await story(session)
 
     asyncio.run(told())
 

@@ -116,7 +116,7 @@ def test_a_question_is_asked_once_more_where_the_session_has_forgotten(database_
     async def story(lines: TenantPool, sessions: TenantSessions) -> None:
         await sessions.run(owner, lambda session: _add(session, owner))
         assert await sessions.run(owner, _owners) == [owner]
-        await lines._lines[0].run(lambda connection: connection.execute(forgetting.encode(), prepare=False))
+        await lines._sessions[0].run(lambda connection: connection.execute(forgetting.encode(), prepare=False))
         assert await sessions.run(uuid4(), _owners) == []
         assert await sessions.run(owner, _owners) == [owner]
 
@@ -239,7 +239,7 @@ async def _descriptions(connection: Connection) -> list[Any]:
 
 
 def _connection(lines: TenantPool) -> Connection:
-    connection = lines._lines[0]._connection
+    connection = lines._sessions[0]._connection
     assert connection is not None
     return connection
 

@@ -63,7 +63,7 @@ class Claimer:
         self._messenger = messenger
         self._gate = gate
         self._queue = queue
-        self._lines = lines
+        self._sessions = lines
         self._slots = slots
         self._window = window
         window.of(lambda: slots.room)
@@ -77,7 +77,7 @@ class Claimer:
         self._loops: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
-        self._loops = [asyncio.create_task(self._claim_for_ever(line), name="claims") for line in self._lines]
+        self._loops = [asyncio.create_task(self._claim_for_ever(line), name="claims") for line in self._sessions]
 
     def take(self, doorbell: Doorbell) -> Delivery:
         """Its `done` is done when none of the jobs is this worker's business any more."""
@@ -148,7 +148,7 @@ class Claimer:
                 before[step, lot.tenant_id] += 1
         return [ring for _, ring in sorted(turns, key=itemgetter(0))]
 
-    async def _claim_for_ever(self, line: PostgresSession) -> None:
+    async def _claim_for_ever(self, session: PostgresSession) -> None:
         while not self._stopping:
             if self._gate.closed or not (claimable := self._claimable()):
                 self._wake.clear()
@@ -163,7 +163,7 @@ class Claimer:
                 self._slots.claim(slots, jobs)
             self._window.look_again()
             try:
-                await self._claim(line, [part for _, parts in taken for part in parts])
+                await self._claim(session, [part for _, parts in taken for part in parts])
             finally:
                 for slots, jobs in claimable:
                     self._slots.claim(slots, -jobs)
@@ -178,14 +178,14 @@ class Claimer:
                 room -= jobs
         return found
 
-    async def _claim(self, line: PostgresSession, share: list[Waiting]) -> None:
+    async def _claim(self, session: PostgresSession, share: list[Waiting]) -> None:
         bells = self._bells_of(share)
         worker_id = self._heartbeat.worker_id
         try:
             ids = await self._gate.let_through(share, sorted(bells))
             ahead = [job_id for job_id in ids if bells[job_id].ahead]
             claims = await retry_until_available(
-                line, lambda connection: claim.claim(connection, worker_id, ids, rung_ahead=ahead)
+                session, lambda connection: claim.claim(connection, worker_id, ids, rung_ahead=ahead)
             )
             children = await self._children_of(claims)
         except Exception:  # The loop's edge: what was claimed is found by `check_leases`, the rest by the sweeper.

@@ -22,11 +22,11 @@ class HoldFilter:
     """While no hold stands it costs a look at two empty collections."""
 
     def __init__(
-        self, queue: str, rules: Callable[[], ControlsSnapshot], line: PostgresSession, messenger: Notifier
+        self, queue: str, rules: Callable[[], ControlsSnapshot], session: PostgresSession, messenger: Notifier
     ) -> None:
         self._queue = queue
         self._rules = rules
-        self._line = line
+        self._session = session
         self._messenger = messenger
 
     @property
@@ -51,7 +51,7 @@ class HoldFilter:
         ]
         if not matches:
             return ids
-        held = await retry_until_available(self._line, lambda line: holds.hold_back(line, matches))
+        held = await retry_until_available(self._session, lambda connection: holds.hold_back(connection, matches))
         self._tell(held)
         kept_back = {one.job_id.bytes for one in held}
         return [job_id for job_id in ids if job_id not in kept_back]

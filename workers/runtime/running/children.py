@@ -19,13 +19,13 @@ LARGE_CHARACTERS = 65_536
 
 
 async def children_of(
-    line: PostgresSession, objects: ObjectStore, parents: Sequence[UUID]
+    session: PostgresSession, objects: ObjectStore, parents: Sequence[UUID]
 ) -> dict[UUID, tuple[Child, ...]]:
     """Each parent's children in the order they were made, with their results wherever those lie.
 
     Unavailable when the object store can't answer; PostgreSQL is waited for.
     """
-    rows = await retry_until_available(line, lambda connection: claim.children_of(connection, parents))
+    rows = await retry_until_available(session, lambda connection: claim.children_of(connection, parents))
     found: dict[UUID, list[Child]] = defaultdict(list)
     for parent, job_id, kind, state, result, problem, key in rows:
         brought = result if key is None else await fetched(objects, key)

@@ -53,9 +53,9 @@ class Report(NamedTuple):
 class Notifier:
     """Speaks over Redis, and stores progress over its own line."""
 
-    def __init__(self, redis: Redis, line: PostgresSession) -> None:
+    def __init__(self, redis: Redis, session: PostgresSession) -> None:
         self._redis = redis
-        self._line = line
+        self._session = session
         self._doorbells = Doorbells(redis)
         self._clock = RedisClock(redis)
         self._tenant_notifier = TenantNotifier(redis)
@@ -149,7 +149,7 @@ class Notifier:
 
     async def _resume_parents(self, parents: list[UUID]) -> None:
         with suppress(Unavailable):
-            resumed = await self._line.run(lambda line: resume_parents(line, parents))
+            resumed = await self._session.run(lambda connection: resume_parents(connection, parents))
             self.tell({one.tenant_id for one in resumed})
             self.ring(JobRef(*one[:5]) for one in resumed if one.runs_again)
 
@@ -188,7 +188,7 @@ class Notifier:
     async def _store(self, reports: list[Report]) -> None:
         notes = [(claimed.id, claimed.token, progress.model_dump_json()) for claimed, progress, _ in reports]
         try:
-            await self._line.run(lambda connection: note_progress(connection, notes))
+            await self._session.run(lambda connection: note_progress(connection, notes))
         except Unavailable:
             logger.debug("progress wasn't stored: PostgreSQL can't be reached")
 

@@ -14,11 +14,11 @@ OUTAGE_SECONDS = 0.5
 """Between two tries while PostgreSQL is away."""
 
 
-async def retry_until_available(line: PostgresSession, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+async def retry_until_available(session: PostgresSession, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
     """The work's result, however long PostgreSQL stays away. Cancel it to give up."""
     while True:
         try:
-            return await line.run(work)
+            return await session.run(work)
         except Unavailable:
             metrics.connection_lost(metrics.Server.POSTGRES)
             await asyncio.sleep(OUTAGE_SECONDS)

@@ -88,7 +88,9 @@ class Settler:
         try:
             return await retry_until_available(
                 self._settle_session,
-                lambda line: settling.settle(line, settlements, ring_again_seconds=self._ring_again_seconds),
+                lambda connection: settling.settle(
+                    connection, settlements, ring_again_seconds=self._ring_again_seconds
+                ),
             )
         except Unstorable:
             # One result among them is at fault: alone it fails its own job, and the others' are kept.
@@ -104,7 +106,7 @@ class Settler:
     async def _stored_before(self, settlements: Sequence[Settlement]) -> Settled:
         # The statement is repeated when its answer was lost; what it had stored the first time isn't late.
         return await retry_until_available(
-            self._settle_session, lambda line: settling.settled_before(line, settlements)
+            self._settle_session, lambda connection: settling.settled_before(connection, settlements)
         )
 
     def _count(self, effective: Sequence[Settlement]) -> set[UUID]:
@@ -130,4 +132,4 @@ class Settler:
         worker_id = self._heartbeat.worker_id
         logger.warning("%d outcomes came too late and had no effect", len(job_ids))
         with suppress(Unavailable):
-            await self._aside_session.run(lambda line: settling.record_discarded(line, job_ids, worker_id))
+            await self._aside_session.run(lambda connection: settling.record_discarded(connection, job_ids, worker_id))

@@ -41,8 +41,8 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 def _tell(database_url: str, story: Story) -> None:
     async def told() -> None:
-        async with asyncio.timeout(SOON_SECONDS), PostgresSession(database_url, Role.SYSTEM, "test") as line:
-            await story(line)
+        async with asyncio.timeout(SOON_SECONDS), PostgresSession(database_url, Role.SYSTEM, "test") as session:
+            await story(session)
 
     asyncio.run(told())
 
@@ -72,7 +72,7 @@ def some_database(postgres: PostgresServer) -> Iterator[str]:
     timestamp=MOMENTS,
 )
 def test_what_is_written_is_what_postgresql_reads(some_database: str, **given: Any) -> None:
-    async def story(line: PostgresSession) -> None:
+    async def story(session: PostgresSession) -> None:
         call = ALL(
             uuids=binary.uuids([None if one is None else one.bytes for one in given["uuids"]]),
             smallints=binary.smallints(given["smallints"]),
@@ -86,7 +86,7 @@ def test_what_is_written_is_what_postgresql_reads(some_database: str, **given: A
             smallint=binary.smallint(given["smallint"]),
             timestamp=binary.timestamp(given["timestamp"]),
         )
-        [row] = await line.run(lambda connection: fetch(connection, call))
+        [row] = await session.run(lambda connection: fetch(connection, call))
         assert row == tuple(given.values())
 
     _tell(some_database, story)
@@ -97,19 +97,19 @@ async def _echo(connection: Connection, texts: list[str]) -> Rows:
 
 
 def test_each_answer_is_read_afresh(database_url: str) -> None:
-    async def story(line: PostgresSession) -> None:
+    async def story(session: PostgresSession) -> None:
         for texts in (["a"], [], ["b", "c"], ["d"]):
-            rows = await line.run(partial(_echo, texts=texts))
+            rows = await session.run(partial(_echo, texts=texts))
             assert rows == [(text,) for text in texts]
 
     _tell(database_url, story)
 
 
 def test_more_than_a_sockets_buffer_is_sent_whole(database_url: str) -> None:
-    async def story(line: PostgresSession) -> None:
+    async def story(session: PostgresSession) -> None:
         texts = [f"{n}" * 2_000 for n in range(2_000)]
         calls = [ECHO(texts=binary.texts(texts))] * 2
-        answers = await line.run(lambda connection: fetch_together(connection, *calls))
+        answers = await session.run(lambda connection: fetch_together(connection, *calls))
         assert answers == [[(text,) for text in texts]] * 2
 
     _tell(database_url, story)
@@ -118,39 +118,39 @@ def test_more_than_a_sockets_buffer_is_sent_whole(database_url: str) -> None:
 def test_statements_together_take_effect_together_or_not_at_all(database_url: str) -> None:
     keep = Prepared("keep", "INSERT INTO kettles SELECT n FROM unnest(%(texts)b::text[]) AS t (n) RETURNING name")
 
-    async def story(line: PostgresSession) -> None:
-        await line.run(lambda connection: connection.execute("CREATE TEMPORARY TABLE kettles (name text)"))
+    async def story(session: PostgresSession) -> None:
+        await session.run(lambda connection: connection.execute("CREATE TEMPORARY TABLE kettles (name text)"))
 
         async def kept_and_divided_by(count: int) -> list[Rows]:
             calls = keep(texts=binary.texts(["green"])), DIVIDE(bigint=binary.bigint(count))
-            return await line.run(lambda connection: fetch_together(connection, *calls))
+            return await session.run(lambda connection: fetch_together(connection, *calls))
 
         with pytest.raises(Unstorable):
             await kept_and_divided_by(0)
         assert await kept_and_divided_by(5) == [[("green",)], [(2,)]]
-        found = await line.run(lambda connection: connection.execute("SELECT name FROM kettles"))
+        found = await session.run(lambda connection: connection.execute("SELECT name FROM kettles"))
         assert await found.fetchall() == [("green",)]
 
     _tell(database_url, story)
 
 
 def test_a_statement_that_fails_leaves_the_session_as_it_was(database_url: str) -> None:
-    async def story(line: PostgresSession) -> None:
+    async def story(session: PostgresSession) -> None:
         with pytest.raises(Unstorable):
-            await line.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(0))))
-        assert await line.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(2)))) == [(5,)]
+            await session.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(0))))
+        assert await session.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(2)))) == [(5,)]
 
     _tell(database_url, story)
 
 
 @pytest.mark.parametrize("together", [1, 2])
 def test_who_gives_up_leaves_a_line_that_can_be_used(database_url: str, together: int) -> None:
-    async def story(line: PostgresSession) -> None:
+    async def story(session: PostgresSession) -> None:
         calls = [SLEEP(double=binary.double(60.0))] * together
-        asking = asyncio.create_task(line.run(lambda connection: fetch_together(connection, *calls)))
+        asking = asyncio.create_task(session.run(lambda connection: fetch_together(connection, *calls)))
         await asyncio.to_thread(wait_until, lambda: _asleep(database_url), "PostgreSQL is at it", within_seconds=10)
         asking.cancel()
-        assert await line.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(2)))) == [(5,)]
+        assert await session.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(2)))) == [(5,)]
         assert asking.cancelled()
 
     _tell(database_url, story)
@@ -160,15 +160,15 @@ def test_who_gives_up_leaves_a_line_that_can_be_used(database_url: str, together
 def test_a_session_that_is_ended_is_an_outage_and_the_next_one_knows_its_statements(
     database_url: str, together: int
 ) -> None:
-    async def story(line: PostgresSession) -> None:
+    async def story(session: PostgresSession) -> None:
         calls = [DIVIDE(bigint=binary.bigint(2))] * together
-        assert await line.run(lambda connection: fetch_together(connection, *calls)) == [[(5,)]] * together
-        session = await line.run(_session)
+        assert await session.run(lambda connection: fetch_together(connection, *calls)) == [[(5,)]] * together
+        options = await session.run(_session)
         with psycopg.connect(database_url, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", (session,))
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (options,))
         with pytest.raises(Unavailable):
-            await line.run(lambda connection: fetch_together(connection, *calls))
-        assert await line.run(lambda connection: fetch_together(connection, *calls)) == [[(5,)]] * together
+            await session.run(lambda connection: fetch_together(connection, *calls))
+        assert await session.run(lambda connection: fetch_together(connection, *calls)) == [[(5,)]] * together
 
     _tell(database_url, story)
 

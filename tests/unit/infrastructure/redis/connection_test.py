@@ -31,33 +31,33 @@ def _blocked(redis_url: str) -> int:
 
 
 def test_a_command_that_is_refused_spoils_no_other(redis_url: str) -> None:
-    async def story(line: RedisConnection, redis: Redis) -> None:
+    async def story(redis_connection: RedisConnection, redis: Redis) -> None:
         with pytest.raises(ResponseError):
-            await line.ask(("SET", "kettle", "on"), ("HGET", "kettle", "spout"), ("APPEND", "kettle", "!"))
-        assert await line.ask(("GET", "kettle"), ("DEL", "kettle")) == [b"on!", 1]
+            await redis_connection.ask(("SET", "kettle", "on"), ("HGET", "kettle", "spout"), ("APPEND", "kettle", "!"))
+        assert await redis_connection.ask(("GET", "kettle"), ("DEL", "kettle")) == [b"on!", 1]
 
     _tell(redis_url, story)
 
 
 def test_who_gives_up_leaves_his_replies_to_nobody(redis_url: str) -> None:
-    async def story(line: RedisConnection, redis: Redis) -> None:
-        asking = asyncio.create_task(line.ask(("BLPOP", "never", 30)))
+    async def story(redis_connection: RedisConnection, redis: Redis) -> None:
+        asking = asyncio.create_task(redis_connection.ask(("BLPOP", "never", 30)))
         await asyncio.to_thread(wait_until, lambda: _blocked(redis_url), "Redis has the command", within_seconds=10)
         asking.cancel()
-        assert await line.ask(("ECHO", "hello")) == [b"hello"]
+        assert await redis_connection.ask(("ECHO", "hello")) == [b"hello"]
         assert asking.cancelled()
 
     _tell(redis_url, story)
 
 
 def test_a_connection_that_was_closed_is_opened_again(redis_url: str) -> None:
-    async def story(line: RedisConnection, redis: Redis) -> None:
-        [before] = await line.ask(("CLIENT", "ID"))
+    async def story(redis_connection: RedisConnection, redis: Redis) -> None:
+        [before] = await redis_connection.ask(("CLIENT", "ID"))
         await redis.client_kill_filter(_id=before)
         try:
-            [after] = await line.ask(("CLIENT", "ID"))
+            [after] = await redis_connection.ask(("CLIENT", "ID"))
         except FAULTS:  # The end of the connection is heard of at the earliest when it is used.
-            [after] = await line.ask(("CLIENT", "ID"))
+            [after] = await redis_connection.ask(("CLIENT", "ID"))
         assert after != before
 
     _tell(redis_url, story)
