@@ -52,7 +52,7 @@ MAY_READ_THE_WALL_CLOCK = (
     # How old a job's id is, which its submitter's clock made: it only tells from where to read on.
     "producers/dispatcher/queue_feeder.py",
 )
-"""Times that decide anything are PostgreSQL's: docs/decisions/0019."""
+"""Times that decide anything are PostgreSQL's: docs/decisions/0012."""
 
 SAYS_NOTHING = re.compile(r"utils?|helpers?|common|managers?|services?|misc")
 MAX_LINES = 300

@@ -1,7 +1,7 @@
 """Which tables this release works with: every process asks before it begins, and of each connection it makes.
 
 In a deploy the tables come first and the processes follow. So a process needs the tables it was written for, or later ones
-that say they serve it still. See docs/decisions/0019.
+that say they serve it still. See docs/decisions/0012.
 """
 
 from dataclasses import dataclass
