@@ -12,6 +12,7 @@ from tests.source_tree import (
     Module,
     capability_in,
     everything,
+    import_cycle_in,
     imports_that_are,
     nodes_that,
     product,
@@ -46,7 +47,7 @@ MAY_READ_THE_ENVIRONMENT = ("infrastructure/settings.py", "infrastructure/local_
 MAY_READ_THE_WALL_CLOCK = (
     "infrastructure/postgres/clock.py",
     # What a person or a client sees on its own machine.
-    "producers/cli/output.py",
+    "producers/cli/jobs.py",
     "producers/cli/sample_report.py",
     "producers/client/exchange.py",
     # How old a job's id is, which its submitter's clock made: it only tells from where to read on.
@@ -117,6 +118,11 @@ def readers_of_the_wall_clock(modules: Iterable[Module]) -> list[str]:
                 return False
 
     return nodes_that(reads, [one for one in product(modules) if not one.is_in(MAY_READ_THE_WALL_CLOCK)])
+
+
+def circles_of_imports(modules: Iterable[Module]) -> list[str]:
+    """Those for the type checker included: files that need each other even to be read are one file, or lack a protocol."""
+    return import_cycle_in(product(modules))
 
 
 def long_files(modules: Iterable[Module]) -> list[str]:
@@ -209,7 +215,11 @@ BROKEN_BY: list[tuple[Rule, str, str]] = [
     (mocks, "tests/unit/ai_test.py", "from unittest.mock import patch"),
     (sleeping_tests, "tests/unit/ai_test.py", "import time\ntime.sleep(1)"),
 ]
-RULES = [*dict.fromkeys(rule for rule, _, _ in BROKEN_BY), prefixes_that_should_be_a_folder]
+RULES = [
+    *dict.fromkeys(rule for rule, _, _ in BROKEN_BY),
+    prefixes_that_should_be_a_folder,
+    circles_of_imports,
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -222,6 +232,17 @@ def test_a_prefix_that_three_siblings_share_is_noticed() -> None:
 
     assert prefixes_that_should_be_a_folder([Module(path, "", ast.parse("")) for path in paths[:2]]) == []
     assert prefixes_that_should_be_a_folder([Module(path, "", ast.parse("")) for path in paths]) == list(paths)
+
+
+def test_a_circle_of_imports_is_noticed_even_where_only_the_type_checker_walks_it() -> None:
+    texts = {
+        "producers/client/blocking.py": "from producers.client.resources import jobs",
+        "producers/client/resources/jobs.py": "if TYPE_CHECKING:\n    from producers.client.blocking import Bucatini",
+    }
+    blocking, jobs = (Module(path, text, ast.parse(text)) for path, text in texts.items())
+
+    assert circles_of_imports([blocking]) == []
+    assert set(circles_of_imports([blocking, jobs])) == set(texts)
 
 
 @pytest.mark.parametrize(("rule", "path", "text"), BROKEN_BY)

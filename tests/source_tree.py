@@ -1,9 +1,10 @@
 """The sources as `tests/architecture_test.py` reads them: modules, what they import, what stands in them."""
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +63,28 @@ def nodes_that(condition: Callable[[ast.AST], bool], modules: Iterable[Module]) 
         for node in ast.walk(module.tree)
         if condition(node)
     ]
+
+
+def import_cycle_in(modules: Iterable[Module]) -> list[str]:
+    """The modules of one circle of imports, the first again at the end; none if imports go one way only. Imports inside
+    functions and under TYPE_CHECKING count too."""
+    paths = {module.path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): module for module in modules}
+    graph = {
+        module.path: {paths[name].path for _, imported in _imports(module) if (name := _module_of(imported, paths))}
+        for module in paths.values()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle
+    return []
+
+
+def _module_of(imported: str, names: Collection[str]) -> str | None:
+    """The module that a dotted name is or is a part of."""
+    parent = imported.rpartition(".")[0]
+    return next((name for name in (imported, parent) if name in names), None)
 
 
 def _imports(module: Module) -> Iterator[tuple[int, str]]:

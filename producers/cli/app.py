@@ -10,9 +10,11 @@ from uuid import UUID
 import typer
 
 from producers.cli.batches import batches_app
-from producers.cli.jobs import failures, jobs_app, submit
+from producers.cli.failures import failures, replay_jobs
+from producers.cli.groups import groups_app
+from producers.cli.jobs import jobs_app, submit
 from producers.cli.schedules import schedules_app
-from producers.cli.webhooks import groups_app, webhooks_app
+from producers.cli.webhooks import webhooks_app
 
 app = typer.Typer(
     name="bucatini",
@@ -26,6 +28,7 @@ app = typer.Typer(
 
 app.command()(submit)
 app.command()(failures)
+jobs_app.command("replay")(replay_jobs)
 app.add_typer(jobs_app)
 app.add_typer(batches_app)
 app.add_typer(schedules_app)

@@ -19,7 +19,7 @@ from infrastructure.local_stack.servers.redis import server_binary
 from infrastructure.local_stack.supervisor.processes import PartFailed
 from infrastructure.ports import Unavailable
 from infrastructure.settings import Settings, SettingsInvalid
-from producers.cli.terminal import cell
+from producers.cli.output import cell
 from schemas.commands import Queue
 from schemas.health import Condition, PartState, Readiness, Ready
 

@@ -21,13 +21,11 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
 from infrastructure.settings import Settings, SettingsInvalid
-from producers.cli.terminal import answer, complain, note, say
+from producers.cli.output import EXIT_ERROR, EXIT_OK, EXIT_USAGE, print_error, print_line, print_model, print_note
 from producers.dispatcher.controls import REFRESH_SECONDS
 from schemas.holds import Hold, NewHold, TenantLimits
 
 T = TypeVar("T")
-
-EXIT_OK, EXIT_ERROR, EXIT_USAGE = 0, 1, 2
 
 
 def hold(
@@ -39,7 +37,7 @@ def hold(
     reason: str,
 ) -> int:
     if (queue, kind, tenant_id) == (None, None, None):
-        return complain("say what to hold: a queue, --kind or --tenant", EXIT_USAGE)
+        return print_error("say what to hold: a queue, --kind or --tenant", EXIT_USAGE)
     try:
         given = None if argument is None else json.loads(argument)
         wanted = NewHold.model_validate(
@@ -47,24 +45,24 @@ def hold(
         )
     except ValidationError as error:
         first = error.errors()[0]
-        return complain(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", EXIT_USAGE)
+        return print_error(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", EXIT_USAGE)
     except ValueError:
-        return complain('--argument must be JSON, such as \'{"title": "Lease"}\'', EXIT_USAGE)
+        return print_error('--argument must be JSON, such as \'{"title": "Lease"}\'', EXIT_USAGE)
 
     async def ask(settings: Settings) -> int:
         made = await add_hold(settings, wanted, tenant_id)
         if made is None:
-            return complain(f"there are {holds.MAX_HOLDS} holds already; remove one first", EXIT_ERROR)
-        say(_in_a_line(made))
+            return print_error(f"there are {holds.MAX_HOLDS} holds already; remove one first", EXIT_ERROR)
+        print_line(_in_a_line(made))
         return EXIT_OK
 
-    return _asking(ask)
+    return _run(ask)
 
 
 def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id: UUID | None) -> int:
     """Removes the hold with the id, or all that were made for exactly this queue, kind and tenant."""
     if (queue, kind, tenant_id, hold_id) == (None, None, None, None):
-        return complain("say what to resume: a queue, --kind, --tenant or --hold", EXIT_USAGE)
+        return print_error("say what to resume: a queue, --kind, --tenant or --hold", EXIT_USAGE)
 
     def meant(one: Hold) -> bool:
         if hold_id is not None:
@@ -74,22 +72,22 @@ def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id:
     async def ask(settings: Settings) -> int:
         removed = await remove_holds(settings, meant)
         for one in removed:
-            say(f"removed: {_in_a_line(one)}")
-        return EXIT_OK if removed else complain("no such hold stands: see `bucatini holds`", EXIT_ERROR)
+            print_line(f"removed: {_in_a_line(one)}")
+        return EXIT_OK if removed else print_error("no such hold stands: see `bucatini holds`", EXIT_ERROR)
 
-    return _asking(ask)
+    return _run(ask)
 
 
 def show_holds(*, as_json: bool) -> int:
     async def ask(settings: Settings) -> int:
         standing = await _as_system(settings, holds.listed)
         for one in standing:
-            answer(one, _in_a_line(one), as_json=as_json)
+            print_model(one, _in_a_line(one), as_json=as_json)
         if not standing and not as_json:
-            say("nothing is held")
+            print_line("nothing is held")
         return EXIT_OK
 
-    return _asking(ask)
+    return _run(ask)
 
 
 def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
@@ -98,10 +96,10 @@ def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
     async def ask(settings: Settings) -> int:
         parked = await set_limits(settings, limits)
         cap = "no cap" if most_in_flight is None else f"at most {most_in_flight} in flight, {parked} now wait"
-        say(f"tenant {tenant_id}: weight {weight}, {cap}")
+        print_line(f"tenant {tenant_id}: weight {weight}, {cap}")
         return EXIT_OK
 
-    return _asking(ask)
+    return _run(ask)
 
 
 async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) -> Hold | None:
@@ -142,21 +140,21 @@ async def _announce(settings: Settings) -> None:
     try:
         await announce(redis, Channel.RULES, [])
     except FAULTS:
-        note(f"Redis can't be reached: it takes effect within {REFRESH_SECONDS:.0f} s")
+        print_note(f"Redis can't be reached: it takes effect within {REFRESH_SECONDS:.0f} s")
     finally:
         await redis.aclose()
 
 
-def _asking(ask: Callable[[Settings], Awaitable[int]]) -> int:
+def _run(action: Callable[[Settings], Awaitable[int]]) -> int:
     async def run() -> int:
-        return await ask(settings_module.load())
+        return await action(settings_module.load())
 
     try:
         return asyncio.run(run())
     except SettingsInvalid as error:
-        return complain(error, EXIT_USAGE)
+        return print_error(error, EXIT_USAGE)
     except Unavailable as error:
-        return complain(error, EXIT_ERROR)
+        return print_error(error, EXIT_ERROR)
 
 
 def _operator() -> str:

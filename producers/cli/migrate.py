@@ -10,7 +10,7 @@ from infrastructure.postgres.migration import VersionRefused, migrate
 from infrastructure.postgres.schema import WRITTEN_FOR
 from infrastructure.postgres.tenants.api_keys import create_first_admin_key
 from infrastructure.settings import SettingsInvalid
-from producers.cli.terminal import note, say
+from producers.cli.output import print_line, print_note
 
 
 def bring_to(version: str | None) -> int:
@@ -23,12 +23,12 @@ def bring_to(version: str | None) -> int:
         reached = migrate(settings.database, version)
         key = create_first_admin_key(settings.database) if reached >= WRITTEN_FOR else None
     except (SettingsInvalid, PartFailed, Unavailable, VersionRefused) as error:
-        note(f"bucatini migrate: {error}")
+        print_note(f"bucatini migrate: {error}")
         return 1
-    say(_told(reached))
+    print_line(_told(reached))
     if key is not None:
         home.keep_key(key)
-        say(f"the first admin key is in {home.key_file}")
+        print_line(f"the first admin key is in {home.key_file}")
     return 0
 
 

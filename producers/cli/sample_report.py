@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from events.jobs import ENDINGS, JobEvent
+from producers.cli.output import cell, print_table
 from producers.cli.samples import Arrived, Finished
-from producers.cli.terminal import cell, show_table
 from schemas.jobs import JobState
 
 NAME_WIDTH = 44
@@ -44,7 +44,7 @@ def print_summary(console: Console, finished: list[Finished]) -> None:
     if console.is_terminal:
         console.print(table, soft_wrap=False)
     else:
-        show_table(table)
+        print_table(table)
     succeeded = sum(done.job.state is JobState.SUCCEEDED for done in finished)
     providers = sorted({done.job.result["provider"]["name"] for done in finished if done.job.result})
     console.print(f"{succeeded} of {len(finished)} succeeded; provider: {', '.join(providers) or 'none'}")

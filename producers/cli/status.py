@@ -15,7 +15,7 @@ from infrastructure import settings as settings_module
 from infrastructure.local_stack.files.state_dir import RESTARTING, RUNNING, STARTING, Home, Record, Recorded, runner
 from infrastructure.local_stack.supervisor.processes import living
 from infrastructure.settings import SettingsInvalid
-from producers.cli.terminal import note, say, say_json
+from producers.cli.output import print_json, print_line, print_note
 from schemas.health import Readiness, Ready
 
 STOP_SECONDS = 120.0
@@ -35,7 +35,7 @@ def show_status(*, as_json: bool) -> int:
     record = home.recorded()
     status = _status(home, record)
     if as_json:
-        say_json(json.dumps(status, indent=2))
+        print_json(json.dumps(status, indent=2))
     else:
         _print_table(status)
     return 0 if status["running"] else 3
@@ -49,16 +49,16 @@ def take_down() -> int:
     record = home.recorded()
     holder = runner(record) if record else None
     if holder is None or living(holder) is None:
-        say(f"no local stack runs in {home.folder}")
+        print_line(f"no local stack runs in {home.folder}")
         return 0
     os.kill(holder.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while living(holder) is not None:
         if time.monotonic() > deadline:
-            note(f"process {holder.pid} has not ended within {STOP_SECONDS:.0f} s")
+            print_note(f"process {holder.pid} has not ended within {STOP_SECONDS:.0f} s")
             return 1
         time.sleep(POLL_SECONDS)
-    say("stopped")
+    print_line("stopped")
     return 0
 
 
@@ -66,7 +66,7 @@ def _home() -> Home | None:
     try:
         return Home(Path(settings_module.load().bucatini_home).resolve())
     except SettingsInvalid as error:
-        note(error)
+        print_note(error)
         return None
 
 

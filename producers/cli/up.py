@@ -21,9 +21,9 @@ from infrastructure.local_stack.supervisor.stack import Notice, Restarted, Resta
 from infrastructure.local_stack.up import KeyMade, LocalStack, Said, local_stack
 from infrastructure.ports import Unavailable
 from infrastructure.settings import SettingsInvalid
+from producers.cli.output import cell, print_note
 from producers.cli.sample_report import print_arrived, print_summary
 from producers.cli.samples import Arrived, Finished, SampleFailed, SamplesUnusable, read_samples, send_samples
-from producers.cli.terminal import cell, note
 from schemas.jobs import JobState
 
 SHOWN_URLS = ("api", "docs", "flower", "metrics api")
@@ -49,7 +49,7 @@ def bring_up(samples: Path | None, *, once: bool) -> int:
         console.print("interrupted and stopped")
         return INTERRUPTED
     except EXPECTED as error:
-        note(f"bucatini up: {error}")
+        print_note(f"bucatini up: {error}")
         return 1
 
 

@@ -1,78 +1,89 @@
-"""`bucatini webhooks` and `bucatini groups`: have events sent, and see what others have taken. Exit codes as for jobs."""
+"""`bucatini webhooks`: have events sent to a URL, and see and repeat what was sent."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
+from producers.cli.output import print_line, print_models, print_note, run
+
+if TYPE_CHECKING:
+    from producers.client import Bucatini
+    from schemas.webhooks import Webhook, WebhookDelivery
+
 webhooks_app = typer.Typer(name="webhooks", help="Have events sent to a URL; see and repeat it.", no_args_is_help=True)
-groups_app = typer.Typer(name="groups", help="See consumer groups; take events as a member.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WebhookId = Annotated[UUID, typer.Argument(metavar="ID", help="The webhook's id.")]
-Types = Annotated[list[str] | None, typer.Option("--type", help="Which events, such as 'ai.*'. Repeatable.")]
-Name = Annotated[str, typer.Argument(help="The group's name.")]
 
 
 @webhooks_app.command("list")
 def list_webhooks(as_json: AsJson = False) -> None:
     """List webhooks, the newest first."""
-    from producers.cli import webhooks_actions
-
-    raise typer.Exit(webhooks_actions.list_webhooks(as_json=as_json))
+    columns = ("id", "url", "types", "state")
+    run(lambda client: print_models(client.webhooks.list(), columns, _webhook_row, as_json=as_json, wrap=True))
 
 
 @webhooks_app.command("create")
 def create_webhook(
     url: Annotated[str, typer.Argument(help="Where to send events: https and public.")],
-    types: Types = None,
+    types: Annotated[list[str] | None, typer.Option("--type", help="Which events, such as 'ai.*'. Repeatable.")] = None,
     description: Annotated[str, typer.Option(help="For people.")] = "",
 ) -> None:
     """Make a webhook; print its id and, this once, its secret."""
-    from producers.cli import webhooks_actions
 
-    raise typer.Exit(webhooks_actions.create_webhook(url, tuple(types or ("*",)), description))
+    def create(client: "Bucatini") -> None:
+        from schemas.webhooks import WebhookRequest
+
+        request = WebhookRequest(url=url, types=tuple(types or ("*",)), description=description)
+        webhook = client.webhooks.create(request)
+        print_line(f"webhook {webhook.id}")
+        print_line(f"secret  {webhook.secret}")
+        print_note("Keep the secret: it isn't shown again.")
+
+    run(create)
 
 
 @webhooks_app.command("pause")
 def pause_webhook(webhook_id: WebhookId) -> None:
     """Send nothing for now. What happens meanwhile is sent later."""
-    from producers.cli import webhooks_actions
-
-    raise typer.Exit(webhooks_actions.set_paused(webhook_id, paused=True))
+    run(lambda client: _set_paused(client, webhook_id, paused=True))
 
 
 @webhooks_app.command("resume")
 def resume_webhook(webhook_id: WebhookId) -> None:
     """Send again, first of all what happened meanwhile."""
-    from producers.cli import webhooks_actions
-
-    raise typer.Exit(webhooks_actions.set_paused(webhook_id, paused=False))
+    run(lambda client: _set_paused(client, webhook_id, paused=False))
 
 
 @webhooks_app.command("delete")
 def delete_webhook(webhook_id: WebhookId) -> None:
     """Remove one webhook with its deliveries."""
-    from producers.cli import webhooks_actions
 
-    raise typer.Exit(webhooks_actions.delete_webhook(webhook_id))
+    def delete(client: "Bucatini") -> None:
+        client.webhooks.remove(webhook_id)
+        print_line(f"webhook {webhook_id} is removed")
+
+    run(delete)
 
 
 @webhooks_app.command("test")
 def test_webhook(webhook_id: WebhookId) -> None:
     """Send a test event; `deliveries` has what came of it."""
-    from producers.cli import webhooks_actions
-
-    raise typer.Exit(webhooks_actions.test_webhook(webhook_id))
+    run(lambda client: print_line(f"delivery {client.webhooks.test(webhook_id).id}"))
 
 
 @webhooks_app.command("rotate-secret")
 def rotate_secret(webhook_id: WebhookId) -> None:
     """Change the secret; print the new one, this once. Both hold for a day."""
-    from producers.cli import webhooks_actions
 
-    raise typer.Exit(webhooks_actions.rotate_secret(webhook_id))
+    def rotate(client: "Bucatini") -> None:
+        webhook = client.webhooks.rotate_secret(webhook_id)
+        print_line(f"secret  {webhook.secret}")
+        print_note(f"The one before holds until {webhook.previous_until:%Y-%m-%d %H:%M} UTC.")
+
+    run(rotate)
 
 
 @webhooks_app.command("deliveries")
@@ -82,9 +93,13 @@ def list_deliveries(
     as_json: AsJson = False,
 ) -> None:
     """List what was sent and what the receiver answered, the newest first."""
-    from producers.cli import webhooks_actions
 
-    raise typer.Exit(webhooks_actions.list_deliveries(webhook_id, limit, as_json=as_json))
+    def list_all(client: "Bucatini") -> None:
+        columns = ("id", "type", "state", "attempts", "status", "seconds", "problem")
+        deliveries = client.webhooks.deliveries(webhook_id, limit)
+        print_models(deliveries, columns, _delivery_row, as_json=as_json, wrap=True)
+
+    run(list_all)
 
 
 @webhooks_app.command("redeliver")
@@ -94,22 +109,45 @@ def redeliver(
     failed_since: Annotated[datetime | None, typer.Option(help="All that failed since this time (UTC).")] = None,
 ) -> None:
     """Send one delivery again, or all that failed since some time."""
-    from producers.cli import webhooks_actions
 
-    raise typer.Exit(webhooks_actions.redeliver(webhook_id, delivery_id, failed_since))
+    def send_again(client: "Bucatini") -> None:
+        from producers.cli.command_input import NotACommand
+
+        if delivery_id is not None:
+            client.webhooks.redeliver(webhook_id, delivery_id)
+            count = 1
+        elif failed_since is not None:
+            count = client.webhooks.redeliver_failed(webhook_id, failed_since.replace(tzinfo=UTC))
+        else:
+            raise NotACommand("name a delivery, or --failed-since a time")
+        print_line(f"{count} will be sent again")
+
+    run(send_again)
 
 
-@groups_app.command("list")
-def list_groups(as_json: AsJson = False) -> None:
-    """List consumer groups with what they hold."""
-    from producers.cli import webhooks_actions
+def _set_paused(client: "Bucatini", webhook_id: UUID, *, paused: bool) -> None:
+    from schemas.webhooks import WebhookRequest
 
-    raise typer.Exit(webhooks_actions.list_groups(as_json=as_json))
+    now = client.webhooks.show(webhook_id)
+    request = WebhookRequest(url=now.url, types=now.types, description=now.description, paused=paused)
+    print_line(f"webhook {webhook_id} is {_state(client.webhooks.change(webhook_id, request))}")
 
 
-@groups_app.command("follow")
-def follow_group(group: Name, types: Types = None) -> None:
-    """Take the group's events as one of its members: print and acknowledge each, until Ctrl-C."""
-    from producers.cli import webhooks_actions
+def _state(webhook: "Webhook") -> str:
+    return "active" if webhook.paused_because is None else f"paused ({webhook.paused_because})"
 
-    raise typer.Exit(webhooks_actions.follow_group(group, tuple(types or ("*",))))
+
+def _webhook_row(webhook: "Webhook") -> tuple[str, ...]:
+    return (str(webhook.id), webhook.url, ", ".join(webhook.types), _state(webhook))
+
+
+def _delivery_row(delivery: "WebhookDelivery") -> tuple[str, ...]:
+    return (
+        str(delivery.id),
+        delivery.type,
+        delivery.state,
+        str(delivery.attempts),
+        "" if delivery.status is None else str(delivery.status),
+        "" if delivery.duration_seconds is None else f"{delivery.duration_seconds:.2f}",
+        "" if delivery.problem is None else delivery.problem.title,
+    )

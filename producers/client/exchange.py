@@ -8,7 +8,7 @@ import random
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Protocol, TypeVar
+from typing import Final
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -24,8 +24,6 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 LONGEST_POLL_SECONDS: Final = 30
 PASSING_STATUSES: Final = frozenset({429, 502, 503, 504})
 JSON: Final = {"content-type": "application/json"}
-
-T = TypeVar("T")
 
 
 class ProblemAnswer(Exception):
@@ -76,16 +74,6 @@ class NoReply:
 Step = Request | Pause
 Outcome = Reply | NoReply | None
 """None after a pause."""
-
-
-class CarriesOut(Protocol):
-    """The blocking client, as far as most of what stands beside it needs it."""
-
-    def carry_out(self, steps: Generator[Step, Outcome, T]) -> T: ...
-
-
-class CarriesOutAsync(Protocol):
-    async def carry_out(self, steps: Generator[Step, Outcome, T]) -> T: ...
 
 
 def exchange(request: Request) -> Generator[Step, Outcome, Reply]:

@@ -5,21 +5,17 @@ from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import orjson
 
 from events.envelope import CloudEvent
 from producers.client.exchange import JSON, LONGEST_POLL_SECONDS, Outcome, Request, ResultTimeout, Step, exchange
+from producers.client.ports import AsyncClient, Client
 from producers.client.sse import Following
 from schemas.batches import Batch, BatchAccepted, ItemAnswer
 from schemas.commands import Command
 from schemas.jobs import Job
-
-if TYPE_CHECKING:
-    from producers.client.async_client import AsyncBucatini
-    from producers.client.blocking import Bucatini
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def cancelling_batch(batch_id: UUID) -> Generator[Step, Outcome, Batch]:
 class BatchHandle:
     """A batch of yours. `outcomes` says what became of each command, in order, when this client submitted it."""
 
-    def __init__(self, client: "Bucatini", batch_id: UUID, outcomes: tuple[ItemAnswer, ...] = ()) -> None:
+    def __init__(self, client: Client, batch_id: UUID, outcomes: tuple[ItemAnswer, ...] = ()) -> None:
         self._client = client
         self.id = batch_id
         self.outcomes = outcomes
@@ -116,7 +112,7 @@ class BatchHandle:
 class AsyncBatchHandle:
     """See `BatchHandle`."""
 
-    def __init__(self, client: "AsyncBucatini", batch_id: UUID, outcomes: tuple[ItemAnswer, ...] = ()) -> None:
+    def __init__(self, client: AsyncClient, batch_id: UUID, outcomes: tuple[ItemAnswer, ...] = ()) -> None:
         self._client = client
         self.id = batch_id
         self.outcomes = outcomes

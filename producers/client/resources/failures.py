@@ -6,8 +6,6 @@ from urllib.parse import quote
 from uuid import UUID
 
 from producers.client.exchange import (
-    CarriesOut,
-    CarriesOutAsync,
     Outcome,
     Request,
     Step,
@@ -15,6 +13,7 @@ from producers.client.exchange import (
     keyed_post,
     with_query,
 )
+from producers.client.ports import AsyncClient, Client
 from schemas.failures import FailedJobs, FailureGroups, Replay, ReplayCount, ReplayFailures
 from schemas.jobs import Job
 
@@ -56,7 +55,7 @@ def _reading(replay_id: UUID) -> Generator[Step, Outcome, Replay]:
 class Failures:
     """Your failed and dead jobs, by the blocking client. Times need a time zone."""
 
-    def __init__(self, client: CarriesOut) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def groups(self, *, since: datetime | None = None, limit: int = MAX_GROUPS) -> FailureGroups:
@@ -89,7 +88,7 @@ class Failures:
 class AsyncFailures:
     """See `Failures`."""
 
-    def __init__(self, client: CarriesOutAsync) -> None:
+    def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
     async def groups(self, *, since: datetime | None = None, limit: int = MAX_GROUPS) -> FailureGroups:

@@ -8,13 +8,12 @@ from events.groups import GroupEvent, GroupEvents
 from producers.client.exchange import (
     JSON,
     LONGEST_POLL_SECONDS,
-    CarriesOut,
-    CarriesOutAsync,
     Outcome,
     Request,
     Step,
     exchange,
 )
+from producers.client.ports import AsyncClient, Client
 from schemas.groups import Acknowledged, AcknowledgeEvents, Group, GroupRequest, Groups, TakeEvents
 
 TAKEN = 20
@@ -67,12 +66,12 @@ class _Given:
 class GroupDelivery(_Given):
     def ack(self) -> bool:
         """It is done, and never given out again. False when its lease had run out and somebody else has it now."""
-        client: CarriesOut = self._client
+        client: Client = self._client
         return client.carry_out(self._acknowledging()) > 0
 
 
 class AsyncGroupDelivery(_Given):
     async def ack(self) -> bool:
         """See `GroupDelivery.ack`."""
-        client: CarriesOutAsync = self._client
+        client: AsyncClient = self._client
         return await client.carry_out(self._acknowledging()) > 0

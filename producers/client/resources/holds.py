@@ -3,7 +3,8 @@
 from collections.abc import Generator
 from uuid import UUID
 
-from producers.client.exchange import JSON, CarriesOut, CarriesOutAsync, Outcome, Request, Step, exchange
+from producers.client.exchange import JSON, Outcome, Request, Step, exchange
+from producers.client.ports import AsyncClient, Client
 from schemas.holds import Hold, NewHold
 from schemas.holds import Holds as HoldList
 
@@ -27,7 +28,7 @@ def _removing(hold_id: UUID) -> Generator[Step, Outcome, None]:
 class Holds:
     """What keeps jobs of yours from running, by the blocking client."""
 
-    def __init__(self, client: CarriesOut) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def list(self) -> tuple[Hold, ...]:
@@ -46,7 +47,7 @@ class Holds:
 class AsyncHolds:
     """See `Holds`."""
 
-    def __init__(self, client: CarriesOutAsync) -> None:
+    def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
     async def list(self) -> tuple[Hold, ...]:

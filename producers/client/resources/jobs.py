@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar, cast
+from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 from uuid import UUID, uuid4
 
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
@@ -26,6 +26,7 @@ from producers.client.exchange import (
     keyed_post,
     with_query,
 )
+from producers.client.ports import AsyncClient, Client
 from producers.client.sse import Following
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
@@ -35,10 +36,6 @@ from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Tim
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
-
-if TYPE_CHECKING:
-    from producers.client.async_client import AsyncBucatini
-    from producers.client.blocking import Bucatini
 
 R = TypeVar("R")
 
@@ -187,7 +184,7 @@ def result_of(job: Job) -> Result:
 class JobHandle(Generic[R]):
     """A job of yours. `job` is how it stood when it was last asked about."""
 
-    def __init__(self, client: "Bucatini", job: Job) -> None:
+    def __init__(self, client: Client, job: Job) -> None:
         self._client = client
         self.job = job
 
@@ -236,7 +233,7 @@ class JobHandle(Generic[R]):
 class AsyncJobHandle(Generic[R]):
     """See `JobHandle`."""
 
-    def __init__(self, client: "AsyncBucatini", job: Job) -> None:
+    def __init__(self, client: AsyncClient, job: Job) -> None:
         self._client = client
         self.job = job
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from producers.client.exchange import JSON, CarriesOut, CarriesOutAsync, Outcome, Request, Step, exchange, with_query
+from producers.client.exchange import JSON, Outcome, Request, Step, exchange, with_query
+from producers.client.ports import AsyncClient, Client
 from schemas.jobs import Job
 from schemas.schedules import Schedule, ScheduleDefinition, SchedulePage, ScheduleSummary, Upcoming
 
@@ -44,7 +45,7 @@ def _looking_ahead(schedule_id: UUID, count: int) -> Generator[Step, Outcome, Up
 class Schedules:
     """A tenant's schedules. Every call may raise ProblemAnswer or Unreachable."""
 
-    def __init__(self, client: CarriesOut) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def __iter__(self) -> Iterator[ScheduleSummary]:
@@ -91,7 +92,7 @@ class Schedules:
 class AsyncSchedules:
     """See `Schedules`."""
 
-    def __init__(self, client: CarriesOutAsync) -> None:
+    def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
     async def __aiter__(self) -> AsyncIterator[ScheduleSummary]:

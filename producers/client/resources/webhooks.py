@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from producers.client.exchange import JSON, CarriesOut, CarriesOutAsync, Outcome, Request, Step, exchange
+from producers.client.exchange import JSON, Outcome, Request, Step, exchange
+from producers.client.ports import AsyncClient, Client
 from schemas.model import Model
 from schemas.webhooks import (
     NewSecret,
@@ -57,7 +58,7 @@ def redelivering_failed(webhook_id: UUID, since: datetime) -> Generator[Step, Ou
 class Webhooks:
     """Your webhooks, by the blocking client. Times need a time zone."""
 
-    def __init__(self, client: CarriesOut) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def list(self) -> tuple[Webhook, ...]:
@@ -99,7 +100,7 @@ class Webhooks:
 class AsyncWebhooks:
     """The same for asyncio."""
 
-    def __init__(self, client: CarriesOutAsync) -> None:
+    def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
     async def list(self) -> tuple[Webhook, ...]:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from producers.cli.batches_actions import json_lines
+from producers.cli.batches import json_lines
+from producers.cli.output import cell, print_json, print_line, print_note, print_table, printable
 from producers.cli.sample_report import print_summary
 from producers.cli.samples import Finished
-from producers.cli.terminal import cell, note, printable, say, say_json, show_table
 from schemas.jobs import Job
 
 STEERING = ("Cc", "Zl", "Zp", "Cs")
@@ -36,13 +36,13 @@ def test_what_people_write_stays_as_it_is() -> None:
 
 
 def test_lines_json_and_cells_carry_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
-    say(HOSTILE)
-    note(HOSTILE)
-    say_json(json.dumps({"title": HOSTILE}, ensure_ascii=False))
+    print_line(HOSTILE)
+    print_note(HOSTILE)
+    print_json(json.dumps({"title": HOSTILE}, ensure_ascii=False))
     table = Table(box=None)
     table.add_column("title")
     table.add_row(cell(HOSTILE))
-    show_table(table)
+    print_table(table)
     written = capsys.readouterr()
 
     for line in (*written.out.splitlines(), *written.err.splitlines()):
@@ -54,7 +54,7 @@ def test_a_piped_table_cuts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table(box=None)
     table.add_column("problem", no_wrap=True, overflow="ellipsis")
     table.add_row("x" * 2_000)
-    show_table(table)
+    print_table(table)
 
     assert "x" * 2_000 in capsys.readouterr().out
 
