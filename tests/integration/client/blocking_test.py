@@ -84,7 +84,7 @@ def test_a_no_is_one_typed_error(world: World) -> None:
             client.job(foreign.id)
         with pytest.raises(ProblemAnswer) as unknown_stream:
             next(JobHandle(client, foreign.job).events())
-    with Bucatini(world.url, "no key") as stranger, pytest.raises(ProblemAnswer) as unauthenticated:
+    with Bucatini(world.url, "no-key") as stranger, pytest.raises(ProblemAnswer) as unauthenticated:
         next(stranger.events())
 
     names = [caught.value.problem.name for caught in (forbidden, unknown, unknown_stream, unauthenticated)]
@@ -185,7 +185,7 @@ def test_the_async_client_follows_types_and_hears_a_no(world: World) -> None:
             return first.result()
 
     assert asyncio.run(follow()).type == "job.queued"
-    with Bucatini(world.url, "no key") as stranger, pytest.raises(ProblemAnswer, match="unauthenticated"):
+    with Bucatini(world.url, "no-key") as stranger, pytest.raises(ProblemAnswer, match="unauthenticated"):
         next(stranger.follow_many(types=["*"]))
 
 
