@@ -196,12 +196,12 @@ def _become(*module: str) -> None:
 
 
 def main() -> None:
-    _mind_the_terminal()
+    _accept_any_characters()
     app()
 
 
-def _mind_the_terminal() -> None:
-    """What it can't show becomes a question mark; what was typed is UTF-8 where the terminal's language doesn't know it."""
+def _accept_any_characters() -> None:
+    """Prints what the terminal's encoding lacks as a question mark, and reads arguments it can't decode as UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

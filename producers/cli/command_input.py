@@ -1,4 +1,4 @@
-"""Makes a command of what was typed."""
+"""Builds a command from what was typed."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`bucatini doctor`: everything this needs, looked at one by one, each with what to do when it is missing."""
+"""`bucatini doctor`: checks everything this needs, and says what to do about what is missing."""
 
 import asyncio
 import shutil
@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     verdict: Verdict
@@ -58,7 +58,7 @@ def examine() -> int:
 
 
 def findings() -> Iterator[Finding]:
-    """Each thing as it is looked at; what can't be reached takes seconds."""
+    """The findings, one by one as they are checked; what can't be reached takes seconds."""
     yield python_finding(sys.version_info[:3])
     yield _packages()
     try:
@@ -75,10 +75,10 @@ def findings() -> Iterator[Finding]:
 
 
 def python_finding(found: tuple[int, ...]) -> Finding:
-    told = ".".join(map(str, found))
+    shown = ".".join(map(str, found))
     if found >= OLDEST_PYTHON:
-        return Finding("python", Verdict.GOOD, told)
-    return Finding("python", Verdict.BAD, f"{told} is too old: 3.11 is needed")
+        return Finding("python", Verdict.GOOD, shown)
+    return Finding("python", Verdict.BAD, f"{shown} is too old: 3.11 is needed")
 
 
 def _packages() -> Finding:
@@ -112,10 +112,10 @@ def _disk(settings: Settings) -> Finding:
     home = settings.bucatini_home.absolute()
     existing = next(place for place in (home, *home.parents) if place.exists())
     free = shutil.disk_usage(existing).free
-    told = f"{free // 1_000_000:,} MB are free for {settings.bucatini_home}"
+    shown = f"{free // 1_000_000:,} MB are free for {settings.bucatini_home}"
     if free < ROOM_BYTES:
-        return Finding("disk", Verdict.BAD, f"{told}: free some, or choose another place with BUCATINI_HOME")
-    return Finding("disk", Verdict.GOOD, told)
+        return Finding("disk", Verdict.BAD, f"{shown}: free some, or choose another place with BUCATINI_HOME")
+    return Finding("disk", Verdict.GOOD, shown)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -138,22 +138,22 @@ def _database(settings: Settings) -> Iterator[Finding]:
     yield workers_finding(found.workers)
 
 
-def _writable(settings: Settings, told: str) -> Finding:
+def _writable(settings: Settings, shown: str) -> Finding:
     from infrastructure.postgres.probe import PostgresProbe
 
-    async def ask() -> Condition:
+    async def check() -> Condition:
         async with PostgresProbe(settings.database) as probe:
             return await probe()
 
-    found = asyncio.run(ask())
+    found = asyncio.run(check())
     if found.state is not PartState.OK:
-        return Finding("database", Verdict.BAD, f"{told}; {found.reason}")
-    return Finding("database", Verdict.GOOD, told)
+        return Finding("database", Verdict.BAD, f"{shown}; {found.reason}")
+    return Finding("database", Verdict.GOOD, shown)
 
 
 def workers_finding(alive: Mapping[str, int]) -> Finding:
-    """Whether every pool has someone to do its work."""
-    told = ", ".join(f"{queue} {count}" for queue, count in sorted(alive.items()))
+    """Whether every pool has a worker."""
+    shown = ", ".join(f"{queue} {count}" for queue, count in sorted(alive.items()))
     lacking = [queue for queue in Queue if not alive.get(queue)]
     if not alive:
         return Finding(
@@ -161,9 +161,9 @@ def workers_finding(alive: Mapping[str, int]) -> Finding:
         )
     if lacking:
         return Finding(
-            "workers", Verdict.BAD, f"{told}; none for {', '.join(lacking)}: start it with `bucatini worker POOL`"
+            "workers", Verdict.BAD, f"{shown}; none for {', '.join(lacking)}: start it with `bucatini worker POOL`"
         )
-    return Finding("workers", Verdict.GOOD, told)
+    return Finding("workers", Verdict.GOOD, shown)
 
 
 def _redis(settings: Settings) -> Finding:
@@ -174,7 +174,7 @@ def _redis(settings: Settings) -> Finding:
     if settings.redis_url is None:
         return Finding("redis", Verdict.ABSENT, "none is known: run `bucatini up` or set REDIS_URL")
 
-    async def ask() -> tuple[Condition, str, str]:
+    async def check() -> tuple[Condition, str, str]:
         client = connect(settings.redis)
         try:
             found = await probe(client)
@@ -187,7 +187,7 @@ def _redis(settings: Settings) -> Finding:
             await client.aclose()
 
     try:
-        found, version, policy = asyncio.run(ask())
+        found, version, policy = asyncio.run(check())
     except FAULTS as error:
         return Finding("redis", Verdict.BAD, f"{reason(error)}: check REDIS_URL")
     if found.state is not PartState.OK:
@@ -197,7 +197,7 @@ def _redis(settings: Settings) -> Finding:
 
 
 def redis_finding(found: str, policy: str) -> Finding:
-    """Whether this Redis refuses when it is full. One that evicts loses doorbells in silence."""
+    """Whether this Redis refuses when it is full. One that evicts loses doorbells silently."""
     if policy != "noeviction":
         return Finding("redis", Verdict.BAD, f"{found} evicts ({policy}): set its maxmemory-policy to noeviction")
     return Finding("redis", Verdict.GOOD, f"{found}, {policy}")

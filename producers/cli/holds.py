@@ -1,6 +1,6 @@
-"""`bucatini pause`, `kill`, `resume`, `holds` and `limit`: what an operator of the system decides for every tenant.
+"""`bucatini pause`, `kill`, `resume`, `holds` and `limit`: what an operator of the system sets for all tenants.
 
-They go to PostgreSQL and Redis directly, as the system's role: for who may set them, there is no tenant to ask as.
+They write to PostgreSQL and Redis directly, as the system's role: an operator has no tenant whose key the ingress would take.
 """
 
 import asyncio
@@ -49,14 +49,14 @@ def hold(
     except ValueError:
         return print_error('--argument must be JSON, such as \'{"title": "Lease"}\'', EXIT_USAGE)
 
-    async def ask(settings: Settings) -> int:
+    async def work(settings: Settings) -> int:
         made = await add_hold(settings, wanted, tenant_id)
         if made is None:
             return print_error(f"there are {holds.MAX_HOLDS} holds already; remove one first", EXIT_ERROR)
         print_line(_in_a_line(made))
         return EXIT_OK
 
-    return _run(ask)
+    return _run(work)
 
 
 def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id: UUID | None) -> int:
@@ -69,17 +69,17 @@ def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id:
             return one.id == hold_id
         return (one.queue, one.kind, one.tenant_id) == (queue, kind, tenant_id)
 
-    async def ask(settings: Settings) -> int:
+    async def work(settings: Settings) -> int:
         removed = await remove_holds(settings, meant)
         for one in removed:
             print_line(f"removed: {_in_a_line(one)}")
         return EXIT_OK if removed else print_error("no such hold stands: see `bucatini holds`", EXIT_ERROR)
 
-    return _run(ask)
+    return _run(work)
 
 
 def show_holds(*, as_json: bool) -> int:
-    async def ask(settings: Settings) -> int:
+    async def work(settings: Settings) -> int:
         standing = await _as_system(settings, holds.listed)
         for one in standing:
             print_model(one, _in_a_line(one), as_json=as_json)
@@ -87,19 +87,19 @@ def show_holds(*, as_json: bool) -> int:
             print_line("nothing is held")
         return EXIT_OK
 
-    return _run(ask)
+    return _run(work)
 
 
 def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
     limits = TenantLimits(tenant_id=tenant_id, most_in_flight=most_in_flight, weight=weight)
 
-    async def ask(settings: Settings) -> int:
-        parked = await set_limits(settings, limits)
-        cap = "no cap" if most_in_flight is None else f"at most {most_in_flight} in flight, {parked} now wait"
+    async def work(settings: Settings) -> int:
+        capped = await set_limits(settings, limits)
+        cap = "no cap" if most_in_flight is None else f"at most {most_in_flight} in flight, {capped} now wait"
         print_line(f"tenant {tenant_id}: weight {weight}, {cap}")
         return EXIT_OK
 
-    return _run(ask)
+    return _run(work)
 
 
 async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) -> Hold | None:
@@ -124,10 +124,10 @@ async def remove_holds(settings: Settings, meant: Callable[[Hold], bool]) -> lis
 
 
 async def set_limits(settings: Settings, limits: TenantLimits) -> int:
-    """How many waiting jobs came under the cap."""
-    parked = await _as_system(settings, lambda connection: tenant_limits.set_limits(connection, limits))
+    """How many waiting jobs the cap now holds back."""
+    capped = await _as_system(settings, lambda connection: tenant_limits.set_limits(connection, limits))
     await _announce(settings)
-    return parked
+    return capped
 
 
 async def _as_system(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -145,9 +145,9 @@ async def _announce(settings: Settings) -> None:
         await redis.aclose()
 
 
-def _run(action: Callable[[Settings], Awaitable[int]]) -> int:
+def _run(work: Callable[[Settings], Awaitable[int]]) -> int:
     async def run() -> int:
-        return await action(settings_module.load())
+        return await work(settings_module.load())
 
     try:
         return asyncio.run(run())

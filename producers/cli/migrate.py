@@ -25,14 +25,14 @@ def bring_to(version: str | None) -> int:
     except (SettingsInvalid, PartFailed, Unavailable, VersionRefused) as error:
         print_note(f"bucatini migrate: {error}")
         return 1
-    print_line(_told(reached))
+    print_line(_summary(reached))
     if key is not None:
         home.keep_key(key)
         print_line(f"the first admin key is in {home.key_file}")
     return 0
 
 
-def _told(reached: str) -> str:
+def _summary(reached: str) -> str:
     if reached > WRITTEN_FOR:
         return f"the tables are of version {reached}, newer than this release's {WRITTEN_FOR}, and serve it: nothing was done"
     if reached < WRITTEN_FOR:

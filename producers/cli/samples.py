@@ -39,7 +39,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One event of one sample's job, in the moment it arrived."""
+    """One event of one sample's job, as it arrived."""
 
     sample: str
     type: str
@@ -69,18 +69,18 @@ def read_samples(folder: Path) -> list[Sample]:
 
 
 async def send_samples(
-    samples: list[Sample], api_url: str, api_key: str, hear: Callable[[Arrived], None]
+    samples: list[Sample], api_url: str, api_key: str, on_event: Callable[[Arrived], None]
 ) -> list[Finished]:
     """Every sample's end, in the samples' order. SampleFailed when one can't be sent or followed to its end."""
-    turns = asyncio.Semaphore(AT_A_TIME)
+    slots = asyncio.Semaphore(AT_A_TIME)
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     headers = {"authorization": f"Bearer {api_key}"}
     async with httpx.AsyncClient(base_url=api_url, headers=headers, timeout=timeout, trust_env=False) as client:
 
         async def send_one(sample: Sample) -> Finished:
-            async with turns:
+            async with slots:
                 job = await _submit(client, sample)
-                await _follow(client, sample, job, hear)
+                await _follow(client, sample, job, on_event)
                 return Finished(sample.name, await _read(client, sample, job))
 
         return await asyncio.gather(*map(send_one, samples))
@@ -101,7 +101,7 @@ def _job(sample: Sample, answer: httpx.Response) -> Job:
     return Job.model_validate_json(answer.content)
 
 
-async def _follow(client: httpx.AsyncClient, sample: Sample, job: Job, hear: Callable[[Arrived], None]) -> None:
+async def _follow(client: httpx.AsyncClient, sample: Sample, job: Job, on_event: Callable[[Arrived], None]) -> None:
     """Returns when the job has ended. A stream that breaks is resumed after the last event that came."""
     last_event_id = ""
     for _ in range(MAX_CONNECTIONS):
@@ -112,7 +112,7 @@ async def _follow(client: httpx.AsyncClient, sample: Sample, job: Job, hear: Cal
                     raise SampleFailed(f"{sample.name}: its events can't be had ({stream.status_code})")
                 async for event_id, event in _events(stream):
                     last_event_id = event_id or last_event_id
-                    hear(Arrived(sample.name, event.type, event.data or {}))
+                    on_event(Arrived(sample.name, event.type, event.data or {}))
                     if event.type in ENDINGS:
                         return
         except httpx.TransportError:
@@ -140,6 +140,6 @@ async def _events(stream: httpx.Response) -> AsyncIterator[tuple[str, CloudEvent
 
 
 def _cloud_event(data: str) -> CloudEvent | None:
-    """The event, or None for what the stream says about itself."""
-    told = json.loads(data)
-    return CloudEvent.model_validate_json(data) if isinstance(told, dict) and "specversion" in told else None
+    """The event, or None for a message about the stream itself."""
+    decoded = json.loads(data)
+    return CloudEvent.model_validate_json(data) if isinstance(decoded, dict) and "specversion" in decoded else None

@@ -20,7 +20,7 @@ from schemas.health import Readiness, Ready
 
 STOP_SECONDS = 120.0
 ANSWER_SECONDS = 5.0
-MOST_ASKED_AT_ONCE = 16
+MAX_ASKED_AT_ONCE = 16
 METRICS = "metrics "
 ENDED, UNANSWERING = "ended", "silent"
 COLOURS = {RUNNING: "green", STARTING: "yellow", RESTARTING: "yellow", "degraded": "yellow"}
@@ -72,9 +72,9 @@ def _home() -> Home | None:
 
 def _status(home: Home, record: Record | None) -> dict[str, Any]:
     recorded = record.processes if record else ()
-    with ThreadPoolExecutor(MOST_ASKED_AT_ONCE) as asking:
+    with ThreadPoolExecutor(MAX_ASKED_AT_ONCE) as pool:
         urls = readiness_urls(record.urls) if record else {}
-        processes = list(asking.map(lambda process: _process(process, urls.get(process.name)), recorded))
+        processes = list(pool.map(lambda process: _process(process, urls.get(process.name)), recorded))
     return {
         "running": bool(processes) and all(process["running"] for process in processes),
         "home": str(home.folder),
@@ -86,9 +86,9 @@ def _status(home: Home, record: Record | None) -> dict[str, Any]:
 
 
 def readiness_urls(urls: Mapping[str, str]) -> dict[str, str]:
-    """Where each process says whether it can do its work, by its name."""
-    told = {name.removeprefix(METRICS): url for name, url in urls.items() if name.startswith(METRICS)}
-    served = {name: url.removesuffix("/metrics") for name, url in told.items()}
+    """The readiness URL of each process, by its name."""
+    metrics = {name.removeprefix(METRICS): url for name, url in urls.items() if name.startswith(METRICS)}
+    served = {name: url.removesuffix("/metrics") for name, url in metrics.items()}
     # The ingress answers it where it answers everybody, not where operators read its metrics.
     return {name: f"{urls.get(name, url)}/readyz" for name, url in served.items()}
 
@@ -112,7 +112,7 @@ def _process(process: Recorded, readiness_url: str | None) -> dict[str, Any]:
 
 
 def _readiness(url: str) -> tuple[str, str]:
-    """As the process says it: running, or else what keeps it from its work."""
+    """Its state and, if it isn't running, the reasons, as its own readiness reports them."""
     import httpx
 
     try:

@@ -36,7 +36,7 @@ EXPECTED = (AlreadyRunning, NoFreePort, PartFailed, SettingsInvalid, Unavailable
 def bring_up(samples: Path | None, *, once: bool) -> int:
     """The exit code: 0 when all went well, 1 when a part or a sample failed, 130 when it was interrupted on the way."""
     width = None if sys.stdout.isatty() else PIPED_WIDTH
-    console = Console(file=cast(TextIO, _Unheeded(sys.stdout)), highlight=False, soft_wrap=True, width=width)
+    console = Console(file=cast(TextIO, _Unfailing(sys.stdout)), highlight=False, soft_wrap=True, width=width)
     try:
         with _interrupted_by_signals(), local_stack(_home(), lambda notice: _show(console, notice)) as stack:
             failed = _send(console, stack, samples) if samples else 0
@@ -53,7 +53,7 @@ def bring_up(samples: Path | None, *, once: bool) -> int:
         return 1
 
 
-class _Unheeded:
+class _Unfailing:
     """Standard output that nobody may read any more, or that goes to a disk that is full: no reason to end what runs."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -91,11 +91,11 @@ def _send(console: Console, stack: LocalStack, folder: Path) -> int:
     samples, api_key = read_samples(folder), stack.api_key
     console.print(f"\nsending {len(samples)} documents from {folder} to {stack.urls['api']}\n")
 
-    def hear(arrived: Arrived) -> None:
+    def on_event(arrived: Arrived) -> None:
         print_arrived(console, arrived)
 
     def work() -> list[Finished]:
-        return asyncio.run(send_samples(samples, stack.urls["api"], api_key, hear))
+        return asyncio.run(send_samples(samples, stack.urls["api"], api_key, on_event))
 
     sent = _in_background(work)
     stack.tend_until(sent.done)

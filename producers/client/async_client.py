@@ -51,32 +51,32 @@ class AsyncBucatini:
 
     @overload
     async def submit(
-        self, command: ProcessDocument, **wishes: Unpack[JobOptions]
+        self, command: ProcessDocument, **options: Unpack[JobOptions]
     ) -> "AsyncJobHandle[DocumentProcessed]": ...
     @overload
     async def submit(
-        self, command: GenerateDocument, **wishes: Unpack[JobOptions]
+        self, command: GenerateDocument, **options: Unpack[JobOptions]
     ) -> "AsyncJobHandle[DocumentGenerated]": ...
     @overload
     async def submit(
-        self, command: AnalyzeContent, **wishes: Unpack[JobOptions]
+        self, command: AnalyzeContent, **options: Unpack[JobOptions]
     ) -> "AsyncJobHandle[ContentAnalyzed]": ...
     @overload
     async def submit(
-        self, command: IndexDocument, **wishes: Unpack[JobOptions]
+        self, command: IndexDocument, **options: Unpack[JobOptions]
     ) -> "AsyncJobHandle[DocumentIndexed]": ...
     @overload
     async def submit(
-        self, command: RunWorkflowStep, **wishes: Unpack[JobOptions]
+        self, command: RunWorkflowStep, **options: Unpack[JobOptions]
     ) -> "AsyncJobHandle[WorkflowCompleted]": ...
     @overload
-    async def submit(self, command: RotateKeys, **wishes: Unpack[JobOptions]) -> "AsyncJobHandle[KeysRotated]": ...
+    async def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> "AsyncJobHandle[KeysRotated]": ...
     @overload
-    async def submit(self, command: Command, **wishes: Unpack[JobOptions]) -> "AsyncJobHandle[Any]": ...
+    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> "AsyncJobHandle[Any]": ...
 
-    async def submit(self, command: Command, **wishes: Unpack[JobOptions]) -> "AsyncJobHandle[Any]":
+    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> "AsyncJobHandle[Any]":
         """See `Bucatini.submit`."""
-        return AsyncJobHandle(self, await self.carry_out(client_jobs.submission(command, wishes)))
+        return AsyncJobHandle(self, await self.carry_out(client_jobs.submission(command, options)))
 
     async def job(self, job_id: UUID) -> "AsyncJobHandle[Result]":
         """A job of yours by its id."""
@@ -91,8 +91,8 @@ class AsyncBucatini:
         idempotency_key: str | None = None,
     ) -> "AsyncBatchHandle":
         """See `Bucatini.submit_many`."""
-        told = await self.carry_out(submission_of_many(commands, name, atomic, idempotency_key))
-        return AsyncBatchHandle(self, told.id, told.jobs)
+        accepted = await self.carry_out(submission_of_many(commands, name, atomic, idempotency_key))
+        return AsyncBatchHandle(self, accepted.id, accepted.jobs)
 
     def batch(self, batch_id: UUID) -> "AsyncBatchHandle":
         """See `Bucatini.batch`."""
@@ -169,7 +169,7 @@ class AsyncBucatini:
                             if (event := following.take(said)) is not None:
                                 yield event
             except BROKEN:
-                pass  # What broke is told apart by how long it stays broken.
+                pass  # Whether it is broken for good is decided by how long it stays broken.
             await asyncio.sleep(following.closed())
 
     async def follow_many(self, jobs: Iterable[UUID] = (), types: Iterable[str] = ()) -> AsyncIterator[CloudEvent]:

@@ -59,24 +59,24 @@ class Bucatini:
         self._http = opened(url, lambda: httpx.Client(**http_arguments(url, key)))
 
     @overload
-    def submit(self, command: ProcessDocument, **wishes: Unpack[JobOptions]) -> "JobHandle[DocumentProcessed]": ...
+    def submit(self, command: ProcessDocument, **options: Unpack[JobOptions]) -> "JobHandle[DocumentProcessed]": ...
     @overload
-    def submit(self, command: GenerateDocument, **wishes: Unpack[JobOptions]) -> "JobHandle[DocumentGenerated]": ...
+    def submit(self, command: GenerateDocument, **options: Unpack[JobOptions]) -> "JobHandle[DocumentGenerated]": ...
     @overload
-    def submit(self, command: AnalyzeContent, **wishes: Unpack[JobOptions]) -> "JobHandle[ContentAnalyzed]": ...
+    def submit(self, command: AnalyzeContent, **options: Unpack[JobOptions]) -> "JobHandle[ContentAnalyzed]": ...
     @overload
-    def submit(self, command: IndexDocument, **wishes: Unpack[JobOptions]) -> "JobHandle[DocumentIndexed]": ...
+    def submit(self, command: IndexDocument, **options: Unpack[JobOptions]) -> "JobHandle[DocumentIndexed]": ...
     @overload
-    def submit(self, command: RunWorkflowStep, **wishes: Unpack[JobOptions]) -> "JobHandle[WorkflowCompleted]": ...
+    def submit(self, command: RunWorkflowStep, **options: Unpack[JobOptions]) -> "JobHandle[WorkflowCompleted]": ...
     @overload
-    def submit(self, command: RotateKeys, **wishes: Unpack[JobOptions]) -> "JobHandle[KeysRotated]": ...
+    def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> "JobHandle[KeysRotated]": ...
     @overload
-    def submit(self, command: Command, **wishes: Unpack[JobOptions]) -> "JobHandle[Any]": ...
+    def submit(self, command: Command, **options: Unpack[JobOptions]) -> "JobHandle[Any]": ...
 
-    def submit(self, command: Command, **wishes: Unpack[JobOptions]) -> "JobHandle[Any]":
+    def submit(self, command: Command, **options: Unpack[JobOptions]) -> "JobHandle[Any]":
         """The job, once it is kept. A repeat with the same idempotency key gives the same job; without one the client
         makes its own, so that its own repeats are safe."""
-        return JobHandle(self, self.carry_out(client_jobs.submission(command, wishes)))
+        return JobHandle(self, self.carry_out(client_jobs.submission(command, options)))
 
     def job(self, job_id: UUID) -> "JobHandle[Result]":
         """A job of yours by its id."""
@@ -92,8 +92,8 @@ class Bucatini:
     ) -> "BatchHandle":
         """A batch of up to 1,000 commands, once it is kept; `outcomes` says of each what became of it. Safe to repeat with
         the same idempotency key; the client's own repeats always are."""
-        told = self.carry_out(submission_of_many(commands, name, atomic, idempotency_key))
-        return BatchHandle(self, told.id, told.jobs)
+        accepted = self.carry_out(submission_of_many(commands, name, atomic, idempotency_key))
+        return BatchHandle(self, accepted.id, accepted.jobs)
 
     def batch(self, batch_id: UUID) -> "BatchHandle":
         """A batch of yours by its id. Nothing is asked yet."""
@@ -169,7 +169,7 @@ class Bucatini:
                             if (event := following.take(said)) is not None:
                                 yield event
             except BROKEN:
-                pass  # What broke is told apart by how long it stays broken.
+                pass  # Whether it is broken for good is decided by how long it stays broken.
             time.sleep(following.closed())
 
     def follow_many(self, jobs: Iterable[UUID] = (), types: Iterable[str] = ()) -> Iterator[CloudEvent]:

@@ -1,7 +1,7 @@
-"""What the client says and understands, without a socket: the sync and the async client both only carry it out.
+"""The client's protocol without I/O: the blocking and the asyncio client both only carry it out.
 
-A step is something to do (send a request, wait); a conversation yields steps, is told what came of each, and returns
-its answer. So retries, paging and waiting for a result are written once.
+A step is something to do (send a request, wait). A conversation is a generator that yields steps, receives the outcome of
+each, and returns its answer. So retries, paging and waiting for a result are written once.
 """
 
 import random

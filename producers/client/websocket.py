@@ -28,7 +28,7 @@ from schemas.websocket import JobFrom, JobSubject, Subscribe, TypesFrom, TypesSu
 PATH = "/api/ws"
 BROKEN_SOCKET = (WebSocketException, OSError, TimeoutError, EOFError)
 
-_TOLD: TypeAdapter[ServerMessage] = TypeAdapter(ServerMessage)
+_MESSAGES: TypeAdapter[ServerMessage] = TypeAdapter(ServerMessage)
 
 
 class Watching:
@@ -52,7 +52,7 @@ class Watching:
         return not (self._jobs or self._types)
 
     def opening(self) -> Iterator[str]:
-        """What to say on a new connection."""
+        """The messages to send on a new connection."""
         for job_id, seq in self._jobs.items():
             yield Subscribe(subscribe=JobFrom(job=job_id, after=seq)).model_dump_json()
         for pattern, token in self._types.items():
@@ -62,10 +62,10 @@ class Watching:
         """The event in it, if it has one. ProblemAnswer when something can't be followed."""
         self._heard_at = self._clock()
         try:
-            told = _TOLD.validate_json(message)
+            parsed = _MESSAGES.validate_json(message)
         except ValidationError:
             return None  # Of a later version than ours.
-        match told:
+        match parsed:
             case JobMessage(job=job_id, event=event, after=seq):
                 self._failures = 0
                 if seq is not None and job_id in self._jobs:

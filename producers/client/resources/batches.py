@@ -20,7 +20,7 @@ from schemas.jobs import Job
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """A command that wants to be treated in a way of its own; what isn't given, the ingress decides."""
+    """A command with options of its own. The ingress decides what isn't given."""
 
     command: Command
     priority: int | None = None
@@ -42,7 +42,7 @@ def submission_of_many(
 
 def _item(given: Command | BatchJob) -> dict[str, object]:
     wanted = given if isinstance(given, BatchJob) else BatchJob(given)
-    terms = {
+    options = {
         "priority": wanted.priority,
         "run_at": wanted.run_at,
         "deadline": wanted.deadline,
@@ -53,7 +53,7 @@ def _item(given: Command | BatchJob) -> dict[str, object]:
     return {
         "kind": wanted.command.kind,
         "command": wanted.command.model_dump(mode="json", exclude_unset=True),
-        **{term: value for term, value in terms.items() if value is not None},
+        **{option: value for option, value in options.items() if value is not None},
     }
 
 

@@ -58,7 +58,7 @@ COMMANDS: Final[Mapping[type[Command], CommandRoute]] = {
     RunWorkflowStep: CommandRoute("/api/workflow/start", WorkflowCompleted),
     RotateKeys: CommandRoute("/api/keys/rotate", KeysRotated),
 }
-_EVENTS: Final = {command.kind: spoken.event for command, spoken in COMMANDS.items()}
+_EVENTS: Final = {command.kind: route.event for command, route in COMMANDS.items()}
 
 Result = DomainEvent | dict[str, Any] | None
 """Typed when the client knows the kind of job."""
@@ -78,7 +78,7 @@ class UnknownCommand(Exception):
 
 
 class JobOptions(TypedDict, total=False):
-    """How a job wants to be treated. What isn't given, the ingress decides."""
+    """Options of a job. The ingress decides what isn't given."""
 
     priority: int
     run_at: datetime
@@ -90,17 +90,17 @@ class JobOptions(TypedDict, total=False):
     """Of your jobs with that key, at most so many are under way at a time."""
 
 
-def submission(command: Command, wishes: JobOptions) -> Generator[Step, Outcome, Job]:
+def submission(command: Command, options: JobOptions) -> Generator[Step, Outcome, Job]:
     """The job. It carries an idempotency key in any case, so a broken connection never makes two jobs."""
-    spoken = COMMANDS.get(type(command))
-    if spoken is None:
+    route = COMMANDS.get(type(command))
+    if route is None:
         raise UnknownCommand(f"there is no address for {type(command).__name__}")
-    headers = {**JSON, "idempotency-key": wishes.get("idempotency_key") or str(uuid4())}
-    if "correlation_id" in wishes:
-        headers["x-correlation-id"] = str(wishes["correlation_id"])
-    terms = {name: value for name, value in wishes.items() if name not in ("idempotency_key", "correlation_id")}
+    headers = {**JSON, "idempotency-key": options.get("idempotency_key") or str(uuid4())}
+    if "correlation_id" in options:
+        headers["x-correlation-id"] = str(options["correlation_id"])
+    query = {name: value for name, value in options.items() if name not in ("idempotency_key", "correlation_id")}
     body = command.model_dump_json(exclude_unset=True).encode()
-    reply = yield from exchange(Request("POST", with_query(spoken.path, terms), headers, body))
+    reply = yield from exchange(Request("POST", with_query(route.path, query), headers, body))
     return Job.model_validate_json(reply.body)
 
 
@@ -155,8 +155,8 @@ def asking_why(job_id: UUID) -> Generator[Step, Outcome, Explanation]:
 
 
 def token_making(job_id: UUID, ttl_seconds: int) -> Generator[Step, Outcome, JobToken]:
-    wish = ReadTokenRequest(ttl_seconds=ttl_seconds).model_dump_json().encode()
-    reply = yield from exchange(Request("POST", f"/api/jobs/{job_id}/token", JSON, wish))
+    body = ReadTokenRequest(ttl_seconds=ttl_seconds).model_dump_json().encode()
+    reply = yield from exchange(Request("POST", f"/api/jobs/{job_id}/token", JSON, body))
     return JobToken.model_validate_json(reply.body)
 
 
