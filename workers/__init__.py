@@ -1,1 +1,1 @@
-"""The work: `runtime/` around it, one package for each pool."""
+"""The workers: `runtime/` claims and settles jobs; one package per pool has the handlers."""

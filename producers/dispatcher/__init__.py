@@ -1,1 +1,1 @@
-"""Brings on what nobody else does: retries, schedules, fair turns, lost workers, webhooks, retention."""
+"""The dispatcher: due retries, schedules, fair scheduling, lost workers, webhook feeds and retention."""

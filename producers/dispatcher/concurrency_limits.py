@@ -1,6 +1,6 @@
-"""Lets capped jobs in as soon as there is room: when told that one came or ended, and by a look around at each sweep.
+"""Admits capped jobs when their concurrency key has a free slot: on a message that one came or ended, and at each sweep.
 
-Submitters and workers only say which jobs; who may go is decided here, where many of them are answered by one statement.
+Submitters and workers only name job ids. Admission is decided here, so that one statement serves many of them.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from infrastructure.redis.pubsub import Channel, ids_in, listen
 
 logger = logging.getLogger(__name__)
 
-MAX_NEWS = 20_000
-"""Job ids remembered while PostgreSQL is slow; the sweep finds what exceeds it."""
+MAX_PENDING = 20_000
+"""Job ids kept while PostgreSQL is slow; the sweep finds the keys of the rest."""
 MAX_ROUNDS = 20
-"""Full batches that are let in for one call before others are heard."""
+"""Full batches admitted for one set of keys before the next is looked at."""
 
 
 class ConcurrencyLimits:
-    """One for each dispatcher; any number of them may let jobs in at once."""
+    """One per dispatcher. Any number of dispatchers may admit jobs at the same time."""
 
     def __init__(
         self,
@@ -39,53 +39,53 @@ class ConcurrencyLimits:
         self._session = session
         self._ring = ring
         self._ring_again_seconds = ring_again_seconds
-        self._news: dict[UUID, None] = {}
-        self._called = asyncio.Event()
-        self._swept = BEFORE_ALL
+        self._pending: dict[UUID, None] = {}
+        self._wake = asyncio.Event()
+        self._cursor = BEFORE_ALL
 
-    def call(self, job_ids: Iterable[UUID]) -> None:
-        """These were submitted under a cap, or have ended: there may be room."""
-        if len(self._news) < MAX_NEWS:
-            self._news.update(dict.fromkeys(job_ids))
-        self._called.set()
+    def check_soon(self, job_ids: Iterable[UUID]) -> None:
+        """Checks the keys of these jobs soon: they were submitted capped, or have ended and freed a slot."""
+        if len(self._pending) < MAX_PENDING:
+            self._pending.update(dict.fromkeys(job_ids))
+        self._wake.set()
 
     async def listen_for_ever(self) -> None:
-        async for heard in listen(self._redis, Channel.ADMISSION):
-            if heard is not None:
-                self.call(ids_in(heard[1]))
+        async for received in listen(self._redis, Channel.ADMISSION):
+            if received is not None:
+                self.check_soon(ids_in(received[1]))
 
     async def serve_for_ever(self) -> None:
         while True:
-            await self._called.wait()
-            self._called.clear()
-            news = list(self._news)
-            self._news.clear()
+            await self._wake.wait()
+            self._wake.clear()
+            pending = list(self._pending)
+            self._pending.clear()
             try:
-                for start in range(0, len(news), MAX_AT_ONCE):
-                    await self._answer(news[start : start + MAX_AT_ONCE])
+                for start in range(0, len(pending), MAX_AT_ONCE):
+                    await self._admit_for(pending[start : start + MAX_AT_ONCE])
             except Unavailable:
-                logger.warning("no capped job is let in: PostgreSQL can't be reached")
+                logger.warning("admission failed: PostgreSQL can't be reached; trying again at the next sweep")
             except Exception:  # The loop's edge: the sweep looks at the same keys again.
-                logger.exception("letting capped jobs in failed; the sweep tries again")
+                logger.exception("admission failed; trying again at the next sweep")
 
     async def sweep(self) -> None:
-        """Looks at the next keys that have jobs waiting, whoever told of them or didn't: round and round."""
-        place = self._swept
-        keys = await self._session.run(lambda connection: concurrency.keys_after(connection, place))
-        self._swept = keys[-1] if len(keys) == MAX_KEYS else BEFORE_ALL
-        await self._let_in(keys)
+        """Checks the next page of keys that have capped jobs, in rotation, whether or not a message named them."""
+        cursor = self._cursor
+        keys = await self._session.run(lambda connection: concurrency.keys_after(connection, cursor))
+        self._cursor = keys[-1] if len(keys) == MAX_KEYS else BEFORE_ALL
+        await self._admit(keys)
 
-    async def _answer(self, job_ids: Sequence[UUID]) -> None:
-        await self._let_in(await self._session.run(lambda connection: concurrency.keys_of(connection, job_ids)))
+    async def _admit_for(self, job_ids: Sequence[UUID]) -> None:
+        await self._admit(await self._session.run(lambda connection: concurrency.keys_of(connection, job_ids)))
 
-    async def _let_in(self, keys: Sequence[Capped]) -> None:
+    async def _admit(self, keys: Sequence[Capped]) -> None:
         if not keys:
             return
         seconds = self._ring_again_seconds
         for _ in range(MAX_ROUNDS):
-            bells = await self._session.run(
+            admitted = await self._session.run(
                 lambda connection: concurrency.admit(connection, keys, ring_again_seconds=seconds)
             )
-            await self._ring(bells)
-            if len(bells) < MAX_AT_ONCE:
+            await self._ring(admitted)
+            if len(admitted) < MAX_AT_ONCE:
                 return

@@ -1,6 +1,6 @@
-"""What operators and tenants have decided, as a process knows it: holds, and the weights of tenants.
+"""A process's copy of the controls that operators set: holds, paused queues and tenant weights.
 
-A change is announced over Redis and takes effect at once; without Redis it is read from PostgreSQL some seconds later.
+A change is announced over Redis and takes effect at once; without Redis it is read within REFRESH_SECONDS.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ REFRESH_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class ControlsSnapshot:
-    """As they stood when they were read last."""
+    """The controls as last read from PostgreSQL."""
 
     holds: tuple[Hold, ...] = ()
-    """Without those of whole queues."""
+    """Killswitches first. Holds of whole queues are in `closed_queues`."""
     closed_queues: frozenset[str] = frozenset()
     weights: Mapping[UUID, int] = field(default_factory=dict)
 
     def hold_for(self, queue: str, kind: str, tenant_id: UUID) -> Iterable[UUID]:
-        """Every hold that such a job may match, a killswitch before a pause."""
+        """Ids of the holds that such a job may match, killswitches first."""
         return [one.id for one in self.holds if one.may_concern(queue, kind, tenant_id)]
 
     def weight(self, tenant_id: UUID) -> int:
@@ -57,46 +57,46 @@ def snapshot_of(standing: Iterable[Hold], weights: Mapping[UUID, int]) -> Contro
 
 
 class Controls:
-    """Keeps the rules fresh for whoever asks: `now` never waits."""
+    """Keeps a snapshot of the controls up to date. Reading `now` never blocks."""
 
     def __init__(self, redis: Redis, session: PostgresSession) -> None:
         self._redis = redis
         self._session = session
-        self._heard = asyncio.Event()
+        self._changed = asyncio.Event()
         self.now = NONE
         self.on_change: Callable[[], None] = _nothing
 
     async def refresh(self) -> None:
-        """Reads them anew. When PostgreSQL is away, what was known last stays."""
+        """Reads the controls and calls `on_change` if they differ. Keeps the last snapshot while PostgreSQL is away."""
         try:
             read = await self._session.run(_read)
         except Unavailable:
-            logger.warning("the rules aren't read anew: PostgreSQL can't be reached")
+            logger.warning("controls weren't refreshed: PostgreSQL can't be reached; keeping the last ones")
             return
         if read != self.now:
             self.now = read
-            logger.info("%d holds stand, %d queues are paused", len(read.holds), len(read.closed_queues))
+            logger.info("controls changed: %d holds, %d queues are paused", len(read.holds), len(read.closed_queues))
             self.on_change()
 
     async def listen_for_ever(self) -> None:
         async for _ in listen(self._redis, Channel.RULES):
-            self._heard.set()
+            self._changed.set()
 
     async def serve_for_ever(self) -> None:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_SECONDS):
-                    await self._heard.wait()
-            self._heard.clear()
+                    await self._changed.wait()
+            self._changed.clear()
             try:
                 await self.refresh()
-            except Exception:  # The loop's edge: one reading that fails must not be the last.
-                logger.exception("the rules couldn't be read; they are tried again")
+            except Exception:  # The loop's edge: one failed read must not stop the loop.
+                logger.exception("reading the controls failed; trying again")
 
 
 class PausedQueues:
-    """What a submitter knows of paused queues. A ring goes out on what was known last, which costs it nothing; only one
-    that would be kept back waits for a fresh look."""
+    """A submitter's cached set of paused queues. A stale cache is refreshed in the background; only a doorbell that would be
+    held back waits for the refresh."""
 
     def __init__(self, session: PostgresSession, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self._session = session
@@ -105,7 +105,7 @@ class PausedQueues:
         self._stale_at = 0.0
 
     async def known(self, queues: Iterable[str]) -> frozenset[str]:
-        """Those of the queues whose jobs aren't rung for: a dispatcher does when they go on."""
+        """The paused ones among these queues. Their jobs aren't rung for: a dispatcher does so when the queue resumes."""
         if time.monotonic() >= self._stale_at:
             self._stale_at = time.monotonic() + REFRESH_SECONDS
             if self._paused.isdisjoint(queues):
@@ -120,7 +120,7 @@ class PausedQueues:
 
 
 def _nothing() -> None:
-    """Nobody wants to know of changes."""
+    """The default callback: does nothing."""
 
 
 async def _read(connection: Connection) -> ControlsSnapshot:

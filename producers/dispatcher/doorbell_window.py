@@ -1,4 +1,4 @@
-"""How much of a queue may be rung for: what its workers begin soon, by what they say they do and by what they take."""
+"""The doorbell window: how many jobs of a queue may be rung for at a time, from its workers' reported throughput."""
 
 from dataclasses import dataclass
 
@@ -6,48 +6,50 @@ from infrastructure.celery.doorbell import AHEAD_SECONDS
 from infrastructure.celery.message import MAX_JOBS_IN_A_BIG_DOORBELL
 from infrastructure.celery.pace import Service
 
-LEAST_RUNG, MAX_RUNG = 4, 6_000
-LEAST_BELLS, BELLS_FOR_A_WORKER = 8, 4
-"""In lists that are full: so none names more than one worker begins within a twentieth of a second, and there are some for
-each. Celery takes as long for a bell whatever it names."""
+MIN_RUNG, MAX_RUNG = 4, 6_000
+MIN_DOORBELLS, DOORBELLS_PER_WORKER = 8, 4
+"""Doorbells in a full list, so that there are some for each worker, and one worker starts the jobs of one within about a
+twentieth of a second. Celery's cost is per doorbell, whatever number of jobs it names."""
 GROWTH = 4
-"""Where all that was rung is gone at the next look, which comes sooner than workers say again what they do."""
-LASTING, LASTING_SECONDS = 0.7, 0.1
-"""What grew so is less by that much each time that passes without need."""
+"""The window's factor when the lists ran empty between two rounds, which is sooner than workers report again."""
+DECAY, DECAY_SECONDS = 0.7, 0.1
+"""A grown window shrinks by this factor in each such interval without need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Jobs that may stand in a queue's lists."""
+    """How many jobs may be in a queue's lists, and how they are split into doorbells."""
 
-    jobs: int = LEAST_RUNG
+    jobs: int = MIN_RUNG
     workers: int = 1
 
     @property
-    def bell(self) -> int:
-        """The most jobs that one bell may name."""
-        bells = max(LEAST_BELLS, BELLS_FOR_A_WORKER * self.workers)
-        return min(-(-self.jobs // bells), MAX_JOBS_IN_A_BIG_DOORBELL)
+    def max_jobs_per_doorbell(self) -> int:
+        """The largest number of jobs that one doorbell names."""
+        doorbells = max(MIN_DOORBELLS, DOORBELLS_PER_WORKER * self.workers)
+        return min(-(-self.jobs // doorbells), MAX_JOBS_IN_A_BIG_DOORBELL)
 
     @property
-    def bells(self) -> int:
-        """How many bells it comes to."""
-        return -(-self.jobs // self.bell)
+    def doorbells(self) -> int:
+        """The window in doorbells."""
+        return -(-self.jobs // self.max_jobs_per_doorbell)
 
     @property
-    def turn(self) -> int:
-        """Jobs in a tenant's turn: windows of a thousand tenants cut into single jobs would cost more than the jobs."""
-        return max(self.bell // 20, 1)
+    def jobs_per_turn(self) -> int:
+        """The quantum of a tenant's turn. Above 1, so that a thousand tenants don't split the window into single jobs."""
+        return max(self.max_jobs_per_doorbell // 20, 1)
 
-    def room(self, bells: int) -> int:
-        """For how many jobs there is room beside so many bells; none as long as that is less than half, for a few large readings
-        cost less than many small ones."""
-        room = self.jobs - bells * self.bell
+    def room(self, doorbells: int) -> int:
+        """How many more jobs fit beside so many doorbells; 0 while less than half is free: few large reads cost less than many."""
+        room = self.jobs - doorbells * self.max_jobs_per_doorbell
         return room if room >= max(self.jobs // 2, 1) else 0
 
     def next(self, service: Service, *, rung_since: int, ran_out: bool, calm_seconds: float) -> "Window":
-        """The window now. `rung_since` jobs were rung since the workers said what they do, and fill their free places."""
+        """The next window. `rung_since`: jobs rung since the workers last reported, which fill their free slots.
+
+        `ran_out`: the lists were empty after a round that rang. `calm_seconds`: since the last window.
+        """
         free = max(service.free - rung_since, 0)
         begun_soon = free + int(service.jobs_per_second * AHEAD_SECONDS)
-        wanted = self.jobs * (GROWTH if ran_out else LASTING ** (calm_seconds / LASTING_SECONDS))
-        return Window(min(max(begun_soon, int(wanted), LEAST_RUNG), MAX_RUNG), service.workers)
+        wanted = self.jobs * (GROWTH if ran_out else DECAY ** (calm_seconds / DECAY_SECONDS))
+        return Window(min(max(begun_soon, int(wanted), MIN_RUNG), MAX_RUNG), service.workers)

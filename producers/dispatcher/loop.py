@@ -1,4 +1,4 @@
-"""`python -m producers.dispatcher`: sweeps, so that every accepted job ends. Any number of copies may run."""
+"""The dispatcher process: sweeps, feeds and removes old jobs until a signal ends it. Any number of copies may run."""
 
 import asyncio
 import logging
@@ -34,13 +34,13 @@ logger = logging.getLogger(__name__)
 
 async def run(settings: Settings) -> None:
     """Sweeps until SIGTERM or SIGINT."""
-    stop, called = asyncio.Event(), asyncio.Event()
+    stop, wake = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _set, stop, called)
+        asyncio.get_running_loop().add_signal_handler(number, _set, stop, wake)
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
-        line, turns_session, aside_session, feeder_session, tidy_session = [
+        sweep_session, scheduler_session, aside_session, feeder_session, retention_session = [
             await resources.enter_async_context(PostgresSession(settings.database, Role.SYSTEM, name, session))
             for name, session in (
                 ("dispatcher", BUS_SESSION),
@@ -50,16 +50,18 @@ async def run(settings: Settings) -> None:
                 ("tidy", BUS_SESSION),
             )
         ]
-        rules = Controls(redis, aside_session)
-        rules.on_change = called.set
-        turns_given = FairScheduler(redis, turns_session, rules, ring_again_seconds=settings.ring_again_seconds)
-        sweeper = Sweeper(settings, line, aside_session, redis, turns_given, rules)
-        for part in (turns_given, sweeper.admission, rules):
+        controls = Controls(redis, aside_session)
+        controls.on_change = wake.set
+        fair_scheduler = FairScheduler(
+            redis, scheduler_session, controls, ring_again_seconds=settings.ring_again_seconds
+        )
+        sweeper = Sweeper(settings, sweep_session, aside_session, redis, fair_scheduler, controls)
+        for part in (fair_scheduler, sweeper.concurrency_limits, controls):
             for loop in (part.listen_for_ever(), part.serve_for_ever()):
                 resources.callback(asyncio.create_task(loop).cancel)
         feeder = WebhookFeeder(redis, feeder_session, ring_again_seconds=settings.ring_again_seconds)
-        housekeeping = RetentionRunner(settings, tidy_session, object_store(settings))
-        for loop in (feeder.feed_for_ever(), housekeeping.tidy_for_ever()):
+        retention = RetentionRunner(settings, retention_session, object_store(settings))
+        for loop in (feeder.feed_for_ever(), retention.tidy_for_ever()):
             resources.callback(asyncio.create_task(loop).cancel)
         beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
         postgres = await resources.enter_async_context(PostgresProbe(settings.database))
@@ -68,12 +70,12 @@ async def run(settings: Settings) -> None:
         resources.enter_context(
             server.serve(settings.metrics_port, healthy=beat.beating, ready=health.last, host=settings.metrics_host)
         )
-        await rules.refresh()
+        await controls.refresh()
         logger.info("ready: sweeping every %g s", settings.sweep_seconds)
         while not stop.is_set():
             await _sweep(sweeper)
             beat.beat()
-            await _wait(called, settings.sweep_seconds)
+            await _wait(wake, settings.sweep_seconds)
 
 
 def _set(*events: asyncio.Event) -> None:
@@ -86,16 +88,16 @@ async def _sweep(sweeper: Sweeper) -> None:
         await sweeper.sweep()
     except Unavailable as error:
         sweeper.missed_a_sweep = True
-        logger.warning("no sweep: %s", str(error))
-    except Exception:  # The loop's edge: one sweep that fails must not be the last.
-        logger.exception("a sweep failed; the next one tries again")
+        logger.warning("sweep failed: %s; trying again", str(error))
+    except Exception:  # The loop's edge: one failed sweep must not stop the loop.
+        logger.exception("sweep failed; trying again")
 
 
-async def _wait(called: asyncio.Event, seconds: float) -> None:
+async def _wait(wake: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await called.wait()
-    called.clear()
+            await wake.wait()
+    wake.clear()
 
 
 def main() -> None:

@@ -1,5 +1,4 @@
-"""Rings for one queue's tenants by turns, so that its lists always hold what its workers begin within a fifth of a second,
-and never much more."""
+"""Rings for one queue's tenants in turn, so that its lists hold what the workers start within AHEAD_SECONDS and little more."""
 
 import time
 from collections import defaultdict
@@ -19,56 +18,57 @@ from producers.dispatcher.doorbell_window import Window
 from producers.dispatcher.turn_order import Rotation, Share
 from schemas.commands import Queue
 
-LOOK_SECONDS = 0.1
-"""So often a queue's workers are heard, and the age of its bells is looked at."""
+REFRESH_SECONDS = 0.1
+"""How often the workers' reports and the age of the oldest doorbell are read."""
 SLOW_SECONDS, STUCK_SECONDS = 0.3, 1.0
-"""Where some bell stood for longer than the first, everybody who waits in PostgreSQL is given a turn, however it was rung
-for. Where one bell stood for longer than the second there are more than are begun soon, and the newest are taken back."""
-SEEK_SECONDS, SEEKING = 0.25, 0.05
-"""So often who waits is sought, and for that part of the time at the most."""
+"""Once a doorbell has been in a list for longer than the first, all pending tenants are looked up in PostgreSQL and get
+turns. Once one is older than the second, the list is longer than the workers start soon, and the newest are removed."""
+SCAN_SECONDS, SCAN_SHARE = 0.25, 0.05
+"""How often pending tenants are looked up, and the largest part of the time that may take."""
 LATE_MILLISECONDS = 500
-"""A job's id is made before it is committed: one that old may well still appear."""
+"""A job's id is made before its commit: one this old may still appear behind younger ones."""
 LATEST_SECONDS = 5.0
-"""One older than this hardly does."""
-LOOK_BACK_SECONDS = 15.0
-"""So often everybody is read from the oldest again: for what was committed later still, or queued again."""
-FIRSTS = 0.5
-"""That part of what is served goes to first turns at the most, however many tenants come and go."""
-APART_SECONDS = 0.5
-"""Between two first turns of a tenant, or less where everybody's turn comes sooner."""
-MOST_NEWCOMERS = 200
+"""One older than this is committed or never will be, as good as always."""
+RESTART_SECONDS = 15.0
+"""How often all cursors are reset, to find jobs that were committed later still or queued again."""
+FIRST_TURN_SHARE = 0.5
+"""The largest part of the throughput that goes to first turns, however many tenants come and go."""
+FIRST_TURN_GAP_SECONDS = 0.5
+"""Between two first turns of one tenant; less when a full rotation takes less."""
+MAX_NEWCOMERS = 200
 FEW_JOBS = 5
-"""Of newcomers those with so few are served before those with more."""
+"""Newcomers with no more jobs than this go before those with more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a turn's waiting jobs to read on."""
+class Cursor:
+    """Where to read on in a (step, tenant)'s pending jobs."""
 
     after: UUID
     rung: frozenset[bytes] = frozenset()
-    """Those from there on that wait and are rung for: see docs/decisions/0009."""
+    """Ids after the cursor that are pending and already rung for: see docs/decisions/0009."""
 
 
-START = Place(UUID(int=0))
+START = Cursor(UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A share to be read and rung for in that list."""
+class _PlannedShare:
+    """A share to read and to ring for in the list of `step`."""
 
     step: int
     share: Share
-    place: Place
+    cursor: Cursor
 
     @property
-    def most(self) -> int:
-        """One more than is to be rung for, which tells whether there is more; of a newcomer, whether it has few."""
-        return (FEW_JOBS if self.step == FIRST_STEP else self.share.jobs + len(self.place.rung)) + 1
+    def limit(self) -> int:
+        """How many jobs to read: one more than may be rung for, which shows whether more are pending; for a newcomer, whether
+        it has few."""
+        return (FEW_JOBS if self.step == FIRST_STEP else self.share.jobs + len(self.cursor.rung)) + 1
 
 
 class QueueFeeder:
-    """Of one queue. What it remembers it can do without: whoever begins anew rings for some a second time."""
+    """Feeds one queue. Its state is only a cache: after a reset some jobs are rung for a second time, which is harmless."""
 
     def __init__(
         self, queue: Queue, doorbells: Doorbells, weight: Callable[[UUID], int], *, ring_again_seconds: float
@@ -78,150 +78,153 @@ class QueueFeeder:
         self._weight = weight
         self._ring_again_seconds = ring_again_seconds
         self._rotation = Rotation()
-        self._places: dict[tuple[int, UUID], Place] = {}
-        self._looked_back_at = time.monotonic()
+        self._cursors: dict[tuple[int, UUID], Cursor] = {}
+        self._restarted_at = time.monotonic()
         self._window = Window()
         self._window_at = 0.0
         self._first_credit = 1.0
-        """Jobs that may have a first turn now."""
-        self._rang = False
-        """In the last round."""
+        """How many jobs may have a first turn now."""
+        self._rang_last_round = False
         self._service = Service()
         self._rung_since = 0
-        """Jobs, since the workers spoke last."""
+        """Jobs rung since the workers last reported."""
         self._oldest_seconds = 0.0
-        self._looked_at = self._seek_at = 0.0
+        self._refreshed_at = self._next_scan_at = 0.0
         self._standing_since = 0.0
-        """When some bell came; 0 while none stands."""
-        self._sought = BEFORE_ALL
-        self._seeking = True
-        """Until everybody who waits has been found once, since some of their bells may be gone."""
+        """Since when the lists haven't been empty; 0 while they are."""
+        self._scan_cursor = BEFORE_ALL
+        self._scanning = True
+        """Until every pending tenant has been found once, since some of their doorbells may be lost."""
 
     @property
     def waiting(self) -> bool:
-        """Whether anybody waits for a turn, or may do so."""
-        return self._seeking or len(self._rotation) > 0
+        """Whether any tenant has pending jobs, or may have some that the scan hasn't found yet."""
+        return self._scanning or len(self._rotation) > 0
 
-    def name(self, turns_of: Iterable[tuple[int, UUID]], *, anew: bool = False) -> None:
-        """These (step, tenant) have jobs that wait; anew, as if none of them was rung for."""
-        named = list(turns_of)
-        self._rotation.name(named)
-        if anew:
-            for turn in named:
-                self._places.pop(turn, None)
+    def mark_pending(self, turns_of: Iterable[tuple[int, UUID]], *, from_start: bool = False) -> None:
+        """These (step, tenant) have pending jobs. With `from_start` they are all rung for again."""
+        pending = list(turns_of)
+        self._rotation.mark_pending(pending)
+        if from_start:
+            for turn in pending:
+                self._cursors.pop(turn, None)
 
-    def begin_anew(self) -> None:
-        """As whoever knows of nobody yet."""
+    def reset(self) -> None:
+        """Forgets all tenants and cursors, and scans for them again."""
         self._rotation.clear()
-        self._places.clear()
-        self._seek_all()
+        self._cursors.clear()
+        self._restart_scan()
 
-    async def round(self, connection: Connection, bells: Mapping[int, int]) -> int:
-        """How many jobs were rung for, given the bells that stand in each list."""
+    async def run_round(self, connection: Connection, doorbells: Mapping[int, int]) -> int:
+        """Runs one round and returns how many jobs were rung for. `doorbells`: the length of each list, by its step."""
         now = time.monotonic()
-        own = sum(bells[step] for step in OWN_STEPS)
-        await self._look(bells, now)
-        if self._oldest_seconds > STUCK_SECONDS and own > self._window.bells and self._service.said_at:
-            await self._take_back()
-            own = min(own, self._window.bells)
+        own = sum(doorbells[step] for step in OWN_STEPS)
+        await self._refresh(doorbells, now)
+        if self._oldest_seconds > STUCK_SECONDS and own > self._window.doorbells and self._service.said_at:
+            await self._trim()
+            own = min(own, self._window.doorbells)
         self._standing_since = (self._standing_since or now) if own else 0.0
         stood_seconds = now - self._standing_since if own else 0.0
-        if (stood_seconds > SLOW_SECONDS or self._seeking) and now >= self._seek_at:
-            await self._seek(connection, now)
-        self._fit(own + bells[FIRST_STEP], now)
-        if now - self._looked_back_at > LOOK_BACK_SECONDS:
-            self._looked_back_at = now
-            self._places.clear()
-        rung = await self._ring(connection, self._wanted(own, bells[FIRST_STEP], now), now)
-        self._rang = rung > 0
+        if (stood_seconds > SLOW_SECONDS or self._scanning) and now >= self._next_scan_at:
+            await self._scan(connection, now)
+        self._resize_window(own + doorbells[FIRST_STEP], now)
+        if now - self._restarted_at > RESTART_SECONDS:
+            self._restarted_at = now
+            self._cursors.clear()
+        rung = await self._ring(connection, self._planned(own, doorbells[FIRST_STEP], now), now)
+        self._rang_last_round = rung > 0
         self._rung_since += rung
         return rung
 
-    async def _look(self, bells: Mapping[int, int], now: float) -> None:
-        if now - self._looked_at < LOOK_SECONDS:
+    async def _refresh(self, doorbells: Mapping[int, int], now: float) -> None:
+        if now - self._refreshed_at < REFRESH_SECONDS:
             return
-        self._looked_at = now
+        self._refreshed_at = now
         service = await self._doorbells.service(self.queue)
         if service != self._service:
             self._service, self._rung_since = service, 0
-        standing = [step for step in OWN_STEPS if bells[step]]
+        standing = [step for step in OWN_STEPS if doorbells[step]]
         self._oldest_seconds = await self._doorbells.oldest_seconds(self.queue, standing) if standing else 0.0
 
-    async def _take_back(self) -> None:
-        await self._doorbells.trim(self.queue, self._window.bells)
-        self._places.clear()
-        self._seek_all()
+    async def _trim(self) -> None:
+        await self._doorbells.trim(self.queue, self._window.doorbells)
+        self._cursors.clear()
+        self._restart_scan()
 
-    def _seek_all(self) -> None:
-        self._seeking, self._seek_at, self._sought = True, 0.0, BEFORE_ALL
+    def _restart_scan(self) -> None:
+        self._scanning, self._next_scan_at, self._scan_cursor = True, 0.0, BEFORE_ALL
 
-    async def _seek(self, connection: Connection, now: float) -> None:
-        """Finds whoever waits, a page at a time: in a list that hardly moves nobody's bell says when its turn is."""
+    async def _scan(self, connection: Connection, now: float) -> None:
+        """Looks up a page of the tenants with pending jobs: a slow list's own doorbells say nothing about whose turn it is."""
         if self._oldest_seconds > SLOW_SECONDS:
             await sweep.queue_retries(connection, self.queue, ring_again_seconds=self._ring_again_seconds)
-        found = await turns.waiting(connection, self.queue, self._sought)
-        self._rotation.name(found)
+        found = await turns.waiting(connection, self.queue, self._scan_cursor)
+        self._rotation.mark_pending(found)
         if len(found) == MAX_TURNS:
-            self._sought = found[-1]
+            self._scan_cursor = found[-1]
         else:
-            self._sought, self._seeking = BEFORE_ALL, False
+            self._scan_cursor, self._scanning = BEFORE_ALL, False
         took_seconds = time.monotonic() - now
-        self._seek_at = now + max(SEEK_SECONDS, took_seconds / SEEKING)
+        self._next_scan_at = now + max(SCAN_SECONDS, took_seconds / SCAN_SHARE)
 
-    def _fit(self, bells: int, now: float) -> None:
+    def _resize_window(self, doorbells: int, now: float) -> None:
         self._window = self._window.next(
             self._service,
             rung_since=self._rung_since,
-            ran_out=self._rang and not bells,
+            ran_out=self._rang_last_round and not doorbells,
             calm_seconds=now - self._window_at,
         )
         per_second = self._service.jobs_per_second or self._window.jobs / AHEAD_SECONDS
-        earned = FIRSTS * per_second * (now - self._window_at)
-        self._first_credit = min(self._first_credit + earned, max(FIRSTS * self._window.jobs, 1.0))
+        earned = FIRST_TURN_SHARE * per_second * (now - self._window_at)
+        self._first_credit = min(self._first_credit + earned, max(FIRST_TURN_SHARE * self._window.jobs, 1.0))
         self._window_at = now
 
-    def _wanted(self, own_bells: int, first_bells: int, now: float) -> list[_Wanted]:
-        """Newcomers, then whose turn it is."""
+    def _planned(self, own_doorbells: int, first_doorbells: int, now: float) -> list[_PlannedShare]:
+        """The shares of this round: newcomers first, then the tenants whose turn it is."""
         if not len(self._rotation):
             return []
-        most = MOST_NEWCOMERS if self._first_credit >= 1 and first_bells < self._window.bells else 0
-        newcomers = self._rotation.newcomers(most, now=now, apart_seconds=self._apart_seconds())
-        dealt = self._rotation.deal(self._window.room(own_bells), self._weight, turn=self._window.turn)
+        limit = MAX_NEWCOMERS if self._first_credit >= 1 and first_doorbells < self._window.doorbells else 0
+        newcomers = self._rotation.newcomers(limit, now=now, gap_seconds=self._first_turn_gap_seconds())
+        allocated = self._rotation.allocate(
+            self._window.room(own_doorbells), self._weight, turn=self._window.jobs_per_turn
+        )
         return [
-            *(_Wanted(FIRST_STEP, share, START) for share in newcomers),
-            *(_Wanted(share.step, share, self._places.get(share[:2], START)) for share in dealt),
+            *(_PlannedShare(FIRST_STEP, share, START) for share in newcomers),
+            *(_PlannedShare(share.step, share, self._cursors.get(share[:2], START)) for share in allocated),
         ]
 
-    def _apart_seconds(self) -> float:
-        """How long it takes until everybody who waits had a job begun; not more than a newcomer's patience."""
+    def _first_turn_gap_seconds(self) -> float:
+        """How long a rotation with one job for each pending tenant takes, at most FIRST_TURN_GAP_SECONDS."""
         rate = self._service.jobs_per_second
-        return min(len(self._rotation) / rate, APART_SECONDS) if rate > 0 else APART_SECONDS
+        return min(len(self._rotation) / rate, FIRST_TURN_GAP_SECONDS) if rate > 0 else FIRST_TURN_GAP_SECONDS
 
-    async def _ring(self, connection: Connection, wanted: Sequence[_Wanted], now: float) -> int:
-        if not wanted:
+    async def _ring(self, connection: Connection, planned: Sequence[_PlannedShare], now: float) -> int:
+        if not planned:
             return 0
         found = await turns.next_of(
             connection,
-            [Turn(self.queue, one.share.step, one.share.tenant_id, one.place.after, one.most) for one in wanted],
+            [Turn(self.queue, one.share.step, one.share.tenant_id, one.cursor.after, one.limit) for one in planned],
         )
-        first = self._who_goes_first(zip(wanted, found, strict=True), now)
+        first = self._grant_first_turns(zip(planned, found, strict=True), now)
         lots: dict[int, list[Lot]] = defaultdict(list)
         rung = 0
-        for one, jobs in zip(wanted, found, strict=True):
+        for one, jobs in zip(planned, found, strict=True):
             if (one.share.tenant_id in first) is not (one.step == FIRST_STEP):
                 continue
-            going = jobs.without(one.place.rung, one.share.jobs)
-            if len(jobs) <= one.share.jobs + len(one.place.rung):
+            unrung = jobs.without(one.cursor.rung, one.share.jobs)
+            if len(jobs) <= one.share.jobs + len(one.cursor.rung):
                 self._rotation.exhausted(*one.share[:2])
-            self._remember(one, jobs, going)
-            if going.kinds:
-                lots[one.step].extend(lots_of(one.share.tenant_id, going))
-                rung += len(going)
-        metrics.doorbells_rung(await self._doorbells.ring_in_turn(self.queue, lots, most=self._window.bell))
+            self._remember(one, jobs, unrung)
+            if unrung.kinds:
+                lots[one.step].extend(lots_of(one.share.tenant_id, unrung))
+                rung += len(unrung)
+        metrics.doorbells_rung(
+            await self._doorbells.ring_in_turn(self.queue, lots, most=self._window.max_jobs_per_doorbell)
+        )
         return rung
 
-    def _who_goes_first(self, found: Iterable[tuple[_Wanted, Next]], now: float) -> set[UUID]:
-        """Of the newcomers those with few jobs, and others where first turns are left."""
+    def _grant_first_turns(self, found: Iterable[tuple[_PlannedShare, Next]], now: float) -> set[UUID]:
+        """Spends the first-turn credit and returns the tenants that got one: newcomers with few jobs before the others."""
         newcomers = [(one, jobs) for one, jobs in found if one.step == FIRST_STEP]
         first: set[UUID] = set()
         for one, jobs in sorted(newcomers, key=lambda newcomer: len(newcomer[1]) > FEW_JOBS):
@@ -231,25 +234,25 @@ class QueueFeeder:
                 self._rotation.exhausted(*one.share[:2])
             elif self._first_credit >= 1:
                 self._first_credit -= 1
-                self._rotation.went_first(tenant_id, now)
+                self._rotation.took_first_turn(tenant_id, now)
                 first.add(tenant_id)
         return first
 
-    def _remember(self, one: _Wanted, jobs: Next, going: Next) -> None:
+    def _remember(self, one: _PlannedShare, jobs: Next, unrung: Next) -> None:
         turn = one.share[:2]
-        if one.step == FIRST_STEP and turn in self._places:
+        if one.step == FIRST_STEP and turn in self._cursors:
             return
-        known = one.place.rung.union(going.each())
+        known = one.cursor.rung.union(unrung.each())
         found = jobs.each()
         rung = [job_id for job_id in found if job_id in known]
         if not rung:
-            self._places.pop(turn, None)
+            self._cursors.pop(turn, None)
         else:
-            self._places[turn] = place_after(rung, time.time(), gapless=found[: len(rung)] == rung)
+            self._cursors[turn] = cursor_after(rung, time.time(), gapless=found[: len(rung)] == rung)
 
 
 def lots_of(tenant_id: UUID, jobs: Next) -> list[Lot]:
-    """A tenant's jobs by their kind."""
+    """A tenant's jobs as one lot for each kind, in their order."""
     kinds: dict[str, list[int]] = defaultdict(list)
     for number, kind in enumerate(jobs.kinds):
         kinds[kind].append(number)
@@ -258,14 +261,13 @@ def lots_of(tenant_id: UUID, jobs: Next) -> list[Lot]:
     return [Lot(kind, tenant_id, b"".join(map(jobs.id_at, numbers))) for kind, numbers in kinds.items()]
 
 
-def place_after(rung: Sequence[bytes], now: float, *, gapless: bool = True) -> Place:
-    """Where to go on once all of these are rung for. Behind the last when nothing older can still be committed and, gapless,
-    nobody between them waits for a bell; until then a little before the oldest that waited, which never walks over all
-    that was done before.
+def cursor_after(rung: Sequence[bytes], now: float, *, gapless: bool = True) -> Cursor:
+    """The cursor once all of these are rung for: behind the last, if nothing older can still be committed and no job between
+    them was left out (`gapless`); else a little before the oldest, so that late commits are found and done jobs aren't read.
 
-    A UUIDv7 begins with 48 bits of milliseconds (RFC 9562), and is made before its job is committed.
+    A UUIDv7 begins with 48 bits of milliseconds (RFC 9562) and is made before its job is committed. `now`: Unix seconds.
     """
     first, last = int.from_bytes(rung[0]), int.from_bytes(rung[-1])
     if gapless and (last >> 80) / 1_000 < now - LATEST_SECONDS:
-        return Place(UUID(int=last + 1))
-    return Place(UUID(int=max(first - (LATE_MILLISECONDS << 80), 0)), frozenset(rung))
+        return Cursor(UUID(int=last + 1))
+    return Cursor(UUID(int=max(first - (LATE_MILLISECONDS << 80), 0)), frozenset(rung))

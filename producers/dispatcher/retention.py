@@ -1,4 +1,4 @@
-"""Removes what has been kept long enough, on a line of its own, so that no sweep ever waits for it."""
+"""Removes expired jobs, results and objects, over a session of its own so that no sweep waits for it."""
 
 import asyncio
 import logging
@@ -19,21 +19,21 @@ from schemas.commands import Command
 logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.25
-"""Of each second, at the most: the rest of PostgreSQL's time belongs to jobs that wait."""
+"""The largest part of each second spent on removal: the rest is left to jobs."""
 HOUR_SECONDS = 3_600.0
 ORPHAN_HOURS = 24.0
-"""An object that old was either settled or never will be: no worker tries for so long."""
+"""An object without a job after this long is an orphan: no worker tries to settle for so long."""
 MAX_LISTED = 500
 
 
 class RetentionRunner:
-    """One stretch after another, from where the last dispatcher stopped."""
+    """Removes one time range after another, from where the last dispatcher stopped."""
 
     def __init__(self, settings: Settings, session: PostgresSession, objects: ObjectStore) -> None:
         self._retention = retention_of(settings, COMMANDS)
         self._session = session
         self._objects = objects
-        self._most = SHORTEST
+        self._stretch = SHORTEST
 
     async def tidy_for_ever(self) -> None:
         while True:
@@ -41,12 +41,12 @@ class RetentionRunner:
             try:
                 await self.tidy()
             except Unavailable as error:
-                logger.warning("nothing is removed for now: %s", error)
-            except Exception:  # The loop's edge: one failed stretch must not be the last.
-                logger.exception("removing what is old failed; it is tried again")
+                logger.warning("retention paused: %s", error)
+            except Exception:  # The loop's edge: one failed run must not stop the loop.
+                logger.exception("retention failed; trying again")
 
     async def tidy(self) -> None:
-        """Up to BUSY_SECONDS of removing. Safe to repeat, and in any number of dispatchers."""
+        """Removes for up to BUSY_SECONDS. Safe to repeat, and in any number of dispatchers."""
         began = time.monotonic()
         while time.monotonic() - began < BUSY_SECONDS and await self._remove_old():
             pass
@@ -54,13 +54,13 @@ class RetentionRunner:
 
     async def _remove_old(self) -> bool:
         began = time.monotonic()
-        most = self._most
+        stretch = self._stretch
         removed = await self._session.run(
-            lambda connection: retention.remove_old(connection, self._retention, most=most)
+            lambda connection: retention.remove_old(connection, self._retention, most=stretch)
         )
         if removed is None:
             return False
-        self._most = retention.next_stretch(most, time.monotonic() - began)
+        self._stretch = retention.next_stretch(stretch, time.monotonic() - began)
         metrics.jobs_removed(removed.jobs)
         await self._objects.delete(removed.objects)
         if removed.jobs or removed.results:
@@ -68,25 +68,25 @@ class RetentionRunner:
         return removed.more
 
     async def _remove_orphans(self) -> None:
-        """Objects of runs whose settlement had no effect, or whose job left when nobody could remove them."""
+        """Deletes objects whose settlement had no effect, or whose job was removed while the store was away."""
         turn = await self._session.run(stored_results.take_turn)
         if turn is None:
             return
-        place, now = turn
-        listed = await self._objects.list_after(place, MAX_LISTED)
+        cursor, now = turn
+        listed = await self._objects.list_after(cursor, MAX_LISTED)
         settled_by_now = now - timedelta(hours=ORPHAN_HOURS)
         old = [one.key for one in listed if one.written_at < settled_by_now]
         keys = [(key, job_id) for key in old if (job_id := job_of(key)) is not None]
         orphans = await self._session.run(lambda connection: stored_results.orphans(connection, keys)) if keys else []
         await self._objects.delete(orphans)
         if orphans:
-            logger.info("removed %d results that no job has", len(orphans))
-        next_place = listed[-1].key if len(listed) == MAX_LISTED else ""
-        await self._session.run(lambda connection: stored_results.move_on(connection, next_place))
+            logger.info("removed %d orphaned results", len(orphans))
+        next_cursor = listed[-1].key if len(listed) == MAX_LISTED else ""
+        await self._session.run(lambda connection: stored_results.move_on(connection, next_cursor))
 
 
 def retention_of(settings: Settings, commands: Mapping[str, type[Command]]) -> Retention:
-    """How long each kind stays: as its command says, or else as the settings do."""
+    """How long jobs of each kind are kept: by the command, or else by the settings."""
     return Retention(
         usual=_kept_for("", settings, Command),
         kinds=tuple(_kept_for(kind, settings, command) for kind, command in commands.items()),
@@ -94,7 +94,7 @@ def retention_of(settings: Settings, commands: Mapping[str, type[Command]]) -> R
 
 
 def _kept_for(kind: str, settings: Settings, command: type[Command]) -> KeptFor:
-    # A key that outlived its job would answer a repeated request with a job that isn't there.
+    # An idempotency key must not outlive its job: a repeated request would be answered with a job that is gone.
     hours = max(command.retention_hours or settings.retention_hours, settings.idempotency_hours)
     return KeptFor(
         kind=kind,

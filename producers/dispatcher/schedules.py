@@ -1,4 +1,4 @@
-"""Makes the jobs of schedules: each slot's at most once, in the transaction that moves its schedule on."""
+"""Fires due schedules: each slot's job is created at most once, in the transaction that advances the schedule."""
 
 import asyncio
 import logging
@@ -27,38 +27,38 @@ from schemas.schedules import CatchUp, Overlap, ScheduleSummary
 logger = logging.getLogger(__name__)
 
 ON_TIME = timedelta(seconds=60)
-"""A slot that is fired no later than this isn't late: a dispatcher may just have been restarted."""
+"""A slot fired within this isn't late: the dispatcher may just have restarted."""
 TICK = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a look at a schedule came to."""
+    """What to do about a due schedule."""
 
     fire: datetime | None
-    """The slot whose job is made now."""
+    """The slot whose job is created now."""
     cancel: bool
-    """Whether the job before it is ended first."""
+    """Whether the previous job is cancelled first."""
     held: tuple[datetime, ...]
     next_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """What was committed."""
+    """What one transaction committed."""
 
     looked_at: int
     broken: int
-    """How many were paused, since they can't fire any more."""
+    """How many schedules were paused because they can't fire any more."""
     jobs: tuple[NewJob, ...]
     capped: tuple[UUID, ...]
-    """Of these jobs those that wait to be let in."""
+    """Those of the jobs that are capped by their concurrency limit."""
     stopped: tuple[UUID, ...]
-    """Running jobs that were cancelled: their workers are to be told."""
+    """Running jobs that were cancelled: their workers must be notified."""
 
 
 def decide(schedule: ScheduleSummary, now: datetime, *, busy: bool) -> Decision:
-    """At most one job at a time, whatever was missed. `busy`: the job of the last slot hasn't ended."""
+    """Decides which slot fires, at most one per call. `busy`: the job of the last slot hasn't ended."""
     due, next_at = _due_slots(schedule, now)
     match schedule.overlap:
         case Overlap.SKIP:
@@ -66,20 +66,20 @@ def decide(schedule: ScheduleSummary, now: datetime, *, busy: bool) -> Decision:
         case Overlap.CANCEL_RUNNING:
             return Decision(due[-1] if due else None, cancel=bool(due) and busy, held=(), next_at=next_at)
         case Overlap.QUEUE:
-            line = (*schedule.held, *due)
-            fire = line[0] if line and not busy else None
-            rest = line if fire is None else line[1:]
+            queued = (*schedule.held, *due)
+            fire = queued[0] if queued and not busy else None
+            rest = queued if fire is None else queued[1:]
             return Decision(fire, cancel=False, held=rest[-schedule.catch_up_most :], next_at=next_at)
 
 
 def slots_after(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:
     """The times in UTC at which the expression fires, all later than `after`. Ends when none comes within fifty years.
 
-    As Debian's cron does it: a fixed time that the clock skips fires right after the gap, one that comes twice fires the
-    first time; "every so many minutes" goes by elapsed time.
+    Clock changes as in Debian's cron: a fixed time that is skipped fires right after the gap, one that comes twice fires the
+    first time; intervals ("*/30") go by elapsed time.
     """
     for slot in CronSim(cron, after.astimezone(ZoneInfo(timezone))):
-        # The second pass of a repeated hour counts as after the first one's times, which the expression may name again.
+        # In the second pass of a repeated hour, CronSim may name times that the first pass already had.
         if (moment := slot.astimezone(UTC)) > after:
             yield moment
 
@@ -93,13 +93,13 @@ def upcoming(cron: str, timezone: str, after: datetime, count: int) -> tuple[dat
 
 
 def _due_slots(schedule: ScheduleSummary, now: datetime) -> tuple[tuple[datetime, ...], datetime | None]:
-    """Those that have come and may still fire, the oldest first, and the first that hasn't come."""
+    """The due slots that may still fire, oldest first, and the next slot after now."""
     if schedule.next_at is None or schedule.next_at > now:
         return (), schedule.next_at
     window = timedelta(seconds=schedule.catch_up_window_seconds) if schedule.catch_up is not CatchUp.NONE else ON_TIME
-    most = schedule.catch_up_most if schedule.catch_up is CatchUp.ALL else 1
-    due: deque[datetime] = deque(maxlen=most)
-    # Begun where the window does, so that an outage of a year is looked through in no time.
+    limit = schedule.catch_up_most if schedule.catch_up is CatchUp.ALL else 1
+    due: deque[datetime] = deque(maxlen=limit)
+    # Starts at the catch-up window, so that a long outage isn't enumerated slot by slot.
     for slot in slots_after(schedule.cron, schedule.timezone, max(schedule.next_at, now - window) - TICK):
         if slot > now:
             return tuple(due), slot
@@ -108,25 +108,25 @@ def _due_slots(schedule: ScheduleSummary, now: datetime) -> tuple[tuple[datetime
 
 
 async def fire_due(connection: Connection, *, ring_again_seconds: float) -> Fired:
-    """Looks at what is due, in one transaction: when it commits, each slot's job exists and its schedule has moved on."""
+    """Fires a batch of due schedules in one transaction, which stores their jobs and advances them. Safe to repeat."""
     async with connection.transaction():
         found = await schedules.due(connection)
         decided = []
         for one in found:
             decided.append((one, _decided(one)))
-            await asyncio.sleep(0)  # A command may be large, and other loops run beside this one.
-        moves = [_moved(one, decision, job) for one, (decision, job) in _going_on(decided)]
-        jobs = [job for _, (_, job) in _going_on(decided) if job is not None]
+            await asyncio.sleep(0)  # A command may be large: yields to the other loops.
+        moves = [_moved(one, decision, job) for one, (decision, job) in _firing(decided)]
+        jobs = [job for _, (_, job) in _firing(decided) if job is not None]
         for one, outcome in decided:
             if isinstance(outcome, str):
-                logger.error("schedule %s is paused: %s", one.schedule.id, outcome)
+                logger.error("schedule %s was paused: %s", one.schedule.id, outcome)
                 await schedules.set_aside(connection, one.schedule.id, outcome)
         if moves:
             await schedules.move_on(connection, moves)
         submissions: list[Submission] = []
         if jobs:
             submissions = await store(connection, jobs, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
-        stopped = await _cancel(connection, [one for one, (decision, _) in _going_on(decided) if decision.cancel])
+        stopped = await _cancel(connection, [one for one, (decision, _) in _firing(decided) if decision.cancel])
     broken = sum(isinstance(outcome, str) for _, outcome in decided)
     capped = tuple(one.job_id for one in submissions if isinstance(one, Accepted) and one.parked)
     return Fired(len(found), broken, tuple(jobs), capped, stopped)
@@ -158,7 +158,7 @@ def _job(due: Due) -> NewJob:
 
 
 def terms_of(schedule: ScheduleSummary, now: datetime, *, idempotency_key: str | None = None) -> JobOptions:
-    """How its jobs want to be treated."""
+    """The job options of a schedule's jobs."""
     seconds = schedule.deadline_seconds
     return JobOptions(
         priority=schedule.priority,
@@ -169,7 +169,7 @@ def terms_of(schedule: ScheduleSummary, now: datetime, *, idempotency_key: str |
     )
 
 
-def _going_on(decided: Sequence[tuple[Due, Outcome]]) -> Iterator[tuple[Due, tuple[Decision, NewJob | None]]]:
+def _firing(decided: Sequence[tuple[Due, Outcome]]) -> Iterator[tuple[Due, tuple[Decision, NewJob | None]]]:
     for one, outcome in decided:
         if not isinstance(outcome, str):
             yield one, outcome

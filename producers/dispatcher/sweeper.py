@@ -1,5 +1,4 @@
-"""What a dispatcher looks at, once a second, since nobody else brings it on: lost workers, what is due, bells that got
-lost."""
+"""The sweeper: finds lost workers, due jobs and lost doorbells once per sweep interval."""
 
 import logging
 import time
@@ -31,7 +30,7 @@ from schemas.problems import Problem
 logger = logging.getLogger(__name__)
 
 MAX_ROUNDS = 50
-"""Full batches that one sweep works off before it looks at everything else again."""
+"""Full batches of one task in one sweep; the rest is left to the next sweep."""
 HOUSEKEEPING_SECONDS = 60.0
 MEASURE_SECONDS = 10.0
 POISON = Problem.of(
@@ -51,7 +50,7 @@ STALL = Problem.of(
 
 
 class Sweeper:
-    """Looks once a second at what nobody else brings on."""
+    """Sweeps once per call of `sweep`. Any number of dispatchers may do so at the same time."""
 
     def __init__(
         self,
@@ -59,48 +58,48 @@ class Sweeper:
         session: PostgresSession,
         aside_session: PostgresSession,
         redis: Redis,
-        turns_given: FairScheduler,
-        rules: Controls,
+        fair_scheduler: FairScheduler,
+        controls: Controls,
     ) -> None:
         self._settings = settings
         self._session = session
-        self._rules = rules
-        self._known = NONE
+        self._controls = controls
+        self._last_controls = NONE
         self._redis = redis
         self._doorbells = Doorbells(redis)
         self._tenant_notifier = TenantNotifier(redis)
-        self._turns = turns_given
-        self.admission = ConcurrencyLimits(
+        self._fair_scheduler = fair_scheduler
+        self.concurrency_limits = ConcurrencyLimits(
             redis, aside_session, self._ring, ring_again_seconds=settings.ring_again_seconds
         )
-        self._kept_house_at = self._measured_at = self._named_all_at = 0.0
-        self._patient_until = 0.0
+        self._housekept_at = self._measured_at = self._scheduled_all_at = 0.0
+        self._grace_until = 0.0
         self.missed_a_sweep = False
 
     async def sweep(self) -> None:
-        """One look at everything. Raises Unavailable when PostgreSQL is away; repeating it is always safe."""
-        lease_seconds, declare = self._settings.lease_seconds, self._hears_hearts()
+        """Runs one sweep. Raises Unavailable when PostgreSQL can't be reached. Safe to repeat."""
+        lease_seconds, declare = self._settings.lease_seconds, self._may_declare_lost()
         due = await self._session.run(
             lambda connection: sweeping.look(connection, tuple(Queue), lease_seconds=lease_seconds, declare=declare)
         )
         if due.lost:
             await self._reap()
         if due.scheduled:
-            await self._to_the_end(self._come_due)
+            await self._drain_batches(self._queue_scheduled)
         if due.retries:
-            await self._to_the_end(self._retry)
+            await self._drain_batches(self._retry)
         if due.schedules:
-            await self._to_the_end(self._fire_schedules)
+            await self._drain_batches(self._fire_schedules)
         if due.waiting:
             await self._resume_waiting()
         if due.held:
-            await self._to_the_end(self._set_free)
+            await self._drain_batches(self._release_held)
         if due.capped:
-            await self.admission.sweep()
+            await self.concurrency_limits.sweep()
         if due.replays:
             await self._replay()
         await self._ring_unclaimed(due.queues)
-        await self._keep_house()
+        await self._run_housekeeping()
         metrics.swept()
 
     async def _reap(self) -> None:
@@ -108,32 +107,32 @@ class Sweeper:
         reaped = await self._session.run(lambda connection: sweeping.reap(connection, poison=poison, stall=stall))
         if reaped.requeued or reaped.buried:
             metrics.leases_lost(len(reaped.requeued) + len(reaped.buried))
-            logger.warning("took %d jobs from lost workers, buried %d", len(reaped.requeued), len(reaped.buried))
-            for bell in reaped.buried:
-                metrics.jobs_settled(bell.kind, JobState.DEAD, 1)
-            self._tenant_notifier.notify(bell.tenant_id for bell in reaped.buried)
-            self.admission.call(bell.job_id for bell in reaped.buried)
+            logger.warning("leases lost: requeued %d jobs, %d are dead", len(reaped.requeued), len(reaped.buried))
+            for job in reaped.buried:
+                metrics.jobs_settled(job.kind, JobState.DEAD, 1)
+            self._tenant_notifier.notify(job.tenant_id for job in reaped.buried)
+            self.concurrency_limits.check_soon(job.job_id for job in reaped.buried)
             await self._ring(reaped.requeued)
         if reaped.parents:
             await self._resume(
                 await self._session.run(lambda connection: settlement.resume_parents(connection, reaped.parents))
             )
 
-    def _hears_hearts(self) -> bool:
-        # After an outage every worker gets a whole lease to be heard again.
+    def _may_declare_lost(self) -> bool:
+        # After an outage every worker gets one full lease to send a heartbeat before it may be declared lost.
         now = time.monotonic()
         if self.missed_a_sweep:
             self.missed_a_sweep = False
-            self._patient_until = now + self._settings.lease_seconds
-        return now >= self._patient_until
+            self._grace_until = now + self._settings.lease_seconds
+        return now >= self._grace_until
 
-    async def _come_due(self) -> int:
+    async def _queue_scheduled(self) -> int:
         seconds = self._settings.ring_again_seconds
         due, capped = await self._session.run(
             lambda connection: sweeping.stage_scheduled(connection, ring_again_seconds=seconds)
         )
         if capped:
-            self.admission.call(capped)
+            self.concurrency_limits.check_soon(capped)
         return await self._ring(due) + len(capped)
 
     async def _retry(self) -> int:
@@ -155,7 +154,7 @@ class Sweeper:
         if fired.stopped:
             await self._stop(fired.stopped)
         if fired.capped:
-            self.admission.call(fired.capped)
+            self.concurrency_limits.check_soon(fired.capped)
         free = [job for job in fired.jobs if job.id not in fired.capped]
         await self._ring([Unclaimed(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in free])
         return MAX_AT_ONCE if fired.looked_at == schedules.MAX_AT_ONCE else 0
@@ -164,7 +163,7 @@ class Sweeper:
         try:
             await announce(self._redis, Channel.STOP, job_ids)
         except FAULTS:
-            # Their workers go on and find out when they settle: nothing of the runs is stored.
+            # Their workers find out when they settle: the settlement of a cancelled run has no effect.
             logger.warning("%d cancelled runs weren't stopped: Redis can't be reached", len(job_ids))
 
     async def _resume_waiting(self) -> None:
@@ -174,61 +173,61 @@ class Sweeper:
         self._tenant_notifier.notify(one.tenant_id for one in resumed)
         await self._ring([Unclaimed(*one[:5]) for one in resumed if one.runs_again])
 
-    async def _set_free(self) -> int:
+    async def _release_held(self) -> int:
         seconds = self._settings.ring_again_seconds
         released = await self._session.run(
             lambda connection: holds.release_held(connection, ring_again_seconds=seconds)
         )
         if released.capped:
-            self.admission.call(released.capped)
+            self.concurrency_limits.check_soon(released.capped)
         await self._ring(released.bells)
         return len(released)
 
     async def _replay(self) -> None:
         seconds = self._settings.ring_again_seconds
         for _ in range(MAX_ROUNDS):
-            bells, more = await self._session.run(
+            jobs, more = await self._session.run(
                 lambda connection: bulk_replays.work_off(connection, ring_again_seconds=seconds)
             )
-            self._tenant_notifier.notify(bell.tenant_id for bell in bells)
-            metrics.jobs_replayed(len(bells))
-            # Within the tenant's window, like new jobs: ten thousand old failures stand in nobody's way.
+            self._tenant_notifier.notify(job.tenant_id for job in jobs)
+            metrics.jobs_replayed(len(jobs))
+            # Within the tenant's window, like new jobs: ten thousand replays must not delay other tenants.
             with suppress(*FAULTS):
-                await self._doorbells.ring(JobRef(*bell) for bell in bells)
+                await self._doorbells.ring(JobRef(*job) for job in jobs)
             if not more:
                 return
 
     async def _ring_unclaimed(self, waiting: Sequence[str]) -> None:
-        rules = self._rules.now
-        reopened, self._known = self._known.closed_queues - rules.closed_queues, rules
-        if not self._turns.feeding:
+        controls = self._controls.now
+        reopened, self._last_controls = self._last_controls.closed_queues - controls.closed_queues, controls
+        if not self._fair_scheduler.feeding:
             return
-        queues = [queue for queue in waiting if queue not in rules.closed_queues]
+        queues = [queue for queue in waiting if queue not in controls.closed_queues]
         for queue in reopened:
-            await self._name_waiting(queue, overdue=False)
+            await self._schedule_pending(queue, overdue=False)
         now = time.monotonic()
-        if now - self._named_all_at > self._settings.ring_all_again_seconds:
-            self._named_all_at = now
+        if now - self._scheduled_all_at > self._settings.ring_all_again_seconds:
+            self._scheduled_all_at = now
         elif queues:
             try:
                 standing = await self._doorbells.lengths(queues)
             except FAULTS:
                 return
-            queues = [queue for queue, bells in standing.items() if not any(bells.values())]
+            queues = [queue for queue, lengths in standing.items() if not any(lengths.values())]
         for queue in queues:
-            await self._name_waiting(queue)
+            await self._schedule_pending(queue)
 
-    async def _name_waiting(self, queue: str, *, overdue: bool = True) -> None:
-        # Where no bell waits, jobs that do have lost theirs. Where some wait, those that a killed worker had taken are
-        # still missing: now and then the oldest of each tenant are rung again. It is done by turns, so it costs a window.
-        self._turns.name(
+    async def _schedule_pending(self, queue: str, *, overdue: bool = True) -> None:
+        # Pending jobs of an empty list have lost their doorbells. Doorbells that a killed worker had taken are lost even when
+        # the list isn't empty, so now and then each tenant's oldest jobs are rung again, in turns and within the window.
+        self._fair_scheduler.mark_pending(
             queue, await self._session.run(lambda connection: turns.waiting(connection, queue, overdue=overdue))
         )
 
-    async def _keep_house(self) -> None:
+    async def _run_housekeeping(self) -> None:
         now = time.monotonic()
-        if now - self._kept_house_at > HOUSEKEEPING_SECONDS:
-            self._kept_house_at = now
+        if now - self._housekept_at > HOUSEKEEPING_SECONDS:
+            self._housekept_at = now
             await self._session.run(sweeping.forget)
             await self._session.run(bulk_replays.forget_finished)
         if now - self._measured_at > MEASURE_SECONDS:
@@ -242,26 +241,26 @@ class Sweeper:
         metrics.workers_seen(await sweeping.alive(connection))
         metrics.parked_seen(**await holds.parked(connection))
 
-    async def _to_the_end(self, step: Callable[[], Awaitable[int]]) -> None:
+    async def _drain_batches(self, batch: Callable[[], Awaitable[int]]) -> None:
         for _ in range(MAX_ROUNDS):
-            if await step() < MAX_AT_ONCE:
+            if await batch() < MAX_AT_ONCE:
                 return
 
-    async def _ring(self, bells: Sequence[Unclaimed]) -> int:
-        if bells:
-            self._tenant_notifier.notify(bell.tenant_id for bell in bells)
-            # Bells of a paused queue would only pile up: its jobs are rung by turns when it goes on.
-            closed = self._rules.now.closed_queues
-            rings = [
-                JobRef(bell.job_id, bell.tenant_id, bell.kind, bell.queue, bell.priority)
-                for bell in bells
-                if bell.queue not in closed
+    async def _ring(self, jobs: Sequence[Unclaimed]) -> int:
+        if jobs:
+            self._tenant_notifier.notify(job.tenant_id for job in jobs)
+            # Doorbells of a paused queue would pile up: its jobs are rung for when it resumes.
+            closed = self._controls.now.closed_queues
+            refs = [
+                JobRef(job.job_id, job.tenant_id, job.kind, job.queue, job.priority)
+                for job in jobs
+                if job.queue not in closed
             ]
             try:
-                metrics.doorbells_rung((await self._doorbells.ring(rings)).bells)
+                metrics.doorbells_rung((await self._doorbells.ring(refs)).bells)
             except FAULTS:
-                metrics.doorbells_failed(len(bells))
-        return len(bells)
+                metrics.doorbells_failed(len(jobs))
+        return len(jobs)
 
 
 def _verdict(problem: Problem) -> Verdict:

@@ -1,4 +1,4 @@
-"""Feeds webhooks: makes delivery jobs of what happened. Any number of dispatchers may; each webhook is one's at a time."""
+"""Feeds webhooks: creates a delivery job for each event. Any number of dispatchers may run; each webhook is leased to one."""
 
 import asyncio
 import logging
@@ -23,9 +23,9 @@ from schemas.webhooks import DeliverWebhook
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.25, 1.0
-"""Between two looks for webhooks that have something to be fed: rarer while there is nothing."""
-MEND_SECONDS = 5.0
-FORGET_SECONDS = 60.0
+"""Polling interval for webhooks with events to deliver; it doubles up to the second while there are none."""
+ORPHAN_CHECK_SECONDS = 5.0
+EXPIRY_SECONDS = 60.0
 
 
 class WebhookFeeder:
@@ -36,31 +36,31 @@ class WebhookFeeder:
         self._tenant_notifier = TenantNotifier(redis)
         self._session = session
         self._ring_again_seconds = ring_again_seconds
-        self._mended_at = self._forgot_at = 0.0
+        self._orphans_checked_at = self._expired_at = 0.0
 
     async def feed_for_ever(self) -> None:
         pause_seconds = LOOK_SECONDS
         while True:
             try:
-                busy = await self.feed()
+                more_pending = await self.feed()
             except Unavailable:
-                busy = False
-                logger.warning("no webhook is fed: PostgreSQL can't be reached")
-            except Exception:  # The loop's edge: one round that fails must not be the last.
-                busy = False
-                logger.exception("feeding webhooks failed; the next round tries again")
-            pause_seconds = LOOK_SECONDS if busy else min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
-            await asyncio.sleep(0 if busy else pause_seconds)
+                more_pending = False
+                logger.warning("webhook feed paused: PostgreSQL can't be reached")
+            except Exception:  # The loop's edge: one failed round must not stop the loop.
+                more_pending = False
+                logger.exception("webhook feed failed; trying again")
+            pause_seconds = LOOK_SECONDS if more_pending else min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
+            await asyncio.sleep(0 if more_pending else pause_seconds)
 
     async def feed(self) -> bool:
-        """One turn for every webhook that has something. Whether some of them may have more at once."""
-        await self._keep_house()
-        busy = False
+        """Feeds every webhook that has events, one page each. Returns whether some have more."""
+        await self._run_housekeeping()
+        more_pending = False
         for webhook_id in await self._session.run(feeder.pending_webhooks):
             fed = await self._feed_one(webhook_id)
             await self._ring(fed.jobs)
-            busy = busy or not fed.resting
-        return busy
+            more_pending = more_pending or not fed.resting
+        return more_pending
 
     async def _feed_one(self, webhook_id: UUID) -> Fed:
         async def feed(connection: Connection) -> Fed:
@@ -75,21 +75,21 @@ class WebhookFeeder:
             return
         metrics.jobs_submitted(DeliverWebhook.kind, len(jobs))
         self._tenant_notifier.notify({job.tenant_id for job in jobs})
-        rings = [JobRef(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in jobs]
+        refs = [JobRef(job.id, job.tenant_id, job.kind, job.queue, job.priority) for job in jobs]
         try:
-            metrics.doorbells_rung((await self._doorbells.ring(rings)).bells)
+            metrics.doorbells_rung((await self._doorbells.ring(refs)).bells)
         except FAULTS:
-            # The jobs are kept; a sweeper rings for them as soon as Redis is back.
+            # The jobs are committed: a sweeper rings for them once Redis is back.
             metrics.doorbells_failed(len(jobs))
 
-    async def _keep_house(self) -> None:
+    async def _run_housekeeping(self) -> None:
         now = time.monotonic()
-        if now - self._mended_at > MEND_SECONDS:
-            self._mended_at = now
+        if now - self._orphans_checked_at > ORPHAN_CHECK_SECONDS:
+            self._orphans_checked_at = now
             await self._session.run(feeder.fail_orphans)
             outgoing_metrics.webhooks_lagged(await self._session.run(feeder.lag_seconds))
-        if now - self._forgot_at > FORGET_SECONDS:
-            self._forgot_at = now
+        if now - self._expired_at > EXPIRY_SECONDS:
+            self._expired_at = now
             await self._session.run(feeder.forget)
 
 

@@ -1,1 +1,1 @@
-"""Everything between a command and a committed, announced job."""
+"""Submission: from a command to a committed job row and its doorbell."""

@@ -1,4 +1,4 @@
-"""Rings for what was submitted, beside everything else: nobody waits for it, and what fails is left to the sweeper."""
+"""Pushes doorbells for submitted jobs in background tasks. A push that fails is left to the sweeper."""
 
 import asyncio
 import logging
@@ -17,62 +17,63 @@ from producers.dispatcher.controls import PausedQueues
 
 logger = logging.getLogger(__name__)
 
-MAX_RINGING = 64
-"""Pushes under way at a time. What exceeds it while Redis is slow is left to the sweeper."""
+MAX_PUSHES = 64
+"""Concurrent pushes. While Redis is slow, the sweeper rings for the jobs beyond this."""
 
 
 class DoorbellNotifier:
-    """One per submitter, whose line it shares to learn of paused queues."""
+    """One per submitter. Reads the paused queues over the submitter's own session."""
 
     def __init__(self, redis: Redis, session: PostgresSession) -> None:
         self._redis = redis
         self._doorbells = Doorbells(redis)
-        self._ringing: set[asyncio.Task[None]] = set()
+        self._pushes: set[asyncio.Task[None]] = set()
         self._paused_queues = PausedQueues(session, self._start)
 
-    def ring(self, rings: Sequence[JobRef]) -> None:
-        if not rings:
+    def ring(self, refs: Sequence[JobRef]) -> None:
+        """Starts a push for committed jobs and returns at once. Safe to repeat: a doorbell is only a hint."""
+        if not refs:
             return
-        if len(self._ringing) >= MAX_RINGING:
-            metrics.doorbells_failed(len(rings))
+        if len(self._pushes) >= MAX_PUSHES:
+            metrics.doorbells_failed(len(refs))
             return
-        self._start(self._push(rings))
+        self._start(self._push(refs))
 
-    def ring_ahead(self, rings: Sequence[JobRef]) -> bool:
-        """The same for jobs that are being committed; False, and nothing is said, where they had to wait for a turn."""
-        if len(self._ringing) >= MAX_RINGING or not self._doorbells.have_room_for(rings):
+    def ring_ahead(self, refs: Sequence[JobRef]) -> bool:
+        """Starts a push for jobs whose commit is under way. False, and no push, when their tenants must wait for a turn."""
+        if len(self._pushes) >= MAX_PUSHES or not self._doorbells.have_room_for(refs):
             return False
-        self._start(self._push(rings, ahead=True))
+        self._start(self._push(refs, ahead=True))
         return True
 
-    def ask_to_let_in(self, job_ids: Sequence[UUID]) -> None:
-        """These are parked under a cap: a dispatcher should look."""
-        self._start(self._ask_to_let_in(job_ids))
+    def request_admission(self, job_ids: Sequence[UUID]) -> None:
+        """Asks a dispatcher to admit these jobs, which are capped by their concurrency limit."""
+        self._start(self._request_admission(job_ids))
 
     async def close(self) -> None:
-        """Returns when all has been rung for, or Redis wouldn't take it."""
-        while self._ringing:
-            await asyncio.wait(self._ringing)
+        """Waits until every push has succeeded or failed."""
+        while self._pushes:
+            await asyncio.wait(self._pushes)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._ringing.add(task)
-        task.add_done_callback(self._ringing.discard)
+        self._pushes.add(task)
+        task.add_done_callback(self._pushes.discard)
 
-    async def _push(self, rings: Sequence[JobRef], *, ahead: bool = False) -> None:
-        if paused := await self._paused_queues.known({ring.queue for ring in rings}):
-            rings = [ring for ring in rings if ring.queue not in paused]
+    async def _push(self, refs: Sequence[JobRef], *, ahead: bool = False) -> None:
+        if paused := await self._paused_queues.known({ref.queue for ref in refs}):
+            refs = [ref for ref in refs if ref.queue not in paused]
         try:
             if ahead:
-                bells = await self._doorbells.ring_ahead(rings)
+                doorbells = await self._doorbells.ring_ahead(refs)
             else:
-                bells = (await self._doorbells.ring(rings)).bells
-            metrics.doorbells_rung(bells)
+                doorbells = (await self._doorbells.ring(refs)).bells
+            metrics.doorbells_rung(doorbells)
         except FAULTS:
-            # The jobs are kept; a sweeper rings for them as soon as Redis is back.
-            metrics.doorbells_failed(len(rings))
-            logger.warning("%d doorbells weren't rung: Redis can't take them", len(rings))
+            # The jobs are committed: a sweeper rings for them once Redis is back.
+            metrics.doorbells_failed(len(refs))
+            logger.warning("doorbells failed for %d jobs: Redis refused them or can't be reached", len(refs))
 
-    async def _ask_to_let_in(self, job_ids: Sequence[UUID]) -> None:
-        with suppress(*FAULTS):  # The sweep looks for them as well.
+    async def _request_admission(self, job_ids: Sequence[UUID]) -> None:
+        with suppress(*FAULTS):  # The sweep finds capped jobs by itself.
             await announce(self._redis, Channel.ADMISSION, job_ids)

@@ -161,8 +161,8 @@ async def consuming(
             await resources.enter_async_context(line)
 
         class TellingMessenger(Notifier):
-            def tell(self, tenants: Any) -> None:
-                super().tell(tenants)
+            def notify(self, tenants: Any) -> None:
+                super().notify(tenants)
                 if tells is not None:
                     tells(consumer)
 
@@ -198,7 +198,7 @@ async def consuming(
             concurrency=concurrency,
             processors=1,
             window=Window(),
-            rules=lambda: NONE,
+            controls=lambda: NONE,
             ring_again_seconds=RING_AGAIN_SECONDS,
             grace_seconds=grace_seconds,
         )

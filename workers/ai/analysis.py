@@ -1,4 +1,4 @@
-"""Measures one text."""
+"""Handles AnalyzeContent: runs the requested analyses of one text."""
 
 from events.ai import Comparison, ContentAnalyzed, Readability, Risk, Sentiment
 from infrastructure.ports.ai import TextProvider
@@ -8,7 +8,7 @@ from workers.runtime.handler import Run
 
 
 async def analyze_content(command: AnalyzeContent, run: Run, *, provider: TextProvider) -> ContentAnalyzed:
-    """The answers to the analyses asked for, in one result. Safe to repeat."""
+    """The requested analyses in one result. Safe to repeat."""
     text = command.text
     run.progress(0.05, "language")
     language = await language_of(text, command.language, provider)
@@ -26,7 +26,7 @@ async def analyze_content(command: AnalyzeContent, run: Run, *, provider: TextPr
             case Analysis.RISK_TERMS:
                 risk = await provider.risk_in(text, language.code)
             case Analysis.COMPARISON:
-                assert command.reference is not None  # The command's own validator sees to it.
+                assert command.reference is not None  # Guaranteed by the command's validator.
                 comparison = await provider.comparison_of(text, command.reference)
     return ContentAnalyzed(
         document_id=command.document_id,

@@ -1,4 +1,4 @@
-"""Which language a text is worked on in."""
+"""The language of a text: given or detected."""
 
 from events.ai import Language, LanguageSource
 from infrastructure.ports.ai import TextProvider

@@ -1,4 +1,4 @@
-"""Reads one document."""
+"""Handles ProcessDocument: extracts facts, key phrases and a summary from one document."""
 
 from events.ai import DocumentProcessed
 from infrastructure.ports.ai import TextProvider
@@ -8,7 +8,7 @@ from workers.runtime.handler import Run
 
 
 async def process_document(command: ProcessDocument, run: Run, *, provider: TextProvider) -> DocumentProcessed:
-    """What the document says, in quotes with their places. Safe to repeat."""
+    """The facts, key phrases and summary, each with its position in the text. Safe to repeat."""
     text = command.text
     run.progress(0.05, "language")
     language = await language_of(text, command.language, provider)

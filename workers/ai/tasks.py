@@ -1,4 +1,4 @@
-"""Binds the AI commands to their handlers and to the provider they work with."""
+"""The AI pool's handlers, bound to their text provider."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from workers.runtime.handler import Handler
 
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    """The AI pool's handlers, with warm child processes behind them; the children end with the block."""
+    """Yields the handlers once the child processes are warm; the processes end with the block."""
     async with processor_pool(settings.cpu_processes, prepare) as processors:
         await processors.warm()
         provider = OfflineProvider(processors)

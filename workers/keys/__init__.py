@@ -1,1 +1,1 @@
-"""The keys pool: changes the tenants' keys and moves what they seal."""
+"""The keys pool: rotates tenants' keys and re-encrypts their rows."""

@@ -1,5 +1,5 @@
-"""Rotates a tenant's key while everybody goes on reading and writing. A process that dies anywhere leaves a rotation that
-the next one takes up where it was."""
+"""Handles RotateKeys: rotates a tenant's key while its data stays readable and writable. A rotation cut short by a crash is
+resumed from its cursor by the next run."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,8 +24,8 @@ async def rotate_keys(
     resealer: Resealer,
     fence_seconds: float,
 ) -> KeysRotated:
-    """One new key for each job, however often that runs. `fence_seconds` is how long others may go on sealing with a key
-    after another became active."""
+    """The finished rotation: one new key per job, however often the job runs. `fence_seconds`: how long other processes may
+    still seal with the old key. Raises Refused when rows can't be opened, and Unavailable when rows keep coming back."""
     async with rotations.alone(run.tenant_id) as session:
         rotation = await session.of_job(run.job_id)
         if rotation is None:
@@ -48,7 +48,7 @@ async def _carry_through(
         return rotation
     await asyncio.sleep(fence_seconds)
     rotation = await _reencrypt_all(run, session, rotation, resealer)
-    # Counted a second time after all who might still have held the old key have let it go.
+    # Counted again once no process can hold the old key any more.
     await asyncio.sleep(fence_seconds)
     if left := await session.left_over(rotation):
         raise Unavailable(f"{left} rows came back under an older key; the rotation goes on with them")
@@ -56,7 +56,7 @@ async def _carry_through(
 
 
 async def _reencrypt_all(run: Run, session: RotationSession, rotation: Rotation, resealer: Resealer) -> Rotation:
-    """Returns once no row is left under an older key."""
+    """Re-encrypts until no row is left under an older key."""
     left = await session.left_over(rotation)
     for _ in range(MAX_PASSES):
         rotation, unreadable = await _pass_over(run, session, rotation, resealer, left)
@@ -72,7 +72,7 @@ async def _reencrypt_all(run: Run, session: RotationSession, rotation: Rotation,
 async def _pass_over(
     run: Run, session: RotationSession, rotation: Rotation, resealer: Resealer, total: int
 ) -> tuple[Rotation, int]:
-    """The rotation after every row from its cursor on was seen once, and how many of those couldn't be opened."""
+    """Re-encrypts every row from the cursor on once. Returns the rotation and how many rows couldn't be opened."""
     seen = unreadable = 0
     while old := await session.next_rows(rotation):
         new = await _resealed(old, rotation, resealer)
@@ -89,7 +89,7 @@ async def _resealed(rows: Sequence[SealedRow], rotation: Rotation, resealer: Res
         try:
             text = await resealer.open(row.cell, row.sealed)
         except DecryptionFailed:
-            continue  # Counted: the old key isn't retired while a row under it can't be read.
+            continue  # Counted by the caller: the old key isn't retired while a row under it can't be read.
         resealed.append(SealedRow(row.cell, await resealer.seal_with(rotation.key_id, row.cell, text)))
     return resealed
 

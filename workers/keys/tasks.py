@@ -1,4 +1,4 @@
-"""Binds the keys pool's command to its handler and to what that needs of the outside."""
+"""The keys pool's handler, bound to its adapters."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from workers.keys.rotation import rotate_keys
 from workers.runtime.handler import Handler
 
 MAX_ROTATIONS = 4
-"""At a time in one process: each has a connection of its own and keeps a core busy."""
+"""Concurrent rotations in one process: each holds a connection and keeps a core busy."""
 
 
 @asynccontextmanager

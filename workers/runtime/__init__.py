@@ -1,1 +1,1 @@
-"""Turns a plain function into a job handler: claims, leases, limits, retries and settles around it."""
+"""The worker runtime: claims, leases, time limits, retries and settlement around a plain handler function."""

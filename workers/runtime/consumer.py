@@ -1,4 +1,4 @@
-"""Runs the jobs that doorbells name: claims them in batches, runs each as a coroutine, settles them in batches."""
+"""The job consumer: claims the jobs of received doorbells in batches, runs each as a coroutine, settles them in batches."""
 
 import asyncio
 import logging
@@ -38,9 +38,9 @@ logger = logging.getLogger(__name__)
 
 LIMIT_CHECK_SECONDS = 0.25
 MAX_UNSETTLED = 1_000
-"""Runs that have ended and wait to be settled hold no slot, so that claiming goes on meanwhile; but not without bound."""
+"""Ended runs that aren't settled yet hold no slot, so claiming goes on meanwhile, up to this many."""
 STUBBORN_SECONDS = 5.0
-"""A coroutine that hasn't ended this long after its cancel is abandoned."""
+"""A coroutine that is still running this long after its cancellation is abandoned."""
 
 
 class JobConsumer:
@@ -50,7 +50,7 @@ class JobConsumer:
         self,
         handlers: Sequence[Handler[Any]],
         heartbeat: Heartbeat,
-        messenger: Notifier,
+        notifier: Notifier,
         *,
         queue: str,
         claim_sessions: Sequence[PostgresSession],
@@ -60,39 +60,39 @@ class JobConsumer:
         concurrency: int,
         processors: int,
         window: Window,
-        rules: Callable[[], ControlsSnapshot],
+        controls: Callable[[], ControlsSnapshot],
         ring_again_seconds: float,
         grace_seconds: float,
     ) -> None:
         self._handlers: Mapping[str, Handler[Any]] = {handler.kind: handler for handler in handlers}
         self._heartbeat = heartbeat
-        self._messenger = messenger
+        self._notifier = notifier
         self._queue = queue
         self._aside_session = aside_session
         self._objects = objects
         self._grace_seconds = grace_seconds
         self._running: dict[int, Attempt] = {}
-        """By the job's id as a number, which is found in a third of the time of a UUID."""
+        """By the job's id as an int, which hashes faster than a UUID."""
         self._ended = asyncio.Event()
         self.draining = False
-        self._one_suspect = asyncio.Semaphore(1)
+        self._suspect_lock = asyncio.Semaphore(1)
         self._settler = Settler(
             settle_session=settle_session,
             aside_session=aside_session,
-            messenger=messenger,
+            notifier=notifier,
             heartbeat=heartbeat,
             running=self._running,
             on_settled=self._settled,
             ring_again_seconds=ring_again_seconds,
         )
-        gate = HoldFilter(queue, rules, aside_session, messenger)
-        self.slots = AllSlots(handlers, gate.weight, concurrency=concurrency, processors=processors)
+        hold_filter = HoldFilter(queue, controls, aside_session, notifier)
+        self.slots = AllSlots(handlers, hold_filter.weight, concurrency=concurrency, processors=processors)
         self._claimer = Claimer(
             heartbeat,
-            messenger,
-            gate,
+            notifier,
+            hold_filter,
             queue=queue,
-            lines=claim_sessions,
+            sessions=claim_sessions,
             slots=self.slots,
             window=window,
             running=self._running,
@@ -107,16 +107,16 @@ class JobConsumer:
         self._limits = asyncio.create_task(self._limit_for_ever(), name="time limits")
 
     def take(self, doorbell: Doorbell) -> Delivery:
-        """Its `done` is done when none of the jobs is this worker's business any more."""
+        """Takes the doorbell's jobs. `done` of the delivery is set once each is settled, handed back or found to be gone."""
         return self._claimer.take(doorbell)
 
-    def revoke(self, bell: Delivery) -> None:
-        """Cancels the bell's jobs: those that run at once, those that wait here when they are claimed."""
-        bell.revoked = True
-        self.stop([attempt.job_id for attempt in self._running.values() if attempt.bell is bell], Stop.REVOKED)
+    def revoke(self, delivery: Delivery) -> None:
+        """Cancels the delivery's jobs: running ones at once, pending ones when they are claimed."""
+        delivery.revoked = True
+        self.stop([attempt.job_id for attempt in self._running.values() if attempt.delivery is delivery], Stop.REVOKED)
 
     def stop(self, job_ids: Sequence[UUID], reason: Stop) -> None:
-        """Ends those of the jobs that run here."""
+        """Stops the runs of those jobs that run here; others are ignored."""
         for job_id in job_ids:
             if (running := self._running.get(job_id.int)) is not None:
                 running.stop(reason)
@@ -126,7 +126,7 @@ class JobConsumer:
             running.stop(reason)
 
     def job_of(self, task: asyncio.Task[Any]) -> UUID | None:
-        """Whose run the task is; None for any other. May be asked from another thread."""
+        """The job whose run the task is, or None. May be called from another thread."""
         return next((attempt.job_id for attempt in list(self._running.values()) if attempt.task is task), None)
 
     @property
@@ -135,15 +135,15 @@ class JobConsumer:
 
     def resize(self, concurrency: int) -> None:
         self.slots.worker.count = concurrency
-        self._claimer.look_again()
+        self._claimer.wake()
 
-    def look_again(self) -> None:
-        """The rules have changed: what was held back may go on."""
-        self._claimer.look_again()
+    def wake(self) -> None:
+        """Claims again after the controls changed."""
+        self._claimer.wake()
 
     async def check_leases(self) -> None:
-        """Makes good what was missed: stops runs whose jobs were cancelled or given to another worker, and hands back
-        jobs whose claim's answer never came. Call it every few seconds."""
+        """Compares the leases in PostgreSQL with the runs here: stops runs whose job was cancelled or claimed by another worker,
+        and releases jobs whose claim's answer was lost. Call it every few seconds; does nothing while PostgreSQL is away."""
         running = self._tokens()
         worker_id = self._heartbeat.worker_id
         try:
@@ -162,7 +162,7 @@ class JobConsumer:
         return {attempt.job_id: attempt.claimed.token for attempt in self._running.values()}
 
     async def drain(self) -> None:
-        """Claims nothing more, lets what runs finish within the grace period, hands back the rest unharmed."""
+        """Stops claiming, lets runs finish within the grace period, and releases the rest without charging an attempt."""
         self.draining = True
         await self._claimer.stop(STUBBORN_SECONDS)
         await self._until_idle(self._grace_seconds)
@@ -173,7 +173,7 @@ class JobConsumer:
     # Starting
 
     def _room(self) -> int:
-        """How many more may be claimed."""
+        """How many more jobs may be claimed."""
         worker = self.slots.worker
         unsettled = len(self._running) + worker.under_way
         return min(worker.claimable, worker.count + MAX_UNSETTLED - unsettled)
@@ -184,11 +184,11 @@ class JobConsumer:
             return {}
         return await children_of(self._aside_session, self._objects, parents)
 
-    def _launch(self, claimed: Claimed, bell: Delivery, children: tuple[Child, ...]) -> None:
+    def _launch(self, claimed: Claimed, delivery: Delivery, children: tuple[Child, ...]) -> None:
         limit = self._command_type(claimed.kind).time_limit_seconds
         slots = self.slots.of(claimed.kind)
-        attempt = Attempt(claimed, limit, bell, children, slots, self._messenger.report)
-        if bell.revoked:
+        attempt = Attempt(claimed, limit, delivery, children, slots, self._notifier.report)
+        if delivery.revoked:
             attempt.stop(Stop.REVOKED)
         self._running[claimed.id.int] = attempt
         self.slots.hold(slots)
@@ -209,7 +209,7 @@ class JobConsumer:
         self._end(attempt, outcome)
 
     async def _run_in_turn(self, attempt: Attempt) -> None:
-        """The same for one that is claimed before it may start: a suspect, or one that needs a place others may hold."""
+        """Runs an attempt that must wait first: a suspect, or one that needs a limited slot."""
         attempt.entered = True
         outcome: Outcome
         try:
@@ -225,10 +225,10 @@ class JobConsumer:
     async def _take_turn(self, attempt: Attempt, held: AsyncExitStack) -> None:
         suspect = attempt.claimed.crashes > 0
         if suspect:
-            # One suspect at a time: when the process dies again, it is known in whose run.
-            await held.enter_async_context(self._one_suspect)
+            # One suspect at a time: when the process dies again, the culprit is known.
+            await held.enter_async_context(self._suspect_lock)
         if (places := attempt.slots.places) is not None:
-            # A suspect isn't handed back for waiting: who hands a job back says that it did no harm.
+            # A suspect isn't released for waiting too long: a release would clear its crash count.
             with nullcontext() if suspect else attempt.waiting():
                 await held.enter_async_context(places.one(attempt.step, attempt.tenant_id))
         if suspect:
@@ -239,7 +239,7 @@ class JobConsumer:
     def _leave(self, attempt: Attempt) -> None:
         attempt.ended = True
         self.slots.leave(attempt.slots, time.monotonic() - attempt.started_at if attempt.at_work else None)
-        self._claimer.look_again()
+        self._claimer.wake()
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         policy = self._command_type(attempt.claimed.kind).retry
@@ -247,22 +247,22 @@ class JobConsumer:
         if settlement is None:
             self._forget(attempt)
         elif is_large(settlement):
-            self._messenger.start(self._stow(attempt, settlement))
+            self._notifier.start(self._offload(attempt, settlement))
         else:
             self._settler.hand_in(settlement)
 
-    async def _stow(self, attempt: Attempt, settlement: Settlement) -> None:
-        stowed = await offload(settlement, attempt.claimed, self._objects)
-        if isinstance(stowed, Settlement):
-            self._settler.hand_in(stowed)
+    async def _offload(self, attempt: Attempt, settlement: Settlement) -> None:
+        offloaded = await offload(settlement, attempt.claimed, self._objects)
+        if isinstance(offloaded, Settlement):
+            self._settler.hand_in(offloaded)
         else:
-            self._end(attempt, stowed)
+            self._end(attempt, offloaded)
 
     def _forget(self, attempt: Attempt) -> None:
         del self._running[attempt.job_id.int]
-        attempt.bell.close()
-        # Claiming may have stopped at MAX_UNSETTLED, and no run ends any more that would set it going.
-        self._claimer.look_again()
+        attempt.delivery.close()
+        # Claiming may have stopped at MAX_UNSETTLED, and no other run may end that would resume it.
+        self._claimer.wake()
         if self.draining and not self._running:
             self._ended.set()
 
@@ -277,18 +277,18 @@ class JobConsumer:
                 elif attempt.waits_too_long(now):
                     attempt.stop(Stop.WAITED)
             try:
-                self.slots.look(now, [(one.slots, now - one.started_at) for one in running if one.at_work])
+                self.slots.measure(now, [(one.slots, now - one.started_at) for one in running if one.at_work])
                 self._claimer.hand_back_surplus()
-            except Exception:  # The loop's edge: time limits hold whatever is wrong with the measuring.
-                logger.exception("what this worker serves couldn't be measured; it is tried again")
+            except Exception:  # The loop's edge: time limits hold even when measuring fails.
+                logger.exception("measuring the throughput failed; trying again")
 
     def _settled(self, settlement: Settlement, effective: bool) -> None:
         attempt = self._running.get(settlement.job_id.int)
         if attempt is None or attempt.claimed.token != settlement.token:
-            return  # An unknown lease that was handed back.
+            return  # A lease without a run here, released by `check_leases`.
         self._forget(attempt)
         if effective and settlement.due_seconds is not None:
-            self._messenger.ring_next(attempt.claimed, settlement, self._queue)
+            self._notifier.ring_next(attempt.claimed, settlement, self._queue)
 
     # Ending
 

@@ -1,4 +1,4 @@
-"""What a capability writes: a plain async function, bound to the command it carries out."""
+"""The handler API: a plain async function, bound to the command it handles."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ C = TypeVar("C", bound=Command)
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """How a job that this one waited for ended."""
+    """How an awaited child job ended."""
 
     job_id: UUID
     kind: str
@@ -25,7 +25,7 @@ class Child:
 
 
 class Run(Protocol):
-    """What a handler may know of the attempt it is in, and say while it runs."""
+    """The current attempt, as its handler sees it."""
 
     @property
     def job_id(self) -> UUID: ...
@@ -35,11 +35,11 @@ class Run(Protocol):
     def attempt(self) -> int: ...
     @property
     def children(self) -> tuple[Child, ...]:
-        """Empty at first; after `AwaitChildren`, those that were waited for, in the order they were given."""
+        """Empty at first; after `AwaitChildren`, the awaited jobs, in the order they were given."""
         ...
 
     def progress(self, fraction: float, message: str = "") -> None:
-        """Tells watchers how far the work is (0 to 1). Never blocks; a report that comes too fast replaces the last."""
+        """Publishes the progress (0 to 1). Never blocks; of reports in quick succession only the last is sent."""
         ...
 
 
@@ -47,8 +47,8 @@ class Run(Protocol):
 class AwaitChildren:
     """The handler's answer when other jobs must end first.
 
-    They are stored with this job's wait in one transaction; when all have ended, the handler runs again from its start
-    with `run.children` filled.
+    The children are stored in the transaction that sets this job waiting. When all have ended, the handler runs again from
+    its start with `run.children` filled.
     """
 
     commands: tuple[Command, ...]
@@ -59,7 +59,7 @@ Answer = DomainEvent | AwaitChildren | None
 
 @dataclass(frozen=True, slots=True)
 class Handler(Generic[C]):
-    """A command type and the function that carries it out.
+    """A command type and the function that handles it.
 
         async def translate_document(command: TranslateDocument, run: Run) -> DocumentTranslated:
             run.progress(0.5, "half of it")
@@ -74,10 +74,10 @@ class Handler(Generic[C]):
     command_type: type[C]
     handle: Callable[[C, Run], Awaitable[Answer]]
     awaits_children: bool = False
-    """Whether it may answer `AwaitChildren`: only then are a job's children read before its run."""
+    """Whether it may return `AwaitChildren`: only then are a job's children read before its run."""
     most_at_once: int | None = None
-    """Of this kind at most so many run at a time in one worker process; what exceeds it is left to others. None: as many as
-    the worker runs at all. For kinds that compute there is `Command.needs_processor`."""
+    """The limit of concurrent runs of this kind in one worker process; other workers take the rest. None: the worker's
+    concurrency. CPU-bound kinds set `Command.needs_processor` instead."""
 
     @property
     def kind(self) -> str:

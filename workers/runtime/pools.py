@@ -1,4 +1,4 @@
-"""Which package serves which queue: one explicit list, loaded only where it is needed."""
+"""The tasks module of each queue, imported only by the workers of that queue."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -18,10 +18,10 @@ TASKS: dict[Queue, str] = {
 }
 
 Bind = Callable[[Settings], AbstractAsyncContextManager[tuple[Handler[Any], ...]]]
-"""What each tasks module offers as `handlers`: opens the pool's adapters, gives its handlers, closes the adapters."""
+"""The type of `handlers` in each tasks module: opens the pool's adapters, yields its handlers, closes the adapters."""
 
 
 def bind(queue: Queue) -> Bind:
-    """The pool's own `handlers`. Importing it loads that pool's SDKs and no other's."""
+    """The queue's `handlers`. Imports that pool's SDKs and no other's."""
     found: Bind = import_module(TASKS[queue]).handlers
     return found

@@ -1,4 +1,4 @@
-"""Puts a worker under Celery and serves its queue until a signal ends it."""
+"""Runs a worker inside Celery and serves its queue until a signal ends it."""
 
 import socket
 import sys
@@ -18,8 +18,8 @@ from workers.runtime.worker import Worker
 
 
 def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) -> None:
-    """Returns when SIGTERM or SIGINT came and the worker has drained. SystemExit with Celery's own exit code when it ended
-    for another reason: whoever started it is to know."""
+    """Returns when the worker has drained after SIGTERM or SIGINT. Raises SystemExit with Celery's exit code when it ended for
+    another reason."""
     pulse = Liveness()
     window = Window()
     worker = Worker(settings, queue, bind, pulse, window)

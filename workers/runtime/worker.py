@@ -1,4 +1,4 @@
-"""A worker process: builds one pool's consumer with all it stands on, and takes it down again in order."""
+"""A worker process: opens one pool's adapters, sessions and consumer, and closes them in order."""
 
 import asyncio
 import logging
@@ -39,23 +39,23 @@ logger = logging.getLogger(__name__)
 
 SERVICE_SECONDS, SERVICE_CHANGE_SECONDS = 1.0, 0.25
 CLAIM_SESSIONS = 2
-"""While PostgreSQL works on one claim, the one before it is being started."""
+"""Two, so that PostgreSQL works on one claim while the jobs of the last are started."""
 DRAIN_SLACK_SECONDS = 15.0
 EXIT_STALLED = 70
-"""The exit code of a worker that ended itself: EX_SOFTWARE of sysexits.h."""
+"""The exit code after the watchdog ended this process: EX_SOFTWARE of sysexits.h."""
 
-# A claim that PostgreSQL forgets in a crash only means that the job is claimed again: it needn't wait for the disk.
+# A claim lost in a PostgreSQL crash only means that the job is claimed again, so it needn't wait for the disk.
 CLAIM_SESSION = {**BUS_SESSION, "synchronous_commit": "off"}
 
 
 class Worker:
-    """What Celery's pool drives. Everything in it lives on the pool's event loop."""
+    """The consumer that Celery's pool drives, on the pool's event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue, bind: Bind, pulse: Liveness, window: Window) -> None:
+    def __init__(self, settings: Settings, queue: Queue, bind: Bind, liveness: Liveness, window: Window) -> None:
         self._settings = settings
         self._queue = queue
         self._bind = bind
-        self._pulse = pulse
+        self._liveness = liveness
         self._window = window
         self._resources = AsyncExitStack()
         self._loops: list[asyncio.Task[None]] = []
@@ -64,7 +64,7 @@ class Worker:
         self._service_id = uuid4().hex
 
     async def start(self) -> None:
-        """Opens the pool's adapters, registers this incarnation, and begins to claim."""
+        """Opens the adapters, registers the worker, and begins to claim."""
         settings = self._settings
         self._redis = redis_client.connect(settings.redis)
         self._resources.push_async_callback(self._redis.aclose)
@@ -81,12 +81,12 @@ class Worker:
             on_death=lambda: self._consumer.stop_all(Stop.LEASE_LOST),
             job_of=lambda task: self._consumer.job_of(task),  # noqa: PLW0108  # it is made below
         )
-        self._messenger = Notifier(self._redis, aside_session)
-        rules = Controls(self._redis, aside_session)
+        self._notifier = Notifier(self._redis, aside_session)
+        controls = Controls(self._redis, aside_session)
         self._consumer = JobConsumer(
             handlers,
             self._heartbeat,
-            self._messenger,
+            self._notifier,
             queue=self._queue,
             claim_sessions=claim_sessions,
             settle_session=settle_session,
@@ -95,20 +95,20 @@ class Worker:
             concurrency=settings.worker_concurrency,
             processors=settings.cpu_processes,
             window=self._window,
-            rules=lambda: rules.now,
+            controls=lambda: controls.now,
             ring_again_seconds=settings.ring_again_seconds,
             grace_seconds=settings.grace_seconds,
         )
-        rules.on_change = self._consumer.look_again
-        await rules.refresh()
+        controls.on_change = self._consumer.wake
+        await controls.refresh()
         await self._heartbeat.start()
         self._consumer.begin()
         self._loops += [
-            asyncio.create_task(self._obey_for_ever(), name="cancellations"),
-            asyncio.create_task(self._check_for_ever(), name="lease checks"),
-            asyncio.create_task(self._tell_service_for_ever(), name="news of service"),
-            asyncio.create_task(rules.listen_for_ever(), name="news of rules"),
-            asyncio.create_task(rules.serve_for_ever(), name="rules"),
+            asyncio.create_task(self._stop_cancelled_for_ever(), name="cancellations"),
+            asyncio.create_task(self._check_leases_for_ever(), name="lease checks"),
+            asyncio.create_task(self._publish_service_for_ever(), name="service reports"),
+            asyncio.create_task(controls.listen_for_ever(), name="controls channel"),
+            asyncio.create_task(controls.serve_for_ever(), name="controls"),
             asyncio.create_task(self._watch(), name="watchdog"),
         ]
         tune_gc()
@@ -117,51 +117,55 @@ class Worker:
     def take(self, doorbell: Doorbell) -> Delivery:
         return self._consumer.take(doorbell)
 
-    def revoke(self, bell: Delivery) -> None:
-        self._consumer.revoke(bell)
+    def revoke(self, delivery: Delivery) -> None:
+        self._consumer.revoke(delivery)
 
     def resize(self, concurrency: int) -> None:
         self._consumer.resize(concurrency)
 
     async def drain(self) -> None:
-        """Ends within the grace period and a few seconds, whatever runs here."""
-        logger.info("draining: what runs has %.0f s", self._settings.grace_seconds)
+        """Stops claiming, lets runs finish, and closes everything. Returns a few seconds after the grace period at the latest."""
+        logger.info("draining: running jobs have %.0f s", self._settings.grace_seconds)
         await self._consumer.drain()
-        self._messenger.end_service(self._queue, self._service_id)
+        self._notifier.remove_service(self._queue, self._service_id)
         for loop in self._loops:
             if loop is not asyncio.current_task():
                 loop.cancel()
-        await self._messenger.close()
+        await self._notifier.close()
         if self._heartbeat is not None:
             await self._heartbeat.stop()
         await self._resources.aclose()
         logger.info("drained")
 
     def healthy(self) -> bool:
-        """Whether it has started and its event loop turns."""
+        """Liveness: whether it has started and its event loop responds."""
         return self._heartbeat is not None and self._heartbeat.loop_lag_seconds < self._settings.lease_seconds
 
     def ready(self) -> Ready:
-        """Whether it can do its work, and what keeps it from that."""
+        """Readiness: whether it can work, and which part is degraded or down."""
         return NOT_READY if self._health is None else self._health.last()
 
     async def _watch_health(self) -> Coroutine[Any, Any, None]:
         postgres = await self._resources.enter_async_context(PostgresProbe(self._settings.database))
-        self._health = Health({"postgres": postgres, "redis": partial(probe, self._redis), "bells": self._hears_bells})
+        self._health = Health(
+            {"postgres": postgres, "redis": partial(probe, self._redis), "bells": self._receives_doorbells}
+        )
         return self._health.watch_for_ever()
 
-    async def _hears_bells(self) -> Condition:
-        refusal = self._pulse.refusal
+    async def _receives_doorbells(self) -> Condition:
+        refusal = self._liveness.refusal
         return Condition(PartState.DEGRADED, refusal) if refusal else Condition()
 
     async def _watch(self) -> None:
         seconds = self._settings.watchdog_seconds
-        await Watchdog(self._pulse, self._redis, patience_seconds=seconds).until_stalled()
-        logger.critical("no bell was heard for %.0f s though Redis answers: ending, for another to take over", seconds)
-        with suppress(Exception):  # Whatever else is wrong with this process, it ends.
+        await Watchdog(self._liveness, self._redis, patience_seconds=seconds).until_stalled()
+        logger.critical(
+            "no doorbell arrived for %.0f s though Redis answers: ending, so that a new process takes over", seconds
+        )
+        with suppress(Exception):  # The process must end, whatever the drain raises.
             async with asyncio.timeout(self._settings.grace_seconds + DRAIN_SLACK_SECONDS):
                 await self.drain()
-        # Not by a signal: Celery's thread, which would obey it, is what doesn't answer.
+        # Not by a signal: Celery's thread, which would handle it, is what stalled.
         logging.shutdown()
         os._exit(EXIT_STALLED)
 
@@ -169,22 +173,23 @@ class Worker:
         session = PostgresSession(self._settings.database, Role.SYSTEM, f"{self._queue} {name}", options)
         return await self._resources.enter_async_context(session)
 
-    async def _obey_for_ever(self) -> None:
-        async for heard in listen(self._redis, Channel.STOP):
-            if heard is not None:
-                self._consumer.stop(ids_in(heard[1]), Stop.CANCELLED)
+    async def _stop_cancelled_for_ever(self) -> None:
+        async for received in listen(self._redis, Channel.STOP):
+            if received is not None:
+                self._consumer.stop(ids_in(received[1]), Stop.CANCELLED)
 
-    async def _tell_service_for_ever(self) -> None:
-        """At once while it changes, else every second: who rings for the queue measures by it how much to ring."""
-        told, told_at = None, 0.0
+    async def _publish_service_for_ever(self) -> None:
+        """Publishes the throughput and free slots, at once when they change and every second otherwise; feeders size the
+        doorbell window by it."""
+        published, published_at = None, 0.0
         while True:
             service, now = self._consumer.service, time.monotonic()
-            if service != told or now - told_at >= SERVICE_SECONDS:
-                told, told_at = service, now
-                self._messenger.tell_service(self._queue, self._service_id, service)
+            if service != published or now - published_at >= SERVICE_SECONDS:
+                published, published_at = service, now
+                self._notifier.publish_service(self._queue, self._service_id, service)
             await asyncio.sleep(SERVICE_CHANGE_SECONDS)
 
-    async def _check_for_ever(self) -> None:
+    async def _check_leases_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             await self._consumer.check_leases()

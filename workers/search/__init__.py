@@ -1,1 +1,1 @@
-"""The search pool: makes documents findable."""
+"""The search pool: stores and indexes documents."""

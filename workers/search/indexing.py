@@ -1,4 +1,4 @@
-"""Stores a document and makes it searchable, whatever the order and however often its jobs run."""
+"""Handles IndexDocument: stores a document and indexes it. Jobs may run in any order and any number of times."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from workers.runtime.handler import Run
 async def index_document(
     command: IndexDocument, run: Run, *, documents: Documents, engine: SearchEngine
 ) -> DocumentIndexed:
-    """Stored first, so that the index can always be rebuilt from what is stored. Safe to run again at any point."""
+    """Stores the document, then indexes it, so that the index can always be rebuilt from the store. Safe to repeat."""
     stored = await documents.store(run.tenant_id, run.job_id, command)
     if stored.superseded:
         return DocumentIndexed(document_id=command.document_id, version=stored.version, superseded=True)
@@ -25,12 +25,12 @@ async def index_document(
 
 
 async def rebuild(tenant_id: UUID, *, documents: Documents, engine: SearchEngine, unless_there: bool = False) -> None:
-    """Makes the tenant's index anew from its stored documents. The old one, if there is one, answers until then."""
+    """Rebuilds the tenant's index from its stored documents. An existing index serves searches until the new one is ready."""
     await engine.rebuild(tenant_id, documents.all_of(tenant_id), unless_there=unless_there)
 
 
 def to_index(command: IndexDocument, stored: StoredDocument) -> IndexedDocument:
-    """What the index gets to know of a document: the body too, for the reason its schema records."""
+    """The document as indexed, body included: the schema says why."""
     return IndexedDocument(
         document_id=command.document_id,
         version=stored.version,

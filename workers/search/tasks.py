@@ -1,4 +1,4 @@
-"""Binds the search pool's commands to their handlers and to what those need of the outside."""
+"""The search pool's handlers, bound to their adapters."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,9 +17,9 @@ from workers.search.indexing import index_document
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
     async with (
-        TenantPool(settings.database, "documents") as lines,
+        TenantPool(settings.database, "documents") as connections,
         keyring(settings) as sealer,
         search_engine(settings) as engine,
     ):
-        documents = StoredDocuments(lines, sealer)
+        documents = StoredDocuments(connections, sealer)
         yield (Handler(IndexDocument, partial(index_document, documents=documents, engine=engine)),)

@@ -1,1 +1,1 @@
-"""The webhooks pool: tells other people's servers what happened."""
+"""The webhooks pool: delivers events to subscribers' endpoints."""

@@ -1,4 +1,4 @@
-"""Delivers one event to one webhook: one attempt for each run of its job."""
+"""Handles DeliverWebhook: one delivery attempt per run of its job."""
 
 import logging
 import random
@@ -31,11 +31,12 @@ async def deliver_webhook(
     *,
     deliveries: Deliveries,
     receivers: Receivers,
-    places: ReceiverLimits,
+    receiver_limits: ReceiverLimits,
     now: Callable[[], datetime],
 ) -> WebhookPaused | None:
-    """Nothing when the receiver has the event; WebhookPaused when it wants no more. Raises TryLater until the attempts
-    are spent. `now` is of the clock that told since when the webhook fails."""
+    """None when the event was delivered; WebhookPaused when the webhook is paused instead. Raises TryLater until the attempts
+    are spent, and Refused when the event is gone. `now`: the clock that `failing_since` is by. Safe to repeat; the
+    receiver may then get the event again."""
     due = await deliveries.due(run.tenant_id, command.delivery_id, run.job_id)
     if due is None:
         return None
@@ -44,19 +45,19 @@ async def deliver_webhook(
         return None
     if due.message is None:
         raise Refused(FORGOTTEN)
-    sent = await _send(due, due.message, receivers, places)
+    sent = await _send(due, due.message, receivers, receiver_limits)
     return await _settle(due, run, sent, deliveries, now())
 
 
-async def _send(due: DueDelivery, message: Message, receivers: Receivers, places: ReceiverLimits) -> Sent:
+async def _send(due: DueDelivery, message: Message, receivers: Receivers, receiver_limits: ReceiverLimits) -> Sent:
     began = time.monotonic()
     try:
-        async with places.one_of(due.webhook_id):
+        async with receiver_limits.slot_for(due.webhook_id):
             return await receivers.send(message)
     except Crowded:
         raise TryLater(CROWDED, seconds=CROWDED_SECONDS * (1 + random.random()), counted=False) from None
-    except Exception as error:  # The attempt's edge: whatever failed, the webhook's own schedule says what follows.
-        logger.exception("an attempt to deliver a webhook failed on our side")
+    except Exception as error:  # The attempt's edge: whatever failed here, the webhook's retry schedule applies.
+        logger.exception("webhook delivery failed on our side")
         return NotReached(_failed_here(error), time.monotonic() - began)
 
 
@@ -69,9 +70,9 @@ def _failed_here(error: Exception) -> Problem:
 async def _settle(
     due: DueDelivery, run: Run, sent: Sent, deliveries: Deliveries, now: datetime
 ) -> WebhookPaused | None:
-    verdict = judge(sent, attempt=run.attempt, failing_since=due.failing_since, now=now, dice=random.random())
-    outgoing_metrics.webhook_answered(type(verdict).__name__.lower(), sent.seconds)
-    match verdict:
+    decision = judge(sent, attempt=run.attempt, failing_since=due.failing_since, now=now, dice=random.random())
+    outgoing_metrics.webhook_answered(type(decision).__name__.lower(), sent.seconds)
+    match decision:
         case Delivered():
             await deliveries.delivered(due.id, run.job_id, sent)
             return None

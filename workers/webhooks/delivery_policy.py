@@ -1,4 +1,4 @@
-"""Decides what follows an attempt to deliver. Pure: the clock and the dice come in as arguments."""
+"""The decision after a delivery attempt: a pure function of the answer, the attempt, the time and a random number."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,12 +8,12 @@ from schemas.problems import Problem
 from schemas.webhooks import MAX_ATTEMPTS, PauseReason
 
 GAPS_SECONDS = (5.0, 300.0, 1_800.0, 7_200.0, 14_400.0, 25_200.0, 36_000.0)
-"""Between one attempt and the next: eight attempts in about a day."""
+"""Delays between attempts: eight attempts in about a day."""
 JITTER = 0.1
 MAX_ASKED_SECONDS = 86_400.0
-"""No receiver may put us off for longer."""
+"""The limit of a receiver's Retry-After."""
 FAILING_DAYS = 5
-"""A webhook through which nothing got for so long is paused."""
+"""A webhook without a successful delivery for so long is paused."""
 GONE = 410
 
 assert len(GAPS_SECONDS) == MAX_ATTEMPTS - 1
@@ -21,7 +21,7 @@ assert len(GAPS_SECONDS) == MAX_ATTEMPTS - 1
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The receiver has it."""
+    """The receiver accepted the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing should be sent there any more."""
+    """The webhook is paused: nothing more is sent to it."""
 
     problem: Problem
     reason: PauseReason
@@ -47,7 +47,7 @@ DeliveryDecision = Delivered | Again | GiveUp | Pause
 
 
 def judge(sent: Sent, *, attempt: int, failing_since: datetime | None, now: datetime, dice: float) -> DeliveryDecision:
-    """`attempt` counts from 1 and is the one this came of; `dice` is uniform in [0, 1)."""
+    """The decision after attempt number `attempt`, counted from 1; `dice` is uniform in [0, 1)."""
     if isinstance(sent, Answered) and 200 <= sent.status < 300:
         return Delivered()
     problem = problem_of(sent)
@@ -58,7 +58,7 @@ def judge(sent: Sent, *, attempt: int, failing_since: datetime | None, now: date
     if attempt >= MAX_ATTEMPTS:
         return GiveUp(problem)
     asked = min(sent.retry_after_seconds or 0.0, MAX_ASKED_SECONDS) if isinstance(sent, Answered) else 0.0
-    # Later, never earlier: deliveries that failed together come back apart.
+    # Jitter only adds, so that Retry-After is a minimum; it spreads deliveries that failed together.
     return Again(problem, max(asked, GAPS_SECONDS[attempt - 1]) * (1.0 + dice * JITTER))
 
 

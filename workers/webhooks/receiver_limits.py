@@ -1,4 +1,4 @@
-"""How much of this process one webhook may have: a slow receiver keeps its own deliveries waiting and nobody else's."""
+"""The concurrency limit per webhook in this process: a slow receiver delays its own deliveries and no others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,35 +7,35 @@ from uuid import UUID
 
 from infrastructure.concurrency.work_clock import waiting
 
-AT_ONCE = 8
-MAX_HERE = 32
-"""Under way and waiting here. What exceeds it comes back later."""
+MAX_SENDING = 8
+MAX_IN_PROCESS = 32
+"""Deliveries sent and waiting, per webhook. Those beyond it are retried later."""
 
 
 class Crowded(Exception):
-    """The webhook has MAX_HERE deliveries in this process already."""
+    """The webhook has MAX_IN_PROCESS deliveries in this process already: try again later."""
 
 
 class ReceiverLimits:
     def __init__(self) -> None:
-        self._here: dict[UUID, int] = {}
-        self._places: dict[UUID, asyncio.Semaphore] = {}
+        self._counts: dict[UUID, int] = {}
+        self._semaphores: dict[UUID, asyncio.Semaphore] = {}
 
     @asynccontextmanager
-    async def one_of(self, webhook_id: UUID) -> AsyncIterator[None]:
-        """A place for the block, when it is free. Crowded when too many wait for one."""
-        if self._here.get(webhook_id, 0) >= MAX_HERE:
+    async def slot_for(self, webhook_id: UUID) -> AsyncIterator[None]:
+        """Holds one of the webhook's slots for the block, and waits until one is free. Raises Crowded when too many wait."""
+        if self._counts.get(webhook_id, 0) >= MAX_IN_PROCESS:
             raise Crowded
-        self._here[webhook_id] = self._here.get(webhook_id, 0) + 1
+        self._counts[webhook_id] = self._counts.get(webhook_id, 0) + 1
         try:
-            place = self._places.setdefault(webhook_id, asyncio.Semaphore(AT_ONCE))
+            semaphore = self._semaphores.setdefault(webhook_id, asyncio.Semaphore(MAX_SENDING))
             with waiting():
-                await place.acquire()
+                await semaphore.acquire()
             try:
                 yield
             finally:
-                place.release()
+                semaphore.release()
         finally:
-            self._here[webhook_id] -= 1
-            if not self._here[webhook_id]:
-                del self._here[webhook_id], self._places[webhook_id]
+            self._counts[webhook_id] -= 1
+            if not self._counts[webhook_id]:
+                del self._counts[webhook_id], self._semaphores[webhook_id]

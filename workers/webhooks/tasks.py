@@ -1,4 +1,4 @@
-"""Binds the webhooks pool's command to its handler and to what that needs of the outside."""
+"""The webhooks pool's handler, bound to its adapters."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
             deliver_webhook,
             deliveries=StoredDeliveries(session),
             receivers=receivers,
-            places=ReceiverLimits(),
+            receiver_limits=ReceiverLimits(),
             now=clock.now,
         )
         yield (Handler(DeliverWebhook, deliver),)

@@ -1,1 +1,1 @@
-"""The workflow pool: carries instances of workflow definitions from step to step."""
+"""The workflow pool: runs instances of workflow definitions step by step."""

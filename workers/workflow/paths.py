@@ -1,4 +1,4 @@
-"""Reads and writes JSON by reference path, and fills templates. Never changes what it is given."""
+"""Reads and writes JSON by reference path, and fills templates. Never mutates its arguments."""
 
 from pydantic import JsonValue
 from pydantic_core import to_json
@@ -6,11 +6,11 @@ from pydantic_core import to_json
 from schemas.workflow import Step, path_steps
 
 REFERENCE = ".$"
-"""What a name ends in whose value is a path."""
+"""The suffix of a field name whose value is a path."""
 
 
 class PathNotFound(Exception):
-    """The data has nothing at this path. Check the path against what the steps before put there."""
+    """The data has nothing at this path. Check the path against the output of earlier steps."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"the data has nothing at {path}")
@@ -18,14 +18,14 @@ class PathNotFound(Exception):
 
 
 class TooLarge(Exception):
-    """A template would make more than may be made of it. Refer to less, or to fewer things."""
+    """A filled template would exceed its size limit. Refer to less data."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(f"its Parameters would make more than {max_bytes:,} bytes")
 
 
 def look_up(data: JsonValue, path: str) -> JsonValue:
-    """What is at the path, or PathNotFound."""
+    """The value at the path. Raises PathNotFound."""
     for step in path_steps(path):
         match data, step:
             case dict(), str() if step in data:
@@ -38,18 +38,18 @@ def look_up(data: JsonValue, path: str) -> JsonValue:
 
 
 def put(data: JsonValue, path: str | None, value: JsonValue) -> JsonValue:
-    """The data with the value at the path, missing objects made on the way; the data itself when there is no path.
+    """The data with the value at the path, creating missing objects; the data itself when the path is None.
 
-    PathNotFound when something on the way is no object.
+    Raises PathNotFound when a value on the way isn't an object.
     """
     return data if path is None else _put(data, path_steps(path), value, path)
 
 
 def fill(template: JsonValue, data: JsonValue, *, max_bytes: int) -> JsonValue:
-    """The template with every name that ends in `.$` replaced by what is at its path, or PathNotFound.
+    """The template with every field that ends in `.$` replaced by the value at its path. Raises PathNotFound.
 
-    TooLarge when its JSON would have more bytes. That is counted first: a template of 400 KB may refer ten thousand times
-    to the same 200 KB, and whoever wrote out what that makes would need gigabytes.
+    Raises TooLarge when the JSON would have more than `max_bytes`. The size is counted before anything is built: a template
+    of 400 KB may refer ten thousand times to the same 200 KB, which is gigabytes when written out.
     """
     found: dict[str, JsonValue] = {}
     _count(template, data, found, max_bytes)
@@ -57,7 +57,7 @@ def fill(template: JsonValue, data: JsonValue, *, max_bytes: int) -> JsonValue:
 
 
 def _count(template: JsonValue, data: JsonValue, found: dict[str, JsonValue], max_bytes: int) -> None:
-    """Looks up every path, once each, and stops as soon as all together is too much."""
+    """Looks up every path once, and raises TooLarge as soon as the total exceeds the limit."""
     sizes: dict[str, int] = {}
     left, unread = max_bytes, [template]
     while unread:

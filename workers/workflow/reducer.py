@@ -1,7 +1,7 @@
-"""What an instance does next: pure functions of its definition, its state and what has happened.
+"""The workflow reducer: pure functions from a definition, an instance's state and an ended task to the next state.
 
-A stored state is always one that waits for a task or has ended. What it needs done follows from it alone, so a handler
-that runs again after a crash comes to the same answer.
+A stored state either waits for a task or has ended. The next effect follows from it alone, so a handler that runs again
+after a crash returns the same one.
 """
 
 import operator
@@ -33,8 +33,8 @@ from workers.workflow.paths import PathNotFound, TooLarge, fill, look_up, put
 
 MAX_STEPS = 250
 MAX_DATA_BYTES = 256_000
-MOST_COMMAND_BYTES = 1_000_000
-"""Of the fields that a step makes for its job: the longest document a job takes, in the longest characters there are."""
+MAX_COMMAND_BYTES = 1_000_000
+"""The limit of a task's filled parameters: the longest document a job takes, in 4-byte characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,13 @@ Effect = RunTask | Complete | GiveUp
 
 
 def begin(definition: Definition, data: JsonValue) -> InstanceState:
-    """A new instance, taken to its first task or its end."""
+    """A new instance, advanced to its first task or its end."""
     start = InstanceState(status=InstanceStatus.RUNNING, state=definition.start_at, data=data, steps=())
     return _run_on(definition, _sized(start))
 
 
 def advance(definition: Definition, instance: InstanceState, ended: TaskEnded) -> InstanceState:
-    """The instance after the task it waited for, taken to its next task or its end."""
+    """The instance after the task it waited for, advanced to its next task or its end."""
     task = _awaited(definition, instance)
     taken = instance.model_copy(
         update={"steps": (*instance.steps, StepTaken(state=instance.state, job_id=ended.job_id))}
@@ -93,7 +93,7 @@ def advance(definition: Definition, instance: InstanceState, ended: TaskEnded) -
 
 
 def effect_of(definition: Definition, instance: InstanceState) -> Effect:
-    """What is to be done for an instance that `begin` or `advance` returned."""
+    """The effect to run for an instance that `begin` or `advance` returned."""
     match instance.status:
         case InstanceStatus.SUCCEEDED:
             return Complete(instance.data)
@@ -189,7 +189,7 @@ def _sized(instance: InstanceState) -> InstanceState:
 
 
 def _command(task: Task, data: JsonValue) -> Command:
-    fields = data if task.parameters is None else fill(dict(task.parameters), data, max_bytes=MOST_COMMAND_BYTES)
+    fields = data if task.parameters is None else fill(dict(task.parameters), data, max_bytes=MAX_COMMAND_BYTES)
     return command_of(task.kind, fields)
 
 
@@ -219,7 +219,7 @@ def _is_present(data: JsonValue, path: str) -> bool:
 
 
 def _compares(comparison: str, value: JsonValue, wanted: Any) -> bool:
-    """False as well when the value is of another type than the comparison is for."""
+    """Whether the comparison holds; False when the value has another type than the comparison is for."""
     if comparison == "is_null":
         return (value is None) is bool(wanted)
     if comparison in _NUMERIC:
@@ -242,10 +242,8 @@ def _failed(instance: InstanceState, problem: Problem) -> InstanceState:
 
 
 def _unfit(state: str, error: ValidationError) -> Problem:
-    lines = error.errors(include_url=False, include_input=False)[:20]
-    errors = tuple(
-        FieldProblem(pointer="".join(f"/{part}" for part in line["loc"]), detail=line["msg"]) for line in lines
-    )
+    found = error.errors(include_url=False, include_input=False)[:20]
+    errors = tuple(FieldProblem(pointer="".join(f"/{part}" for part in one["loc"]), detail=one["msg"]) for one in found)
     detail = f"Step '{state}': the fields made for its job don't fit it."
     return _problem("step-invalid", "A step can't be run with its data", detail, errors)
 

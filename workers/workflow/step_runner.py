@@ -1,4 +1,4 @@
-"""Takes an instance one step on: one run of the job for each task, and harmless to run again at any point."""
+"""Handles RunWorkflowStep: advances an instance by one task per run. Safe to repeat at any point."""
 
 import asyncio
 from collections.abc import Sequence
@@ -31,10 +31,11 @@ MAX_RACES = 3
 async def run_workflow_step(
     command: RunWorkflowStep, run: Run, *, instances: Instances
 ) -> WorkflowCompleted | AwaitChildren:
-    """The next task to wait for, or the end. Refused with the instance's problem when it has failed."""
+    """The next task to wait for, or the completed workflow. Raises Refused with the problem of a failed instance, and
+    Unavailable when other runs keep writing it first."""
     for _ in range(MAX_RACES):
         known = await instances.read(run.tenant_id, run.job_id)
-        # Up to 250 steps over 256 KB each: the loop goes on meanwhile, and with it everybody else's runs.
+        # In a thread: up to 250 steps over 256 KB each would block the event loop.
         instance, effect = await asyncio.to_thread(_next, command, known, run.children)
         seen = 0 if known is None else known.version
         if instance is known or await instances.write(run.tenant_id, run.job_id, instance, seen=seen):
@@ -50,12 +51,12 @@ def _next(
 
 
 def next_state(command: RunWorkflowStep, known: WorkflowInstance | None, children: Sequence[Child]) -> InstanceState:
-    """The instance after all that has happened to it; `known` itself when nothing new has."""
+    """The instance after its newly ended child; `known` itself when there is none."""
     if known is None:
         if problem := task_problem(command.definition):
             raise Refused(problem)
         return begin(command.definition, command.input)
-    # A run that was repeated after a crash sees children whose ends it has already taken in.
+    # A run repeated after a crash also gets children that the stored instance has already advanced over.
     taken_in = {step.job_id for step in known.steps}
     fresh = [child for child in children if child.job_id not in taken_in]
     if known.status is not InstanceStatus.RUNNING or not fresh:

@@ -1,4 +1,4 @@
-"""Binds the workflow pool's command to its handler and to what that needs of the outside."""
+"""The workflow pool's handler, bound to its adapters."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +15,6 @@ from workers.workflow.step_runner import run_workflow_step
 
 @asynccontextmanager
 async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    async with TenantPool(settings.database, "workflow instances") as lines:
-        step = partial(run_workflow_step, instances=StoredInstances(lines))
+    async with TenantPool(settings.database, "workflow instances") as connections:
+        step = partial(run_workflow_step, instances=StoredInstances(connections))
         yield (Handler(RunWorkflowStep, step, awaits_children=True),)

@@ -58,7 +58,7 @@ def test_a_worker_that_alone_hears_no_bells_ends_itself_and_the_next_one_goes_on
 
     wait_until(lambda: deaf.exit_code is not None, "the watchdog ends it", within_seconds=WATCHDOG_SECONDS + 20)
     assert deaf.exit_code == 70
-    assert deaf.said("no bell was heard")
+    assert deaf.said("no doorbell arrived")
     assert distant.state(running) == "succeeded", "what ran there was let finish"
     assert distant.read("SELECT count(*) FROM workers WHERE dead_at IS NULL") == [(0,)], "its lease is given up"
     gap.pass_on()

@@ -1,1 +1,1 @@
-"""From a doorbell to a claimed job: what waits in this worker, and what may not run."""
+"""From a received doorbell to a claimed job: the pending jobs, the slots and the hold filter."""

@@ -1,17 +1,19 @@
-"""A doorbell under way: how many of its jobs are still this worker's business."""
+"""A received doorbell, and how many of its jobs are still pending or running here."""
 
 import asyncio
 
 
 class Delivery:
+    """`done` is set when none of its jobs is open."""
+
     __slots__ = ("ahead", "done", "open", "revoked")
 
     def __init__(self, count: int, *, ahead: bool = False) -> None:
         self.open = count
         self.ahead = ahead
-        """Its jobs may not be committed yet."""
+        """Rung for ahead of the commit: its jobs may not be visible yet."""
         self.revoked = False
-        """An operator wants none of its jobs to run."""
+        """Revoked by an operator: none of its jobs may run."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not count:
             self.done.set_result(None)

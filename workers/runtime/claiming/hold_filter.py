@@ -1,4 +1,4 @@
-"""What a worker asks before it claims: may anything of this queue run, and which of these jobs does a hold keep back?"""
+"""The hold filter: keeps a worker from claiming jobs that a pause or a killswitch matches."""
 
 import logging
 from collections import Counter
@@ -11,7 +11,7 @@ from infrastructure.postgres.session import PostgresSession
 from monitoring.metrics import bus as metrics
 from producers.dispatcher.controls import ControlsSnapshot
 from schemas.jobs import JobState
-from workers.runtime.claiming.pending import Waiting
+from workers.runtime.claiming.pending import PendingLot
 from workers.runtime.running.notifier import Notifier
 from workers.runtime.settling.retry_until_available import retry_until_available
 
@@ -19,53 +19,53 @@ logger = logging.getLogger(__name__)
 
 
 class HoldFilter:
-    """While no hold stands it costs a look at two empty collections."""
+    """Costs two look-ups in empty collections while there are no holds."""
 
     def __init__(
-        self, queue: str, rules: Callable[[], ControlsSnapshot], session: PostgresSession, messenger: Notifier
+        self, queue: str, controls: Callable[[], ControlsSnapshot], session: PostgresSession, notifier: Notifier
     ) -> None:
         self._queue = queue
-        self._rules = rules
+        self._controls = controls
         self._session = session
-        self._messenger = messenger
+        self._notifier = notifier
 
     @property
     def closed(self) -> bool:
-        """Whether the whole queue is paused: then its jobs stay where they are."""
-        return self._queue in self._rules().closed_queues
+        """Whether the whole queue is paused: then nothing is claimed."""
+        return self._queue in self._controls().closed_queues
 
     def weight(self, tenant_id: UUID) -> int:
-        return self._rules().weight(tenant_id)
+        return self._controls().weight(tenant_id)
 
-    async def let_through(self, waiting: Sequence[Waiting], ids: list[bytes]) -> list[bytes]:
-        """Those of the ids that may be claimed; what a hold matches is parked or ended."""
-        rules = self._rules()
-        if not rules.holds:
+    async def let_through(self, waiting: Sequence[PendingLot], ids: list[bytes]) -> list[bytes]:
+        """The ids that may be claimed. Jobs that a hold matches are held or, by a killswitch, cancelled."""
+        controls = self._controls()
+        if not controls.holds:
             return ids
         matches = [
             Matched(job_id, hold)
             for lot, *_ in waiting
-            if (matching := rules.hold_for(self._queue, lot.kind, lot.tenant_id))
+            if (matching := controls.hold_for(self._queue, lot.kind, lot.tenant_id))
             for job_id in lot.job_ids
             for hold in matching
         ]
         if not matches:
             return ids
         held = await retry_until_available(self._session, lambda connection: holds.hold_back(connection, matches))
-        self._tell(held)
-        kept_back = {one.job_id.bytes for one in held}
-        return [job_id for job_id in ids if job_id not in kept_back]
+        self._report(held)
+        held_ids = {one.job_id.bytes for one in held}
+        return [job_id for job_id in ids if job_id not in held_ids]
 
-    def _tell(self, held: Sequence[Held]) -> None:
-        self._messenger.tell({one.tenant_id for one in held})
+    def _report(self, held: Sequence[Held]) -> None:
+        self._notifier.notify({one.tenant_id for one in held})
         killed = [one for one in held if one.killed]
         for kind, count in Counter(one.kind for one in killed).items():
             metrics.jobs_settled(kind, JobState.CANCELLED, count)
         metrics.jobs_parked(len(held) - len(killed))
         if killed:
-            logger.warning("a killswitch ended %d jobs before they began", len(killed))
-        # A job that is parked gives its place under a cap up, as one that ended does.
+            logger.warning("a killswitch cancelled %d jobs before they started", len(killed))
+        # A held job frees its slot of a concurrency limit, as one that ended does.
         if capped := [one.job_id for one in held if one.capped]:
-            self._messenger.ask_to_let_in(capped)
+            self._notifier.request_admission(capped)
         if parents := [one.parent_id for one in killed if one.parent_id is not None]:
-            self._messenger.resume_parents(parents)
+            self._notifier.resume_parents(parents)

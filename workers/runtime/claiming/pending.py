@@ -1,4 +1,4 @@
-"""The jobs a worker was rung for and hasn't claimed: urgent steps first, and within a step tenants take turns."""
+"""The jobs a worker has doorbells for and hasn't claimed: by priority step, and within a step tenants take turns."""
 
 from bisect import bisect_left
 from collections import deque
@@ -11,36 +11,35 @@ from infrastructure.celery.message import Doorbell, Lot
 from workers.runtime.claiming.delivery import Delivery
 
 
-class Waiting(NamedTuple):
-    """Jobs of one tenant and kind that one bell named."""
+class PendingLot(NamedTuple):
+    """Jobs of one tenant and kind from one doorbell."""
 
     lot: Lot
     step: int
-    bell: Delivery
+    delivery: Delivery
     misses: int = 0
-    """How many claims have not found them."""
+    """How many claims have missed them."""
 
     @property
     def stays(self) -> bool:
-        """Whether it's this worker that must look for them: they may not be committed yet, and who else is rung for them
-        wouldn't know that."""
-        return self.bell.ahead
+        """Whether they can't be handed back: they may not be committed yet, which another worker wouldn't know."""
+        return self.delivery.ahead
 
 
-class _Place:
-    """A tenant's place in the line."""
+class _TenantQueue:
+    """A tenant's pending lots of one priority step, oldest first."""
 
     __slots__ = ("jobs", "parts")
 
     def __init__(self) -> None:
         self.jobs = 0
-        self.parts: deque[Waiting] = deque()
+        self.parts: deque[PendingLot] = deque()
 
-    def join(self, part: Waiting) -> None:
+    def join(self, part: PendingLot) -> None:
         self.parts.append(part)
         self.jobs += part.lot.jobs
 
-    def take(self, count: int) -> Iterator[Waiting]:
+    def take(self, count: int) -> Iterator[PendingLot]:
         self.jobs -= count
         while count:
             part = self.parts.popleft()
@@ -50,8 +49,8 @@ class _Place:
             count -= part.lot.jobs
             yield part
 
-    def give_back(self, count: int) -> Iterator[Waiting]:
-        """The last ones, at most so many."""
+    def give_back(self, count: int) -> Iterator[PendingLot]:
+        """Removes up to so many jobs from the end."""
         while count and self.parts and not self.parts[-1].stays:
             part = self.parts.pop()
             if (jobs := part.lot.jobs) > count:
@@ -63,93 +62,92 @@ class _Place:
 
 
 class PendingJobs:
-    """As many jobs of each tenant in turn as it weighs: deficit round robin (Shreedhar and Varghese, 1995), where every
-    job costs the same. A turn that a full worker cuts short goes on where it stopped."""
+    """Deficit round robin over tenants (Shreedhar and Varghese, 1995): each turn has as many jobs as the tenant's weight. A
+    turn that a full worker cuts short is resumed by the next `take`."""
 
     def __init__(self, weight: Callable[[UUID], int] = lambda _: 1) -> None:
         self._weight = weight
-        self._steps: dict[int, dict[UUID, _Place]] = {step: {} for step in STEPS_IN_TURN}
-        self._left: dict[int, int] = {}
-        """Of each step, what the tenant at its head has left of its turn."""
+        self._steps: dict[int, dict[UUID, _TenantQueue]] = {step: {} for step in STEPS_IN_TURN}
+        self._turn_left: dict[int, int] = {}
+        """By step, the jobs left of the first tenant's turn."""
         self._length = 0
 
     def __len__(self) -> int:
-        """How many jobs wait."""
+        """How many jobs are pending."""
         return self._length
 
-    def join(self, doorbell: Doorbell, bell: Delivery) -> None:
+    def join(self, doorbell: Doorbell, delivery: Delivery) -> None:
         for lot in doorbell.lots:
-            self.add(Waiting(lot, doorbell.step, bell))
+            self.add(PendingLot(lot, doorbell.step, delivery))
 
-    def add(self, part: Waiting) -> None:
+    def add(self, part: PendingLot) -> None:
         tenants = self._steps.setdefault(part.step, {})
-        if (place := tenants.get(part.lot.tenant_id)) is None:
-            place = tenants[part.lot.tenant_id] = _Place()
-        place.join(part)
+        if (queued := tenants.get(part.lot.tenant_id)) is None:
+            queued = tenants[part.lot.tenant_id] = _TenantQueue()
+        queued.join(part)
         self._length += part.lot.jobs
 
-    def take(self, most: int) -> list[Waiting]:
-        """The next ones, in turn; at most so many jobs."""
-        taken: list[Waiting] = []
+    def take(self, limit: int) -> list[PendingLot]:
+        """Removes and returns up to `limit` jobs in turn order."""
+        taken: list[PendingLot] = []
         for step in self._steps:
-            for part in self._in_turn(step, most):
+            for part in self._in_turn(step, limit):
                 taken.append(part)
-                most -= part.lot.jobs
+                limit -= part.lot.jobs
                 self._length -= part.lot.jobs
         return taken
 
-    def give_back(self, count: int, *, least_turns: int = 0) -> list[Waiting]:
-        """The last in line, at most so many jobs: of the least urgent step, and of each tenant what exceeds the others', but
-        for so many turns of each."""
-        given: list[Waiting] = []
+    def give_back(self, count: int, *, min_turns: int = 0) -> list[PendingLot]:
+        """Removes and returns up to `count` jobs from the end: the least urgent step first, and from the tenants with the most
+        pending turns. Each tenant keeps `min_turns` turns."""
+        returned: list[PendingLot] = []
         for step, tenants in reversed(self._steps.items()):
-            waiting = sum(place.jobs for place in tenants.values())
-            level = max(self._level(tenants, max(waiting - count, 0)), least_turns)
-            for tenant_id, place in list(tenants.items()):
-                given += place.give_back(max(place.jobs - level * self._weight(tenant_id), 0))
-                if not place.jobs:
+            waiting = sum(queued.jobs for queued in tenants.values())
+            level = max(self._level(tenants, max(waiting - count, 0)), min_turns)
+            for tenant_id, queued in list(tenants.items()):
+                returned += queued.give_back(max(queued.jobs - level * self._weight(tenant_id), 0))
+                if not queued.jobs:
                     del tenants[tenant_id]
-                    self._left.pop(step, None)
-            count -= waiting - sum(place.jobs for place in tenants.values())
-        self._length -= sum(part.lot.jobs for part in given)
-        return given
+                    self._turn_left.pop(step, None)
+            count -= waiting - sum(queued.jobs for queued in tenants.values())
+        self._length -= sum(part.lot.jobs for part in returned)
+        return returned
 
-    def _level(self, tenants: dict[UUID, _Place], kept: int) -> int:
-        """The least number of turns for each, in which so many jobs have theirs."""
-        weighed = [(place.jobs, self._weight(tenant_id)) for tenant_id, place in tenants.items()]
+    def _level(self, tenants: dict[UUID, _TenantQueue], kept: int) -> int:
+        """The smallest number of turns per tenant that covers `kept` jobs."""
+        weighed = [(queued.jobs, self._weight(tenant_id)) for tenant_id, queued in tenants.items()]
         return bisect_left(
             range(kept + 1), kept, key=lambda turns: sum(min(jobs, turns * weight) for jobs, weight in weighed)
         )
 
-    def _in_turn(self, step: int, most: int) -> Iterator[Waiting]:
+    def _in_turn(self, step: int, limit: int) -> Iterator[PendingLot]:
         tenants = self._steps[step]
-        while rounds := self._whole_rounds(step, most):
-            for tenant_id, place in list(tenants.items()):
+        while rounds := self._whole_rounds(step, limit):
+            for tenant_id, queued in list(tenants.items()):
                 share = rounds * self._weight(tenant_id)
-                most -= share
-                yield from place.take(share)
-                if not place.jobs:
+                limit -= share
+                yield from queued.take(share)
+                if not queued.jobs:
                     del tenants[tenant_id]
-        while tenants and most > 0:
-            # The tenant at the head has its turn and goes to the end; a dict keeps the order it was filled in.
-            tenant_id, place = next(iter(tenants.items()))
-            left = self._left.pop(step, 0) or self._weight(tenant_id)
-            share = min(place.jobs, most) if len(tenants) == 1 else min(left, place.jobs, most)
-            most -= share
-            yield from place.take(share)
-            if place.jobs and share < left:
-                self._left[step] = left - share
+        while tenants and limit > 0:
+            # The first tenant has its turn and moves to the end of the dict, which keeps insertion order.
+            tenant_id, queued = next(iter(tenants.items()))
+            left = self._turn_left.pop(step, 0) or self._weight(tenant_id)
+            share = min(queued.jobs, limit) if len(tenants) == 1 else min(left, queued.jobs, limit)
+            limit -= share
+            yield from queued.take(share)
+            if queued.jobs and share < left:
+                self._turn_left[step] = left - share
                 return
             del tenants[tenant_id]
-            if place.jobs:
-                tenants[tenant_id] = place
+            if queued.jobs:
+                tenants[tenant_id] = queued
 
-    def _whole_rounds(self, step: int, most: int) -> int:
-        """How often everybody can have a whole turn: as many turns are taken at once, which cuts no lot into single
-        jobs."""
+    def _whole_rounds(self, step: int, limit: int) -> int:
+        """How many full rounds fit into the limit. They are taken at once, so that lots aren't split into single jobs."""
         tenants = self._steps[step]
-        if step in self._left or not 1 < len(tenants) <= most:
+        if step in self._turn_left or not 1 < len(tenants) <= limit:
             return 0
         weights = {tenant_id: self._weight(tenant_id) for tenant_id in tenants}
-        shortest = min(place.jobs // weights[tenant_id] for tenant_id, place in tenants.items())
-        return min(shortest, most // sum(weights.values()))
+        shortest = min(queued.jobs // weights[tenant_id] for tenant_id, queued in tenants.items())
+        return min(shortest, limit // sum(weights.values()))

@@ -1,4 +1,4 @@
-"""The places that runs take in this worker, and for how much more work there is room, measured in time."""
+"""A worker's slots, and for how much more work there is room, measured in seconds."""
 
 import time
 from collections import defaultdict
@@ -13,35 +13,35 @@ from workers.runtime.claiming.throughput import ServiceRate
 from workers.runtime.handler import Handler
 
 AHEAD_SECONDS = 0.1
-"""A worker has so much work waiting in it, at the rate it serves it: enough to be asked for more meanwhile, and too little
-to keep a newcomer, or another worker that is free, waiting."""
+"""How much work is pending in a worker, at its measured throughput: enough to bridge the next fetch, and too little to keep
+a newcomer or an idle worker waiting."""
 CLAIMED_AHEAD_SECONDS = 0.05
-"""The same of what is claimed already, where it has to wait for a place: a claim's way to PostgreSQL and back."""
+"""The same for jobs claimed ahead of a limited slot: one claim's round trip to PostgreSQL."""
 MAX_AHEAD = 2_000
 
 
 class Service(NamedTuple):
-    """How much a worker gets done."""
+    """A worker's throughput and free slots."""
 
     per_second: float
-    """Jobs, while there are any. 0 where it hasn't had any yet."""
+    """Jobs per second while there is work; 0 before the first."""
     free: int
-    """As many jobs could start at once."""
+    """How many jobs could start at once."""
 
 
 class Slots:
-    """So many places, and the line of those who wait for one in this worker."""
+    """A number of slots, and this worker's pending jobs for them."""
 
     def __init__(self, count: int, weight: Callable[[UUID], int], *, limited: bool = True) -> None:
         self.count = count
-        self.line = PendingJobs(weight)
+        self.pending = PendingJobs(weight)
         self.rate = ServiceRate(time.monotonic())
         self.held = 0
-        """By jobs that run or are claimed for it."""
+        """Slots held by running jobs and by claimed ones that wait."""
         self.under_way = 0
-        """Jobs named in a claim whose answer isn't there yet."""
+        """Jobs in a claim that hasn't returned yet."""
         self.places = FairPlaces(count) if limited else None
-        """None where every job that is claimed starts at once."""
+        """None when every claimed job starts at once."""
 
     @property
     def free(self) -> int:
@@ -49,35 +49,35 @@ class Slots:
 
     @property
     def claimable(self) -> int:
-        """How many more may be claimed: as many as can start soon."""
+        """How many more jobs may be claimed: as many as can start soon."""
         ahead = 0 if self.places is None else int(self.rate.per_second * CLAIMED_AHEAD_SECONDS)
         return self.count + ahead - self.held - self.under_way
 
     @property
-    def most_waiting(self) -> int:
-        """How many jobs may wait here for a claim."""
+    def max_pending(self) -> int:
+        """How many jobs may be pending here."""
         return min(self.free + int(self.rate.per_second * AHEAD_SECONDS), MAX_AHEAD)
 
     @property
     def room(self) -> int:
-        """How many more it wants to be rung for; none before half of what may wait is gone, so that it asks for some at a
-        time and has no use for crumbs."""
-        most, waiting = self.most_waiting, len(self.line)
-        return most - waiting if waiting <= most // 2 else 0
+        """How many more jobs to fetch; 0 until half of `max_pending` is free, so that they are fetched in larger batches."""
+        limit, waiting = self.max_pending, len(self.pending)
+        return limit - waiting if waiting <= limit // 2 else 0
 
     @property
     def surplus(self) -> int:
-        """How many wait here that should rather wait where another worker finds them."""
-        most, waiting = self.most_waiting, len(self.line)
-        return waiting - most if waiting > most + most // 2 else 0
+        """How many pending jobs should go back to the queue, where another worker finds them."""
+        limit, waiting = self.max_pending, len(self.pending)
+        return waiting - limit if waiting > limit + limit // 2 else 0
 
-    def look(self, now: float, age_seconds: float = 0.0) -> None:
-        busy = bool(self.held or self.under_way or len(self.line))
-        self.rate.look(now, places=self.count, busy=busy, age_seconds=age_seconds)
+    def measure(self, now: float, age_seconds: float = 0.0) -> None:
+        busy = bool(self.held or self.under_way or len(self.pending))
+        self.rate.measure(now, slots=self.count, busy=busy, age_seconds=age_seconds)
 
 
 class AllSlots:
-    """Which kind runs in which places. Every run has one of the worker's, those of some kinds one of fewer beside it."""
+    """The slots of each kind. Every run holds one of the worker's slots; CPU-bound and limited kinds hold one of their own set
+    as well."""
 
     def __init__(
         self, handlers: Sequence[Handler[Any]], weight: Callable[[UUID], int], *, concurrency: int, processors: int
@@ -92,60 +92,60 @@ class AllSlots:
                 self._by_kind[handler.kind] = Slots(handler.most_at_once, weight)
         limited = list(dict.fromkeys(self._by_kind.values()))
         self.all = (self.worker, *limited)
-        """In no order that anybody may rely on."""
+        """The order has no meaning."""
         only_limited = limited and all(handler.kind in self._by_kind for handler in handlers)
-        self._asking = tuple(limited) if only_limited else self.all
-        """Those for whose sake bells are taken."""
-        self.rests_until = 0.0
-        """Until then no bells are taken at all."""
+        self._accepting = tuple(limited) if only_limited else self.all
+        """The sets whose room decides whether doorbells are taken."""
+        self.paused_until = 0.0
+        """No doorbells are taken before this time."""
 
     def of(self, kind: str) -> Slots:
         return self._by_kind.get(kind, self.worker)
 
     def claim(self, slots: Slots, jobs: int) -> None:
-        """So many more are named in a claim; fewer, when it is answered."""
+        """Adds so many jobs to the claims under way; a negative number when one has returned."""
         self.worker.under_way += jobs
         if slots is not self.worker:
             slots.under_way += jobs
 
     def hold(self, slots: Slots) -> None:
-        """A job is claimed that runs in these."""
+        """A job for these slots was claimed."""
         self.worker.held += 1
         if slots is not self.worker:
             slots.held += 1
 
     def leave(self, slots: Slots, run_seconds: float | None) -> None:
-        """Its run has ended, and its place is free. None: it never began."""
+        """Frees the slot of an ended run. `run_seconds` is None when it never started."""
         self.worker.held -= 1
         if slots is not self.worker:
             slots.held -= 1
         if run_seconds is not None:
             slots.rate.ended(run_seconds)
 
-    def look(self, now: float, running: Iterable[tuple[Slots, float]]) -> None:
-        """Measures anew, knowing of each run where it runs and for how many seconds it has."""
+    def measure(self, now: float, running: Iterable[tuple[Slots, float]]) -> None:
+        """Updates the throughput. `running`: the slots of each run, and for how many seconds it has run."""
         ages: dict[Slots, list[float]] = defaultdict(list)
         for slots, seconds in running:
             ages[slots].append(seconds)
         for slots in self.all:
-            slots.look(now, fmean(ages[slots]) if slots in ages else 0.0)
+            slots.measure(now, fmean(ages[slots]) if slots in ages else 0.0)
 
     @property
     def waiting(self) -> int:
-        return sum(len(slots.line) for slots in self.all)
+        return sum(len(slots.pending) for slots in self.all)
 
     @property
     def room(self) -> int:
-        """How many more jobs this worker wants to be rung for. Asked from another thread, so it only reads."""
-        if time.monotonic() < self.rests_until:
+        """How many more jobs to fetch. Called from another thread, so it only reads."""
+        if time.monotonic() < self.paused_until:
             return 0
-        return min(max(slots.room for slots in self._asking), self.worker.most_waiting)
+        return min(max(slots.room for slots in self._accepting), self.worker.max_pending)
 
-    def takes_bells_without(self, slots: Slots) -> bool:
-        """Whether there is room in others for whose sake bells are taken."""
-        return any(other.room > 0 for other in self._asking if other is not slots)
+    def accepts_others_than(self, slots: Slots) -> bool:
+        """Whether other slots have room, so that doorbells are still taken."""
+        return any(other.room > 0 for other in self._accepting if other is not slots)
 
     @property
     def service(self) -> Service:
-        free = min(self.worker.free, sum(slots.free for slots in self._asking))
-        return Service(sum(slots.rate.per_second for slots in self._asking), free)
+        free = min(self.worker.free, sum(slots.free for slots in self._accepting))
+        return Service(sum(slots.rate.per_second for slots in self._accepting), free)

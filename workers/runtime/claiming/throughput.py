@@ -1,42 +1,42 @@
-"""How many jobs a second some places serve, as measured: what a number of waiting jobs means in seconds."""
+"""The measured throughput of a set of slots: converts a number of pending jobs into seconds."""
 
 import math
 
 MEMORY_SECONDS = 1.0
-"""Of time with work. What was longer ago counts for a third, then a ninth, and so on."""
-LEAST_SECONDS = 0.05
-"""What is known from less than this is no rate yet."""
+"""The time constant of the decay, in seconds with work: what is older by this counts for 1/e."""
+MIN_SECONDS = 0.05
+"""The shortest measured time; with less the rate would be noise."""
 RUNS_REMEMBERED = 20
 
 
 class ServiceRate:
-    """What ended in the time there was work to do, and never more than runs of their length could end in these places.
+    """Jobs per second: the runs that ended per second of work, capped by slots / run time.
 
-    The first alone would be told by a few runs that happened to end together, and be slow to see that longer ones came;
-    the second alone knows nothing of an event loop that is the narrow place.
+    The count alone is misled by a few runs that end together and is slow to notice longer ones; the cap alone doesn't see an
+    event loop that is the bottleneck.
     """
 
     def __init__(self, now: float) -> None:
-        self._looked_at = now
+        self._measured_at = now
         self._was_busy = False
-        self._just_ended = 0
-        self._ended, self._seconds = 0.0, LEAST_SECONDS
+        self._ended_since = 0
+        self._ended, self._seconds = 0.0, MIN_SECONDS
         self._run_seconds = 0.0
         self.per_second = 0.0
 
     def ended(self, run_seconds: float) -> None:
-        self._just_ended += 1
+        self._ended_since += 1
         self._run_seconds += (run_seconds - self._run_seconds) / RUNS_REMEMBERED
 
-    def look(self, now: float, *, places: int, busy: bool, age_seconds: float = 0.0) -> None:
-        """Measures anew. `busy` tells whether there is work; `age_seconds` for how long what runs has been running, on the
-        average: runs that don't end are seen by that."""
-        elapsed = now - self._looked_at
-        if busy or self._was_busy or self._just_ended:
+    def measure(self, now: float, *, slots: int, busy: bool, age_seconds: float = 0.0) -> None:
+        """Updates `per_second`. `busy`: whether there is work. `age_seconds`: the mean age of the running jobs, which shows runs
+        that don't end."""
+        elapsed = now - self._measured_at
+        if busy or self._was_busy or self._ended_since:
             kept = math.exp(-elapsed / MEMORY_SECONDS)
-            self._ended = self._ended * kept + self._just_ended
+            self._ended = self._ended * kept + self._ended_since
             self._seconds = self._seconds * kept + elapsed
-        self._looked_at, self._was_busy, self._just_ended = now, busy, 0
+        self._measured_at, self._was_busy, self._ended_since = now, busy, 0
         run_seconds = max(self._run_seconds, age_seconds)
-        served = self._ended / max(self._seconds, LEAST_SECONDS)
-        self.per_second = min(served, places / run_seconds) if run_seconds > 0 else served
+        served = self._ended / max(self._seconds, MIN_SECONDS)
+        self.per_second = min(served, slots / run_seconds) if run_seconds > 0 else served

@@ -1,1 +1,1 @@
-"""How a worker proves that it lives, and notices when it doesn't."""
+"""The worker's heartbeat, and the watchdog that ends a stalled one."""

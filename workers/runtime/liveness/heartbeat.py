@@ -1,4 +1,4 @@
-"""Keeps this process's lease from a thread that a busy loop can't starve, but only while the loop itself still beats."""
+"""Sends this worker's heartbeat from a thread, which a busy event loop can't starve, but only while the loop responds."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ from monitoring.logs.log_throttle import LogThrottle
 from monitoring.metrics import bus as metrics
 from workers.runtime.settling.retry_until_available import OUTAGE_SECONDS
 
-SAID_AGAIN_SECONDS = 30.0
+LOG_AGAIN_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """One incarnation at a time: when it was declared dead, its work is dropped and a new one registers."""
+    """Holds the lease of one registered worker. When it was declared dead, its runs are dropped and a new worker registers."""
 
     def __init__(
         self,
@@ -43,15 +43,15 @@ class Heartbeat:
         self._lease_seconds = lease_seconds
         self._on_death = on_death
         self._job_of = job_of
-        self._ended = threading.Event()
+        self._stopped = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_beat_at = time.monotonic()
         self._thread = threading.Thread(target=self._beat_for_ever, name="heartbeat", daemon=True)
-        self._refusals = LogThrottle(SAID_AGAIN_SECONDS)
+        self._refusals = LogThrottle(LOG_AGAIN_SECONDS)
         self.worker_id: UUID = uuid7()
 
     async def start(self) -> None:
-        """Returns once the first row stands, for without it no claim succeeds: it waits for a PostgreSQL that takes one."""
+        """Registers the worker and starts the thread. Waits as long as PostgreSQL refuses, since no claim succeeds without it."""
         self._loop = asyncio.get_running_loop()
         self._beat_loop()
         await self._register_in_time()
@@ -59,12 +59,12 @@ class Heartbeat:
 
     @property
     def loop_lag_seconds(self) -> float:
-        """How long the event loop hasn't turned; a healthy one stays near its second."""
+        """Seconds since the event loop last ran its beat; about a second when healthy."""
         return time.monotonic() - self._loop_beat_at
 
     async def stop(self) -> None:
-        """Gives the lease up, so that nobody has to wait for it to run out."""
-        self._ended.set()
+        """Releases the lease, so that nobody waits for it to expire. If PostgreSQL is away it expires by itself."""
+        self._stopped.set()
         await asyncio.to_thread(self._leave)
 
     async def _register_in_time(self) -> None:
@@ -74,17 +74,19 @@ class Heartbeat:
                 return
             except Unavailable as error:
                 if self._refusals.times(str(error)):
-                    logger.warning("it can't begin yet: %s", str(error))  # Our own words, which an exception's are not.
+                    logger.warning(
+                        "it can't begin yet: %s", str(error)
+                    )  # As str: the message is ours, and the log leaves an exception's out.
                 await asyncio.sleep(OUTAGE_SECONDS)
 
     def _beat_loop(self) -> None:
         metrics.loop_lagged(max(0.0, self.loop_lag_seconds - self._loop_beat_seconds))
         self._loop_beat_at = time.monotonic()
-        if self._loop is not None and not self._ended.is_set():
+        if self._loop is not None and not self._stopped.is_set():
             self._loop.call_later(self._loop_beat_seconds, self._beat_loop)
 
     def _beat_for_ever(self) -> None:
-        while not self._ended.wait(self._heartbeat_seconds):
+        while not self._stopped.wait(self._heartbeat_seconds):
             try:
                 if self.loop_lag_seconds > max(self._heartbeat_seconds, 1.0):
                     self._stall()
@@ -92,23 +94,23 @@ class Heartbeat:
                     self._beat()
             except Unavailable as error:
                 if self._refusals.times(str(error)):
-                    logger.warning("no heartbeat: %s", str(error))
+                    logger.warning("heartbeat failed: %s", str(error))
 
     def _beat(self) -> None:
-        # However long we were silent, as long as nobody declared us dead nobody has our jobs.
+        # However late the heartbeat is, the jobs are ours until somebody declared this worker dead.
         if self._heart.beat(self.worker_id):
             return
-        logger.error("this worker was declared dead; its runs are dropped")
+        logger.error("this worker was declared dead: dropping its runs")
         self._register()
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._on_death)
 
     def _stall(self) -> None:
-        # The process hasn't died, and so none of its jobs is charged with that, but for the run that blocks it.
+        # The process is alive, so only the run that blocks it is charged with a crash.
         task = asyncio.current_task(self._loop)
         job_id = None if task is None else self._job_of(task)
         lag_seconds, by = self.loop_lag_seconds, "something" if job_id is None else f"job {job_id}"
-        logger.error("the event loop hasn't turned for %.1f s, blocked by %s; no heartbeat is sent", lag_seconds, by)
+        logger.error("the event loop hasn't turned for %.1f s, blocked by %s: no heartbeat was sent", lag_seconds, by)
         self._heart.stall(self.worker_id, job_id)
 
     def _register(self) -> None:
@@ -120,5 +122,5 @@ class Heartbeat:
         try:
             self._heart.leave(self.worker_id)
         except Unavailable:
-            logger.warning("the lease couldn't be given up; it runs out in %.0f s", self._lease_seconds)
+            logger.warning("the lease wasn't released; it expires in %.0f s", self._lease_seconds)
         self._heart.close()

@@ -1,1 +1,1 @@
-"""One attempt at a job, and what it publishes while it runs."""
+"""Running: one attempt at a job, and what a worker publishes meanwhile."""

@@ -1,4 +1,4 @@
-"""One attempt at one job: decodes its command, calls its handler, and names the outcome, whatever happens."""
+"""One attempt at one job: decodes its command, calls its handler, and returns an outcome, whatever happens."""
 
 import asyncio
 import logging
@@ -43,28 +43,28 @@ logger = logging.getLogger(__name__)
 _failures = LogThrottle()
 
 MAX_MESSAGE_CHARACTERS = 1_000
-UNDERSTOOD_WITHIN = timedelta(days=1)
-"""A job that no worker could read for so long is set aside; until then none of these runs is an attempt."""
+MAX_UNREAD_AGE = timedelta(days=1)
+"""A job that no worker understood for so long is dead; until then its runs aren't counted as attempts."""
 MAX_WAIT_SECONDS = 1.0
-"""A claimed job that has waited so long for its place is handed back: what is before it takes longer than was thought."""
-MOST_PAUSE_SECONDS = 60.0
-"""The same for a run that has begun."""
-LEAST_UNREAD_SECONDS, MAX_UNREAD_SECONDS = 1.0, 30.0
-"""It waits as long again as it has waited already, within these."""
+"""A claimed job that has waited so long for a slot is released: the runs before it take longer than was measured."""
+MAX_PAUSE_SECONDS = 60.0
+"""The same for a run that has started and waits for something others hold."""
+MIN_UNREAD_SECONDS, MAX_UNREAD_SECONDS = 1.0, 30.0
+"""Bounds of the delay before a job that wasn't understood is tried again; it grows with the time since the first try."""
 
 
 class Attempt:
-    """The run as its handler sees it, and as the consumer steers it."""
+    """A run: the handler's `Run`, and the consumer's handle to stop and time it."""
 
     __slots__ = (
         "_left_seconds",
         "_log_context",
         "_report",
         "_waits",
-        "bell",
         "came_at",
         "children",
         "claimed",
+        "delivery",
         "ended",
         "ends_at",
         "entered",
@@ -80,14 +80,14 @@ class Attempt:
         self,
         claimed: Claimed,
         time_limit_seconds: float,
-        bell: Delivery,
+        delivery: Delivery,
         children: tuple[Child, ...],
         slots: Slots,
         report: Callable[[Claimed, Progress, datetime], None],
     ) -> None:
         self.claimed = claimed
         self.time_limit_seconds = time_limit_seconds
-        self.bell = bell
+        self.delivery = delivery
         self.children = children
         self.slots = slots
         self.came_at = self.started_at = time.monotonic()
@@ -112,7 +112,7 @@ class Attempt:
         return self.claimed.attempt
 
     def now(self) -> datetime:
-        """By PostgreSQL's clock: since it told its time, this machine only measures how long ago that was."""
+        """The time by PostgreSQL's clock: that of the claim, plus the seconds this machine measured since."""
         return self.claimed.claimed_at + timedelta(seconds=time.monotonic() - self.came_at)
 
     @property
@@ -120,7 +120,7 @@ class Attempt:
         return step_of(self.claimed.priority)
 
     def log_context(self) -> LogContext:
-        """What the lines of this run say of it; made when the first is logged."""
+        """The fields of this run's log lines; built when the first is logged."""
         if self._log_context is None:
             claimed = self.claimed
             caller = parse_traceparent(claimed.traceparent)
@@ -139,20 +139,20 @@ class Attempt:
         self._report(self.claimed, shown, self.now())
 
     def stop(self, reason: Stop) -> None:
-        """Cancels the handler; the first reason given is the one that counts."""
+        """Cancels the handler. Only the first reason counts; safe to repeat."""
         if self.stopped is None:
             self.stopped = reason
-        # A task cancelled before its first step never runs at all, its `finally` included: that one sees `stopped`.
+        # A task cancelled before its first step never runs, not even its `finally`: `perform` checks `stopped` instead.
         if self.task is not None and self.entered:
             self.task.cancel()
 
     def start_clock(self) -> None:
-        """From now on the time limit counts: the wait for a turn is no part of the run."""
+        """Starts the time limit. The wait for a slot doesn't count."""
         self.started_at = time.monotonic()
         self.ends_at = self.started_at + self.time_limit_seconds
 
     def pause(self) -> None:
-        """It waits for something that others hold. That isn't work, so the time limit is off meanwhile."""
+        """Stops the clock of the time limit while the run waits for something that others hold. Each call needs a `go_on`."""
         self._waits += 1
         if self._waits == 1:
             self.waiting_since = time.monotonic()
@@ -172,9 +172,9 @@ class Attempt:
         return self.ends_at < math.inf
 
     def waits_too_long(self, now: float) -> bool:
-        """Whether another worker may be faster. One that hasn't begun loses nothing by going there."""
+        """Whether it has waited so long that another worker may be faster. A run that hasn't started loses nothing by it."""
         begun = self._left_seconds < math.inf
-        return now - self.waiting_since > (MOST_PAUSE_SECONDS if begun else MAX_WAIT_SECONDS)
+        return now - self.waiting_since > (MAX_PAUSE_SECONDS if begun else MAX_WAIT_SECONDS)
 
     def go_on(self) -> None:
         self._waits -= 1
@@ -184,7 +184,7 @@ class Attempt:
 
 
 async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Outcome:
-    """How the attempt ended. Raises nothing: what a handler throws, SystemExit included, is an outcome."""
+    """Runs the attempt and returns its outcome. Never raises: what a handler raises, SystemExit included, is an outcome."""
     attempt.entered = True
     if attempt.stopped is not None:
         return _ended_by_us(attempt)
@@ -195,7 +195,7 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
         return Failed(_not_understood(claimed, attempt.now()))
     if claimed.deadline is not None and claimed.deadline <= attempt.now():
         return Failed(_too_late(claimed.deadline))
-    at_work.set(attempt)  # In the run's own task, which ends with it.
+    at_work.set(attempt)  # A context variable of the run's own task, which ends with it.
     with bound(attempt.log_context):
         return await _perform(attempt, handler)
 
@@ -216,12 +216,12 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
         return Failed(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
     except ValidationError as error:
         return Failed(_invalid(error))
-    except BaseException as error:  # A handler's SystemExit would end the loop and with it every other run.
+    except BaseException as error:  # A handler's SystemExit would end the loop and every other run.
         if attempt.stopped:
             return _ended_by_us(attempt)
-        # Each failure stands in its job's timeline; the log has the traceback, but not ten thousand times.
+        # Each failure is in its job's timeline; the log has the traceback, throttled.
         if times := _failures.times((attempt.claimed.kind, type(error))):
-            logger.error("the handler failed, %d times since this was last said", times, exc_info=error)
+            logger.error("handler failed, %d times since this was last logged", times, exc_info=error)
         return Failed(_crashed(error))
     return AwaitingChildren(answer) if isinstance(answer, AwaitChildren) else Done(answer)
 
@@ -249,21 +249,21 @@ def _too_late(deadline: datetime) -> Failure:
 
 
 def _not_understood(claimed: Claimed, now: datetime) -> Failure:
-    # In a rolling deploy the next worker knows it. Whoever doesn't leaves the job as it is, and its attempts with it.
+    # In a rolling deploy another worker may know the command, so this run isn't counted as an attempt.
     since = now if claimed.troubled_since is None else datetime.fromisoformat(claimed.troubled_since)
     detail = f"This worker has no handler for {claimed.kind} version {claimed.version}; deploy one that has."
     problem = Problem.of("not-understood", "The worker doesn't know this command", 501, detail)
     return Failure(
         problem.model_copy(update={"since": since}),
         retryable=True,
-        wait_seconds=min(max((now - since).total_seconds(), LEAST_UNREAD_SECONDS), MAX_UNREAD_SECONDS),
+        wait_seconds=min(max((now - since).total_seconds(), MIN_UNREAD_SECONDS), MAX_UNREAD_SECONDS),
         counted=False,
-        until=since + UNDERSTOOD_WITHIN,
+        until=since + MAX_UNREAD_AGE,
     )
 
 
 def _invalid(error: ValidationError) -> Failure:
-    # Only where and why: the values may be what must not be told.
+    # Only where and why: the values may be confidential.
     errors = tuple(
         FieldProblem(pointer="/" + "/".join(map(str, one["loc"])), detail=one["msg"]) for one in error.errors()[:20]
     )
@@ -271,7 +271,7 @@ def _invalid(error: ValidationError) -> Failure:
 
 
 def _storable(message: str) -> str:
-    # What an adapter says may quote what it was answered: no null characters, no half of a surrogate pair, no novel.
+    # An adapter's message may quote an answer: PostgreSQL takes no null characters and no lone surrogates; and it is cut.
     return message[:MAX_MESSAGE_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode()
 
 
@@ -281,5 +281,5 @@ def _crashed(error: BaseException) -> Failure:
 
 @lru_cache(maxsize=500)
 def _crashed_there(detail: str) -> Failure:
-    # Of ten thousand failures most have happened at one place.
+    # Most failures have the same cause, so the problem is cached.
     return Failure(Problem.of("handler-crashed", "The handler failed unexpectedly", 500, detail), retryable=True)

@@ -1,4 +1,4 @@
-"""What a worker tells others beside its settlements: news, doorbells, progress. All of it may be lost; nothing fails."""
+"""What a worker publishes besides settlements: event notifications, doorbells, progress. All best effort: it never raises."""
 
 import asyncio
 import logging
@@ -31,19 +31,19 @@ from workers.runtime.claiming.slots import Service
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.2
-RING_OURSELVES_SECONDS = 60.0
-"""A retry further away than this is left to the sweeper, so that a worker holds no long list of timers."""
-TOGETHER_SECONDS = 0.05
-LONG_TOGETHER = 4
-"""Retries that come due within this time are rung together, and within four times as much where they wait for longer than
-that: a bell costs the same whatever it names."""
+MAX_TIMER_SECONDS = 60.0
+"""Later retries are left to the sweeper, so that a worker holds few timers."""
+COALESCE_SECONDS = 0.05
+LONG_COALESCE = 4
+"""Retries due within COALESCE_SECONDS are rung in one doorbell, and within four times that if they are further away: a
+doorbell costs the same whatever number of jobs it names."""
 SHORT_FOR_RETRIES = 6 * SHORT
-"""Bells. A retry isn't to wait for its turn behind all that its own tenant has submitted since."""
+"""Doorbells in a list below which a retry is rung at once, so that it doesn't queue behind its own tenant's newer jobs."""
 NOW = 0
 
 
 class Report(NamedTuple):
-    """How far a run is."""
+    """A run's reported progress."""
 
     claimed: Claimed
     progress: Progress
@@ -51,7 +51,7 @@ class Report(NamedTuple):
 
 
 class Notifier:
-    """Speaks over Redis, and stores progress over its own line."""
+    """Publishes over Redis in background tasks, and stores progress over its own PostgreSQL session."""
 
     def __init__(self, redis: Redis, session: PostgresSession) -> None:
         self._redis = redis
@@ -62,110 +62,111 @@ class Notifier:
         self._progress: dict[UUID, Report] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reporting = False
-        self._told = 0
-        self._later: dict[int, list[JobRef]] = {}
+        self._published = 0
+        self._delayed: dict[int, list[JobRef]] = {}
 
-    def tell(self, tenants: Iterable[UUID]) -> None:
-        """These tenants have new events."""
+    def notify(self, tenants: Iterable[UUID]) -> None:
+        """Notifies subscribers that these tenants have new events."""
         self._tenant_notifier.notify(tenants)
 
-    def ring(self, rings: Iterable[JobRef], *, short: int = SHORT) -> None:
-        self.start(self._ring(list(rings), short))
+    def ring(self, refs: Iterable[JobRef], *, short: int = SHORT) -> None:
+        self.start(self._ring(list(refs), short))
 
-    def ask_to_let_in(self, job_ids: Iterable[UUID]) -> None:
-        """These capped jobs have ended: others may be let in."""
-        self.start(self._ask_to_let_in(list(job_ids)))
+    def request_admission(self, job_ids: Iterable[UUID]) -> None:
+        """Asks a dispatcher to admit other jobs: these have freed their slots of a concurrency limit."""
+        self.start(self._request_admission(list(job_ids)))
 
     def resume_parents(self, parents: Iterable[UUID]) -> None:
-        """A child of each has ended: those all of whose children have go on."""
+        """Resumes the parents all of whose children have ended; the sweeper does so when PostgreSQL is away."""
         self.start(self._resume_parents(list(parents)))
 
-    def ring_in(self, seconds: float, ring: JobRef) -> None:
-        """Rings with those that are due in the same moment."""
-        if seconds > RING_OURSELVES_SECONDS:
+    def ring_after(self, seconds: float, ref: JobRef) -> None:
+        """Rings for a job in so many seconds, in one doorbell with others due then. Ignored beyond MAX_TIMER_SECONDS."""
+        if seconds > MAX_TIMER_SECONDS:
             return
         loop = asyncio.get_running_loop()
         slot = NOW if seconds <= 0 else slot_of(loop.time(), seconds)
-        waiting = self._later.setdefault(slot, [])
-        if not waiting:
-            loop.call_at(slot * TOGETHER_SECONDS, self._ring_later, slot)
-        waiting.append(ring)
+        due = self._delayed.setdefault(slot, [])
+        if not due:
+            loop.call_at(slot * COALESCE_SECONDS, self._ring_delayed, slot)
+        due.append(ref)
 
-    def _ring_later(self, slot: int) -> None:
-        if rings := self._later.pop(slot, None):
-            self.ring(rings, short=SHORT_FOR_RETRIES)
+    def _ring_delayed(self, slot: int) -> None:
+        if refs := self._delayed.pop(slot, None):
+            self.ring(refs, short=SHORT_FOR_RETRIES)
 
     def ring_next(self, claimed: Claimed, settlement: Settlement, queue: str) -> None:
-        """Rings for what a settled run left to be done: its children, or its own next attempt when that is due."""
+        """Rings for what follows a settled run: its children at once, or its next attempt when that is due."""
         if settlement.children:
             self.ring(JobRef(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.children)
         elif settlement.due_seconds is not None:
-            self.ring_in(
+            self.ring_after(
                 settlement.due_seconds, JobRef(claimed.id, claimed.tenant_id, claimed.kind, queue, claimed.priority)
             )
 
     def report(self, claimed: Claimed, progress: Progress, at: datetime) -> None:
-        """Watchers hear of it within PROGRESS_SECONDS; of several reports in that time, the last. `at` is PostgreSQL's
-        time."""
+        """Publishes and stores the progress within PROGRESS_SECONDS; of several reports in that time only the last. `at`: by
+        PostgreSQL's clock."""
         self._progress[claimed.id] = Report(claimed, progress, at)
         if not self._reporting:
             self._reporting = True
             self.start(self._report())
 
     async def close(self) -> None:
-        """Returns when all that was to be told has been, or Redis wouldn't take it."""
-        self._ring_later(NOW)
+        """Rings for what is due now, and waits until every task has succeeded or failed."""
+        self._ring_delayed(NOW)
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._tenant_notifier.close()
 
-    def give_back(self, rings: Sequence[JobRef], *, bell_jobs: int, last: bool = False) -> None:
-        """Puts these back to the front of their queue, or behind all others there, in bells of so many jobs."""
-        if rings:
-            self.start(self._give_back(rings, bell_jobs, last=last))
+    def give_back(self, refs: Sequence[JobRef], *, bell_jobs: int, last: bool = False) -> None:
+        """Puts jobs back at the front of their queue, or at its end with `last`, in doorbells of `bell_jobs` jobs."""
+        if refs:
+            self.start(self._give_back(refs, bell_jobs, last=last))
 
-    def tell_service(self, queue: str, worker: str, service: Service) -> None:
-        """How much this worker gets done, for those who ring for its queue."""
-        self.start(self._tell_service(queue, worker, service))
+    def publish_service(self, queue: str, worker: str, service: Service) -> None:
+        """Publishes this worker's throughput and free slots for the feeders of its queue."""
+        self.start(self._publish_service(queue, worker, service))
 
-    def end_service(self, queue: str, worker: str) -> None:
-        self.start(self._end_service(queue, worker))
+    def remove_service(self, queue: str, worker: str) -> None:
+        """Removes the report of a worker that ends."""
+        self.start(self._remove_service(queue, worker))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does it beside everything else; `close` waits for it."""
+        """Runs the coroutine in a background task that `close` waits for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ring(self, rings: list[JobRef], short: int) -> None:
+    async def _ring(self, refs: list[JobRef], short: int) -> None:
         try:
-            metrics.doorbells_rung((await self._doorbells.ring(rings, short=short)).bells)
+            metrics.doorbells_rung((await self._doorbells.ring(refs, short=short)).bells)
         except FAULTS:
-            metrics.doorbells_failed(len(rings))
+            metrics.doorbells_failed(len(refs))
 
-    async def _ask_to_let_in(self, job_ids: list[UUID]) -> None:
-        with suppress(*FAULTS):  # The dispatcher's sweep looks for them as well.
+    async def _request_admission(self, job_ids: list[UUID]) -> None:
+        with suppress(*FAULTS):  # The sweep finds capped jobs by itself.
             await announce(self._redis, Channel.ADMISSION, job_ids)
 
     async def _resume_parents(self, parents: list[UUID]) -> None:
         with suppress(Unavailable):
             resumed = await self._session.run(lambda connection: resume_parents(connection, parents))
-            self.tell({one.tenant_id for one in resumed})
+            self.notify({one.tenant_id for one in resumed})
             self.ring(JobRef(*one[:5]) for one in resumed if one.runs_again)
 
-    async def _give_back(self, rings: Sequence[JobRef], bell_jobs: int, *, last: bool) -> None:
+    async def _give_back(self, refs: Sequence[JobRef], bell_jobs: int, *, last: bool) -> None:
         try:
-            await self._doorbells.give_back(rings, bell_jobs=bell_jobs, last=last)
+            await self._doorbells.give_back(refs, bell_jobs=bell_jobs, last=last)
         except FAULTS:
-            metrics.doorbells_failed(len(rings))
+            metrics.doorbells_failed(len(refs))
 
-    async def _tell_service(self, queue: str, worker: str, service: Service) -> None:
-        with suppress(*FAULTS):  # It is told again in a moment.
-            said = in_words(pace.Service(service.per_second, service.free, await self._clock.now()))
-            await self._redis.hset(service_of(queue), worker, said)
+    async def _publish_service(self, queue: str, worker: str, service: Service) -> None:
+        with suppress(*FAULTS):  # It is published again within a second.
+            encoded = in_words(pace.Service(service.per_second, service.free, await self._clock.now()))
+            await self._redis.hset(service_of(queue), worker, encoded)
 
-    async def _end_service(self, queue: str, worker: str) -> None:
-        with suppress(*FAULTS):  # What is old isn't believed.
+    async def _remove_service(self, queue: str, worker: str) -> None:
+        with suppress(*FAULTS):  # Readers ignore old reports.
             await self._redis.hdel(service_of(queue), worker)
 
     async def _report(self) -> None:
@@ -183,7 +184,7 @@ class Notifier:
             for report in reports:
                 await say_live(self._redis, report.claimed.tenant_id, self._progressed(report))
         except FAULTS:
-            logger.debug("progress wasn't announced: Redis can't be reached")
+            logger.debug("progress wasn't published: Redis can't be reached")
 
     async def _store(self, reports: list[Report]) -> None:
         notes = [(claimed.id, claimed.token, progress.model_dump_json()) for claimed, progress, _ in reports]
@@ -194,9 +195,9 @@ class Notifier:
 
     def _progressed(self, report: Report) -> CloudEvent:
         claimed, progress, at = report
-        self._told += 1
+        self._published += 1
         return CloudEvent(
-            id=f"{event_id(claimed.id, claimed.attempt)}:live:{self._told}",
+            id=f"{event_id(claimed.id, claimed.attempt)}:live:{self._published}",
             source=job_source(claimed.id),
             type=JobEvent.PROGRESSED,
             subject=str(claimed.id),
@@ -206,6 +207,6 @@ class Notifier:
 
 
 def slot_of(now: float, seconds: float) -> int:
-    """The first in which what waits for so long is due."""
-    slot = ceil((now + seconds) / TOGETHER_SECONDS)
-    return slot if seconds < LONG_TOGETHER * TOGETHER_SECONDS else ceil(slot / LONG_TOGETHER) * LONG_TOGETHER
+    """The number of the first timer slot, COALESCE_SECONDS long each, at whose start a job due in so many seconds is due."""
+    slot = ceil((now + seconds) / COALESCE_SECONDS)
+    return slot if seconds < LONG_COALESCE * COALESCE_SECONDS else ceil(slot / LONG_COALESCE) * LONG_COALESCE

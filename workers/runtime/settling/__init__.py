@@ -1,1 +1,1 @@
-"""From a run's outcome to the job's next state."""
+"""Settlement: from a run's outcome to the job's next state."""

@@ -1,4 +1,4 @@
-"""Results that are too large for a row: they go to the object store before their run is settled."""
+"""Offloads results that are too large for a row to the object store, before their run is settled."""
 
 from infrastructure.ports import Unavailable
 from infrastructure.ports.jobs import ObjectStore, object_key
@@ -21,10 +21,10 @@ def is_large(settlement: Settlement) -> bool:
 
 
 async def offload(settlement: Settlement, claimed: Claimed, objects: ObjectStore) -> Settlement | Failed:
-    """The settlement with its result in the object store; Broke when that can't take it now.
+    """The settlement with its result in the object store; Failed, retryable, when the store can't be reached.
 
-    The object is there before the job says so. If the settlement then has no effect, nobody is ever told of the object,
-    and the housekeeping removes it.
+    The object is written before the settlement refers to it. If the settlement then has no effect, the object is an orphan,
+    which retention removes. Safe to repeat: the key is the run's own.
     """
     content = (settlement.result or "").encode()
     key = object_key(claimed.tenant_id, claimed.id, claimed.token)
@@ -37,7 +37,7 @@ async def offload(settlement: Settlement, claimed: Claimed, objects: ObjectStore
 
 
 async def fetched(objects: ObjectStore, key: str) -> str | None:
-    """A stored result, whole, as JSON text; None when it has been removed. Unavailable when the store can't answer."""
+    """A stored result as JSON text; None when it has been removed. Raises Unavailable when the store can't be reached."""
     content = await objects.read(key)
     if content is None:
         return None

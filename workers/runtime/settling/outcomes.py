@@ -1,4 +1,4 @@
-"""How a run can end, and what each ending makes of the job."""
+"""The outcomes of a run, and the settlement that each leads to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,17 +30,17 @@ UNSTORABLE = Problem.of("result-unstorable", "The result can't be stored", 500, 
 
 
 class Stop(StrEnum):
-    """Why we ended a run ourselves."""
+    """Why the worker stopped a run."""
 
     CANCELLED = "cancelled"
-    """The job was cancelled by its owner: it has ended already, and there is nothing to settle."""
+    """Its owner cancelled the job, which has ended with that: there is nothing to settle."""
     REVOKED = "revoked"
     """An operator revoked it through Celery or Flower."""
     DRAINING = "draining"
     LEASE_LOST = "lease lost"
     TIME_LIMIT = "time limit"
     WAITED = "waited"
-    """It waited too long in this worker for a place that others hold; another may have one."""
+    """It waited too long for a slot or for something others hold; another worker may be free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def settlement_of(
     dice: Callable[[], float],
     policy: RetryPolicy = Command.retry,
 ) -> Settlement | None:
-    """What to store of this run; None when nothing of it may be stored. `now` is PostgreSQL's."""
+    """The settlement of this outcome; None when nothing may be stored. `now`: by PostgreSQL's clock."""
     try:
         return _settlement_of(claimed, outcome, policy, now, dice)
     except OutOfBounds as error:
@@ -87,7 +87,7 @@ def settlement_of(
             "result-out-of-bounds", "The result is larger or deeper than what is kept", 500, f"{error}."
         )
         return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, problem)
-    except ValueError:  # What the handler answered can't be written as JSON, such as half of a surrogate pair.
+    except ValueError:  # The result can't be written as JSON, for example because of a lone surrogate.
         return _failed_for_good(claimed, Trigger.FAIL, JobEvent.FAILED, UNSTORABLE)
 
 
@@ -110,7 +110,7 @@ def _settlement_of(
         case Stopped(Stop.REVOKED):
             return _revoked(claimed)
         case Stopped(Stop.TIME_LIMIT):
-            raise AssertionError("a run over its time limit is Broke")
+            raise AssertionError("a run over its time limit is Failed")
         case Stopped():
             return None
 
@@ -148,7 +148,7 @@ def _waiting(claimed: Claimed, awaited: AwaitChildren) -> Settlement:
 
 
 def child_of(claimed: Claimed, command: Command) -> NewJob:
-    """A job made by a job: of the same tenant, and told where it came from. OutOfBounds when it can't be kept."""
+    """A child job of the same tenant, linked to its parent. Raises OutOfBounds when the command is too large or too deep."""
     body = command.model_dump_json()
     check_command(body)
     return NewJob(
@@ -178,15 +178,15 @@ def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, now: dateti
         dice=dice,
     ):
         case RetryIn(seconds):
-            told = _told(claimed.kind, failure.problem.bounded())
+            stored = _stored(claimed.kind, failure.problem.bounded())
             return Settlement(
                 claimed.id,
                 claimed.token,
                 transition(JobState.RUNNING, Trigger.RETRY),
                 JobEvent.RETRYING,
-                job_event_data=_event_data(claimed, told),
-                problem=told.problem,
-                fingerprint=told.fingerprint,
+                job_event_data=_event_data(claimed, stored),
+                problem=stored.problem,
+                fingerprint=stored.fingerprint,
                 due_seconds=seconds,
                 uncounted=not failure.counted,
             )
@@ -197,7 +197,7 @@ def _failed(claimed: Claimed, failure: Failure, policy: RetryPolicy, now: dateti
 
 
 def released(job_id: UUID, token: UUID) -> Settlement:
-    """Handed back unharmed: the run isn't counted, and the job may be claimed at once."""
+    """Releases the job: the run isn't counted as an attempt, and the job may be claimed at once."""
     return Settlement(
         job_id,
         token,
@@ -209,29 +209,29 @@ def released(job_id: UUID, token: UUID) -> Settlement:
 
 
 def unstorable(settlement: Settlement, kind: str) -> Settlement:
-    """What is stored of a run whose own result can't be."""
-    told = _told(kind, UNSTORABLE)
+    """The settlement of a run whose result can't be stored: it fails for good."""
+    stored = _stored(kind, UNSTORABLE)
     return Settlement(
         settlement.job_id,
         settlement.token,
         transition(JobState.RUNNING, Trigger.FAIL),
         JobEvent.FAILED,
-        job_event_data=_json({"problem": orjson.Fragment(told.problem)}),
-        problem=told.problem,
-        fingerprint=told.fingerprint,
+        job_event_data=_json({"problem": orjson.Fragment(stored.problem)}),
+        problem=stored.problem,
+        fingerprint=stored.fingerprint,
     )
 
 
 def _failed_for_good(claimed: Claimed, trigger: Trigger, event: JobEvent, problem: Problem) -> Settlement:
-    told = _told(claimed.kind, problem.bounded())
+    stored = _stored(claimed.kind, problem.bounded())
     return Settlement(
         claimed.id,
         claimed.token,
         transition(JobState.RUNNING, trigger),
         event,
-        job_event_data=_event_data(claimed, told),
-        problem=told.problem,
-        fingerprint=told.fingerprint,
+        job_event_data=_event_data(claimed, stored),
+        problem=stored.problem,
+        fingerprint=stored.fingerprint,
     )
 
 
@@ -240,22 +240,22 @@ def _revoked(claimed: Claimed) -> Settlement:
     return Settlement(claimed.id, claimed.token, state, JobEvent.CANCELLED, job_event_data=_json({"by": "operator"}))
 
 
-class _Told(NamedTuple):
-    """A problem as a job's row and its event have it."""
+class _StoredProblem(NamedTuple):
+    """A problem as it is stored in the job's row and event."""
 
     problem: str
     """JSON text."""
     fingerprint: str
 
 
-# When many jobs fail it is mostly for one reason, and wording that costs as much as a whole run that succeeds.
+# When many jobs fail it is mostly for one reason, and serialising it costs as much as a whole successful run.
 @lru_cache(maxsize=500)
-def _told(kind: str, problem: Problem) -> _Told:
-    return _Told(problem.model_dump_json(exclude_defaults=True), fingerprint(kind, problem))
+def _stored(kind: str, problem: Problem) -> _StoredProblem:
+    return _StoredProblem(problem.model_dump_json(exclude_defaults=True), fingerprint(kind, problem))
 
 
-def _event_data(claimed: Claimed, told: _Told) -> str:
-    return _json({"attempt": claimed.attempt, "problem": orjson.Fragment(told.problem)})
+def _event_data(claimed: Claimed, stored: _StoredProblem) -> str:
+    return _json({"attempt": claimed.attempt, "problem": orjson.Fragment(stored.problem)})
 
 
 def _json(data: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Decides what follows a failed run. Pure: the clock and the dice come in as arguments."""
+"""The retry decision after a failed run: a pure function of the failure, the policy, the time and a random number."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,17 +12,17 @@ MAX_WAIT_SECONDS = 3_600.0
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run didn't succeed, and whether another one could."""
+    """Why a run failed, and whether another one may succeed."""
 
     problem: Problem
     retryable: bool
     retry_after_seconds: float | None = None
     wait_seconds: float | None = None
-    """By the kind's own schedule; takes the place of the back-off."""
+    """The handler's own delay, instead of the back-off."""
     counted: bool = True
-    """Whether the run was an attempt."""
+    """Whether the run counts as an attempt."""
     until: datetime | None = None
-    """From then on no other run is made."""
+    """No retry starts at or after this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class RetryIn:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """`spent` when only the attempts or the time ran out; otherwise no attempt would have helped."""
+    """`spent`: the attempts or the time ran out; otherwise the failure isn't retryable."""
 
     spent: bool
 

@@ -1,4 +1,4 @@
-"""Statements that must not be given up: everything a worker does to its jobs is safe to repeat."""
+"""Repeats a statement until PostgreSQL is back. Only for work that is safe to repeat, as a worker's claims and settles are."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,7 +11,7 @@ from monitoring.metrics import bus as metrics
 T = TypeVar("T")
 
 OUTAGE_SECONDS = 0.5
-"""Between two tries while PostgreSQL is away."""
+"""The delay between two tries while PostgreSQL is away."""
 
 
 async def retry_until_available(session: PostgresSession, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:

@@ -1,4 +1,4 @@
-"""Stores how runs ended, many at a time, and sees to what follows from it."""
+"""Stores settlements in batches, and starts what follows from them."""
 
 import asyncio
 import logging
@@ -26,21 +26,21 @@ logger = logging.getLogger(__name__)
 
 
 class Settler:
-    """Takes settlements as runs end; tells the consumer of each when it is stored, and whether it took effect."""
+    """Batches settlements as runs end. Calls `on_settled` for each, with whether it took effect."""
 
     def __init__(
         self,
         *,
         settle_session: PostgresSession,
         aside_session: PostgresSession,
-        messenger: Notifier,
+        notifier: Notifier,
         heartbeat: Heartbeat,
         running: Mapping[int, Attempt],
         on_settled: Callable[[Settlement, bool], None],
         ring_again_seconds: float,
     ) -> None:
         self._settle_session, self._aside_session = settle_session, aside_session
-        self._messenger = messenger
+        self._notifier = notifier
         self._heartbeat = heartbeat
         self._running = running
         self._on_settled = on_settled
@@ -56,12 +56,12 @@ class Settler:
             if settled.late:
                 before = await self._stored_before(settled.late)
                 settled = Settled(before.late, settled.parents + before.parents, settled.capped + before.capped)
-        except Exception:  # The loop's edge: these runs are forgotten here, and `check_leases` hands their jobs back.
-            logger.exception("%d outcomes couldn't be stored; their jobs will run again", len(settlements))
+        except Exception:  # The loop's edge: the runs are dropped, and `check_leases` releases their jobs.
+            logger.exception("settling %d runs failed; their jobs will run again", len(settlements))
             for one in settlements:
                 self._on_settled(one, False)
         else:
-            # Behind the next batch's statement, on which PostgreSQL works meanwhile.
+            # Scheduled behind the next batch's statement, so that PostgreSQL works meanwhile.
             asyncio.get_running_loop().call_soon(self._follow_up, settlements, settled)
         return [None] * len(settlements)
 
@@ -71,18 +71,18 @@ class Settler:
         try:
             tenants = self._count(effective)
         finally:
-            # Whatever becomes of the books, these runs are over: a worker that kept them would run full.
+            # Even if the metrics fail these runs are over: keeping them would fill the worker.
             for one in settlements:
                 self._on_settled(one, not late or (one.job_id, one.token) not in late)
         metrics.settles_discarded(len(late))
         metrics.batch_sent(metrics.Path.SETTLE, len(settlements))
-        self._messenger.tell(tenants)
+        self._notifier.notify(tenants)
         if late:
-            self._messenger.start(self._record_discarded([job_id for job_id, _ in late]))
+            self._notifier.start(self._record_discarded([job_id for job_id, _ in late]))
         if settled.capped:
-            self._messenger.ask_to_let_in(settled.capped)
+            self._notifier.request_admission(settled.capped)
         if settled.parents:
-            self._messenger.resume_parents(settled.parents)
+            self._notifier.resume_parents(settled.parents)
 
     async def _store(self, settlements: Sequence[Settlement]) -> Settled:
         try:
@@ -93,7 +93,7 @@ class Settler:
                 ),
             )
         except Unstorable:
-            # One result among them is at fault: alone it fails its own job, and the others' are kept.
+            # Splits the batch until the result at fault is alone: it fails its own job, and the others are stored.
             if len(settlements) == 1:
                 return await self._store([unstorable(settlements[0], self._kind_of(settlements[0]))])
             middle = len(settlements) // 2
@@ -104,13 +104,13 @@ class Settler:
         return "" if attempt is None else attempt.claimed.kind
 
     async def _stored_before(self, settlements: Sequence[Settlement]) -> Settled:
-        # The statement is repeated when its answer was lost; what it had stored the first time isn't late.
+        # The statement may have been repeated after a lost answer: what the first one stored isn't late.
         return await retry_until_available(
             self._settle_session, lambda connection: settling.settled_before(connection, settlements)
         )
 
     def _count(self, effective: Sequence[Settlement]) -> set[UUID]:
-        """Tells the metrics; the tenants whose jobs they were."""
+        """Counts the settlements in the metrics, and returns the tenants of their jobs."""
         now = time.monotonic()
         tenants: set[UUID] = set()
         runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)

@@ -13,7 +13,7 @@ from infrastructure.concurrency.work_clock import at_work, waiting
 from tests.unit.workers.runtime.runs import claimed
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
-from workers.runtime.running.attempt import MAX_WAIT_SECONDS, MOST_PAUSE_SECONDS, Attempt
+from workers.runtime.running.attempt import MAX_PAUSE_SECONDS, MAX_WAIT_SECONDS, Attempt
 
 ANN, BEN = UUID(int=1), UUID(int=2)
 
@@ -109,6 +109,6 @@ def test_a_job_that_has_not_begun_goes_back_sooner_than_one_that_has() -> None:
         attempt.start_clock()
         with attempt.waiting():
             assert not attempt.waits_too_long(now + MAX_WAIT_SECONDS + 1)
-            assert attempt.waits_too_long(now + MOST_PAUSE_SECONDS + 1)
+            assert attempt.waits_too_long(now + MAX_PAUSE_SECONDS + 1)
 
     asyncio.run(story())

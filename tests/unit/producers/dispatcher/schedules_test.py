@@ -31,7 +31,7 @@ def test_a_time_that_comes_twice_in_autumn_fires_once() -> None:
     assert slots == (_at("2027-10-31T00:30Z"), _at("2027-11-01T01:30Z")), "02:30 CEST, then 02:30 CET"
 
 
-def test_whoever_looks_between_the_two_passes_of_the_hour_finds_no_second_slot() -> None:
+def test_a_check_between_the_two_passes_of_the_hour_finds_no_second_slot() -> None:
     for minute in range(31, 90):
         after = _at("2027-10-31T00:00Z") + timedelta(minutes=minute)
         assert upcoming("30 2 * * *", BERLIN, after, 1) == (_at("2027-11-01T01:30Z"),)

@@ -1,4 +1,4 @@
-"""Whatever a handler does, its attempt has an outcome."""
+"""Every attempt ends in an outcome, whatever its handler does."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,9 +15,9 @@ from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
 from workers.runtime.running.attempt import (
-    LEAST_UNREAD_SECONDS,
+    MAX_UNREAD_AGE,
     MAX_UNREAD_SECONDS,
-    UNDERSTOOD_WITHIN,
+    MIN_UNREAD_SECONDS,
     Attempt,
     perform,
 )
@@ -29,7 +29,7 @@ SLOTS = Slots(1, lambda _: 1)
 
 
 def _outcome(handle: Handle, *, stop: Stop | None = None, **differently: Any) -> Outcome:
-    """How the run ends when it is stopped for this reason as soon as the handler waits for something."""
+    """The outcome of a run that is stopped for this reason as soon as its handler awaits something."""
 
     async def run() -> Outcome:
         attempt = Attempt(claimed(**differently), 2.0, Delivery(1), (), SLOTS, lambda *_: None)
@@ -52,7 +52,7 @@ def _raising(error: BaseException) -> Handle:
 
 async def _hang(command: Brew, run: Run) -> Answer:
     await asyncio.Event().wait()
-    raise AssertionError("nobody sets it")
+    raise AssertionError("nothing sets the event")
 
 
 def test_a_handlers_event_is_its_outcome() -> None:
@@ -62,7 +62,7 @@ def test_a_handlers_event_is_its_outcome() -> None:
     assert _outcome(brew) == Done(Brewed(notes=("2 cups for 2, attempt 1",)))
 
 
-def test_a_handler_may_name_when_it_is_tried_again() -> None:
+def test_a_handler_may_choose_the_delay_of_its_retry() -> None:
     problem = Problem.of("crowded", "Come back later", 503)
     outcome = _outcome(_raising(TryLater(problem, seconds=40.0, counted=False)))
 
@@ -106,7 +106,7 @@ def test_an_unavailable_system_is_waited_for_as_long_as_it_asks() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_whatever_a_handler_throws_is_an_outcome_that_tells_no_secret(error: BaseException) -> None:
+def test_whatever_a_handler_raises_is_an_outcome_that_leaks_no_secret(error: BaseException) -> None:
     outcome = _outcome(_raising(error))
 
     assert isinstance(outcome, Failed)
@@ -137,11 +137,11 @@ def test_a_command_from_a_newer_release_waits_for_a_worker_that_knows_it(differe
 
     assert isinstance(outcome, Failed)
     assert outcome.failure.retryable
-    assert outcome.failure.wait_seconds == LEAST_UNREAD_SECONDS
+    assert outcome.failure.wait_seconds == MIN_UNREAD_SECONDS
     assert not outcome.failure.counted, "what wasn't understood wasn't tried"
 
 
-def test_a_command_that_nobody_understands_is_asked_about_ever_less_and_not_for_ever() -> None:
+def test_a_command_that_no_worker_understands_is_retried_ever_less_often_and_not_for_ever() -> None:
     met = datetime.now(UTC)
 
     def failure_after(waited: timedelta) -> Failure:
@@ -153,7 +153,7 @@ def test_a_command_that_nobody_understands_is_asked_about_ever_less_and_not_for_
 
     assert a_while.wait_seconds == pytest.approx(10.0, abs=1.0)
     assert long.wait_seconds == MAX_UNREAD_SECONDS
-    assert long.until == met - timedelta(hours=20) + UNDERSTOOD_WITHIN
+    assert long.until == met - timedelta(hours=20) + MAX_UNREAD_AGE
     assert long.problem.since == met - timedelta(hours=20), "the next run knows since when"
 
 
@@ -212,6 +212,6 @@ def test_progress_stays_within_its_bounds() -> None:
 
     asyncio.run(run())
 
-    told = [TypeAdapter(dict[str, Any]).validate_json(report) for report in reports]
-    assert [one["fraction"] for one in told] == [0.0, 0.25, 1.0]
-    assert all(len(one["message"]) == 500 for one in told)
+    published = [TypeAdapter(dict[str, Any]).validate_json(report) for report in reports]
+    assert [one["fraction"] for one in published] == [0.0, 0.25, 1.0]
+    assert all(len(one["message"]) == 500 for one in published)

@@ -1,9 +1,9 @@
-"""When a worker rings for what has to wait."""
+"""When a worker rings for its own retries."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.runtime.running.notifier import TOGETHER_SECONDS, slot_of
+from workers.runtime.running.notifier import COALESCE_SECONDS, slot_of
 
 MOMENTS = st.floats(0, 1e7)
 ROUNDING_SECONDS = 1e-6
@@ -13,13 +13,13 @@ ROUNDING_SECONDS = 1e-6
 def test_a_retry_is_rung_when_it_is_due_and_late_by_no_more_than_a_fifth_of_a_second(
     now: float, seconds: float
 ) -> None:
-    late_seconds = slot_of(now, seconds) * TOGETHER_SECONDS - (now + seconds)
+    late_seconds = slot_of(now, seconds) * COALESCE_SECONDS - (now + seconds)
     assert -ROUNDING_SECONDS <= late_seconds <= 0.2 + ROUNDING_SECONDS
 
 
 @given(MOMENTS, st.floats(0.001, 0.199))
 def test_a_retry_that_is_to_come_soon_is_hardly_late(now: float, seconds: float) -> None:
-    late_seconds = slot_of(now, seconds) * TOGETHER_SECONDS - (now + seconds)
+    late_seconds = slot_of(now, seconds) * COALESCE_SECONDS - (now + seconds)
     assert -ROUNDING_SECONDS <= late_seconds <= 0.05 + ROUNDING_SECONDS
 
 

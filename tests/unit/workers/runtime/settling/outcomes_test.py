@@ -63,9 +63,9 @@ def test_a_failure_that_may_pass_is_tried_again_after_a_while() -> None:
 
     assert (settled.state, settled.job_event, settled.uncounted) == ("retrying", "job.retrying", False)
     assert settled.due_seconds == 1.0
-    told = orjson.loads(settled.job_event_data or "")
-    assert told["attempt"] == 2
-    assert told["problem"]["title"] == "It burnt"
+    data = orjson.loads(settled.job_event_data or "")
+    assert data["attempt"] == 2
+    assert data["problem"]["title"] == "It burnt"
 
 
 def test_a_failure_that_cannot_pass_is_final() -> None:
