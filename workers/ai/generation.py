@@ -1,4 +1,4 @@
-"""Handles GenerateDocument: writes one document from a template."""
+"""Handles GenerateDocument: writes one document."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from workers.runtime.handler import Run
 
 
 async def generate_document(command: GenerateDocument, run: Run, *, provider: TextProvider) -> DocumentGenerated:
-    """The document as Markdown. Raises Refused, naming them, when required facts are missing. Safe to repeat."""
+    """The document as Markdown. Raises Refused, naming them, when facts that its wording needs are missing. Safe to repeat."""
     run.progress(0.1, "filling the sections")
     writing = await provider.write(command)
     run.progress(0.9, "putting the document together")

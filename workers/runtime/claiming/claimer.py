@@ -34,7 +34,6 @@ RETRY_MISSED_SECONDS = (0.0, 0.0005, 0.001, 0.002, 0.004)
 """Delays before a job that was rung for ahead of its commit is claimed again after each miss: the claim came before the
 job's statement, and so had no commit to wait for."""
 
-
 PAUSE_SECONDS = 0.1
 """How long a worker takes no doorbells after it put some back behind the others."""
 
@@ -76,7 +75,7 @@ class Claimer:
         self._loops: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
-        self._loops = [asyncio.create_task(self._claim_for_ever(pending), name="claims") for pending in self._sessions]
+        self._loops = [asyncio.create_task(self._claim_for_ever(session), name="claims") for session in self._sessions]
 
     def take(self, doorbell: Doorbell) -> Delivery:
         """Adds the doorbell's jobs to the pending ones. `done` of the delivery is set once none is pending or running here."""

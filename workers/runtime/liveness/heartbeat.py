@@ -74,9 +74,8 @@ class Heartbeat:
                 return
             except Unavailable as error:
                 if self._refusals.times(str(error)):
-                    logger.warning(
-                        "it can't begin yet: %s", str(error)
-                    )  # As str: the message is ours, and the log leaves an exception's out.
+                    # As str: the message is ours, and the log leaves an exception's out.
+                    logger.warning("it can't begin yet: %s", str(error))
                 await asyncio.sleep(OUTAGE_SECONDS)
 
     def _beat_loop(self) -> None:
