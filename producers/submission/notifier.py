@@ -40,8 +40,8 @@ class DoorbellNotifier:
         self._start(self._push(refs))
 
     def ring_ahead(self, refs: Sequence[JobRef]) -> bool:
-        """Starts a push for jobs whose commit is under way. False, and no push, when
-        MAX_PUSHES are under way or their tenants must wait for a turn."""
+        """Starts a push for jobs whose commit is under way. False, and no push, while MAX_PUSHES run or when their tenants
+        must wait for a turn."""
         if len(self._pushes) >= MAX_PUSHES or not self._doorbells.have_room_for(refs):
             return False
         self._start(self._push(refs, ahead=True))

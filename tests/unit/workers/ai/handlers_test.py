@@ -21,7 +21,7 @@ Perform = Callable[[Command], Awaitable[DomainEvent]]
 
 
 class RecordedRun:
-    """A run that keeps what was reported."""
+    """A run that records its progress reports."""
 
     def __init__(self) -> None:
         self.job_id = UUID(int=1)
@@ -77,7 +77,7 @@ def test_progress_only_rises_and_names_each_step() -> None:
     in_a_worker(work)
 
 
-def test_a_language_that_is_given_is_believed() -> None:
+def test_a_given_language_is_not_detected() -> None:
     async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
         text = "The rent is due on 04/05/2026 and the tenant shall pay it."
         detected = await perform(ProcessDocument(title="Note", text=text))
@@ -110,7 +110,7 @@ def test_a_generated_document_is_one_markdown_text_of_its_sections() -> None:
     in_a_worker(work)
 
 
-def test_only_the_analyses_that_were_asked_for_are_made() -> None:
+def test_only_the_requested_analyses_are_run() -> None:
     async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
         result = await perform(
             AnalyzeContent.model_validate(

@@ -1,4 +1,4 @@
-"""A claimed job and the commands and events that the tests of this folder give it."""
+"""A claimed job, and the command and event types of the tests in this folder."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -29,7 +29,7 @@ class Brewed(DomainEvent):
 
 
 def claimed(**differently: Any) -> Claimed:
-    """A first attempt at brewing."""
+    """A claimed first attempt at a Brew."""
     usual: dict[str, Any] = {
         "id": JOB,
         "tenant_id": TENANT,

@@ -1,4 +1,4 @@
-"""What follows an attempt to deliver."""
+"""The decision after a webhook delivery attempt."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,12 +30,12 @@ def _judge(sent: Sent, attempt: int = 1, failing_days: float | None = None, dice
 
 
 @given(st.integers(200, 299), st.integers(1, MAX_ATTEMPTS), st.none() | st.floats(0, 100))
-def test_200_to_299_means_that_the_receiver_has_it(status: int, attempt: int, failing_days: float | None) -> None:
+def test_200_to_299_means_delivered(status: int, attempt: int, failing_days: float | None) -> None:
     assert _judge(Answered(status, 0.1, 0), attempt, failing_days) == Delivered()
 
 
 @given(st.integers(300, 599).filter(lambda status: status != 410), st.integers(1, MAX_ATTEMPTS - 1))
-def test_anything_else_is_tried_again_until_the_attempts_are_spent(status: int, attempt: int) -> None:
+def test_any_other_answer_is_retried_until_the_attempts_are_spent(status: int, attempt: int) -> None:
     assert isinstance(_judge(Answered(status, 0.1, 0), attempt), Again)
     assert isinstance(_judge(Answered(status, 0.1, 0), MAX_ATTEMPTS), GiveUp)
 
@@ -61,7 +61,7 @@ def test_a_wait_is_never_shorter_than_asked_nor_without_bound(attempt: int, dice
         (Answered(500, 0.1, 0), 6.0, PauseReason.FAILING),
     ],
 )
-def test_a_receiver_that_is_gone_or_fails_for_days_is_left_alone(
+def test_a_webhook_that_is_gone_or_fails_for_days_is_paused(
     sent: Sent, failing_days: float | None, reason: PauseReason
 ) -> None:
     verdict = _judge(sent, failing_days=failing_days)

@@ -35,7 +35,7 @@ def test_a_path_leads_to_its_value(path: str, value: JsonValue) -> None:
 
 
 @pytest.mark.parametrize("path", ["$.x", "$.a.b", "$.a['b c'][2]", "$.e-f[0]", "$.a[0]", "$[0]", "$.n.x"])
-def test_a_path_to_nothing_is_told_by_name(path: str) -> None:
+def test_a_path_to_nothing_is_named_in_the_error(path: str) -> None:
     with pytest.raises(PathNotFound) as missing:
         look_up(DATA, path)
 
@@ -45,7 +45,7 @@ def test_a_path_to_nothing_is_told_by_name(path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["", "a", "$.", "$..a", "$.a.*", "$[*]", "$[-1]", "$[?(@.x)]", "$.a[0:2]", "$$.Execution", "$.a b", "$['']"]
 )
-def test_what_is_no_simple_path_is_refused(path: str) -> None:
+def test_a_path_that_is_not_a_reference_path_is_refused(path: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Path).validate_python(path)
 
@@ -63,13 +63,13 @@ def test_a_result_goes_where_its_path_says() -> None:
 
 
 @pytest.mark.parametrize("data", ["text", [1], None, {"a": [1]}, {"a": "text"}])
-def test_a_result_is_never_put_into_what_is_no_object(data: JsonValue) -> None:
+def test_a_result_is_only_put_into_an_object(data: JsonValue) -> None:
     with pytest.raises(PathNotFound):
         put(data, "$.a.b", 1)
 
 
 @given(data=JSON, value=JSON)
-def test_what_was_put_is_found_there_and_the_given_data_stays_as_it_was(data: JsonValue, value: JsonValue) -> None:
+def test_a_value_that_was_put_is_found_there_and_the_argument_is_not_mutated(data: JsonValue, value: JsonValue) -> None:
     before = copy.deepcopy(data)
     if isinstance(data, dict):
         assert look_up(put(data, "$['new name']", value), "$['new name']") == value

@@ -1,4 +1,4 @@
-"""What an instance does next, as a pure function."""
+"""The workflow reducer: the next state and effect of an instance."""
 
 import tracemalloc
 from typing import Any
@@ -76,7 +76,7 @@ def test_a_result_goes_where_the_result_path_says(result_path: dict[str, Any], o
 
 
 @pytest.mark.parametrize("state", [{"Type": "Pass"}, {**READ, "Resource": "urn:bucatini:job:ai.generate_document"}])
-def test_what_a_template_would_make_is_counted_before_anything_is_made_of_it(state: dict[str, Any]) -> None:
+def test_the_size_of_a_filled_template_is_counted_before_it_is_built(state: dict[str, Any]) -> None:
     references = {f"f{number}.$": "$.text" for number in range(500)}
     one = definition("Shape", Shape={**state, "Parameters": {"facts": references}, "End": True})
 
@@ -90,7 +90,7 @@ def test_what_a_template_would_make_is_counted_before_anything_is_made_of_it(sta
     assert peak_bytes < 3_000_000
 
 
-def test_as_much_as_a_job_may_take_reaches_it() -> None:
+def test_the_largest_allowed_parameters_reach_the_job() -> None:
     one = definition("Read", Read={**READ, "End": True})
 
     effect = effect_of(one, begin(one, {"name": "Lease", "text": "x" * 200_000}))
@@ -98,7 +98,7 @@ def test_as_much_as_a_job_may_take_reaches_it() -> None:
     assert isinstance(effect, RunTask)
 
 
-def test_data_that_grows_deeper_with_every_step_ends_the_instance_before_no_reader_can_read_it() -> None:
+def test_data_that_grows_deeper_with_every_step_fails_the_instance_at_the_depth_limit() -> None:
     deeper = definition("Wrap", Wrap={"Type": "Pass", "Parameters": {"a.$": "$"}, "Next": "Wrap2"},
         Wrap2={"Type": "Choice", "Choices": [{"Variable": "$.never", "IsPresent": True, "Next": "End"}],
                "Default": "Wrap"}, End={"Type": "Succeed"})  # fmt: skip
@@ -181,7 +181,7 @@ def test_a_choice_compares_values_of_its_own_type_only(
     assert begin(choosing, {"v": value}).state == ("Yes" if holds else "No")
 
 
-def test_a_choice_may_ask_whether_something_is_there_at_all() -> None:
+def test_a_choice_may_test_whether_a_value_is_present() -> None:
     rule = {"Variable": "$.v.w", "IsPresent": False, "Next": "Absent"}
     choosing = definition("Choose", Choose={"Type": "Choice", "Choices": [rule]}, Absent={"Type": "Succeed"})
 
@@ -247,7 +247,7 @@ def test_data_that_outgrows_an_instance_fails_it_and_is_not_kept() -> None:
         assert grown.data is None
 
 
-def test_what_an_instance_needs_done_follows_from_its_state_alone() -> None:
+def test_the_effect_follows_from_the_stored_state_alone() -> None:
     one = definition("Read", Read={**READ, "End": True})
     stored = InstanceState.model_validate_json(begin(one, DATA).model_dump_json())
 

@@ -1,4 +1,4 @@
-"""What each way a run can end makes of its job."""
+"""The settlement of each outcome of a run."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -58,7 +58,7 @@ def test_success_without_an_event_has_no_result() -> None:
     assert (settled.state, settled.domain_event, settled.result) == ("succeeded", None, None)
 
 
-def test_a_failure_that_may_pass_is_tried_again_after_a_while() -> None:
+def test_a_retryable_failure_is_retried_after_a_delay() -> None:
     settled = _settled(TRY_AGAIN, attempt=2, dice=0.5)
 
     assert (settled.state, settled.job_event, settled.uncounted) == ("retrying", "job.retrying", False)
@@ -68,20 +68,20 @@ def test_a_failure_that_may_pass_is_tried_again_after_a_while() -> None:
     assert data["problem"]["title"] == "It burnt"
 
 
-def test_a_failure_that_cannot_pass_is_final() -> None:
+def test_a_failure_that_is_not_retryable_is_final() -> None:
     settled = _settled(HOPELESS)
 
     assert (settled.state, settled.job_event, settled.due_seconds) == ("failed", "job.failed", None)
     assert Problem.model_validate_json(settled.problem or "") == PROBLEM
 
 
-def test_the_last_attempt_leads_to_the_dead_letters() -> None:
+def test_a_failed_last_attempt_makes_the_job_dead() -> None:
     settled = _settled(TRY_AGAIN, attempt=Brew.max_attempts)
 
     assert (settled.state, settled.job_event, settled.due_seconds) == ("dead", "job.dead", None)
 
 
-def test_a_job_that_waits_brings_its_children_with_it() -> None:
+def test_a_waiting_job_is_stored_with_its_children() -> None:
     settled = _settled(
         AwaitingChildren(AwaitChildren((Brew(cups=1), Brew(cups=2)))), priority=8, traceparent="00-aa-bb-01"
     )
@@ -94,7 +94,7 @@ def test_a_job_that_waits_brings_its_children_with_it() -> None:
         assert (child.priority, child.traceparent, child.queue) == (8, "00-aa-bb-01", Brew.queue)
 
 
-def test_a_run_ended_by_a_drain_goes_back_and_is_no_attempt() -> None:
+def test_a_run_ended_by_a_drain_is_released_and_not_counted() -> None:
     settled = _settled(INTERRUPTED)
 
     assert (settled.state, settled.job_event, settled.uncounted) == ("queued", "job.released", True)
@@ -121,7 +121,7 @@ def test_every_settlement_shows_its_token_and_takes_a_step_the_table_allows(
 
     assert (settled.job_id, settled.token) == (JOB, TOKEN)
     assert settled.state in {after for (before, _), after in TRANSITIONS.items() if before is JobState.RUNNING}
-    assert (settled.due_seconds is None) == (settled.state in TERMINAL), "an unfinished job is looked at again"
+    assert (settled.due_seconds is None) == (settled.state in TERMINAL), "an unfinished job has a due time"
     assert not settled.children or settled.state is JobState.WAITING
 
 
@@ -146,7 +146,7 @@ def _nested(levels: int) -> dict[str, Any]:
         ({"cups": [1] * 300_000}, "values"),
     ],
 )
-def test_a_result_beyond_what_any_reader_takes_fails_its_run_by_name(into: dict[str, Any], why: str) -> None:
+def test_a_result_out_of_bounds_fails_its_run_by_name(into: dict[str, Any], why: str) -> None:
     settled = _settled(Done(Poured(into=into)))
 
     assert (settled.state, settled.result) == ("failed", None)
@@ -169,7 +169,7 @@ class Order(Command):
 @pytest.mark.parametrize(
     "commands", [(Order(wishes=_nested(100)),), (Order(wishes={"long": "x" * 5_000_000}),), (Brew(),) * 1_001]
 )
-def test_children_beyond_what_is_kept_fail_their_parent_by_name(commands: tuple[Command, ...]) -> None:
+def test_children_out_of_bounds_fail_their_parent_by_name(commands: tuple[Command, ...]) -> None:
     settled = _settled(AwaitingChildren(AwaitChildren(commands)))
 
     assert (settled.state, settled.children) == ("failed", ())
@@ -177,7 +177,7 @@ def test_children_beyond_what_is_kept_fail_their_parent_by_name(commands: tuple[
 
 
 @pytest.mark.parametrize("retryable", [True, False])
-def test_of_a_problem_no_more_is_kept_than_anybody_reads(retryable: bool) -> None:
+def test_a_stored_problem_is_bounded(retryable: bool) -> None:
     errors = tuple(FieldProblem(pointer="/p" * 10_000, detail="d" * 10_000) for _ in range(1_000))
     endless = Problem.of("endless", "t" * 10_000, 500, "d" * 10_000_000, errors=errors)
 

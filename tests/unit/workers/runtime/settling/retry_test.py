@@ -1,4 +1,4 @@
-"""What follows a failed run: when it is tried again, when no more, and what it waits for."""
+"""The retry decision: when a failed run is retried, with which delay, and when it is given up."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -38,7 +38,7 @@ def _seconds(decision: RetryIn | GiveUp) -> float:
 
 
 @given(attempt=attempts, max_attempts=attempts, dice=dice, asked=asked)
-def test_what_no_retry_mends_is_given_up_at_once(
+def test_a_failure_that_is_not_retryable_is_given_up_at_once(
     attempt: int, max_attempts: int, dice: float, asked: float | None
 ) -> None:
     decision = _decide(
@@ -49,7 +49,7 @@ def test_what_no_retry_mends_is_given_up_at_once(
 
 
 @given(attempt=attempts, max_attempts=attempts, dice=dice)
-def test_a_job_is_tried_exactly_as_often_as_it_may_be(attempt: int, max_attempts: int, dice: float) -> None:
+def test_a_job_has_exactly_its_max_attempts(attempt: int, max_attempts: int, dice: float) -> None:
     decision = _decide(attempt=attempt, max_attempts=max_attempts, dice=dice)
 
     assert isinstance(decision, RetryIn) == (attempt < max_attempts)
@@ -74,14 +74,14 @@ def test_the_longest_wait_doubles_until_it_is_long_enough() -> None:
 
 
 @given(attempt=attempts, low=dice, high=dice)
-def test_the_dice_spread_the_waits_over_all_of_it(attempt: int, low: float, high: float) -> None:
+def test_jitter_spreads_the_delays_over_the_whole_range(attempt: int, low: float, high: float) -> None:
     assert _seconds(_decide(attempt=attempt, dice=0.0)) == 0.0
     waits = [_seconds(_decide(attempt=attempt, dice=one)) for one in sorted((low, high))]
     assert waits == sorted(waits)
 
 
 @given(attempt=attempts, dice=dice, asked=st.floats(0.0, 1e7))
-def test_what_the_other_side_asks_for_is_the_least_we_wait(attempt: int, dice: float, asked: float) -> None:
+def test_retry_after_is_the_minimum_delay(attempt: int, dice: float, asked: float) -> None:
     seconds = _seconds(_decide(attempt=attempt, dice=dice, retry_after_seconds=asked))
 
     assert min(asked, MAX_WAIT_SECONDS) <= seconds <= MAX_WAIT_SECONDS + USUAL.most_seconds
@@ -103,7 +103,7 @@ def test_a_deadline_far_away_changes_nothing(attempt: int, dice: float) -> None:
     assert _decide(attempt=attempt, dice=dice, deadline=NOW + timedelta(days=1)) == _decide(attempt=attempt, dice=dice)
 
 
-def test_a_kind_may_wait_in_its_own_way() -> None:
+def test_a_kind_may_have_its_own_retry_policy() -> None:
     patient = RetryPolicy(base_seconds=10.0, most_seconds=35.0, jitter=Jitter.NONE)
     halfway = patient.model_copy(update={"jitter": Jitter.EQUAL})
 
@@ -120,9 +120,7 @@ def test_a_problem_that_a_kind_never_retries_fails_it_at_once(dice: float, asked
 
 
 @given(attempt=attempts, dice=dice, asked=st.floats(0.0, 1e7), jitter=st.sampled_from(Jitter))
-def test_what_the_other_side_asks_for_counts_whatever_the_kind(
-    attempt: int, dice: float, asked: float, jitter: Jitter
-) -> None:
+def test_retry_after_counts_for_every_kind(attempt: int, dice: float, asked: float, jitter: Jitter) -> None:
     policy = RetryPolicy(base_seconds=0.001, most_seconds=0.001, jitter=jitter)
 
     assert _seconds(_decide(attempt=attempt, dice=dice, retry_after_seconds=asked, policy=policy)) >= min(
@@ -143,7 +141,7 @@ def test_a_kinds_own_schedule_takes_the_place_of_the_back_off(
     )
 
 
-def test_what_was_no_attempt_is_tried_again_however_many_there_were() -> None:
+def test_an_uncounted_run_is_retried_whatever_the_number_of_attempts() -> None:
     failure = Failure(PROBLEM, retryable=True, wait_seconds=1.0, counted=False)
 
     assert decide(failure, USUAL, attempt=9, max_attempts=9, now=NOW, deadline=None, dice=0.5) == RetryIn(1.0)
@@ -152,7 +150,7 @@ def test_what_was_no_attempt_is_tried_again_however_many_there_were() -> None:
 
 
 @given(dice=dice, left=st.floats(-1e6, 1e6))
-def test_what_may_not_go_on_for_ever_ends_in_time(dice: float, left: float) -> None:
+def test_retries_with_an_end_stop_in_time(dice: float, left: float) -> None:
     until = NOW + timedelta(seconds=left)
     failure = Failure(PROBLEM, retryable=True, wait_seconds=60.0, counted=False, until=until)
 
