@@ -1,4 +1,4 @@
-"""Feeds webhooks: creates a delivery job for each event. Any number of dispatchers may run; each webhook is leased to one."""
+"""Feeds webhooks: creates a delivery job for each event. Any number of dispatchers may run; a row lock gives each webhook to one."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ class WebhookFeeder:
             await asyncio.sleep(0 if more_pending else pause_seconds)
 
     async def feed(self) -> bool:
-        """Feeds every webhook that has events, one page each. Returns whether some have more."""
+        """Creates deliveries for every webhook with new events, up to its window. Returns whether some may have more."""
         await self._run_housekeeping()
         more_pending = False
         for webhook_id in await self._session.run(feeder.pending_webhooks):
