@@ -1,1 +1,1 @@
-"""The ingress: routes per capability, authentication, problems, event streams. Never imports the workers."""
+"""The HTTP API: routes per capability, authentication, problems and event streams. Never imports the workers."""

@@ -1,4 +1,4 @@
-"""`python -m api`: serves until SIGTERM or Ctrl-C, then ends the streams at once and lets the requests finish."""
+"""`python -m api`: the server process. On SIGTERM or Ctrl-C it ends event streams at once and lets requests finish."""
 
 import asyncio
 import logging
@@ -24,23 +24,23 @@ from monitoring.logs.logging import configure
 logger = logging.getLogger("api")
 
 KEEP_ALIVE_SECONDS = 65
-"""Longer than the 60 s after which load balancers close, so that they never meet a connection closing under them."""
+"""Longer than a load balancer's usual 60 s, so that it never sends a request on a connection that is closing."""
 DRAIN_SECONDS = 30
 UNREAD_SECONDS = 2.0
 RECEIVE_SECONDS = 4.0
-"""What a stopping process gives to requests that haven't come whole."""
+"""How long a stopping process waits for the rest of a request body."""
 SILENT_SECONDS = 15.0
-"""A loop that hasn't turned for so long is taken for dead."""
+"""The liveness check fails when the event loop hasn't run for this long."""
 CHECK_SECONDS = 1.0
-"""Between two looks at what the connections owe."""
+"""Between two checks of the connections' timeouts."""
 PING_SECONDS = 20.0
-"""Between a watcher's answer and the next question whether it is there; as long it may take to answer."""
+"""WebSocket keepalive: the interval between pings, and the timeout for a pong."""
 LARGEST_MESSAGE = 64_000
-"""Bytes that a watcher may send at a time."""
+"""Maximum size of a WebSocket message from a client, in bytes."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which by itself would wait for event streams to end, and they don't."""
+    """uvicorn with connection limits, a liveness heartbeat, and a shutdown that doesn't wait for event streams to end."""
 
     def __init__(self, config: uvicorn.Config, closing: asyncio.Event, limits: ConnectionLimits) -> None:
         super().__init__(config)
@@ -54,7 +54,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._tasks = [
             asyncio.create_task(self._check_connections(), name="checks connections"),
-            asyncio.create_task(keep_beating(self.beat), name="beats"),
+            asyncio.create_task(keep_beating(self.beat), name="event loop heartbeat"),
         ]
         tune_gc()
         for listening in (one for started in self.servers for one in started.sockets):
@@ -63,7 +63,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._closing.set()
-        aborting = asyncio.create_task(self._abort_unread(), name="aborts what nobody reads")
+        aborting = asyncio.create_task(self._abort_unread(), name="aborts unread connections")
         try:
             await super().shutdown(sockets)
         finally:
@@ -76,14 +76,12 @@ class Server(uvicorn.Server):
             await asyncio.sleep(CHECK_SECONDS)
             try:
                 self._limits.check(loop.time())
-            except (
-                Exception
-            ):  # The loop's edge: what went wrong with one connection must not leave the others unchecked.
-                logger.exception("the connections couldn't be checked; trying again")
+            except Exception:  # The loop's edge: a fault in one connection must not leave the others unchecked.
+                logger.exception("connection check failed; trying again")
 
     async def _abort_unread(self) -> None:
-        # A closing connection waits for its reader to take the rest, and one that takes nothing never does. Nor may
-        # whoever has begun a request keep the process for as long as a living one would wait for the rest.
+        # A closing connection waits until the client has read the rest, which a stalled client never does. A client that
+        # has sent half a request must not delay the shutdown by the usual body timeout either.
         began = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(UNREAD_SECONDS)
@@ -96,7 +94,7 @@ class Server(uvicorn.Server):
 
 
 def server(settings: Settings) -> Server:
-    """The ingress, ready to run in this process."""
+    """The API server, ready to run in this process."""
     closing = asyncio.Event()
     allowed = places(settings)
     config = uvicorn.Config(
@@ -109,7 +107,7 @@ def server(settings: Settings) -> Server:
         ws_max_size=LARGEST_MESSAGE,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
-        ws_per_message_deflate=False,  # Events are small; a window for each watcher would cost more than it saves.
+        ws_per_message_deflate=False,  # Events are small: a compression window per client would cost more memory than it saves bandwidth.
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -1,4 +1,4 @@
-"""The ingress as one ASGI application."""
+"""Builds the ASGI application: every route, behind one middleware."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -43,7 +43,7 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
     *ai.ENDPOINTS,
     *search.ENDPOINTS,
     *replays.ENDPOINTS,
-    *batches.ENDPOINTS,  # Before the jobs, whose ids a path could be taken for.
+    *batches.ENDPOINTS,  # Before the jobs: /api/jobs/{id} would match "batch" as an id.
     *jobs.ENDPOINTS,
     *why.ENDPOINTS,
     *results.ENDPOINTS,
@@ -61,16 +61,16 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
 
 
 class State(TypedDict):
-    """What every request finds in its scope."""
+    """The lifespan state that Starlette puts into every request's scope."""
 
     ingress: Dependencies
 
 
 def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
-    """The application. Setting `closing` ends everything that would go on for long: streams and long polls.
+    """The application. Setting `closing` ends everything long-lived: event streams and long polls.
 
-    Starlette's router without its application class: the two layers that one puts around every request do what the
-    edge does, and each event of each stream would pass through them.
+    It is Starlette's router without its application class: that class adds two layers whose work `Middleware` does already,
+    and every event of every stream would pass through them.
     """
     router = Router(
         routes=[
@@ -79,7 +79,7 @@ def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
         ],
         default=_nowhere,
         lifespan=_lifespan(settings, closing),
-        # A redirect would be built from the Host header, which anybody may write.
+        # A redirect would be built from the Host header, which the client controls.
         redirect_slashes=False,
     )
     return Middleware(router)

@@ -1,4 +1,4 @@
-"""What the handlers share: opened once for the process, closed when it ends."""
+"""The resources that request handlers share: opened once per process, closed on shutdown."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,9 +30,9 @@ from producers.submission.submitter import Submitter, open_submitter
 
 REQUEST_SESSIONS = 8
 CATCH_UP_SESSIONS = 4
-"""Apart from the requests' own, so that a thousand readers who fell behind don't slow a single request."""
+"""A pool of their own, so that a thousand streams catching up don't slow down requests."""
 CATCH_UP_SESSION = {"enable_bitmapscan": "off"}
-"""For a job's few events PostgreSQL would also look at all of its tenant's: it doesn't know yet how many there are."""
+"""To find a job's few events PostgreSQL might bitmap-scan all of its tenant's: it doesn't know the row counts yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Dependencies:
     submitter: Submitter
     lines: TenantPool
     sessions: TenantSessions
-    """SQLAlchemy's, on the same connections."""
+    """SQLAlchemy sessions on the connections of `lines`."""
     backlog: Backlog
     system_session: PostgresSession
-    """For numbers of a whole queue, which no tenant may count for itself."""
+    """For counts over a whole queue, which row-level security hides from a tenant's session."""
     clock: SharedClock
     credentials: Credentials
     tokens: ReadTokens
@@ -61,21 +61,21 @@ class Dependencies:
 
 @asynccontextmanager
 async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
-    """Connections are made when they are first needed, so that a server that is away doesn't keep the ingress down."""
+    """Opens everything and closes it again. Connections are made on first use, so the API starts while a server is down."""
     async with Closing() as resources:
         redis = redis_client.connect(settings.redis)
         resources.then(redis.aclose, "Redis")
         tenant_notifier = TenantNotifier(redis)
-        resources.then(tenant_notifier.close, "the announcer")
+        resources.then(tenant_notifier.close, "the tenant notifier")
         system_session = await resources.enter(
             PostgresSession(settings.database, Role.SYSTEM, "queue numbers", BUS_SESSION)
         )
         clock = await resources.enter(shared_clock(system_session))
         rates = RateLimits(settings, redis, lambda: clock.now().timestamp())
-        resources.then(rates.close, "the rates")
+        resources.then(rates.close, "the rate limits")
         tokens = ReadTokens(signing_key(settings))
-        vouching = await resources.enter(issuer(settings, clock.now))
-        credentials = Credentials(settings, tokens, vouching, clock.now)
+        oidc_issuer = await resources.enter(issuer(settings, clock.now))
+        credentials = Credentials(settings, tokens, oidc_issuer, clock.now)
         resources.then(credentials.close, "the credentials")
         catch_up_pool = await resources.enter(
             TenantPool(settings.database, "catch-up", CATCH_UP_SESSIONS, session=CATCH_UP_SESSION)

@@ -1,4 +1,4 @@
-"""One declaration for each address: the route that serves it and the document that describes it both come from it."""
+"""Declares endpoints: the routes and the OpenAPI document are both made from these declarations."""
 
 import asyncio
 import time
@@ -30,18 +30,18 @@ from schemas.bounds import MAX_BATCH_VALUES, MAX_FREE_VALUES
 from schemas.model import Model
 
 ANSWER_SECONDS = 30.0
-"""For reading the request and for answering it; who asks to wait gets that time on top."""
+"""Timeout for reading a request and answering it. A `Prefer: wait=N` adds N seconds."""
 SLOW_BODY_SECONDS = 1.0
-"""While a body takes longer to arrive, its sender's key may fall."""
+"""A body that took longer to arrive has its sender's key checked again: it may have been revoked meanwhile."""
 LONGEST_MEDIA_TYPE = 256
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 NOBODY = Principal(tenant_id=UUID(int=0), key_id="", scopes=frozenset())
-"""Calls what is open to everybody. No row belongs to it."""
+"""The principal of endpoints without authentication. It owns no rows."""
 
 
 class Empty(Model):
-    """Nothing is taken here."""
+    """An empty body or query."""
 
 
 B = TypeVar("B", bound=Model)
@@ -50,7 +50,7 @@ Q = TypeVar("Q", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[B, Q]):
-    """A request that has passed every check its declaration names."""
+    """An authenticated, authorized and validated request, as a handler gets it."""
 
     ingress: Dependencies
     principal: Principal
@@ -67,16 +67,16 @@ class Call(Generic[B, Q]):
 
     @property
     def db(self) -> TenantDatabase[PostgresConnection]:
-        """PostgreSQL as this principal's tenant sees it, for statements that are written for psycopg."""
+        """psycopg connections that see only the principal's tenant (row-level security)."""
         return TenantDatabase(self.ingress.lines, self.tenant_id)
 
     @property
     def orm(self) -> TenantDatabase[TenantSession]:
-        """The same for SQLAlchemy's, on the same connections."""
+        """SQLAlchemy sessions that see only the principal's tenant, on the same connections."""
         return TenantDatabase(self.ingress.sessions, self.tenant_id)
 
     def path_id(self, name: str, what: str) -> UUID:
-        """A part of the path that must be an id. What can't be one doesn't exist."""
+        """A path parameter as a UUID. A 404 when it isn't one."""
         try:
             return UUID(self.path[name])
         except ValueError:
@@ -84,7 +84,7 @@ class Call(Generic[B, Q]):
 
 
 class Streamed(Protocol):
-    """An answer that goes on until its reader or its subject ends it."""
+    """A streamed response: it writes itself, and lasts until the client disconnects or there is nothing more to send."""
 
     @property
     def headers(self) -> Sequence[Header]: ...
@@ -94,7 +94,7 @@ class Streamed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Generic[B, Q]):
-    """What one method of one address takes, gives and asks for."""
+    """One method of one path: its parameters, its responses and the scope it requires."""
 
     method: str
     path: str
@@ -102,31 +102,31 @@ class Endpoint(Generic[B, Q]):
     handle: Callable[[Call[B, Q]], Awaitable[Answer | Streamed]]
     answers: Mapping[int, type[Model] | NoBody | Media]
     scope: Scope | None
-    """None: open to everybody."""
+    """The scope that the key needs; None for an endpoint without authentication."""
     body: type[B] | None = None
     query: type[Q] | None = None
     description: str = ""
     aliases: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
-    """Request headers it reads, by the names that `api.documentation.openapi` describes."""
+    """Request headers it reads. `api.documentation.openapi` describes each."""
     problems: tuple[int, ...] = ()
-    """Statuses of its own problems, beside those that every address may answer."""
+    """Statuses of its own problems, in addition to those that every endpoint may answer with."""
     seconds: float = ANSWER_SECONDS
     many: bool = False
-    """Whether its body holds many commands, and so may be as large as `max_batch_body_bytes`."""
+    """Whether its body holds many commands, so that `max_batch_body_bytes` limits it."""
     for_watchers: bool = False
-    """Whether a read token of the job that the path names opens it."""
+    """Whether a read token of the job in the path is accepted."""
     token_in_query: bool = False
-    """Whether such a token may come as `?token=`, for an EventSource, which can't send a header."""
+    """Whether a read token is accepted as `?token=`: a browser's EventSource can't send a header."""
     listed: bool = field(default=True)
-    """Whether it stands in the OpenAPI document."""
+    """Whether the OpenAPI document has it."""
 
 
 AnyEndpoint = Endpoint[Any, Any]
 
 
 def routes(endpoints: Iterable[AnyEndpoint]) -> list[Route]:
-    """One route for each address, whatever its methods, so that a wrong method learns all that are allowed."""
+    """One route per path, so that a 405 can name every method of that path in `Allow`."""
     by_path: dict[str, dict[str, AnyEndpoint]] = {}
     for endpoint in endpoints:
         for path in (endpoint.path, *endpoint.aliases):
@@ -150,7 +150,7 @@ class _Address:
         if isinstance(answer, Answer):
             await send_answer(send, answer)
         elif method == "HEAD":
-            # Without a length: what GET would send has none, or says it among its headers.
+            # No content-length here: the stream has none, or has it among its own headers.
             await send({"type": "http.response.start", "status": 200, "headers": list(answer.headers)})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
@@ -178,7 +178,7 @@ async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) ->
 
 
 async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, receive: Receive) -> Answer | Streamed:
-    """The checks in the order of their cost: a stranger's body is never read."""
+    """Runs the checks from the cheapest on: the body of an unauthenticated request is never read."""
     ingress: Dependencies = scope["state"]["ingress"]
     principal = await _principal(endpoint, scope, arrival)
     query = query_model(endpoint.query or Empty, scope["query_string"])
@@ -222,7 +222,7 @@ async def _principal(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival)
 
 
 def _id_in(part: str) -> UUID | None:
-    """The id, whichever way it is spelled."""
+    """The path parameter as a UUID in any of its spellings; None if it isn't one."""
     try:
         return UUID(part)
     except ValueError:
@@ -230,7 +230,7 @@ def _id_in(part: str) -> UUID | None:
 
 
 def admitted(rates: RateLimits, principal: Principal) -> tuple[Header, ...]:
-    """What to tell of the caller's limits; a Refusal that tells it when they are reached."""
+    """Counts the request and returns the rate limit headers. Raises a Refusal (429) with them when a limit is reached."""
     verdict = rates.admit(principal)
     if verdict.wait_seconds:
         raise problems.too_many_requests(verdict.limited, verdict.limit, verdict.wait_seconds, verdict.headers)
@@ -248,13 +248,13 @@ async def _body(
         return model()
     _check_media_type(headers.get("content-type", ""), headers.get("content-encoding", "identity"))
     tree = parse_json(body, max_values=MAX_BATCH_VALUES if endpoint.many else MAX_FREE_VALUES)
-    if len(body) > LARGE_BODY_BYTES:  # Others get their turn.
+    if len(body) > LARGE_BODY_BYTES:  # Let other requests run before the model is validated.
         await asyncio.sleep(0)
     return model_of(model, tree)
 
 
 def takes_nothing(model: type[Model]) -> bool:
-    """Whether an empty body is as good as an empty object."""
+    """Whether the model has no required field, so that an empty body is accepted."""
     return not any(one.is_required() for one in model.model_fields.values())
 
 
@@ -267,12 +267,12 @@ def _check_media_type(content_type: str, content_encoding: str) -> None:
 
 @lru_cache(maxsize=64)
 def _is_json(content_type: str) -> bool:
-    """Whether it is JSON in UTF-8. Other parameters say nothing that matters here."""
+    """Whether the media type is JSON in UTF-8. Parameters other than the charset are ignored."""
     headers = MimeHeaders()
     headers["content-type"] = content_type
     return headers.get_content_type().encode() == JSON and headers.get_content_charset("utf-8") in CHARSETS
 
 
 def all_paths(endpoints: Sequence[AnyEndpoint]) -> list[tuple[str, str]]:
-    """(method, path) of everything declared, aliases included."""
+    """(method, path) of every endpoint, aliases included."""
     return [(one.method, path) for one in endpoints for path in (one.path, *one.aliases)]

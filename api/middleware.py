@@ -1,4 +1,4 @@
-"""The one layer around everything: names each request, and turns whatever goes wrong inside into a problem."""
+"""The one middleware: gives each request a correlation id and a trace, and turns exceptions into problem responses."""
 
 import asyncio
 import logging
@@ -29,21 +29,21 @@ LINGER_SECONDS = 2.0
 MAX_LINGERING_BYTES = 16_000_000
 UNKNOWN_ROUTE = "unknown"
 ONCE = ("host", "idempotency-key")
-"""Request headers that may come once and no more: of two, nobody can say which was meant."""
+"""Request headers that may not be repeated: which of two values was meant would be ambiguous."""
 SWITCHED = 101
-"""The status of a WebSocket that is open."""
+"""The status of an accepted WebSocket handshake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What is known of every request before anything is decided about it."""
+    """A request's headers, correlation id and trace, as parsed on arrival."""
 
     headers: Mapping[str, str]
-    """Those that came in several lines are joined by commas, as RFC 9110 does."""
+    """By lowercase name. Repeated fields are joined by commas (RFC 9110, section 5.3)."""
     correlation_id: UUID
     trace: TraceContext
     repeated: frozenset[str] = frozenset()
-    """Which of them did."""
+    """Names of the repeated fields."""
 
 
 class Middleware:
@@ -81,18 +81,18 @@ class Middleware:
                 return
             except problems.BodyTooLarge as refusal:
                 await _send_lingering(problem_answer(refusal.problem, refusal.headers), receive, send_named)
-            except Exception as error:  # The request's edge: the one place that answers for what nobody else did.
+            except Exception as error:  # The request's edge: the last place that can answer an unhandled exception.
                 if status:
                     raise
                 await send_answer(send_named, _answer_to(error, arrival))
         _count(scope, status, time.perf_counter() - began)
 
     async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A WebSocket: what is refused before it is open is answered as any request is."""
+        """Runs a WebSocket. A handshake that is refused gets an ordinary HTTP response."""
         began = time.perf_counter()
         arrival = arrival_of(scope)
         scope[ARRIVAL] = arrival
-        # The server logs it with the address, and some callers put secrets there.
+        # uvicorn logs it with the path, and some clients put secrets there.
         scope["query_string"] = b""
         status = 0
 
@@ -111,7 +111,7 @@ class Middleware:
             try:
                 _check_headers(scope, arrival)
                 await self._app(scope, receive, send_noted)
-            except Exception as error:  # The request's edge, as for the others.
+            except Exception as error:  # The request's edge, as in __call__.
                 if status:
                     raise
                 await send_answer(send_noted, _answer_to(error, arrival))
@@ -120,7 +120,7 @@ class Middleware:
 
 
 def _named(arrival: Arrival) -> list[Header]:
-    """What every answer says of its request."""
+    """The headers that every response has."""
     return [
         (b"x-correlation-id", str(arrival.correlation_id).encode()),
         (b"traceparent", arrival.trace.traceparent.encode()),
@@ -129,7 +129,7 @@ def _named(arrival: Arrival) -> list[Header]:
 
 
 def _policy_beside(headers: Sequence[Header]) -> tuple[Header, ...]:
-    """What a browser may do with the answer: nothing, unless it says more itself, as pages do."""
+    """The default Content-Security-Policy, which allows nothing; empty when the response has its own, as pages do."""
     return () if any(name == POLICY[0] for name, _ in headers) else (POLICY,)
 
 
@@ -189,7 +189,7 @@ def _answer_to(error: Exception, arrival: Arrival) -> Answer:
 
 
 async def _send_lingering(answer: Answer, receive: Receive, send: Send) -> None:
-    # Closing while the sender still writes would reset the connection, and the answer would be lost with it.
+    # Closing while the client still sends would reset the connection, and the client would lose the response.
     await send_answer(send, answer, more_body=True)
     try:
         async with asyncio.timeout(LINGER_SECONDS):

@@ -1,8 +1,8 @@
-"""How many requests a tenant and a key may make in a minute, over all processes of the ingress.
+"""Rate limits per tenant and per key: requests per minute, over all API processes.
 
-No request waits for Redis: each process decides by what it knows, and tells the others what it admitted every
-EXCHANGE_SECONDS, learning their sum by the same command. So beyond its limit a caller gets at most what the processes
-admit between two exchanges. While Redis is away each process holds the limit by itself.
+No request waits for Redis: each process decides by its local count. Every EXCHANGE_SECONDS it adds what it admitted to
+the counts in Redis and reads the totals by the same command, so a caller may exceed its limit by what the processes admit
+between two exchanges. While Redis is unavailable each process enforces the limit alone.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ AWAY_SECONDS = 1.0
 MAX_IN_AN_EXCHANGE = 2_000
 MAX_REMEMBERED = 20_000
 RATE_HEADERS: Final = "bucatini.rate"
-"""Where a request's scope holds what its answer tells of the limits."""
+"""The key in a request's scope that holds the rate limit headers of its response."""
 
 
 class Limited(StrEnum):
@@ -41,7 +41,7 @@ class Limited(StrEnum):
 
 
 class Window:
-    """A sliding window of a minute: the minute that runs, and the share of the one before that still lies in it."""
+    """A sliding window of one minute: the current minute's count plus the weighted count of the previous minute."""
 
     __slots__ = ("current", "index", "name", "pending", "previous")
 
@@ -55,7 +55,7 @@ class Window:
         return self.previous * (1 - _elapsed(now) / WINDOW_SECONDS) + self.current + self.pending
 
     def free_in_seconds(self, now: float, limit: int) -> float:
-        """When one more fits, if nothing else is admitted meanwhile; 0 when it does now."""
+        """Seconds until one more request fits, if nothing else is admitted meanwhile; 0 when it fits now."""
         if self.used(now) <= limit - 1:
             return 0.0
         elapsed, counted = _elapsed(now), self.current + self.pending
@@ -64,7 +64,7 @@ class Window:
         return WINDOW_SECONDS - elapsed + WINDOW_SECONDS * (1 - (limit - 1) / max(counted, 1))
 
     def move_to(self, now: float) -> None:
-        """Begins a new minute if one has begun. What nobody was told of by then stays with this process."""
+        """Rolls over to the minute of `now`. Requests not yet added to Redis by then are counted in this process only."""
         index = int(now // WINDOW_SECONDS)
         if index != self.index:
             self.previous = self.current + self.pending if index == self.index + 1 else 0
@@ -78,7 +78,7 @@ def _elapsed(now: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a request, by the limit that has the least left."""
+    """Whether a request was admitted, by the limit that has the least left."""
 
     limited: Limited
     limit: int
@@ -90,7 +90,7 @@ class Verdict:
 
     @property
     def headers(self) -> tuple[Header, ...]:
-        """The draft's fields (draft-ietf-httpapi-ratelimit-headers), and the three that came before it."""
+        """The fields of draft-ietf-httpapi-ratelimit-headers, and the three older ones it replaced."""
         left, until = self.remaining, self.wait_seconds or self.reset_seconds
         return (
             (b"ratelimit-policy", self.policy),
@@ -102,7 +102,7 @@ class Verdict:
 
 
 class RateLimits:
-    """One per process. By the clock, in seconds since 1970, all of them know which minute it is: it must be one they share."""
+    """One per process. `clock` gives Unix seconds and must be shared by all processes, since it decides the current minute."""
 
     def __init__(self, settings: Settings, redis: Redis, clock: Callable[[], float]) -> None:
         self._redis = redis
@@ -116,7 +116,7 @@ class RateLimits:
         self._exchanging: asyncio.Task[None] | None = None
 
     def admit(self, principal: Principal) -> Verdict:
-        """Counts the request if both its tenant and its key may make it."""
+        """Counts the request against its tenant and its key if both are below their limits. A refused one isn't counted."""
         now = self._clock()
         tenant = self._window(f"t:{principal.tenant_id.hex}", now)
         key = self._window(_key_name(principal), now)
@@ -168,10 +168,10 @@ class RateLimits:
                 try:
                     await self._exchange_once()
                 except FAULTS as error:
-                    logger.warning("rates are limited by each process alone: Redis %s", type(error).__name__)
+                    logger.warning("rate limit exchange failed, limiting per process: Redis %s", type(error).__name__)
                     await asyncio.sleep(AWAY_SECONDS)
                 except Exception:  # The task's edge: requests are still limited, by this process alone.
-                    logger.exception("rates couldn't be exchanged")
+                    logger.exception("rate limit exchange failed")
                     await asyncio.sleep(AWAY_SECONDS)
         finally:
             self._exchanging = None
@@ -185,7 +185,7 @@ class RateLimits:
             window = self._unsaid.pop()
             window.move_to(now)
             if window.pending:
-                # What Redis doesn't hear of, because it is away, counts here all the same.
+                # Counted locally even if the exchange fails because Redis is unavailable.
                 said[window.name] = window.pending
                 windows[window.name] = window
                 window.current += window.pending
@@ -203,5 +203,5 @@ class RateLimits:
 def _key_name(principal: Principal) -> str:
     if principal.key_id:
         return f"k:{principal.key_id}"
-    # A subject is the issuer's own text, often an address of a person: Redis holds its hash.
+    # An OIDC subject is often an e-mail address, so only its hash goes to Redis.
     return f"s:{blake2b(principal.tenant_id.bytes + principal.subject.encode(), digest_size=12).hexdigest()}"

@@ -1,4 +1,4 @@
-"""What the ingress stands on, and how each part is asked whether it does its work."""
+"""The readiness probes of the API: PostgreSQL, Redis and the migrations."""
 
 from functools import partial
 
@@ -15,8 +15,8 @@ from schemas.health import Condition, PartState
 
 
 def health_of(settings: Settings, postgres: PostgresProbe, submitter: Submitter, redis: Redis) -> Health:
-    """The ingress isn't ready without PostgreSQL and its tables, for then it answers nothing but 503. Where PostgreSQL takes
-    no writes it still answers every question; where Redis does, 202 still means kept."""
+    """The API's health. It isn't ready without PostgreSQL and its tables, since it would answer only 503. It is degraded
+    while PostgreSQL refuses writes (reads still work) or Redis is down (jobs are still stored)."""
     migrations = Migrations(settings.database, postgres)
     probes: dict[str, Probe] = {
         "postgres": Submissions(postgres, submitter, migrations),
@@ -27,7 +27,7 @@ def health_of(settings: Settings, postgres: PostgresProbe, submitter: Submitter,
 
 
 class Migrations:
-    """Whether this release can work with the tables. Once it can, it can go on."""
+    """Checks that this release can work with the database schema. Once that is so it isn't checked again."""
 
     def __init__(self, database_url: str, postgres: Probe) -> None:
         self._database_url = database_url
@@ -46,7 +46,7 @@ class Migrations:
 
 
 class Submissions:
-    """Whether PostgreSQL keeps what is submitted: there is room, and the line that keeps jobs may write."""
+    """Checks that jobs can be stored: there is disk space, and the submitter's session may write."""
 
     def __init__(self, postgres: Probe, submitter: Submitter, migrations: Migrations) -> None:
         self._postgres = postgres
@@ -55,7 +55,7 @@ class Submissions:
 
     async def __call__(self) -> Condition:
         found = await self._postgres()
-        # What lacks its tables is told of as such.
+        # Missing tables are reported by the `migrations` probe.
         if found.state is PartState.OK and self._migrations.complete:
             try:
                 await self._submitter.rehearse()

@@ -1,4 +1,4 @@
-"""Closes what a process has open, all of it within a few seconds: what a silent server doesn't answer is left behind."""
+"""Closes a process's resources within a time limit. A resource whose server doesn't answer is abandoned."""
 
 import asyncio
 import logging
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 ALL_SECONDS = 2.0
 LEAST_SECONDS = 0.1
-"""What each gets, even when the others have taken all the time: enough where nobody has to be asked."""
+"""The minimum for each resource once the others have used up the time: enough to close without a round trip."""
 
 
 class Closing:
-    """Like an AsyncExitStack, with an end in time. Only for what may be left behind: nothing accepted is lost by it."""
+    """An AsyncExitStack with a timeout. Only for resources that may be abandoned without losing accepted work."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
@@ -39,7 +39,7 @@ class Closing:
             async with asyncio.timeout_at(max(self._until, now + LEAST_SECONDS)):
                 await close()
         except TimeoutError:
-            logger.warning("stopping without waiting any longer for %s", name)
+            logger.warning("gave up waiting for %s to close", name)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,1 +1,1 @@
-"""What has happened: one CloudEvents envelope, past-tense types and their catalogue."""
+"""Events: the CloudEvents envelope, the event types and their registry."""

@@ -1,4 +1,4 @@
-"""What the AI pool has done. Every result names its provider and method, so that nobody takes a rule for a model."""
+"""Events of the AI queue. Each result names its provider and method, so that rules aren't mistaken for a model."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -126,8 +126,8 @@ class TextFacts(Model):
 
 
 class DocumentProcessed(DomainEvent):
-    """A document was read, and this is what was found in it. It doesn't mean that there is nothing else in it: `left_out`
-    says what wasn't looked at."""
+    """A document was processed; the data has what was found in it. It doesn't mean that this is everything: `left_out` has
+    the number of findings beyond the limits."""
 
     type: ClassVar[str] = "ai.document_processed"
 
@@ -161,7 +161,7 @@ class Writing(Model):
 
 
 class DocumentGenerated(DomainEvent):
-    """A document was written. It doesn't mean that it was stored anywhere but in this job's result."""
+    """A document was generated. It doesn't mean that it was stored anywhere except in this job's result."""
 
     type: ClassVar[str] = "ai.document_generated"
 
@@ -263,7 +263,7 @@ class Comparison(Model):
 
 
 class ContentAnalyzed(DomainEvent):
-    """A text was measured. Analyses that weren't asked for are null, which doesn't mean that they found nothing."""
+    """A text was analyzed. Analyses that weren't requested are null, which doesn't mean that they found nothing."""
 
     type: ClassVar[str] = "ai.content_analyzed"
 

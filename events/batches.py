@@ -1,4 +1,4 @@
-"""What happens to batches."""
+"""Events of batches."""
 
 from typing import ClassVar
 
@@ -6,8 +6,8 @@ from events.envelope import DomainEvent
 
 
 class BatchCompleted(DomainEvent):
-    """Every job of the batch has ended, each in one of these ways: once, when the last of them has. It doesn't mean that
-    they succeeded, and a job that is replayed later doesn't make it come again."""
+    """Every job of the batch has ended; fires once, with the number of jobs in each final state. It doesn't mean that they
+    succeeded, and it doesn't fire again when one of them is replayed later."""
 
     type: ClassVar[str] = "batch.completed"
 

@@ -1,4 +1,4 @@
-"""Every domain event there is, by type: one explicit list."""
+"""The registry of domain events by type."""
 
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from events.batches import BatchCompleted

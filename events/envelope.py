@@ -1,4 +1,4 @@
-"""The one envelope every event travels in: CloudEvents 1.0, JSON format (https://github.com/cloudevents/spec)."""
+"""The envelope of every event: CloudEvents 1.0 in JSON format (https://github.com/cloudevents/spec)."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -14,13 +14,13 @@ _UNREADABLE = f'{{"problem":{UNREADABLE.model_dump_json(exclude_defaults=True)}}
 
 
 class DomainEvent(Model):
-    """What a handler gives back: the fact, in the past tense. Stored as the job's result and announced with its end."""
+    """The base of handler results: what happened, in the past tense. Stored as the job's result and published when it ends."""
 
     type: ClassVar[str]
 
 
 class CloudEvent(Model):
-    """One event as subscribers see it. `id` is unique within its source, so a receiver may drop repeats by it."""
+    """An event as subscribers get it. `id` is unique within its source, so receivers can deduplicate by it."""
 
     specversion: Literal["1.0"] = "1.0"
     id: str
@@ -38,8 +38,8 @@ def event_id(job_id: UUID, seq: int) -> str:
 
 
 def cloud_event_json(job_id: UUID, seq: int, kind: str, at: datetime, data: str | None) -> bytes:
-    """A stored event as `CloudEvent` writes itself, without parsing the stored data (JSON text) again. In place of data
-    that no reader could read it says so."""
+    """A stored event as CloudEvent JSON, without parsing its stored data (JSON text). Data that is too deep for readers is
+    replaced by a problem."""
     if data is not None and too_deep(data, MAX_STORED_LEVELS):
         data = _UNREADABLE
     return orjson.dumps(

@@ -1,4 +1,4 @@
-"""Events as a consumer group's members get them."""
+"""Events as delivered to members of a consumer group."""
 
 from collections.abc import Iterable
 
@@ -10,20 +10,20 @@ from schemas.model import Model
 
 class GroupEvent(Model):
     receipt: str
-    """Acknowledges this event, as long as nobody else has been given it."""
+    """Acknowledges this delivery; valid until the event is leased to another member."""
     deliveries: int
-    """How often it has been given out, this time included."""
+    """The number of deliveries, this one included."""
     event: CloudEvent
 
 
 class GroupEvents(Model):
-    """A job's events come in their order and are never with two members at a time."""
+    """Leased events. A job's events are delivered in order, and never to two members at a time."""
 
     events: tuple[GroupEvent, ...]
 
 
 def group_events_json(given: Iterable[tuple[str, int, bytes]]) -> bytes:
-    """(receipt, deliveries, CloudEvent's JSON) as `GroupEvents` writes itself, without parsing the events again."""
+    """The JSON of `GroupEvents` from (receipt, deliveries, CloudEvent JSON), without parsing the events."""
     events = [
         {"receipt": receipt, "deliveries": deliveries, "event": orjson.Fragment(event)}
         for receipt, deliveries, event in given

@@ -1,4 +1,4 @@
-"""What happens to every job, whatever it does."""
+"""Lifecycle events of jobs, common to all kinds."""
 
 from enum import StrEnum
 from typing import Final
@@ -7,7 +7,7 @@ from schemas.jobs import JobState
 
 
 class JobEvent(StrEnum):
-    """Each type of event with its `meaning`: when it fires, and what it does not mean."""
+    """Lifecycle event types. `meaning` says when each fires and what it does not mean."""
 
     meaning: str
 
@@ -19,7 +19,7 @@ class JobEvent(StrEnum):
 
     SCHEDULED = (
         "job.scheduled",
-        "Accepted, and not to begin before its `run_at`. It doesn't mean that it begins right then: it is queued then.",
+        "Accepted, to run at its `run_at` or later. It doesn't mean that it starts right then: it is queued then.",
     )
     QUEUED = (
         "job.queued",
@@ -28,88 +28,88 @@ class JobEvent(StrEnum):
     STARTED = (
         "job.started",
         (
-            "A worker has claimed it and an attempt begins: one event for each attempt, and the only trace of one whose "
+            "A worker has claimed it and starts an attempt. One event per attempt, and the only trace of an attempt whose "
             "worker dies. It doesn't mean that this attempt is the last."
         ),
     )
     PROGRESSED = (
         "job.progressed",
         (
-            "Its handler says how far it is. Live only and never stored: who comes late finds the newest in the job itself, "
-            "and that none comes doesn't mean that nothing happens."
+            "Its handler reported progress. Sent live and never stored: the job itself has the latest progress. Its absence "
+            "doesn't mean that the job is stuck."
         ),
     )
     RETRYING = (
         "job.retrying",
-        "An attempt failed, and another one begins at the time in its data. It doesn't mean that the job has failed.",
+        "An attempt failed, and the job is retried at the time in its data. It doesn't mean that the job has failed.",
     )
     RELEASED = (
         "job.released",
         (
-            "Its worker handed it back, since it is shutting down or had no room. The attempt isn't counted, and nothing "
-            "failed."
+            "Its worker returned it to the queue, because it is shutting down or has no free slot. The attempt isn't counted; "
+            "it doesn't mean that anything failed."
         ),
     )
     REQUEUED = (
         "job.requeued",
         (
-            "Its worker was lost, and it waits for another one. It doesn't mean that the lost worker has stopped working on "
-            "it; only that nothing it still brings has an effect."
+            "Its worker's lease expired and it is queued again. It doesn't mean that the lost worker has stopped running it, "
+            "only that its outcome will be discarded."
         ),
     )
     WAITING = (
         "job.waiting",
-        "It has made other jobs and waits for them to end. No worker is kept busy meanwhile.",
+        "It has submitted child jobs and waits for them to end. It doesn't occupy a worker meanwhile.",
     )
     RESUMED = (
         "job.resumed",
-        "The jobs it waited for have ended and it is queued again. It doesn't mean that they succeeded.",
+        "Its child jobs have ended and it is queued again. It doesn't mean that they succeeded.",
     )
     REPLAYED = (
         "job.replayed",
         (
-            "Somebody had a job that had ended run again, with its attempts unspent. What was said of its end before doesn't "
-            "hold any more."
+            "A job that had ended was queued again with its attempts reset. Its earlier final event doesn't apply any "
+            "more."
         ),
     )
-    SUCCEEDED = ("job.succeeded", "It is done and its result is stored. The last event, unless it is replayed.")
+    SUCCEEDED = ("job.succeeded", "It succeeded and its result is stored. The last event, unless it is replayed.")
     FAILED = (
         "job.failed",
         (
-            "It ended, and another attempt wouldn't have helped; its problem says why. It doesn't mean that its attempts were "
-            "spent: then it is dead."
+            "It failed with a problem that a retry can't fix. It doesn't mean that its attempts were used up: then it is "
+            "dead."
         ),
     )
     DEAD = (
         "job.dead",
         (
-            "It ended because its attempts or its time were spent, or because it kills the processes that run it. It doesn't "
-            "mean that it can't succeed: replay it once the cause is mended."
+            "Its attempts or its deadline were used up, or it crashed its worker. It doesn't mean that it can't succeed: "
+            "replay it once the cause is fixed."
         ),
     )
     CANCELLED = (
         "job.cancelled",
         (
-            "Its owner, its batch or an operator ended it. It doesn't mean that nothing was done: an attempt that ran may have "
-            "reached the outside world, and none of it is stored."
+            "Its owner, its batch or an operator cancelled it. It doesn't mean that it had no effect: an attempt may have "
+            "called other systems, though none of its result is stored."
         ),
     )
     PARKED = (
         "job.parked",
         (
-            "A cap (`limit`) or a hold (`hold:<id>`) keeps it from the workers; its data says which. It doesn't mean that "
-            "anything is wrong with it."
+            "A concurrency limit (`limit`) or a hold (`hold:<id>`) keeps it from running; its data says which. It doesn't mean "
+            "that anything is wrong with it."
         ),
     )
     UNPARKED = (
         "job.unparked",
-        "What kept it from the workers doesn't any more. It doesn't mean that a worker has it: it waits like any other.",
+        "Its concurrency limit or hold no longer applies and it is queued. It doesn't mean that a worker has it yet.",
     )
     DISCARDED = (
         "job.discarded",
         (
-            "An outcome came from a worker that had lost its lease, and had no effect. It says nothing of the job itself, "
-            "which is another worker's or waits for one; of a job that has ended it isn't noted."
+            "An outcome was discarded, because its worker had lost its lease. It doesn't mean that the job failed: another "
+            "worker runs it, or will. Not recorded for a job that has ended."
         ),
     )
 
@@ -120,4 +120,4 @@ ENDINGS: Final = {
     JobEvent.DEAD: JobState.DEAD,
     JobEvent.CANCELLED: JobState.CANCELLED,
 }
-"""After one of these a job's stream has nothing more to say, unless somebody replays it."""
+"""The final events. A job's stream ends after one of these, unless the job is replayed."""

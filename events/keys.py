@@ -1,4 +1,4 @@
-"""What happens to a tenant's keys."""
+"""Events of a tenant's data keys."""
 
 from typing import ClassVar
 
@@ -6,8 +6,8 @@ from events.envelope import DomainEvent
 
 
 class KeysRotated(DomainEvent):
-    """The tenant's data is under the new key, and nothing is left under an older one: once a rotation, at its end. It
-    doesn't mean that backups made before are under the new key."""
+    """All the tenant's data is encrypted under the new key; fires once per rotation, at its end. It doesn't mean that older
+    backups are under the new key."""
 
     type: ClassVar[str] = "keys.rotated"
 
@@ -16,4 +16,4 @@ class KeysRotated(DomainEvent):
     new_version: int
     rows_reencrypted: int
     conflicts: int
-    """Rows that a live writer rewrote in the moment of their re-encryption; the writer's content stands."""
+    """Rows that were updated concurrently with their re-encryption; the concurrent update was kept."""

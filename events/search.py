@@ -1,4 +1,4 @@
-"""What happens to a tenant's documents."""
+"""Events of a tenant's documents."""
 
 from typing import ClassVar
 
@@ -6,13 +6,13 @@ from events.envelope import DomainEvent
 
 
 class DocumentIndexed(DomainEvent):
-    """The document is stored and searchable, by this request or by a newer one that came before it. It doesn't mean that
-    what this request brought is what is found: see `superseded`."""
+    """The document is stored and searchable, with the content of this request or of a newer one. It doesn't mean that this
+    request's content was stored: see `superseded`."""
 
     type: ClassVar[str] = "search.document_indexed"
 
     document_id: str
     version: int
-    """Of the content that stands now; it rises with every new content of this document."""
+    """The version of the current content; incremented whenever the content changes."""
     superseded: bool = False
-    """A newer request for the same document had been carried out already, so this one's content was dropped."""
+    """Whether a newer request for the same document had already run, so that this one's content was dropped."""

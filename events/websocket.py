@@ -1,4 +1,4 @@
-"""What a watcher hears on its WebSocket. Each event comes with the place to resume after."""
+"""Server messages on the WebSocket. Each event carries the position to resume after."""
 
 from typing import Final, Literal
 from uuid import UUID
@@ -10,25 +10,25 @@ from schemas.websocket import JobSubject, Subject
 
 
 class Authenticated(Model):
-    """The key stands; subscribe."""
+    """The connection is authenticated and may subscribe."""
 
     authenticated: Literal[True] = True
 
 
 class Subscribed(Model):
-    """What comes next of this subject is told."""
+    """The subscription has started."""
 
     subscribed: Subject
 
 
 class Unsubscribed(Model):
-    """Nothing of this subject comes any more."""
+    """The subscription has ended on request."""
 
     unsubscribed: Subject
 
 
 class JobMessage(Model):
-    """One event of a job. A live one, such as progress, has no `after`: it moves nobody's place."""
+    """One event of a job. A live event, such as progress, has no `after`: it doesn't change the position."""
 
     job: UUID
     event: CloudEvent
@@ -36,7 +36,7 @@ class JobMessage(Model):
 
 
 class TypesMessage(Model):
-    """One event of any job, or only a new place to resume after, so that a quiet watcher's place doesn't grow old."""
+    """One event of any job, or only a new position, which keeps an idle subscription's position up to date."""
 
     types: str
     event: CloudEvent | None = None
@@ -44,13 +44,13 @@ class TypesMessage(Model):
 
 
 class Ended(Model):
-    """The job has ended and all was told; its subscription is over."""
+    """The job has ended and all its events were sent; the subscription is over."""
 
     ended: JobSubject
 
 
 class Refused(Model):
-    """A message couldn't be done, or a subscription couldn't go on and is over (`about` says which)."""
+    """A request was rejected, or a subscription failed and is over (`about` says which)."""
 
     problem: Problem
     about: Subject | None = None

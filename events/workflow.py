@@ -1,4 +1,4 @@
-"""What happens to workflow instances."""
+"""Events of workflow instances."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -8,12 +8,12 @@ from schemas.model import FreeJson
 
 
 class WorkflowCompleted(DomainEvent):
-    """The instance reached an end: once. It doesn't come for one that fails, which ends with its job's problem instead."""
+    """The instance reached a final state; fires once. It doesn't fire for an instance that fails: its job's problem says why."""
 
     type: ClassVar[str] = "workflow.completed"
 
     instance_id: UUID
     state: str
-    """The one it ended in."""
+    """The state it ended in."""
     output: FreeJson
     steps: int

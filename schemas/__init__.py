@@ -1,1 +1,1 @@
-"""What may be said on the wire: commands, queries, results and problems. Nothing here imports anything of ours."""
+"""The wire models: commands, queries, results and problems. Imports nothing else from this repository."""

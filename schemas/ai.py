@@ -1,4 +1,4 @@
-"""What may be asked of the AI pool: to read, to write and to analyse documents."""
+"""The commands of the AI queue: process, generate and analyze documents."""
 
 from collections.abc import Iterator
 from enum import StrEnum

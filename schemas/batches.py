@@ -1,4 +1,4 @@
-"""Many commands in one request, and how far they are."""
+"""Batches: many commands in one request, and their progress."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,20 +14,20 @@ from schemas.problems import FieldProblem
 from schemas.timestamps import Moment
 
 BATCH_KIND = "jobs.batch"
-"""A batch is a job that waits for its children and has no run of its own, so all that jobs have it has as well."""
+"""A batch is stored as a job that waits for its children and never runs, so it has everything that jobs have."""
 BATCH_QUEUE = "jobs"
-"""No worker pool has it: a batch is never rung."""
+"""No worker pool consumes this queue: a batch is never dispatched."""
 MAX_IN_A_BATCH = 1_000
 
 BatchName = Annotated[str, Field(max_length=200)]
 
 
 class BatchItem(Model):
-    """One command and how its job wants to be treated."""
+    """One command and the options of its job."""
 
     kind: Annotated[str, Field(max_length=100, examples=["ai.process_document"])]
     command: dict[str, Any]
-    """The command's fields, as its own address takes them."""
+    """The command's fields, as its own endpoint takes them."""
     priority: Priority = 5
     """9 goes first."""
     run_at: Moment | None = None
@@ -35,11 +35,11 @@ class BatchItem(Model):
     deadline: Moment | None = None
     """No attempt begins after this time (RFC 3339)."""
     concurrency_key: ConcurrencyKey | None = None
-    """Jobs that are limited together, such as those of one customer of yours. Needs concurrency_limit."""
+    """Jobs with the same key share a concurrency limit, such as those of one customer. Needs concurrency_limit."""
     concurrency_limit: ConcurrencyLimit | None = None
-    """Of your jobs with that key, at most so many are under way at a time; the others wait."""
+    """The most jobs with that key in flight at a time; the others wait."""
     idempotency_key: Annotated[str, Field(pattern=r"^[ -~]{1,200}$")] | None = None
-    """Names this job among all of the tenant's, as the header does for a lone one."""
+    """Makes resubmission safe, as the `Idempotency-Key` header does for a single command."""
 
 
 class SubmitBatch(Model):
@@ -47,50 +47,50 @@ class SubmitBatch(Model):
     name: BatchName = ""
     """For people."""
     atomic: bool = False
-    """Whether one that can't be accepted refuses all. Otherwise the others are accepted."""
+    """Whether one invalid command rejects the whole batch. Otherwise the valid ones are accepted."""
 
 
 class ItemOutcome(StrEnum):
     ACCEPTED = "accepted"
     REPEATED = "repeated"
-    """Its idempotency key made a job of the same command before: that job."""
+    """Its idempotency key was used before with the same command; `job_id` is that job."""
     KEY_REUSED = "key_reused"
-    """Its idempotency key made a job of another command before: that job. Nothing was made of this one."""
+    """Its idempotency key was used before with another command; `job_id` is that job, and this command was rejected."""
     INVALID = "invalid"
     FORBIDDEN = "forbidden"
-    """The key lacks a scope that this kind asks for."""
+    """The API key lacks the scope that this kind needs."""
 
 
 class ItemAnswer(Model):
-    """What became of one command, in the order they were sent."""
+    """The outcome of one command. Outcomes are in the order the commands were sent."""
 
     outcome: ItemOutcome
     job_id: UUID | None = None
     errors: tuple[FieldProblem, ...] = ()
-    """Why not, by pointers into the request's body."""
+    """Why it was rejected, with pointers into the request's body."""
 
 
 class BatchAccepted(Model):
-    """The batch is kept, with every job that was accepted."""
+    """The stored batch and the outcome of each command."""
 
     id: UUID
     name: str
     total: int
-    """How many jobs are its own: those that were accepted."""
+    """The number of accepted jobs."""
     jobs: tuple[ItemAnswer, ...]
 
 
 class Batch(Model):
-    """A batch as it stands now."""
+    """The current state of a batch."""
 
     id: UUID
     name: str
     state: JobState
-    """`waiting` until every job has ended in whatever way, then `succeeded`; `cancelled` when its owner ended it."""
+    """`waiting` until every job has ended, however it ended, then `succeeded`; `cancelled` if its owner cancelled it."""
     total: int
     by_state: Mapping[JobState, int]
     fraction: Annotated[float, Field(ge=0.0, le=1.0)]
-    """How many of its jobs have ended."""
+    """The fraction of its jobs that have ended."""
     created_at: datetime
     finished_at: datetime | None = None
     correlation_id: UUID | None = None

@@ -1,7 +1,7 @@
-"""How deep and how large JSON may be, wherever it comes from: counted in its text, before anything is made of it.
+"""Limits on the depth and size of JSON, checked in its text before it is parsed.
 
-The limits lie inside one another: free values < what is stored < what a request may hold < what the parsers of every
-reader take (jiter and pydantic 200 levels, orjson 254). So whatever was kept can be read, listed and sent back.
+The limits are nested: free-form values < stored values < request bodies < what every parser accepts (jiter and pydantic 200
+levels, orjson 254). So whatever was stored can be read, listed and sent back.
 """
 
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from itertools import accumulate
 from typing import Final
 
 MAX_FREE_LEVELS: Final = 64
-"""Of a value whose shape is the caller's own."""
+"""Of a free-form value, whose shape the client chooses."""
 MAX_STORED_LEVELS: Final = 80
-"""Of a command, a result, an event's data or a problem: free values and what their own models put around them."""
+"""Of a command, a result, an event's data or a problem: a free-form value inside its model."""
 MAX_REQUEST_LEVELS: Final = 96
-"""Of a request's body: commands, and what a batch puts around them."""
+"""Of a request body: commands inside a batch."""
 
 MAX_FREE_VALUES: Final = 50_000
-"""Elements, members and containers of a caller's own value, and of a request: what is checked in under 50 ms."""
+"""Elements, members and containers of a free-form value and of a request. Bounds the time of a check."""
 MAX_BATCH_VALUES: Final = 100_000
-"""Of a request with many commands, which are checked one by one."""
+"""Of a batch request, whose commands are checked one by one."""
 MAX_COMMAND_BYTES: Final = 4_000_000
-"""Beyond what a request may have: spelled out, with its defaults, a command is longer than it was sent."""
+"""More than a request may have, since a command with its defaults filled in is longer than as sent."""
 MAX_SCHEDULED_BYTES: Final = 256_000
-"""Of a command that a schedule keeps: a dispatcher looks at a hundred schedules at a time."""
+"""Of a schedule's command: the dispatcher loads a hundred schedules at a time."""
 MAX_RESULT_BYTES: Final = 8_000_000
 MAX_RESULT_VALUES: Final = 200_000
 
@@ -33,11 +33,11 @@ _SLICE = 1 << 15
 
 
 class OutOfBounds(ValueError):
-    """A value is deeper or larger than what is kept. The message says by which measure; keep less, or lay it out flatter."""
+    """A value is too deep or too large to be stored. The message names the limit; store less, or nest less."""
 
 
 def check_command(text: str) -> None:
-    """Raises OutOfBounds when this isn't kept as a job's command."""
+    """Raises OutOfBounds when the JSON is too large or too deep for a job's command."""
     if len(text) > MAX_COMMAND_BYTES:
         raise OutOfBounds(f"the command has {len(text):,} bytes; at most {MAX_COMMAND_BYTES:,} are kept")
     if too_deep(text, MAX_STORED_LEVELS):
@@ -45,14 +45,14 @@ def check_command(text: str) -> None:
 
 
 def check_scheduled(text: str) -> None:
-    """Raises OutOfBounds when this isn't kept as a schedule's command."""
+    """Raises OutOfBounds when the JSON is too large or too deep for a schedule's command."""
     if len(text) > MAX_SCHEDULED_BYTES:
         raise OutOfBounds(f"the schedule's command has {len(text):,} bytes; at most {MAX_SCHEDULED_BYTES:,} are kept")
     check_command(text)
 
 
 def check_result(text: str) -> None:
-    """Raises OutOfBounds when this isn't kept as a job's result."""
+    """Raises OutOfBounds when the JSON is too large or too deep for a job's result."""
     if len(text) > MAX_RESULT_BYTES:
         raise OutOfBounds(f"the result has {len(text):,} bytes; at most {MAX_RESULT_BYTES:,} are kept")
     # A value has at least two bytes, its comma included.
@@ -63,7 +63,7 @@ def check_result(text: str) -> None:
 
 
 def too_deep(text: str | bytes, max_levels: int) -> bool:
-    """Whether the JSON has more levels of objects and arrays. What isn't JSON may be either."""
+    """Whether the JSON has more levels of objects and arrays. For invalid JSON the answer is undefined."""
     opening = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
     if opening <= max_levels:
         return False
@@ -78,7 +78,7 @@ def too_deep(text: str | bytes, max_levels: int) -> bool:
 
 
 def too_many_values(text: str | bytes, max_values: int) -> bool:
-    """Whether the JSON has more elements, members and containers."""
+    """Whether the JSON has more elements, members and containers than `max_values`."""
     content = text.encode() if isinstance(text, str) else text
     if 1 + _values_in(content) <= max_values:
         return False
@@ -95,13 +95,13 @@ def _values_in(content: bytes) -> int:
 
 
 def _structure(content: bytes) -> Iterator[bytes]:
-    """The brackets and commas outside strings, a slice of the text at a time. All loops are C's: a megabyte takes
-    milliseconds."""
+    """The brackets and commas outside strings, a slice of the text at a time. Uses only bytes methods, whose loops run in
+    C."""
     start, inside = 0, 0
     while start < len(content):
         piece = content[start : start + _SLICE]
         if (len(piece) - len(piece.rstrip(b"\\"))) % 2:
-            piece = content[start : start + _SLICE + 1]  # An escape stays in one piece.
+            piece = content[start : start + _SLICE + 1]  # Keeps an escape sequence within one slice.
         start += len(piece)
         parts = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
         yield b"".join(parts[inside::2]).translate(None, _NOT_STRUCTURE)

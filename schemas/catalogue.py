@@ -1,4 +1,4 @@
-"""Every command there is, by kind: one explicit list of those anybody may submit, and one of our own."""
+"""The registry of commands by kind: those that clients may submit, and internal ones."""
 
 from typing import Any
 
@@ -21,17 +21,17 @@ _ALL: tuple[type[Command], ...] = (
 
 COMMANDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
 INTERNAL: dict[str, type[Command]] = {DeliverWebhook.kind: DeliverWebhook}
-"""Made by the system itself: workers carry them out, nobody may submit them."""
+"""Submitted by the system only: clients can't submit them."""
 SYSTEM_KINDS: frozenset[str] = frozenset({BATCH_KIND, *INTERNAL})
-"""Of jobs that only stand for something else, which has an address of its own: nobody may submit or replay them."""
+"""Kinds of jobs that represent another resource with its own endpoints: clients can't submit or replay them."""
 
 
 class UnknownKind(Exception):
-    """No command has this kind. Look at the kinds in the API's description."""
+    """No command has this kind. The OpenAPI document lists the known kinds."""
 
 
 def command_of(kind: str, fields: Any) -> Command:
-    """The command made of the fields. UnknownKind, or pydantic's ValidationError when they don't fit it."""
+    """Builds the command from its fields. Raises UnknownKind, or pydantic's ValidationError for invalid fields."""
     if kind not in COMMANDS:
         raise UnknownKind(f"there is no kind of job named {kind!r}; known are {', '.join(COMMANDS)}")
     return COMMANDS[kind].model_validate(fields)

@@ -1,4 +1,4 @@
-"""What a client may ask to be done: the base of every command."""
+"""The base class of commands, with their queues and retry policies."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
@@ -9,47 +9,47 @@ from schemas.model import Model
 
 
 class Queue(StrEnum):
-    """One queue and one worker pool for each kind of work, so that each scales alone."""
+    """The queues. Each has its own worker pool, so that each scales alone."""
 
     AI = "ai"
     SEARCH = "search"
     WORKFLOW = "workflow"
     KEYS = "keys"
     WEBHOOKS = "webhooks"
-    """Apart from the rest, so that slow receivers hold up nobody else."""
+    """Separate, so that slow receivers don't delay other work."""
 
 
 class Jitter(StrEnum):
-    """How far chance spreads the waits of jobs that failed at the same moment."""
+    """How retry delays are randomized, so that jobs that failed together don't retry together."""
 
     FULL = "full"
-    """From no wait to the whole."""
+    """Between zero and the full delay."""
     EQUAL = "equal"
-    """From half of the wait to the whole: for what must be left alone for a while."""
+    """Between half and the full delay: for dependencies that need a minimum pause."""
     NONE = "none"
-    """Always the whole: for what only one job at a time calls on."""
+    """Always the full delay: for dependencies that only one job at a time calls."""
 
 
 class RetryPolicy(Model):
-    """How a kind's failed runs are tried again. How often is `Command.max_attempts`: every job has it as a number.
+    """How failed attempts of a kind are retried. The number of attempts is `Command.max_attempts`, stored with each job.
 
         RetryPolicy(base_seconds=5, most_seconds=600, never=frozenset({"template-unknown"}))
 
-    waits up to 5 s after the first attempt, up to 10 s after the second, never more than ten minutes, and not at all after
-    a problem that another attempt can't solve.
+    retries within 5 s of the first attempt, within 10 s of the second, never later than ten minutes, and not at all after
+    the problem `template-unknown`.
     """
 
     base_seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
-    """The longest wait after the first attempt; it doubles with each further one."""
+    """The maximum delay after the first attempt; it doubles with each further attempt."""
     most_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
-    """No wait gets longer than this, but for what the failing side asks for by Retry-After."""
+    """The upper bound of the delay. A Retry-After from the failing side may exceed it."""
     jitter: Jitter = Jitter.FULL
     never: frozenset[str] = frozenset()
-    """Problems, by their short name, after which this kind isn't tried again."""
+    """Short names of problems after which the job fails without a retry."""
 
 
 class Command(Model):
-    """A request for one job. A subclass names its kind, its queue and how long and how often it may try.
+    """The base of commands, each of which becomes one job. A subclass sets its kind, queue, attempts and time limit.
 
         class TranslateDocument(Command):
             kind: ClassVar[str] = "ai.translate_document"
@@ -59,7 +59,7 @@ class Command(Model):
             text: DocumentText
             language: LanguageTag
 
-    The kind is the stable name on the wire; `version` rises when a field changes meaning or a new one must be understood.
+    `kind` is the stable name on the wire. Raise `version` when a field changes its meaning or workers must know a new one.
     """
 
     kind: ClassVar[str]
@@ -68,17 +68,17 @@ class Command(Model):
     max_attempts: ClassVar[int] = 5
     retry: ClassVar[RetryPolicy] = RetryPolicy()
     time_limit_seconds: ClassVar[float] = 300.0
-    """For its work. What a run waits for a processor, or another place that others hold, doesn't count."""
+    """Time limit of an attempt's work. Waiting for a free process or another shared slot doesn't count."""
     needs_processor: ClassVar[bool] = False
-    """Whether it computes in a child process (`Processors`). A worker runs as many of these at a time as it has of them
-    (`CPU_PROCESSES`), and claims no more than it can start soon."""
+    """Whether it runs in the worker's process pool. A worker runs at most `CPU_PROCESSES` of these at a time and claims
+    no more than it can start soon."""
     retention_hours: ClassVar[float | None] = None
-    """How long a job stays after its end; None: as the settings say. At least until its idempotency key has expired."""
+    """How long a finished job is kept; None for the default in the settings. At least until its idempotency key expires."""
     result_ttl_seconds: ClassVar[float | None] = None
-    """How long its result stays, if that is shorter; None: as long as the job."""
+    """How long the result is kept, if shorter; None for as long as the job."""
 
     @classmethod
     def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """What a lower version of this command wrote, in this version's fields. A command that raised its version and
-        can't read the old form by its defaults overrides it; jobs of every version may still be waiting."""
+        """Converts the fields of an older version to this one. Override it when `version` was raised and defaults don't
+        cover the change: jobs of older versions may still be queued."""
         return fields

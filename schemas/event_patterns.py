@@ -1,4 +1,4 @@
-"""Which types of event somebody wants, with `*` and `?` as in file names."""
+"""Patterns that match event types, with `*` and `?` as in file names."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Why a job is where it is: what a person asks when it doesn't run."""
+"""Explanations of a job's state: why it doesn't run yet, or how it ended."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,41 +15,41 @@ MAX_COUNTED = 1_000
 
 
 class UnderCap(Model):
-    """It waits for others of its key, or of its tenant, to end."""
+    """It waits for its concurrency limit: other jobs of its key or tenant must end first."""
 
     because: Literal["limit"] = "limit"
     key: str | None = None
-    """None: only the tenant as a whole is capped."""
+    """None when only the tenant's limit applies."""
     limit: int | None = None
-    """None: only the tenant as a whole is capped."""
+    """None when only the tenant's limit applies."""
     in_flight: int
-    """Jobs that count against it now."""
+    """Jobs that count against the limit now."""
     position: int
-    """1 is let in next. No higher than 1,001, which means: behind more than a thousand."""
+    """Position among the jobs waiting for the limit; 1 is next. Counted up to 1,001, which means more than 1,000."""
     tenant_limit: int | None = None
     tenant_in_flight: int | None = None
 
 
 class OnHold(Model):
-    """Somebody paused it, or its whole queue."""
+    """A hold pauses it or its whole queue."""
 
     because: Literal["hold"] = "hold"
     hold: Hold | None = None
-    """None: the hold was just removed, and the job goes on in a moment."""
+    """None when the hold was just removed and the job is about to be queued."""
     whole_queue: bool = False
 
 
 class NotYet(Model):
-    """Its time hasn't come."""
+    """It is scheduled or retrying, and its `run_at` is in the future."""
 
     because: Literal["time"] = "time"
     at: datetime
     problem: Problem | None = None
-    """Why the last attempt failed, where this is a retry."""
+    """Why the last attempt failed, for a retry."""
 
 
 class ForChildren(Model):
-    """It waits for jobs that it made."""
+    """It waits for its child jobs."""
 
     because: Literal["children"] = "children"
     children: int
@@ -57,32 +57,32 @@ class ForChildren(Model):
 
 
 class InLine(Model):
-    """It may run as soon as a worker is free."""
+    """It is queued and runs when a worker is free."""
 
     because: Literal["turn"] = "turn"
     ahead: int
-    """The tenant's own jobs of the same urgency before it. No higher than 1,001."""
+    """The tenant's own jobs of the same priority before it. Counted up to 1,001."""
     tenants_waiting: int
-    """In the queue, this one included. No higher than 1,001."""
+    """Tenants with queued jobs in this queue, this one included. Counted up to 1,001."""
     weight: int
-    """The tenant's: one of weight 2 gets twice the share of one of weight 1."""
+    """The tenant's weight: a tenant of weight 2 gets twice the share of one of weight 1."""
     running: int
-    """Jobs of the queue that run now, of all tenants. No higher than 1,001."""
+    """Running jobs of the queue, of all tenants. Counted up to 1,001."""
     workers: int
-    """Alive for this queue."""
+    """Workers alive for this queue."""
     needs_processor: bool = False
-    """Whether it computes: then it waits for a worker with a free processor, of which each has few."""
+    """Whether it also needs a free process in a worker's process pool."""
 
 
 class AtWork(Model):
-    """A worker has it."""
+    """A worker is running it."""
 
     because: Literal["running"] = "running"
     worker: UUID
     host: str
     since: datetime
     time_limit_seconds: float | None = None
-    """For its work: what it waits for a processor, or another place that others hold, doesn't count."""
+    """Time limit of its work. Waiting for a free process or another shared slot doesn't count."""
     progress: Progress | None = None
 
 
@@ -96,10 +96,10 @@ Reason = Annotated[UnderCap | OnHold | NotYet | ForChildren | InLine | AtWork | 
 
 
 class Explanation(Model):
-    """Why the job is where it is, as of this moment."""
+    """Why the job is in its current state."""
 
     job_id: UUID
     state: JobState
     summary: str
-    """One sentence for people."""
+    """The reason as one sentence."""
     reason: Reason

@@ -1,4 +1,4 @@
-"""What failed and why, grouped by reason; and jobs that are run again, one or many."""
+"""Failed jobs grouped by reason, and replays of one job or many."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,8 +18,8 @@ Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class FailureGroup(Model):
-    """Jobs whose last run failed for one reason: same kind, same problem, same detail but for numbers, ids and quotes. One
-    that is running again is in no group until that run has ended."""
+    """Jobs whose last attempt failed for the same reason: the same kind, problem and detail, except for numbers, ids and
+    quotes. A job that is running again is in no group until that attempt ends."""
 
     fingerprint: Fingerprint
     kind: str
@@ -27,26 +27,26 @@ class FailureGroup(Model):
     """The problem's type."""
     title: str
     detail: str
-    """As the newest of them tells it."""
+    """The detail of the newest failure."""
     count: int
     counted_all: bool
-    """False when there are more than were counted."""
+    """False when counting stopped at its limit."""
     first_at: datetime
     last_at: datetime
     job_ids: tuple[UUID, ...]
-    """The newest few."""
+    """The ids of the newest few."""
 
 
 class FailureGroups(Model):
-    """What failed most recently, first."""
+    """Groups of failures, the most recent first."""
 
     groups: tuple[FailureGroup, ...]
     complete: bool
-    """False when there are more groups than are shown."""
+    """False when there are more groups than `limit`."""
 
 
 class FailedJobs(Model):
-    """The jobs of one group, those that failed last first."""
+    """The jobs of one group, the most recent failure first."""
 
     group: FailureGroup
     jobs: tuple[Job, ...]
@@ -59,7 +59,7 @@ class FailedState(StrEnum):
 
 
 class ReplayFilter(Model):
-    """Which failed and dead jobs; what isn't given is left open."""
+    """Selects failed and dead jobs. A field that isn't given matches everything."""
 
     state: FailedState | None = None
     kind: Annotated[str, Field(max_length=100)] | None = None
@@ -74,10 +74,10 @@ class ReplayFilter(Model):
 
 
 class ReplayJob(Model):
-    """How one job is run again."""
+    """Options for replaying one job."""
 
     command: dict[str, Any] | None = None
-    """The command's fields, all of them, in place of those it had."""
+    """A complete new command that replaces the old one; the old one is kept if not given."""
 
 
 class ReplayState(StrEnum):
@@ -86,7 +86,7 @@ class ReplayState(StrEnum):
 
 
 class Replay(Model):
-    """Many jobs being run again: each that had failed before this was asked for, at most once."""
+    """A bulk replay: queues each matching job that had failed before the request again, at most once."""
 
     id: UUID
     state: ReplayState
@@ -99,12 +99,12 @@ class Replay(Model):
 
 
 class ReplayFailures(ReplayFilter):
-    """Run failed and dead jobs again: those that match, each once, in the background."""
+    """Replays matching failed and dead jobs in the background, each once."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_REPLAYED)] = 1_000
-    """How many at the most."""
+    """The maximum number of jobs to replay."""
     per_second: Annotated[float, Field(ge=0.01, le=10_000)] | None = None
-    """Replay no faster than this; as fast as it goes if not given."""
+    """The maximum rate; unlimited if not given."""
     dry_run: bool = False
     """Only count them."""
 
@@ -114,8 +114,8 @@ class ReplayFailures(ReplayFilter):
 
 
 class ReplayCount(Model):
-    """What a replay would take."""
+    """The number of jobs that a replay would queue."""
 
     count: int
     counted_all: bool
-    """False when there may be more than were looked at."""
+    """False when counting stopped at its limit."""

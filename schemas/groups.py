@@ -1,4 +1,4 @@
-"""Consumer groups: several members of one service that share its events."""
+"""Consumer groups: members of one service that share its events."""
 
 from datetime import datetime
 from typing import Annotated
@@ -17,7 +17,7 @@ Receipt = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}:[0-9]{1,9}:[0-9a-f-]{36}
 
 class GroupRequest(Model):
     types: EventPatterns
-    """Which types of event the group gets, such as `search.*`."""
+    """Patterns of the event types that the group gets, such as `search.*`."""
 
 
 class Group(Model):
@@ -25,11 +25,11 @@ class Group(Model):
     types: tuple[str, ...]
     created_at: datetime
     held: int
-    """Events it has taken up and nobody has acknowledged, those that members have and parked ones included."""
+    """Unacknowledged events, including leased and parked ones."""
     leased: int
-    """Those that a member has now."""
+    """Events leased to a member now."""
     parked: int
-    """Those that were given out 20 times and never acknowledged."""
+    """Events delivered 20 times and never acknowledged; they aren't delivered again until released."""
 
 
 class Groups(Model):
@@ -39,7 +39,7 @@ class Groups(Model):
 class TakeEvents(Model):
     most: Annotated[int, Field(ge=1, le=MAX_TAKEN)] = 20
     lease_seconds: Annotated[float, Field(ge=1, le=MAX_LEASE_SECONDS)] = 60.0
-    """For so long the events are the taker's own. What isn't acknowledged by then is given out again."""
+    """The lease. Events that aren't acknowledged in time are delivered again."""
 
 
 class AcknowledgeEvents(Model):
@@ -48,9 +48,9 @@ class AcknowledgeEvents(Model):
 
 class Acknowledged(Model):
     events: int
-    """How many this acknowledged. The others were before, or have been given to somebody else."""
+    """How many this request acknowledged. The others were acknowledged before, or their lease went to another member."""
 
 
 class Released(Model):
     events: int
-    """How many parked events are given out again."""
+    """How many parked events will be delivered again."""

@@ -1,4 +1,4 @@
-"""What a process says of itself: whether it can do its work, and what of the outside keeps it from it."""
+"""Readiness of a process and of the servers it depends on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,20 +7,20 @@ from schemas.model import Model
 
 
 class PartState(StrEnum):
-    """What was found when a part was asked to do what the work asks of it."""
+    """The result of probing a dependency."""
 
     OK = "ok"
     DEGRADED = "degraded"
-    """It answers and refuses some of the work: it is full, read-only, loading."""
+    """It answers but refuses some work: it is full, read-only or loading."""
     FAILED = "failed"
     """It doesn't answer."""
     UNKNOWN = "unknown"
-    """It couldn't be asked, since what it lives in failed."""
+    """It couldn't be probed, because what it depends on failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One answer of a part. `reason` says in a sentence why it isn't OK."""
+    """The result of one probe. `reason` says in a sentence why it isn't OK."""
 
     state: PartState = PartState.OK
     reason: str = ""
@@ -36,7 +36,7 @@ class Part(Model):
 class Readiness(StrEnum):
     READY = "ready"
     DEGRADED = "degraded"
-    """Nothing that was accepted is lost. Some work waits, or is refused with 503, until the part named can do it again."""
+    """Accepted work is safe. Some work waits, or is refused with 503, until the named dependency has recovered."""
     NOT_READY = "not ready"
 
 

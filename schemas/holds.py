@@ -1,4 +1,4 @@
-"""What somebody keeps from running, and why; and how much of the workers a tenant may have."""
+"""Holds, which keep jobs from running, and tenants' limits and weights."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +20,7 @@ class HoldAction(StrEnum):
     PAUSE = "pause"
     """Jobs that match wait until the hold is removed."""
     KILL = "kill"
-    """Jobs that match end as cancelled when a worker would have begun them."""
+    """Jobs that match are cancelled when a worker would have started them."""
 
 
 def _fits(argument: JsonValue) -> JsonValue:
@@ -32,16 +32,16 @@ def _fits(argument: JsonValue) -> JsonValue:
 
 
 class NewHold(Model):
-    """Which jobs to keep from running: those that match all of what is given; the tenant's every job if nothing is."""
+    """Selects the jobs to hold: those that match every given field; all the tenant's jobs if none is given."""
 
     action: HoldAction = HoldAction.PAUSE
     queue: Queue | None = None
     kind: Annotated[str, Field(max_length=100, examples=["ai.process_document"])] | None = None
     argument: Annotated[FreeJson, AfterValidator(_fits)] | None = None
-    """A part of the command as JSON, such as `{"title": "Lease"}`: matches where the command has these fields with these
+    """Part of the command as JSON, such as `{"title": "Lease"}`: matches commands that have these fields with these
     values."""
     reason: Annotated[str, Field(min_length=1, max_length=500, examples=["the provider is down"])]
-    """For people: it is shown to whoever asks why a job waits."""
+    """For people: shown in the explanation of a held job."""
 
 
 class Hold(Model):
@@ -50,7 +50,7 @@ class Hold(Model):
     id: UUID
     action: HoldAction
     tenant_id: UUID | None = None
-    """None: an operator of the system made it for every tenant."""
+    """None for a hold that an operator made for every tenant."""
     queue: str | None = None
     kind: str | None = None
     argument: dict[str, Any] | None = None
@@ -60,12 +60,12 @@ class Hold(Model):
 
     @property
     def closes_queue(self) -> bool:
-        """Whether nothing of its queue runs: then its workers don't claim at all, rather than set each job aside."""
+        """Whether it pauses a whole queue, so that workers stop claiming instead of holding each job."""
         only = (self.tenant_id, self.kind, self.argument) == (None, None, None)
         return only and self.action is HoldAction.PAUSE
 
     def may_concern(self, queue: str, kind: str, tenant_id: UUID) -> bool:
-        """Whether such a job could match; its argument is compared where the command is."""
+        """Whether such a job could match. The argument is compared later, where the command is known."""
         return self.queue in (None, queue) and self.kind in (None, kind) and self.tenant_id in (None, tenant_id)
 
 
@@ -76,5 +76,5 @@ class Holds(Model):
 class TenantLimits(Model):
     tenant_id: UUID
     most_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """None: no cap."""
+    """The most jobs in flight; None for no limit."""
     weight: Weight = 1

@@ -1,4 +1,4 @@
-"""Jobs as clients see them, and the one table of the states they may pass through."""
+"""The job model and its state machine."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -16,18 +16,18 @@ class JobState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting"
-    """For its children."""
+    """Waits for its child jobs."""
     RETRYING = "retrying"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """Its problem is one that no retry mends."""
+    """Failed with a problem that a retry can't fix."""
     DEAD = "dead"
-    """Its attempts are spent, or it kills the processes that run it."""
+    """Its attempts or its deadline are used up, or it crashes its worker."""
     CANCELLED = "cancelled"
 
 
 class Trigger(StrEnum):
-    """What moves a job from one state to the next."""
+    """An input of the state machine."""
 
     COME_DUE = "come_due"
     CLAIM = "claim"
@@ -37,9 +37,9 @@ class Trigger(StrEnum):
     BURY = "bury"
     CANCEL = "cancel"
     RELEASE = "release"
-    """The worker hands the job back unharmed, as it does when it drains."""
+    """The worker returns the job without counting the attempt, for example when it drains."""
     LOSE = "lose"
-    """The worker died or went silent."""
+    """The lease expired: the worker died or lost its connection."""
     AWAIT = "await"
     RESUME = "resume"
     REPLAY = "replay"
@@ -72,19 +72,19 @@ TRANSITIONS: dict[tuple[JobState, Trigger], JobState] = {
 }
 
 LIMIT = "limit"
-"""Why a job is parked when it waits for others under the same cap to end."""
+"""The stored reason of a job that is capped: it waits for its concurrency limit."""
 HOLD = "hold:"
-"""Followed by the hold's id: why a job is parked when somebody paused its like."""
+"""The stored reason of a job that is held, followed by the hold's id."""
 
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.DEAD, JobState.CANCELLED})
 
 
 class IllegalTransition(Exception):
-    """The job's state doesn't allow this. Read the job again: somebody else moved it first."""
+    """The job's state doesn't allow this trigger. Read the job again: its state was changed concurrently."""
 
 
 def transition(state: JobState, trigger: Trigger) -> JobState:
-    """The state that follows, or IllegalTransition."""
+    """The next state. Raises IllegalTransition if the trigger isn't allowed in this state."""
     try:
         return TRANSITIONS[state, trigger]
     except KeyError:
@@ -92,20 +92,20 @@ def transition(state: JobState, trigger: Trigger) -> JobState:
 
 
 IN_FLIGHT = tuple(state for state in JobState if state not in TERMINAL and state is not JobState.SCHEDULED)
-"""A capped job counts against its cap in these, from when it was let in to its end; the migration's index says the same."""
+"""States in which an admitted job counts against its concurrency limit. The index in the migration lists the same."""
 
 
 def states_that_allow(trigger: Trigger) -> tuple[JobState, ...]:
-    """Every state this trigger may start from: the statements' predicates are made of it."""
+    """Every state in which the trigger is allowed. SQL predicates are built from it."""
     return tuple(state for state, allowed in TRANSITIONS if allowed is trigger)
 
 
 Priority = Annotated[int, Field(ge=0, le=9)]
-"""9 goes first. Most work should leave it at 5."""
+"""9 is the highest. Most work should leave it at 5."""
 ConcurrencyKey = Annotated[str, Field(min_length=1, max_length=200)]
-"""Names jobs that are limited together, such as those of one customer. It wants a limit with it."""
+"""Jobs with the same key share a concurrency limit, such as those of one customer. Needs a limit."""
 ConcurrencyLimit = Annotated[int, Field(ge=1, le=10_000)]
-"""Of the tenant's jobs with that key, at most so many are under way at a time; the others wait."""
+"""The most jobs with that key in flight at a time; the others wait."""
 
 
 class Progress(Model):
@@ -114,7 +114,7 @@ class Progress(Model):
 
 
 class Job(Model):
-    """A job as it stands now."""
+    """The current state of a job."""
 
     id: UUID
     kind: str
@@ -122,7 +122,7 @@ class Job(Model):
     state: JobState
     priority: Priority
     attempt: int
-    """How many times a worker has started it."""
+    """The number of attempts started."""
     max_attempts: int
     created_at: datetime
     run_at: datetime
@@ -132,9 +132,9 @@ class Job(Model):
     progress: Progress | None = None
     result: dict[str, Any] | None = None
     result_url: str | None = None
-    """Where a result is that is too large to be shown here: beyond 256 KB, in a list beyond 4 KB."""
+    """Where to fetch a result that is too large to be included: above 256 KB, in a list above 4 KB."""
     result_bytes: int | None = None
-    """How large that is."""
+    """The size of that result."""
     problem: Problem | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
@@ -151,7 +151,7 @@ class JobPage(Model):
 
 
 class TimelineEntry(Model):
-    """One thing that happened to a job, in the order it happened."""
+    """One event of a job."""
 
     seq: int
     type: str
@@ -165,13 +165,13 @@ class Timeline(Model):
 
 
 class ReadTokenRequest(Model):
-    """How long a read token is to last."""
+    """Options for a read token."""
 
     ttl_seconds: Annotated[int, Field(ge=10, le=3_600)] = 600
 
 
 class JobToken(Model):
-    """Opens one job for reading and following. Whoever has it may do so: hand it to nobody but the one who watches."""
+    """A token that allows reading one job and following its events. Anyone who has it can: share it only with the viewer."""
 
     token: str
     expires_at: datetime

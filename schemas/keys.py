@@ -1,4 +1,4 @@
-"""A tenant's keys: the command that rotates them, and what may be told of them (never their material)."""
+"""A tenant's data keys: the command that rotates them, and their metadata (never the key material)."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,18 +17,18 @@ class RotateKeys(Command):
     kind: ClassVar[str] = "keys.rotate"
     queue: ClassVar[Queue] = Queue.KEYS
     max_attempts: ClassVar[int] = 10
-    # What it waits for is the tenant's other rotation, or a vault: neither is served by asking again at once.
+    # It fails on another rotation of the tenant or an unavailable vault: an immediate retry helps with neither.
     retry: ClassVar[RetryPolicy] = RetryPolicy(base_seconds=5.0, jitter=Jitter.EQUAL)
     time_limit_seconds: ClassVar[float] = 3_600.0
 
 
 class KeyState(StrEnum):
     ACTIVE = "active"
-    """Seals and opens. A tenant has one."""
+    """Encrypts and decrypts. A tenant has exactly one."""
     DECRYPT_ONLY = "decrypt_only"
-    """Opens what it sealed, until that is re-encrypted."""
+    """Only decrypts, until everything under it is re-encrypted."""
     RETIRED = "retired"
-    """Nothing is left under it; kept for backups older than the rotation."""
+    """Nothing is encrypted under it any more; kept for backups older than the rotation."""
 
 
 class TenantKey(Model):

@@ -1,4 +1,4 @@
-"""The base of everything that crosses a wire."""
+"""The base class of all wire models."""
 
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
@@ -19,14 +19,14 @@ from pydantic_core import core_schema, to_json
 from schemas.bounds import MAX_FREE_LEVELS, too_deep
 
 MAX_TOLD = 100
-"""So many wrong items are told one by one."""
+"""The most invalid items that are reported one by one."""
 
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 _AS_IT_IS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 class Model(BaseModel):
-    """A frozen value that refuses fields it doesn't know, so that a typo is a problem and never a silent default."""
+    """A frozen model that rejects unknown fields, so that a typo is an error and never a silent default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -48,11 +48,11 @@ class Model(BaseModel):
 
 
 def _check_fields(given: dict[Any, Any], known: int, max_items: dict[str, int]) -> None:
-    # What is far too much is refused as a whole, for every wrong item would be an error of its own: tens of thousands.
+    # Rejected as a whole when far too large: validation would make an error of each of tens of thousands of items.
     if len(given) > known + MAX_TOLD:
         raise ValueError(f"has {len(given):,} fields, and {known} are known")
     for name, field in given.items():
-        # PostgreSQL stores no U+0000 in text or jsonb: it is refused here, where the reader still learns which field has it.
+        # PostgreSQL can't store U+0000 in text or jsonb. Rejected here, where the error can name the field.
         if isinstance(field, str):
             if "\x00" in field:
                 raise ValueError(f"{name} has a null character (U+0000); remove it")
@@ -61,7 +61,7 @@ def _check_fields(given: dict[Any, Any], known: int, max_items: dict[str, int]) 
 
 
 def _max_length(field: FieldInfo) -> int | None:
-    """Of a field that must not have more items; None where nothing says so."""
+    """The field's max_length; None if it declares none."""
     declared = [*field.metadata]
     for inner in get_args(field.annotation):
         if get_origin(inner) is Annotated:
@@ -80,7 +80,7 @@ def _kept(value: JsonValue) -> JsonValue:
 
 
 def _check_tree(tree: JsonValue) -> None:
-    # Written out and looked at as text, which C does: a walk in Python takes a hundred times as long.
+    # Serialized and checked as text, in C: walking the tree in Python would be far slower.
     text = _written(tree)
     if too_deep(text, MAX_FREE_LEVELS):
         raise ValueError(f"the value has more than {MAX_FREE_LEVELS} levels of objects and arrays")
@@ -93,7 +93,7 @@ def _written(tree: JsonValue) -> bytes:
         return orjson.dumps(tree, option=_AS_IT_IS)
     except TypeError:
         pass
-    # It has numbers beyond 64 bits, or is no JSON at all.
+    # It has integers beyond 64 bits, or isn't JSON.
     try:
         return to_json(_JSON.validate_python(tree))
     except ValueError:
@@ -119,6 +119,6 @@ def _check_text(text: str) -> None:
 
 
 _AS_GIVEN = GetPydanticSchema(lambda _type, _handler: core_schema.any_schema())
-"""JsonValue's own schema calls a function for each value."""
+"""Skips JsonValue's own schema, which calls a function for each value."""
 FreeJson = Annotated[JsonValue, _AS_GIVEN, AfterValidator(_kept)]
-"""JSON whose shape is the caller's own, such as the input of a workflow."""
+"""Free-form JSON, whose shape the client chooses, such as a workflow's input."""

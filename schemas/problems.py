@@ -1,4 +1,4 @@
-"""What went wrong, told in RFC 9457's words."""
+"""Problems as RFC 9457 defines them."""
 
 from datetime import datetime
 from typing import ClassVar, Self
@@ -6,13 +6,13 @@ from typing import ClassVar, Self
 from schemas.model import Model
 
 MAX_TYPE, MAX_TITLE, MAX_DETAIL, MAX_ERROR = 200, 300, 2_000, 300
-"""Characters of what is kept of a problem."""
+"""Limits, in characters, of a stored problem."""
 MAX_ERRORS = 20
 PROBLEM_BASE = "https://bucatini.dev/problems/"
 
 
 class FieldProblem(Model):
-    """One field that can't be accepted, by JSON Pointer (RFC 6901), with the reason."""
+    """An invalid field: its JSON Pointer (RFC 6901) and the reason."""
 
     pointer: str
     detail: str
@@ -30,7 +30,7 @@ class Problem(Model):
     errors: tuple[FieldProblem, ...] = ()
     retry_after_seconds: float | None = None
     since: datetime | None = None
-    """Of what lasts: when it was first met."""
+    """When a lasting problem was first seen."""
 
     @classmethod
     def of(
@@ -43,7 +43,7 @@ class Problem(Model):
         errors: tuple[FieldProblem, ...] = (),
         retry_after_seconds: float | None = None,
     ) -> Self:
-        """A problem of this product, its type spelled from its short name."""
+        """A problem of this product, with the type PROBLEM_BASE + name."""
         return cls(
             type=PROBLEM_BASE + name,
             title=title,
@@ -55,11 +55,11 @@ class Problem(Model):
 
     @property
     def name(self) -> str:
-        """The type's last part, for logs, metrics and tables."""
+        """The last part of the type, for logs, metrics and tables."""
         return self.type.rsplit("/", 1)[-1]
 
     def bounded(self) -> Self:
-        """What is kept of it: itself, unless whoever made it told more than anybody reads."""
+        """The problem with its fields truncated to the limits above; itself if it is within them."""
         errors = tuple(
             error
             if len(error.pointer) <= MAX_ERROR and len(error.detail) <= MAX_ERROR
@@ -82,4 +82,4 @@ UNREADABLE = Problem.of(
     500,
     "It is deeper than readers take, or was written by another release. All else goes on.",
 )
-"""Stands for one stored value that can't be read, so that what is beside it can."""
+"""Replaces a stored value that can't be read, so that the rest of the response can be."""

@@ -1,4 +1,4 @@
-"""`Retry-After` (RFC 9110, section 10.2.3), whoever sends it to us."""
+"""Parses `Retry-After` headers (RFC 9110, section 10.2.3)."""
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -7,9 +7,9 @@ LONGEST_DIGITS = 9
 
 
 def asked_seconds(header: str, now: datetime) -> float | None:
-    """How long it asks to wait, never below 0; None for what isn't seconds or a date with its zone, however odd it is.
+    """The seconds to wait, at least 0; None for anything but seconds or a date with a time zone.
 
-    `now` is aware. Nine digits are read at most: 31 years."""
+    `now` must be timezone-aware. At most nine digits are read, which is 31 years."""
     given = header.strip()
     if given.isascii() and given.isdigit():
         return float(given[:LONGEST_DIGITS])

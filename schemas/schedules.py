@@ -1,4 +1,4 @@
-"""Commands for later, again and again: when, in which time zone, and what to do when one is late or still runs."""
+"""Schedules: a cron expression with a time zone, and policies for overlapping and missed slots."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from schemas.jobs import ConcurrencyKey, ConcurrencyLimit, Priority
 from schemas.model import Model
 
 FIELDS: Final = {"minute": 60, "hour": 24, "day of month": 31, "month": 12, "day of week": 7}
-"""What a cron expression has, in its order, and how many values each can take."""
+"""The fields of a cron expression in order, with the number of values of each."""
 NICKNAMES: Final = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -26,31 +26,31 @@ NICKNAMES: Final = {
 }
 """As crontab(5) has them."""
 NO_PLACE: Final = frozenset({"localtime", "Factory"})
-"""Listed among the zones of a machine, and another time on the next one, or none at all."""
+"""Listed as time zones, but their meaning depends on the machine."""
 _NOON = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
 
 class Overlap(StrEnum):
-    """What a slot does that comes while the job of the slot before it hasn't ended."""
+    """What happens at a slot while the job of the previous slot hasn't ended."""
 
     SKIP = "skip"
-    """Nothing."""
+    """The slot is skipped."""
     QUEUE = "queue"
-    """Its job is made once that one has ended. At most `catch_up_most` slots wait so; the oldest give way."""
+    """Its job is submitted once that one has ended. At most `catch_up_most` slots wait; the oldest are dropped."""
     CANCEL_RUNNING = "cancel_running"
-    """That job is cancelled, and this slot's made."""
+    """That job is cancelled and this slot's job is submitted."""
 
 
 class CatchUp(StrEnum):
-    """What is done about slots that passed while no dispatcher ran."""
+    """What happens with slots that were missed while no dispatcher ran."""
 
     NONE = "none"
-    """Nothing. A slot up to a minute late still counts as on time."""
+    """They are dropped. A slot up to a minute late still counts as on time."""
     LAST = "last"
-    """The newest of them fires."""
+    """Only the newest fires."""
     ALL = "all"
-    """All of them, at most `catch_up_most` of the newest; one job at a time only with the overlap `queue`, since
-    otherwise they would overlap each other and the newest alone fires."""
+    """All fire, up to `catch_up_most` of the newest. Needs the overlap policy `queue`: with any other they would overlap each
+    other, so only the newest fires."""
 
 
 @cache
@@ -90,7 +90,7 @@ def _spelled_out(nickname: str) -> str:
 
 
 def _check_steps(field: str, name: str, size: int) -> None:
-    """cron takes a step that is longer than its field for one that never comes, and fires on the first value alone."""
+    """Rejects a step longer than its field: cron would silently fire on the first value only."""
     for part in field.split(","):
         _, slash, step = part.partition("/")
         if slash and step.isascii() and step.isdigit() and int(step[:9]) > size:
@@ -98,7 +98,7 @@ def _check_steps(field: str, name: str, size: int) -> None:
 
 
 CronText = Annotated[str, Field(min_length=1, max_length=100, examples=["30 2 * * MON-FRI"]), AfterValidator(_is_cron)]
-"""A nickname is kept as the five fields it stands for."""
+"""A cron expression. A nickname such as `@daily` is stored as its five fields."""
 Zone = Annotated[str, Field(max_length=60, examples=["Europe/Berlin"]), AfterValidator(_is_zone)]
 
 
@@ -106,57 +106,57 @@ class ScheduleTiming(Model):
     """When a schedule fires."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, examples=["nightly rotation"])]
-    """Its own among all of the tenant's."""
+    """Unique within the tenant."""
     cron: CronText
     timezone: Zone = "UTC"
-    """Whose clock `cron` means. A time that the clock skips in spring fires right after; one that comes twice in autumn
-    fires once."""
+    """The time zone of `cron`. A time skipped by daylight saving fires right after the change; a repeated one fires
+    once."""
     kind: Annotated[str, Field(max_length=100, examples=["keys.rotate"])]
     priority: Priority = 5
-    """9 goes first."""
+    """9 is the highest."""
     deadline_seconds: Annotated[int, Field(ge=1, le=2_592_000)] | None = None
-    """How long after it was made no attempt at a job begins any more."""
+    """Deadline of each job, in seconds after it is submitted: no attempt begins later."""
     concurrency_key: ConcurrencyKey | None = None
-    """Jobs that are limited together, such as those of one customer of yours. Needs concurrency_limit."""
+    """Jobs with the same key share a concurrency limit, such as those of one customer. Needs concurrency_limit."""
     concurrency_limit: ConcurrencyLimit | None = None
-    """Of your jobs with that key, at most so many are under way at a time; the others wait."""
+    """The most jobs with that key in flight at a time; the others wait."""
     overlap: Overlap = Overlap.SKIP
     catch_up: CatchUp = CatchUp.LAST
     catch_up_most: Annotated[int, Field(ge=1, le=100)] = 10
     catch_up_window_seconds: Annotated[int, Field(ge=60, le=604_800)] = 86_400
-    """Slots that passed longer ago are never made up for."""
+    """Slots missed longer ago than this are never caught up."""
 
 
 class ScheduleDefinition(ScheduleTiming):
     command: dict[str, Any]
-    """The command's fields, as its own address takes them."""
+    """The command's fields, as its own endpoint takes them."""
 
 
 class ScheduleSummary(ScheduleTiming):
-    """A schedule as it stands now, without its command."""
+    """The current state of a schedule, without its command."""
 
     id: UUID
     created_at: datetime
     updated_at: datetime
     paused_at: datetime | None = None
     paused_because: str | None = None
-    """Why a dispatcher paused it; not set when its owner did."""
+    """Why the dispatcher paused it; None when its owner did."""
     next_at: datetime | None = None
-    """Its next slot; none while it is paused."""
+    """Its next slot; None while it is paused."""
     held: tuple[datetime, ...] = ()
-    """Slots whose jobs wait for the one before them to end."""
+    """Slots that wait for the previous slot's job to end."""
     last_at: datetime | None = None
     """The last slot that fired."""
     last_job_id: UUID | None = None
 
 
 class Schedule(ScheduleSummary):
-    """A schedule as it stands now."""
+    """The current state of a schedule."""
 
     command: dict[str, Any]
 
     def definition(self) -> ScheduleDefinition:
-        """What it was made of, to be changed and put back."""
+        """The part that a client defines, to be edited and sent back."""
         return ScheduleDefinition.model_validate(self.model_dump(include=set(ScheduleDefinition.model_fields)))
 
 
@@ -166,6 +166,6 @@ class SchedulePage(Model):
 
 
 class Upcoming(Model):
-    """When a schedule would fire next, were it not paused."""
+    """The next slots of a schedule, as if it weren't paused."""
 
     slots: tuple[datetime, ...]

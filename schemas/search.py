@@ -1,4 +1,4 @@
-"""Documents to index, the closed language to search them with, and what a search answers."""
+"""The indexing command, the search query language and search results."""
 
 import re
 from collections.abc import Iterator
@@ -27,8 +27,7 @@ _EARLIEST, _LATEST = datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzin
 class SealedAtRest:
     """Marks a field that is stored as ciphertext only.
 
-    `indexed_because` is the recorded reason why a search index may hold its words all the same. A sealed field without
-    one never reaches an index.
+    `indexed_because` records why a search index may contain its words anyway. A sealed field without it is never indexed.
     """
 
     indexed_because: str | None = None
@@ -48,7 +47,7 @@ def _searchable(text: str) -> str:
 
 
 DocumentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/~-]{0,199}$")]
-"""The caller's own name for a document, unique within the tenant."""
+"""The client's own id of a document, unique within the tenant."""
 Label = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
@@ -60,7 +59,7 @@ SearchText = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(
 
 
 class IndexDocument(Command):
-    """Stores a document and makes it searchable. A later request for the same id replaces it; an earlier one that comes
+    """Stores a document and makes it searchable. A later request for the same id replaces it; an earlier one that runs
     late doesn't."""
 
     kind: ClassVar[str] = "search.index_document"
@@ -77,10 +76,10 @@ class IndexDocument(Command):
     document_type: Label
     industry: Label | None = None
     language: LanguageTag | None = None
-    """Words of a known language are also found by their other forms: `agreements` finds `agreement`."""
+    """Enables stemming for known languages: `agreements` finds `agreement`."""
     tags: Annotated[tuple[Label, ...], Field(max_length=50)] = ()
     created_at: Moment | None = None
-    """When the document itself was made; the time of its first indexing if not given."""
+    """When the document was created; the time of its first indexing if not given."""
 
 
 class AllTerms(Model):
@@ -98,11 +97,11 @@ class Phrase(Model):
     op: Literal["phrase"] = "phrase"
     text: SearchText
     slop: Annotated[int, Field(ge=0, le=5)] = 0
-    """How many moves of a word are forgiven."""
+    """How many positions words may be moved."""
 
 
 class Prefix(Model):
-    """The last word may go on; those before it must occur as they are. For searching while somebody types."""
+    """The last word is a prefix; the words before it must match exactly. For search-as-you-type."""
 
     op: Literal["prefix"] = "prefix"
     text: SearchText
@@ -188,8 +187,8 @@ class SearchQuery(Model):
     """What to look for in titles and bodies; everything if not given."""
     filters: Filters = Filters()
     facets: Annotated[tuple[FacetField, ...], Field(max_length=len(FacetField))] = ()
-    """Fields whose values are counted. A field's own filter doesn't narrow its counts, so that a user sees what else
-    there is to choose."""
+    """Fields whose values are counted. A field's own filter doesn't narrow its counts, so that a user sees the other
+    choices."""
     facet_limit: Annotated[int, Field(ge=1, le=100)] = 10
     highlight: bool = True
     snippet_characters: Annotated[int, Field(ge=40, le=500)] = 160
@@ -201,7 +200,7 @@ class SearchQuery(Model):
     @field_validator("match", mode="before")
     @classmethod
     def _not_too_deep(cls, match: Any) -> Any:
-        # Before the tree is built, since building is what depth makes slow.
+        # Checked before validation builds the tree, which is slow when it is deep.
         for clauses, (_, level) in enumerate(_walk(match), start=1):
             if level > MAX_LEVELS:
                 raise ValueError(f"match is nested deeper than {MAX_LEVELS} levels")
@@ -220,7 +219,7 @@ class SearchQuery(Model):
 
 
 def _walk(match: Any) -> Iterator[tuple[Any, int]]:
-    """Every clause, built or still as the caller wrote it, with its level."""
+    """Every clause, validated or as sent, with its level."""
     unread = [] if match is None else [(match, 1)]
     while unread:
         clause, level = unread.pop()
@@ -231,14 +230,14 @@ def _walk(match: Any) -> Iterator[tuple[Any, int]]:
 
 
 class Mark(Model):
-    """A piece of a snippet that matched, from `start` to before `end`, counted in Unicode code points."""
+    """A matching range in a snippet, from `start` to before `end`, in Unicode code points."""
 
     start: int
     end: int
 
 
 class Snippet(Model):
-    """The piece of a body that says most about the match: plain text, never markup."""
+    """The most relevant excerpt of a body: plain text, never markup."""
 
     text: str
     marks: tuple[Mark, ...] = ()
@@ -247,7 +246,7 @@ class Snippet(Model):
 class Hit(Model):
     document_id: str
     score: float | None
-    """Higher is better, comparable within one answer only; none when sorted by time."""
+    """Higher is better; comparable within one response only. None when sorted by time."""
     title: str
     snippet: Snippet | None
     document_type: str
@@ -276,4 +275,4 @@ class SearchResults(Model):
     hits: tuple[Hit, ...]
     facets: tuple[Facet, ...] = ()
     next_offset: int | None = None
-    """Where the next page starts; none on the last one and where paging ends."""
+    """Offset of the next page; None on the last page and at the maximum offset."""

@@ -1,4 +1,4 @@
-"""Times as they are written on the wire: RFC 3339, with their zone."""
+"""Timestamps on the wire: RFC 3339 with a time zone."""
 
 import re
 from datetime import UTC, datetime
@@ -11,12 +11,12 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)
 
 
 def looks_like_time(text: str) -> bool:
-    """Whether it is written as RFC 3339 writes times, right or wrong."""
+    """Whether the text has the form of an RFC 3339 time; it may still be invalid."""
     return _TIME.match(text) is not None
 
 
 def _written_as_time(text: object) -> object:
-    # pydantic would take a number of seconds as well.
+    # pydantic would also accept a number of seconds.
     if isinstance(text, str) and not looks_like_time(text):
         raise ValueError("must be a time as RFC 3339 writes it, such as 2027-01-31T12:00:00Z")
     return text

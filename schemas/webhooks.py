@@ -1,4 +1,4 @@
-"""Webhooks: where a tenant wants its events sent, and what became of each sending."""
+"""Webhooks and their deliveries."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -16,23 +16,23 @@ MAX_ATTEMPTS = 8
 
 
 class WebhookRequest(Model):
-    """What its owner decides of a webhook."""
+    """The settings of a webhook."""
 
     url: Annotated[str, Field(min_length=1, max_length=2_000, examples=["https://example.com/bucatini"])]
     """`https`, a public address, port 443 or one above 1023."""
     types: EventPatterns = ("*",)
-    """Which types of event, such as `ai.*` and `job.failed`."""
+    """Patterns of the event types to send, such as `ai.*` and `job.failed`."""
     description: Annotated[str, Field(max_length=200)] = ""
     paused: bool = False
-    """While it is, nothing is sent. What happens meanwhile is sent once it isn't any more."""
+    """While paused, nothing is sent. Events from that time are sent once it is resumed."""
 
 
 class PauseReason(StrEnum):
     OWNER = "owner"
     GONE = "gone"
-    """The receiver answered 410: it wants nothing any more."""
+    """The receiver answered 410 Gone."""
     FAILING = "failing"
-    """Nothing got through for five days."""
+    """Every delivery failed for five days."""
 
 
 class Webhook(Model):
@@ -44,12 +44,12 @@ class Webhook(Model):
     paused_at: datetime | None = None
     paused_because: PauseReason | None = None
     failing_since: datetime | None = None
-    """When the first of the failures came that no success has followed yet."""
+    """When the first failure since the last success happened."""
 
 
 class WebhookCreated(Webhook):
     secret: str
-    """What deliveries are signed with (`whsec_…`). It is stored sealed, so this is the one time it is shown."""
+    """The signing secret (`whsec_…`). It is stored encrypted and shown only this once."""
 
 
 class Webhooks(Model):
@@ -58,22 +58,22 @@ class Webhooks(Model):
 
 class NewSecret(Model):
     secret: str
-    """Shown this once. Deliveries are signed with the one before as well until `previous_until`."""
+    """Shown only this once. Deliveries are also signed with the previous secret until `previous_until`."""
     previous_until: datetime
 
 
 class DeliveryState(StrEnum):
     WAITING = "waiting"
-    """For a job: it is about to be sent, or will be when the webhook isn't paused any more."""
+    """It has no job yet: it is about to be sent, or waits for the webhook to be resumed."""
     PENDING = "pending"
-    """Its job is at it."""
+    """Its job is queued, running or retrying."""
     DELIVERED = "delivered"
     FAILED = "failed"
-    """Its attempts are spent. Redeliver it once the receiver works again."""
+    """Its attempts are used up. Redeliver it once the receiver works again."""
 
 
 class WebhookDelivery(Model):
-    """One event on its way to one webhook, with what its last attempt brought."""
+    """The delivery of one event to one webhook, with the result of its last attempt."""
 
     id: UUID
     webhook_id: UUID
@@ -88,7 +88,7 @@ class WebhookDelivery(Model):
     """The HTTP status that the receiver answered."""
     duration_seconds: float | None = None
     answer_bytes: int | None = None
-    """How much of the answer was read; its text isn't kept."""
+    """How much of the response was read; its content isn't stored."""
     problem: Problem | None = None
     created_at: datetime
     attempted_at: datetime | None = None
@@ -101,17 +101,17 @@ class WebhookDeliveries(Model):
 
 class Redelivery(Model):
     deliveries: int
-    """How many will be sent again."""
+    """The number of deliveries that will be sent again."""
 
 
 class DeliverWebhook(Command):
-    """Sends one event to one webhook. Made by the dispatcher, never submitted."""
+    """Sends one event to one webhook. Submitted by the dispatcher, never by clients."""
 
     kind: ClassVar[str] = "jobs.deliver_webhook"
     queue: ClassVar[Queue] = Queue.WEBHOOKS
     max_attempts: ClassVar[int] = MAX_ATTEMPTS
     time_limit_seconds: ClassVar[float] = 120.0
-    # For what fails before there is an attempt or after it; attempts go by `workers/webhooks/delivery_policy.py`.
+    # Applies to failures outside an HTTP attempt; those follow `workers/webhooks/delivery_policy.py`.
     retry: ClassVar[RetryPolicy] = RetryPolicy(base_seconds=300.0, most_seconds=36_000.0, jitter=Jitter.EQUAL)
 
     delivery_id: UUID

@@ -1,4 +1,4 @@
-"""What a watcher says on its WebSocket: one object with one of these fields in each message."""
+"""Client messages on the WebSocket. Each is an object with exactly one of these fields."""
 
 from typing import Annotated, Final
 from uuid import UUID
@@ -19,7 +19,7 @@ class JobSubject(Model):
 
 
 class TypesSubject(Model):
-    """The events of all the tenant's jobs whose type matches."""
+    """Events of all the tenant's jobs whose type matches the pattern."""
 
     types: EventPattern
 
@@ -28,10 +28,10 @@ Subject = JobSubject | TypesSubject
 
 
 class JobFrom(JobSubject):
-    """One job's events from a place on."""
+    """One job's events, after a position."""
 
     after: Annotated[int, Field(ge=0, le=LARGEST_SEQ)] = 0
-    """The `after` of the last message you have; 0 begins with the job's first event."""
+    """The `after` of the last message received; 0 for the job's first event."""
 
     @property
     def subject(self) -> JobSubject:
@@ -39,10 +39,10 @@ class JobFrom(JobSubject):
 
 
 class TypesFrom(TypesSubject):
-    """The events of all jobs from a place on."""
+    """Events by type, after a position."""
 
     after: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = None
-    """The `after` of the last message you have; without it the events begin now."""
+    """The `after` of the last message received; without it the events begin now."""
 
     @property
     def subject(self) -> TypesSubject:
@@ -50,28 +50,28 @@ class TypesFrom(TypesSubject):
 
 
 class Authenticate(Model):
-    """Says who is watching, where the handshake couldn't: a browser sets no header."""
+    """Authenticates the connection by message, since a browser can't set a header in the handshake."""
 
     authenticate: Annotated[SecretStr, Field(max_length=LONGEST_TOKEN, examples=["bct_…"])]
 
 
 class Subscribe(Model):
-    """Begins to tell, from a place on."""
+    """Starts a subscription, after a position if one is given."""
 
     subscribe: JobFrom | TypesFrom
 
 
 class Unsubscribe(Model):
-    """Stops telling."""
+    """Ends a subscription."""
 
     unsubscribe: Subject
 
 
 class Ping(Model):
-    """Asks for a sign of life."""
+    """Checks that the connection works; the answer is a Pong."""
 
     ping: Annotated[str, Field(max_length=100)]
-    """Comes back as it is."""
+    """Returned unchanged."""
 
 
 Request = Authenticate | Subscribe | Unsubscribe | Ping
@@ -81,4 +81,4 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "unsubscribe": Unsubscribe,
     "ping": Ping,
 }
-"""By the one field that each has."""
+"""Request models by the field that each has."""

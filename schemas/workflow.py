@@ -1,6 +1,6 @@
-"""Workflow definitions in a subset of the Amazon States Language, the command that runs one, and an instance as seen.
+"""Workflow definitions in a subset of the Amazon States Language, the command that runs one, and instances.
 
-What isn't in the subset is refused by name, never ignored. Specification: https://states-language.net
+Anything outside the subset is rejected by name, never ignored. Specification: https://states-language.net
 """
 
 import re
@@ -68,12 +68,12 @@ StateName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-
 Path = Annotated[str, Field(max_length=500), AfterValidator(_checked_path)]
 ResultPath = Annotated[Path, AfterValidator(_checked_result_path)]
 Template = Annotated[dict[str, FreeJson], AfterValidator(_checked_template)]
-"""JSON in which a name that ends in `.$` takes its value from the path given there."""
+"""JSON in which a field whose name ends in `.$` takes its value from the path it gives."""
 Comment = Annotated[str, Field(max_length=1_000)]
 
 
 class StatesLanguage(Model):
-    """Spelled on the wire as the Amazon States Language spells it: `StartAt`, `ResultPath`."""
+    """Base of the definition models, with the field names of the States Language: `StartAt`, `ResultPath`."""
 
     model_config = ConfigDict(alias_generator=to_pascal, serialize_by_alias=True)
 
@@ -96,7 +96,7 @@ class _Continuing(StatesLanguage):
 
 
 class Task(_Continuing):
-    """Runs a job of another capability and waits for its end."""
+    """Runs a job of another capability and waits for it to end."""
 
     type: Literal["Task"]
     resource: Annotated[str, Field(pattern=rf"^{JOB_RESOURCE}[a-z]+\.[a-z_]+$")]
@@ -104,7 +104,7 @@ class Task(_Continuing):
     parameters: Template | None = None
     """The command's fields; the whole input if not given."""
     result_path: ResultPath | None = "$"
-    """Where the job's result goes in the data: it replaces all of it if not given, and null drops it."""
+    """Where the result goes in the data. It replaces the data if not given; null drops the result."""
 
     @property
     def kind(self) -> str:
@@ -112,7 +112,7 @@ class Task(_Continuing):
 
 
 class Pass(_Continuing):
-    """Shapes the data without any work."""
+    """Transforms the data without running a job."""
 
     type: Literal["Pass"]
     result: FreeJson = None
@@ -121,7 +121,7 @@ class Pass(_Continuing):
 
 
 class Rule(StatesLanguage):
-    """One comparison of the value at `Variable`, and where to go when it holds."""
+    """One comparison of the value at `Variable`, and the next state when it is true."""
 
     variable: Path
     next: StateName
@@ -148,7 +148,7 @@ class Rule(StatesLanguage):
 
 
 class Choice(StatesLanguage):
-    """Goes where its first rule that holds says, else to `Default`."""
+    """Continues with the state of its first rule that is true, else with `Default`."""
 
     type: Literal["Choice"]
     choices: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)]
@@ -180,7 +180,7 @@ State = Annotated[Task | Pass | Choice | Succeed | Fail, Field(discriminator="ty
 
 
 class Definition(StatesLanguage):
-    """What to do, in which order. Refused unless every state can be reached and can reach an end."""
+    """A workflow. Rejected unless every state can be reached and can reach an end."""
 
     start_at: StateName
     states: Annotated[dict[StateName, State], Field(min_length=1, max_length=MAX_STATES)]
@@ -232,7 +232,7 @@ def _flaw(place: tuple[Step, ...], message: str) -> InitErrorDetails:
 
 class RunWorkflowStep(Command):
     """Starts an instance of the definition. The job's id is the instance's id; the job runs once for each step and
-    waits for the step's own job in between."""
+    waits for the step's job in between."""
 
     kind: ClassVar[str] = "workflow.run_step"
     queue: ClassVar[Queue] = Queue.WORKFLOW
@@ -240,7 +240,7 @@ class RunWorkflowStep(Command):
 
     definition: Definition
     input: FreeJson = Field(default_factory=dict)
-    """What the paths of the first state see as `$`."""
+    """The initial data, which paths in the first state see as `$`."""
 
 
 class InstanceStatus(StrEnum):
@@ -252,26 +252,26 @@ class InstanceStatus(StrEnum):
 class StepTaken(Model):
     state: str
     job_id: UUID | None = None
-    """The job a Task ran; none for the other states."""
+    """The job that a Task ran; None for other states."""
 
 
 class InstanceState(Model):
-    """How far an instance has come."""
+    """The progress of an instance."""
 
     status: InstanceStatus
     state: str
-    """Where it is, or where it ended."""
+    """The current state, or the one it ended in."""
     data: FreeJson
-    """What the current state sees as `$`; the output once it has succeeded."""
+    """The data that the current state sees as `$`; the output once it has succeeded."""
     steps: tuple[StepTaken, ...]
     problem: Problem | None = None
 
 
 class WorkflowInstance(InstanceState):
-    """An instance as it stands now."""
+    """The current state of an instance."""
 
     id: UUID
     version: int
-    """Rises with every change."""
+    """Incremented by every change."""
     created_at: datetime
     updated_at: datetime

@@ -1,6 +1,6 @@
-"""Whether a definition's tasks ask for jobs that exist, with the fields those jobs take.
+"""Validates a definition's tasks: their kinds exist, and their parameters fit the commands.
 
-Apart from `schemas.workflow` because the catalogue knows that module's own command too.
+Separate from `schemas.workflow`, since the catalogue imports that module.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ MAX_ERRORS = 50
 
 
 def task_problem(definition: Definition) -> Problem | None:
-    """What to answer when a task can't be run as written; None when all can. Pointers are from the root of `RunWorkflowStep`.
+    """The problem of a definition with invalid tasks; None when all are valid. Pointers start at `RunWorkflowStep`'s root.
 
-    Ask it before submitting: the handler asks again, but by then the caller has a job that fails.
+    Check before submitting. The handler checks again, but by then the client has a job that fails.
     """
     found = (
         error
@@ -35,7 +35,7 @@ def task_problem(definition: Definition) -> Problem | None:
 
 
 def kinds_of(definition: Definition) -> frozenset[str]:
-    """The kinds of job it starts. Whoever starts the workflow needs the right to start each of these."""
+    """The kinds of job that the workflow submits. A principal that starts it needs the scope of each."""
     return frozenset(state.kind for state in definition.states.values() if isinstance(state, Task))
 
 
@@ -50,7 +50,7 @@ def _errors_of(place: str, task: Task) -> Iterator[FieldProblem]:
 
 
 def _misfits(place: str, command: type[Command], template: dict[str, Any]) -> Iterator[FieldProblem]:
-    # What comes from a path is known only when the step runs; the names are known now, and so are plain values.
+    # Values from a path are known only when the step runs; names and literal values can be checked now.
     pathless = {name: value for name, value in template.items() if not _has_path(name, value)}
     given = {name.removesuffix(".$") for name in template}
     try:

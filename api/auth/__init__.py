@@ -1,1 +1,1 @@
-"""Who is calling, for which tenant, and what they may do."""
+"""Authentication and authorization: API keys, read tokens, OIDC tokens, scopes."""

@@ -1,4 +1,4 @@
-"""Who is calling, for which tenant, and what for: answered from memory, and never older than a few seconds."""
+"""Authenticates requests by API key, read token or OIDC token. Keys are cached for a few seconds."""
 
 import time
 from collections import OrderedDict
@@ -21,12 +21,12 @@ from infrastructure.postgres.tenants.api_keys import Credential, parse_key
 from infrastructure.settings import Settings
 
 FRESH_SECONDS = 4.0
-"""A revoked key opens nothing after this and one look into PostgreSQL; on the process that revoked it, at once."""
+"""Cache lifetime of a key. A revoked key stops working after this plus one query; in the process that revoked it, at once."""
 MAX_REMEMBERED = 10_000
 
 
 class Credentials:
-    """Remembers the keys that were seen lately. Lookups of the same moment share one statement."""
+    """Verifies credentials against a cache of recently used keys. Concurrent lookups share one statement."""
 
     def __init__(
         self, settings: Settings, tokens: ReadTokens, issuer: Issuer | None, now: Callable[[], datetime]
@@ -40,7 +40,7 @@ class Credentials:
         self._watch = CallerWatch(self._look_again)
 
     async def authenticate(self, authorization: str | None) -> Principal:
-        """Whom the header proves. Refuses whatever proves nobody in the same words."""
+        """The principal of an `Authorization` header. Raises a Refusal (401), the same one for every invalid credential."""
         if authorization is None:
             raise problems.credentials_missing()
         scheme, _, key = authorization.partition(" ")
@@ -49,7 +49,7 @@ class Credentials:
         return await self.principal_with(key.strip())
 
     async def principal_with(self, key: str) -> Principal:
-        """Whom the key or token proves, wherever it was shown."""
+        """The principal of a key or token. Raises a Refusal (401) if it isn't valid."""
         if key.startswith(read_tokens.PREFIX):
             return await self._principal_with_token(key)
         if self._strangers is not None and is_jwt(key):
@@ -63,7 +63,7 @@ class Credentials:
         return Principal(credential.tenant_id, credential.id, credential.scopes)
 
     async def principal_with_read_token(self, token: str) -> Principal:
-        """Whom the token proves. A key is refused: it must not stand where addresses are written down."""
+        """The principal of a read token from a URL. A key is refused: URLs end up in logs and histories."""
         if not token:
             raise problems.credentials_missing()
         if not token.startswith(read_tokens.PREFIX):
@@ -89,7 +89,7 @@ class Credentials:
         return principal
 
     async def stands(self, principal: Principal) -> bool:
-        """Whether the caller may go on: its time isn't up and its key is valid, as far as this process knows by now."""
+        """Whether the principal's token hasn't expired and its key isn't revoked, by the cache or a query."""
         if principal.expired:
             return False
         if not principal.key_id:
@@ -97,17 +97,17 @@ class Credentials:
         return (self._remembered(principal.key_id) or await self._fresh(principal.key_id)) is not None
 
     async def recheck(self, principal: Principal) -> None:
-        """Refuses a caller who was let in, has waited since, and may not go on any more."""
+        """Raises a Refusal (401) if the principal is no longer valid. For requests that have waited since they began."""
         if not await self.stands(principal):
             raise problems.unauthenticated()
 
     def until_fallen(self, principal: Principal, on_fall: Callable[[], None]) -> AbstractContextManager[None]:
-        """Calls, at most once and while the block runs, when the caller may not go on: at once if its key is revoked
-        here, else within a second or two."""
+        """Calls `on_fall` at most once, while the block runs, when the key is revoked or the token expires: at once for a
+        revocation in this process, else within two seconds."""
         return self._watch.until_fallen(principal, on_fall)
 
     def revoked(self, key_id: str) -> None:
-        """This key opens nothing any more, and ends what it has open."""
+        """Drops the key from the cache and ends its open streams."""
         self._known.pop(key_id, None)
         self._watch.fell(key_id)
 
@@ -123,7 +123,7 @@ class Credentials:
         return known[1] if known is not None and time.monotonic() < known[0] else None
 
     async def _fresh(self, key_id: str) -> Credential | None:
-        # Counted from before the look: an answer that was long on its way is that much older.
+        # Measured from before the query: a slow answer is that much older.
         stale_at = time.monotonic() + FRESH_SECONDS
         credential = await self._lookups.put(key_id)
         if credential is None:

@@ -1,4 +1,4 @@
-"""Who may hand in which command, where it comes with others or for later rather than to an address of its own."""
+"""Validates and authorizes commands that arrive inside another body: in a batch or a schedule."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,12 @@ _ADDRESSES = (*ai.ENDPOINTS, *search.ENDPOINTS, *workflow.ENDPOINTS, *keys.ENDPO
 SCOPES: Mapping[str, Scope] = {
     one.body.kind: one.scope for one in _ADDRESSES if one.query is TermsQuery and one.body and one.scope
 }
-"""By kind, as its own address declares it."""
+"""The required scope by kind, as the kind's own endpoint declares it."""
 
 
 def admitted(principal: Principal, kind: str, fields: Any, place: list[str | int]) -> Command:
-    """The command, allowed to this caller as its own address would. A Refusal with pointers below `place`, the part of
-    the body that has the `kind` and the `command`."""
+    """The command, validated and authorized as its own endpoint would. Raises a Refusal with pointers below `place`, the
+    part of the body that has the `kind` and the `command`."""
     if kind not in SCOPES:
         detail = f"there is no such kind; known are {', '.join(SCOPES)}"
         raise problems.invalid_fields([FieldProblem(pointer=pointer_to([*place, "kind"]), detail=detail)])
@@ -39,6 +39,6 @@ def admitted(principal: Principal, kind: str, fields: Any, place: list[str | int
 
 
 def _moved(refusal: problems.Refusal, base: str) -> problems.Refusal:
-    """The same, with pointers from the root of the body that the command came in."""
+    """The same Refusal with its pointers prefixed by `base`, so that they start at the root of the outer body."""
     errors = tuple(FieldProblem(pointer=base + one.pointer, detail=one.detail) for one in refusal.problem.errors)
     return problems.Refusal(refusal.problem.model_copy(update={"errors": errors}), *refusal.headers)

@@ -1,4 +1,4 @@
-"""Callers without a key of ours, for whom an issuer vouches: its claims say which tenant they speak for, and what for."""
+"""Authenticates OpenID Connect tokens: the claims name the tenant and the scopes."""
 
 import time
 from collections import OrderedDict
@@ -21,12 +21,12 @@ LONGEST_NAME: Final = 200
 
 
 def is_jwt(text: str) -> bool:
-    """Whether it has the shape of one; a key of ours never does."""
+    """Whether the text looks like a JWT. API keys never do."""
     return text.startswith("eyJ") and text.count(".") == 2
 
 
 class OidcPrincipals:
-    """Checks their tokens, and finds their tenants by id or name."""
+    """Verifies JWTs and looks up their tenants by id or name, with a cache of a few seconds."""
 
     def __init__(
         self, settings: Settings, issuer: Issuer, session: PostgresSession, now: Callable[[], datetime]
@@ -40,7 +40,7 @@ class OidcPrincipals:
         self._known: OrderedDict[str, tuple[float, UUID]] = OrderedDict()
 
     async def principal_with(self, token: str) -> Principal:
-        """Whom the token proves. Refuses everything else in the same words."""
+        """The principal of a JWT. Raises a Refusal (401), the same one for every invalid token."""
         claims = await self._issuer.claims(token)
         if claims is None:
             raise problems.unauthenticated()
@@ -82,14 +82,14 @@ class OidcPrincipals:
 
 
 def _text(claim: object) -> str | None:
-    """None for what isn't text, or only JSON calls text: PostgreSQL keeps no NUL, and nobody half a character."""
+    """The claim if it is text that PostgreSQL can store, else None: no NUL and no lone surrogate."""
     if not isinstance(claim, str) or "\x00" in claim or any("\ud800" <= letter <= "\udfff" for letter in claim):
         return None
     return claim
 
 
 def scopes_in(claims: Mapping[str, Any], name: str) -> frozenset[str]:
-    """Those of the claim's words that are scopes of ours."""
+    """The scopes in the claim, a list or a space-separated text. Unknown ones are ignored."""
     listed = claims.get(name)
     words = listed.split() if isinstance(listed, str) else listed if isinstance(listed, list) else []
     return frozenset(one.value for one in Scope if one.value in words)

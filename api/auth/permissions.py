@@ -1,5 +1,5 @@
-"""Who may act on which kind of job, however it is asked for: by a submission, a workflow's task, a replay, a schedule or a
-cancel."""
+"""Checks that a principal may act on a kind of job: by submitting, replaying, scheduling or cancelling it, or as a workflow's
+task."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ _MORE_THAN_JOBS_WRITE = {RotateKeys.kind: Scope.KEYS_WRITE}
 
 
 def check_permissions(principal: Principal, kind: str, command: Command | None) -> None:
-    """Refuses when the key may not submit such a job, or one that the command would start. `command` is None where it
-    can't be read any more."""
+    """Raises a Refusal (403) unless the principal may submit this kind and every kind that the command would start.
+    `command` is None if the stored one can't be parsed."""
     started = kinds_of(command.definition) if isinstance(command, RunWorkflowStep) else frozenset()
     for one in sorted({kind, *started}):
         needed = _MORE_THAN_JOBS_WRITE.get(one, Scope.JOBS_WRITE)
@@ -27,16 +27,16 @@ def check_permissions(principal: Principal, kind: str, command: Command | None) 
 
 
 def check_permissions_to_act(principal: Principal, kind: str, fields: dict[str, Any]) -> None:
-    """Refuses when the key may not submit what stands there as a job or a schedule: then it may not end, pause or change
-    it either."""
+    """Raises a Refusal (403) unless the principal may submit the stored job or schedule. Without that right it may not
+    cancel, pause or change it either."""
     try:
         command = command_of(kind, fields)
     except (UnknownKind, ValidationError):
-        command = None  # Another release wrote it. What its kind needs is known all the same.
+        command = None  # Written by another release. The scope its kind needs is still known.
     check_permissions(principal, kind, command)
 
 
 def kinds_beyond(principal: Principal) -> tuple[str, ...]:
-    """Kinds the key may not have run without a look at each job: those it may not submit, and those that start others."""
+    """Kinds that need a check of each job: those the principal may not submit, and workflows, which start other kinds."""
     beyond = [kind for kind, needed in _MORE_THAN_JOBS_WRITE.items() if not allows(principal, needed)]
     return (*beyond, RunWorkflowStep.kind) if beyond else ()

@@ -1,4 +1,4 @@
-"""Who may ask, and what for."""
+"""The authenticated caller of a request, and its scopes."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from infrastructure.postgres.tenants import api_keys
 
 
 class Scope(StrEnum):
-    """What a key may be used for."""
+    """A permission of a key or token."""
 
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
@@ -20,26 +20,25 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     EVENTS_CONSUME = "events:consume"
     ADMIN = api_keys.ADMIN
-    """Everything, the keys themselves included."""
+    """Allows everything, including managing API keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who was let in, by which key, and what for."""
+    """An authenticated caller: its tenant, its key or subject, and its scopes."""
 
     tenant_id: UUID
     key_id: str
-    """Empty when no key stands behind it."""
+    """Empty for an OIDC token."""
     scopes: frozenset[str]
     subject: str = ""
-    """Whom an issuer vouches for, when no key does."""
+    """The `sub` claim of an OIDC token."""
     only_job: UUID | None = None
-    """Set when nothing but this job may be read."""
+    """Set for a read token: the one job it may read."""
     expires_at: float | None = None
-    """Seconds since 1970; None when only a revocation ends it."""
-
+    """Unix seconds; None for a key, which only a revocation ends."""
     ends_at: float = math.inf
-    """The same by `time.monotonic`, which nobody sets: what remained when it was let in."""
+    """The same by `time.monotonic`, which isn't affected by changes to the system clock."""
 
     @property
     def expired(self) -> bool:
@@ -47,12 +46,12 @@ class Principal:
 
 
 def end_of(expires_at: float, now: datetime) -> float:
-    """By `time.monotonic`. `now` is of the clock that all processes share, and `expires_at` too."""
+    """The expiry by `time.monotonic`. `now` and `expires_at` (Unix seconds) are by the clock that all processes share."""
     return time.monotonic() + expires_at - now.timestamp()
 
 
 def payer_of(principal: Principal) -> object:
-    """What a limit for each key counts by: the key, or whom an issuer vouches for."""
+    """What per-key limits count by: the key's id, or the tenant and subject of an OIDC token."""
     return principal.key_id or (principal.tenant_id, principal.subject)
 
 

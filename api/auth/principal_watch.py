@@ -1,4 +1,4 @@
-"""Ends what a caller is being answered with, such as a stream, once its key or token falls."""
+"""Ends long-lived responses, such as streams, when their key is revoked or their token expires."""
 
 import asyncio
 import logging
@@ -13,10 +13,10 @@ from infrastructure.ports import Unavailable
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-"""Between two looks at the keys of all who are being answered: one statement for all of them."""
+"""Between two checks of the keys in use: one statement for all of them."""
 
 StandingOf = Callable[[Sequence[str]], Awaitable[Sequence[object | None]]]
-"""What PostgreSQL has of each key now; None for one that is revoked."""
+"""Looks up keys by id in PostgreSQL; None for one that is revoked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,7 @@ class _Watched:
 
 
 class CallerWatch:
-    """One per process. While nobody is being answered for long, it asks nothing."""
+    """One per process. It queries only while a long-lived response is open."""
 
     def __init__(self, standing_of: StandingOf) -> None:
         self._standing_of = standing_of
@@ -35,18 +35,18 @@ class CallerWatch:
 
     @contextmanager
     def until_fallen(self, principal: Principal, on_fall: Callable[[], None]) -> Iterator[None]:
-        """Calls, at most once and while the block runs, when the caller may not go on."""
+        """Calls `on_fall` at most once, while the block runs, when the key is revoked or the token expires."""
         watched = _Watched(principal, on_fall)
         self._by_key.setdefault(principal.key_id, set()).add(watched)
         if self._looking is None:
-            self._looking = asyncio.create_task(self._look_while_wanted(), name="watches callers")
+            self._looking = asyncio.create_task(self._look_while_wanted(), name="key revocation watch")
         try:
             yield
         finally:
             self._forget(watched)
 
     def fell(self, key_id: str) -> None:
-        """The key is revoked: whoever is being answered for it hears no more."""
+        """Ends every open response of a revoked key."""
         for watched in list(self._by_key.get(key_id, ())):
             self._end(watched)
 
@@ -62,10 +62,10 @@ class CallerWatch:
                 try:
                     await self._look()
                 except (Unavailable, Overloaded):
-                    # Nobody can say now, and nothing stored can be read either. The next look decides.
+                    # PostgreSQL is unavailable, so nothing stored can be read either. The next check decides.
                     continue
-                except Exception:  # The loop's edge: one look that fails must not be the last.
-                    logger.exception("callers couldn't be looked after; trying again")
+                except Exception:  # The loop's edge: one failed check must not be the last.
+                    logger.exception("key revocation check failed; trying again")
         finally:
             self._looking = None
 

@@ -1,7 +1,7 @@
-"""Tokens for a browser: short-lived, signed, and good for watching one job and nothing else.
+"""Read tokens: short-lived, signed tokens for a browser that allow reading one job.
 
-A token reads `bctr_<payload><signature>` in URL-safe base64. It names the key that asked for it: when that key falls, so
-do its tokens. Nothing of it is stored.
+A token is `bctr_<payload><signature>` in URL-safe base64. It names the key that made it and is invalid once that key is
+revoked. Tokens aren't stored.
 """
 
 import hmac
@@ -21,20 +21,20 @@ _LAYOUT: Final = struct.Struct(">BQ16s16s")
 
 @dataclass(frozen=True, slots=True)
 class ReadToken:
-    """What a token says. `key_id` is empty when no key stands behind it."""
+    """A token's payload. `key_id` is empty when an OIDC token made it."""
 
     tenant_id: UUID
     job_id: UUID
     key_id: str
     expires_at: int
-    """Seconds since 1970."""
+    """Unix seconds."""
 
 
 class ReadTokens:
-    """Signs and checks. Whether the key behind a token still stands is for the caller to see."""
+    """Signs tokens and verifies them. Whether the key behind a token is still valid is the caller's check."""
 
     def __init__(self, key: bytes) -> None:
-        # Apart from what else is signed with the same key, so that nothing else can be passed off as a token.
+        # A derived key, so that nothing else signed with the same key passes for a token.
         self._key = hmac.digest(key, b"bucatini read tokens", "sha256")
 
     def sign(self, token: ReadToken) -> str:
@@ -43,7 +43,7 @@ class ReadTokens:
         return PREFIX + urlsafe_b64encode(payload + self._signature(payload)).rstrip(b"=").decode()
 
     def read(self, token: str, now: float) -> ReadToken | None:
-        """What it says; None when it isn't ours, was changed, or is over."""
+        """The payload; None when the token is malformed, forged or expired at `now` (Unix seconds)."""
         if not token.startswith(PREFIX) or len(token) > LONGEST_TOKEN or not token.isascii():
             return None
         text = token.removeprefix(PREFIX).encode()

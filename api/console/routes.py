@@ -1,4 +1,4 @@
-"""The console: one page for operators and tenants, which does nothing that the public API doesn't let its key do."""
+"""Serves the console: a single page for operators and tenants that uses only the public API with the user's key."""
 
 from functools import cache
 from html import escape
@@ -18,7 +18,7 @@ MEDIA_TYPES: Final = {
     "js": b"text/javascript; charset=utf-8",
     "svg": b"image/svg+xml",
 }
-# What jobs bring is text of strangers. Trusted types forbid the page itself to take any text for markup or script.
+# Jobs carry untrusted text. Trusted Types keep the page from ever using text as markup or script.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'none'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -27,13 +27,13 @@ _HEADERS: Final[tuple[Header, ...]] = (
     (b"content-security-policy", _POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    # Asked for each time and answered by 304, so that no page ever runs with parts of another version.
+    # Revalidated on each load (304), so that a page never runs with assets of another version.
     (b"cache-control", b"no-cache"),
 )
 
 
 def pages(version: str) -> tuple[AnyEndpoint, ...]:
-    """The page and its parts. They are open to everybody: whoever has no key sees a form that asks for one."""
+    """The page and its assets, without authentication: the page asks for a key."""
     index = _part(PAGE).replace(b"{version}", escape(version).encode())
 
     async def show_page(call: Call[Empty, Empty]) -> Answer:
@@ -55,7 +55,7 @@ async def _show_part(call: Call[Empty, Empty]) -> Answer:
 
 @cache
 def parts() -> frozenset[str]:
-    """The names of all that the page may load."""
+    """The names of the files that may be served."""
     return frozenset(one.name for one in FOLDER.iterdir() if one.name.rpartition(".")[2] in MEDIA_TYPES)
 
 

@@ -1,1 +1,1 @@
-"""The documents that describe the API, and the pages that show them."""
+"""The OpenAPI and AsyncAPI documents, and the pages that show them."""

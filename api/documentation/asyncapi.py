@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document: every event there is, and the ways it comes, made of the models that write it."""
+"""Generates the AsyncAPI 3.0 document from the event and message models: every event, on every channel."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -33,7 +33,7 @@ _CHANNELS: Final = {
         PATH,
         (
             "A WebSocket with up to 1,000 subscriptions. Authenticate by header, or by the first message within 5 s. "
-            "Closes with 4401 (who are you), 4403 (the key lacks a scope), 4408 (too slow to say who), 4429 (too many requests), 1003 (not text), "
+            "Closes with 4401 (not authenticated), 4403 (the key lacks a scope), 4408 (not authenticated in time), 4429 (too many requests), 1003 (not text), "
             "1008 (nothing is read), 1009 (a message above 64 KB), 1012 (the ingress restarts), 1013 (try again shortly)."
         ),
     ),
@@ -43,7 +43,7 @@ _MEANINGS: Final = {event.value: event.meaning for event in JobEvent}
 
 
 def document(version: str) -> dict[str, Any]:
-    """The whole document, ready to be written as JSON."""
+    """The whole document, as a JSON-serializable dict."""
     schemas, definitions = models_json_schema(list(_models()), ref_template=SCHEMA)
     events = {**{kind.value: None for kind in JobEvent}, **EVENTS}
     said = {model.__name__: model for model in REQUESTS.values()}
@@ -64,10 +64,10 @@ def document(version: str) -> dict[str, Any]:
             SOCKET: {**_channel(SOCKET, (*said, *told)), "bindings": {"ws": {"method": "GET"}}},
         },
         "operations": {
-            "followJob": _operation("send", JOB_STREAM, events, "Tells what happens to a job."),
-            "followTenant": _operation("send", TENANT_STREAM, events, "Tells what happens to all jobs."),
-            "tellWatcher": _operation("send", SOCKET, told, "Tells a watcher what it is subscribed to."),
-            "hearWatcher": _operation("receive", SOCKET, said, "Hears what a watcher wants."),
+            "followJob": _operation("send", JOB_STREAM, events, "Sends the events of a job."),
+            "followTenant": _operation("send", TENANT_STREAM, events, "Sends the events of all jobs."),
+            "tellWatcher": _operation("send", SOCKET, told, "Sends a client the events of its subscriptions."),
+            "hearWatcher": _operation("receive", SOCKET, said, "Receives a client's requests."),
         },
         "components": {
             "messages": {
@@ -115,7 +115,7 @@ def _operation(action: str, channel: str, messages: Iterable[str], summary: str)
 
 
 def _event_message(kind: str, model: type[Model] | None, schemas: Schemas) -> dict[str, Any]:
-    """One type of event in its envelope, with what it says of itself."""
+    """The message of one event type: its envelope and data, with its docstring as summary."""
     properties: dict[str, Any] = {"type": {"const": kind}}
     if model is not None:
         properties["data"] = schemas[model, "serialization"]

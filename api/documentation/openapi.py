@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the same declarations that serve the routes."""
+"""Generates the OpenAPI 3.1 document from the endpoint declarations."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +93,7 @@ _ANSWERS = {
 
 
 def document(endpoints: Sequence[AnyEndpoint], version: str) -> dict[str, Any]:
-    """The whole document, ready to be written as JSON."""
+    """The whole document, as a JSON-serializable dict."""
     listed = [endpoint for endpoint in endpoints if endpoint.listed]
     schemas, definitions = models_json_schema(sorted(_models(listed), key=str), ref_template=REF)
     paths: dict[str, dict[str, Any]] = {}
@@ -106,7 +106,7 @@ def document(endpoints: Sequence[AnyEndpoint], version: str) -> dict[str, Any]:
         "info": {
             "title": "Bucatini",
             "version": version,
-            "description": "Jobs for documents: hand in a command, follow its events, fetch its result.",
+            "description": "Jobs for documents: submit a command, follow its events, fetch its result.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -169,7 +169,7 @@ def _parameters(endpoint: AnyEndpoint, path: str) -> Iterator[dict[str, Any]]:
 
 
 def _query_parameters(query: type[Model]) -> Iterator[dict[str, Any]]:
-    """Query parameters have no null: leaving one out is how it isn't given."""
+    """The query's fields as parameters. Null is dropped from their schemas: an absent parameter is simply left out."""
     schema = query.model_json_schema(ref_template=REF)
     inner = schema.get("$defs", {})
     for name, field in schema.get("properties", {}).items():

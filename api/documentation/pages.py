@@ -1,4 +1,4 @@
-"""The documentation: the documents for machines, and a page of them for people that needs nothing from the internet."""
+"""Serves the OpenAPI and AsyncAPI documents, and Swagger UI without any resource from the internet."""
 
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -49,7 +49,7 @@ _DOCS = """<!doctype html>
 </html>
 """
 
-# Swagger UI 4 shows a 3.1 document well, but looks at the version first and refuses it.
+# Swagger UI 4 renders OpenAPI 3.1 but rejects its version number.
 _START = """"use strict";
 fetch("/openapi.json").then(answer => answer.json()).then(document => {
   SwaggerUIBundle({
@@ -66,7 +66,7 @@ fetch("/openapi.json").then(answer => answer.json()).then(document => {
 
 
 def pages(described: tuple[AnyEndpoint, ...], version: str) -> tuple[AnyEndpoint, ...]:
-    """The pages' own declarations. `described` is what the document tells of; the pages themselves aren't in it."""
+    """The endpoints of the documentation. `described` are those in the documents; these pages aren't listed."""
     spec = orjson.dumps(document(described, version))
     events_spec = orjson.dumps(asyncapi.document(version))
 
@@ -103,7 +103,7 @@ def _asset(name: str) -> bytes:
 
 
 def page(path: str, summary: str, handle: Callable[[Call[Empty, Empty]], Awaitable[Answer]]) -> AnyEndpoint:
-    """The declaration of something that a browser loads: open to everybody, and not in the document."""
+    """The endpoint of a page or asset: without authentication, and not in the OpenAPI document."""
     return Endpoint(
         method="GET",
         path=path,

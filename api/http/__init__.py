@@ -1,1 +1,1 @@
-"""How requests are read and answers written: bodies, models, problems, pages."""
+"""Reading requests and writing responses: bodies, validation, problems, pagination."""

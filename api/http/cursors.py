@@ -1,4 +1,4 @@
-"""Where a list goes on, as opaque text that holds for one tenant and one set of filters."""
+"""Pagination cursors: opaque, signed, valid for one tenant and one set of filters."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,7 +13,7 @@ UUID_BYTES = 16
 
 
 class Cursors:
-    """Signs and checks. A cursor that was changed, or comes with other filters, is refused."""
+    """Signs cursors and verifies them. A cursor that was changed or comes with other filters raises a Refusal (400)."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -37,6 +37,6 @@ class Cursors:
 
 
 def signing_key(settings: Settings) -> bytes:
-    """SIGNING_KEY, or a key that all processes on the same database come to by themselves."""
+    """The key from SIGNING_KEY, else one derived from DATABASE_URL, so that all processes agree."""
     given = settings.signing_key.get_secret_value() if settings.signing_key else settings.database
     return sha256(b"bucatini list cursors\n" + given.encode()).digest()

@@ -1,4 +1,4 @@
-"""Lists a page at a time, the newest first: what they take, and where the next page begins."""
+"""Cursor pagination for lists, newest first."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Protocol, TypeVar
@@ -14,7 +14,7 @@ from schemas.model import Model
 class PageQuery(Model):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=100)] | None = None
-    """`next_cursor` of the page before, with the same filters."""
+    """`next_cursor` of the previous page, with the same filters."""
 
 
 class Listed(Protocol):
@@ -31,7 +31,8 @@ async def page_of(
 ) -> tuple[tuple[L, ...], str | None]:
     """The page, and the cursor of the one after it if there is one.
 
-    `read` finds so many that are older than an id. A cursor holds for one `scope`, which names the list and its filters.
+    `read` returns up to a number of items older than an id. `scope` names the list and its filters: a cursor is valid only
+    with the scope it was made for.
     """
     query, tenant_id, cursors = call.query, call.tenant_id, call.ingress.cursors
     before = NEWEST if query.cursor is None else cursors.read(tenant_id, scope, query.cursor)

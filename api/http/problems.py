@@ -1,4 +1,4 @@
-"""Every way the ingress says no, in RFC 9457's words. None of them repeats what the caller sent."""
+"""Every problem (RFC 9457) that the API answers with. None repeats what the client sent."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ AWAY_SECONDS = 2.0
 
 
 class Refusal(Exception):
-    """The request can't be done as it is; its sender gets the problem."""
+    """Raised to answer the request with a problem."""
 
     def __init__(self, problem: Problem, *headers: Header) -> None:
         super().__init__(problem.title)
@@ -19,7 +19,7 @@ class Refusal(Exception):
 
 
 class BodyTooLarge(Refusal):
-    """What remains of the body is still on its way."""
+    """The body is too large, and the client may still be sending it."""
 
 
 def head_too_large(most_bytes: int, most_lines: int) -> Refusal:

@@ -1,4 +1,4 @@
-"""How much of a request is taken: bytes while they arrive, levels and values of the JSON before it is looked at."""
+"""Reads request bodies with a size limit, and checks that parsed JSON can be stored."""
 
 from math import isfinite
 from typing import Any
@@ -12,15 +12,15 @@ LARGEST_INTEGER = 2**63 - 1
 LONGEST_POINTER = 300
 
 Trail = tuple["Trail | None", str | int] | None
-"""The way from the root to a value, written down only when somebody asks."""
+"""The path from the root to a value as a linked list; it becomes a JSON Pointer only for an error."""
 
 
 class Disconnected(Exception):
-    """Nobody waits for the answer, or for the rest of it. The connection ends, and nothing is logged."""
+    """The client has disconnected. The connection is closed and nothing is logged."""
 
 
 async def read_body(receive: Receive, content_length: str | None, most_bytes: int) -> bytes:
-    """The whole body. Refuses a too large one as soon as that is known, never after holding it."""
+    """The whole body. A too large one is refused as soon as that is known, before it is in memory."""
     if content_length is not None and content_length.isdigit() and int(content_length[:20]) > most_bytes:
         raise problems.body_too_large(most_bytes)
     message = await receive()
@@ -48,7 +48,7 @@ def _bounded(body: bytes, most_bytes: int) -> bytes:
 
 
 def check_tree(tree: Any, most_levels: int) -> None:
-    """Refuses what no part behind the ingress could keep: too many levels, numbers beyond 64 bits, null characters."""
+    """Raises a Refusal for what can't be stored: too many levels, numbers beyond 64 bits, null characters."""
     unread: list[tuple[Any, int, Trail]] = [({"": tree}, 0, None)]
     while unread:
         container, level, trail = unread.pop()
@@ -83,10 +83,10 @@ def _pointer(trail: Trail) -> str:
     while trail is not None:
         trail, part = trail
         parts.append(part)
-    # The first part is the name of the box that check_tree put the whole into.
+    # The first part is the wrapper that check_tree put around the tree.
     return pointer_to(parts[-2::-1])
 
 
 def pointer_to(parts: list[str | int]) -> str:
-    """The JSON Pointer (RFC 6901), cut where it gets unreasonably long."""
+    """The JSON Pointer (RFC 6901), truncated to LONGEST_POINTER characters."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)[:LONGEST_POINTER]

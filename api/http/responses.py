@@ -1,4 +1,4 @@
-"""What a handler gives back, and how it is written to the wire."""
+"""Responses that handlers return, and how they are sent."""
 
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -16,12 +16,12 @@ HTML = b"text/html; charset=utf-8"
 CACHE = b"cache-control"
 NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 POLICY: Header = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-"""Of every answer that isn't a page: whoever gets a browser to show it as one gets nothing to run."""
+"""For every response that isn't a page: a browser that shows it as one runs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, small enough to hold."""
+    """A complete response, held in memory."""
 
     status: int
     body: bytes = b""
@@ -33,31 +33,31 @@ class Answer:
 
     @property
     def etag(self) -> bytes:
-        """A strong validator: it changes whenever a byte of the body does."""
+        """A strong ETag: the hash of the body."""
         return b'"' + blake2b(self.body, digest_size=12).hexdigest().encode() + b'"'
 
 
 @dataclass(frozen=True, slots=True)
 class NoBody:
-    """Stands in a declaration for an answer without content."""
+    """In an endpoint's declaration: a response without content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Stands in a declaration for an answer that isn't JSON."""
+    """In an endpoint's declaration: a response that isn't JSON."""
 
     type: str
     description: str = field(default="")
 
 
 def json_answer(status: int, model: Model, *headers: Header) -> Answer:
-    """The model as JSON, which no cache keeps unless a header says otherwise."""
+    """The model as JSON, with `cache-control: no-store` unless `headers` has its own."""
     kept = () if any(name == CACHE for name, _ in headers) else ((CACHE, b"no-store"),)
     return Answer(status, model.model_dump_json().encode(), headers=kept + headers)
 
 
 def problem_answer(problem: Problem, headers: tuple[Header, ...] = ()) -> Answer:
-    """The problem as RFC 9457 writes it, with Retry-After where the problem names a time."""
+    """The problem as `application/problem+json` (RFC 9457), with Retry-After if it has `retry_after_seconds`."""
     if problem.retry_after_seconds is not None:
         headers += ((b"retry-after", str(max(1, round(problem.retry_after_seconds))).encode()),)
     body = problem.model_dump_json(exclude_defaults=True).encode()

@@ -1,4 +1,4 @@
-"""Turns what came over the wire into models, and what doesn't fit into problems that name the field."""
+"""Parses and validates bodies and queries; errors become problems that name the field."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ MAX_ERRORS = 50
 MAX_PARAMETERS = 30
 LONGEST_TOKEN_QUERY = 2_000
 LARGE_BODY_BYTES = 65_536
-"""Of a smaller one, whatever is in it, a walk in Python through all its values takes a few milliseconds."""
+"""A smaller body is cheap enough to check value by value in Python."""
 
 _NOTHING = object()
 _LOST_PLUS = re.compile(r"^(\d{4}-\d\d-\d\d[Tt ][\d:.]+) (\d\d:\d\d)$", re.ASCII)
@@ -34,7 +34,7 @@ _PLACE = re.compile(r"(.*) (at line \d+ column \d+)", re.DOTALL)
 
 
 def model_of(model: type[M], tree: Any, place: list[str | int] | None = None) -> M:
-    """The model made of JSON that was parsed, or a Refusal. `place` is where in the body the tree stands."""
+    """Parsed JSON as the model. Raises a Refusal (422). `place` is the tree's path in the body, for error pointers."""
     try:
         taken = model.model_validate(tree)
     except ValidationError as error:
@@ -45,11 +45,11 @@ def model_of(model: type[M], tree: Any, place: list[str | int] | None = None) ->
 
 
 def parse_json(body: bytes, max_levels: int = MAX_REQUEST_LEVELS, max_values: int = MAX_FREE_VALUES) -> Any:
-    """The body's value. Refuses what is too deep or has too many values, and what RFC 8259 leaves open: repeated names,
-    lone surrogates, NaN."""
+    """The body as JSON. Raises a Refusal if it is too deep, has too many values, or has what RFC 8259 leaves undefined:
+    duplicate names, lone surrogates, NaN."""
     large = len(body) > LARGE_BODY_BYTES
     if large:
-        # Counted before anything is made of it.
+        # Counted in the text, before any object is built.
         if too_deep(body, max_levels):
             raise problems.too_deep(max_levels)
         if too_many_values(body, max_values):
@@ -64,8 +64,8 @@ def parse_json(body: bytes, max_levels: int = MAX_REQUEST_LEVELS, max_values: in
 
 
 def _may_be_unkept(body: bytes) -> bool:
-    """Whether there may be a null character, a number beyond 64 bits or one beyond a double's range. C looks through the
-    text, where a walk through its tree takes a hundred times as long."""
+    """Whether the body may have a null character or a number beyond 64 bits or a double's range. Searches the text, which
+    is much faster than walking the tree; false positives are possible."""
     alike = body.translate(_DIGITS_ALIKE, b"+-")
     return b"0" * 19 in alike or b"e000" in alike or b"\\u0000" in body
 
@@ -81,13 +81,13 @@ def _malformed(message: str, max_levels: int) -> problems.Refusal:
 
 
 def query_model(model: type[M], query_string: bytes) -> M:
-    """The query parameters as the model, or a Refusal."""
+    """The query parameters as the model. Raises a Refusal (422)."""
     return _parsed_query(model, query_string) if query_string else _empty_query(model)
 
 
 @cache
 def _empty_query(model: type[M]) -> M:
-    # Most requests have none, and what they get is frozen. A Refusal isn't remembered.
+    # Most requests have no query, and models are frozen, so the result is cached. A Refusal isn't.
     return _parsed_query(model, b"")
 
 
@@ -111,25 +111,25 @@ def _parsed_query(model: type[M], query_string: bytes) -> M:
 
 
 def _with_offset(text: str) -> str:
-    """A time's `+`, which a form writes for a space and most who type an address don't encode. Nothing else looks so."""
+    """Restores the `+` of a time's offset, which form decoding turns into a space when it isn't percent-encoded."""
     return _LOST_PLUS.sub(r"\1+\2", text)
 
 
 def token_in(query_string: bytes) -> str:
-    """The `token` among the query parameters, which are looked at as a whole only once the caller is known."""
+    """The `token` query parameter. It is read before the rest of the query, which is validated after authentication."""
     pairs = parse_qsl(query_string[:LONGEST_TOKEN_QUERY].decode("latin-1"), errors="replace")
     return next((value for name, value in pairs if name == "token"), "")
 
 
 def body_problems(error: ValidationError, tree: Any, base: list[str | int] | None = None) -> list[FieldProblem]:
-    """Where the tree doesn't fit and why, its values left out. `base` is where the tree stands in what was sent."""
+    """pydantic's errors as field problems, without the values sent. `base` is the tree's path in the body."""
     lines = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
     return [FieldProblem(pointer=pointer_to((base or []) + _place(line, tree)), detail=_reason(line)) for line in lines]
 
 
 def _place(line: ErrorDetails, tree: Any) -> list[str | int]:
-    """The error's location as far as the caller's own document has it: pydantic adds steps of its own, such as a
-    union's tag. The last one may also name what is missing."""
+    """The error's path in the client's document. pydantic adds parts that aren't in it, such as a union's tag; they are
+    dropped, except that the last part may name a missing field."""
     parts: list[str | int] = []
     for position, part in enumerate(line["loc"], start=1):
         inner = _inner(tree, part)
@@ -164,10 +164,10 @@ def _reason(line: ErrorDetails) -> str:
 
 
 def _coerced(given: Any, taken: Any, place: list[str | int]) -> list[FieldProblem]:
-    """Where validation made one JSON type of another, such as a number of a text: on the wire that is an error.
+    """Where validation coerced one JSON type into another, such as text into a number: that is an error.
 
-    pydantic's own strict mode can't tell: it refuses text for a time or a list for a tuple as well, once a validator
-    has looked at the value before.
+    pydantic's strict mode is no alternative: once a validator has seen the value it also refuses text for a time and a
+    list for a tuple.
     """
     if isinstance(taken, Model) and isinstance(given, dict):
         inner = [(key, getattr(taken, name)) for key, name in _typed_fields(type(taken)) if key in given]
@@ -183,8 +183,8 @@ def _coerced(given: Any, taken: Any, place: list[str | int]) -> list[FieldProble
 
 @cache
 def _typed_fields(model: type[Model]) -> tuple[tuple[str, str], ...]:
-    """(name on the wire, name) of those that have a type. What is the caller's own JSON stays as it was given, and may be
-    large."""
+    """(name on the wire, attribute) of the fields with a fixed type. Free-form JSON is stored as sent and may be large, so
+    it isn't compared."""
     fields = model.model_fields.items()
     return tuple((field.alias or name, name) for name, field in fields if not _is_free(field.annotation))
 

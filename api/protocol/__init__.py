@@ -1,1 +1,1 @@
-"""Connections as uvicorn speaks them, bounded before a request is known."""
+"""uvicorn's HTTP and WebSocket protocols with limits on connections, headers and time."""

@@ -1,7 +1,7 @@
-"""How many connections are open: in all, so that the process never runs out of descriptors, and for each address.
+"""Limits the open connections: in total, so that the process never runs out of file descriptors, and per client address.
 
-When all places are taken, whoever has waited in silence gives its place up, the longest first; if nobody has, the newcomer
-is refused. So silent connections in any number keep nobody out.
+At a limit the connection that has been idle longest is evicted; if none is idle, the new one is refused. So idle
+connections, however many, keep no client out.
 """
 
 import resource
@@ -16,40 +16,40 @@ from monitoring.metrics import ingress as ingress_metrics
 
 BACKLOG = 2_048
 OWN_DESCRIPTORS = 64
-"""For PostgreSQL, Redis, the log and files; a process has about 30 of them open."""
+"""Reserved for PostgreSQL, Redis, the log and files."""
 FEWEST_CONNECTIONS = 16
 QUIET_SECONDS = 1.0
-"""A connection that was just made, or has just been answered, had no time yet to say anything."""
+"""How long a connection must be idle before it may be evicted: a new one has had no time to send its request."""
 IPV6_HOST_BITS = 64
-"""One machine has so many bits of an IPv6 address to itself."""
+"""The part of an IPv6 address that one machine chooses freely; the rest counts as its address."""
 
 
 class Full(StrEnum):
-    """Which places are all taken."""
+    """Which limit was reached; the value is the reason in the metric."""
 
     ALL = "full"
     OF_ADDRESS = "address_full"
 
 
 class Connection(Protocol):
-    """An open connection, whatever it speaks."""
+    """An open connection, HTTP or WebSocket."""
 
     def quiet_since(self) -> float | None:
-        """Since when it has been without a request, by the loop's clock; None while it has one."""
+        """Since when it has had no request, by the loop's clock; None while it has one."""
         ...
 
     def give_up_place(self) -> None:
-        """Closes it, since another needs its place."""
+        """Closes it to make room for another."""
         ...
 
     def check(self, now: float) -> None:
-        """Closes it if something is overdue. Called every second."""
+        """Closes it if one of its timeouts has passed. Called every second."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """How many connections there may be, and how many may wait to be taken on."""
+    """The limits of a process: open connections and the listen backlog."""
 
     in_all: int
     per_address: int
@@ -57,9 +57,9 @@ class Places:
 
 
 def places(settings: Settings) -> Places:
-    """What the settings say, as far as this process has descriptors for it.
+    """The limits by the settings, lowered to what the process's file descriptors allow.
 
-    A quarter of the descriptors stays free: the loop takes on all that wait before it can refuse the first of them.
+    A quarter of the descriptors stays free: the event loop accepts the whole backlog before it can refuse any of it.
     """
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     spare = max(FEWEST_CONNECTIONS, descriptors // 4)
@@ -69,7 +69,7 @@ def places(settings: Settings) -> Places:
 
 
 def raise_descriptor_limit() -> None:
-    """As many descriptors as the system lets this process have; it starts with fewer by custom."""
+    """Raises the soft limit on file descriptors to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -87,7 +87,7 @@ class ConnectionLimits:
         self._quiet_of_address: dict[str, deque[Connection]] = {}
 
     def enter(self, connection: Connection, address: str | None) -> Full | None:
-        """Takes a place for the connection; says which are all taken when it gets none."""
+        """Counts the connection; returns the limit that was reached if there is no room for it."""
         host = host_of(address)
         if self._per_address[host] >= self._allowed.per_address and not self._make_room(self._quiet_of(host)):
             return Full.OF_ADDRESS
@@ -97,21 +97,21 @@ class ConnectionLimits:
         return None
 
     def keep(self, connection: Connection, address: str | None) -> None:
-        """Takes a place that has just been left, for what goes on with the same connection."""
+        """Counts a connection without a check: a WebSocket that replaces the HTTP connection it was upgraded from."""
         host = host_of(address)
         self._open[connection] = host
         self._per_address[host] += 1
         ingress_metrics.connections_open(len(self._open))
 
     def linger(self, connection: Connection) -> bool:
-        """Whether a connection without a place may stay until its answer has been read."""
+        """Whether a refused connection may stay open until the client has read its response."""
         if len(self._lingering) >= self._allowed.backlog // 2:
             return False
         self._lingering.add(connection)
         return True
 
     def leave(self, connection: Connection) -> None:
-        """Repeating it is safe."""
+        """Stops counting the connection. Repeating it is safe."""
         self._lingering.discard(connection)
         host = self._open.pop(connection, None)
         if host is None:
@@ -122,7 +122,7 @@ class ConnectionLimits:
         ingress_metrics.connections_open(len(self._open))
 
     def check(self, now: float) -> None:
-        """Ends what is overdue, and sees who could give up a place."""
+        """Closes connections whose timeouts have passed, and finds the idle ones that may be evicted."""
         for connection in (*self._open, *self._lingering):
             connection.check(now)
         self._quiet, self._quiet_of_address = deque(), {}
@@ -151,7 +151,7 @@ class ConnectionLimits:
 
 
 def host_of(address: str | None) -> str:
-    """What counts as one address: with IPv6 the network that a single machine has."""
+    """The client address that the limit counts by: with IPv6 the /64 network that a single machine has."""
     if address is None or ":" not in address:
         return address or ""
     parsed = ip_address(address.partition("%")[0])

@@ -1,4 +1,4 @@
-"""One HTTP connection, bounded where uvicorn's isn't: what may come before a request is known, and how long it may take."""
+"""uvicorn's HTTP protocol with limits that it lacks: on the size of headers, pipelining, and time."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ from api.protocol.unread import Unread
 from monitoring.metrics import ingress as ingress_metrics
 
 MAX_HEAD_BYTES = 64_000
-"""Of a request's line and headers; also of anything else between two pieces of a body."""
+"""Of a request line and headers, and of anything between two pieces of a body, such as chunk extensions."""
 MAX_HEADER_LINES = 100
 MAX_PIPELINED = 32
-"""Requests that wait for the answer to the one before them."""
+"""Pipelined requests that may wait on a connection."""
 FIRST_BYTE_SECONDS = 10.0
 HEAD_SECONDS = 10.0
 """From a request's first byte to the end of its headers."""
@@ -29,7 +29,7 @@ MAX_LINGERING_BYTES = 1_000_000
 
 
 class _Unfinished(logging.Filter):
-    """An answer that ends early, since its reader left, reads nothing or may read no more, ends with its connection."""
+    """Drops uvicorn's error for responses that end early: that is how a stream ends for a client that left or stalled."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.msg != "ASGI callable returned without completing response."
@@ -41,7 +41,7 @@ requests.addFilter(_Unfinished())
 
 
 class LimitedState(ServerState):
-    """What the connections of a process share."""
+    """uvicorn's state with the connection limits of the process."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__()
@@ -49,9 +49,9 @@ class LimitedState(ServerState):
 
 
 class LimitedHttp(HttpToolsProtocol):
-    """uvicorn's protocol, with an end to everything that a sender may leave open.
+    """One HTTP connection, with a limit on everything that a client may leave unfinished.
 
-    What is refused here never becomes a request, so it isn't logged: it is counted.
+    A connection or request that is refused here never reaches the application: it is counted, not logged.
     """
 
     server_state: LimitedState
@@ -68,19 +68,19 @@ class LimitedHttp(HttpToolsProtocol):
         self._limits = server_state.limits
         self._in_head = False
         self._unused_bytes = 0
-        """What came since the last piece of a body or end of a request: all that the parser may still hold."""
+        """Bytes since the last piece of a body or end of a request: all that the parser may still hold."""
         self._read_bytes = 0
-        """What came with the last read, which may hold the end of one request and the beginning of the next."""
+        """Bytes of the last read, which may hold the end of one request and the beginning of the next."""
         self._refusal: Refusal | None = None
         self._refused = False
         self._due_at: float | None = None
-        """When something must have come; None while a request is under way. Looked at every second, for all connections:
-        a timer of each one's own, set and unset for every request, would cost more than all that is bounded here."""
+        """Deadline for the next bytes; None while a request is running. Checked every second for all connections together:
+        setting and cancelling a timer for every request would cost more than the rest of these limits."""
         self._quiet_since = self.loop.time()
         self._said_something = False
         self._unread = Unread()
 
-    # What uvicorn and the parser call
+    # Called by uvicorn and the parser
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
@@ -112,7 +112,7 @@ class LimitedHttp(HttpToolsProtocol):
                 self._hand_over()
             return
         except httptools.HttpParserError:
-            # A refusal of our own comes out of the parser as its error.
+            # The parser wraps a Refusal raised in one of its callbacks.
             self._refuse(self._refusal or problems.malformed_request(), "malformed")
             return
         if self._unused_bytes > MAX_HEAD_BYTES:
@@ -126,7 +126,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
-            # A field behind a chunked body, which must not pass for one of the request's headers.
+            # A trailer field after a chunked body, which must not pass for a header.
             return
         headers = self.headers
         if len(headers) >= MAX_HEADER_LINES:
@@ -153,12 +153,12 @@ class LimitedHttp(HttpToolsProtocol):
         self._unused_bytes = 0
         super().on_message_complete()
         if self._said_something and not self._under_way:
-            # The rest of a body whose request had been answered: from here on it is idle.
+            # The rest of a body whose request was answered early: the connection is idle now.
             self._said_something = False
             self._due_at = self.loop.time() + self.timeout_keep_alive
 
     def on_response_complete(self) -> None:
-        # As in uvicorn, but for the timer.
+        # As in uvicorn, without its keep-alive timer.
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -169,7 +169,7 @@ class LimitedHttp(HttpToolsProtocol):
         else:
             self._due_at = now + self.timeout_keep_alive
 
-    # What the limits call
+    # Called by ConnectionLimits
 
     def quiet_since(self) -> float | None:
         return None if self._under_way else self._quiet_since
@@ -197,11 +197,11 @@ class LimitedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def stop_receiving(self) -> None:
-        """Ends a request whose body hasn't come whole: the process is stopping and waits for it no longer."""
+        """Refuses a request whose body is incomplete, because the process is stopping."""
         if self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
             self._refuse(problems.stopping(), "silent")
 
-    # How it ends
+    # Refusing
 
     @property
     def _under_way(self) -> bool:
@@ -212,12 +212,12 @@ class LimitedHttp(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _give_up(self, refusal: Refusal) -> None:
-        """Ends the parsing, from within it."""
+        """Aborts parsing from within a parser callback."""
         self._refusal = refusal
         raise refusal
 
     def _refuse(self, refusal: Refusal, reason: str) -> None:
-        """Nothing more is taken. What was asked before is answered first, then the connection closes."""
+        """Reads nothing more. Earlier requests are answered first, then the connection closes."""
         too_large = refusal.problem.status == 431
         ingress_metrics.connection_refused("head_too_large" if too_large else reason)
         self._refused = True
@@ -245,7 +245,7 @@ class LimitedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def _answer(self, refusal: Refusal) -> None:
-        # Closing while the sender still writes would reset the connection, and the answer would be lost with it.
+        # Closing while the client still sends would reset the connection, and the client would lose the response.
         self._write(refusal)
         self.transport.write_eof()
         self._due_at = self.loop.time() + LINGER_SECONDS
@@ -266,7 +266,7 @@ class LimitedHttp(HttpToolsProtocol):
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[answer.status], lines, answer.body))
 
     def _hand_over(self) -> None:
-        """The WebSocket that goes on with this connection takes its place over."""
+        """Hands the connection to the WebSocket protocol, which counts it from now on."""
         self._limits.leave(self)
         self._due_at = None
         self.handle_websocket_upgrade()

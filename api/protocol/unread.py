@@ -1,15 +1,15 @@
-"""Notices that nobody reads what is being written."""
+"""Detects clients that don't read their responses."""
 
 import asyncio
 
 UNREAD_SECONDS = 30.0
-"""A reader that takes nothing for so long is let go."""
+"""A client that reads nothing for this long is disconnected."""
 MAX_SECONDS = 300.0
-"""And so is one that has taken too little for so long, however steadily."""
+"""So is one whose connection has been blocked for this long, however steadily it reads."""
 
 
 class Unread:
-    """What waits to be read on one connection."""
+    """The unread output of one connection."""
 
     __slots__ = ("_bytes", "_since", "_taken_at")
 
@@ -19,7 +19,7 @@ class Unread:
         self._taken_at = 0.0
 
     def too_long(self, transport: asyncio.Transport, now: float, *, waiting: bool) -> bool:
-        """Whether the reader has had its time. `waiting`: whether more can't be written before it reads."""
+        """Whether the client has been too slow. `waiting`: whether the write buffer is full."""
         if not (waiting or transport.is_closing()):
             self._since = None
             return False

@@ -1,4 +1,4 @@
-"""One WebSocket, bounded where uvicorn's isn't, and silent about what is no error: that a watcher leaves or reads nothing."""
+"""uvicorn's WebSocket protocol with limits that it lacks, and without error logs for clients that leave or stall."""
 
 import asyncio
 import logging
@@ -15,12 +15,12 @@ from api.protocol.unread import Unread
 from monitoring.metrics import ingress as ingress_metrics
 
 traffic = logging.getLogger("uvicorn.error.websocket")
-# Below this it writes lines for each connection, and whoever has no key may make those without end.
+# At INFO it logs every connection, and clients without a key could flood the log.
 traffic.setLevel(logging.WARNING)
 
 
 class LimitedWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's protocol. Its place among the connections is the one that its handshake had."""
+    """One WebSocket. In the connection limits it replaces the HTTP connection of its handshake."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         await self.writable.wait()
         if self.handshake_complete and self.close_sent:
-            # The server has ended it, for instance since nobody answers its pings. To whoever still writes, that is as
-            # if the watcher had left; uvicorn takes it for a mistake of the application's.
+            # The server has closed it, for instance because pings weren't answered. For a task that still writes, that
+            # is a disconnect; uvicorn would treat it as an application error.
             raise ClientDisconnected
         await super().send(message)
 
     def handle_cont(self, event: Frame) -> None:
         if event.data or event.fin:
-            # Empty pieces add nothing to the size of a message, so any number of them would be kept.
+            # Empty frames don't count towards the message size, so any number of them would be kept.
             super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
@@ -67,21 +67,21 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         if self.writable.is_set():
             super().handle_ping()
         else:
-            # Whoever sends pings and reads none of the answers would have them kept here.
+            # Otherwise a client that sends pings and doesn't read the pongs would fill this buffer.
             self.conn.data_to_send()
 
     def keepalive_timeout(self) -> None:
-        # What it has yet to read may keep the connection open; what is told on it ends now.
+        # Unread output may keep the connection open; its subscriptions end now.
         super().keepalive_timeout()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": 1011})
 
-    # What the limits call
+    # Called by ConnectionLimits
 
     def quiet_since(self) -> float | None:
         return None
 
     def give_up_place(self) -> None:
-        """Never asked for: it is never quiet."""
+        """Never called: a WebSocket is never idle."""
 
     def check(self, now: float) -> None:
         if self._unread.too_long(self.transport, now, waiting=not self.writable.is_set()):

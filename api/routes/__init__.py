@@ -1,1 +1,1 @@
-"""The addresses, one file a resource."""
+"""The HTTP routes, one module per resource."""

@@ -1,4 +1,4 @@
-"""Reading, writing and analysing documents: every request is a job."""
+"""Endpoints of the AI commands: process, generate and analyze documents. Each request submits a job."""
 
 from api.auth.principal import Scope
 from api.routes.commands import command_endpoint

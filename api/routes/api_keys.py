@@ -1,4 +1,4 @@
-"""The tenant's API keys: made, listed, revoked. A key is shown whole once."""
+"""Creates, lists and revokes a tenant's API keys. The key itself is returned only on creation."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Batches: many commands in one request, their progress and their end."""
+"""Batches: submits many commands in one request, and shows or cancels the batch."""
 
 import asyncio
 import time
@@ -40,14 +40,14 @@ from schemas.problems import FieldProblem
 MAX_ERRORS_OF_AN_ITEM = 5
 MAX_ERRORS = 50
 TURN_SECONDS = 0.01
-"""Then other requests get theirs."""
+"""How long validation runs before other requests get a turn on the event loop."""
 
 Looked = NewJob | ItemAnswer
-"""What an item was found to be: a job to store, or why not."""
+"""A validated item: the job to store, or the answer that says why not."""
 
 
 async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
-    """202 with what became of each command, once all that were accepted are committed."""
+    """202 with the outcome of each command, once the accepted jobs are committed."""
     batch_id = uuid7()
     looked = await _look_at_all(call, batch_id)
     jobs = [one for one in looked if isinstance(one, NewJob)]
@@ -79,7 +79,7 @@ async def _look_at_all(call: Call[SubmitBatch, Empty], batch_id: UUID) -> list[L
 
 
 async def _in_turns(items: Sequence[BatchItem]) -> AsyncIterator[tuple[int, BatchItem]]:
-    """Numbered. A thousand small ones or a few large ones: nobody waits long for the whole."""
+    """The items with their numbers. Yields to the event loop every TURN_SECONDS, so a large batch doesn't block others."""
     began = time.monotonic()
     for number, item in enumerate(items):
         if time.monotonic() - began > TURN_SECONDS:
@@ -120,7 +120,7 @@ def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: 
 
 
 def _flaws_of(item: BatchItem, place: Sequence[str | int], now: datetime) -> tuple[FieldProblem, ...]:
-    """What no field can tell by itself."""
+    """Errors that involve more than one field."""
     flaws: list[FieldProblem] = []
     if deadline_passed(item.run_at, item.deadline, now):
         flaws.append(FieldProblem(pointer=pointer_to([*place, "deadline"]), detail=DEADLINE_PASSED))
@@ -193,13 +193,13 @@ def _accepted(answer: BatchAccepted, *headers: Header) -> Answer:
 async def _first_answer(call: Call[SubmitBatch, Empty], batch_id: UUID) -> BatchAccepted:
     told = await call.db.run(batches.told_of, batch_id)
     if told is None:
-        # The key outlived its batch: only a deletion by hand does that.
+        # The idempotency key exists but its batch doesn't: only a manual deletion does that.
         raise problems.not_found("batch")
     return BatchAccepted.model_validate(told)
 
 
 async def show_batch(call: Call[Empty, Empty]) -> Answer:
-    """The batch as it stands, or as it ended if the caller prefers to wait for that."""
+    """The batch's current state; with `Prefer: wait`, once it has finished or the time is up."""
     batch_id = call.path_id("id", "batch")
     seconds = wanted_seconds(call.headers)
     if seconds is not None:
@@ -210,7 +210,7 @@ async def show_batch(call: Call[Empty, Empty]) -> Answer:
 
 
 async def cancel_batch(call: Call[Empty, Empty]) -> Answer:
-    """Ends the batch and every job of it that hasn't ended. Repeating it is safe."""
+    """Cancels the batch and its unfinished jobs. Repeating it is safe."""
     batch_id = call.path_id("id", "batch")
     await _batch(call, batch_id)
     await end_job(call, batch_id)
@@ -230,9 +230,9 @@ ENDPOINTS = (
         path="/api/jobs/batch",
         summary="Submit many commands",
         description=(
-            "All that can be accepted are kept together: 202 says of each what became of it, and names the batch they "
-            "make. With `atomic`, one that can't be accepted refuses all; so does a body in which none can. Each kind "
-            "asks for the same scope as at its own address. With an `Idempotency-Key` a repeat gets the first answer."
+            "The valid commands are stored in one transaction: 202 gives the outcome of each and the batch's id. With "
+            "`atomic`, one invalid command rejects all; so does a body without any valid one. Each kind needs the same "
+            "scope as at its own endpoint. With an `Idempotency-Key` a repeat gets the first response."
         ),
         handle=submit_batch,
         body=SubmitBatch,
@@ -247,8 +247,8 @@ ENDPOINTS = (
         path="/api/batches/{id}",
         summary="Show a batch",
         description=(
-            "How many of its jobs are in which state; `GET /api/jobs?batch_id=` lists them. `Prefer: wait=N` answers "
-            "when all have ended, at the latest after N seconds."
+            "The number of its jobs in each state; `GET /api/jobs?batch_id=` lists them. `Prefer: wait=N` answers "
+            "when all have ended, after N seconds at the latest."
         ),
         handle=show_batch,
         answers={200: Batch},

@@ -1,4 +1,4 @@
-"""Takes a command in: the one way for every capability."""
+"""Submits commands as jobs, for every capability."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ C = TypeVar("C", bound=Command)
 
 
 class TermsQuery(Model):
-    """How the job wants to be treated."""
+    """Options of a submitted job."""
 
     priority: Priority = 5
     """9 goes first."""
@@ -37,22 +37,22 @@ class TermsQuery(Model):
     deadline: Moment | None = None
     """No attempt begins after this time (RFC 3339)."""
     concurrency_key: ConcurrencyKey | None = None
-    """Jobs that are limited together, such as those of one customer of yours. Needs concurrency_limit."""
+    """Jobs with the same key share a concurrency limit, such as those of one customer. Needs concurrency_limit."""
     concurrency_limit: ConcurrencyLimit | None = None
-    """Of your jobs with that key, at most so many are under way at a time; the others wait."""
+    """The most jobs with that key in flight at a time; the others wait."""
 
 
 def command_endpoint(
     path: str, command: type[C], scope: Scope, *, aliases: tuple[str, ...] = (), handle: Any = None
 ) -> Endpoint[C, TermsQuery]:
-    """The declaration of an address that makes a job of a command."""
+    """The endpoint that submits a command as a job. Its summary and description are the command's docstring."""
     summary, _, more = " ".join((command.__doc__ or command.kind).split()).removesuffix(".").partition(". ")
     return Endpoint(
         method="POST",
         path=path,
         aliases=aliases,
         summary=summary,
-        description=f"{more}\n\nMakes a job of kind `{command.kind}`. 202 means that the job is kept. {_tries(command)}".strip(),
+        description=f"{more}\n\nSubmits a job of kind `{command.kind}`. 202 means that the job is stored. {_tries(command)}".strip(),
         handle=handle or accept,
         body=command,
         query=TermsQuery,
@@ -73,7 +73,7 @@ def _tries(command: type[Command]) -> str:
 
 
 async def accept(call: Call[C, TermsQuery]) -> Answer:
-    """202 with the job once it is committed; 200 when the caller preferred to wait and it has ended."""
+    """202 with the job once it is committed; 200 when the client waited (`Prefer: wait`) and it has ended."""
     terms = _terms(call)
     submission = await call.ingress.submitter.submit(call.tenant_id, call.body, terms)
     headers: tuple[Header, ...] = ()
@@ -111,19 +111,19 @@ def _terms(call: Call[C, TermsQuery]) -> JobOptions:
 
 
 def half_of_a_cap(key: str | None, limit: int | None) -> str | None:
-    """The field that is missing beside the other, if one is."""
+    """The missing field if only one of the two is given, else None."""
     if (key is None) is (limit is None):
         return None
     return "concurrency_key" if key is None else "concurrency_limit"
 
 
 def deadline_passed(run_at: datetime | None, deadline: datetime | None, now: datetime) -> bool:
-    """Whether no attempt could begin in time."""
+    """Whether the deadline is past, or not after `run_at`: then no attempt could begin."""
     return deadline is not None and deadline <= max(run_at or EARLIEST, now)
 
 
 def idempotency_key(given: str | None) -> str | None:
-    """The header's value, if there is one; a Refusal for what no key may be."""
+    """The Idempotency-Key, or None. Raises a Refusal (400) if it is invalid."""
     if given is None:
         return None
     if not (0 < len(given) <= LONGEST_KEY and given.isascii() and given.isprintable()):
@@ -132,7 +132,7 @@ def idempotency_key(given: str | None) -> str | None:
 
 
 def _as_accepted(call: Call[C, TermsQuery], terms: JobOptions, job_id: Any) -> Job:
-    """The job as it was just stored, told without reading it back."""
+    """The job as just stored, without reading it back from PostgreSQL."""
     now = call.ingress.clock.now()
     later = terms.run_at is not None and terms.run_at > now
     return Job(
@@ -153,7 +153,7 @@ def _as_accepted(call: Call[C, TermsQuery], terms: JobOptions, job_id: Any) -> J
 async def _as_it_stands(call: Call[C, TermsQuery], job_id: Any) -> Job:
     job = await call.db.run(queries.job, job_id)
     if job is None:
-        # The key outlived its job: only a deletion by hand does that.
+        # The idempotency key exists but its job doesn't: only a manual deletion does that.
         raise problems.not_found("job")
     return job
 
@@ -162,5 +162,5 @@ async def _awaited(call: Call[C, TermsQuery], job: Job, seconds: int) -> Job:
     try:
         return await until_finished(call.ingress, call.principal, job.id, seconds) or job
     except (Unavailable, Overloaded, problems.Refusal):
-        # The job is kept, and that is what the caller must hear. One whose key has fallen hears no more than that.
+        # The job is stored, which is what the client must learn. A client whose key was revoked learns no more.
         return job

@@ -1,4 +1,4 @@
-"""Event streams: of one job until it ends, and of all a tenant's jobs for as long as somebody listens."""
+"""SSE endpoints: the events of one job until it ends, and those of all the tenant's jobs."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ class WatcherQuery(Model):
 
 
 async def follow_job(call: Call[Empty, WatcherQuery]) -> EventStream:
-    """The job's events from the first one, or from after the Last-Event-ID, until it has ended."""
+    """Streams the job's events from the first, or after the Last-Event-ID, until it has ended."""
     job_id = call.path_id("id", "job")
     source = JobEventSource(call.ingress, call.tenant_id, job_id, seq_from(call.headers.get("last-event-id")))
     if not await source.begin():
@@ -40,7 +40,7 @@ async def follow_job(call: Call[Empty, WatcherQuery]) -> EventStream:
 
 
 async def follow_tenant(call: Call[Empty, EventQuery]) -> EventStream:
-    """Everything that happens to the tenant's jobs, from now on or from after the Last-Event-ID."""
+    """Streams the events of all the tenant's jobs from now on, or after the Last-Event-ID."""
     wants = TypedEvents(call.query.type)
     start = position_from(call.headers.get("last-event-id"))
     source = TenantEventSource(call.ingress, call.tenant_id, wants, start)

@@ -1,4 +1,4 @@
-"""The failure inbox: what failed and why, grouped by reason."""
+"""Lists failed jobs, grouped by reason."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -31,7 +31,7 @@ class FailuresQuery(Model):
 
 class FailedJobsQuery(FailuresQuery):
     cursor: Annotated[str, Field(max_length=100)] | None = None
-    """`next_cursor` of the page before."""
+    """`next_cursor` of the previous page."""
 
 
 async def list_failures(call: Call[Empty, FailuresQuery]) -> Answer:
@@ -63,7 +63,7 @@ def _since(call: Call[Empty, FailuresQuery] | Call[Empty, FailedJobsQuery]) -> d
 
 
 def _sign(call: Call[Empty, FailedJobsQuery], fingerprint: str, place: FailurePlace) -> str:
-    """The cursor names the job; the time it failed at, without which its place isn't known, is part of what is signed."""
+    """A cursor with the job's id and the time it failed, both signed: the list is ordered by that time."""
     at = f"{(place.failed_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1):x}"
     return f"{at}.{call.ingress.cursors.sign(call.tenant_id, f'failures {fingerprint} {at}', place.job_id)}"
 

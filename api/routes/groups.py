@@ -1,4 +1,4 @@
-"""Consumer groups over HTTP: members take events, work, and acknowledge what they have done."""
+"""Consumer groups over HTTP: members take events under a lease and acknowledge them."""
 
 import re
 import time
@@ -80,7 +80,7 @@ async def remove_group(call: Call[Empty, Empty]) -> Answer:
 
 
 async def take_events(call: Call[TakeEvents, Empty]) -> Answer:
-    """At once if there are some, or as soon as there are if the caller prefers to wait."""
+    """Leases events to the caller. With `Prefer: wait`, waits until there are some or the time is up."""
     seconds = wanted_seconds(call.headers)
     taken = await _take(call)
     headers: tuple[Header, ...] = ()
@@ -102,14 +102,14 @@ async def _take(call: Call[TakeEvents, Empty]) -> Taken:
 
 
 async def _awaited(call: Call[TakeEvents, Empty], taken: Taken, deadline: float) -> Taken:
-    # Only the waiting has an end in time: a taking that is interrupted would leave its events with nobody.
+    # Only the wait has a timeout: an interrupted take would leave its events leased without a member.
     hub, credentials = call.ingress.hub, call.ingress.credentials
     async with hub.subscribe(call.tenant_id, TypedEvents()) as subscriber:
         with credentials.until_fallen(call.principal, subscriber.end):
             while not taken.events and time.monotonic() < deadline:
                 if not subscriber.live and await hub.join(subscriber) is None:
                     break
-                # Before the taking, so that a key that has fallen keeps no events from those whose haven't.
+                # Checked before taking, so that a revoked key doesn't lease events away from valid ones.
                 await credentials.recheck(call.principal)
                 taken = await _take(call)
                 if not taken.events and taken.at_end and not await _something_for(subscriber, taken.types, deadline):
@@ -120,8 +120,8 @@ async def _awaited(call: Call[TakeEvents, Empty], taken: Taken, deadline: float)
 
 
 async def _something_for(subscriber: Subscriber, types: tuple[str, ...], deadline: float) -> bool:
-    """Whether to look again; False when the time is up or the process stops. An event whose lease runs out makes no
-    sound, so one looks now and then anyway."""
+    """Waits for a reason to take again; False when the time is up or the subscriber has ended. An expired lease sends no
+    event, so the wait is also interrupted every ABOUT_SECONDS."""
     look_at = min(deadline, time.monotonic() + ABOUT_SECONDS)
     while (left := look_at - time.monotonic()) > 0:
         match await subscriber.take(left):
@@ -156,7 +156,7 @@ async def release_parked(call: Call[Empty, Empty]) -> Answer:
 
 
 async def _of_group(call: Call[Any, Any], work: Callable[[Connection, str], Awaitable[T]]) -> T:
-    """What the work brings. Where that is nothing, one looks whether there is such a group at all."""
+    """The result of `work` in one transaction. When it is empty, checks that the group exists, else raises a 404."""
     name = _name(call)
 
     async def of_group(connection: Connection) -> T:
@@ -205,7 +205,7 @@ ENDPOINTS = (
         method="GET",
         path="/api/groups/{name}",
         summary="Show a consumer group",
-        description="With how much it holds.",
+        description="With the number of its pending events.",
         handle=show_group,
         answers={200: Group},
         scope=Scope.EVENTS_CONSUME,
@@ -215,8 +215,8 @@ ENDPOINTS = (
         method="PUT",
         path="/api/groups/{name}",
         summary="Make or change a consumer group",
-        description="A new group gets what happens from now on. Repeating it is safe: a group that stands keeps its "
-        "place. A name has up to 64 of a-z, 0-9, `_`, `.` and `-`.",
+        description="A new group gets events from now on. Repeating it is safe: an existing group keeps its "
+        "position. A name has up to 64 of a-z, 0-9, `_`, `.` and `-`.",
         handle=put_group,
         body=GroupRequest,
         answers={200: Group},
@@ -227,7 +227,7 @@ ENDPOINTS = (
         method="DELETE",
         path="/api/groups/{name}",
         summary="Remove a consumer group",
-        description="With all it holds.",
+        description="With its pending events.",
         handle=remove_group,
         answers={204: NoBody()},
         scope=Scope.EVENTS_CONSUME,
@@ -237,8 +237,8 @@ ENDPOINTS = (
         method="POST",
         path="/api/groups/{name}/take",
         summary="Take events",
-        description="They are the taker's own until it acknowledges them or their lease runs out; then others get them. "
-        "At least once: whoever dies in between leaves them to others. `Prefer: wait=N` answers as soon as there are some.",
+        description="Leases events to the caller until it acknowledges them or the lease expires; then others get them, so "
+        "delivery is at least once. `Prefer: wait=N` answers as soon as there are some.",
         handle=take_events,
         body=TakeEvents,
         answers={200: GroupEvents},
@@ -250,7 +250,7 @@ ENDPOINTS = (
         method="POST",
         path="/api/groups/{name}/ack",
         summary="Acknowledge events",
-        description="They are never given out again. Repeating it is safe.",
+        description="They are not delivered again. Repeating it is safe.",
         handle=acknowledge_events,
         body=AcknowledgeEvents,
         answers={200: Acknowledged},
@@ -261,7 +261,7 @@ ENDPOINTS = (
         method="GET",
         path="/api/groups/{name}/parked",
         summary="List parked events",
-        description=f"Given out {groups.MAX_DELIVERIES} times and never acknowledged; the oldest first. Their receipts "
+        description=f"Delivered {groups.MAX_DELIVERIES} times and never acknowledged; the oldest first. Their receipts "
         "acknowledge them.",
         handle=list_parked,
         query=ParkedQuery,
@@ -272,7 +272,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/groups/{name}/release-parked",
-        summary="Give parked events out again",
+        summary="Deliver parked events again",
         handle=release_parked,
         answers={200: Released},
         scope=Scope.EVENTS_CONSUME,

@@ -1,4 +1,4 @@
-"""What an orchestrator asks: is the process alive, can it do its work. What it counts is told on the operators' port."""
+"""Liveness and readiness checks for an orchestrator. Metrics are on the operators' port."""
 
 from api.endpoint import Call, Empty, Endpoint
 from api.http.responses import Answer, json_answer

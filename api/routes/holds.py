@@ -1,4 +1,4 @@
-"""The tenant's own holds: what it keeps from running, and why. An operator's holds are shown and can't be changed here."""
+"""Lists, creates and removes a tenant's holds. Holds made by an operator are listed but can't be changed here."""
 
 import logging
 from uuid import UUID
@@ -25,7 +25,7 @@ async def list_holds(call: Call[Empty, Empty]) -> Answer:
 
 
 async def make_hold(call: Call[NewHold, Empty]) -> Answer:
-    """201 with the hold; the one that stands if the same was made before, so repeating it is safe."""
+    """201 with the hold. Repeating it is safe: an identical hold is returned, not created again."""
     wanted, tenant_id = call.body, call.tenant_id
     if wanted.kind is not None and wanted.kind not in COMMANDS:
         detail = f"there is no such kind; known are {', '.join(COMMANDS)}"
@@ -55,7 +55,7 @@ async def _announce(call: Call[NewHold, Empty] | Call[Empty, Empty]) -> None:
     try:
         await announce(call.ingress.redis, Channel.RULES, [])
     except FAULTS:
-        logger.warning("holds changed without a word to the workers: Redis can't be reached; they look by themselves")
+        logger.warning("hold change not announced: Redis can't be reached; workers will see it when they next poll")
 
 
 ENDPOINTS = (
@@ -73,9 +73,9 @@ ENDPOINTS = (
         path="/api/holds",
         summary="Pause or kill jobs",
         description=(
-            "Jobs of the tenant that match all of what is given wait until the hold is removed, or with the action "
-            "`kill` end as cancelled when they would have begun. What runs already goes on. Making the same hold again "
-            "gives the one that stands."
+            "The tenant's jobs that match every given field wait until the hold is removed; with the action `kill` they "
+            "are cancelled when they would have started. Running jobs go on. An identical hold is returned, not made "
+            "twice."
         ),
         handle=make_hold,
         body=NewHold,
@@ -87,7 +87,7 @@ ENDPOINTS = (
         method="DELETE",
         path="/api/holds/{id}",
         summary="Remove a hold",
-        description="What it kept waiting goes on.",
+        description="The jobs it held are queued again.",
         handle=remove_hold,
         answers={204: NoBody()},
         scope=Scope.ADMIN,

@@ -1,4 +1,4 @@
-"""Jobs as their owners see them: the list, one job, its timeline, and an early end."""
+"""Lists and shows jobs and their timelines, cancels them, and makes read tokens."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Tim
 logger = logging.getLogger(__name__)
 
 MAX_ROUNDS, ROUND_SECONDS = 50, 0.02
-"""In which a batch's jobs are cancelled: one that is just being claimed or settled is left for the next."""
+"""Rounds in which a batch's jobs are cancelled: a job locked by a claim or settle is left for the next round."""
 FRESH: Header = (b"cache-control", b"private, no-cache")
 
 
@@ -45,7 +45,7 @@ class JobQuery(PageQuery):
 
 
 async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
-    """A page of the tenant's jobs, the newest first."""
+    """A page of the tenant's jobs, newest first."""
     query = call.query
     filters = JobFilters(query.state, query.kind, query.queue, query.batch_id)
     page, cursor = await page_of(
@@ -57,7 +57,7 @@ async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
 
 
 async def show_job(call: Call[Empty, Empty]) -> Answer:
-    """The job as it stands, or as it ended if the caller prefers to wait for that."""
+    """The job's current state; with `Prefer: wait`, once it has ended or the time is up."""
     job_id = call.path_id("id", "job")
     seconds = wanted_seconds(call.headers)
     if seconds is None:
@@ -71,7 +71,7 @@ async def show_job(call: Call[Empty, Empty]) -> Answer:
 
 
 def unless_known(answer: Answer, if_none_match: str | None) -> Answer:
-    """304 when the caller has this very answer already."""
+    """The answer with its ETag; a 304 when `If-None-Match` has that ETag."""
     etag = answer.etag
     known = [] if if_none_match is None else [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
     tagged = answer.with_headers((b"etag", etag))
@@ -81,7 +81,7 @@ def unless_known(answer: Answer, if_none_match: str | None) -> Answer:
 
 
 async def show_timeline(call: Call[Empty, Empty]) -> Answer:
-    """All that happened to the job, in order."""
+    """Every event of the job, in order."""
     job_id = call.path_id("id", "job")
     timeline = await call.db.run(queries.timeline, job_id)
     if timeline is None:
@@ -90,12 +90,12 @@ async def show_timeline(call: Call[Empty, Empty]) -> Answer:
 
 
 async def cancel_job(call: Call[Empty, Empty]) -> Answer:
-    """Ends the job. Repeating it is safe; a job that ended in another way stays as it is."""
+    """Cancels the job. Repeating it is safe; a job that has ended otherwise gives a 409."""
     return json_answer(200, await end_job(call, call.path_id("id", "job")))
 
 
 async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
-    """The job, cancelled now or before; with a batch, every job of it that hadn't ended."""
+    """Cancels the job, and a batch's unfinished jobs with it. Returns the cancelled job; repeating it is safe."""
     tenant_id = call.tenant_id
     await _check_rights(call, job_id)
 
@@ -118,7 +118,8 @@ async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
 
 
 async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
-    """Who may not submit a job may not end it, nor a batch that has one. One look at a time: commands may be large."""
+    """Raises a Refusal unless the principal may submit the job and, for a batch, each job in it. Commands may be large,
+    so they are read one at a time."""
     if not kinds_beyond(call.principal):
         return
     beyond, after = kinds_beyond(call.principal), UUID(int=0)
@@ -142,7 +143,7 @@ async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelle
 
 
 async def _end_children(call: Call[Empty, Empty], batch_id: UUID) -> None:
-    # The batch itself is cancelled first, so that the end of its jobs doesn't complete it.
+    # The batch was cancelled first, so that the end of its jobs doesn't complete it.
     tenant_id = call.tenant_id
     for _ in range(MAX_ROUNDS):
         ended = await call.db.run(cancellation.cancel_children, batch_id)
@@ -161,12 +162,12 @@ async def _say(call: Call[Empty, Empty], channel: Channel, job_ids: Sequence[UUI
     try:
         await announce(call.ingress.redis, channel, job_ids)
     except FAULTS:
-        # Its worker goes on and finds out when it settles: nothing of the run is stored.
-        logger.warning("a cancelled run wasn't stopped: Redis can't be reached")
+        # The worker keeps running it and learns of the cancellation when it settles: the result is dropped.
+        logger.warning("cancelled run not stopped: Redis can't be reached")
 
 
 async def make_token(call: Call[ReadTokenRequest, Empty]) -> Answer:
-    """A token to watch the job with. It ends with its time, or with the key that asked for it."""
+    """Makes a read token for the job. It expires after `ttl_seconds`, and with the key that made it."""
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
     if await call.db.run(queries.job, job_id) is None:
         raise problems.not_found("job")
@@ -205,7 +206,7 @@ ENDPOINTS = (
         method="GET",
         path="/api/jobs/{id}/timeline",
         summary="Explain a job",
-        description="Everything that happened to it, in order.",
+        description="Every event of the job, in order.",
         handle=show_timeline,
         answers={200: Timeline},
         scope=Scope.JOBS_READ,
@@ -216,7 +217,7 @@ ENDPOINTS = (
         method="POST",
         path="/api/jobs/{id}/cancel",
         summary="Cancel a job",
-        description="A run under way is stopped, and nothing of it is kept. Repeating it is safe.",
+        description="A running attempt is stopped and its result is dropped. Repeating it is safe.",
         handle=cancel_job,
         answers={200: Job},
         scope=Scope.JOBS_WRITE,

@@ -1,4 +1,4 @@
-"""The tenant's data keys: rotate them, and see which there are. Their material is never shown."""
+"""Rotates and lists the tenant's data keys. Key material is never returned."""
 
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint

@@ -1,4 +1,4 @@
-"""Jobs run again: one, or many by what they failed of."""
+"""Replays one job, or many failed jobs that match a filter."""
 
 from typing import Any
 
@@ -31,11 +31,11 @@ INSTEAD = {
     BATCH_KIND: "Nothing of it runs: replay its jobs, which GET /api/jobs?batch_id= lists.",
     DeliverWebhook.kind: "Have the event sent again: POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver.",
 }
-"""What does have the effect, for each of SYSTEM_KINDS."""
+"""What to do instead, for each of SYSTEM_KINDS."""
 
 
 async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
-    """Queues the job again, with its attempts unspent. Repeating it with the same key is safe."""
+    """Queues the job again and resets its attempts. Safe to repeat with the same idempotency key."""
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
     asked = await call.db.run(replaying.asked, job_id)
     if asked is None:
@@ -69,7 +69,7 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
 
 
 async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
-    """202 with the replay, which goes on by itself; 200 with a count when only that was asked for."""
+    """202 with the replay, which runs in the background; 200 with a count for a dry run."""
     tenant_id, body = call.tenant_id, call.body
     beyond = kinds_beyond(call.principal)
     if body.kind is not None:
@@ -118,7 +118,7 @@ def _check_replayable(kind: str) -> None:
 
 
 def _command(kind: str, fields: dict[str, Any], body: ReplayJob) -> Command | None:
-    """The command the job would run; None for one that was stored by another version and can't be read here."""
+    """The command the job would run; None if another release stored it and it can't be parsed here."""
     try:
         return command_of(kind, fields)
     except (UnknownKind, ValidationError) as error:
@@ -140,9 +140,9 @@ ENDPOINTS = (
         method="POST",
         path="/api/jobs/replay",
         summary="Replay failed jobs",
-        description="Runs every failed and dead job again that matches and had failed before this was asked for, each "
-        "once, at the rate you give. `dry_run` only counts them. Kinds that the key may not submit are left out, and so are "
-        "deliveries of webhooks, which are sent again at their own address.",
+        description="Queues every matching job again that had failed or died before this request, each once, at the rate "
+        "you give. `dry_run` only counts them. Kinds that the key may not submit are left out, and so are webhook "
+        "deliveries, which have an endpoint of their own for that.",
         handle=replay_failures,
         body=ReplayFailures,
         answers={202: Replay, 200: ReplayCount},
@@ -164,9 +164,9 @@ ENDPOINTS = (
         method="POST",
         path="/api/jobs/{id}/replay",
         summary="Replay a job",
-        description="Queues a failed, dead or cancelled job again, its attempts unspent, with the command it had or "
-        "with the one you give. A deadline that has passed is dropped. Its children stay as they are, and it is told "
-        "of them again; a parent that still waits, waits for it again. A batch isn't replayed, its jobs are.",
+        description="Queues a failed, dead or cancelled job again with its attempts reset, with its own command or with "
+        "the one you give. A deadline that has passed is dropped. Its children aren't run again, and it gets their "
+        "outcomes again; a parent that still waits, waits for it again. A batch can't be replayed; its jobs can.",
         handle=replay_job,
         body=ReplayJob,
         answers={202: Job},

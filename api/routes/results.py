@@ -1,4 +1,4 @@
-"""A job's result by itself, streamed where it is too large to be held."""
+"""Returns a job's result; a large one is streamed from the object store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -20,8 +20,8 @@ from infrastructure.postgres.session import Connection
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A stored result on its way. A reader that takes nothing for SEND_SECONDS is let go, and so is one whose key falls:
-    the connection ends, and the length tells that it wasn't all."""
+    """Streams a stored result. A client that reads nothing for SEND_SECONDS is disconnected, and so is one whose key is
+    revoked; by the content-length it knows that the result is incomplete."""
 
     content: AsyncIterator[bytes]
     bytes: int
@@ -77,7 +77,7 @@ ENDPOINTS = (
         method="GET",
         path="/api/jobs/{id}/result",
         summary="Fetch a job's result",
-        description="However large it is. 404 while there is none, and after it was removed.",
+        description="Of any size. 404 while there is none, and after it was deleted.",
         handle=show_result,
         answers={200: Media("application/json", "What the kind's work brought.")},
         scope=Scope.JOBS_READ,

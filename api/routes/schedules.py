@@ -1,4 +1,4 @@
-"""Schedules: commands that are handed in again and again. Made, changed, paused, tried out."""
+"""Creates, changes, pauses, runs and deletes schedules, which submit a command by a cron expression."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -42,7 +42,7 @@ async def list_schedules(call: Call[Empty, PageQuery]) -> Answer:
 
 
 async def create_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
-    """201 with the schedule; 200 when it stands already just so."""
+    """201 with the schedule; 200 when an identical one exists."""
     wanted, schedule_id = _checked(call), uuid7()
     next_at = next_slot(wanted.cron, wanted.timezone, call.ingress.clock.now())
     outcome = await call.db.run(schedules.add, schedule_id, wanted, next_at=next_at, limit=MAX_SCHEDULES)
@@ -65,7 +65,7 @@ async def replace_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
 def _checked(call: Call[ScheduleDefinition, Empty]) -> ScheduleDefinition:
     if missing := half_of_a_cap(call.body.concurrency_key, call.body.concurrency_limit):
         raise problems.invalid_fields([FieldProblem(pointer=f"/{missing}", detail=HALF_A_CAP)])
-    # What the scheduled jobs may do is what their author may do now: nobody is asked again when they are made.
+    # Authorized once, here: the jobs that the schedule submits later aren't checked again.
     command = admitted(call.principal, call.body.kind, call.body.command, [])
     return call.body.model_copy(update={"command": command.model_dump(mode="json", exclude_unset=True)})
 
@@ -117,7 +117,7 @@ async def _changed(
 
 
 async def run_schedule(call: Call[Empty, Empty]) -> Answer:
-    """A job of it at once, paused or not. Its slots, and what they do about each other, stay as they are."""
+    """Submits a job now, even if the schedule is paused. Its slots and their overlap policy aren't affected."""
     schedule = await _schedule(call)
     command = admitted(call.principal, schedule.kind, schedule.command, [])
     terms = terms_of(
@@ -145,7 +145,7 @@ async def _schedule(call: Call[Any, Any]) -> Schedule:
 
 
 async def _own_schedule(call: Call[Any, Any]) -> Schedule:
-    """One that the caller might have made, and so may change."""
+    """The schedule, if the principal may submit its command. Raises a Refusal (403) otherwise."""
     schedule = await _schedule(call)
     check_permissions_to_act(call.principal, schedule.kind, schedule.command)
     return schedule
@@ -191,8 +191,8 @@ ENDPOINTS = (
         path="/api/schedules",
         summary="Make a schedule",
         description=(
-            "Its command needs the same scope as at its own address, now; its jobs go on being made when the key is "
-            "revoked. Repeating the request is safe: a schedule that stands already just so is the answer."
+            "Its command needs the same scope as at its own endpoint. It goes on submitting jobs after the key is "
+            "revoked. Repeating the request is safe: an identical schedule is returned."
         ),
         handle=create_schedule,
         body=ScheduleDefinition,
@@ -227,7 +227,7 @@ ENDPOINTS = (
         method="DELETE",
         path="/api/schedules/{id}",
         summary="Delete a schedule",
-        description="The jobs it has made go on.",
+        description="Jobs it has submitted go on.",
         handle=delete_schedule,
         answers={204: NoBody()},
         scope=Scope.JOBS_WRITE,
@@ -245,5 +245,10 @@ ENDPOINTS = (
     ),
     _action("pause", "Pause a schedule", "It makes no jobs until it is resumed.", pause_schedule),
     _action("resume", "Resume a schedule", "Slots that passed meanwhile aren't made up for.", resume_schedule),
-    _action("run", "Run a schedule now", "Makes a job at once, beside its slots. 202 means it is kept.", run_schedule),
+    _action(
+        "run",
+        "Run a schedule now",
+        "Submits a job at once, in addition to its slots. 202 means that it is stored.",
+        run_schedule,
+    ),
 )

@@ -1,4 +1,4 @@
-"""Search: documents are indexed by jobs, and found at once."""
+"""Searches documents directly; indexing is a job."""
 
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
@@ -8,7 +8,7 @@ from schemas.search import IndexDocument, SearchQuery, SearchResults
 
 
 async def search(call: Call[SearchQuery, Empty]) -> Answer:
-    """What the tenant's own index finds."""
+    """Searches the tenant's own index."""
     return json_answer(200, await call.ingress.search.search(call.tenant_id, call.body))
 
 

@@ -1,4 +1,4 @@
-"""Webhooks: where the tenant's events are sent, what became of each, and how to send one again."""
+"""Manages webhooks: create, change, test, list deliveries and redeliver."""
 
 from uuid import UUID
 
@@ -38,7 +38,7 @@ class DeliveryQuery(PageQuery):
 
 class RedeliverFailed(Model):
     since: Moment
-    """Failed deliveries of events from then on (RFC 3339) are sent again."""
+    """Redelivers failed deliveries of events since this time (RFC 3339)."""
 
 
 async def create_webhook(call: Call[WebhookRequest, Empty]) -> Answer:
@@ -129,7 +129,8 @@ async def redeliver_failed(call: Call[RedeliverFailed, Empty]) -> Answer:
 
 
 async def _checked(wanted: WebhookRequest, settings: Settings) -> WebhookRequest:
-    """With its URL in one spelling. It is looked up now, so that a slip is told at once; every delivery does it again."""
+    """The request with its URL normalized. The host is resolved now to report mistakes at once; each delivery resolves it
+    again."""
     try:
         target = target_of(wanted.url, loopback_allowed=settings.webhook_loopback)
         await allowed_addresses(target.host, target.port, resolve, loopback_allowed=settings.webhook_loopback)
@@ -160,7 +161,7 @@ ENDPOINTS = (
         method="POST",
         path="/api/webhooks",
         summary="Make a webhook",
-        description="It gets what happens from now on, signed as Standard Webhooks says. The answer is the only place "
+        description="It gets events from now on, signed as Standard Webhooks specifies. The answer is the only place "
         "where the secret is shown.",
         handle=create_webhook,
         body=WebhookRequest,
@@ -181,7 +182,7 @@ ENDPOINTS = (
         method="PUT",
         path="/api/webhooks/{id}",
         summary="Change, pause or resume a webhook",
-        description="What happened while it was paused is sent once it isn't any more.",
+        description="Events from while it was paused are sent once it is resumed.",
         handle=change_webhook,
         body=WebhookRequest,
         answers={200: Webhook},
@@ -234,7 +235,7 @@ ENDPOINTS = (
         method="POST",
         path="/api/webhooks/{id}/deliveries/{delivery_id}/redeliver",
         summary="Deliver an event again",
-        description="Repeating it is safe: what is on its way already is left as it is.",
+        description="Repeating it is safe: a delivery that is pending isn't sent twice.",
         handle=redeliver,
         answers={202: WebhookDelivery},
         scope=Scope.WEBHOOKS_WRITE,

@@ -1,4 +1,4 @@
-"""Why a job is where it is: read a little, decide in a pure function, say it in one sentence and in fields."""
+"""Explains a job's state: what it waits for, as a sentence and as fields. The decision is a pure function."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ from schemas.problems import Problem
 
 
 async def show_why(call: Call[Empty, Empty]) -> Answer:
-    """Why the job is where it is."""
+    """The explanation of the job's current state."""
     job_id = call.path_id("id", "job")
     found = await call.db.run(explanations.subject, job_id)
     if found is None:
@@ -48,7 +48,7 @@ def explain(found: Found, numbers: QueueNumbers | None, *, now: datetime) -> Exp
 
 
 def _reason(found: Found, numbers: QueueNumbers | None, now: datetime) -> Reason:
-    """The nearest of what keeps it: what must give way first."""
+    """The first obstacle: the one that must be cleared before any other matters."""
     job = found.job
     if job.state in TERMINAL:
         return Ended(at=job.finished_at, problem=_problem(found))

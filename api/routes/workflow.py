@@ -1,4 +1,4 @@
-"""Workflows: start an instance, and see how far it is."""
+"""Starts workflow instances and shows their state."""
 
 from api.auth.permissions import check_permissions
 from api.auth.principal import Principal, Scope
@@ -12,13 +12,13 @@ from schemas.workflow_tasks import task_problem
 
 
 async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
-    """202 with the job, whose id is the instance's."""
+    """202 with the job. Its id is the instance's id."""
     check_start(call.principal, call.body)
     return await accept(call)
 
 
 def check_start(principal: Principal, command: RunWorkflowStep) -> None:
-    """A Refusal when a task can't be what it says, or asks for what its caller may not do itself."""
+    """Raises a Refusal when a task is invalid, or needs a scope that the principal lacks."""
     problem = task_problem(command.definition)
     if problem is not None:
         raise problems.Refusal(problem)
@@ -26,7 +26,7 @@ def check_start(principal: Principal, command: RunWorkflowStep) -> None:
 
 
 async def show_instance(call: Call[Empty, Empty]) -> Answer:
-    """The instance as it stands. It exists once its job has begun."""
+    """The instance's current state. It exists once its job has started."""
     instance_id = call.path_id("id", "workflow instance")
     instance = await call.db.run(instances.instance, instance_id)
     if instance is None:

@@ -1,1 +1,1 @@
-"""Events as they happen: read once for the whole process, written to SSE streams and WebSockets."""
+"""Event streaming over SSE and WebSockets: each event is read once per process and fanned out to its subscribers."""

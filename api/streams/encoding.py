@@ -1,4 +1,4 @@
-"""Events as streams and sockets write them. Each is encoded once, however many read it."""
+"""Encodes events for SSE streams and WebSockets: each once, however many subscribers it has."""
 
 from uuid import UUID
 
@@ -9,12 +9,12 @@ from infrastructure.postgres.events.feed import EventRow, Position
 RETRY_MILLISECONDS = 1_000
 PREAMBLE = b"retry: %d\n\n" % RETRY_MILLISECONDS
 HEARTBEAT = b": still here\n\n"
-# JSON may hold these unescaped, and many readers that split lines end one there, though the standard doesn't.
+# Valid unescaped in JSON, but many SSE clients split lines at them, against the standard.
 _TAKEN_FOR_LINE_ENDS = tuple((one.encode(), b"\\u%04x" % ord(one)) for one in "\x85\u2028\u2029")
 
 
 class Announced:
-    """One event on its way to those who asked for it. `row` is None for a live one, which is stored nowhere."""
+    """One event to deliver, with its encodings. `row` is None for a live event, such as progress, which isn't stored."""
 
     __slots__ = ("_cloud_event", "_for_job", "_for_tenant", "_token", "job_id", "position", "row", "size", "type")
 
@@ -30,7 +30,7 @@ class Announced:
         self._for_tenant: bytes | None = None
         self._token: str | None = None
         self.size = len((row.data if row is not None else cloud_event) or "")
-        """Of what grows with its content; characters or bytes."""
+        """Size of the event's data, in characters or bytes; an estimate for limits."""
 
     @classmethod
     def stored(cls, row: EventRow, position: Position | None) -> "Announced":
@@ -41,13 +41,13 @@ class Announced:
         return cls(job_id, kind, None, None, cloud_event)
 
     def for_job(self) -> bytes:
-        """With the seq as id, by which the job's own stream resumes."""
+        """The SSE frame in a job's stream. Its id is the seq, from which that stream resumes."""
         if self._for_job is None:
             self._for_job = _frame(self.json(), None if self.row is None else b"%d" % self.row.seq)
         return self._for_job
 
     def for_tenant(self) -> bytes:
-        """With the place in the tenant's feed as id."""
+        """The SSE frame in a tenant's stream. Its id is the resume token."""
         if self._for_tenant is None:
             place = None if self.token is None else self.token.encode()
             self._for_tenant = _frame(self.json(), place)
@@ -55,7 +55,7 @@ class Announced:
 
     @property
     def token(self) -> str | None:
-        """The place in the tenant's feed, by which its stream resumes; None for a live one."""
+        """The resume token of the tenant's stream; None for a live event."""
         if self._token is None and self.position is not None:
             self._token = token_of(self.position)
         return self._token
@@ -69,7 +69,7 @@ class Announced:
 
 
 def place_frame(position: Position) -> bytes:
-    """Moves the reader's place without an event, so that a quiet stream resumes where it really was."""
+    """An SSE frame without an event that updates the client's `Last-Event-ID`, so that an idle stream resumes from there."""
     return b"id: %s\n\n" % token_of(position).encode()
 
 

@@ -1,4 +1,4 @@
-"""Hands events to their readers: to each in order, and in one piece what has come for it by its turn."""
+"""Delivers events to subscribers in order. Events that arrive while a subscriber waits are delivered to it together."""
 
 import asyncio
 import logging
@@ -11,16 +11,16 @@ from api.streams.subscribers import Subscriber
 logger = logging.getLogger(__name__)
 
 HANDED_AT_ONCE = 64
-"""After so many the others get a turn: requests aren't kept waiting by a thousand readers, nor does a burst overflow the
-queue of a fast one."""
+"""Deliveries before the event loop runs other tasks: a thousand subscribers don't delay requests, and a burst doesn't
+overflow the queue of a fast subscriber."""
 MAX_PICKED_UP = 256
-"""So many events may come while others are handed out; with more, nothing is read before all have been."""
+"""Events that may be added during a delivery run. Beyond it the hub reads nothing until the run has ended."""
 
 Addressed = Iterable[tuple[Subscriber, tuple[Announced, ...]]]
 
 
 class Fanout:
-    """The readers whose turn is yet to come. A thousand take 30 ms: who follows them twice waits once, not twice."""
+    """The queue of pending deliveries, one entry per subscriber."""
 
     def __init__(self) -> None:
         self._due: OrderedDict[Subscriber, tuple[Announced, ...]] = OrderedDict()
@@ -28,7 +28,7 @@ class Fanout:
         self._running: asyncio.Task[None] | None = None
 
     def put(self, addressed: Addressed, events: int) -> None:
-        """Behind what is due already. `events` is how many different ones these are."""
+        """Queues events behind those already pending. `events` is the number of distinct events."""
         for subscriber, coming in addressed:
             held = self._due.get(subscriber)
             self._due[subscriber] = coming if held is None else (*held, *coming)
@@ -36,17 +36,17 @@ class Fanout:
             return
         self._picked_up += events
         if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="hands events out")
+            self._running = asyncio.create_task(self._run(), name="event fanout")
 
     def owes(self, subscriber: Subscriber) -> bool:
         return subscriber in self._due
 
     def forget(self, subscriber: Subscriber) -> None:
-        """It reads what is due to it by itself."""
+        """Drops the subscriber's pending events, which it reads from PostgreSQL instead."""
         self._due.pop(subscriber, None)
 
     async def room(self) -> None:
-        """Returns when more may be put."""
+        """Waits until more events may be put."""
         if self._running is not None and self._picked_up >= MAX_PICKED_UP:
             await asyncio.wait([self._running])
 
@@ -65,8 +65,8 @@ class Fanout:
                     coming = coming[:HANDED_AT_ONCE]
                 try:
                     subscriber.offer(coming)
-                except Exception:  # The others' edge: this one resumes where it was, and they wait for nobody.
-                    logger.exception("a subscriber couldn't be told an event, and has to come back")
+                except Exception:  # The others' edge: only this subscriber ends, and its client resumes.
+                    logger.exception("event delivery failed; the subscriber was disconnected")
                     subscriber.end()
                 handed += len(coming)
                 if handed >= HANDED_AT_ONCE:

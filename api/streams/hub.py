@@ -1,7 +1,8 @@
-"""Reads each new event once for the whole process and hands it to everybody who asked.
+"""Reads each new event once per process and fans it out to the subscribers.
 
-One listener hears from Redis which tenants have something new, one statement reads it for all of them, and once a
-second they are read anyway, so that a lost message costs a second. While nobody subscribes, nothing is read.
+A listener on Redis pub/sub learns which tenants have new events, and one statement reads them for all those tenants. All
+subscribed tenants are also polled once a second, so a lost message delays events by a second. Without subscribers nothing
+is read.
 """
 
 import asyncio
@@ -27,17 +28,17 @@ from infrastructure.redis.pubsub import UUID_BYTES, Channel, ids_in, listen, liv
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-"""How late an event is when Redis said nothing of it."""
+"""The polling interval: the delay of an event whose Redis message was lost."""
 LINGER_SECONDS = 10.0
-"""How long the hub goes on listening after its last subscriber left."""
+"""How long the hub keeps listening after its last subscriber has left."""
 AWAY_SECONDS = 0.5
 MAX_SUBSCRIBERS = 10_000
 MAX_OF_A_TENANT = 5_000
-"""One tenant alone can't keep all others from following."""
+"""Per tenant, so that one tenant can't take every subscription of the process."""
 
 
 class _Feed:
-    """One tenant with subscribers: how far it was read, and who gets what comes."""
+    """One tenant's subscribers, and the position up to which its events were read."""
 
     def __init__(self, tenant_id: UUID) -> None:
         self.tenant_id = tenant_id
@@ -47,7 +48,7 @@ class _Feed:
         self.count = 0
         self.asking: list[Subscriber] = []
         self.joining: list[Subscriber] = []
-        """Asked before the snapshot was taken that is being read up to."""
+        """Subscribers that asked to join before the current read took its snapshot."""
 
     def add(self, subscriber: Subscriber) -> None:
         self.count += 1
@@ -81,7 +82,7 @@ class _Feed:
         return [subscriber for subscriber, _ in self.addressed([announced])]
 
     def addressed(self, events: Sequence[Announced]) -> Iterator[tuple[Subscriber, tuple[Announced, ...]]]:
-        """Each subscriber with those it asked for."""
+        """Each subscriber with the events that match its subscription."""
         of_jobs: dict[UUID, list[Announced]] = {}
         for announced in events:
             if announced.job_id in self.by_job:
@@ -94,7 +95,7 @@ class _Feed:
 
 
 class Hub:
-    """One per process. Events come to a subscriber in order, each once, from the moment it has joined."""
+    """One per process. From the moment it has joined, a subscriber gets every event once and in order."""
 
     def __init__(self, database_url: str, redis: Redis) -> None:
         self._session = PostgresSession(database_url, Role.SYSTEM, "events", {**BUS_SESSION, "TimeZone": "UTC"})
@@ -124,7 +125,7 @@ class Hub:
         await self._session.close()
 
     def end_streams(self) -> None:
-        """Everybody who waits here is told to leave, and so is who comes later."""
+        """Ends every subscriber, and every later one as soon as it subscribes. For shutdown."""
         self._closed = True
         for feed_ in self._feeds.values():
             for subscriber in feed_.subscribers:
@@ -134,9 +135,9 @@ class Hub:
     async def subscribe(
         self, tenant_id: UUID, wants: JobEvents | TypedEvents, room: Room | None = None
     ) -> AsyncIterator[Subscriber]:
-        """A subscriber that leaves with the block. Overloaded when this process has as many as it takes.
+        """A subscriber for the duration of the block. Raises Overloaded at the limit of the process or the tenant.
 
-        `room` is what it shares with the other subscribers of its reader."""
+        `room` is the buffer limit that the subscribers of one client share."""
         if self._subscribers >= MAX_SUBSCRIBERS:
             raise Overloaded(f"{MAX_SUBSCRIBERS} subscribers are served already")
         known = self._feeds.get(tenant_id)
@@ -159,9 +160,10 @@ class Hub:
                 del self._feeds[tenant_id]
 
     async def join(self, subscriber: Subscriber) -> str | None:
-        """The snapshot from which on the subscriber gets every event: what it shows, its reader reads by itself.
+        """Makes the subscriber live and returns the snapshot it is live from: it gets every event that the snapshot doesn't
+        show, and reads the others from PostgreSQL.
 
-        The snapshot is newer than the call. None when the subscriber has to leave instead.
+        The snapshot is newer than the call. None when the subscriber has ended.
         """
         tenant = self._feeds.get(subscriber.tenant_id)
         if subscriber.ended or tenant is None:
@@ -171,8 +173,8 @@ class Hub:
         return await subscriber.joined()
 
     def read_up_to(self, subscriber: Subscriber) -> Position | None:
-        """The place of a live subscriber that has taken all it was offered; None in the middle of a read, and while
-        something is due to it."""
+        """The position of a live subscriber that has taken everything it was offered; None during a read, and while a
+        delivery to it is pending."""
         tenant = self._feeds.get(subscriber.tenant_id)
         if tenant is None or tenant.position is None or self._hand_out.owes(subscriber):
             return None
@@ -200,10 +202,10 @@ class Hub:
             try:
                 await self._read()
             except Unavailable:
-                logger.warning("no events are read: PostgreSQL can't be reached")
+                logger.warning("event read failed: PostgreSQL can't be reached; trying again")
                 await self._away()
-            except Exception:  # The loop's edge: the subscribers stay, and the next read may go well.
-                logger.exception("events couldn't be read; trying again")
+            except Exception:  # The loop's edge: the subscribers stay, and the next read may succeed.
+                logger.exception("event read failed; trying again")
                 await self._away()
 
     async def _wait_for_news(self) -> None:
@@ -229,7 +231,7 @@ class Hub:
             return
         for tenant in tenants:
             if tenant.position is None or tenant.position.upto is None:
-                # This read takes a new snapshot: who asked by now may join where it ends.
+                # This read takes a new snapshot, so subscribers that have asked by now may join at its end.
                 tenant.joining += tenant.asking
                 tenant.asking = []
         positions = {tenant.tenant_id: tenant.position for tenant in tenants}
@@ -238,7 +240,7 @@ class Hub:
             self._settle(tenant, found[tenant.tenant_id])
 
     def _settle(self, tenant: _Feed, news: News) -> None:
-        # Without a pause: who joins has nothing due to it yet from after its snapshot, and nothing any more from before.
+        # No await in here: a joining subscriber must miss nothing after its snapshot and get nothing from before it.
         events = [Announced.stored(row, news.position_of(row)) for row in news.rows]
         self._hand_out.put(tenant.addressed(events), len(events))
         tenant.position = news.position
@@ -255,8 +257,8 @@ class Hub:
             try:
                 async for said in listen(self._redis, Channel.TENANTS, Channel.LIVE):
                     self._hear(said)
-            except Exception:  # The task's edge: meanwhile the readers are a second late, and somebody must know.
-                logger.exception("Redis can't be listened to; trying again")
+            except Exception:  # The task's edge: until it is back, events are up to a second late.
+                logger.exception("Redis subscription failed; trying again")
                 await asyncio.sleep(AWAY_SECONDS)
 
     def _hear(self, said: tuple[Channel, bytes] | None) -> None:
@@ -276,7 +278,7 @@ class Hub:
             _, event = live_in(payload)
             job_id = UUID(event.subject)
         except ValueError:
-            logger.warning("a live event that nobody can read was dropped")
+            logger.warning("live event dropped: it can't be parsed")
             return
         announced = Announced.live(job_id, event.type, event.model_dump_json(exclude_none=True).encode())
         for subscriber in tenant.readers_of(announced):

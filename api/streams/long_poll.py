@@ -1,4 +1,4 @@
-"""`Prefer: wait=N` (RFC 7240): the answer comes when the job has ended, or when the time is up."""
+"""Long polling by `Prefer: wait=N` (RFC 7240): the response is sent when the job has ended or after N seconds."""
 
 import asyncio
 import re
@@ -15,13 +15,13 @@ from schemas.jobs import Job
 
 MAX_SECONDS = 60
 ABOUT_SECONDS = 5.0
-"""A waiter that is waiting for long looks at the job itself now and then."""
+"""While waiting, the job is also read at this interval."""
 
 _WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*", re.ASCII | re.IGNORECASE)
 
 
 def wanted_seconds(headers: Mapping[str, str]) -> int | None:
-    """What the caller prefers, at most MAX_SECONDS; None without such a wish. What can't be read is no wish."""
+    """The N of `Prefer: wait=N`, at most MAX_SECONDS; None if it is missing or malformed."""
     given = headers.get("prefer")
     for preference in given.split(",") if given else ():
         found = _WAIT.fullmatch(preference.partition(";")[0])
@@ -35,9 +35,9 @@ def applied(seconds: int) -> Header:
 
 
 async def until_finished(ingress: Dependencies, principal: Principal, job_id: UUID, seconds: float) -> Job | None:
-    """The job when it has ended, or as it stands when the time is up; None when the tenant has no such job.
+    """The job once it has ended, or its current state after `seconds`; None when the tenant has no such job.
 
-    A Refusal when the caller's key or token has fallen meanwhile: it learns nothing of what has happened since."""
+    Raises a Refusal (401) when the caller's key or token was revoked or expired meanwhile."""
     try:
         async with asyncio.timeout(seconds):
             job = await _when_finished(ingress, principal, job_id)
@@ -48,7 +48,7 @@ async def until_finished(ingress: Dependencies, principal: Principal, job_id: UU
 
 
 async def _when_finished(ingress: Dependencies, principal: Principal, job_id: UUID) -> Job | None:
-    """The job once it has ended. Sooner when the process stops or the caller may not wait any longer."""
+    """The job once it has ended; earlier when the process stops or the caller's key is revoked."""
     async with ingress.hub.subscribe(principal.tenant_id, JobEvents(job_id)) as subscriber:
         with ingress.credentials.until_fallen(principal, subscriber.end):
             await ingress.hub.join(subscriber)
@@ -59,7 +59,7 @@ async def _when_finished(ingress: Dependencies, principal: Principal, job_id: UU
 
 
 async def _something_decisive(ingress: Dependencies, subscriber: Subscriber) -> bool:
-    """Whether to look again; False when the process stops."""
+    """Waits for a reason to read the job again. False when the subscriber has ended."""
     while True:
         match await subscriber.take(ABOUT_SECONDS):
             case Ended():

@@ -1,4 +1,4 @@
-"""Where a reader was, as text it can give back: the seq for a job's stream, a place in the feed for a tenant's."""
+"""Resume tokens, which clients send back as `Last-Event-ID`: the seq in a job's stream, a feed position in a tenant's."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -27,7 +27,7 @@ _LAST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def seq_from(last_event_id: str | None) -> int:
-    """The seq after which a job's stream goes on; 0 begins at its start. Refuses what no stream has given."""
+    """The seq after which a job's stream resumes; 0 for its start. Raises a Refusal (400) for an invalid token."""
     if last_event_id is None or last_event_id == "":
         return 0
     if not _SEQ.fullmatch(last_event_id) or int(last_event_id) > LARGEST_SEQ:
@@ -36,7 +36,7 @@ def seq_from(last_event_id: str | None) -> int:
 
 
 def position_from(last_event_id: str | None) -> Position | None:
-    """The place after which a tenant's stream goes on; None begins now. Refuses what no stream has given."""
+    """The position after which a tenant's stream resumes; None for now. Raises a Refusal (400) for an invalid token."""
     if last_event_id is None or last_event_id == "":
         return None
     try:
@@ -46,7 +46,7 @@ def position_from(last_event_id: str | None) -> Position | None:
 
 
 def token_of(position: Position) -> str:
-    """URL-safe text that `position_from` understands. It goes with each event, so it is short."""
+    """The position as URL-safe text, for `position_from`. Every event carries one, so it is compact."""
     packed = _packed(position.seen)
     if position.upto is not None and position.after is not None:
         place = position.after
@@ -75,7 +75,7 @@ def _place(microseconds: int, job_id: UUID, seq: int) -> Place:
 
 @lru_cache(maxsize=1_024)
 def _packed(snapshot: str) -> bytes:
-    """How many bytes follow, and then its numbers, the first as it is and each other as what it is more than that."""
+    """The length in bytes, then the numbers as varints: the lowest, and the others as differences from it."""
     lowest, highest, running = snapshot.split(":")
     numbers = [int(highest), *(int(one) for one in running.split(",") if one)]
     packed = b"".join(map(_number, [int(lowest), *(one - int(lowest) for one in numbers)]))
@@ -83,7 +83,7 @@ def _packed(snapshot: str) -> bytes:
 
 
 def _unpacked(packed: bytes) -> tuple[str, bytes]:
-    """The snapshot, and what follows it."""
+    """The first snapshot, and the remaining bytes."""
     length, rest = _first_number(packed)
     mine, rest = rest[:length], rest[length:]
     if len(mine) < length:
@@ -98,7 +98,7 @@ def _unpacked(packed: bytes) -> tuple[str, bytes]:
 
 
 def _number(number: int) -> bytes:
-    """Seven bits in a byte, the lowest first; the eighth says that there are more."""
+    """A varint: seven bits per byte, lowest first; the eighth bit means that more follow."""
     packed = bytearray()
     while number > 0x7F:
         packed.append(number & 0x7F | 0x80)
@@ -116,7 +116,7 @@ def _first_number(packed: bytes) -> tuple[int, bytes]:
 
 
 def _snapshot(text: str) -> str:
-    """The text itself, if PostgreSQL would take it."""
+    """The text, if it is a valid pg_snapshot. Raises ValueError otherwise."""
     found = _SNAPSHOT.fullmatch(text)
     if found is None:
         raise ValueError("not a snapshot")

@@ -1,5 +1,5 @@
-"""How events are told, whether on a stream or on a socket: what is stored first, then what comes, and after a gap what
-is stored again, so that nothing is lost and nothing repeated."""
+"""Event sources for SSE and WebSockets: stored events first, then live ones, and stored ones again after a gap, so that
+nothing is lost or repeated."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,25 +16,25 @@ from events.jobs import ENDINGS
 from infrastructure.postgres.events.feed import Position
 
 PASSED_SECONDS = 1.0
-"""How old a reader's place gets while it is led past events that it doesn't want: one that leaves needn't pass them again."""
+"""How often the client's position is updated while a filter skips events, so that a resumed stream doesn't rescan them."""
 
 
 class EventSink(Protocol):
-    """The way to one reader."""
+    """Where a source writes one client's events."""
 
     @property
     def idle_seconds(self) -> float:
-        """For how long nothing needs to be done, unless an event comes."""
+        """Seconds until `keep_up` is due, unless an event comes first."""
         ...
 
     @property
     def silent_seconds(self) -> float:
-        """For how long the reader was told nothing."""
+        """Seconds since the last write."""
         ...
 
     def catching_up(self) -> AbstractAsyncContextManager[object]:
-        """Held while stored events are read and written, by one story of a reader at a time: what they need is
-        bounded."""
+        """Held while stored events are read and written. A client's subscriptions take turns, which bounds the memory
+        they need."""
         ...
 
     async def events(self, told: Iterable[Announced]) -> None: ...
@@ -42,20 +42,20 @@ class EventSink(Protocol):
     async def stored(self, chunk: Chunk[Position] | Chunk[int]) -> None: ...
 
     def at_once(self, told: Sequence[Announced]) -> bool:
-        """Tells these without waiting. False when that can't be: then none of them was told."""
+        """Writes the events without waiting. False when that isn't possible; then none was written."""
         ...
 
     async def place(self, position: Position) -> None:
-        """Moves the reader's place without an event, so that a quiet reader resumes where it really was."""
+        """Updates the client's position without an event, so that an idle stream resumes from there."""
         ...
 
     async def keep_up(self, place: Position | None = None) -> None:
-        """What is due now and then. Raises when the reader may not read any longer."""
+        """Does periodic work, such as heartbeats. Raises when the client may no longer read."""
         ...
 
 
 class JobEventSource:
-    """Tells one job's events by their seq."""
+    """One job's events, in the order of their seq."""
 
     def __init__(self, ingress: Dependencies, tenant_id: UUID, job_id: UUID, told: int) -> None:
         self._hub = ingress.hub
@@ -65,20 +65,20 @@ class JobEventSource:
         self._told = told
         self._first: Chunk[int] | None = None
         self._near = False
-        """Whether the first events are about all there are."""
+        """Whether the first chunk reached the end, so that the subscriber may join at once."""
 
     async def begin(self) -> bool:
-        """False when the tenant has no such job. Else its first events are read, and told first."""
+        """Reads the first events. False when the tenant has no such job."""
         self._first = await self._next()
         if self._first is not None and self._first.last and not self._first.over:
-            # There may be more by the time it has joined.
+            # There may be more events by the time it has joined.
             self._first, self._near = replace(self._first, last=False), True
         return self._first is not None
 
     async def tell(self, sink: EventSink, subscriber: Subscriber) -> None:
         while True:
             if not subscriber.live:
-                # Who is behind isn't offered what it would have to drop: it joins where little is left to read.
+                # Catch up before joining: a subscriber that is far behind would overflow its queue.
                 if not self._near and await self._tell_stored(sink, subscriber):
                     return
                 if await self._hub.join(subscriber) is None:
@@ -91,7 +91,7 @@ class JobEventSource:
         return await self._backlog.of_job(self._tenant_id, self._job_id, self._told)
 
     async def _tell_stored(self, sink: EventSink, subscriber: Subscriber) -> bool:
-        """Whether that was all there will ever be, or the reader leaves."""
+        """True when the job's events are complete or the subscriber has ended."""
         while not subscriber.ended:
             async with sink.catching_up():
                 chunk, self._first = self._first or await self._next(), None
@@ -130,8 +130,8 @@ class JobEventSource:
 
 
 def next_of_job(taken: Sequence[Announced], told: int) -> tuple[list[Announced], int, bool]:
-    """What of it comes next, and the last seq then. Not whole at a gap (a clock that was set back may cause one) and
-    after an ending: then the stored events tell how it goes on."""
+    """The events to send next, the last seq after them, and whether all were used. Not all are at a gap (a clock that was
+    set back may cause one) and after a final event: then the source goes on with the stored events."""
     coming: list[Announced] = []
     for announced in taken:
         if announced.row is None:
@@ -147,7 +147,7 @@ def next_of_job(taken: Sequence[Announced], told: int) -> tuple[list[Announced],
 
 
 class TenantEventSource:
-    """Tells a tenant's events by their place in its feed."""
+    """A tenant's events, in the order of its feed."""
 
     def __init__(self, ingress: Dependencies, tenant_id: UUID, wants: TypedEvents, start: Position | None) -> None:
         self._hub = ingress.hub
@@ -158,7 +158,7 @@ class TenantEventSource:
 
     async def tell(self, sink: EventSink, subscriber: Subscriber) -> None:
         while True:
-            # Who is behind isn't offered what it would have to drop: it joins where little is left to read.
+            # Catch up before joining: a subscriber that is far behind would overflow its queue.
             await self._tell_stored(sink, subscriber, None)
             upto = await self._hub.join(subscriber)
             if upto is None:
@@ -172,8 +172,8 @@ class TenantEventSource:
                 return
 
     async def _tell_stored(self, sink: EventSink, subscriber: Subscriber, upto: str | None) -> bool:
-        """What is stored behind the reader's place, up to the snapshot it is live from; without one, to about now. False
-        when the reader has to leave before."""
+        """Sends the stored events after the client's position, up to the snapshot `upto`, or to about now without one.
+        False when the subscriber has ended."""
         while not subscriber.ended:
             if self._place is None or (upto is not None and self._place == Position(upto)):
                 return True

@@ -1,4 +1,4 @@
-"""Writes an event stream: frames as they come, a heartbeat when none do, and an end when the reader's key falls."""
+"""Server-Sent Events: writes events, heartbeats while idle, and ends the stream when the client's key is revoked."""
 
 import asyncio
 import time
@@ -21,25 +21,25 @@ from monitoring.metrics import ingress as ingress_metrics
 
 HEARTBEAT_SECONDS = 15.0
 COUNT_SECONDS = 5.0
-"""How old the count of what was delivered gets."""
+"""How often the metric of delivered events is updated."""
 SEND_SECONDS = 30.0
-"""A reader that takes nothing for so long is let go; it resumes where it was."""
+"""A client that reads nothing for this long is disconnected; it can resume."""
 WRITE_BYTES = 64_000
 
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
-    # nginx would otherwise collect events until a buffer is full.
+    # Without it nginx would buffer events.
     (b"x-accel-buffering", b"no"),
 ]
 
 
 class ReaderGone(Exception):
-    """The reader may not read any longer."""
+    """The client's key or token is no longer valid."""
 
 
 class Writer:
-    """The open answer, a teller of stories."""
+    """The EventSink of one SSE response."""
 
     def __init__(self, send: Send, frame: Callable[[Announced], bytes]) -> None:
         self._send = send
@@ -48,7 +48,7 @@ class Writer:
         self._delivered = 0
         self._blocked_since: float | None = None
         self.fallen = False
-        """Set when the reader's key or token doesn't stand any more."""
+        """Set when the client's key was revoked or its token has expired."""
 
     @property
     def idle_seconds(self) -> float:
@@ -61,7 +61,7 @@ class Writer:
 
     @property
     def blocked_seconds(self) -> float | None:
-        """For how long the reader has taken nothing of what is being written; None when nothing is."""
+        """How long the current write has been blocked by the client; None when no write is running."""
         return None if self._blocked_since is None else time.monotonic() - self._blocked_since
 
     def catching_up(self) -> AbstractAsyncContextManager[object]:
@@ -86,8 +86,9 @@ class Writer:
             await self._write(chunk.frames)
 
     def at_once(self, told: Sequence[Announced]) -> bool:
-        # A thousand tasks needn't be woken to write one frame each. The server either writes without a pause, or pauses
-        # before it writes anything, because the reader is slow: then the stream's own task does it, and waits.
+        # Writes from the fanout's task, so that a thousand tasks needn't wake to write one frame each. `send` either
+        # completes without suspending, or suspends before writing anything because the client is slow: then the stream's
+        # own task writes, and waits.
         data = b"".join([self._frame(announced) for announced in told])
         if len(data) > WRITE_BYTES and len(told) > 1:
             return False
@@ -99,7 +100,7 @@ class Writer:
             self._wrote_at = time.monotonic()
             return True
         except (OSError, RuntimeError):
-            # One reader's trouble isn't the others': its own task meets it again, and answers for it.
+            # The stream's own task will meet the same error and handle it; the other subscribers are unaffected.
             return False
         writing.close()
         return False
@@ -111,7 +112,7 @@ class Writer:
         await self._write(PREAMBLE)
 
     async def keep_up(self, place: Position | None = None) -> None:
-        """The heartbeat if one is due, with the reader's place. ReaderGone when its key doesn't stand any more."""
+        """Writes a heartbeat with the position if one is due. Raises ReaderGone when the key is no longer valid."""
         now = time.monotonic()
         if now - self._wrote_at >= HEARTBEAT_SECONDS:
             await self._write(HEARTBEAT if place is None else HEARTBEAT + place_frame(place))
@@ -122,12 +123,12 @@ class Writer:
             raise ReaderGone
 
     def count(self) -> None:
-        """Adds to the metric what was delivered since; a lock for each event would cost as much as writing it."""
+        """Adds the events delivered since to the metric: its lock, taken for each event, would cost as much as the write."""
         delivered, self._delivered = self._delivered, 0
         ingress_metrics.events_delivered(delivered)
 
     async def _write(self, data: bytes) -> None:
-        # Returns without a pause unless the reader is slower than we are, so what is blocked can be seen from outside.
+        # `send` suspends only when the client is slow, so `_blocked_since` stays set only for a blocked write.
         now = time.monotonic()
         self._blocked_since = now
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -140,14 +141,14 @@ Tell = Callable[[EventSink, Subscriber], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """An answer that lasts until `tell`, which writes it, has no more to say or nobody listens any more."""
+    """A response that lasts until its source ends, the client disconnects or its key is revoked."""
 
     ingress: Dependencies
     principal: Principal
     wants: JobEvents | TypedEvents
     tell: Tell
     frame: Callable[[Announced], bytes]
-    """How this stream writes an event."""
+    """Encodes an event for this stream."""
 
     @property
     def headers(self) -> Sequence[Header]:
@@ -157,7 +158,7 @@ class EventStream:
         async with self.ingress.hub.subscribe(self.principal.tenant_id, self.wants) as subscriber:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             writer = Writer(send, self.frame)
-            # A task of its own: the layers around the request aren't walked through for each event.
+            # In its own task, so that each resumption doesn't pass through the coroutines of the request.
             writing = asyncio.create_task(self._write(writer, subscriber), name="writes a stream")
             watching = asyncio.create_task(_watch(receive, writer, writing), name="watches a stream's reader")
             subscriber.when_ended(lambda: _let_go(writer, writing))
@@ -184,12 +185,12 @@ class EventStream:
             await writer.begin()
             await self.tell(writer, subscriber)
         except (ReaderGone, Unavailable):
-            # What the reader misses it gets when it comes back with the last id it has.
+            # The client reconnects with its Last-Event-ID and misses nothing.
             return
 
 
 async def _watch(receive: Receive, writer: Writer, writing: "asyncio.Task[None]") -> None:
-    """Ends the writing when its reader leaves or takes nothing for too long: wherever it is, nothing more is read for it."""
+    """Cancels the writing task when the client disconnects or has read nothing for SEND_SECONDS."""
     while True:
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -202,6 +203,6 @@ async def _watch(receive: Receive, writer: Writer, writing: "asyncio.Task[None]"
 
 
 def _let_go(writer: Writer, writing: asyncio.Task[None]) -> None:
-    """A writer that isn't blocked sees the end by itself, and says goodbye."""
+    """Cancels a blocked writer. One that isn't blocked ends by itself and closes the response properly."""
     if writer.blocked_seconds is not None:
         writing.cancel()

@@ -1,4 +1,4 @@
-"""One reader's share of the hub: a short queue, and the word when it was too short."""
+"""A subscriber of the hub: a bounded queue of events that reports when it has overflowed."""
 
 import asyncio
 from collections import deque
@@ -11,21 +11,21 @@ from monitoring.metrics import ingress as ingress_metrics
 from schemas.event_patterns import matches
 
 MAX_WAITING = 512
-"""Events that wait for one reader or are on their way to it. A slower one reads from PostgreSQL instead, at its own
+"""Events queued for one client or being written to it. A slower client reads from PostgreSQL instead, at its own
 pace."""
 MAX_WAITING_BYTES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvents:
-    """Wants all events of one job."""
+    """A subscription to all events of one job."""
 
     job_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class TypedEvents:
-    """Wants the tenant's events whose type matches the pattern (`*` and `?` as in file names)."""
+    """A subscription to the tenant's events whose type matches the pattern (`*` and `?` as in file names)."""
 
     pattern: str = "*"
 
@@ -35,21 +35,21 @@ class TypedEvents:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """Some events were dropped: read on from PostgreSQL, then join again."""
+    """The queue overflowed and events were dropped: catch up from PostgreSQL, then join again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The process stops, or the reader has left."""
+    """The subscriber has ended: the process stops, the client has left, or its key was revoked."""
 
 
 Taken = tuple[Announced, ...] | Behind | Ended
 AtOnce = Callable[[Sequence[Announced]], bool]
-"""Tells its reader all of it without waiting; False when it can't, and then nothing was told. Never raises."""
+"""Writes all the events without waiting. False when it can't; then none was written. Never raises."""
 
 
 class Room:
-    """How much may wait for one reader, who may have many subscribers."""
+    """The buffer limit of one client, shared by its subscribers."""
 
     __slots__ = ("_bytes", "_events", "_most_bytes", "_most_events")
 
@@ -58,7 +58,7 @@ class Room:
         self._events = self._bytes = 0
 
     def take(self, size: int) -> bool:
-        """Whether there was room for one more."""
+        """Reserves room for an event of that size. False when the limit is reached."""
         if self._events >= self._most_events or self._bytes >= self._most_bytes:
             return False
         self._events += 1
@@ -72,7 +72,7 @@ class Room:
 
 
 class Subscriber:
-    """Made by the hub, which offers; its reader takes. Begins behind: nothing comes before it has joined."""
+    """Made by the hub, which offers events; its client's task takes them. It gets nothing until it has joined."""
 
     def __init__(self, tenant_id: UUID, wants: JobEvents | TypedEvents, room: Room | None = None) -> None:
         self.tenant_id = tenant_id
@@ -109,7 +109,7 @@ class Subscriber:
         self._wake()
 
     def go_live(self, snapshot: str) -> None:
-        """From now on it gets what the snapshot doesn't show."""
+        """Makes it live: from now on it is offered every event that the snapshot doesn't show."""
         self._drop_waiting()
         self._behind = False
         if self._joined is not None and not self._joined.done():
@@ -129,22 +129,22 @@ class Subscriber:
             self._on_end()
 
     def when_ended(self, call: Callable[[], None]) -> None:
-        """Calls once when it has to leave; at once if it already has to."""
+        """Sets a callback for its end. Called once; immediately if it has already ended."""
         self._on_end = call
         if self._ended:
             call()
 
     async def joined(self) -> str | None:
-        """The snapshot it went live with; None when it has to leave instead."""
+        """Waits until it is live and returns the snapshot; None when it ends first."""
         self._joined = asyncio.get_running_loop().create_future()
         await asyncio.wait([self._joined])
         return None if self._joined.cancelled() else self._joined.result()
 
     async def take(self, timeout_seconds: float, at_once: AtOnce | None = None) -> Taken:
-        """All that waits, or the first that comes; nothing when the time is up, or sooner.
+        """All queued events, or the next ones to come; none when the time is up, or earlier.
 
-        What was taken before is written by now: until here it needed its room. What `at_once` tells while the reader
-        sleeps isn't taken any more, and doesn't wake it."""
+        The events taken before count as written, and their room is given back. Events that `at_once` writes while the
+        task sleeps are not returned and don't wake it."""
         self._give_back_taken()
         if not (self._waiting or self._behind or self._ended):
             self._at_once = at_once
@@ -171,8 +171,8 @@ class Subscriber:
         self._taken = ()
 
     async def _sleep(self, timeout_seconds: float) -> None:
-        # A thousand readers may sleep here, so no timer is made and unmade for each event: one that rings early wakes
-        # the reader for nothing, which costs less.
+        # A thousand tasks may sleep here, so a timer is kept rather than cancelled for each event. One that fires early
+        # wakes the task needlessly, which is cheaper.
         loop = asyncio.get_running_loop()
         self._reader = loop.create_future()
         if self._alarm is None or self._alarm.when() > loop.time() + timeout_seconds:

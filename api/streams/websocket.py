@@ -1,6 +1,6 @@
-"""`/api/ws`: one connection that watches many jobs, and all jobs by type, each from where its watcher left off.
+"""`/api/ws`: a WebSocket with many subscriptions, to single jobs or to event types, each of which can resume.
 
-What the messages are stands in `schemas.websocket` and `events.websocket`; the stories are those of the event streams.
+`schemas.websocket` and `events.websocket` define the messages. The event sources are those of the SSE streams.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ PATH: Final = "/api/ws"
 SCOPE: Final = Scope.JOBS_READ
 AUTHENTICATION_SECONDS = 5.0
 CHECK_SECONDS = 5.0
-"""Between two looks at whether the watcher still reads."""
+"""Between two checks of whether the client still reads."""
 UNREAD_SECONDS = 30.0
 MAX_SUBSCRIPTIONS = 1_000
 MAX_LEVELS = 8
@@ -55,11 +55,11 @@ MAX_WAITING = 1_024
 MAX_WAITING_BYTES = 8_000_000
 MESSAGES_PER_SECOND = 50.0
 MESSAGES_AT_ONCE = 1_200
-"""Enough to subscribe to everything at once; who sends more is read no faster than MESSAGES_PER_SECOND."""
+"""The burst: enough for every subscription at once. Beyond it the client is read at MESSAGES_PER_SECOND."""
 
 
 class Watching:
-    """The ASGI application behind the address."""
+    """The ASGI application of the WebSocket endpoint."""
 
     def __init__(self) -> None:
         self._limits = WebSocketLimits()
@@ -83,7 +83,7 @@ class Watching:
 
 
 class _Watcher:
-    """One connection: its reader, its guard, and a task for each of its subscriptions."""
+    """One connection: a task that reads requests, one that checks limits, and one for each subscription."""
 
     def __init__(self, ingress: Dependencies, receive: Receive, send: Send) -> None:
         self._ingress = ingress
@@ -128,7 +128,7 @@ class _Watcher:
         return principal
 
     async def _watch(self, principal: Principal) -> None:
-        """Until the connection ends, which is told by an exception."""
+        """Serves the connection. Always ends by raising Closing or Left."""
         fallen = asyncio.Event()
         tasks = (
             self._begin(self._read(principal), "reads a socket"),
@@ -193,7 +193,7 @@ class _Watcher:
         await self._writer.say(Refused(problem=refusal.problem, about=subject))
 
     async def _follow(self, principal: Principal, wanted: JobFrom | TypesFrom) -> None:
-        """Tells one subject's story to its end, and why it ends if that isn't the job's own end."""
+        """Runs one subscription to its end, then sends why it ended."""
         subject = wanted.subject
         try:
             with ingress_metrics.socket_subscription():
@@ -207,10 +207,10 @@ class _Watcher:
         except Left:
             return
         except Exception:  # The task's edge: the other subscriptions go on.
-            logger.exception("a subscription failed")
+            logger.exception("WebSocket subscription failed")
             last = Refused(problem=problems.subscription_failed(), about=subject)
         if self._subscriptions.get(subject) is asyncio.current_task():
-            # Before the word is out, so that who hears it may subscribe again.
+            # Before the message is sent, so that the client may subscribe again once it has it.
             del self._subscriptions[subject]
         if last is not None:
             await self._writer.say_if_there(last)
@@ -244,11 +244,11 @@ class _Watcher:
             self._writer.count()
             if self._writer.blocked_seconds >= UNREAD_SECONDS:
                 raise Closing(1008, "nothing is read")
-        raise Closing(4401, "the key doesn't stand any more")
+        raise Closing(4401, "the key is no longer valid")
 
 
 def _request(message: bytes) -> Request:
-    """The one thing the message asks for, or a Refusal."""
+    """Parses a message into its request. Raises a Refusal when it is invalid."""
     fields = parse_json(message, MAX_LEVELS)
     names = list(fields) if isinstance(fields, dict) else []
     if len(names) != 1 or names[0] not in REQUESTS:

@@ -1,4 +1,4 @@
-"""How many WebSockets are open, and whose: neither a key nor a tenant nor those who have yet to say who they are take all."""
+"""Limits the open WebSockets per process, tenant and key, and those that haven't authenticated yet."""
 
 from collections import Counter
 from types import TracebackType
@@ -24,16 +24,16 @@ class WebSocketLimits:
         self.of_key: Counter[object] = Counter()
 
     def place(self, principal: Principal | None) -> "Place":
-        """A place for one more, which is left with the block. `caller` is None while nobody knows yet whose it is.
+        """Counts one more WebSocket for the duration of the block. `principal` is None before authentication.
 
-        A Refusal when its key or tenant has as many as it may, Overloaded when the process has."""
+        Raises a Refusal (429) at the limit of the key or tenant, and Overloaded at the limit of the process."""
         if self.open >= MAX_SOCKETS:
             raise Overloaded(f"{MAX_SOCKETS} WebSockets are open already")
         return Place(self, principal)
 
 
 class Place:
-    """One connection's place."""
+    """One WebSocket in the counts."""
 
     def __init__(self, limits: WebSocketLimits, principal: Principal | None) -> None:
         self._limits = limits
@@ -42,7 +42,7 @@ class Place:
         self._count(1)
 
     def give_to(self, principal: Principal) -> None:
-        """Now it is known whose it is. Raises as `WebSocketLimits.place` does."""
+        """Counts it for its principal, once authenticated. Raises as `WebSocketLimits.place` does."""
         self._check(principal)
         self._count(-1)
         self._principal = principal
@@ -51,7 +51,7 @@ class Place:
     def _check(self, principal: Principal | None) -> None:
         if principal is None:
             if self._limits.unauthenticated >= MAX_UNAUTHENTICATED:
-                raise Overloaded(f"{MAX_UNAUTHENTICATED} WebSockets have yet to say whose they are")
+                raise Overloaded(f"{MAX_UNAUTHENTICATED} WebSockets haven't authenticated yet")
         elif self._limits.of_key[payer_of(principal)] >= MAX_OF_A_KEY:
             raise problems.too_many_sockets("key", MAX_OF_A_KEY)
         elif self._limits.of_tenant[principal.tenant_id] >= MAX_OF_A_TENANT:

@@ -1,4 +1,4 @@
-"""Writes to a WebSocket, one message at a time, so that a watcher who reads nothing costs one message and no more."""
+"""Writes to a WebSocket one message at a time, so that a client that doesn't read holds one message in memory."""
 
 import asyncio
 import time
@@ -17,17 +17,17 @@ from monitoring.metrics import ingress as ingress_metrics
 from schemas.websocket import JobSubject, Subject
 
 PLACE_SECONDS = 15.0
-"""How old the place of a quiet watcher gets."""
+"""How often the position of an idle subscription is updated."""
 GOODBYE_SECONDS = 2.0
 ANY_ORIGIN = "*"
 
 
 class Left(Exception):
-    """The watcher is gone."""
+    """The client has disconnected."""
 
 
 class Closing(Exception):
-    """The connection is ended, for this reason."""
+    """Raised to close the connection with this code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class Closing(Exception):
 
 
 class SocketWriter:
-    """The connection's writing half, shared by all that is told on it."""
+    """The writer of a connection, shared by its subscriptions."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -46,7 +46,7 @@ class SocketWriter:
 
     @property
     def blocked_seconds(self) -> float:
-        """For how long the watcher has taken nothing of what is being written; 0 when nothing is."""
+        """How long the current write has been blocked by the client; 0 when no write is running."""
         return 0.0 if self._blocked_since is None else time.monotonic() - self._blocked_since
 
     async def say(self, told: ServerMessage) -> None:
@@ -64,18 +64,18 @@ class SocketWriter:
         await self._write({"type": "websocket.send", "text": text})
 
     async def close(self, closing: Closing) -> None:
-        """Says why, unless the watcher doesn't take even that."""
+        """Closes the connection with its reason. Gives up after GOODBYE_SECONDS if the client doesn't read."""
         with suppress(Left, TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await self._write({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
 
     def count(self) -> None:
-        """Adds to the metric what was delivered since."""
+        """Adds the events delivered since to the metric."""
         delivered, self._delivered = self._delivered, 0
         ingress_metrics.events_delivered(delivered)
 
     async def _write(self, message: Message) -> None:
-        # The server lets everybody through at once when its buffer has room again; in turns, each sees it fill.
+        # When its buffer has room again the server wakes all writers at once. One at a time, each sees the buffer fill.
         async with self._turn:
             self._blocked_since = time.monotonic()
             try:
@@ -87,13 +87,13 @@ class SocketWriter:
 
 
 class WebSocketSink:
-    """Tells one subscription's story."""
+    """The EventSink of one subscription."""
 
     def __init__(self, writer: SocketWriter, catching_up: asyncio.Lock, subject: Subject) -> None:
         self._writer = writer
         self._catching_up = catching_up
         self._of_job = isinstance(subject, JobSubject)
-        # Everything but the event and its place is the same in each message of a subscription.
+        # Only the event and its position differ between the messages of a subscription.
         self._begin = subject.model_dump_json().removesuffix("}")
         self._told_at = time.monotonic()
 
@@ -117,7 +117,7 @@ class WebSocketSink:
         await self.events(chunk.events())
 
     def at_once(self, told: Sequence[Announced]) -> bool:
-        # Messages of a connection take turns, and whose turn it is only its own tasks can wait for.
+        # Writes need the connection's lock, for which only its own tasks can wait.
         return False
 
     async def place(self, position: Position) -> None:
@@ -125,7 +125,7 @@ class WebSocketSink:
         self._told_at = time.monotonic()
 
     async def keep_up(self, place: Position | None = None) -> None:
-        # The connection's guard looks after the key, for all subscriptions at once.
+        # The connection checks the key, once for all subscriptions.
         if self.idle_seconds > 0:
             return
         self._told_at = time.monotonic()
@@ -139,7 +139,7 @@ class WebSocketSink:
 
 
 class Pace:
-    """So many at once, then so many a second."""
+    """A token bucket: a burst, then a number of messages per second."""
 
     def __init__(self, per_second: float, at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
@@ -149,7 +149,7 @@ class Pace:
         self._at = clock()
 
     def wait_seconds(self) -> float:
-        """Counts one more, and says how long it has to wait."""
+        """Counts one more message and returns the seconds it has to wait."""
         now = self._clock()
         self._left = min(self._most, self._left + (now - self._at) * self._per_second) - 1.0
         self._at = now
@@ -157,7 +157,7 @@ class Pace:
 
 
 def origin_allowed(headers: Mapping[str, str], allowed: tuple[str, ...]) -> bool:
-    """Whether a page of this origin may connect. Whatever isn't a browser names none, and needs a key all the same."""
+    """Whether a page of this origin may connect. Clients that aren't browsers send no Origin; they need a key anyway."""
     origin = headers.get("origin")
     if origin is None or ANY_ORIGIN in allowed or origin in allowed:
         return True

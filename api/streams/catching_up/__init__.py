@@ -1,1 +1,1 @@
-"""What is stored for readers who aren't live yet, read once for all who stand near by."""
+"""Stored events for clients that are catching up, read once for all that are at nearby positions."""

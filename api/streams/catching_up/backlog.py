@@ -1,7 +1,7 @@
-"""What is stored for readers who aren't live yet: read once for all who stand near by, and handed on in small pieces.
+"""Reads stored events for clients that are catching up: a page once for all clients at nearby positions, in small chunks.
 
-What follows a snapshot is the same for everybody who stands there, so pages of it are kept for a while. A reader who
-stands elsewhere is read to where such a page begins, and from there on walks with the others.
+What follows a snapshot is the same for every client at that snapshot, so its pages are cached. A client at another
+position gets a page that ends where a cached one begins, and from there on shares the cached pages.
 """
 
 from types import TracebackType
@@ -19,14 +19,14 @@ from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 
 FEED_PAGE = 1_000
-"""Rows that are read at a time for all who stand at one place."""
+"""Rows per page of a tenant's feed."""
 
 
 class Backlog:
     """One per process."""
 
     def __init__(self, lines: TenantPool, size: int) -> None:
-        """`size` is how many may be read at a time: as many as there are lines."""
+        """`size` is the number of concurrent reads: the size of the pool."""
         self._reads = SharedReads(lines, size)
         self._turns = Turns()
         self._kept = KeptPages()
@@ -43,7 +43,7 @@ class Backlog:
     async def of_tenant(
         self, tenant_id: UUID, place: Position, wants: TypedEvents, upto: str | None = None
     ) -> Chunk[Position]:
-        """What comes next behind the place, on the way to the snapshot `upto`, or to about this moment."""
+        """The next events after the position, up to the snapshot `upto`, or to about now."""
         if place.upto is None:
             page = await self._onward(tenant_id, place.seen, upto)
         else:
@@ -52,8 +52,8 @@ class Backlog:
         return page.after(place.after, wants)
 
     async def of_job(self, tenant_id: UUID, job_id: UUID, after: int) -> Chunk[int] | None:
-        """What of the job comes next behind that seq; None when the tenant has no such job. The last of it is what was
-        there at the moment of the call, or later."""
+        """The job's next events after that seq; None when the tenant has no such job. The last chunk shows the state at the
+        time of the call or later."""
         page = await self._job_page(tenant_id, job_id, after)
         if page is None:
             return None
@@ -64,12 +64,12 @@ class Backlog:
         known = self._kept.onward(tenant_id, seen)
         if known is not None and (upto is None or snapshots.parse(known.upto).within(snapshots.parse(upto))):
             return known
-        # Towards where others went on, and no further: from there on there is one way for all.
+        # Only as far as a snapshot where a cached page begins: from there on all clients share pages.
         target = upto or self._kept.station_after(tenant_id, seen)
         return await self._between(tenant_id, seen, target)
 
     async def _within(self, tenant_id: UUID, place: Position, upto: str) -> FeedPage:
-        """The page that the place lies in; where that can't be one, as many rows behind the place as one holds."""
+        """The page that contains the position, or if that is too large for one page, a page of rows after it."""
         page = await self._between(tenant_id, place.seen, upto)
         if page.whole and page.upto == upto:
             return page
@@ -85,7 +85,7 @@ class Backlog:
         return await self._reads.read(tenant_id, "tenant", place, read, lasting=lambda page: True)
 
     async def _between(self, tenant_id: UUID, seen: str, upto: str | None) -> FeedPage:
-        """From the one snapshot to the other, or to now, or to where the page is full."""
+        """The events between the two snapshots, or up to now, or until the page is full."""
         known = self._kept.at(tenant_id, (seen, upto))
         if isinstance(known, FeedPage):
             return known
@@ -107,7 +107,7 @@ class Backlog:
         known = self._kept.at(tenant_id, key)
         if isinstance(known, JobPage) and known.behind <= after:
             return known
-        # Up to where the next page begins for whoever began at the job's first event.
+        # Up to the next page boundary as counted from the job's first event, so that pages are shared.
         limit = feed.PAGE - begun
 
         async def read(connection: Connection) -> JobPage | None:

@@ -1,5 +1,5 @@
-"""Whose turn it is when more readers want something than can have it: tenants take turns, and so do the kinds of stream
-within each of them, and the readers within each kind."""
+"""Round-robin scheduling of reads and writes: between tenants, then between the kinds of stream of a tenant, then first
+come, first served."""
 
 import asyncio
 from collections import OrderedDict
@@ -7,16 +7,16 @@ from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
 Kind = Literal["job", "tenant"]
-"""Of stream: of one job, or of all that a tenant has."""
+"""The kind of stream: of one job, or of a whole tenant."""
 
 AT_ONCE = 4
-"""Turns given before everything else in the process has one: each is worth a tenth of a millisecond."""
+"""Turns per iteration of the event loop, so that other tasks run in between."""
 
 T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """What waits for its turn. Items are hashable, and each is in it once."""
+    """A round-robin queue. Items are hashable and unique."""
 
     def __init__(self) -> None:
         self._tenants: OrderedDict[UUID, OrderedDict[Kind, OrderedDict[T, None]]] = OrderedDict()
@@ -28,8 +28,7 @@ class FairQueue(Generic[T]):
         self._tenants.setdefault(tenant_id, OrderedDict()).setdefault(kind, OrderedDict())[item] = None
 
     def take(self) -> T:
-        """Of the tenant whose last turn was longest ago, and within it of such a kind, the item that has waited longest.
-        KeyError when there is none."""
+        """The oldest item of the kind, and of the tenant, served least recently. Raises KeyError when the queue is empty."""
         tenant_id, kinds = self._tenants.popitem(last=False)
         kind, items = kinds.popitem(last=False)
         item, _ = items.popitem(last=False)
@@ -40,7 +39,7 @@ class FairQueue(Generic[T]):
         return item
 
     def discard(self, tenant_id: UUID, kind: Kind, item: T) -> None:
-        """Takes it out, if it is there."""
+        """Removes the item if it is there. Repeating it is safe."""
         kinds = self._tenants.get(tenant_id, OrderedDict())
         items = kinds.get(kind, OrderedDict())
         if item not in items:
@@ -53,14 +52,14 @@ class FairQueue(Generic[T]):
 
 
 class Turns:
-    """On the event loop: a thousand readers who all have something to write would keep everybody else waiting."""
+    """Shares the event loop: a thousand streams with something to write must not delay everything else."""
 
     def __init__(self) -> None:
         self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
         self._giving: asyncio.Task[None] | None = None
 
     async def turn(self, tenant_id: UUID, kind: Kind) -> None:
-        """Returns when it has come. It is over at the next pause."""
+        """Waits for a turn, which lasts until the task next suspends."""
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.put(tenant_id, kind, mine)
         if self._giving is None:

@@ -1,4 +1,4 @@
-"""Pages of stored events that were read lately, and where the next reader finds the one it needs."""
+"""An LRU cache of pages of stored events, with an index of the snapshots at which pages begin."""
 
 import time
 from bisect import bisect_left, insort
@@ -10,9 +10,9 @@ from api.streams.catching_up.pages import FeedPage, JobPage
 from infrastructure.postgres.events import snapshots
 
 MAX_BYTES = 64_000_000
-"""Of pages that are kept, by estimate."""
+"""Estimated size of all cached pages."""
 TAIL_SECONDS = 1.0
-"""How long readers are told where a feed ended a moment ago. They join the hub there, which has the rest."""
+"""How long the last page of a feed is served. Clients join the hub at its end and get the rest there."""
 MAX_LOOKED_AT = 8
 
 Page = FeedPage | JobPage
@@ -20,16 +20,16 @@ Key = tuple[UUID, Hashable]
 
 
 class KeptPages:
-    """The ones used last, up to so many bytes. All of them hold for ever, since what two snapshots show doesn't change."""
+    """An LRU cache, bounded in bytes. Pages never go stale, since what lies between two snapshots doesn't change."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._pages: OrderedDict[Key, Page] = OrderedDict()
         self._bytes = 0
         self._onward: dict[tuple[UUID, str], tuple[FeedPage, float]] = {}
-        """Behind a snapshot, and until when that is the way."""
+        """The page that follows a snapshot, and until when it may be served."""
         self._stations: defaultdict[UUID, list[tuple[int, str]]] = defaultdict(list)
-        """The snapshots of each tenant behind which a page begins that isn't the last, by their ends."""
+        """Each tenant's snapshots at which a page begins that isn't the last, sorted by their ends."""
 
     def at(self, tenant_id: UUID, key: Hashable) -> Page | None:
         page = self._pages.get((tenant_id, key))
@@ -38,7 +38,7 @@ class KeptPages:
         return page
 
     def keep(self, tenant_id: UUID, key: Hashable, page: Page) -> None:
-        """In the place of what was kept under this key."""
+        """Caches the page, replacing any under this key."""
         before = self._pages.pop((tenant_id, key), None)
         if before is page:
             self._bytes -= page.bytes
@@ -50,7 +50,7 @@ class KeptPages:
             self._drop(*self._pages.popitem(last=False))
 
     def onward(self, tenant_id: UUID, seen: str) -> FeedPage | None:
-        """The way that others took from there."""
+        """The cached page that follows the snapshot."""
         page, until = self._onward.get((tenant_id, seen), (None, 0.0))
         if page is None or self._clock() > until:
             return None
@@ -58,7 +58,7 @@ class KeptPages:
         return page
 
     def keep_onward(self, tenant_id: UUID, page: FeedPage) -> None:
-        """Others who stand where the page begins shall take it."""
+        """Caches the page for every client at the snapshot where it begins."""
         self.keep(tenant_id, span(page), page)
         self._forget_onward(tenant_id, page.seen)
         self._onward[tenant_id, page.seen] = (page, self._clock() + TAIL_SECONDS if page.tail else float("inf"))
@@ -66,7 +66,7 @@ class KeptPages:
             insort(self._stations[tenant_id], (snapshots.parse(page.seen).end, page.seen))
 
     def station_after(self, tenant_id: UUID, seen: str) -> str | None:
-        """A snapshot near by that shows all that this one does, and from which others went on."""
+        """A nearby snapshot that includes this one and at which a cached page begins."""
         start = snapshots.parse(seen)
         stations = self._stations.get(tenant_id, [])
         first = bisect_left(stations, (start.end, ""))
@@ -93,5 +93,5 @@ class KeptPages:
 
 
 def span(page: FeedPage) -> Hashable:
-    """The key of the page between the two."""
+    """The cache key of a page: the snapshots between which it lies."""
     return (page.seen, page.upto)

@@ -1,4 +1,4 @@
-"""Stored events that were read together, and the pieces in which they are told: each encoded once, whoever is told it."""
+"""Pages of stored events and the chunks in which they are sent. A chunk is encoded once for all its clients."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -13,49 +13,48 @@ from api.streams.subscribers import TypedEvents
 from infrastructure.postgres.events.feed import EventRow, JobRows, News, Place, Position
 
 CHUNK_BYTES = 64_000
-"""About what a reader is written at a time, and so what one who takes nothing holds."""
+"""Approximate size of a write, and so the memory held by a client that doesn't read."""
 BYTES_OF_AN_EVENT = 350
-"""As it is written, without its data."""
+"""Encoded size of an event without its data."""
 BYTES_OF_A_ROW = 400
-"""In memory, without its data."""
+"""Memory of a row without its data."""
 MOST_PATTERNS = 4
-"""Of each chunk so many forms are kept, by the types of event that are wanted."""
+"""Type patterns per chunk whose encodings are cached."""
 
 Behind = TypeVar("Behind", Position, int)
 
 
 @dataclass(frozen=True)
 class Chunk(Generic[Behind]):
-    """What one reader is told next."""
+    """The next events for one client."""
 
     rows: tuple[EventRow, ...]
     behind: Behind
-    """Where a reader is who has had it."""
+    """The client's position after this chunk."""
     last: bool
-    """Nothing more was stored behind it when it was read."""
+    """Whether it reached the end of what was stored when it was read."""
     over: bool = False
-    """Nothing more will ever be stored behind it."""
+    """Whether no more events will follow."""
     passed: bool = False
-    """Whether it ends with events that weren't wanted, so that none of those that were tells how far it goes."""
-
+    """Whether it ends with events that the filter dropped, so that its last event doesn't give its position."""
     news: News | None = None
-    """Where its rows have their places in the feed; None for a job's."""
+    """Gives its rows their positions in the tenant's feed; None in a job's stream."""
 
     def events(self) -> Iterator[Announced]:
-        """Made anew each time: what is kept of them is only `frames`."""
+        """The events, created on each call. Only `frames` is cached."""
         for row in self.rows:
             yield Announced.stored(row, None if self.news is None else self.news.position_of(row))
 
     @cached_property
     def frames(self) -> bytes:
-        """As a stream writes them: the tenant's if they have places in its feed, else the job's."""
+        """The chunk as SSE frames."""
         return b"".join([one.for_job() if self.news is None else one.for_tenant() for one in self.events()])
 
 
 class FeedPage:
-    """What became visible between two snapshots; of more than a page, the first part.
+    """The events of a tenant that became visible between two snapshots, up to the size of a page.
 
-    `tail` when there was nothing more at the time."""
+    `tail` is True when nothing followed at the time."""
 
     def __init__(self, news: News, *, tail: bool) -> None:
         self._news = news
@@ -74,7 +73,7 @@ class FeedPage:
 
     @property
     def whole(self) -> bool:
-        """Whether that was all between the two."""
+        """Whether it has all events between the two snapshots."""
         return self._news.position.upto is None
 
     def after(self, place: Place | None, wants: TypedEvents) -> Chunk[Position]:
@@ -100,7 +99,7 @@ class FeedPage:
 
 
 class JobPage:
-    """A job's events behind some seq."""
+    """A job's events after the seq `behind`."""
 
     def __init__(self, found: JobRows, *, behind: int) -> None:
         self.behind = behind
@@ -137,7 +136,7 @@ def _order(of: EventRow | Place) -> tuple[datetime, UUID, int]:
 
 
 def _starts(rows: Sequence[EventRow]) -> list[int]:
-    """Where each chunk begins."""
+    """The index of the first row of each chunk."""
     starts, size = [0], 0
     for number, row in enumerate(rows):
         if size >= CHUNK_BYTES:
@@ -148,11 +147,11 @@ def _starts(rows: Sequence[EventRow]) -> list[int]:
 
 
 def _end(starts: list[int], start: int, rows: int) -> int:
-    """Where the chunk ends that `start` lies in."""
+    """The end index of the chunk that contains `start`."""
     following = bisect_right(starts, start)
     return starts[following] if following < len(starts) else rows
 
 
 def _bytes(rows: Sequence[EventRow]) -> int:
-    """What the page holds, with its chunks written in one form."""
+    """Estimated memory of a page, with each chunk encoded once."""
     return BYTES_OF_A_ROW + sum(BYTES_OF_A_ROW + BYTES_OF_AN_EVENT + 2 * len(row.data or "") for row in rows)

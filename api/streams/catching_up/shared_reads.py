@@ -1,5 +1,4 @@
-"""What readers of streams need from PostgreSQL: read once for all who ask for the same, in fair turns, and for nobody who
-has left."""
+"""Deduplicates concurrent reads for event streams, schedules them fairly, and drops those whose clients have left."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -26,8 +25,8 @@ class _Read:
 
 
 class SharedReads:
-    """So many reads at a time as there are lines. Each is short, so whoever waits does so for as many reads as others have
-    turns before it, however many readers those have."""
+    """Runs as many reads at a time as the pool has connections. Reads are short and scheduled round-robin, so the wait
+    doesn't depend on how many clients other tenants have."""
 
     def __init__(self, lines: TenantPool, size: int) -> None:
         self._sessions = lines
@@ -45,10 +44,10 @@ class SharedReads:
         *,
         lasting: Callable[[T], bool],
     ) -> T:
-        """What the work returns, or raises, shared with whoever asks for the same key meanwhile.
+        """Returns or raises what `work` does, shared with concurrent callers for the same key.
 
-        Of a read that was under way at the call the answer is taken if it is `lasting`: the same whenever it is read. A
-        read that nobody waits for any more isn't begun; one that has begun ends, since ending it costs a connection.
+        The result of a read that had already begun is used only if it is `lasting`, that is, the same whenever it is read.
+        A queued read without callers is dropped; a running one isn't cancelled, since that would cost its connection.
         """
         under_way = self._known.get((tenant_id, key))
         if under_way is not None and under_way.begun:
@@ -83,7 +82,7 @@ class SharedReads:
     def _begin(self) -> None:
         if self._free:
             self._free -= 1
-            task = asyncio.create_task(self._read_on(), name="reads for readers")
+            task = asyncio.create_task(self._read_on(), name="shared event reads")
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)
 
@@ -99,9 +98,9 @@ class SharedReads:
         try:
             answer = await self._sessions.run(read.tenant_id, read.work)
         except BaseException as error:
-            # It belongs to those who wait for this read; the next one is others'.
+            # Raised in the callers that share this read; the loop goes on with the next.
             read.answer.set_exception(error)
-            read.answer.exception()  # They may all have left.
+            read.answer.exception()  # Marks it as retrieved: all callers may have left.
             if not isinstance(error, Exception):
                 raise
         else:
