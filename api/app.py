@@ -75,7 +75,7 @@ def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
     router = Router(
         routes=[
             *routes((*DESCRIBED, *pages(DESCRIBED, product_version()), *console.pages(product_version()))),
-            WebSocketRoute(websocket.PATH, websocket.Watching()),
+            WebSocketRoute(websocket.PATH, websocket.WebSocketEndpoint()),
         ],
         default=_nowhere,
         lifespan=_lifespan(settings, closing),

@@ -39,9 +39,9 @@ CATCH_UP_SESSION = {"enable_bitmapscan": "off"}
 class Dependencies:
     settings: Settings
     submitter: Submitter
-    lines: TenantPool
+    pool: TenantPool
     sessions: TenantSessions
-    """SQLAlchemy sessions on the connections of `lines`."""
+    """SQLAlchemy sessions on the connections of `pool`."""
     backlog: Backlog
     system_session: PostgresSession
     """For counts over a whole queue, which row-level security hides from a tenant's session."""
@@ -82,12 +82,12 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
         )
         submitter = await resources.enter(open_submitter(settings))
         postgres = await resources.enter(PostgresProbe(settings.database))
-        lines = await resources.enter(TenantPool(settings.database, "requests", REQUEST_SESSIONS))
+        pool = await resources.enter(TenantPool(settings.database, "requests", REQUEST_SESSIONS))
         yield Dependencies(
             settings=settings,
             submitter=submitter,
-            lines=lines,
-            sessions=TenantSessions(lines),
+            pool=pool,
+            sessions=TenantSessions(pool),
             backlog=await resources.enter(Backlog(catch_up_pool, CATCH_UP_SESSIONS)),
             system_session=system_session,
             clock=clock,

@@ -68,7 +68,7 @@ class Call(Generic[B, Q]):
     @property
     def db(self) -> TenantDatabase[PostgresConnection]:
         """psycopg connections that see only the principal's tenant (row-level security)."""
-        return TenantDatabase(self.ingress.lines, self.tenant_id)
+        return TenantDatabase(self.ingress.pool, self.tenant_id)
 
     @property
     def orm(self) -> TenantDatabase[TenantSession]:
@@ -242,8 +242,8 @@ async def _body(
 ) -> Model:
     settings = ingress.settings
     headers = arrival.headers
-    most_bytes = settings.max_batch_body_bytes if endpoint.many else settings.max_body_bytes
-    body = await read_body(receive, headers.get("content-length"), most_bytes)
+    max_bytes = settings.max_batch_body_bytes if endpoint.many else settings.max_body_bytes
+    body = await read_body(receive, headers.get("content-length"), max_bytes)
     if not body and takes_nothing(model):
         return model()
     _check_media_type(headers.get("content-type", ""), headers.get("content-encoding", "identity"))

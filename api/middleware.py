@@ -184,7 +184,7 @@ def _answer_to(error: Exception, arrival: Arrival) -> Answer:
             logger.warning("answered 503: %s", error)
             return problem_answer(problems.overloaded())
         case _:
-            logger.error("a request failed", exc_info=error)
+            logger.error("request failed", exc_info=error)
             return problem_answer(problems.internal(str(arrival.correlation_id)))
 
 

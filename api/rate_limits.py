@@ -112,7 +112,7 @@ class RateLimits:
         limits = {Limited.TENANT: self._tenant_limit, Limited.KEY: self._key_limit}
         self._policy = ", ".join(f'"{name}";q={limit};w={WINDOW_SECONDS}' for name, limit in limits.items()).encode()
         self._windows: OrderedDict[str, Window] = OrderedDict()
-        self._unsaid: set[Window] = set()
+        self._unreported: set[Window] = set()
         self._exchanging: asyncio.Task[None] | None = None
 
     def admit(self, principal: Principal) -> Verdict:
@@ -126,7 +126,7 @@ class RateLimits:
             return self._refused(tenant, key, now)
         for window in (tenant, key):
             window.pending += 1
-            self._unsaid.add(window)
+            self._unreported.add(window)
         if self._exchanging is None:
             self._exchanging = asyncio.create_task(self._exchange(), name="exchanges rates")
         if tenant_left < key_left:
@@ -163,7 +163,7 @@ class RateLimits:
 
     async def _exchange(self) -> None:
         try:
-            while self._unsaid:
+            while self._unreported:
                 await asyncio.sleep(EXCHANGE_SECONDS)
                 try:
                     await self._exchange_once()
@@ -179,20 +179,20 @@ class RateLimits:
     async def _exchange_once(self) -> None:
         now = self._clock()
         index = int(now // WINDOW_SECONDS)
-        said: dict[str, int] = {}
+        reported: dict[str, int] = {}
         windows: dict[str, Window] = {}
-        while self._unsaid and len(said) < MAX_IN_AN_EXCHANGE:
-            window = self._unsaid.pop()
+        while self._unreported and len(reported) < MAX_IN_AN_EXCHANGE:
+            window = self._unreported.pop()
             window.move_to(now)
             if window.pending:
                 # Counted locally even if the exchange fails because Redis is unavailable.
-                said[window.name] = window.pending
+                reported[window.name] = window.pending
                 windows[window.name] = window
                 window.current += window.pending
                 window.pending = 0
-        if not said:
+        if not reported:
             return
-        sums = await exchange(self._redis, index, said, window_seconds=WINDOW_SECONDS)
+        sums = await exchange(self._redis, index, reported, window_seconds=WINDOW_SECONDS)
         for name, (current, previous) in sums.items():
             window = windows[name]
             if window.index == index:

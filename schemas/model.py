@@ -18,7 +18,7 @@ from pydantic_core import core_schema, to_json
 
 from schemas.bounds import MAX_FREE_LEVELS, too_deep
 
-MAX_TOLD = 100
+MAX_REPORTED = 100
 """The most invalid items that are reported one by one."""
 
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
@@ -41,7 +41,7 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _look_over(cls, value: Any) -> Any:
+    def _check_size(cls, value: Any) -> Any:
         if isinstance(value, dict):
             _check_fields(value, len(cls.model_fields), cls._max_items)
         return value
@@ -49,14 +49,14 @@ class Model(BaseModel):
 
 def _check_fields(given: dict[Any, Any], known: int, max_items: dict[str, int]) -> None:
     # Rejected as a whole when far too large: validation would make an error of each of tens of thousands of items.
-    if len(given) > known + MAX_TOLD:
+    if len(given) > known + MAX_REPORTED:
         raise ValueError(f"has {len(given):,} fields, and {known} are known")
     for name, field in given.items():
         # PostgreSQL can't store U+0000 in text or jsonb. Rejected here, where the error can name the field.
         if isinstance(field, str):
             if "\x00" in field:
                 raise ValueError(f"{name} has a null character (U+0000); remove it")
-        elif isinstance(field, dict | list) and len(field) > max_items.get(name, len(field)) + MAX_TOLD:
+        elif isinstance(field, dict | list) and len(field) > max_items.get(name, len(field)) + MAX_REPORTED:
             raise ValueError(f"{name} has {len(field):,} items; at most {max_items[name]:,} are taken")
 
 

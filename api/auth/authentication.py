@@ -10,7 +10,7 @@ from hmac import compare_digest
 from api.auth import read_tokens
 from api.auth.oidc import OidcPrincipals, is_jwt
 from api.auth.principal import Principal, Scope, end_of
-from api.auth.principal_watch import CallerWatch
+from api.auth.principal_watch import PrincipalWatch
 from api.auth.read_tokens import ReadTokens
 from api.http import problems
 from infrastructure.concurrency.batching import Batcher
@@ -34,10 +34,10 @@ class Credentials:
         self._session = PostgresSession(settings.database, Role.SYSTEM, "credentials", BUS_SESSION)
         self._tokens = tokens
         self._now = now
-        self._strangers = None if issuer is None else OidcPrincipals(settings, issuer, self._session, now)
+        self._oidc = None if issuer is None else OidcPrincipals(settings, issuer, self._session, now)
         self._lookups: Batcher[str, Credential | None] = Batcher(self._look_up, "credentials")
         self._known: OrderedDict[str, tuple[float, Credential]] = OrderedDict()
-        self._watch = CallerWatch(self._look_again)
+        self._watch = PrincipalWatch(self._look_up_again)
 
     async def authenticate(self, authorization: str | None) -> Principal:
         """The principal of an `Authorization` header. Raises a Refusal (401), the same one for every invalid credential."""
@@ -52,8 +52,8 @@ class Credentials:
         """The principal of a key or token. Raises a Refusal (401) if it isn't valid."""
         if key.startswith(read_tokens.PREFIX):
             return await self._principal_with_token(key)
-        if self._strangers is not None and is_jwt(key):
-            return await self._strangers.principal_with(key)
+        if self._oidc is not None and is_jwt(key):
+            return await self._oidc.principal_with(key)
         presented = parse_key(key)
         if presented is None:
             raise problems.unauthenticated()
@@ -84,11 +84,11 @@ class Credentials:
             expires_at=token.expires_at,
             ends_at=end_of(token.expires_at, now),
         )
-        if not await self.stands(principal):
+        if not await self.is_valid(principal):
             raise problems.unauthenticated()
         return principal
 
-    async def stands(self, principal: Principal) -> bool:
+    async def is_valid(self, principal: Principal) -> bool:
         """Whether the principal's token hasn't expired and its key isn't revoked, by the cache or a query."""
         if principal.expired:
             return False
@@ -98,24 +98,24 @@ class Credentials:
 
     async def recheck(self, principal: Principal) -> None:
         """Raises a Refusal (401) if the principal is no longer valid. For requests that have waited since they began."""
-        if not await self.stands(principal):
+        if not await self.is_valid(principal):
             raise problems.unauthenticated()
 
-    def until_fallen(self, principal: Principal, on_fall: Callable[[], None]) -> AbstractContextManager[None]:
-        """Calls `on_fall` at most once, while the block runs, when the key is revoked or the token expires: at once for a
+    def while_valid(self, principal: Principal, on_invalid: Callable[[], None]) -> AbstractContextManager[None]:
+        """Calls `on_invalid` at most once, while the block runs, when the key is revoked or the token expires: at once for a
         revocation in this process, else within two seconds."""
-        return self._watch.until_fallen(principal, on_fall)
+        return self._watch.while_valid(principal, on_invalid)
 
     def revoked(self, key_id: str) -> None:
         """Drops the key from the cache and ends its open streams."""
         self._known.pop(key_id, None)
-        self._watch.fell(key_id)
+        self._watch.revoked(key_id)
 
     async def close(self) -> None:
         await self._watch.close()
         await self._lookups.drain()
-        if self._strangers is not None:
-            await self._strangers.drain()
+        if self._oidc is not None:
+            await self._oidc.drain()
         await self._session.close()
 
     def _remembered(self, key_id: str) -> Credential | None:
@@ -135,7 +135,7 @@ class Credentials:
             self._known.popitem(last=False)
         return credential
 
-    async def _look_again(self, ids: Sequence[str]) -> Sequence[Credential | None]:
+    async def _look_up_again(self, ids: Sequence[str]) -> Sequence[Credential | None]:
         found = await self._look_up(ids)
         for key_id, credential in zip(ids, found, strict=True):
             if credential is None:

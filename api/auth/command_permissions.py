@@ -8,7 +8,7 @@ from api.http import problems
 from api.http.request_body import pointer_to
 from api.http.validation import model_of
 from api.routes import ai, keys, search, workflow
-from api.routes.commands import TermsQuery
+from api.routes.commands import JobOptionsQuery
 from schemas.catalogue import COMMANDS
 from schemas.commands import Command
 from schemas.problems import FieldProblem
@@ -16,7 +16,7 @@ from schemas.workflow import RunWorkflowStep
 
 _ADDRESSES = (*ai.ENDPOINTS, *search.ENDPOINTS, *workflow.ENDPOINTS, *keys.ENDPOINTS)
 SCOPES: Mapping[str, Scope] = {
-    one.body.kind: one.scope for one in _ADDRESSES if one.query is TermsQuery and one.body and one.scope
+    one.body.kind: one.scope for one in _ADDRESSES if one.query is JobOptionsQuery and one.body and one.scope
 }
 """The required scope by kind, as the kind's own endpoint declares it."""
 

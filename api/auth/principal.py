@@ -50,7 +50,7 @@ def end_of(expires_at: float, now: datetime) -> float:
     return time.monotonic() + expires_at - now.timestamp()
 
 
-def payer_of(principal: Principal) -> object:
+def rate_limit_key(principal: Principal) -> object:
     """What per-key limits count by: the key's id, or the tenant and subject of an OIDC token."""
     return principal.key_id or (principal.tenant_id, principal.subject)
 

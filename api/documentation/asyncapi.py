@@ -46,8 +46,8 @@ def document(version: str) -> dict[str, Any]:
     """The whole document, as a JSON-serializable dict."""
     schemas, definitions = models_json_schema(list(_models()), ref_template=SCHEMA)
     events = {**{kind.value: None for kind in JobEvent}, **EVENTS}
-    said = {model.__name__: model for model in REQUESTS.values()}
-    told = {model.__name__: model for model in SERVER_MESSAGES}
+    requests = {model.__name__: model for model in REQUESTS.values()}
+    server_messages = {model.__name__: model for model in SERVER_MESSAGES}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -61,19 +61,24 @@ def document(version: str) -> dict[str, Any]:
         "channels": {
             JOB_STREAM: _channel(JOB_STREAM, events),
             TENANT_STREAM: _channel(TENANT_STREAM, events),
-            SOCKET: {**_channel(SOCKET, (*said, *told)), "bindings": {"ws": {"method": "GET"}}},
+            SOCKET: {**_channel(SOCKET, (*requests, *server_messages)), "bindings": {"ws": {"method": "GET"}}},
         },
         "operations": {
             "followJob": _operation("send", JOB_STREAM, events, "Sends the events of a job."),
             "followTenant": _operation("send", TENANT_STREAM, events, "Sends the events of all jobs."),
-            "tellWatcher": _operation("send", SOCKET, told, "Sends a client the events of its subscriptions."),
-            "hearWatcher": _operation("receive", SOCKET, said, "Receives a client's requests."),
+            "tellWatcher": _operation(
+                "send", SOCKET, server_messages, "Sends a client the events of its subscriptions."
+            ),
+            "hearWatcher": _operation("receive", SOCKET, requests, "Receives a client's requests."),
         },
         "components": {
             "messages": {
                 **{kind: _event_message(kind, model, schemas) for kind, model in events.items()},
-                **{name: _message(name, model, schemas[model, "validation"]) for name, model in said.items()},
-                **{name: _message(name, model, schemas[model, "serialization"]) for name, model in told.items()},
+                **{name: _message(name, model, schemas[model, "validation"]) for name, model in requests.items()},
+                **{
+                    name: _message(name, model, schemas[model, "serialization"])
+                    for name, model in server_messages.items()
+                },
             },
             "schemas": definitions.get("$defs", {}),
             "securitySchemes": {

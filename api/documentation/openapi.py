@@ -46,7 +46,7 @@ _EVERYWHERE = [
     {
         "name": "X-Correlation-ID",
         "in": "header",
-        "description": "Yours for finding this request in logs; made if it isn't a UUID. Returned.",
+        "description": "A UUID of yours that finds this request in logs; generated if it isn't a UUID. Returned.",
         "schema": {"type": "string", "examples": ["0f8fad5b-d9cb-469f-a165-70867728950e"]},
     },
     {
@@ -60,15 +60,15 @@ _PROBLEMS = {
     400: "The request can't be read.",
     401: "The key is missing, wrong or revoked.",
     403: "The key lacks a scope; the problem names it.",
-    404: "There is no such thing, or it isn't yours.",
+    404: "It doesn't exist, or it belongs to another tenant.",
     408: "The body didn't arrive in time.",
-    409: "The state of things doesn't allow it.",
+    409: "The current state doesn't allow it.",
     413: "The body is too large.",
     415: "The body isn't JSON.",
     422: "Some fields can't be accepted; the problem names each.",
     429: "The tenant or the key has made too many requests. Retry-After says when to try again.",
     500: "Something went wrong here.",
-    503: "A part this needs is away, or too much is asked at once. Retry-After says when to try again.",
+    503: "A server that this needs is unavailable, or the service is overloaded. Retry-After says when to try again.",
     504: "It took too long.",
 }
 _RATES: dict[str, Any] = {
@@ -84,9 +84,9 @@ _RATES: dict[str, Any] = {
     },
 }
 _ANSWERS = {
-    200: "As asked.",
-    201: "Made.",
-    202: "Accepted: the job is kept.",
+    200: "OK.",
+    201: "Created.",
+    202: "Accepted: the job is stored.",
     204: "Done.",
     304: "Nothing has changed.",
 }
@@ -192,7 +192,7 @@ def _plain(value: Any) -> Any:
 def _answers(endpoint: AnyEndpoint, schemas: Schemas) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, answer in endpoint.answers.items():
-        described: dict[str, Any] = {"description": _ANSWERS.get(status, "As asked.")}
+        described: dict[str, Any] = {"description": _ANSWERS.get(status, "OK.")}
         match answer:
             case NoBody():
                 pass

@@ -22,31 +22,29 @@ class BodyTooLarge(Refusal):
     """The body is too large, and the client may still be sending it."""
 
 
-def head_too_large(most_bytes: int, most_lines: int) -> Refusal:
-    detail = f"At most {most_bytes:,} bytes in at most {most_lines} lines are taken before the body."
+def head_too_large(max_bytes: int, max_lines: int) -> Refusal:
+    detail = f"At most {max_bytes:,} bytes in at most {max_lines} lines are taken before the body."
     return Refusal(Problem.of("headers-too-large", "The request's headers are too large", 431, detail))
 
 
 def head_too_slow(seconds: float) -> Refusal:
-    detail = f"They must have come {seconds:g} s after their first byte. Send the request again."
+    detail = f"They must arrive within {seconds:g} s of their first byte. Send the request again."
     return Refusal(Problem.of("headers-too-slow", "The request's headers didn't arrive in time", 408, detail))
 
 
 def malformed_request() -> Refusal:
-    detail = "It isn't HTTP/1.1 as RFC 9112 writes it. Nothing of it was done."
+    detail = "It isn't valid HTTP/1.1 (RFC 9112). Nothing was done."
     return Refusal(Problem.of("malformed-request", "The request can't be read", 400, detail))
 
 
 def too_many_connections() -> Refusal:
-    detail = (
-        "All places of this process, or all that one address may take, are taken. Nothing was kept; try again shortly."
-    )
+    detail = "This process, or this client address, has reached its limit. Nothing was stored; try again shortly."
     title = "Too many connections"
     return Refusal(Problem.of("too-many-connections", title, 503, detail, retry_after_seconds=BUSY_SECONDS))
 
 
 def stopping() -> Refusal:
-    detail = "The process is stopping, and the request's body hadn't come whole. Nothing was kept; send it again."
+    detail = "The request's body was incomplete when the process began to stop. Nothing was stored; send it again."
     return Refusal(Problem.of("stopping", "The process is stopping", 503, detail, retry_after_seconds=BUSY_SECONDS))
 
 
@@ -60,8 +58,8 @@ def method_not_allowed(allowed: Sequence[str]) -> Refusal:
     return Refusal(problem, (b"allow", methods.encode()))
 
 
-def body_too_large(most_bytes: int) -> BodyTooLarge:
-    problem = Problem.of("body-too-large", "The body is too large", 413, f"At most {most_bytes:,} bytes are taken.")
+def body_too_large(max_bytes: int) -> BodyTooLarge:
+    problem = Problem.of("body-too-large", "The body is too large", 413, f"At most {max_bytes:,} bytes are taken.")
     return BodyTooLarge(problem, (b"connection", b"close"))
 
 
@@ -80,14 +78,14 @@ def malformed_json(reason: str) -> Refusal:
     return Refusal(Problem.of("malformed-json", "The body isn't valid JSON", 400, reason))
 
 
-def too_deep(most_levels: int) -> Refusal:
-    detail = f"At most {most_levels} levels of objects and arrays are taken."
+def too_deep(max_levels: int) -> Refusal:
+    detail = f"At most {max_levels} levels of objects and arrays are taken."
     return Refusal(Problem.of("json-too-deep", "The body is nested too deep", 400, detail))
 
 
-def too_many_values(most_values: int) -> Refusal:
+def too_many_values(max_values: int) -> Refusal:
     detail = (
-        f"At most {most_values:,} values (elements, members, containers) are taken in one request. Send less at once."
+        f"At most {max_values:,} values (elements, members, containers) are taken in one request. Send less at once."
     )
     return Refusal(Problem.of("too-many-values", "The body has too many values", 413, detail))
 
@@ -108,12 +106,12 @@ def invalid_header(name: str, reason: str) -> Refusal:
 
 
 def cursor_invalid() -> Refusal:
-    detail = "Start the list again without a cursor; a cursor holds for the filters it was given with."
+    detail = "Start the list again without a cursor; a cursor is valid only with the filters it was made for."
     return Refusal(Problem.of("cursor-invalid", "The cursor can't be used", 400, detail))
 
 
 def resume_token_invalid() -> Refusal:
-    detail = "Send the place of the last event as it was received, or none to start from now."
+    detail = "Send the id of the last event exactly as it was received, or none to start from now."
     return Refusal(Problem.of("resume-token-invalid", "The place to resume after can't be used", 400, detail))
 
 
@@ -150,14 +148,14 @@ def read_token_only_watches() -> Refusal:
     )
 
 
-def too_many_requests(what: str, most: int, wait_seconds: int, headers: Sequence[Header]) -> Refusal:
-    detail = f"This {what} may make {most:,} requests a minute. Nothing was kept; try again in {wait_seconds} s."
+def too_many_requests(what: str, limit: int, wait_seconds: int, headers: Sequence[Header]) -> Refusal:
+    detail = f"This {what} may make {limit:,} requests a minute. Nothing was stored; try again in {wait_seconds} s."
     title = "Too many requests"
     return Refusal(Problem.of("too-many-requests", title, 429, detail, retry_after_seconds=wait_seconds), *headers)
 
 
-def too_many_sockets(what: str, most: int) -> Refusal:
-    detail = f"This {what} may have {most:,} WebSockets open at a time. Close one, or subscribe to more on each."
+def too_many_sockets(what: str, limit: int) -> Refusal:
+    detail = f"This {what} may have {limit:,} WebSockets open at a time. Close one, or subscribe to more on each."
     title = "Too many WebSockets"
     return Refusal(Problem.of("too-many-websockets", title, 429, detail, retry_after_seconds=BUSY_SECONDS))
 
@@ -183,12 +181,12 @@ def not_replayable(kind: str, instead: str) -> Refusal:
 
 
 def children_run() -> Refusal:
-    detail = "Jobs that it made haven't ended, and it would be told how they did. Wait for them or cancel them first."
+    detail = "Its child jobs haven't ended, and their outcomes go to this job. Wait for them or cancel them first."
     return Refusal(Problem.of("children-run", "The job's children still run", 409, detail))
 
 
-def too_many_replays(most: int) -> Refusal:
-    detail = f"At most {most} replays may be under way. Ask again when one has finished."
+def too_many_replays(limit: int) -> Refusal:
+    detail = f"At most {limit} replays may be under way. Ask again when one has finished."
     return Refusal(Problem.of("too-many-replays", "There are too many replays", 409, detail))
 
 
@@ -197,18 +195,18 @@ def name_taken() -> Refusal:
     return Refusal(Problem.of("name-taken", "The name is taken", 409, detail))
 
 
-def too_many_schedules(most: int) -> Refusal:
-    detail = f"At most {most} schedules may stand at a time. Delete one first."
+def too_many_schedules(limit: int) -> Refusal:
+    detail = f"At most {limit} schedules may exist at a time. Delete one first."
     return Refusal(Problem.of("too-many-schedules", "There are too many schedules", 409, detail))
 
 
 def last_admin_key() -> Refusal:
-    detail = "Without it nobody could make a key again. Make another admin key first."
+    detail = "Without it no key could be created any more. Create another admin key first."
     return Refusal(Problem.of("last-admin-key", "This is the last admin key", 409, detail))
 
 
-def too_many_webhooks(most: int) -> Refusal:
-    detail = f"At most {most} webhooks may stand at a time. Remove one first, or give one more types of event."
+def too_many_webhooks(limit: int) -> Refusal:
+    detail = f"At most {limit} webhooks may exist at a time. Remove one first, or give one more types of event."
     return Refusal(Problem.of("too-many-webhooks", "There are too many webhooks", 409, detail))
 
 
@@ -216,23 +214,23 @@ def url_refused(reason: str) -> Refusal:
     return invalid_fields([FieldProblem(pointer="/url", detail=reason)])
 
 
-def too_many_groups(most: int) -> Refusal:
-    detail = f"At most {most} groups may stand at a time. Remove one first."
+def too_many_groups(limit: int) -> Refusal:
+    detail = f"At most {limit} groups may exist at a time. Remove one first."
     return Refusal(Problem.of("too-many-groups", "There are too many consumer groups", 409, detail))
 
 
 def receipt_invalid() -> Refusal:
-    detail = "must be a receipt as an event came with it"
+    detail = "must be the receipt of a delivered event"
     return invalid_fields([FieldProblem(pointer="/receipts", detail=detail)])
 
 
-def too_many_keys(most: int) -> Refusal:
-    detail = f"At most {most} keys may stand at a time. Revoke one first."
+def too_many_keys(limit: int) -> Refusal:
+    detail = f"At most {limit} keys may exist at a time. Revoke one first."
     return Refusal(Problem.of("too-many-keys", "There are too many keys", 409, detail))
 
 
-def too_many_holds(most: int) -> Refusal:
-    detail = f"At most {most} holds of a tenant may stand at a time. Remove one first."
+def too_many_holds(limit: int) -> Refusal:
+    detail = f"At most {limit} holds of a tenant may exist at a time. Remove one first."
     return Refusal(Problem.of("too-many-holds", "There are too many holds", 409, detail))
 
 
@@ -243,55 +241,53 @@ def origin_not_allowed() -> Refusal:
 
 def not_a_request(known: Sequence[str]) -> Refusal:
     detail = f"Send an object with exactly one of these fields: {', '.join(known)}."
-    return Refusal(Problem.of("not-a-request", "The message can't be understood", 422, detail))
+    return Refusal(Problem.of("not-a-request", "The message isn't a valid request", 422, detail))
 
 
 def already_authenticated() -> Refusal:
     detail = "Open another connection to use another key."
-    return Refusal(Problem.of("already-authenticated", "Who you are is known already", 409, detail))
+    return Refusal(Problem.of("already-authenticated", "The connection is already authenticated", 409, detail))
 
 
 def already_subscribed() -> Refusal:
-    detail = "Unsubscribe first to begin at another place."
-    return Refusal(Problem.of("already-subscribed", "This is subscribed already", 409, detail))
+    detail = "Unsubscribe first to start at another position."
+    return Refusal(Problem.of("already-subscribed", "This subscription already exists", 409, detail))
 
 
-def too_many_subscriptions(most: int) -> Refusal:
-    detail = f"A connection has at most {most:,}. Unsubscribe from one, or open another connection."
+def too_many_subscriptions(limit: int) -> Refusal:
+    detail = f"A connection has at most {limit:,}. Unsubscribe from one, or open another connection."
     return Refusal(Problem.of("too-many-subscriptions", "There are too many subscriptions", 409, detail))
 
 
 def subscription_failed() -> Problem:
-    detail = "Nothing is wrong with the request. Subscribe again after the last place you have."
+    detail = "Nothing is wrong with the request. Subscribe again after the last position you have."
     return Problem.of("subscription-failed", "Something went wrong here", 500, detail)
 
 
 def unstorable() -> Problem:
-    detail = "A value is of a kind the store can't hold, such as a number out of its range. Nothing was kept."
+    detail = "PostgreSQL can't store one of the values, such as a number out of range. Nothing was stored."
     return Problem.of("unstorable", "A value can't be stored", 422, detail)
 
 
 def out_of_bounds(error: Exception) -> Problem:
-    detail = f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was kept."
+    detail = f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was stored."
     return Problem.of("out-of-bounds", "A value is larger or deeper than what is kept", 422, detail)
 
 
 def overloaded() -> Problem:
-    return Problem.of(
-        "overloaded", "Too much at once", 503, "Nothing was kept. Try again shortly.", retry_after_seconds=BUSY_SECONDS
-    )
+    title, detail = "The service is overloaded", "Nothing was stored. Try again shortly."
+    return Problem.of("overloaded", title, 503, detail, retry_after_seconds=BUSY_SECONDS)
 
 
 def unavailable(retry_after_seconds: float | None) -> Problem:
+    title = "A server that this request needs is unavailable"
     detail, seconds = "Try again shortly; with an Idempotency-Key a repeat is always safe.", retry_after_seconds
-    return Problem.of(
-        "unavailable", "A part this needs is away", 503, detail, retry_after_seconds=seconds or AWAY_SECONDS
-    )
+    return Problem.of("unavailable", title, 503, detail, retry_after_seconds=seconds or AWAY_SECONDS)
 
 
 def timed_out(seconds: float) -> Problem:
     detail = f"It took longer than {seconds:g} s. With an Idempotency-Key a repeat is always safe."
-    return Problem.of("timed-out", "The answer took too long", 504, detail)
+    return Problem.of("timed-out", "The request took too long", 504, detail)
 
 
 def internal(correlation_id: str) -> Problem:

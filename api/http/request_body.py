@@ -19,41 +19,41 @@ class Disconnected(Exception):
     """The client has disconnected. The connection is closed and nothing is logged."""
 
 
-async def read_body(receive: Receive, content_length: str | None, most_bytes: int) -> bytes:
+async def read_body(receive: Receive, content_length: str | None, max_bytes: int) -> bytes:
     """The whole body. A too large one is refused as soon as that is known, before it is in memory."""
-    if content_length is not None and content_length.isdigit() and int(content_length[:20]) > most_bytes:
-        raise problems.body_too_large(most_bytes)
+    if content_length is not None and content_length.isdigit() and int(content_length[:20]) > max_bytes:
+        raise problems.body_too_large(max_bytes)
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Disconnected
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
-        return _bounded(body, most_bytes)
+        return _bounded(body, max_bytes)
     chunks, size = [body], len(body)
     while message.get("more_body", False):
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         size += len(message.get("body", b""))
-        if size > most_bytes:
-            raise problems.body_too_large(most_bytes)
+        if size > max_bytes:
+            raise problems.body_too_large(max_bytes)
         chunks.append(message.get("body", b""))
     return b"".join(chunks)
 
 
-def _bounded(body: bytes, most_bytes: int) -> bytes:
-    if len(body) > most_bytes:
-        raise problems.body_too_large(most_bytes)
+def _bounded(body: bytes, max_bytes: int) -> bytes:
+    if len(body) > max_bytes:
+        raise problems.body_too_large(max_bytes)
     return body
 
 
-def check_tree(tree: Any, most_levels: int) -> None:
+def check_tree(tree: Any, max_levels: int) -> None:
     """Raises a Refusal for what can't be stored: too many levels, numbers beyond 64 bits, null characters."""
     unread: list[tuple[Any, int, Trail]] = [({"": tree}, 0, None)]
     while unread:
         container, level, trail = unread.pop()
-        if level > most_levels:
-            raise problems.too_deep(most_levels)
+        if level > max_levels:
+            raise problems.too_deep(max_levels)
         for key, value in container.items() if type(container) is dict else enumerate(container):
             if type(key) is str and "\x00" in key:
                 raise _refused(trail, "a name in it has a null character (U+0000); remove it")

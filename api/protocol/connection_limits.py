@@ -18,7 +18,7 @@ BACKLOG = 2_048
 OWN_DESCRIPTORS = 64
 """Reserved for PostgreSQL, Redis, the log and files."""
 FEWEST_CONNECTIONS = 16
-QUIET_SECONDS = 1.0
+MIN_IDLE_SECONDS = 1.0
 """How long a connection must be idle before it may be evicted: a new one has had no time to send its request."""
 IPV6_HOST_BITS = 64
 """The part of an IPv6 address that one machine chooses freely; the rest counts as its address."""
@@ -34,11 +34,11 @@ class Full(StrEnum):
 class Connection(Protocol):
     """An open connection, HTTP or WebSocket."""
 
-    def quiet_since(self) -> float | None:
+    def idle_since(self) -> float | None:
         """Since when it has had no request, by the loop's clock; None while it has one."""
         ...
 
-    def give_up_place(self) -> None:
+    def evict(self) -> None:
         """Closes it to make room for another."""
         ...
 
@@ -83,15 +83,15 @@ class ConnectionLimits:
         self._open: dict[Connection, str] = {}
         self._per_address: Counter[str] = Counter()
         self._lingering: set[Connection] = set()
-        self._quiet: deque[Connection] = deque()
-        self._quiet_of_address: dict[str, deque[Connection]] = {}
+        self._idle: deque[Connection] = deque()
+        self._idle_by_address: dict[str, deque[Connection]] = {}
 
     def enter(self, connection: Connection, address: str | None) -> Full | None:
         """Counts the connection; returns the limit that was reached if there is no room for it."""
         host = host_of(address)
-        if self._per_address[host] >= self._allowed.per_address and not self._make_room(self._quiet_of(host)):
+        if self._per_address[host] >= self._allowed.per_address and not self._make_room(self._idle_of(host)):
             return Full.OF_ADDRESS
-        if len(self._open) >= self._allowed.in_all and not self._make_room(self._quiet):
+        if len(self._open) >= self._allowed.in_all and not self._make_room(self._idle):
             return Full.ALL
         self.keep(connection, address)
         return None
@@ -125,27 +125,27 @@ class ConnectionLimits:
         """Closes connections whose timeouts have passed, and finds the idle ones that may be evicted."""
         for connection in (*self._open, *self._lingering):
             connection.check(now)
-        self._quiet, self._quiet_of_address = deque(), {}
+        self._idle, self._idle_by_address = deque(), {}
         if len(self._open) >= min(self._allowed.per_address, self._allowed.in_all) // 2:
-            self._find_quiet(now)
+            self._find_idle(now)
 
-    def _find_quiet(self, now: float) -> None:
-        since = {one: quiet for one in self._open if (quiet := one.quiet_since()) is not None}
-        longest_first = sorted((one for one in since if now - since[one] >= QUIET_SECONDS), key=since.__getitem__)
+    def _find_idle(self, now: float) -> None:
+        since = {one: idle for one in self._open if (idle := one.idle_since()) is not None}
+        longest_first = sorted((one for one in since if now - since[one] >= MIN_IDLE_SECONDS), key=since.__getitem__)
         of_address: defaultdict[str, deque[Connection]] = defaultdict(deque)
         for connection in longest_first:
             of_address[self._open[connection]].append(connection)
-        self._quiet, self._quiet_of_address = deque(longest_first), dict(of_address)
+        self._idle, self._idle_by_address = deque(longest_first), dict(of_address)
 
-    def _quiet_of(self, host: str) -> deque[Connection]:
-        return self._quiet_of_address.get(host) or deque()
+    def _idle_of(self, host: str) -> deque[Connection]:
+        return self._idle_by_address.get(host) or deque()
 
-    def _make_room(self, quiet: deque[Connection]) -> bool:
-        while quiet:
-            connection = quiet.popleft()
-            if connection in self._open and connection.quiet_since() is not None:
+    def _make_room(self, idle: deque[Connection]) -> bool:
+        while idle:
+            connection = idle.popleft()
+            if connection in self._open and connection.idle_since() is not None:
                 self.leave(connection)
-                connection.give_up_place()
+                connection.evict()
                 return True
         return False
 

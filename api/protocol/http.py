@@ -76,8 +76,8 @@ class LimitedHttp(HttpToolsProtocol):
         self._due_at: float | None = None
         """Deadline for the next bytes; None while a request is running. Checked every second for all connections together:
         setting and cancelling a timer for every request would cost more than the rest of these limits."""
-        self._quiet_since = self.loop.time()
-        self._said_something = False
+        self._idle_since = self.loop.time()
+        self._receiving = False
         self._unread = Unread()
 
     # Called by uvicorn and the parser
@@ -86,7 +86,7 @@ class LimitedHttp(HttpToolsProtocol):
         super().connection_made(transport)
         full = self._limits.enter(self, None if self.client is None else self.client[0])
         if full is not None:
-            self._turn_away(full)
+            self._reject(full)
             return
         self._due_at = self.loop.time() + FIRST_BYTE_SECONDS
 
@@ -102,8 +102,8 @@ class LimitedHttp(HttpToolsProtocol):
                 self.transport.abort()
             return
         cycle = self.cycle
-        if not self._said_something and (cycle is None or cycle.response_complete):
-            self._said_something = True
+        if not self._receiving and (cycle is None or cycle.response_complete):
+            self._receiving = True
             self._due_at = self.loop.time() + HEAD_SECONDS
         try:
             self.parser.feed_data(data)
@@ -120,7 +120,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED:
-            self._give_up(problems.malformed_request())
+            self._abort_parsing(problems.malformed_request())
         self._in_head = True
         super().on_message_begin()
 
@@ -130,7 +130,7 @@ class LimitedHttp(HttpToolsProtocol):
             return
         headers = self.headers
         if len(headers) >= MAX_HEADER_LINES:
-            self._give_up(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES))
+            self._abort_parsing(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES))
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -140,8 +140,8 @@ class LimitedHttp(HttpToolsProtocol):
         if (
             self._unused_bytes > MAX_HEAD_BYTES or self._read_bytes > MAX_HEAD_BYTES
         ) and self._head_bytes > MAX_HEAD_BYTES:
-            self._give_up(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES))
-        self._in_head = self._said_something = False
+            self._abort_parsing(problems.head_too_large(MAX_HEAD_BYTES, MAX_HEADER_LINES))
+        self._in_head = self._receiving = False
         self._due_at = None
         super().on_headers_complete()
 
@@ -152,9 +152,9 @@ class LimitedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._unused_bytes = 0
         super().on_message_complete()
-        if self._said_something and not self._under_way:
+        if self._receiving and not self._under_way:
             # The rest of a body whose request was answered early: the connection is idle now.
-            self._said_something = False
+            self._receiving = False
             self._due_at = self.loop.time() + self.timeout_keep_alive
 
     def on_response_complete(self) -> None:
@@ -163,7 +163,7 @@ class LimitedHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        now = self._quiet_since = self.loop.time()
+        now = self._idle_since = self.loop.time()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         else:
@@ -171,10 +171,10 @@ class LimitedHttp(HttpToolsProtocol):
 
     # Called by ConnectionLimits
 
-    def quiet_since(self) -> float | None:
-        return None if self._under_way else self._quiet_since
+    def idle_since(self) -> float | None:
+        return None if self._under_way else self._idle_since
 
-    def give_up_place(self) -> None:
+    def evict(self) -> None:
         ingress_metrics.connection_refused("gave_way")
         self._refused = True
         if self.cycle is None and not self.transport.is_closing():
@@ -192,7 +192,7 @@ class LimitedHttp(HttpToolsProtocol):
         elif self._in_head:
             self._refuse(problems.head_too_slow(HEAD_SECONDS), "silent")
         else:
-            if self.cycle is None or self._said_something:
+            if self.cycle is None or self._receiving:
                 ingress_metrics.connection_refused("silent")
             self.transport.close()
 
@@ -211,7 +211,7 @@ class LimitedHttp(HttpToolsProtocol):
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
-    def _give_up(self, refusal: Refusal) -> None:
+    def _abort_parsing(self, refusal: Refusal) -> None:
         """Aborts parsing from within a parser callback."""
         self._refusal = refusal
         raise refusal
@@ -227,15 +227,15 @@ class LimitedHttp(HttpToolsProtocol):
         elif not self.cycle.more_body:
             self.cycle.keep_alive = False
         else:
-            told = self.cycle.response_started or self.pipeline
+            already_answering = self.cycle.response_started or self.pipeline
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-            if told:
+            if already_answering:
                 self.transport.close()
             else:
                 self._answer(refusal)
 
-    def _turn_away(self, full: Full) -> None:
+    def _reject(self, full: Full) -> None:
         ingress_metrics.connection_refused(full.value)
         self._refused = True
         if self._limits.linger(self):

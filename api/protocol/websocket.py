@@ -77,10 +77,10 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
 
     # Called by ConnectionLimits
 
-    def quiet_since(self) -> float | None:
+    def idle_since(self) -> float | None:
         return None
 
-    def give_up_place(self) -> None:
+    def evict(self) -> None:
         """Never called: a WebSocket is never idle."""
 
     def check(self, now: float) -> None:

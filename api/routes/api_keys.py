@@ -41,7 +41,7 @@ class ApiKeys(Model):
 
 async def list_keys(call: Call[Empty, Empty]) -> Answer:
     found = await call.db.run(api_keys.listed, limit=MAX_KEYS)
-    return json_answer(200, ApiKeys(keys=tuple(ApiKey(**_told(one)) for one in found)))
+    return json_answer(200, ApiKeys(keys=tuple(ApiKey(**_fields_of(one)) for one in found)))
 
 
 async def create_key(call: Call[NewApiKey, Empty]) -> Answer:
@@ -51,7 +51,7 @@ async def create_key(call: Call[NewApiKey, Empty]) -> Answer:
     record = await call.db.run(api_keys.add, key, wanted.name, wanted.scopes, limit=MAX_KEYS)
     if record is None:
         raise problems.too_many_keys(MAX_KEYS)
-    return json_answer(201, ApiKeyCreated(**_told(record), key=key.key))
+    return json_answer(201, ApiKeyCreated(**_fields_of(record), key=key.key))
 
 
 async def revoke_key(call: Call[Empty, Empty]) -> Answer:
@@ -69,7 +69,7 @@ async def revoke_key(call: Call[Empty, Empty]) -> Answer:
             return Answer(204)
 
 
-def _told(record: KeyRecord) -> dict[str, object]:
+def _fields_of(record: KeyRecord) -> dict[str, object]:
     return {
         "id": record.id,
         "name": record.name,

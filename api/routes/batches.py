@@ -54,11 +54,11 @@ async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
     if not jobs or (call.body.atomic and len(jobs) < len(looked)):
         raise _refused(looked)
 
-    def told(submissions: Sequence[Submission]) -> str:
+    def first_answer(submissions: Sequence[Submission]) -> str:
         return _answer(batch_id, call.body.name, looked, submissions).model_dump_json()
 
     outcome = await call.ingress.submitter.submit_batch(
-        NewBatch(await _as_job(call, batch_id), atomic=call.body.atomic, tell=told), jobs
+        NewBatch(await _as_job(call, batch_id), atomic=call.body.atomic, tell=first_answer), jobs
     )
     match outcome:
         case Kept(submissions):
@@ -101,7 +101,7 @@ def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: 
         return ItemAnswer(
             outcome=outcome, errors=errors or (FieldProblem(pointer=pointer_to(place), detail=problem.detail),)
         )
-    terms = JobOptions(
+    options = JobOptions(
         priority=item.priority,
         run_at=item.run_at,
         deadline=item.deadline,
@@ -113,7 +113,7 @@ def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: 
         concurrency=concurrency(item.concurrency_key, item.concurrency_limit),
     )
     try:
-        return new_job(call.tenant_id, command, terms)
+        return new_job(call.tenant_id, command, options)
     except OutOfBounds as error:
         flaw = FieldProblem(pointer=pointer_to([*place, "command"]), detail=str(error))
         return ItemAnswer(outcome=ItemOutcome.INVALID, errors=(flaw,))

@@ -27,7 +27,7 @@ REPLAYED: Header = (b"idempotency-replayed", b"true")
 C = TypeVar("C", bound=Command)
 
 
-class TermsQuery(Model):
+class JobOptionsQuery(Model):
     """Options of a submitted job."""
 
     priority: Priority = 5
@@ -44,7 +44,7 @@ class TermsQuery(Model):
 
 def command_endpoint(
     path: str, command: type[C], scope: Scope, *, aliases: tuple[str, ...] = (), handle: Any = None
-) -> Endpoint[C, TermsQuery]:
+) -> Endpoint[C, JobOptionsQuery]:
     """The endpoint that submits a command as a job. Its summary and description are the command's docstring."""
     summary, _, more = " ".join((command.__doc__ or command.kind).split()).removesuffix(".").partition(". ")
     return Endpoint(
@@ -55,7 +55,7 @@ def command_endpoint(
         description=f"{more}\n\nSubmits a job of kind `{command.kind}`. 202 means that the job is stored. {_tries(command)}".strip(),
         handle=handle or accept,
         body=command,
-        query=TermsQuery,
+        query=JobOptionsQuery,
         answers={202: Job, 200: Job},
         scope=scope,
         headers=("idempotency-key", "prefer"),
@@ -72,16 +72,16 @@ def _tries(command: type[Command]) -> str:
     )
 
 
-async def accept(call: Call[C, TermsQuery]) -> Answer:
+async def accept(call: Call[C, JobOptionsQuery]) -> Answer:
     """202 with the job once it is committed; 200 when the client waited (`Prefer: wait`) and it has ended."""
-    terms = _terms(call)
-    submission = await call.ingress.submitter.submit(call.tenant_id, call.body, terms)
+    options = _job_options(call)
+    submission = await call.ingress.submitter.submit(call.tenant_id, call.body, options)
     headers: tuple[Header, ...] = ()
     match submission:
         case KeyReused():
             raise problems.key_reused()
         case Accepted(job_id):
-            job = _as_accepted(call, terms, job_id)
+            job = _as_accepted(call, options, job_id)
         case Repeated(job_id):
             headers = (REPLAYED,)
             job = await _as_it_stands(call, job_id)
@@ -93,7 +93,7 @@ async def accept(call: Call[C, TermsQuery]) -> Answer:
     return json_answer(200 if job.finished else 202, job, location, *headers)
 
 
-def _terms(call: Call[C, TermsQuery]) -> JobOptions:
+def _job_options(call: Call[C, JobOptionsQuery]) -> JobOptions:
     query = call.query
     if deadline_passed(query.run_at, query.deadline, call.ingress.clock.now()):
         raise problems.invalid_query([FieldProblem(pointer="/query/deadline", detail=DEADLINE_PASSED)])
@@ -131,26 +131,26 @@ def idempotency_key(given: str | None) -> str | None:
     return given
 
 
-def _as_accepted(call: Call[C, TermsQuery], terms: JobOptions, job_id: Any) -> Job:
+def _as_accepted(call: Call[C, JobOptionsQuery], options: JobOptions, job_id: Any) -> Job:
     """The job as just stored, without reading it back from PostgreSQL."""
     now = call.ingress.clock.now()
-    later = terms.run_at is not None and terms.run_at > now
+    later = options.run_at is not None and options.run_at > now
     return Job(
         id=job_id,
         kind=call.body.kind,
         queue=call.body.queue,
         state=JobState.SCHEDULED if later else JobState.QUEUED,
-        priority=terms.priority,
+        priority=options.priority,
         attempt=0,
         max_attempts=call.body.max_attempts,
         created_at=now,
-        run_at=terms.run_at or now,
-        deadline=terms.deadline,
-        correlation_id=terms.correlation_id,
+        run_at=options.run_at or now,
+        deadline=options.deadline,
+        correlation_id=options.correlation_id,
     )
 
 
-async def _as_it_stands(call: Call[C, TermsQuery], job_id: Any) -> Job:
+async def _as_it_stands(call: Call[C, JobOptionsQuery], job_id: Any) -> Job:
     job = await call.db.run(queries.job, job_id)
     if job is None:
         # The idempotency key exists but its job doesn't: only a manual deletion does that.
@@ -158,7 +158,7 @@ async def _as_it_stands(call: Call[C, TermsQuery], job_id: Any) -> Job:
     return job
 
 
-async def _awaited(call: Call[C, TermsQuery], job: Job, seconds: int) -> Job:
+async def _awaited(call: Call[C, JobOptionsQuery], job: Job, seconds: int) -> Job:
     try:
         return await until_finished(call.ingress, call.principal, job.id, seconds) or job
     except (Unavailable, Overloaded, problems.Refusal):

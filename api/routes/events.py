@@ -36,7 +36,7 @@ async def follow_job(call: Call[Empty, WatcherQuery]) -> EventStream:
     source = JobEventSource(call.ingress, call.tenant_id, job_id, seq_from(call.headers.get("last-event-id")))
     if not await source.begin():
         raise problems.not_found("job")
-    return EventStream(call.ingress, call.principal, JobEvents(job_id), source.tell, Announced.for_job)
+    return EventStream(call.ingress, call.principal, JobEvents(job_id), source.stream, Announced.for_job)
 
 
 async def follow_tenant(call: Call[Empty, EventQuery]) -> EventStream:
@@ -44,7 +44,7 @@ async def follow_tenant(call: Call[Empty, EventQuery]) -> EventStream:
     wants = TypedEvents(call.query.type)
     start = position_from(call.headers.get("last-event-id"))
     source = TenantEventSource(call.ingress, call.tenant_id, wants, start)
-    return EventStream(call.ingress, call.principal, wants, source.tell, Announced.for_tenant)
+    return EventStream(call.ingress, call.principal, wants, source.stream, Announced.for_tenant)
 
 
 ENDPOINTS = (

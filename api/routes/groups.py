@@ -87,7 +87,7 @@ async def take_events(call: Call[TakeEvents, Empty]) -> Answer:
     if seconds is not None:
         headers = (applied(seconds),)
         taken = taken if taken.events else await _awaited(call, taken, time.monotonic() + seconds)
-    return _told(taken.events, *headers)
+    return _events_answer(taken.events, *headers)
 
 
 async def _take(call: Call[TakeEvents, Empty]) -> Taken:
@@ -105,7 +105,7 @@ async def _awaited(call: Call[TakeEvents, Empty], taken: Taken, deadline: float)
     # Only the wait has a timeout: an interrupted take would leave its events leased without a member.
     hub, credentials = call.ingress.hub, call.ingress.credentials
     async with hub.subscribe(call.tenant_id, TypedEvents()) as subscriber:
-        with credentials.until_fallen(call.principal, subscriber.end):
+        with credentials.while_valid(call.principal, subscriber.end):
             while not taken.events and time.monotonic() < deadline:
                 if not subscriber.live and await hub.join(subscriber) is None:
                     break
@@ -129,8 +129,8 @@ async def _something_for(subscriber: Subscriber, types: tuple[str, ...], deadlin
                 return False
             case Behind():
                 return True
-            case heard:
-                if any(matches_any(types, announced.type) for announced in heard):
+            case taken:
+                if any(matches_any(types, announced.type) for announced in taken):
                     return True
     return time.monotonic() < deadline
 
@@ -147,7 +147,7 @@ async def acknowledge_events(call: Call[AcknowledgeEvents, Empty]) -> Answer:
 async def list_parked(call: Call[Empty, ParkedQuery]) -> Answer:
     limit = call.query.limit
     found = await _of_group(call, lambda connection, name: groups.parked(connection, call.tenant_id, name, limit=limit))
-    return _told(found)
+    return _events_answer(found)
 
 
 async def release_parked(call: Call[Empty, Empty]) -> Answer:
@@ -183,7 +183,7 @@ def _read(receipt: str) -> tuple[UUID, int, UUID]:
         raise problems.receipt_invalid() from None
 
 
-def _told(events: Iterable[Held], *headers: Header) -> Answer:
+def _events_answer(events: Iterable[Held], *headers: Header) -> Answer:
     body = group_events_json((held.receipt, held.deliveries, _json(held.row)) for held in events)
     return Answer(200, body, headers=((CACHE, b"no-store"), *headers))
 

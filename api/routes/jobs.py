@@ -97,7 +97,7 @@ async def cancel_job(call: Call[Empty, Empty]) -> Answer:
 async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
     """Cancels the job, and a batch's unfinished jobs with it. Returns the cancelled job; repeating it is safe."""
     tenant_id = call.tenant_id
-    await _check_rights(call, job_id)
+    await _check_permissions(call, job_id)
 
     async def cancel(connection: Connection) -> tuple[Cancelled | AlreadyOver | None, Job | None]:
         return await cancellation.cancel(connection, tenant_id, job_id), await queries.job(
@@ -111,13 +111,13 @@ async def end_job(call: Call[Empty, Empty], job_id: UUID) -> Job:
         case AlreadyOver(state):
             raise problems.job_over(state)
         case Cancelled():
-            await _tell_of_cancellation(call, job_id, outcome)
+            await _publish_cancellation(call, job_id, outcome)
             if outcome.is_batch:
                 await _end_children(call, job_id)
             return job
 
 
-async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
+async def _check_permissions(call: Call[Empty, Empty], job_id: UUID) -> None:
     """Raises a Refusal unless the principal may submit the job and, for a batch, each job in it. Commands may be large,
     so they are read one at a time."""
     if not kinds_beyond(call.principal):
@@ -133,13 +133,13 @@ async def _check_rights(call: Call[Empty, Empty], job_id: UUID) -> None:
         check_permissions_to_act(call.principal, asked.kind, asked.command)
 
 
-async def _tell_of_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelled: Cancelled) -> None:
+async def _publish_cancellation(call: Call[Empty, Empty], job_id: UUID, cancelled: Cancelled) -> None:
     parent_id = cancelled.parent_id
     if parent_id is not None:
         await call.db.transaction(lambda connection: resume_parents(connection, [parent_id]))
     call.ingress.tenant_notifier.notify([call.tenant_id])
-    await _say(call, Channel.STOP, [job_id] if cancelled.was_running else [])
-    await _say(call, Channel.ADMISSION, [job_id] if cancelled.capped else [])
+    await _announce(call, Channel.STOP, [job_id] if cancelled.was_running else [])
+    await _announce(call, Channel.ADMISSION, [job_id] if cancelled.capped else [])
 
 
 async def _end_children(call: Call[Empty, Empty], batch_id: UUID) -> None:
@@ -148,15 +148,15 @@ async def _end_children(call: Call[Empty, Empty], batch_id: UUID) -> None:
     for _ in range(MAX_ROUNDS):
         ended = await call.db.run(cancellation.cancel_children, batch_id)
         call.ingress.tenant_notifier.notify([tenant_id])
-        await _say(call, Channel.STOP, ended.stopped)
-        await _say(call, Channel.ADMISSION, ended.capped)
+        await _announce(call, Channel.STOP, ended.stopped)
+        await _announce(call, Channel.ADMISSION, ended.capped)
         if not ended.left:
             return
         await asyncio.sleep(ROUND_SECONDS)
     raise Overloaded(f"some jobs of batch {batch_id} were being claimed or settled whenever they were to be cancelled")
 
 
-async def _say(call: Call[Empty, Empty], channel: Channel, job_ids: Sequence[UUID]) -> None:
+async def _announce(call: Call[Empty, Empty], channel: Channel, job_ids: Sequence[UUID]) -> None:
     if not job_ids:
         return
     try:

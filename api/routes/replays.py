@@ -14,7 +14,7 @@ from api.http.validation import body_problems
 from api.routes.commands import idempotency_key
 from infrastructure.celery.message import JobRef
 from infrastructure.postgres.jobs import bulk_replays, queries
-from infrastructure.postgres.jobs import replay as replaying
+from infrastructure.postgres.jobs import replay as job_replay
 from infrastructure.postgres.jobs.bulk_replays import MAX_OPEN
 from infrastructure.postgres.jobs.replay import ChildrenRun, Edit, NotOver, Replayed, Request
 from infrastructure.postgres.session import Connection
@@ -37,7 +37,7 @@ INSTEAD = {
 async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
     """Queues the job again and resets its attempts. Safe to repeat with the same idempotency key."""
     job_id, tenant_id = call.path_id("id", "job"), call.tenant_id
-    asked = await call.db.run(replaying.asked, job_id)
+    asked = await call.db.run(job_replay.asked, job_id)
     if asked is None:
         raise problems.not_found("job")
     _check_replayable(asked.kind)
@@ -52,7 +52,7 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
     seconds = call.ingress.settings.ring_again_seconds
 
     async def replay(connection: Connection) -> tuple[Replayed | NotOver | ChildrenRun | None, Job | None]:
-        outcome = await replaying.replay(connection, tenant_id, job_id, request, edit=edit, ring_again_seconds=seconds)
+        outcome = await job_replay.replay(connection, tenant_id, job_id, request, edit=edit, ring_again_seconds=seconds)
         return outcome, await queries.job(connection, tenant_id, job_id)
 
     outcome, job = await call.db.transaction(replay)

@@ -34,12 +34,12 @@ class Download:
         return ((b"content-type", JSON), (b"content-length", length), (b"cache-control", b"private, no-cache"))
 
     async def run(self, receive: Receive, send: Send) -> None:
-        fallen = asyncio.Event()
+        invalid = asyncio.Event()
         await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
-        with self.credentials.until_fallen(self.principal, fallen.set):
+        with self.credentials.while_valid(self.principal, invalid.set):
             async for part in self.content:
                 await _send_in_time(send, part)
-                if fallen.is_set():
+                if invalid.is_set():
                     raise Disconnected
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -120,10 +120,10 @@ async def run_schedule(call: Call[Empty, Empty]) -> Answer:
     """Submits a job now, even if the schedule is paused. Its slots and their overlap policy aren't affected."""
     schedule = await _schedule(call)
     command = admitted(call.principal, schedule.kind, schedule.command, [])
-    terms = terms_of(
+    options = terms_of(
         schedule, call.ingress.clock.now(), idempotency_key=idempotency_key(call.headers.get("idempotency-key"))
     )
-    submission = await call.ingress.submitter.submit(call.tenant_id, command, terms)
+    submission = await call.ingress.submitter.submit(call.tenant_id, command, options)
     if isinstance(submission, KeyReused):
         raise problems.key_reused()
     job = await _job(call, submission.job_id)

@@ -127,12 +127,12 @@ def _in_a_sentence(found: Found, reason: Reason) -> str:
         case InLine(workers=0):
             return f"No worker of pool {job.queue} is alive; start one: bucatini worker {job.queue}"
         case InLine():
-            return _in_line(reason)
+            return _queued(reason)
     raise AssertionError("every reason has its sentence")
 
 
 def _capped(reason: UnderCap) -> str:
-    place = f"It is number {_counted(reason.position)} in that line."
+    place = f"It is number {_counted(reason.position)} of those waiting."
     if reason.limit is not None and reason.in_flight >= reason.limit:
         return f"At most {reason.limit} jobs of the key '{reason.key}' may be under way, and {reason.in_flight} are. {place}"
     if reason.tenant_limit is not None:
@@ -141,7 +141,7 @@ def _capped(reason: UnderCap) -> str:
     return f"It is about to be let in under its cap. {place}"
 
 
-def _in_line(reason: InLine) -> str:
+def _queued(reason: InLine) -> str:
     others = (
         f"{_counted(reason.tenants_waiting)} tenants wait" if reason.tenants_waiting != 1 else "no other tenant waits"
     )

@@ -5,13 +5,13 @@ from api.auth.principal import Principal, Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, json_answer
-from api.routes.commands import TermsQuery, accept, command_endpoint
+from api.routes.commands import JobOptionsQuery, accept, command_endpoint
 from infrastructure.postgres.workflow import instances
 from schemas.workflow import RunWorkflowStep, WorkflowInstance
 from schemas.workflow_tasks import task_problem
 
 
-async def start_workflow(call: Call[RunWorkflowStep, TermsQuery]) -> Answer:
+async def start_workflow(call: Call[RunWorkflowStep, JobOptionsQuery]) -> Answer:
     """202 with the job. Its id is the instance's id."""
     check_start(call.principal, call.body)
     return await accept(call)

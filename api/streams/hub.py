@@ -102,9 +102,9 @@ class Hub:
         self._redis = redis
         self._feeds: dict[UUID, _Feed] = {}
         self._subscribers = 0
-        self._told: set[UUID] = set()
+        self._changed: set[UUID] = set()
         self._pace = Pace()
-        self._hand_out = Fanout()
+        self._fanout = Fanout()
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()
         self._closed = False
@@ -121,7 +121,7 @@ class Hub:
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
-        await self._hand_out.close()
+        await self._fanout.close()
         await self._session.close()
 
     def end_streams(self) -> None:
@@ -169,14 +169,14 @@ class Hub:
         if subscriber.ended or tenant is None:
             return None
         tenant.asking.append(subscriber)
-        self._tell([subscriber.tenant_id])
+        self._mark_changed([subscriber.tenant_id])
         return await subscriber.joined()
 
     def read_up_to(self, subscriber: Subscriber) -> Position | None:
         """The position of a live subscriber that has taken everything it was offered; None during a read, and while a
         delivery to it is pending."""
         tenant = self._feeds.get(subscriber.tenant_id)
-        if tenant is None or tenant.position is None or self._hand_out.owes(subscriber):
+        if tenant is None or tenant.position is None or self._fanout.has_pending(subscriber):
             return None
         return tenant.position if tenant.position.upto is None else None
 
@@ -213,8 +213,8 @@ class Hub:
             async with asyncio.timeout(LOOK_SECONDS):
                 await self._news.wait()
         except TimeoutError:
-            self._told.update(self._feeds)
-        await self._hand_out.room()
+            self._changed.update(self._feeds)
+        await self._fanout.room()
         if (rest := self._pace.rest_seconds()) > 0:
             await asyncio.sleep(rest)
         self._pace.begin()
@@ -222,11 +222,11 @@ class Hub:
 
     async def _away(self) -> None:
         await asyncio.sleep(AWAY_SECONDS)
-        self._tell(self._feeds)
+        self._mark_changed(self._feeds)
 
     async def _read(self) -> None:
-        tenants = [self._feeds[tenant_id] for tenant_id in self._told if tenant_id in self._feeds]
-        self._told.clear()
+        tenants = [self._feeds[tenant_id] for tenant_id in self._changed if tenant_id in self._feeds]
+        self._changed.clear()
         if not tenants:
             return
         for tenant in tenants:
@@ -242,35 +242,35 @@ class Hub:
     def _settle(self, tenant: _Feed, news: News) -> None:
         # No await in here: a joining subscriber must miss nothing after its snapshot and get nothing from before it.
         events = [Announced.stored(row, news.position_of(row)) for row in news.rows]
-        self._hand_out.put(tenant.addressed(events), len(events))
+        self._fanout.put(tenant.addressed(events), len(events))
         tenant.position = news.position
         if news.position.upto is None:
             joining, tenant.joining = tenant.joining, []
             for subscriber in joining:
-                self._hand_out.forget(subscriber)
+                self._fanout.forget(subscriber)
                 subscriber.go_live(news.position.seen)
         if news.position.upto is not None or tenant.asking:
-            self._tell([tenant.tenant_id])
+            self._mark_changed([tenant.tenant_id])
 
     async def _listen(self) -> None:
         while True:
             try:
-                async for said in listen(self._redis, Channel.TENANTS, Channel.LIVE):
-                    self._hear(said)
+                async for message in listen(self._redis, Channel.TENANTS, Channel.LIVE):
+                    self._on_message(message)
             except Exception:  # The task's edge: until it is back, events are up to a second late.
                 logger.exception("Redis subscription failed; trying again")
                 await asyncio.sleep(AWAY_SECONDS)
 
-    def _hear(self, said: tuple[Channel, bytes] | None) -> None:
-        match said:
+    def _on_message(self, message: tuple[Channel, bytes] | None) -> None:
+        match message:
             case None:
-                self._tell(self._feeds)
+                self._mark_changed(self._feeds)
             case (Channel.LIVE, payload):
-                self._hand_live(payload)
+                self._deliver_live(payload)
             case (_, payload):
-                self._tell(tenant_id for tenant_id in ids_in(payload) if tenant_id in self._feeds)
+                self._mark_changed(tenant_id for tenant_id in ids_in(payload) if tenant_id in self._feeds)
 
-    def _hand_live(self, payload: bytes) -> None:
+    def _deliver_live(self, payload: bytes) -> None:
         tenant = self._feeds.get(UUID(bytes=payload[:UUID_BYTES].ljust(UUID_BYTES)))
         if tenant is None:
             return
@@ -284,8 +284,8 @@ class Hub:
         for subscriber in tenant.readers_of(announced):
             subscriber.offer((announced,))
 
-    def _tell(self, tenants: Iterable[UUID]) -> None:
-        before = len(self._told)
-        self._told.update(tenants)
-        if len(self._told) > before:
+    def _mark_changed(self, tenants: Iterable[UUID]) -> None:
+        before = len(self._changed)
+        self._changed.update(tenants)
+        if len(self._changed) > before:
             self._news.set()

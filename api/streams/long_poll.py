@@ -50,7 +50,7 @@ async def until_finished(ingress: Dependencies, principal: Principal, job_id: UU
 async def _when_finished(ingress: Dependencies, principal: Principal, job_id: UUID) -> Job | None:
     """The job once it has ended; earlier when the process stops or the caller's key is revoked."""
     async with ingress.hub.subscribe(principal.tenant_id, JobEvents(job_id)) as subscriber:
-        with ingress.credentials.until_fallen(principal, subscriber.end):
+        with ingress.credentials.while_valid(principal, subscriber.end):
             await ingress.hub.join(subscriber)
             while True:
                 job = await _read(ingress, principal.tenant_id, job_id)
@@ -73,4 +73,4 @@ async def _something_decisive(ingress: Dependencies, subscriber: Subscriber) -> 
 
 
 async def _read(ingress: Dependencies, tenant_id: UUID, job_id: UUID) -> Job | None:
-    return await ingress.lines.run(tenant_id, lambda connection: queries.job(connection, tenant_id, job_id))
+    return await ingress.pool.run(tenant_id, lambda connection: queries.job(connection, tenant_id, job_id))

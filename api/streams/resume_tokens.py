@@ -15,7 +15,7 @@ from schemas.websocket import LARGEST_SEQ, LONGEST_TOKEN
 
 LARGEST_TRANSACTION = 2**63 - 1
 
-MOST_BYTES_OF_A_NUMBER = 10
+MAX_NUMBER_BYTES = 10
 
 _PLACE = Struct(">Q16sI")
 """Microseconds, job, seq."""
@@ -108,7 +108,7 @@ def _number(number: int) -> bytes:
 
 def _first_number(packed: bytes) -> tuple[int, bytes]:
     number = 0
-    for place, byte in enumerate(packed[:MOST_BYTES_OF_A_NUMBER]):
+    for place, byte in enumerate(packed[:MAX_NUMBER_BYTES]):
         number |= (byte & 0x7F) << 7 * place
         if byte <= 0x7F:
             return number, packed[place + 1 :]

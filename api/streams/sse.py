@@ -34,7 +34,7 @@ _HEADERS = [
 ]
 
 
-class ReaderGone(Exception):
+class ClientUnauthorized(Exception):
     """The client's key or token is no longer valid."""
 
 
@@ -47,7 +47,7 @@ class Writer:
         self._wrote_at = self._counted_at = time.monotonic()
         self._delivered = 0
         self._blocked_since: float | None = None
-        self.fallen = False
+        self.unauthorized = False
         """Set when the client's key was revoked or its token has expired."""
 
     @property
@@ -67,36 +67,36 @@ class Writer:
     def catching_up(self) -> AbstractAsyncContextManager[object]:
         return nullcontext()
 
-    async def events(self, told: Iterable[Announced]) -> None:
-        size, held = 0, []
-        for announced in told:
+    async def write_events(self, events: Iterable[Announced]) -> None:
+        size, frames = 0, []
+        for announced in events:
             frame = self._frame(announced)
-            held.append(frame)
+            frames.append(frame)
             self._delivered += 1
             size += len(frame)
             if size >= WRITE_BYTES:
-                await self._write(b"".join(held))
-                size, held = 0, []
-        if held:
-            await self._write(b"".join(held))
+                await self._write(b"".join(frames))
+                size, frames = 0, []
+        if frames:
+            await self._write(b"".join(frames))
 
-    async def stored(self, chunk: Chunk[Position] | Chunk[int]) -> None:
+    async def write_stored(self, chunk: Chunk[Position] | Chunk[int]) -> None:
         if chunk.rows:
             self._delivered += len(chunk.rows)
             await self._write(chunk.frames)
 
-    def at_once(self, told: Sequence[Announced]) -> bool:
+    def try_write(self, events: Sequence[Announced]) -> bool:
         # Writes from the fanout's task, so that a thousand tasks needn't wake to write one frame each. `send` either
         # completes without suspending, or suspends before writing anything because the client is slow: then the stream's
         # own task writes, and waits.
-        data = b"".join([self._frame(announced) for announced in told])
-        if len(data) > WRITE_BYTES and len(told) > 1:
+        data = b"".join([self._frame(announced) for announced in events])
+        if len(data) > WRITE_BYTES and len(events) > 1:
             return False
         writing = self._send({"type": "http.response.body", "body": data, "more_body": True}).__await__()
         try:
             next(writing)
         except StopIteration:
-            self._delivered += len(told)
+            self._delivered += len(events)
             self._wrote_at = time.monotonic()
             return True
         except (OSError, RuntimeError):
@@ -105,22 +105,22 @@ class Writer:
         writing.close()
         return False
 
-    async def place(self, position: Position) -> None:
+    async def write_position(self, position: Position) -> None:
         await self._write(place_frame(position))
 
     async def begin(self) -> None:
         await self._write(PREAMBLE)
 
     async def keep_up(self, place: Position | None = None) -> None:
-        """Writes a heartbeat with the position if one is due. Raises ReaderGone when the key is no longer valid."""
+        """Writes a heartbeat with the position if one is due. Raises ClientUnauthorized when the key is no longer valid."""
         now = time.monotonic()
         if now - self._wrote_at >= HEARTBEAT_SECONDS:
             await self._write(HEARTBEAT if place is None else HEARTBEAT + place_frame(place))
         if now - self._counted_at >= COUNT_SECONDS:
             self._counted_at = now
             self.count()
-        if self.fallen:
-            raise ReaderGone
+        if self.unauthorized:
+            raise ClientUnauthorized
 
     def count(self) -> None:
         """Adds the events delivered since to the metric: its lock, taken for each event, would cost as much as the write."""
@@ -136,7 +136,7 @@ class Writer:
         self._wrote_at = now
 
 
-Tell = Callable[[EventSink, Subscriber], Awaitable[None]]
+StreamTo = Callable[[EventSink, Subscriber], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class EventStream:
     ingress: Dependencies
     principal: Principal
     wants: JobEvents | TypedEvents
-    tell: Tell
+    stream: StreamTo
     frame: Callable[[Announced], bytes]
     """Encodes an event for this stream."""
 
@@ -163,7 +163,7 @@ class EventStream:
             watching = asyncio.create_task(_watch(receive, writer, writing), name="watches a stream's reader")
             subscriber.when_ended(lambda: _let_go(writer, writing))
             try:
-                with ingress_metrics.sse_subscriber(), self._while_it_stands(writer, subscriber):
+                with ingress_metrics.sse_subscriber(), self._while_valid(writer, subscriber):
                     await asyncio.wait((writing,))
             finally:
                 writing.cancel()
@@ -173,18 +173,18 @@ class EventStream:
                 writing.result()
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _while_it_stands(self, writer: Writer, subscriber: Subscriber) -> AbstractContextManager[None]:
-        def fall() -> None:
-            writer.fallen = True
+    def _while_valid(self, writer: Writer, subscriber: Subscriber) -> AbstractContextManager[None]:
+        def end() -> None:
+            writer.unauthorized = True
             subscriber.end()
 
-        return self.ingress.credentials.until_fallen(self.principal, fall)
+        return self.ingress.credentials.while_valid(self.principal, end)
 
     async def _write(self, writer: Writer, subscriber: Subscriber) -> None:
         try:
             await writer.begin()
-            await self.tell(writer, subscriber)
-        except (ReaderGone, Unavailable):
+            await self.stream(writer, subscriber)
+        except (ClientUnauthorized, Unavailable):
             # The client reconnects with its Last-Event-ID and misses nothing.
             return
 

@@ -44,22 +44,22 @@ class Ended:
 
 
 Taken = tuple[Announced, ...] | Behind | Ended
-AtOnce = Callable[[Sequence[Announced]], bool]
+TryWrite = Callable[[Sequence[Announced]], bool]
 """Writes all the events without waiting. False when it can't; then none was written. Never raises."""
 
 
 class Room:
     """The buffer limit of one client, shared by its subscribers."""
 
-    __slots__ = ("_bytes", "_events", "_most_bytes", "_most_events")
+    __slots__ = ("_bytes", "_events", "_max_bytes", "_max_events")
 
-    def __init__(self, most_events: int = MAX_WAITING, most_bytes: int = MAX_WAITING_BYTES) -> None:
-        self._most_events, self._most_bytes = most_events, most_bytes
+    def __init__(self, max_events: int = MAX_WAITING, max_bytes: int = MAX_WAITING_BYTES) -> None:
+        self._max_events, self._max_bytes = max_events, max_bytes
         self._events = self._bytes = 0
 
     def take(self, size: int) -> bool:
         """Reserves room for an event of that size. False when the limit is reached."""
-        if self._events >= self._most_events or self._bytes >= self._most_bytes:
+        if self._events >= self._max_events or self._bytes >= self._max_bytes:
             return False
         self._events += 1
         self._bytes += size
@@ -83,8 +83,8 @@ class Subscriber:
         self._behind = True
         self._ended = False
         self._reader: asyncio.Future[None] | None = None
-        self._at_once: AtOnce | None = None
-        self._alarm: asyncio.TimerHandle | None = None
+        self._try_write: TryWrite | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._joined: asyncio.Future[str] | None = None
         self._on_end: Callable[[], None] | None = None
 
@@ -97,7 +97,7 @@ class Subscriber:
         return self._ended
 
     def offer(self, coming: Sequence[Announced]) -> None:
-        if self._behind or self._ended or self._told_at_once(coming):
+        if self._behind or self._ended or self._written_directly(coming):
             return
         for announced in coming:
             if not self._room.take(announced.size):
@@ -121,7 +121,7 @@ class Subscriber:
         self._ended = True
         self._drop_waiting()
         self._give_back_taken()
-        self._set_alarm(None)
+        self._set_timer(None)
         if self._joined is not None:
             self._joined.cancel()
         self._wake()
@@ -140,16 +140,16 @@ class Subscriber:
         await asyncio.wait([self._joined])
         return None if self._joined.cancelled() else self._joined.result()
 
-    async def take(self, timeout_seconds: float, at_once: AtOnce | None = None) -> Taken:
+    async def take(self, timeout_seconds: float, try_write: TryWrite | None = None) -> Taken:
         """All queued events, or the next ones to come; none when the time is up, or earlier.
 
-        The events taken before count as written, and their room is given back. Events that `at_once` writes while the
+        The events taken before count as written, and their room is given back. Events that `try_write` writes while the
         task sleeps are not returned and don't wake it."""
         self._give_back_taken()
         if not (self._waiting or self._behind or self._ended):
-            self._at_once = at_once
+            self._try_write = try_write
             await self._sleep(timeout_seconds)
-            self._at_once = None
+            self._try_write = None
         if self._ended:
             return Ended()
         if self._behind:
@@ -158,9 +158,9 @@ class Subscriber:
         self._waiting.clear()
         return self._taken
 
-    def _told_at_once(self, coming: Sequence[Announced]) -> bool:
+    def _written_directly(self, coming: Sequence[Announced]) -> bool:
         asleep = self._reader is not None and not self._reader.done()
-        return asleep and self._at_once is not None and self._at_once(coming)
+        return asleep and self._try_write is not None and self._try_write(coming)
 
     def _drop_waiting(self) -> None:
         self._room.give_back(self._waiting)
@@ -175,20 +175,20 @@ class Subscriber:
         # wakes the task needlessly, which is cheaper.
         loop = asyncio.get_running_loop()
         self._reader = loop.create_future()
-        if self._alarm is None or self._alarm.when() > loop.time() + timeout_seconds:
-            self._set_alarm(loop.call_later(timeout_seconds, self._ring))
+        if self._timer is None or self._timer.when() > loop.time() + timeout_seconds:
+            self._set_timer(loop.call_later(timeout_seconds, self._on_timeout))
         try:
             await self._reader
         finally:
             self._reader = None
 
-    def _set_alarm(self, alarm: asyncio.TimerHandle | None) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm = alarm
+    def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = timer
 
-    def _ring(self) -> None:
-        self._alarm = None
+    def _on_timeout(self) -> None:
+        self._timer = None
         self._wake()
 
     def _wake(self) -> None:

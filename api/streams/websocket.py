@@ -58,7 +58,7 @@ MESSAGES_AT_ONCE = 1_200
 """The burst: enough for every subscription at once. Beyond it the client is read at MESSAGES_PER_SECOND."""
 
 
-class Watching:
+class WebSocketEndpoint:
     """The ASGI application of the WebSocket endpoint."""
 
     def __init__(self) -> None:
@@ -79,10 +79,10 @@ class Watching:
             await receive()
             await send({"type": "websocket.accept"})
             with ingress_metrics.socket_open():
-                await _Watcher(ingress, receive, send).run(principal, place)
+                await _WebSocketSession(ingress, receive, send).run(principal, place)
 
 
-class _Watcher:
+class _WebSocketSession:
     """One connection: a task that reads requests, one that checks limits, and one for each subscription."""
 
     def __init__(self, ingress: Dependencies, receive: Receive, send: Send) -> None:
@@ -124,18 +124,18 @@ class _Watcher:
             place.give_to(principal)
         except Refusal as refusal:
             raise Closing(4429, refusal.problem.detail) from None
-        await self._writer.say(Authenticated())
+        await self._writer.send_message(Authenticated())
         return principal
 
     async def _watch(self, principal: Principal) -> None:
         """Serves the connection. Always ends by raising Closing or Left."""
-        fallen = asyncio.Event()
+        invalid = asyncio.Event()
         tasks = (
             self._begin(self._read(principal), "reads a socket"),
-            self._begin(self._guard(fallen), "guards a socket"),
+            self._begin(self._guard(invalid), "guards a socket"),
         )
         try:
-            with self._ingress.credentials.until_fallen(principal, fallen.set):
+            with self._ingress.credentials.while_valid(principal, invalid.set):
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _end((*tasks, *self._subscriptions.values()))
@@ -152,7 +152,7 @@ class _Watcher:
             try:
                 await self._answer(principal, await self._next())
             except Refusal as refusal:
-                await self._writer.say(Refused(problem=refusal.problem))
+                await self._writer.send_message(Refused(problem=refusal.problem))
 
     async def _next(self) -> Request:
         message = await self._receive()
@@ -165,39 +165,39 @@ class _Watcher:
 
     async def _answer(self, principal: Principal, request: Request) -> None:
         match request:
-            case Subscribe(subscribe=wanted):
-                await self._subscribe(principal, wanted)
+            case Subscribe(subscribe=target):
+                await self._subscribe(principal, target)
             case Unsubscribe(unsubscribe=subject):
                 await self._unsubscribe(subject)
             case Ping(ping=text):
-                await self._writer.say(Pong(pong=text))
+                await self._writer.send_message(Pong(pong=text))
             case Authenticate():
                 raise problems.already_authenticated()
 
-    async def _subscribe(self, principal: Principal, wanted: JobFrom | TypesFrom) -> None:
-        subject = wanted.subject
+    async def _subscribe(self, principal: Principal, target: JobFrom | TypesFrom) -> None:
+        subject = target.subject
         if subject in self._subscriptions:
             await self._refuse(problems.already_subscribed(), subject)
         elif len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             await self._refuse(problems.too_many_subscriptions(MAX_SUBSCRIPTIONS), subject)
         else:
-            self._subscriptions[subject] = self._begin(self._follow(principal, wanted), "follows for a socket")
+            self._subscriptions[subject] = self._begin(self._follow(principal, target), "follows for a socket")
 
     async def _unsubscribe(self, subject: Subject) -> None:
         subscription = self._subscriptions.pop(subject, None)
         if subscription is not None:
             await _end((subscription,))
-        await self._writer.say(Unsubscribed(unsubscribed=subject))
+        await self._writer.send_message(Unsubscribed(unsubscribed=subject))
 
     async def _refuse(self, refusal: Refusal, subject: Subject) -> None:
-        await self._writer.say(Refused(problem=refusal.problem, about=subject))
+        await self._writer.send_message(Refused(problem=refusal.problem, about=subject))
 
-    async def _follow(self, principal: Principal, wanted: JobFrom | TypesFrom) -> None:
+    async def _follow(self, principal: Principal, target: JobFrom | TypesFrom) -> None:
         """Runs one subscription to its end, then sends why it ended."""
-        subject = wanted.subject
+        subject = target.subject
         try:
             with ingress_metrics.socket_subscription():
-                last = await self._tell(principal, wanted)
+                last = await self._stream(principal, target)
         except Refusal as refusal:
             last = Refused(problem=refusal.problem, about=subject)
         except Unavailable as error:
@@ -213,14 +213,14 @@ class _Watcher:
             # Before the message is sent, so that the client may subscribe again once it has it.
             del self._subscriptions[subject]
         if last is not None:
-            await self._writer.say_if_there(last)
+            await self._writer.send_if_connected(last)
 
-    async def _tell(self, principal: Principal, wanted: JobFrom | TypesFrom) -> Ended | Refused | None:
+    async def _stream(self, principal: Principal, target: JobFrom | TypesFrom) -> Ended | Refused | None:
         source: JobEventSource | TenantEventSource
         wants: JobEvents | TypedEvents
-        if principal.only_job is not None and wanted.subject != JobSubject(job=principal.only_job):
-            raise problems.not_found("job") if isinstance(wanted, JobFrom) else problems.read_token_only_watches()
-        match wanted:
+        if principal.only_job is not None and target.subject != JobSubject(job=principal.only_job):
+            raise (problems.not_found("job") if isinstance(target, JobFrom) else problems.read_token_only_watches())
+        match target:
             case JobFrom(job=job_id, after=seq):
                 source, wants = JobEventSource(self._ingress, principal.tenant_id, job_id, seq), JobEvents(job_id)
                 async with self._catching_up:
@@ -229,18 +229,18 @@ class _Watcher:
             case TypesFrom(types=pattern, after=token):
                 wants = TypedEvents(pattern)
                 source = TenantEventSource(self._ingress, principal.tenant_id, wants, position_from(token))
-        sink = WebSocketSink(self._writer, self._catching_up, wanted.subject)
+        sink = WebSocketSink(self._writer, self._catching_up, target.subject)
         async with self._ingress.hub.subscribe(principal.tenant_id, wants, self._room) as subscriber:
-            await self._writer.say(Subscribed(subscribed=wanted.subject))
-            await source.tell(sink, subscriber)
+            await self._writer.send_message(Subscribed(subscribed=target.subject))
+            await source.stream(sink, subscriber)
             over = isinstance(source, JobEventSource) and not subscriber.ended
-        return Ended(ended=JobSubject(job=wanted.job)) if over and isinstance(wanted, JobFrom) else None
+        return Ended(ended=JobSubject(job=target.job)) if over and isinstance(target, JobFrom) else None
 
-    async def _guard(self, fallen: asyncio.Event) -> None:
-        while not fallen.is_set():
+    async def _guard(self, invalid: asyncio.Event) -> None:
+        while not invalid.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_SECONDS):
-                    await fallen.wait()
+                    await invalid.wait()
             self._writer.count()
             if self._writer.blocked_seconds >= UNREAD_SECONDS:
                 raise Closing(1008, "nothing is read")

@@ -4,7 +4,7 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-from api.auth.principal import Principal, payer_of
+from api.auth.principal import Principal, rate_limit_key
 from api.http import problems
 from infrastructure.concurrency.batching import Overloaded
 
@@ -52,7 +52,7 @@ class Place:
         if principal is None:
             if self._limits.unauthenticated >= MAX_UNAUTHENTICATED:
                 raise Overloaded(f"{MAX_UNAUTHENTICATED} WebSockets haven't authenticated yet")
-        elif self._limits.of_key[payer_of(principal)] >= MAX_OF_A_KEY:
+        elif self._limits.of_key[rate_limit_key(principal)] >= MAX_OF_A_KEY:
             raise problems.too_many_sockets("key", MAX_OF_A_KEY)
         elif self._limits.of_tenant[principal.tenant_id] >= MAX_OF_A_TENANT:
             raise problems.too_many_sockets("tenant", MAX_OF_A_TENANT)
@@ -63,7 +63,7 @@ class Place:
             self._limits.unauthenticated += change
             return
         of_key, of_tenant = self._limits.of_key, self._limits.of_tenant
-        for counts, name in ((of_key, payer_of(self._principal)), (of_tenant, self._principal.tenant_id)):
+        for counts, name in ((of_key, rate_limit_key(self._principal)), (of_tenant, self._principal.tenant_id)):
             counts[name] += change
             if not counts[name]:
                 del counts[name]

@@ -49,12 +49,12 @@ class SocketWriter:
         """How long the current write has been blocked by the client; 0 when no write is running."""
         return 0.0 if self._blocked_since is None else time.monotonic() - self._blocked_since
 
-    async def say(self, told: ServerMessage) -> None:
-        await self.text(told.model_dump_json(exclude_none=True))
+    async def send_message(self, message: ServerMessage) -> None:
+        await self.text(message.model_dump_json(exclude_none=True))
 
-    async def say_if_there(self, told: ServerMessage) -> None:
+    async def send_if_connected(self, message: ServerMessage) -> None:
         with suppress(Left):
-            await self.say(told)
+            await self.send_message(message)
 
     async def event(self, text: str) -> None:
         await self.text(text)
@@ -95,42 +95,42 @@ class WebSocketSink:
         self._of_job = isinstance(subject, JobSubject)
         # Only the event and its position differ between the messages of a subscription.
         self._begin = subject.model_dump_json().removesuffix("}")
-        self._told_at = time.monotonic()
+        self._wrote_at = time.monotonic()
 
     @property
     def idle_seconds(self) -> float:
-        return max(0.0, self._told_at + PLACE_SECONDS - time.monotonic())
+        return max(0.0, self._wrote_at + PLACE_SECONDS - time.monotonic())
 
     @property
     def silent_seconds(self) -> float:
-        return time.monotonic() - self._told_at
+        return time.monotonic() - self._wrote_at
 
     def catching_up(self) -> AbstractAsyncContextManager[object]:
         return self._catching_up
 
-    async def events(self, told: Iterable[Announced]) -> None:
-        for announced in told:
+    async def write_events(self, events: Iterable[Announced]) -> None:
+        for announced in events:
             await self._writer.event(f'{self._begin},"event":{announced.json().decode()}{self._after(announced)}}}')
-            self._told_at = time.monotonic()
+            self._wrote_at = time.monotonic()
 
-    async def stored(self, chunk: Chunk[Position] | Chunk[int]) -> None:
-        await self.events(chunk.events())
+    async def write_stored(self, chunk: Chunk[Position] | Chunk[int]) -> None:
+        await self.write_events(chunk.events())
 
-    def at_once(self, told: Sequence[Announced]) -> bool:
+    def try_write(self, events: Sequence[Announced]) -> bool:
         # Writes need the connection's lock, for which only its own tasks can wait.
         return False
 
-    async def place(self, position: Position) -> None:
+    async def write_position(self, position: Position) -> None:
         await self._writer.text(f'{self._begin},"after":"{token_of(position)}"}}')
-        self._told_at = time.monotonic()
+        self._wrote_at = time.monotonic()
 
     async def keep_up(self, place: Position | None = None) -> None:
         # The connection checks the key, once for all subscriptions.
         if self.idle_seconds > 0:
             return
-        self._told_at = time.monotonic()
+        self._wrote_at = time.monotonic()
         if place is not None:
-            await self.place(place)
+            await self.write_position(place)
 
     def _after(self, announced: Announced) -> str:
         if announced.row is None:
@@ -141,17 +141,17 @@ class WebSocketSink:
 class Pace:
     """A token bucket: a burst, then a number of messages per second."""
 
-    def __init__(self, per_second: float, at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
-        self._most = float(at_once)
-        self._left = float(at_once)
+        self._burst = float(burst)
+        self._left = float(burst)
         self._clock = clock
         self._at = clock()
 
     def wait_seconds(self) -> float:
         """Counts one more message and returns the seconds it has to wait."""
         now = self._clock()
-        self._left = min(self._most, self._left + (now - self._at) * self._per_second) - 1.0
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_second) - 1.0
         self._at = now
         return max(0.0, -self._left / self._per_second)
 

@@ -25,9 +25,9 @@ FEED_PAGE = 1_000
 class Backlog:
     """One per process."""
 
-    def __init__(self, lines: TenantPool, size: int) -> None:
+    def __init__(self, pool: TenantPool, size: int) -> None:
         """`size` is the number of concurrent reads: the size of the pool."""
-        self._reads = SharedReads(lines, size)
+        self._reads = SharedReads(pool, size)
         self._turns = Turns()
         self._kept = KeptPages()
 

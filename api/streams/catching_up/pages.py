@@ -18,7 +18,7 @@ BYTES_OF_AN_EVENT = 350
 """Encoded size of an event without its data."""
 BYTES_OF_A_ROW = 400
 """Memory of a row without its data."""
-MOST_PATTERNS = 4
+MAX_PATTERNS = 4
 """Type patterns per chunk whose encodings are cached."""
 
 Behind = TypeVar("Behind", Position, int)
@@ -84,7 +84,7 @@ class FeedPage:
             return known
         end = _end(self._starts, start, len(rows))
         chunk = self._chunk(rows[start:end], wants, to_the_end=end == len(rows))
-        if start in self._starts and len(self._chunks) < MOST_PATTERNS * len(self._starts):
+        if start in self._starts and len(self._chunks) < MAX_PATTERNS * len(self._starts):
             self._chunks[start, wants] = chunk
         return chunk
 

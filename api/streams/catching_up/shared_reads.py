@@ -28,8 +28,8 @@ class SharedReads:
     """Runs as many reads at a time as the pool has connections. Reads are short and scheduled round-robin, so the wait
     doesn't depend on how many clients other tenants have."""
 
-    def __init__(self, lines: TenantPool, size: int) -> None:
-        self._sessions = lines
+    def __init__(self, pool: TenantPool, size: int) -> None:
+        self._pool = pool
         self._queue: FairQueue[_Read] = FairQueue()
         self._known: dict[tuple[UUID, Hashable], _Read] = {}
         self._reading: set[asyncio.Task[None]] = set()
@@ -96,7 +96,7 @@ class SharedReads:
     async def _answer(self, read: _Read) -> None:
         read.begun = True
         try:
-            answer = await self._sessions.run(read.tenant_id, read.work)
+            answer = await self._pool.run(read.tenant_id, read.work)
         except BaseException as error:
             # Raised in the callers that share this read; the loop goes on with the next.
             read.answer.set_exception(error)

@@ -95,7 +95,7 @@ def test_a_capped_job_says_whom_it_waits_for(world: World, tenant: Tenant) -> No
         why = second.why()
         assert why.reason.because == "limit"
         assert why.summary == (
-            "At most 1 jobs of the key 'acme' may be under way, and 1 are. It is number 1 in that line."
+            "At most 1 jobs of the key 'acme' may be under way, and 1 are. It is number 1 of those waiting."
         )
         assert [one.type for one in second.timeline().entries] == ["job.queued", "job.parked"]
 

@@ -238,7 +238,7 @@ def test_a_revoked_key_closes_its_sockets(world: World) -> None:
         _begin(watching, "*")
         with world.http(tenant) as http:
             http.delete(f"/api/api-keys/{other.key_id}")
-        assert watching.closed() == (4401, "the key doesn't stand any more")
+        assert watching.closed() == (4401, "the key is no longer valid")
 
 
 def test_a_stopping_ingress_says_that_it_restarts(world: World) -> None:

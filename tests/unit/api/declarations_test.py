@@ -1,4 +1,4 @@
-"""The declarations and what is made of them: routes, the document, the client's addresses."""
+"""Endpoint declarations and what is derived from them: routes, the OpenAPI document, the client's paths."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from api.console import routes
 from api.documentation.openapi import document
 from api.documentation.pages import ASSETS, pages
 from api.endpoint import all_paths
-from api.routes.commands import TermsQuery
+from api.routes.commands import JobOptionsQuery
 from producers.client.resources.jobs import COMMANDS
 from schemas.catalogue import COMMANDS as KINDS
 
@@ -26,7 +26,7 @@ def test_every_address_is_declared_once() -> None:
 
 
 def test_the_client_sends_every_command_where_it_is_taken() -> None:
-    taken = {one.body: one.path for one in DESCRIBED if one.query is TermsQuery}
+    taken = {one.body: one.path for one in DESCRIBED if one.query is JobOptionsQuery}
 
     assert {command: spoken.path for command, spoken in COMMANDS.items()} == taken
     assert {command.kind for command in COMMANDS} == KINDS.keys()

@@ -1,4 +1,4 @@
-"""The layer around every request, with handlers that go wrong in every way."""
+"""The middleware, with handlers that fail in every way."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ def _endpoint(handle: Handle, *, body: type[Model] | None = None, seconds: float
 
 
 class _Ingress:
-    """As much of an ingress as an open address needs."""
+    """The dependencies that an endpoint without authentication needs."""
 
     settings = Settings(database_url=SecretStr("none"))
 
@@ -82,7 +82,9 @@ def _raising(error: Exception) -> AnyEndpoint:
     return _endpoint(handle)
 
 
-def test_an_accident_tells_its_caller_where_to_look_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unhandled_exception_gives_its_caller_a_correlation_id_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.ERROR):
         status, problem = _ask(_raising(RuntimeError(SECRET)))
 
@@ -94,7 +96,7 @@ def test_an_accident_tells_its_caller_where_to_look_and_nothing_else(caplog: pyt
     assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
-def test_what_is_away_or_full_says_when_to_try_again() -> None:
+def test_an_unavailable_or_overloaded_service_says_when_to_try_again() -> None:
     away = _ask(_raising(Unavailable("PostgreSQL is away", retry_after_seconds=7)))
     full = _ask(_raising(Overloaded("20000 wait")))
     unstorable = _ask(_raising(Unstorable("a value")))
@@ -124,7 +126,7 @@ def test_a_body_that_never_comes_whole_is_given_up() -> None:
     assert (status, problem["type"].rpartition("/")[2]) == (408, "body-too-slow")
 
 
-def test_a_sender_who_left_gets_no_answer() -> None:
+def test_a_client_that_disconnected_gets_no_answer() -> None:
     async def handle(call: Call[Body, Empty]) -> Answer:
         raise AssertionError("there is no body")
 

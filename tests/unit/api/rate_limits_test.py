@@ -1,4 +1,4 @@
-"""The sliding window, and what a process decides without asking anybody."""
+"""The sliding window, and what a process decides by its local count."""
 
 import asyncio
 from collections import deque
@@ -18,10 +18,10 @@ CALLER = Principal(uuid4(), "key", frozenset())
 
 
 @given(st.lists(st.floats(0, 40), max_size=200), st.integers(1, 20))
-def test_no_minute_has_many_more_than_the_limit_and_who_waits_as_told_is_admitted(
+def test_no_minute_has_many_more_than_the_limit_and_a_caller_that_waits_is_admitted(
     pauses: list[float], limit: int
 ) -> None:
-    """The share of the minute before is an estimate: it may be off by what came unevenly within that minute."""
+    """The weighted count of the previous minute is an estimate: it is off when requests came unevenly in that minute."""
     now = 1_000.0
     window = Window("t", int(now // WINDOW_SECONDS))
     admitted: deque[float] = deque()
@@ -42,7 +42,7 @@ def test_no_minute_has_many_more_than_the_limit_and_who_waits_as_told_is_admitte
         assert sum(one // WINDOW_SECONDS == now // WINDOW_SECONDS for one in admitted) <= limit
 
 
-def test_what_is_left_is_told_until_nothing_is() -> None:
+def test_the_remaining_requests_are_reported_until_none_is_left() -> None:
     verdicts = _ask(5, tenant=10, key=3)
 
     assert [(one.limited, one.remaining, bool(one.wait_seconds)) for one in verdicts] == [

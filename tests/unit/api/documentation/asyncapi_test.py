@@ -44,7 +44,7 @@ def test_every_reference_leads_somewhere() -> None:
             place = place[part]
 
 
-def test_every_event_and_message_is_told_of() -> None:
+def test_every_event_and_message_is_described() -> None:
     messages = DOCUMENT["components"]["messages"].keys()
     streams = DOCUMENT["channels"]["tenantEvents"]["messages"].keys()
 
@@ -63,13 +63,13 @@ def test_an_event_as_it_is_written_fits_its_description(kind: str) -> None:
 
 def test_a_message_as_it_is_written_fits_its_description() -> None:
     subject = JobSubject(job=UUID(int=1))
-    for told in (
+    for message in (
         Ended(ended=subject),
         Pong(pong="a"),
         Refused(problem=Problem.of("x", "X", 409), about=subject),
     ):
-        written = json.loads(told.model_dump_json(exclude_none=True))
-        assert _flaws(type(told).__name__, written) == []
+        written = json.loads(message.model_dump_json(exclude_none=True))
+        assert _flaws(type(message).__name__, written) == []
     assert _flaws("Subscribe", {"subscribe": {"job": str(JOB), "after": 3}}) == []
     assert _flaws("Subscribe", {"subscribe": {"types": "search.*"}}) == []
     assert _flaws("Subscribe", {"subscribe": {"nothing": 1}}) != []

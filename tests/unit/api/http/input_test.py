@@ -1,4 +1,4 @@
-"""Small readings of what callers write: preferences, cursors, keys, the terminal's arguments."""
+"""Parsing of client input: preferences, cursors, API keys, CLI arguments."""
 
 from pathlib import Path
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""Bodies: how large, how deep and how odd they may be."""
+"""Request bodies: limits on size and depth, and values that can't be stored."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def _keepable(tree: Any) -> bool:
 
 
 @given(TREES)
-def test_a_tree_is_taken_exactly_when_it_can_be_kept(tree: Any) -> None:
+def test_a_tree_is_accepted_exactly_when_it_can_be_stored(tree: Any) -> None:
     expected = _keepable(tree) and _depth(tree) <= 3
     try:
         check_tree(tree, 3)
@@ -67,7 +67,7 @@ def test_depth_costs_no_stack() -> None:
         check_tree(deep, 64)
 
 
-def test_a_fault_is_pointed_at() -> None:
+def test_an_invalid_value_is_named_by_its_pointer() -> None:
     with pytest.raises(Refusal) as caught:
         check_tree({"a/b": [0, {"c~": "x\x00"}]}, 10)
 
@@ -86,7 +86,7 @@ def _receive(parts: Iterable[bytes]) -> Any:
 
 
 @given(st.lists(st.binary(max_size=6), min_size=1, max_size=6))
-def test_a_body_in_parts_is_whole_or_refused(parts: list[bytes]) -> None:
+def test_a_body_in_parts_is_read_whole_or_refused(parts: list[bytes]) -> None:
     receive, _ = _receive(parts)
     whole = b"".join(parts)
     if len(whole) > 10:
@@ -112,7 +112,7 @@ def test_a_body_that_says_it_is_too_large_isnt_read_at_all() -> None:
     assert len(list(unread)) == 1
 
 
-def test_a_sender_who_leaves_is_noticed() -> None:
+def test_a_client_that_disconnects_ends_the_read() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
@@ -121,7 +121,7 @@ def test_a_sender_who_leaves_is_noticed() -> None:
 
 
 class Calls:
-    """How many Python functions are entered within the block: what a walk costs on any machine, busy or not."""
+    """Counts Python calls within the block: a measure of cost that doesn't depend on the machine's load."""
 
     def __enter__(self) -> Self:
         self.count = 0
@@ -168,7 +168,7 @@ def test_too_many_values_are_refused_before_anything_is_made_of_them(given: Any)
 @pytest.mark.parametrize(
     "odd", ["a\x00b", {"\x00": 1}, 2**63, -(2**64), float("1e308") * 10, 10**400], ids=["text", "name", "big", "low", "inf", "huge"]
 )  # fmt: skip
-def test_what_nothing_could_keep_is_refused_in_small_bodies_and_in_large_ones(pad: str, odd: Any) -> None:
+def test_values_that_cant_be_stored_are_refused_in_small_and_large_bodies(pad: str, odd: Any) -> None:
     body = _start({"pad": pad, "odd": odd}).replace(b"Infinity", b"1e999")
 
     with pytest.raises(Refusal) as refused:
@@ -178,7 +178,7 @@ def test_what_nothing_could_keep_is_refused_in_small_bodies_and_in_large_ones(pa
     assert flaw.pointer == "/input/odd"
 
 
-def test_a_large_text_that_only_looks_odd_is_taken() -> None:
+def test_a_large_text_that_only_looks_unstorable_is_accepted() -> None:
     given = {"text": "\\u0000 e1000 " + "9" * 40 + "x" * 70_000, "number": 1e-300}
 
     assert parse_json(_start(given))["input"] == given
@@ -197,7 +197,7 @@ FIELDS = {"title": "x", "sections": [{"heading": "h", "body": "b"}]}
     ],
     ids=["facts", "sections", "unknown", "tags"],
 )
-def test_fifty_thousand_mistakes_are_one(command: type[Command], fields: dict[str, Any]) -> None:
+def test_fifty_thousand_errors_are_reported_as_one(command: type[Command], fields: dict[str, Any]) -> None:
     with Calls() as calls, pytest.raises(Refusal) as refused:
         model_of(command, fields)
 

@@ -1,4 +1,4 @@
-"""What a person is told who asks why a job doesn't run: decided from what was read, without a server."""
+"""Explanations of a job's state, decided from rows without a server."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ PAUSED = Hold(
 
 
 def found(**differently: Any) -> Found:
-    """A job in line, unless told otherwise: fields of the job, or of what was read beside it."""
+    """A queued job by default. Arguments override fields of the job or of the rows read with it."""
     beside = {name: differently.pop(name) for name in ("holds", "cap", "children", "ahead") if name in differently}
     usual: dict[str, Any] = dict.fromkeys(Subject.__dataclass_fields__) | {
         "id": UUID(int=1),
@@ -52,13 +52,13 @@ def found(**differently: Any) -> Found:
             found(parked="limit", concurrency_key="acme", concurrency_limit=2, cap=Cap(2, 2, 4)),
             None,
             "limit",
-            "At most 2 jobs of the key 'acme' may be under way, and 2 are. It is number 5 in that line.",
+            "At most 2 jobs of the key 'acme' may be under way, and 2 are. It is number 5 of those waiting.",
         ),
         (
             found(parked="limit", concurrency_key="", tenant_limit=10, cap=Cap(0, 10, 0)),
             None,
             "limit",
-            "At most 10 jobs of its tenant may be under way, and 10 are. It is number 1 in that line.",
+            "At most 10 jobs of its tenant may be under way, and 10 are. It is number 1 of those waiting.",
         ),
         (
             found(state=JobState.SCHEDULED, run_at=NOW + timedelta(hours=1)),
@@ -86,7 +86,7 @@ def found(**differently: Any) -> Found:
         (found(state=JobState.SUCCEEDED, finished_at=NOW), None, "ended", "It is succeeded."),
     ],
 )
-def test_the_nearest_reason_is_told_in_a_sentence(
+def test_the_first_obstacle_is_explained_in_a_sentence(
     read: Found, numbers: QueueNumbers | None, because: str, says: str
 ) -> None:
     explanation = explain(read, numbers, now=NOW)

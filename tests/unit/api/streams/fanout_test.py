@@ -1,4 +1,4 @@
-"""What one reader is offered, takes and is told."""
+"""What one reader is offered, takes and is sent."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.streams.encoding import Announced
-from api.streams.fanout import HANDED_AT_ONCE, MAX_PICKED_UP, Fanout
+from api.streams.fanout import MAX_PER_TURN, MAX_UNDELIVERED, Fanout
 from api.streams.sources import next_of_job
 from api.streams.subscribers import MAX_WAITING, Behind, Ended, JobEvents, Subscriber, Taken, TypedEvents
 from events.envelope import CloudEvent
@@ -82,33 +82,33 @@ def test_a_reader_who_sleeps_is_woken_by_an_offer() -> None:
     asyncio.run(read())
 
 
-def test_what_a_sleeping_reader_is_told_at_once_doesnt_wait_and_what_cant_be_wakes_it() -> None:
+def test_events_written_directly_to_a_sleeping_reader_dont_wait_and_others_wake_it() -> None:
     async def read() -> None:
         subscriber = _subscriber()
-        told: list[Announced] = []
+        written: list[Announced] = []
 
-        def at_once(coming: Sequence[Announced]) -> bool:
-            if len(told) == 2:
+        def try_write(coming: Sequence[Announced]) -> bool:
+            if len(written) == 2:
                 return False
-            told.extend(coming)
+            written.extend(coming)
             return True
 
         one, two, three, four = (_announced(seq) for seq in range(1, 5))
         subscriber.offer([one])
-        assert await subscriber.take(30, at_once) == (one,)
+        assert await subscriber.take(30, try_write) == (one,)
 
-        taking = asyncio.create_task(subscriber.take(30, at_once))
+        taking = asyncio.create_task(subscriber.take(30, try_write))
         await asyncio.sleep(0)
         for announced in (two, three, four, one):
             subscriber.offer([announced])
 
         assert await asyncio.wait_for(taking, 1) == (four, one)
-        assert told == [two, three]
+        assert written == [two, three]
 
     asyncio.run(read())
 
 
-def test_a_reader_who_is_too_slow_holds_nothing_and_hears_that_it_is_behind() -> None:
+def test_a_subscriber_that_overflows_holds_nothing_and_is_behind() -> None:
     async def read() -> None:
         subscriber = _subscriber()
         for seq in range(MAX_WAITING + 10):
@@ -123,69 +123,69 @@ def test_a_reader_who_is_too_slow_holds_nothing_and_hears_that_it_is_behind() ->
 
 
 async def _hearing(parts: list[tuple[Announced, ...]]) -> tuple[Subscriber, asyncio.Task[Taken]]:
-    """One whose reader sleeps, and hears in one piece what it is offered in one piece."""
+    """A subscriber whose reader sleeps and records each direct write in `parts`."""
 
-    def at_once(coming: Sequence[Announced]) -> bool:
+    def try_write(coming: Sequence[Announced]) -> bool:
         parts.append(tuple(coming))
         return True
 
     subscriber = _subscriber()
-    reading = asyncio.create_task(subscriber.take(30, at_once))
+    reading = asyncio.create_task(subscriber.take(30, try_write))
     await asyncio.sleep(0)
     return subscriber, reading
 
 
-def test_what_comes_while_an_event_is_handed_out_reaches_those_it_hasnt_reached_in_one_piece() -> None:
-    async def hand_out() -> None:
-        heard: list[list[tuple[Announced, ...]]] = [[] for _ in range(HANDED_AT_ONCE + 1)]
+def test_events_put_during_a_delivery_reach_pending_subscribers_together() -> None:
+    async def deliver() -> None:
+        heard: list[list[tuple[Announced, ...]]] = [[] for _ in range(MAX_PER_TURN + 1)]
         readers, _reading = zip(*[await _hearing(parts) for parts in heard], strict=True)
-        handing, (first, second) = Fanout(), (_announced(1), _announced(2))
-        handing.put([(reader, (first,)) for reader in readers], 1)
+        fanout, (first, second) = Fanout(), (_announced(1), _announced(2))
+        fanout.put([(reader, (first,)) for reader in readers], 1)
         await asyncio.sleep(0)
         assert (heard[0], heard[-1]) == ([(first,)], [])
-        assert handing.owes(readers[-1])
-        assert not handing.owes(readers[0])
+        assert fanout.has_pending(readers[-1])
+        assert not fanout.has_pending(readers[0])
 
-        handing.put([(reader, (second,)) for reader in readers], MAX_PICKED_UP)
-        await handing.room()
+        fanout.put([(reader, (second,)) for reader in readers], MAX_UNDELIVERED)
+        await fanout.room()
 
         assert all(parts == [(first,), (second,)] for parts in heard[:-1])
         assert heard[-1] == [(first, second)]
 
-    asyncio.run(hand_out())
+    asyncio.run(deliver())
 
 
-def test_a_burst_is_handed_out_in_pieces_and_in_order_and_nothing_more_is_picked_up_before_its_end() -> None:
-    async def hand_out() -> None:
+def test_a_burst_is_delivered_in_order_in_parts_and_there_is_no_room_before_its_end() -> None:
+    async def deliver() -> None:
         parts: list[tuple[Announced, ...]] = []
         reader, _reading = await _hearing(parts)
-        handing, burst = Fanout(), tuple(_announced(seq) for seq in range(MAX_PICKED_UP))
-        handing.put([(reader, burst)], len(burst))
+        fanout, burst = Fanout(), tuple(_announced(seq) for seq in range(MAX_UNDELIVERED))
+        fanout.put([(reader, burst)], len(burst))
         async with asyncio.timeout(1):
-            await handing.room()
+            await fanout.room()
 
-        assert max(len(part) for part in parts) == HANDED_AT_ONCE
+        assert max(len(part) for part in parts) == MAX_PER_TURN
         assert tuple(one for part in parts for one in part) == burst
 
-    asyncio.run(hand_out())
+    asyncio.run(deliver())
 
 
-def test_who_reads_by_itself_what_is_due_to_it_isnt_handed_it() -> None:
-    async def hand_out() -> None:
+def test_pending_events_of_a_forgotten_subscriber_are_not_delivered() -> None:
+    async def deliver() -> None:
         parts: list[tuple[Announced, ...]] = []
         reader, _reading = await _hearing(parts)
-        handing, (first, second) = Fanout(), (_announced(1), _announced(2))
-        handing.put([(reader, (first,))], 1)
-        handing.forget(reader)
-        handing.put([(reader, (second,))], 1)
+        fanout, (first, second) = Fanout(), (_announced(1), _announced(2))
+        fanout.put([(reader, (first,))], 1)
+        fanout.forget(reader)
+        fanout.put([(reader, (second,))], 1)
         await asyncio.sleep(0)
 
         assert parts == [(second,)]
 
-    asyncio.run(hand_out())
+    asyncio.run(deliver())
 
 
-def test_an_ended_reader_leaves_wherever_it_is() -> None:
+def test_ending_a_subscriber_wakes_its_reader_wherever_it_waits() -> None:
     async def read() -> None:
         taking, joining = _subscriber(), Subscriber(uuid4(), JobEvents(JOB))
         tasks = (asyncio.create_task(taking.take(30)), asyncio.create_task(joining.joined()))
@@ -201,15 +201,15 @@ def test_an_ended_reader_leaves_wherever_it_is() -> None:
 
 
 @given(st.lists(st.integers(1, 12), max_size=12), st.integers(0, 6))
-def test_a_jobs_events_are_the_next_ones_without_gap_or_repeat(seqs: list[int], told: int) -> None:
-    coming, last, whole = next_of_job(tuple(_announced(seq) for seq in seqs), told)
+def test_a_jobs_events_are_the_next_ones_without_gap_or_repeat(seqs: list[int], last_seq: int) -> None:
+    coming, last, whole = next_of_job(tuple(_announced(seq) for seq in seqs), last_seq)
 
-    assert [one.row.seq for one in coming if one.row] == list(range(told + 1, last + 1))
+    assert [one.row.seq for one in coming if one.row] == list(range(last_seq + 1, last + 1))
     if whole:
         assert all(seq <= last for seq in seqs)
 
 
-def test_an_ending_sends_the_reader_to_what_is_stored() -> None:
+def test_a_final_event_sends_the_reader_back_to_the_stored_events() -> None:
     taken = (_live(), _announced(4), _announced(5, "job.dead"), _announced(6, "job.replayed"))
     coming, last, whole = next_of_job(taken, 3)
 

@@ -36,12 +36,12 @@ positions = st.builds(Position, snapshots()) | st.builds(Position, snapshots(), 
 
 
 @given(positions)
-def test_a_place_survives_being_written_down(position: Position) -> None:
+def test_a_position_survives_encoding(position: Position) -> None:
     assert position_from(token_of(position)) == position
 
 
 @given(st.text(max_size=200) | st.binary(max_size=100).map(lambda raw: urlsafe_b64encode(raw).decode()))
-def test_what_no_stream_gave_is_refused_or_understood_but_never_an_accident(token: str) -> None:
+def test_any_text_is_refused_or_parsed_but_never_an_unhandled_error(token: str) -> None:
     with suppress(Refusal):
         assert token == "" or isinstance(position_from(token), Position)
 

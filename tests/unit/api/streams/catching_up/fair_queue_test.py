@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""Round-robin scheduling between tenants, kinds of stream and clients."""
 
 import asyncio
 from uuid import UUID
@@ -27,7 +27,7 @@ def test_tenants_take_turns_and_kinds_within_them_and_each_kind_is_served_in_its
     for place, number in enumerate(taken):
         tenant_id, kind = items[number]
         left = [items[other] for other in taken[place + 1 :]]
-        # Until it has its next turn everybody else who waits has one.
+        # Every other waiting tenant has a turn before its next one.
         until = next((at for at, other in enumerate(left) if other[0] == tenant_id), 0)
         others = [other[0] for other in left[:until]]
         assert len(others) == len(set(others))
@@ -38,7 +38,7 @@ def test_tenants_take_turns_and_kinds_within_them_and_each_kind_is_served_in_its
 
 
 @given(waiting, st.sets(st.integers(0, 59)))
-def test_who_has_left_has_no_turn(items: list[tuple[UUID, Kind]], leaving: set[int]) -> None:
+def test_a_discarded_item_has_no_turn(items: list[tuple[UUID, Kind]], leaving: set[int]) -> None:
     queue: FairQueue[int] = FairQueue()
     for number, (tenant_id, kind) in enumerate(items):
         queue.put(tenant_id, kind, number)

@@ -1,4 +1,4 @@
-"""What is read once for many readers, and not at all for those who have left. The lines are the only stand-in."""
+"""Reads are shared by concurrent callers and dropped once all have left. Only the pool is a fake."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,8 +11,8 @@ from infrastructure.postgres.tenants.pool import TenantPool
 TENANT, OTHER = UUID(int=1), UUID(int=2)
 
 
-class _Lines(TenantPool):
-    """One line, which waits to be let go on."""
+class _Pool(TenantPool):
+    """A pool whose queries wait for `gate`."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -22,10 +22,10 @@ class _Lines(TenantPool):
         return await work(None)
 
 
-def test_who_asks_for_the_same_shares_one_read_and_who_left_has_none() -> None:
+def test_concurrent_callers_share_one_read_and_a_read_without_callers_is_dropped() -> None:
     async def read() -> None:
-        lines, done = _Lines(), list[str]()
-        reads = SharedReads(lines, 1)
+        pool, done = _Pool(), list[str]()
+        reads = SharedReads(pool, 1)
 
         def ask(tenant_id: UUID, key: str) -> "asyncio.Task[str]":
             async def work(_: Any) -> str:
@@ -41,7 +41,7 @@ def test_who_asks_for_the_same_shares_one_read_and_who_left_has_none() -> None:
             one.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         other = ask(OTHER, "c")
-        lines.gate.set()
+        pool.gate.set()
 
         assert await asyncio.gather(*first, other) == ["a 1", "a 1", "a 1", "c 1"]
         assert done == ["a", "c"]
@@ -49,10 +49,10 @@ def test_who_asks_for_the_same_shares_one_read_and_who_left_has_none() -> None:
     asyncio.run(read())
 
 
-def test_an_answer_that_may_have_changed_is_read_anew_for_who_asked_after_it_was_begun() -> None:
+def test_a_result_that_may_change_is_read_again_for_callers_after_it_began() -> None:
     async def read() -> None:
-        lines, done = _Lines(), list[int]()
-        reads = SharedReads(lines, 1)
+        pool, done = _Pool(), list[int]()
+        reads = SharedReads(pool, 1)
 
         async def work(_: Any) -> int:
             done.append(1)
@@ -65,7 +65,7 @@ def test_an_answer_that_may_have_changed_is_read_anew_for_who_asked_after_it_was
         await asyncio.sleep(0)
         late = [ask(), ask()]
         await asyncio.sleep(0)
-        lines.gate.set()
+        pool.gate.set()
 
         assert await early == 1
         assert await asyncio.gather(*late) == [2, 2]
