@@ -77,7 +77,7 @@ def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
             *routes((*DESCRIBED, *pages(DESCRIBED, product_version()), *console.pages(product_version()))),
             WebSocketRoute(websocket.PATH, websocket.WebSocketEndpoint()),
         ],
-        default=_nowhere,
+        default=_not_found,
         lifespan=_lifespan(settings, closing),
         # A redirect would be built from the Host header, which the client controls.
         redirect_slashes=False,
@@ -108,5 +108,5 @@ async def _end_streams(ingress: Dependencies, closing: asyncio.Event) -> None:
     ingress.hub.end_streams()
 
 
-async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     raise problems.not_found()

@@ -36,7 +36,7 @@ SLOW_BODY_SECONDS = 1.0
 LONGEST_MEDIA_TYPE = 256
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
-NOBODY = Principal(tenant_id=UUID(int=0), key_id="", scopes=frozenset())
+ANONYMOUS = Principal(tenant_id=UUID(int=0), key_id="", scopes=frozenset())
 """The principal of endpoints without authentication. It owns no rows."""
 
 
@@ -146,7 +146,7 @@ class _Address:
         endpoint = self._methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
             raise problems.method_not_allowed(self._allowed)
-        answer = await _within(endpoint, scope, receive)
+        answer = await _with_timeout(endpoint, scope, receive)
         if isinstance(answer, Answer):
             await send_answer(send, answer)
         elif method == "HEAD":
@@ -157,12 +157,12 @@ class _Address:
             await answer.run(receive, send)
 
 
-async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) -> Answer | Streamed:
+async def _with_timeout(endpoint: AnyEndpoint, scope: Connection, receive: Receive) -> Answer | Streamed:
     arrival: Arrival = scope[ARRIVAL]
     waited = wanted_seconds(arrival.headers) if "prefer" in endpoint.headers else None
     received = False
 
-    async def receive_noted() -> Any:
+    async def receive_and_note_end() -> Any:
         nonlocal received
         message = await receive()
         received = not message.get("more_body", False)
@@ -170,7 +170,7 @@ async def _within(endpoint: AnyEndpoint, scope: Connection, receive: Receive) ->
 
     try:
         async with asyncio.timeout(endpoint.seconds + (waited or 0)):
-            return await _answer(endpoint, scope, arrival, receive_noted)
+            return await _answer(endpoint, scope, arrival, receive_and_note_end)
     except TimeoutError:
         if endpoint.body is not None and not received:
             raise problems.body_too_slow() from None
@@ -186,7 +186,7 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
     if endpoint.body is not None:
         began = time.monotonic()
         body = await _body(endpoint, endpoint.body, ingress, arrival, receive)
-        if principal is not NOBODY and time.monotonic() - began > SLOW_BODY_SECONDS:
+        if principal is not ANONYMOUS and time.monotonic() - began > SLOW_BODY_SECONDS:
             await ingress.credentials.recheck(principal)
     call = Call(
         ingress,
@@ -203,7 +203,7 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
 
 async def _principal(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival) -> Principal:
     if endpoint.scope is None:
-        return NOBODY
+        return ANONYMOUS
     ingress: Dependencies = scope["state"]["ingress"]
     credentials = ingress.credentials
     authorization = arrival.headers.get("authorization")

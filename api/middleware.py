@@ -28,7 +28,7 @@ ARRIVAL = "bucatini.arrival"
 LINGER_SECONDS = 2.0
 MAX_LINGERING_BYTES = 16_000_000
 UNKNOWN_ROUTE = "unknown"
-ONCE = ("host", "idempotency-key")
+SINGLE_HEADERS = ("host", "idempotency-key")
 """Request headers that may not be repeated: which of two values was meant would be ambiguous."""
 SWITCHED = 101
 """The status of an accepted WebSocket handshake."""
@@ -54,7 +54,7 @@ class Middleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await self._shake_hands(scope, receive, send)
+            await self._run_websocket(scope, receive, send)
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -87,7 +87,7 @@ class Middleware:
                 await send_answer(send_named, _answer_to(error, arrival))
         _count(scope, status, time.perf_counter() - began)
 
-    async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs a WebSocket. A handshake that is refused gets an ordinary HTTP response."""
         began = time.perf_counter()
         arrival = arrival_of(scope)
@@ -154,7 +154,7 @@ def _joined(given: Sequence[Header]) -> tuple[dict[str, str], frozenset[str]]:
 def _check_headers(scope: Scope, arrival: Arrival) -> None:
     if "host" not in arrival.headers and scope["http_version"] == "1.1":
         raise problems.invalid_header("Host", "is required")
-    for name in ONCE:
+    for name in SINGLE_HEADERS:
         if name in arrival.repeated:
             raise problems.invalid_header(name.title(), "must be sent once")
 

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS: Final = 60
 EXCHANGE_SECONDS = 0.05
-AWAY_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 MAX_IN_AN_EXCHANGE = 2_000
 MAX_REMEMBERED = 20_000
 RATE_HEADERS: Final = "bucatini.rate"
@@ -169,10 +169,10 @@ class RateLimits:
                     await self._exchange_once()
                 except FAULTS as error:
                     logger.warning("rate limit exchange failed, limiting per process: Redis %s", type(error).__name__)
-                    await asyncio.sleep(AWAY_SECONDS)
+                    await asyncio.sleep(RETRY_SECONDS)
                 except Exception:  # The task's edge: requests are still limited, by this process alone.
                     logger.exception("rate limit exchange failed")
-                    await asyncio.sleep(AWAY_SECONDS)
+                    await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._exchanging = None
 

@@ -12,8 +12,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ALL_SECONDS = 2.0
-LEAST_SECONDS = 0.1
+TOTAL_SECONDS = 2.0
+MIN_SECONDS = 0.1
 """The minimum for each resource once the others have used up the time: enough to close without a round trip."""
 
 
@@ -34,9 +34,9 @@ class Closing:
 
     async def _in_time(self, close: Callable[[], Awaitable[object]], name: str) -> None:
         now = asyncio.get_running_loop().time()
-        self._until = self._until or now + ALL_SECONDS
+        self._until = self._until or now + TOTAL_SECONDS
         try:
-            async with asyncio.timeout_at(max(self._until, now + LEAST_SECONDS)):
+            async with asyncio.timeout_at(max(self._until, now + MIN_SECONDS)):
                 await close()
         except TimeoutError:
             logger.warning("gave up waiting for %s to close", name)

@@ -6,7 +6,7 @@ from api.http.responses import Header
 from schemas.problems import FieldProblem, Problem
 
 BUSY_SECONDS = 1.0
-AWAY_SECONDS = 2.0
+RETRY_SECONDS = 2.0
 
 
 class Refusal(Exception):
@@ -282,7 +282,7 @@ def overloaded() -> Problem:
 def unavailable(retry_after_seconds: float | None) -> Problem:
     title = "A server that this request needs is unavailable"
     detail, seconds = "Try again shortly; with an Idempotency-Key a repeat is always safe.", retry_after_seconds
-    return Problem.of("unavailable", title, 503, detail, retry_after_seconds=seconds or AWAY_SECONDS)
+    return Problem.of("unavailable", title, 503, detail, retry_after_seconds=seconds or RETRY_SECONDS)
 
 
 def timed_out(seconds: float) -> Problem:

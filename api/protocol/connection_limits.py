@@ -17,7 +17,7 @@ from monitoring.metrics import ingress as ingress_metrics
 BACKLOG = 2_048
 OWN_DESCRIPTORS = 64
 """Reserved for PostgreSQL, Redis, the log and files."""
-FEWEST_CONNECTIONS = 16
+MIN_CONNECTIONS = 16
 MIN_IDLE_SECONDS = 1.0
 """How long a connection must be idle before it may be evicted: a new one has had no time to send its request."""
 IPV6_HOST_BITS = 64
@@ -62,8 +62,8 @@ def places(settings: Settings) -> Places:
     A quarter of the descriptors stays free: the event loop accepts the whole backlog before it can refuse any of it.
     """
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = max(FEWEST_CONNECTIONS, descriptors // 4)
-    in_all = max(FEWEST_CONNECTIONS, min(settings.max_connections, descriptors - OWN_DESCRIPTORS - spare))
+    spare = max(MIN_CONNECTIONS, descriptors // 4)
+    in_all = max(MIN_CONNECTIONS, min(settings.max_connections, descriptors - OWN_DESCRIPTORS - spare))
     per_address = settings.max_connections_per_address or in_all // 2
     return Places(in_all, min(per_address, in_all), min(BACKLOG, spare))
 

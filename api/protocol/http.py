@@ -28,7 +28,7 @@ LINGER_SECONDS = 2.0
 MAX_LINGERING_BYTES = 1_000_000
 
 
-class _Unfinished(logging.Filter):
+class _DropUnfinishedResponses(logging.Filter):
     """Drops uvicorn's error for responses that end early: that is how a stream ends for a client that left or stalled."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -37,7 +37,7 @@ class _Unfinished(logging.Filter):
 
 requests = logging.getLogger("uvicorn.error.http")
 requests.setLevel(logging.WARNING)
-requests.addFilter(_Unfinished())
+requests.addFilter(_DropUnfinishedResponses())
 
 
 class LimitedState(ServerState):

@@ -19,7 +19,7 @@ from schemas.jobs import Job
 from schemas.model import Model
 from schemas.timestamps import Moment
 
-USUAL_DAYS = 7
+DEFAULT_DAYS = 7
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +59,7 @@ async def show_failures(call: Call[Empty, FailedJobsQuery]) -> Answer:
 
 
 def _since(call: Call[Empty, FailuresQuery] | Call[Empty, FailedJobsQuery]) -> datetime:
-    return call.query.since or call.ingress.clock.now() - timedelta(days=USUAL_DAYS)
+    return call.query.since or call.ingress.clock.now() - timedelta(days=DEFAULT_DAYS)
 
 
 def _sign(call: Call[Empty, FailedJobsQuery], fingerprint: str, place: FailurePlace) -> str:

@@ -12,7 +12,7 @@ from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import CACHE, Answer, Header, NoBody, json_answer
-from api.streams.long_poll import ABOUT_SECONDS, applied, wanted_seconds
+from api.streams.long_poll import POLL_SECONDS, applied, wanted_seconds
 from api.streams.subscribers import Behind, Ended, Subscriber, TypedEvents
 from events.envelope import cloud_event_json
 from events.groups import GroupEvents, group_events_json
@@ -121,8 +121,8 @@ async def _awaited(call: Call[TakeEvents, Empty], taken: Taken, deadline: float)
 
 async def _something_for(subscriber: Subscriber, types: tuple[str, ...], deadline: float) -> bool:
     """Waits for a reason to take again; False when the time is up or the subscriber has ended. An expired lease sends no
-    event, so the wait is also interrupted every ABOUT_SECONDS."""
-    look_at = min(deadline, time.monotonic() + ABOUT_SECONDS)
+    event, so the wait is also interrupted every POLL_SECONDS."""
+    look_at = min(deadline, time.monotonic() + POLL_SECONDS)
     while (left := look_at - time.monotonic()) > 0:
         match await subscriber.take(left):
             case Ended():

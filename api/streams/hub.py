@@ -31,7 +31,7 @@ LOOK_SECONDS = 1.0
 """The polling interval: the delay of an event whose Redis message was lost."""
 LINGER_SECONDS = 10.0
 """How long the hub keeps listening after its last subscriber has left."""
-AWAY_SECONDS = 0.5
+RETRY_SECONDS = 0.5
 MAX_SUBSCRIBERS = 10_000
 MAX_OF_A_TENANT = 5_000
 """Per tenant, so that one tenant can't take every subscription of the process."""
@@ -221,7 +221,7 @@ class Hub:
         self._news.clear()
 
     async def _away(self) -> None:
-        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.sleep(RETRY_SECONDS)
         self._mark_changed(self._feeds)
 
     async def _read(self) -> None:
@@ -259,7 +259,7 @@ class Hub:
                     self._on_message(message)
             except Exception:  # The task's edge: until it is back, events are up to a second late.
                 logger.exception("Redis subscription failed; trying again")
-                await asyncio.sleep(AWAY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
 
     def _on_message(self, message: tuple[Channel, bytes] | None) -> None:
         match message:

@@ -14,7 +14,7 @@ from infrastructure.postgres.jobs import queries
 from schemas.jobs import Job
 
 MAX_SECONDS = 60
-ABOUT_SECONDS = 5.0
+POLL_SECONDS = 5.0
 """While waiting, the job is also read at this interval."""
 
 _WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*", re.ASCII | re.IGNORECASE)
@@ -61,7 +61,7 @@ async def _when_finished(ingress: Dependencies, principal: Principal, job_id: UU
 async def _something_decisive(ingress: Dependencies, subscriber: Subscriber) -> bool:
     """Waits for a reason to read the job again. False when the subscriber has ended."""
     while True:
-        match await subscriber.take(ABOUT_SECONDS):
+        match await subscriber.take(POLL_SECONDS):
             case Ended():
                 return False
             case Behind():

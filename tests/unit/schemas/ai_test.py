@@ -1,4 +1,4 @@
-"""What the AI commands accept, and what they refuse before anything is stored."""
+"""Validation of the AI commands."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The table of a job's states: what it allows, what it forbids, and that every way through it leads to an end."""
+"""The job state machine: allowed and forbidden transitions, and that every path leads to a final state."""
 
 from itertools import product
 

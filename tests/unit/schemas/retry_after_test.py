@@ -1,4 +1,4 @@
-"""`Retry-After` as servers write it, and as no server should."""
+"""Parsing of valid and malformed `Retry-After` headers."""
 
 from datetime import UTC, datetime, timedelta
 

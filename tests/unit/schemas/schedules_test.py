@@ -1,4 +1,4 @@
-"""What a schedule's timing may say, and what is said to who gets it wrong."""
+"""Validation of a schedule's cron expression and time zone, and its error messages."""
 
 import pytest
 from pydantic import ValidationError

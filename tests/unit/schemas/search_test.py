@@ -1,4 +1,4 @@
-"""What a search may ask."""
+"""Limits of search queries."""
 
 from typing import Any
 
