@@ -10,7 +10,8 @@ from infrastructure.settings import SettingsInvalid
 
 
 def main() -> int:
-    """Celery's own exit code; 1 when a worker refused what it was told, 2 when it can't be done at all."""
+    """Runs the command and returns Celery's exit code; 1 when a worker refused it, 2 when the settings or the command
+    are invalid."""
     try:
         app = celery_app()
         code = _start(app, sys.argv[1:])

@@ -1,4 +1,4 @@
-"""The Celery application: its options, declared once, and one task for each kind."""
+"""The Celery application: its options, and one task for each kind of job."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -31,9 +31,10 @@ def celery_app(
     pulse: Liveness | None = None,
     window: Window | None = None,
 ) -> Celery:
-    """The application for these settings, or those of the environment. It knows the tasks of the given kinds, tells the
-    pulse how its worker's question for bells is answered, and takes what the window has room for. RedisUrlInvalid when
-    REDIS_URL can't be read."""
+    """The Celery application for these settings, by default the environment's.
+
+    It registers a task for each kind, records in `pulse` whether Redis answers its BRPOP, and prefetches what `window`
+    has room for. RedisUrlInvalid when REDIS_URL can't be read."""
     app = Application(
         "bucatini",
         set_as_current=False,
@@ -73,7 +74,7 @@ def _options() -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_acks_late": True,
-        # That there is one at all tells the channel that it is for jobs; how many is asked of the window.
+        # Any value marks the channel as one for jobs; the window decides how many it prefetches.
         "worker_prefetch_multiplier": 4,
         "worker_send_task_events": False,
         "worker_hijack_root_logger": False,

@@ -1,4 +1,4 @@
-"""How Celery waits for a Redis that isn't there: it asks again every few seconds, however long it takes."""
+"""Celery's connection to Redis, which reconnects every few seconds until Redis is back."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,11 @@ from celery.app import amqp
 from kombu import Connection
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 3.0
-"""kombu's own pauses grow to half a minute, for which every bell would lie there after an outage."""
+"""kombu's own backoff grows to half a minute, which would delay every doorbell that long after an outage."""
 
 
 class PatientConnection(Connection):
-    """Never gives up unless it is told how often to try."""
+    """Retries without limit unless `max_retries` is given."""
 
     def _ensure_connection(
         self, errback: Callable[..., Any] | None = None, max_retries: int | None = None, **options: Any

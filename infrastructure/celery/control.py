@@ -1,4 +1,4 @@
-"""What an operator may tell workers through Celery: what does nothing here is refused, and a refusal is told as one."""
+"""Celery's remote control. Commands without an effect here are refused, and a refusal fails the command line."""
 
 from collections.abc import Iterable
 from typing import Any, Never
@@ -15,7 +15,8 @@ class NotACommand(Exception):
 
 
 class Control(control.Control):
-    """Celery's own, which remembers who refused: its command line prints that and calls it a success."""
+    """Celery's Control, which also records the workers that refused: Celery's command line exits with 0 all the
+    same."""
 
     def __init__(self, app: Any = None) -> None:
         super().__init__(app)
@@ -35,7 +36,8 @@ def refusals_in(replies: Iterable[Any]) -> list[str]:
 
 
 class Application(Celery):
-    """Takes no calls of tasks. A task is a doorbell, and one that Celery made names no job: the worker would drop it."""
+    """Refuses `send_task`: a task is a doorbell, and one that Celery published would carry no job id, so a worker drops
+    it."""
 
     def send_task(self, name: str, *_: Any, **__: Any) -> Never:
         raise NotACommand(
@@ -48,5 +50,5 @@ class Application(Celery):
     args=[("task_name", str), ("soft", float), ("hard", float)], signature="<task_name> <soft_secs> [hard_secs]"
 )
 def time_limit(state: Any, task_name: str = "", hard: float | None = None, soft: float | None = None, **_: Any) -> Any:
-    """Refused: a job's limit is its kind's own."""
+    """Refused: each command sets its own time limit."""
     return nok(f"no time limit is set: that of '{task_name}' is its command's own `time_limit_seconds`")

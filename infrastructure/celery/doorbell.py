@@ -1,8 +1,8 @@
-"""Rings: pushes doorbells into the queues' lists while these are short.
+"""Pushes doorbells into the queues' Redis lists while the lists are short.
 
-What finds them long waits in PostgreSQL and is rung by turns (producers/dispatcher/fair_scheduler.py), so that one tenant's hundred thousand
-jobs stand in nobody's way, and Redis holds little whatever the backlog. Nothing is counted beside the lists: how much is
-rung is what they hold.
+Jobs that find their list long stay in PostgreSQL, and a dispatcher publishes their doorbells in turn
+(producers/dispatcher/fair_scheduler.py). So one tenant's backlog delays no other tenant, and Redis holds little however
+large the backlog is. The lists' lengths are the only count of what has been published.
 """
 
 import time
@@ -22,78 +22,83 @@ from infrastructure.redis.connection import Command, RedisConnection
 from infrastructure.redis.pubsub import Channel, announce_words
 
 SHORT = 8
-"""Bells. Into a list that holds fewer whoever submits rings at once; into a longer one bells go by turns."""
+"""Doorbells. A submitter pushes into a list that holds fewer at once; a longer list is filled by the fair scheduler."""
 AHEAD_SECONDS = 0.2
-"""So much work may be rung for beyond what can begin at once."""
+"""How much work doorbells may announce beyond what workers can start at once."""
 KNOWN_SECONDS = 0.1
-"""How long a list's length that Redis told is believed."""
+"""How long a list's length is cached."""
 LONG_SECONDS = 0.005
-"""The same of one that is long, before more wait for a turn because of it."""
+"""How long the length of a long list is cached, before it makes more jobs wait for their turn."""
 SERVICE_KNOWN_SECONDS = 1.0
 UNKNOWN_SIZE = 25
-"""Jobs in a bell while no worker has said how fast it is."""
+"""Jobs in a doorbell while no worker has reported its rate."""
 
 Turn = tuple[str, int, UUID]
-"""Who waits in line at a queue: its name, the step, and whose jobs of that step they are."""
+"""A tenant with jobs waiting for the fair scheduler: queue, priority step, tenant."""
+
+QueueList = tuple[str, int]
+"""One Redis list of a queue: queue, priority step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """What became of a ring: bells pushed, and jobs whose turn comes later."""
+    """What `Doorbells.ring` did: doorbells pushed, and jobs left to the fair scheduler."""
 
     bells: int
     withheld: int
 
 
 class Doorbells:
-    """One per process. Every method raises one of the client's FAULTS when Redis can't take it; repeating is safe, and so
-    is leaving it to the sweeper."""
+    """Publishes doorbells; one per process.
+
+    Every method raises one of the client's FAULTS when Redis refuses or can't be reached. Repeating a call is safe, and
+    so is leaving it to the sweeper."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._line = RedisConnection(redis)
+        self._connection = RedisConnection(redis)
         self._clock = RedisClock(redis)
-        self._lengths: dict[tuple[str, int], tuple[int, float]] = {}
+        self._lengths: dict[QueueList, tuple[int, float]] = {}
         self._services: dict[str, tuple[Service | None, float]] = {}
 
-    async def ring(self, rings: Iterable[JobRef], *, traceparent: str | None = None, short: int = SHORT) -> Rung:
-        """Rings for as many as find their list short, which it is with fewer bells than that; of the others a dispatcher is
-        told, who rings for them in turn."""
-        rings = list(rings)
-        await self._ask({(ring.queue, step_of(ring.priority)) for ring in rings}, many=len(rings) > SHORT)
-        within, beyond = self._admit(rings, short)
-        bells, behind = await self._push(within, traceparent)
+    async def ring(self, refs: Iterable[JobRef], *, traceparent: str | None = None, short: int = SHORT) -> Rung:
+        """Pushes doorbells for the jobs whose list holds fewer than `short`, and notifies a dispatcher of the others,
+        which it schedules in turn."""
+        refs = list(refs)
+        await self._ask({(ref.queue, step_of(ref.priority)) for ref in refs}, many=len(refs) > SHORT)
+        within, beyond = self._admit(refs, short)
+        pushed, behind = await self._push(within, traceparent)
         if waiting := behind | set(map(_turn_of, beyond)):
-            await self._tell_waiting(waiting)
-        return Rung(bells, len(beyond))
+            await self._notify_dispatchers(waiting)
+        return Rung(pushed, len(beyond))
 
-    async def ring_ahead(self, rings: Sequence[JobRef]) -> int:
-        """How many bells were pushed for these few jobs, which are being committed."""
-        bells, behind = await self._push(rings, ahead=True)
+    async def ring_ahead(self, refs: Sequence[JobRef]) -> int:
+        """Pushes doorbells for a few jobs whose commit is still under way, and returns how many doorbells."""
+        pushed, behind = await self._push(refs, ahead=True)
         if behind:
-            await self._tell_waiting(behind)
-        return bells
+            await self._notify_dispatchers(behind)
+        return pushed
 
-    def have_room_for(self, rings: Sequence[JobRef]) -> bool:
-        """Whether all of these find their lists short, as far as is known. Nothing is said to anybody."""
-        return not self._admit(rings)[1]
+    def have_room_for(self, refs: Sequence[JobRef]) -> bool:
+        """Whether the lists of all these jobs are short, by the cached lengths. Sends nothing."""
+        return not self._admit(refs)[1]
 
-    async def ring_in_turn(self, queue: str, lots: Mapping[int, Sequence[Lot]], *, most: int) -> int:
-        """How many bells were pushed for lots whose turn it is, by the step of the list they go into; at most so many jobs
-        in each."""
+    async def ring_in_turn(self, queue: str, lots: Mapping[int, Sequence[Lot]], *, limit: int) -> int:
+        """Pushes doorbells of at most `limit` jobs for lots whose turn it is, by the priority step of their list, and
+        returns how many doorbells."""
         at = await self._clock.now()
         messages = {
-            list_of(queue, step): messages_in_turn(queue, step, some, most=most, at=at) for step, some in lots.items()
+            list_of(queue, step): messages_in_turn(queue, step, some, limit=limit, at=at) for step, some in lots.items()
         }
         if pushes := _pushes("LPUSH", messages):
-            await self._line.ask(*pushes)
+            await self._connection.ask(*pushes)
         return sum(map(len, messages.values()))
 
-    async def give_back(self, rings: Sequence[JobRef], *, bell_jobs: int, last: bool = False) -> None:
-        """Puts jobs that a worker was rung for and hasn't begun back to the front of their queue, or behind all others, in
-        bells of at most so many. They are rung as before, so nothing is counted."""
+    async def give_back(self, refs: Sequence[JobRef], *, bell_jobs: int, last: bool = False) -> None:
+        """Returns jobs that a worker received and hasn't started to the front of their queue, or with `last` to its
+        end, in doorbells of at most `bell_jobs`. They aren't counted as published again."""
         at = await self._clock.now()
-        shares = [messages_of(rings[start : start + bell_jobs], at=at) for start in range(0, len(rings), bell_jobs)]
+        shares = [messages_of(refs[start : start + bell_jobs], at=at) for start in range(0, len(refs), bell_jobs)]
         if not last:
             shares.reverse()  # What is pushed to the front last comes first.
         pushes: dict[str, list[bytes]] = defaultdict(list)
@@ -101,145 +106,147 @@ class Doorbells:
             for name, messages in share.items():
                 pushes[name] += messages
         if pushes:
-            await self._line.ask(*_pushes("LPUSH" if last else "RPUSH", pushes))
+            await self._connection.ask(*_pushes("LPUSH" if last else "RPUSH", pushes))
 
     # What the lists hold
 
     async def lengths(self, queues: Sequence[str]) -> dict[str, dict[int, int]]:
-        """How many bells each queue's lists hold, by step."""
+        """How many doorbells each queue's lists hold, by priority step."""
         replies = iter(
-            await self._line.ask(*(("LLEN", list_of(queue, step)) for queue in queues for step in STEPS_IN_TURN))
+            await self._connection.ask(*(("LLEN", list_of(queue, step)) for queue in queues for step in STEPS_IN_TURN))
         )
         return {queue: {step: int(next(replies)) for step in STEPS_IN_TURN} for queue in queues}
 
     async def service(self, queue: str) -> Service:
-        """What its workers say now."""
-        (words,) = await self._line.ask(("HVALS", service_of(queue)))
-        return heard(words, await self._clock.now())
+        """The queue's rate and free slots, summed over the workers that reported lately."""
+        (reports,) = await self._connection.ask(("HVALS", service_of(queue)))
+        return heard(reports, await self._clock.now())
 
     async def oldest_seconds(self, queue: str, steps: Sequence[int]) -> float:
-        """For how long the bell has stood that is next in its list, of the list where that is longest."""
-        replies = await self._line.ask(*(("LINDEX", list_of(queue, step), -1) for step in steps))
+        """The age of the oldest doorbell at the head of any of these lists; 0 when all are empty."""
+        replies = await self._connection.ask(*(("LINDEX", list_of(queue, step), -1) for step in steps))
         now = await self._clock.now()
-        return max((age_of(bell, now) for bell in replies if bell is not None), default=0.0)
+        return max((age_of(head, now) for head in replies if head is not None), default=0.0)
 
     async def trim(self, queue: str, bells: int) -> None:
-        """Leaves so many bells in each list that whoever submits rings into, the oldest. The jobs of the others wait for
-        their turn."""
-        await self._line.ask(*(("LTRIM", list_of(queue, step), -bells, -1) for step in OWN_STEPS))
+        """Drops all but the oldest `bells` doorbells of each list that submitters push into. The jobs of the dropped
+        ones stay in PostgreSQL and wait for their turn."""
+        await self._connection.ask(*(("LTRIM", list_of(queue, step), -bells, -1) for step in OWN_STEPS))
 
     # Details
 
     async def _push(
-        self, rings: Sequence[JobRef], traceparent: str | None = None, *, ahead: bool = False
+        self, refs: Sequence[JobRef], traceparent: str | None = None, *, ahead: bool = False
     ) -> tuple[int, set[Turn]]:
-        """How many bells were pushed, and whose were pushed into a long list."""
-        if not rings:
+        """How many doorbells were pushed, and the turns whose list is long now."""
+        if not refs:
             return 0, set()
-        lines: dict[tuple[str, int], list[JobRef]] = defaultdict(list)
-        for ring in rings:
-            lines[ring.queue, step_of(ring.priority)].append(ring)
+        by_list: dict[QueueList, list[JobRef]] = defaultdict(list)
+        for ref in refs:
+            by_list[ref.queue, step_of(ref.priority)].append(ref)
         messages: dict[str, list[bytes]] = {}
         at = await self._clock.now()
-        for (queue, _), waiting in lines.items():
-            messages |= messages_of(waiting, traceparent, ahead=ahead, most=self._size(queue), at=at)
+        for (queue, _), waiting in by_list.items():
+            messages |= messages_of(waiting, traceparent, ahead=ahead, limit=self._size(queue), at=at)
         now = time.monotonic()
-        stale = [queue for queue in {queue for queue, _ in lines} if not self._knows_service(queue, now)]
-        replies = await self._line.ask(*_pushes("LPUSH", messages), *(("HVALS", service_of(queue)) for queue in stale))
-        self._learn(list(lines), replies, stale, now, at)
-        long = {line for line, length in zip(lines, replies, strict=False) if length > SHORT}
-        bells = sum(map(len, messages.values()))
-        return bells, {_turn_of(ring) for line in long for ring in lines[line]}
+        stale = [queue for queue in {queue for queue, _ in by_list} if not self._knows_service(queue, now)]
+        replies = await self._connection.ask(
+            *_pushes("LPUSH", messages), *(("HVALS", service_of(queue)) for queue in stale)
+        )
+        self._learn(list(by_list), replies, stale, now, at)
+        long = {key for key, length in zip(by_list, replies, strict=False) if length > SHORT}
+        pushed = sum(map(len, messages.values()))
+        return pushed, {_turn_of(ref) for key in long for ref in by_list[key]}
 
-    async def _ask(self, lines: set[tuple[str, int]], *, many: bool) -> None:
-        """Learns what isn't known of these: for few jobs only whether a list that was long still is, so that a lone job never
-        waits for an answer where there is no line."""
+    async def _ask(self, lists: set[QueueList], *, many: bool) -> None:
+        """Refreshes the cached lengths and rates. For few jobs only a list that was long is asked again, so that a
+        single job never waits for a reply when its queue is empty."""
         now = time.monotonic()
-        asked = [line for line in lines if self._is_doubtful(line, now, many=many)]
-        stale = [queue for queue in {queue for queue, _ in lines} if many and not self._knows_service(queue, now)]
+        asked = [key for key in lists if self._is_stale(key, now, many=many)]
+        stale = [queue for queue in {queue for queue, _ in lists} if many and not self._knows_service(queue, now)]
         if asked or stale:
-            replies = await self._line.ask(
-                *(("LLEN", list_of(*line)) for line in asked), *(("HVALS", service_of(queue)) for queue in stale)
+            replies = await self._connection.ask(
+                *(("LLEN", list_of(*key)) for key in asked), *(("HVALS", service_of(queue)) for queue in stale)
             )
             self._learn(asked, replies, stale, now, await self._clock.now())
 
-    def _is_doubtful(self, line: tuple[str, int], now: float, *, many: bool) -> bool:
-        length, told_at = self._lengths.get(line, (0, 0.0))
-        if now - told_at > KNOWN_SECONDS:
+    def _is_stale(self, key: QueueList, now: float, *, many: bool) -> bool:
+        length, known_at = self._lengths.get(key, (0, 0.0))
+        if now - known_at > KNOWN_SECONDS:
             return many
-        return length >= SHORT and now - told_at > LONG_SECONDS
+        return length >= SHORT and now - known_at > LONG_SECONDS
 
     def _learn(
         self,
-        lines: Sequence[tuple[str, int]],
+        lists: Sequence[QueueList],
         replies: Sequence[int | list[bytes]],
         queues: Sequence[str],
         now: float,
-        by_redis: float,
+        redis_now: float,
     ) -> None:
-        for line, length in zip(lines, replies, strict=False):
+        for key, length in zip(lists, replies, strict=False):
             if isinstance(length, int):
-                self._lengths[line] = (length, now)
-        for queue, words in zip(queues, replies[len(lines) :], strict=True):
-            if isinstance(words, list):
-                self._services[queue] = (heard(words, by_redis) if words else None, now)
+                self._lengths[key] = (length, now)
+        for queue, reports in zip(queues, replies[len(lists) :], strict=True):
+            if isinstance(reports, list):
+                self._services[queue] = (heard(reports, redis_now) if reports else None, now)
 
     def _knows_service(self, queue: str, now: float) -> bool:
         return now - self._services.get(queue, (None, 0.0))[1] <= SERVICE_KNOWN_SECONDS
 
-    def _admit(self, rings: Iterable[JobRef], short: int = SHORT) -> tuple[list[JobRef], list[JobRef]]:
-        """Those that may be rung now, and the others."""
-        room: dict[tuple[str, int], int] = {}
+    def _admit(self, refs: Iterable[JobRef], short: int = SHORT) -> tuple[list[JobRef], list[JobRef]]:
+        """The jobs whose doorbells may be pushed now, and the others."""
+        room: dict[QueueList, int] = {}
         within: list[JobRef] = []
         beyond: list[JobRef] = []
-        for ring in rings:
-            line = ring.queue, step_of(ring.priority)
-            if (left := room.get(line)) is None:
-                left = self._room_in(line, short)
-            room[line] = left - 1
-            (within if left > 0 else beyond).append(ring)
+        for ref in refs:
+            key = ref.queue, step_of(ref.priority)
+            if (left := room.get(key)) is None:
+                left = self._room_in(key, short)
+            room[key] = left - 1
+            (within if left > 0 else beyond).append(ref)
         return within, beyond
 
-    def _room_in(self, line: tuple[str, int], short: int) -> int:
-        """For how many jobs more whoever submits may ring into a list."""
-        length, told_at = self._lengths.get(line, (0, 0.0))
-        if time.monotonic() - told_at > KNOWN_SECONDS:
+    def _room_in(self, key: QueueList, short: int) -> int:
+        """How many more jobs submitters may push into a list."""
+        length, known_at = self._lengths.get(key, (0, 0.0))
+        if time.monotonic() - known_at > KNOWN_SECONDS:
             length = 0
-        return max(short - length, 0) * self._size(line[0])
+        return max(short - length, 0) * self._size(key[0])
 
     def _size(self, queue: str) -> int:
-        """How many jobs a bell may name, so that SHORT of them are no more than is begun soon."""
+        """How many jobs one doorbell may carry, so that SHORT doorbells hold no more than AHEAD_SECONDS of work."""
         service, _ = self._services.get(queue, (None, 0.0))
         if service is None:
             return UNKNOWN_SIZE
         return min(max(service.jobs_within(AHEAD_SECONDS) // SHORT, 1), MAX_JOBS_IN_A_DOORBELL)
 
-    async def _tell_waiting(self, turns: Iterable[Turn]) -> None:
+    async def _notify_dispatchers(self, turns: Iterable[Turn]) -> None:
         await announce_words(self._redis, Channel.OVERFLOW, waiting_in_words(turns))
 
 
 def waiting_in_words(turns: Iterable[Turn]) -> bytes:
-    """As a dispatcher is told who waits for a turn."""
+    """Encodes turns for Channel.OVERFLOW."""
     return "\n".join(f"{queue} {step} {tenant_id}" for queue, step, tenant_id in turns).encode()
 
 
-def waiting_in(words: bytes) -> list[Turn]:
-    """Who waits for a turn, as a dispatcher was told. ValueError when nobody can tell."""
-    turns = [line.split() for line in words.decode().splitlines()]
+def waiting_in(payload: bytes) -> list[Turn]:
+    """Decodes a message of Channel.OVERFLOW. ValueError when it is malformed."""
+    turns = [line.split() for line in payload.decode().splitlines()]
     return [(queue, int(step), UUID(tenant_id)) for queue, step, tenant_id in turns]
 
 
-def age_of(bell: bytes, now: float) -> float:
-    """For how many seconds it has been rung: its id is a UUIDv7, which begins with the time in milliseconds."""
+def age_of(doorbell: bytes, now: float) -> float:
+    """Seconds since the doorbell was pushed, by the time in its UUIDv7; 0 when it can't be read."""
     try:
-        return max(now - (UUID(orjson.loads(bell)["headers"]["id"]).int >> 80) / 1_000, 0.0)
+        return max(now - (UUID(orjson.loads(doorbell)["headers"]["id"]).int >> 80) / 1_000, 0.0)
     except (ValueError, LookupError, TypeError):
         return 0.0
 
 
 def _pushes(name: str, messages: Mapping[str, Sequence[bytes]]) -> list[Command]:
-    return [[name, key, *bells] for key, bells in messages.items() if bells]
+    return [[name, key, *some] for key, some in messages.items() if some]
 
 
-def _turn_of(ring: JobRef) -> Turn:
-    return ring.queue, step_of(ring.priority), ring.tenant_id
+def _turn_of(ref: JobRef) -> Turn:
+    return ref.queue, step_of(ref.priority), ref.tenant_id

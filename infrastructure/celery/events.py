@@ -1,4 +1,4 @@
-"""Task events for whoever watches: they begin when a dashboard asks for them and end when nobody listens any more."""
+"""Celery's task events: they start when a dashboard enables them and stop when no subscriber is left."""
 
 import logging
 from time import monotonic
@@ -8,7 +8,7 @@ from celery.app import events
 from celery.events.dispatcher import EventDispatcher
 
 UNHEARD_SECONDS = 10.0
-"""A worker says every two seconds that it lives, so this is five times that nobody heard it."""
+"""Five of the worker's heartbeat events, which it publishes every two seconds."""
 TASKS = "task"
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,8 @@ class Events(events.Events):
 
 
 class Dispatcher(EventDispatcher):
-    """Celery's own, which never ends by itself what a dashboard once asked for, at half of a worker's speed."""
+    """Celery's dispatcher, which also disables task events that nobody receives: Celery itself never does, and they
+    cost half of a worker's throughput."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._heard_at = monotonic()
@@ -35,7 +36,7 @@ class Dispatcher(EventDispatcher):
         if listeners != 0:
             self._heard_at = now
         elif TASKS in self.groups and now - self._heard_at > UNHEARD_SECONDS:
-            # In place, as Celery's own `disable_events` does it: the set is looked at by every event.
+            # In place, as Celery's own `disable_events` does: every event reads this set.
             self.groups.discard(TASKS)
             self._group_buffer[TASKS].clear()
-            logger.info("task events end: nobody listens")
+            logger.info("disabled task events: no subscriber is left")

@@ -1,28 +1,28 @@
-"""Whether Redis still answers the worker's standing question for bells."""
+"""Whether Redis still answers the worker's BRPOP."""
 
 from time import monotonic
 
 
 class Liveness:
-    """Written by Celery's thread, read by the one that watches it."""
+    """The state of the worker's BRPOP; written by Celery's thread, read by the watchdog's."""
 
     def __init__(self) -> None:
         self._asked_at: float | None = None
         self.refusal = ""
-        """Why Redis gives no bells, in words; empty while it does."""
+        """Why Redis refuses BRPOP, for an operator; empty while it doesn't."""
 
     def asked(self) -> None:
-        """A question that is asked again, over a new connection, has been open since it was first asked."""
+        """BRPOP was sent. One sent again over a new connection counts from the first time."""
         if self._asked_at is None:
             self._asked_at = monotonic()
 
     def answered(self) -> None:
-        """There is an answer, be it that there are no bells; or none is wanted now."""
+        """Redis answered, with or without a doorbell."""
         self._asked_at = None
         self.refusal = ""
 
     def refused(self, reason: str) -> None:
-        """It answers, and refuses: nobody is deaf, and there will be no bells until the reason is gone."""
+        """Redis answered with an error: the worker isn't stalled, but gets no doorbells until the reason is gone."""
         self._asked_at = None
         self.refusal = reason
 
@@ -32,6 +32,7 @@ class Liveness:
 
     @property
     def silent_seconds(self) -> float:
-        """How long the question has been open. Redis answers it within a second; nobody asks while the worker is full."""
+        """Seconds since BRPOP was sent without a reply, 0 when none is open. Redis replies within a second; a full
+        worker sends none."""
         asked_at = self._asked_at
         return 0.0 if asked_at is None else monotonic() - asked_at

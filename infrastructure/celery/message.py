@@ -1,6 +1,6 @@
-"""The doorbell's message: it names jobs and carries nothing of them.
+"""The doorbell: a Celery message that carries job ids and nothing else of the jobs.
 
-Built by hand, because Celery's own publishing costs 0.7 ms a message and this is one push for any number of them.
+Built by hand, because Celery publishes each message on its own and this is one push for any number of them.
 Wire format: Celery's task message protocol 2 (docs.celeryq.dev, "Message Protocol"), in kombu's virtual envelope.
 """
 
@@ -18,24 +18,24 @@ from uuid_utils import uuid7
 from infrastructure.celery.keys import list_of, step_of
 
 VERSION = 1
-"""Of what stands in a bell. Raise it when a worker of the release before would misread one: it then puts the bell back for
-others, so deploy workers that read the new one first."""
+"""Version of the message's format. Raise it when a worker of the previous release would misread the new one: such a
+worker puts the doorbell back for others, so deploy workers that read the new format first."""
 MAX_JOBS_IN_A_DOORBELL = 50
 BELLS_IN_A_PUSH, MAX_JOBS_IN_A_BIG_DOORBELL = 8, 200
-"""Jobs rung by turns get bigger bells, but never fewer than so many, for as many workers to share: Celery takes as long
-for a bell whatever it names."""
+"""Doorbells of the fair scheduler may be bigger, since Celery's cost is per message; but one push makes at least
+BELLS_IN_A_PUSH of them, for as many workers to share."""
 LEAST_PIECE = 5
-"""Of a lot in a bell, where there is as much: a thousand tenants' windows cut into single jobs would cost more than the
-jobs."""
+"""The fewest jobs of a lot in one doorbell, where the lot has as many: a thousand tenants' lots cut into single jobs
+would cost more than the jobs."""
 SEVERAL_KINDS = "jobs.several_kinds"
-"""What Celery and Flower see as the task of a bell for jobs of different kinds."""
+"""The task name that Celery and Flower see for a doorbell with jobs of different kinds."""
 FEW = 25
-"""Fewer jobs of a kind than this share a bell with other kinds: alone they would fill less than half of one."""
+"""Kinds with fewer jobs than this share a doorbell: alone they would fill less than half of one."""
 UUID_BYTES = 16
 
 
 class JobRef(NamedTuple):
-    """One job to be rung for."""
+    """A job reference: what a doorbell needs to know of a job."""
 
     job_id: UUID
     tenant_id: UUID
@@ -45,13 +45,13 @@ class JobRef(NamedTuple):
 
 
 class Lot(NamedTuple):
-    """Jobs of one kind and tenant, as a bell names them."""
+    """Jobs of one kind and tenant in a doorbell."""
 
     kind: str
     tenant_id: UUID
     ids: bytes
-    """One UUID after the other: between PostgreSQL, the bell and the claim nobody needs them one by one, and an object
-    for each would cost more than all the rest of a bell."""
+    """The jobs' UUIDs, 16 bytes each, concatenated: between PostgreSQL, the doorbell and the claim they are never
+    needed one by one, and an object for each would cost more than the rest of the doorbell."""
 
     @property
     def jobs(self) -> int:
@@ -70,13 +70,13 @@ class Lot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Doorbell:
-    """What a worker learns from a message: whose jobs of which kind wait, and how urgent they are."""
+    """A decoded doorbell: the waiting jobs by kind and tenant, and their priority step."""
 
     step: int
     lots: tuple[Lot, ...]
     traceparent: str | None = None
     ahead: bool = False
-    """They may not be committed yet."""
+    """Whether it was published before the jobs' commit: the claim then waits for the commit."""
 
     @property
     def jobs(self) -> int:
@@ -84,29 +84,29 @@ class Doorbell:
 
 
 def messages_of(
-    rings: Iterable[JobRef],
+    refs: Iterable[JobRef],
     traceparent: str | None = None,
     *,
     ahead: bool = False,
-    most: int = MAX_JOBS_IN_A_BIG_DOORBELL,
+    limit: int = MAX_JOBS_IN_A_BIG_DOORBELL,
     at: float | None = None,
 ) -> dict[str, list[bytes]]:
-    """The messages by the list they belong into, none of them for more than `most` jobs. `at` is the time by Redis's
-    clock, from which their age is told; this machine's, if it isn't given."""
-    lines: dict[tuple[str, int], dict[tuple[str, UUID], list[bytes]]] = defaultdict(lambda: defaultdict(list))
-    for ring in rings:
-        lines[ring.queue, step_of(ring.priority)][ring.kind, ring.tenant_id].append(ring.job_id.bytes)
+    """The messages for the jobs, by Redis list, each for at most `limit` jobs. `at` is the time by Redis's clock, which
+    their ids carry; by default this machine's."""
+    by_list: dict[tuple[str, int], dict[tuple[str, UUID], list[bytes]]] = defaultdict(lambda: defaultdict(list))
+    for ref in refs:
+        by_list[ref.queue, step_of(ref.priority)][ref.kind, ref.tenant_id].append(ref.job_id.bytes)
     return {
         list_of(queue, step): messages_in_turn(
             queue,
             step,
-            [Lot(kind, tenant_id, b"".join(ids)) for (kind, tenant_id), ids in line.items()],
+            [Lot(kind, tenant_id, b"".join(ids)) for (kind, tenant_id), ids in tenants.items()],
             traceparent,
             ahead=ahead,
-            most=most,
+            limit=limit,
             at=at,
         )
-        for (queue, step), line in lines.items()
+        for (queue, step), tenants in by_list.items()
     }
 
 
@@ -117,13 +117,15 @@ def messages_in_turn(
     traceparent: str | None = None,
     *,
     ahead: bool = False,
-    most: int = MAX_JOBS_IN_A_BIG_DOORBELL,
+    limit: int = MAX_JOBS_IN_A_BIG_DOORBELL,
     at: float | None = None,
 ) -> list[bytes]:
-    """The messages for jobs of one list, so that each names jobs of all tenants alike. A bell is of one kind, or of kinds
-    that have few jobs."""
+    """The messages for jobs of one list, each with an equal share of every tenant's jobs. A doorbell holds one kind, or
+    several kinds with few jobs each."""
     return [
-        _message(queue, step, share, traceparent, ahead, at) for group in _by_kind(lots) for share in dealt(group, most)
+        _message(queue, step, share, traceparent, ahead, at)
+        for group in _by_kind(lots)
+        for share in dealt(group, limit)
     ]
 
 
@@ -141,11 +143,11 @@ def _by_kind(lots: Iterable[Lot]) -> list[list[Lot]]:
     return [*many, few] if few else many
 
 
-def dealt(lots: Sequence[Lot], most: int = MAX_JOBS_IN_A_BIG_DOORBELL) -> Iterator[list[Lot]]:
-    """The lots in shares of at most so many jobs, one for each bell: goes round as often as there are bells, and takes as large a part of each
-    lot every time. A single job goes with the first round."""
+def dealt(lots: Sequence[Lot], limit: int = MAX_JOBS_IN_A_BIG_DOORBELL) -> Iterator[list[Lot]]:
+    """Splits the lots into shares of at most `limit` jobs, one for each doorbell, round robin: each round takes an
+    equal part of every lot. A lot of a single job goes into the first round."""
     jobs = sum(lot.jobs for lot in lots)
-    size = min(max(MAX_JOBS_IN_A_DOORBELL, jobs // BELLS_IN_A_PUSH), most)
+    size = min(max(MAX_JOBS_IN_A_DOORBELL, jobs // BELLS_IN_A_PUSH), limit)
     rounds = min(-(-jobs // size), -(-max((lot.jobs for lot in lots), default=0) // LEAST_PIECE))
     share: list[Lot] = []
     room = size
@@ -164,12 +166,12 @@ def dealt(lots: Sequence[Lot], most: int = MAX_JOBS_IN_A_BIG_DOORBELL) -> Iterat
 
 
 def is_understood(headers: Mapping[str, object]) -> bool:
-    """Whether a worker of this release can read the message. Without a version it is the first, or no bell at all."""
+    """Whether this release can read the message. One without a version is of the first, or not a doorbell."""
     return headers.get("bell", 1) == VERSION
 
 
 def read(headers: dict[str, object], body: bytes | str) -> Doorbell:
-    """The doorbell in a message. ValueError when it is none."""
+    """Decodes a doorbell. ValueError when the message isn't one."""
     try:
         named, *_ = orjson.loads(body)
         lots = tuple(_lot(kind, _tenant(tenant), bytes.fromhex(ids)) for kind, tenant, ids in named)
@@ -181,7 +183,7 @@ def read(headers: dict[str, object], body: bytes | str) -> Doorbell:
 
 @lru_cache(maxsize=10_000)
 def _tenant(text: str) -> UUID:
-    # The same ones come again and again, and reading one takes longer than all else of a lot.
+    # Cached, since the same tenants recur and parsing a UUID takes longer than the rest of a lot.
     return UUID(text)
 
 
@@ -198,7 +200,7 @@ def _id_at(at: float | None) -> UUID:
 
 
 def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ahead: bool, at: float | None) -> bytes:
-    bell_id = str(_id_at(at))
+    doorbell_id = str(_id_at(at))
     ids: dict[tuple[str, UUID], list[bytes]] = defaultdict(list)
     for lot in lots:
         ids[lot.kind, lot.tenant_id].append(lot.ids)
@@ -216,8 +218,8 @@ def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ah
             "headers": {
                 "lang": "py",
                 "task": kind,
-                "id": bell_id,
-                "root_id": bell_id,
+                "id": doorbell_id,
+                "root_id": doorbell_id,
                 "parent_id": None,
                 "group": None,
                 "argsrepr": f"{count} job{'s' if count > 1 else ''}{of_kinds}, first {first}",
@@ -233,8 +235,8 @@ def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ah
                 "ahead": ahead,
             },
             "properties": {
-                "correlation_id": bell_id,
-                "delivery_tag": bell_id,
+                "correlation_id": doorbell_id,
+                "delivery_tag": doorbell_id,
                 "delivery_mode": 2,
                 "delivery_info": {"exchange": "", "routing_key": queue},
                 "priority": step,

@@ -1,51 +1,51 @@
-"""What a queue's workers say of their service, a few times a second: how fast jobs leave their lines, and how many more
-could begin right now."""
+"""The rate and free slots that a queue's workers report through Redis a few times a second."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
 SILENT_SECONDS = 5.0
-"""Who has said nothing for so long has ended, or can't take a job."""
+"""A worker that hasn't reported for this long has ended or can't take jobs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Of one worker, or of all of a queue's."""
+    """The rate and free slots of one worker, or the sum over a queue's."""
 
     jobs_per_second: float = 0.0
     free: int = 0
-    """Jobs that could begin at once."""
+    """Jobs that could start at once."""
     said_at: float = 0.0
-    """When the last of them said so, in seconds of the Unix epoch."""
+    """When the latest report was made, in seconds of the Unix epoch."""
     workers: int = 1
 
     def jobs_within(self, seconds: float) -> int:
-        """How many begin in that time, those in the free places with them."""
+        """How many jobs can start in that time, including those in free slots."""
         return self.free + int(self.jobs_per_second * seconds)
 
 
 def in_words(service: Service) -> str:
-    """As a worker says it."""
+    """Encodes a worker's report for the hash in Redis."""
     return f"{service.jobs_per_second:.3f} {service.free} {service.said_at:.3f}"
 
 
-def heard(words: Iterable[bytes], now: float) -> Service:
-    """What all of them say together. What can't be read counts for nothing: another release's worker said it."""
-    heard_of = [one for word in words if (one := _read(word)) is not None and now - one.said_at <= SILENT_SECONDS]
+def heard(reports: Iterable[bytes], now: float) -> Service:
+    """The sum of the reports that aren't stale. A report that can't be read is ignored: another release's worker made
+    it."""
+    fresh = [one for report in reports if (one := _read(report)) is not None and now - one.said_at <= SILENT_SECONDS]
     return Service(
-        sum(one.jobs_per_second for one in heard_of),
-        sum(one.free for one in heard_of),
-        max((one.said_at for one in heard_of), default=0.0),
-        len(heard_of),
+        sum(one.jobs_per_second for one in fresh),
+        sum(one.free for one in fresh),
+        max((one.said_at for one in fresh), default=0.0),
+        len(fresh),
     )
 
 
-def _read(word: bytes) -> Service | None:
+def _read(report: bytes) -> Service | None:
     try:
-        jobs_per_second, free, said_at = word.split()
+        jobs_per_second, free, said_at = report.split()
         one = Service(float(jobs_per_second), int(free), float(said_at))
     except ValueError:
         return None
-    sound = isfinite(one.jobs_per_second) and isfinite(one.said_at) and one.jobs_per_second >= 0 and one.free >= 0
-    return one if sound else None
+    valid = isfinite(one.jobs_per_second) and isfinite(one.said_at) and one.jobs_per_second >= 0 and one.free >= 0
+    return one if valid else None

@@ -1,4 +1,4 @@
-"""Celery's pool as coroutines: the hub's thread receives and hands over, one event loop does everything else."""
+"""Celery's worker pool on an event loop: Celery's hub thread receives messages and hands them over to it."""
 
 import asyncio
 import logging
@@ -21,44 +21,44 @@ from infrastructure.celery.message import Doorbell, read
 from infrastructure.celery.window import Window
 
 DRAIN_SLACK_SECONDS = 10.0
-"""What draining may take beyond its grace period, for settling what has ended."""
+"""How much longer than its grace period a drain may take, to settle what has ended."""
 START_CHECK_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
 
 
 class Taken(Protocol):
-    """A doorbell whose jobs are a consumer's business."""
+    """A doorbell that a consumer has accepted."""
 
     @property
     def done(self) -> "asyncio.Future[None]":
-        """Done when none of the jobs is this worker's business any more."""
+        """Done when every job of the doorbell has been settled, handed back or given up."""
         ...
 
 
 class Consumer(Protocol):
-    """What runs the jobs that a doorbell names. All of it is called on the pool's event loop."""
+    """Runs the jobs of doorbells. Every method is called on the pool's event loop."""
 
     async def start(self) -> None:
-        """Returns when it can take doorbells, however long it has to wait for what it needs."""
+        """Returns when it can take doorbells; waits without limit for what it needs."""
         ...
 
     def take(self, doorbell: Doorbell) -> Taken: ...
 
-    def revoke(self, bell: Any) -> None:
-        """Cancels those of a taken bell's jobs that run here or wait here."""
+    def revoke(self, doorbell: Any) -> None:
+        """Cancels the jobs of a taken doorbell that run or wait in this worker."""
         ...
 
     def resize(self, concurrency: int) -> None: ...
 
     async def drain(self) -> None:
-        """Takes nothing more, lets what runs finish within the grace period, hands back the rest."""
+        """Takes no more jobs, lets running ones finish within the grace period, hands back the rest."""
         ...
 
 
 @dataclass(slots=True)
 class Call:
-    """One message under way, by the number that Celery knows it by instead of a process id."""
+    """One message in flight. `number` is what Celery gets as the process id."""
 
     number: int
     doorbell: Doorbell
@@ -90,16 +90,16 @@ class CoroutinePool(BasePool):
 
     def on_start(self) -> None:
         self._thread.start()
-        self.window.tell(self._wake_hub)
+        self.window.on_room(self._wake_hub)
         starting = self._in_loop(self.consumer.start())
-        # It may wait for long, until what it needs is there; who is told to end meanwhile ends.
+        # The start may wait for long; a shutdown requested meanwhile takes effect.
         while not starting.done():
             state.maybe_shutdown()
             wait([starting], timeout=START_CHECK_SECONDS)
         starting.result()
 
     def register_with_event_loop(self, hub: Any) -> None:
-        # The hub's own `call_soon` may wait for its next poll, so answers come back through a descriptor it watches.
+        # The hub's `call_soon` may wait for its next poll, so acknowledgements arrive through a pipe that it watches.
         hub.add_reader(self._reader, self._answer_calls)
 
     def on_apply(
@@ -148,14 +148,14 @@ class CoroutinePool(BasePool):
         self._loop.call_soon_threadsafe(self.consumer.resize, limit)
 
     def _hand_over(self) -> None:
-        # Every message that came since the last turn of the loop goes over in one.
+        # Hands over every message received since the last iteration of the loop.
         while self._taken:
             call = self._taken.popleft()
             call.taken = self.consumer.take(call.doorbell)
             call.taken.done.add_done_callback(partial(self._answer_soon, call))
 
     def _revoke(self, call: Call) -> None:
-        # Handed over it has been: both were put on the loop's list, that first.
+        # `_hand_over` has run: it was scheduled on the loop before this.
         if call.taken is not None:
             self.consumer.revoke(call.taken)
 
@@ -165,7 +165,7 @@ class CoroutinePool(BasePool):
             self._wake_hub()
 
     def _wake_hub(self) -> None:
-        # Awake, it looks whether there is room for more bells, too.
+        # Once awake, the hub also checks whether the window has room for more doorbells.
         with suppress(BlockingIOError):  # The pipe is full of wake-ups already.
             os.write(self._writer, b"!")
 
@@ -182,14 +182,14 @@ class CoroutinePool(BasePool):
 
 
 def _doorbell(headers: dict[str, object], body: bytes | str) -> Doorbell:
-    # A message that isn't ours names no job: it is answered and gone, and the worker goes on.
+    # A message that isn't a doorbell is acknowledged and dropped, and the worker goes on.
     try:
         return read(headers, body)
     except ValueError:
-        logger.warning("a message on the queue is no doorbell; it is dropped")
+        logger.warning("dropped a message that is not a doorbell")
         return Doorbell(0, ())
 
 
 def pool_of(consumer: Consumer, window: Window) -> type[CoroutinePool]:
-    """The pool class as Celery wants it, with our consumer in it and the window that it keeps."""
+    """The pool class for Celery, bound to this consumer and window."""
     return type("CoroutinePool", (CoroutinePool,), {"consumer": consumer, "window": window})

@@ -1,7 +1,7 @@
-"""kombu's Redis transport, popping many messages in one round trip.
+"""kombu's Redis transport, popping many messages in one round trip (docs/performance.md has what that gains).
 
-Ack emulation is off: leases live in PostgreSQL, so a message that dies with its worker is rung again from there.
-Measured: this and the coroutine pool are what lift Celery's drain from 0.7 to 5 times its stock speed.
+Ack emulation is off: leases live in PostgreSQL, and the sweeper publishes a new doorbell for jobs whose message was
+lost.
 """
 
 import logging
@@ -28,24 +28,24 @@ from infrastructure.redis.refusals import reason
 
 MAX_AT_ONCE = 64
 WAITED_SECONDS = 0.002
-"""A question that was open so long found empty lists, so behind the one bell that answers it there is most likely none. One
-that is answered sooner may have come just before its bell did; two in a row found them waiting."""
+"""A BRPOP that took longer than this found empty lists, so there is most likely nothing behind the doorbell it
+returned. Two quick replies in a row mean that doorbells were waiting; a single one may be chance."""
 REFUSED_SECONDS = 1.0
-"""After a refusal nobody asks for bells for so long."""
+"""Pause of BRPOP after Redis refused it."""
 ASIDE_SECONDS = 0.00005
-"""After a lone bell Celery's thread leaves the interpreter to the jobs', which has just been woken: it would only go on to
-ask for the next one. Measured: the claim is sent 0.2 ms sooner."""
+"""After a single doorbell Celery's thread yields the interpreter to the jobs' thread, which has just been woken and
+sends the claim: it would only go on to send the next BRPOP."""
 
 PUT_BACK_SECONDS = 1.0
-"""So long a bell of another version is kept aside, which is as often as a worker looks at it while nobody else takes it."""
-MOST_PUT_BACK = 1_000
-"""Bells in a list. What would make it longer is left out: its jobs are rung again by turns."""
+"""How long a doorbell of another version is kept before it goes back to its list."""
+MAX_PUT_BACK = 1_000
+"""Doorbells in a list. Beyond that they are dropped: the fair scheduler publishes their jobs again."""
 
 logger = logging.getLogger(__name__)
 
 
 class Aside(NamedTuple):
-    """A bell that this worker can't read."""
+    """A doorbell of a version that this worker can't read."""
 
     due_at: float
     name: str
@@ -53,8 +53,8 @@ class Aside(NamedTuple):
 
 
 class JobWindow(QoS):
-    """Asks the worker how many jobs it wants, where Celery would count messages: see infrastructure/celery/window.py. A
-    channel without a prefetch count isn't one for jobs, and takes all there is."""
+    """Prefetch by jobs where Celery would count messages: see infrastructure/celery/window.py. A channel without a
+    prefetch count isn't for jobs, and has no limit."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,28 +72,29 @@ class JobWindow(QoS):
         return max(room - self._held, 0)
 
     def hold(self) -> None:
-        """Gives a place to a message that isn't delivered."""
+        """Counts a message that is kept and not delivered against the window."""
         self._held += 1
 
     def release(self, count: int) -> None:
         self._held -= count
 
     def restore_unacked(self) -> list[Any]:
-        # What can't be put back is rung again from PostgreSQL; kombu would write it to a file and leave that behind.
+        # The sweeper publishes lost doorbells again from PostgreSQL; kombu would write them to a file and leave that
+        # behind.
         if lost := super().restore_unacked():
-            logger.warning("%d bells couldn't be put back; their jobs are rung again", len(lost))
+            logger.warning("could not put %d doorbells back; the sweeper publishes them again", len(lost))
         return []
 
 
 def weight_of(headers: dict[str, Any]) -> int:
-    """How many jobs a message names; other Celery messages count as one."""
+    """How many jobs a message carries; other Celery messages count as one."""
     weight = headers.get("jobs")
     return weight if isinstance(weight, int) and weight > 0 else 1
 
 
 class BulkPopping(stock.Channel):
-    """A channel whose BRPOP is followed by one `RPOP list count` for what else fits into the window, where bells are
-    likely to stand behind the first."""
+    """A channel that follows BRPOP with one `RPOP list count` for what else fits into the window, where more doorbells
+    are likely to be in the list."""
 
     sep = SEPARATOR
     priority_steps = sorted(STEPS_IN_TURN)
@@ -101,7 +102,7 @@ class BulkPopping(stock.Channel):
     from_transport_options = (*stock.Channel.from_transport_options, "pulse", "window", "address", "kinds")
     address: Discovered | None = None
     kinds: frozenset[str] = frozenset()
-    """Those that this worker has a task for; empty where no jobs are run."""
+    """The kinds that this worker has a task for; empty where no jobs are run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pulse = Liveness()
@@ -110,9 +111,9 @@ class BulkPopping(stock.Channel):
         self._aside: list[Aside] = []
         self._ask_again_at = 0.0
         self._heaviest = 1
-        """How many jobs a bell named at most, of those that came together the last time."""
+        """The most jobs in one doorbell of the last batch."""
         self.listeners: dict[str, int] = {}
-        """Of each broadcast exchange, how many heard the last that was said there."""
+        """By broadcast exchange, how many subscribers received its last message."""
         super().__init__(*args, **kwargs)
         self.QoS = JobWindow
 
@@ -178,7 +179,7 @@ class BulkPopping(stock.Channel):
                 self._set_aside(bytes_to_str(name), text)
                 continue
             if self.kinds and "bell" in headers and headers["task"] not in self.kinds:
-                # Celery would drop it. The claim puts its jobs off for a worker that knows the kind.
+                # Celery would drop it. The claim leaves its jobs for a worker that knows the kind.
                 headers["task"] = SEVERAL_KINDS
             self.connection._deliver(message, queue)
         if len(messages) == 1:
@@ -187,12 +188,15 @@ class BulkPopping(stock.Channel):
 
     def _set_aside(self, name: str, message: bytes) -> None:
         if not self._aside:
-            logger.warning("there are bells of a version that this worker can't read: they go back for a newer one")
+            logger.warning(
+                "received doorbells of a version that this worker can't read; they go back to their list for a newer worker"
+            )
         self._aside.append(Aside(monotonic() + PUT_BACK_SECONDS, name, message))
         self.qos.hold()
 
     def put_back(self, *, all_of_them: bool = False) -> None:
-        """Those that have been kept aside for long enough go to the end of their list, where another worker finds them."""
+        """Puts doorbells of other versions that are due back at the end of their list, where another worker finds
+        them."""
         now = monotonic()
         due = [one for one in self._aside if all_of_them or one.due_at <= now]
         if not due:
@@ -205,15 +209,15 @@ class BulkPopping(stock.Channel):
         try:
             with self.conn_or_acquire() as client:
                 for name, some in messages.items():
-                    if (room := MOST_PUT_BACK - client.llen(name)) > 0:
+                    if (room := MAX_PUT_BACK - client.llen(name)) > 0:
                         client.lpush(name, *some[:room])
         except self.connection_errors:
-            logger.warning("%d bells couldn't be put back; their jobs are rung again", len(due))
+            logger.warning("could not put %d doorbells back; the sweeper publishes them again", len(due))
 
     def close(self) -> None:
         self._closing = True
         if self._in_poll:
-            # The parent does so too; but what is put back mustn't be the answer to this question.
+            # The parent does so too, but after this put doorbells back, which would be the reply to this BRPOP.
             with suppress(Empty):
                 self._brpop_read()
         if not self.closed:
@@ -221,15 +225,15 @@ class BulkPopping(stock.Channel):
         super().close()
 
     def _wait_for_redis(self, refusal: ResponseError) -> None:
-        """It answers, and won't have it now. Another server may have taken over at its address: that is where the next
-        question goes. What else goes through this channel, such as an operator's commands, is undisturbed."""
+        """Redis refused BRPOP. Pauses and reconnects, since another server may have taken over at its address. What
+        else uses this channel, such as an operator's commands, is undisturbed."""
         self._ask_again_at = monotonic() + REFUSED_SECONDS
         self.pulse.refused(reason(refusal))
         self.client.connection.disconnect()
 
     def _size(self, queue: str) -> int:
-        # Not in a transaction, as kombu asks it: a Redis that is full takes none, and whoever would take bells out of it
-        # could never begin.
+        # Not in a transaction as in kombu: a full Redis refuses MULTI, and then the workers that would empty it could
+        # never start.
         with self.conn_or_acquire() as client, client.pipeline(transaction=False) as commands:
             for step in self.priority_steps:
                 commands.llen(self._q_for_pri(queue, step))
@@ -239,15 +243,16 @@ class BulkPopping(stock.Channel):
         try:
             super()._queue_bind(exchange, routing_key, pattern, queue)
         except ResponseError as refusal:
-            # Bells are put into their lists by name. Only an operator's answer may miss the binding, until it is made anew.
-            logger.warning("the queue '%s' isn't bound: %s", queue, reason(refusal))
+            # Doorbells are pushed by list name. Only a reply to an operator may need the binding, until it is made
+            # anew.
+            logger.warning("could not bind the queue '%s': %s", queue, reason(refusal))
 
     def _pop_more(self, connection: Any, name: bytes, first: dict[str, Any]) -> list[bytes]:
-        # The bells behind the first name about as many jobs as it does, or as those that came before them.
+        # Assumes that the next doorbells carry about as many jobs as this one or the last batch.
         weight = weight_of(first["headers"])
         room = self.qos.can_consume_max_estimate()
         count = MAX_AT_ONCE if room is None else min((room - weight) // max(weight, self._heaviest), MAX_AT_ONCE)
-        # Whoever is wrong about it asks once more, and has the next ones then.
+        # A wrong guess costs one more BRPOP, which returns them.
         waiting = self._came_at_once
         self._came_at_once = self._brpop_sent_at is None or monotonic() - self._brpop_sent_at <= WAITED_SECONDS
         if count <= 0 or (weight < MAX_JOBS_IN_A_DOORBELL and not (waiting and self._came_at_once)):
@@ -256,12 +261,12 @@ class BulkPopping(stock.Channel):
         try:
             more: list[bytes] | None = self.client.parse_response(connection, "RPOP")
         except ResponseError:
-            return []  # The first one has been taken all the same; the next question is answered alike.
+            return []  # The first doorbell has been popped all the same; the next BRPOP meets the same error.
         return more or []
 
 
 class Poller(stock.MultiChannelPoller):
-    """Reads every answer. The parent leaves one unread while the worker is full: a bell that Redis has given away already
+    """Reads every reply. kombu leaves one unread while the worker is full: a doorbell that Redis has already popped
     would wait there for a slot, though another worker is free. Ours hands back what it can't start soon."""
 
     def _update_brpop_polling(self) -> None:
@@ -276,14 +281,14 @@ class Poller(stock.MultiChannelPoller):
 
 
 class Transport(stock.Transport):
-    """Whatever Redis answers is an outage to wait for at the worst, never a reason to end the worker."""
+    """Treats every error of Redis as an outage to wait for, never as a reason to end the worker."""
 
     Channel = BulkPopping
     connection_errors = (*stock.Transport.connection_errors, RedisError)
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         super().register_with_event_loop(connection, loop)
-        # A worker that is full of such bells asks for no more, so it can't be left to the next question.
+        # A worker that is full of such doorbells sends no BRPOP, so a timer puts them back.
         if (before := getattr(self.cycle, "put_back_timer", None)) is not None:
             before.cancel()
         self.cycle.put_back_timer = loop.call_repeatedly(PUT_BACK_SECONDS, self._put_back)

@@ -1,4 +1,4 @@
-"""How many more jobs a worker wants to be rung for: known on its event loop, asked for by Celery's thread."""
+"""How many more jobs a worker may prefetch: computed on its event loop, read by Celery's thread."""
 
 from collections.abc import Callable
 
@@ -6,24 +6,25 @@ NO_LIMIT = 1_000_000
 
 
 class Window:
-    """Prefetch in jobs, not in messages: one bell may name hundreds, and what they mean in seconds only the worker knows.
+    """The prefetch limit, in jobs rather than messages: a doorbell may carry hundreds, and only the worker knows how
+    long they take.
 
-    Each number has one thread that writes it, so neither waits for the other.
+    Each counter is written by one thread only, so no lock is needed.
     """
 
     def __init__(self, wanted: Callable[[], int] = lambda: NO_LIMIT) -> None:
         self._wanted = wanted
-        self._on_room: Callable[[], None] = lambda: None
+        self._wake: Callable[[], None] = lambda: None
         self._named = self._taken = 0
         self._refused = False
 
     def of(self, wanted: Callable[[], int]) -> None:
-        """Whose window it is: what tells how many jobs are wanted beside those the worker has."""
+        """Sets the function that returns how many jobs are wanted beside those the worker has."""
         self._wanted = wanted
 
-    def tell(self, on_room: Callable[[], None]) -> None:
-        """Whom to wake when there is room again after there was none."""
-        self._on_room = on_room
+    def on_room(self, wake: Callable[[], None]) -> None:
+        """Sets the function to call when there is room again after there was none."""
+        self._wake = wake
 
     def __json__(self) -> str:
         """As `celery inspect stats` shows it, among the transport's options."""
@@ -33,7 +34,7 @@ class Window:
 
     @property
     def room(self) -> int:
-        # Said before it is looked at: room that comes right after the look is told then.
+        # Set before reading, so that room which appears right after the read still wakes the hub.
         self._refused = True
         room = self._look()
         if room > 0:
@@ -41,20 +42,20 @@ class Window:
         return max(room, 0)
 
     def named(self, jobs: int) -> None:
-        """A bell came that names so many."""
+        """A doorbell with this many jobs was received."""
         self._named += jobs
 
     # The event loop's thread
 
     def taken(self, jobs: int) -> None:
-        """The worker has that bell's jobs, and counts them itself."""
+        """The worker has that many of the received jobs, and counts them itself from now on."""
         self._taken += jobs
 
     def look_again(self) -> None:
-        """There may be room."""
+        """Wakes the hub if there is room now and it found none before."""
         if self._refused and self._look() > 0:
             self._refused = False
-            self._on_room()
+            self._wake()
 
     def _look(self) -> int:
         return self._wanted() - (self._named - self._taken)

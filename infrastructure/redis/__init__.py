@@ -1,1 +1,1 @@
-"""Redis, the doorbell and the loudspeaker: whatever is in it can be lost and is rebuilt from PostgreSQL."""
+"""Redis: doorbells and pub/sub. Whatever is in it may be lost and is rebuilt from PostgreSQL."""

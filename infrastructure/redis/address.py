@@ -1,7 +1,7 @@
-"""Where Redis is: at one address, wherever Sentinels say the master is, or with whoever has our slot of a cluster.
+"""REDIS_URL parsed: one server, a master found through Sentinels, or the cluster node that holds our slot.
 
-The last two are asked anew at each connection, so a failover is a broken connection like any other: whoever reconnects
-reaches the server that has taken over. See docs/decisions/0010-redis-is-one-server-at-a-time.md.
+The last two are looked up at each connection, so a failover is a broken connection like any other: a reconnect reaches
+the server that has taken over. See docs/decisions/0010-redis-is-one-server-at-a-time.md.
 """
 
 from contextlib import suppress
@@ -22,33 +22,35 @@ from infrastructure.settings import SettingsInvalid
 ASKING: dict[str, Any] = {
     "socket_timeout": 1.0,
     "socket_connect_timeout": 1.0,
-    # Another is asked at once instead: by itself redis-py would wait three seconds for one that is down.
+    # No retry, since the next host is asked at once: redis-py would wait three seconds for one that is down.
     "retry": Retry(NoBackoff(), 0),
 }
 SENTINEL_PORT, CLUSTER_PORT = 26379, 6379
 IN_ONE_SLOT = "{bucatini}:"
-"""Begins every key in a cluster: what is in braces decides the slot, so one command may name several keys."""
+"""The prefix of every key in a cluster: the hash tag puts all of them into one slot, so one command may name
+several."""
 
 Host = tuple[str, int]
 
 
 class RedisUrlInvalid(SettingsInvalid):
-    """REDIS_URL can't be read. The message says what it may look like, and nothing of what it holds."""
+    """REDIS_URL can't be parsed. The message gives the expected form and quotes nothing, since the URL holds a
+    password."""
 
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """One server, or something in front of it that has one address."""
+    """One server, or a proxy in front of it."""
 
     url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """A server that is found by asking others."""
+    """A server that is found through other hosts."""
 
     hosts: tuple[Host, ...]
-    """Those to ask, in this order."""
+    """The hosts to ask, in this order."""
     username: str | None = field(repr=False)
     password: str | None = field(repr=False)
 
@@ -67,17 +69,18 @@ class BySentinel(Discovered):
 @dataclass(frozen=True, slots=True)
 class InCluster(Discovered):
     db: int = 0
-    """The only one that a cluster has."""
+    """The only database that a cluster has."""
 
 
 Address = Direct | BySentinel | InCluster
 
 
 def address_of(redis_url: str) -> Address:
-    """What the URL says, or RedisUrlInvalid.
+    """Parses the URL. Raises RedisUrlInvalid.
 
-    `redis://…`, `rediss://…` and `unix://…` as redis-py reads them; `sentinel://[:password@]host:port,host:port/master[/db]`,
-    with `?sentinel_password=…` if the Sentinels want another; `cluster://[:password@]host:port,host:port`.
+    `redis://…`, `rediss://…` and `unix://…` as redis-py reads them;
+    `sentinel://[:password@]host:port,host:port/master[/db]`, with `?sentinel_password=…` if the Sentinels want another;
+    `cluster://[:password@]host:port,host:port`.
     """
     scheme = redis_url.partition("://")[0]
     if scheme in ("redis", "rediss", "unix"):
@@ -102,8 +105,8 @@ def address_of(redis_url: str) -> Address:
 
 
 def find(address: Discovered) -> Host:
-    """The server that takes writes now. Raises one of redis-py's connection errors when nobody knows it; ask again
-    then. Blocks for about a second for each host that doesn't answer."""
+    """Finds the server that takes writes now. Raises one of redis-py's connection errors when no host knows it; call
+    again then. Blocks for about a second for each host that doesn't answer."""
     match address:
         case BySentinel():
             return _master(address)
@@ -129,7 +132,7 @@ def _holder_of_our_slot(address: InCluster) -> Host:
         with asking, suppress(RedisError, OSError):
             for first, last, (found_host, found_port, *_), *_replicas in asking.execute_command("CLUSTER SLOTS"):
                 if first <= slot <= last:
-                    # A node that was never told its own address leaves it out: it is where it was asked.
+                    # A node that doesn't know its own address leaves it out: it is the host that answered.
                     return (found_host or b"").decode() or host, int(found_port)
     raise NotConnected("none of the cluster's nodes in REDIS_URL knows who has our slot")
 

@@ -1,4 +1,4 @@
-"""A client that notices a server that is slow, full, gone or silently vanished."""
+"""The async Redis client, with timeouts that detect a server that is slow, full or gone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ CONNECT_TIMEOUT_SECONDS = 3
 HEALTH_CHECK_SECONDS = 5
 MAX_CONNECTIONS = 16
 FAULTS = (RedisError, OSError, TimeoutError)
-"""All that a Redis fault looks like from here: refused, reset, timed out, loading, full, read-only, out of connections."""
+"""Every exception of a Redis fault: refused, reset, timed out, loading, full, read-only, out of connections."""
 
 KEY_COMMANDS = frozenset(
     {"EXPIRE", "GET", "HDEL", "HSET", "HVALS", "INCRBY", "LINDEX", "LLEN", "LPUSH", "LTRIM", "RPOP", "RPUSH"}
@@ -31,7 +31,7 @@ __all__ = ["FAULTS", "Redis", "connect"]
 def connect(redis_url: str, *, most_connections: int = MAX_CONNECTIONS) -> "Redis":
     """A client with its own pool. It opens connections when they are first needed; close it with `aclose()`.
 
-    Never retries by itself: whoever calls knows whether a repeat is safe. RedisUrlInvalid when the URL can't be read.
+    Never retries by itself: only the caller knows whether a repeat is safe. RedisUrlInvalid when the URL can't be read.
     """
     address = address_of(redis_url)
     options = {

@@ -1,4 +1,4 @@
-"""A connection that is kept, for what a process says to Redis many times a second."""
+"""One Redis connection kept outside the pool, for commands that a process sends many times a second."""
 
 import asyncio
 import math
@@ -14,23 +14,24 @@ Command = Sequence[str | bytes | int]
 
 
 class RedisConnection:
-    """Its users take turns. The client it belongs to closes it.
+    """Callers take turns on the one connection. Closing the client closes it.
 
-    For each command a client takes a connection out of its pool, keeps books of that and watches the clock anew for every
-    reply: twice the time of what is done here, on a loop that has other things to do.
+    redis-py's client checks a connection out of its pool and sets a timeout for each reply, for every command: twice
+    the CPU time of what is done here, on the event loop that also runs the jobs.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
-        self._spelt = in_one_slot if isinstance(redis, InOneSlot) else _as_it_is
+        self._prefixed = in_one_slot if isinstance(redis, InOneSlot) else _unchanged
         self._connection: AbstractConnection | None = None
         self._turn = asyncio.Lock()
 
     async def ask(self, *commands: Command) -> list[Any]:
-        """The replies, in order. Raises one of the client's FAULTS; the commands may have been taken then or not."""
+        """Sends the commands and returns their replies, in order. Raises one of the client's FAULTS; the commands may
+        have taken effect then or not."""
         async with asyncio.timeout(SOCKET_TIMEOUT_SECONDS), self._turn:
             connection = await self._open()
-            await connection.send_packed_command(connection.pack_commands(list(map(self._spelt, commands))))
+            await connection.send_packed_command(connection.pack_commands(list(map(self._prefixed, commands))))
             replies = [await _reply(connection) for _ in commands]
         for reply in replies:
             if isinstance(reply, ResponseError):
@@ -46,12 +47,12 @@ class RedisConnection:
 
 
 async def _reply(connection: AbstractConnection) -> Any:
-    # An error is the reply to its own command: the others' are yet to be read.
+    # An error belongs to its own command: the replies to the others must still be read.
     try:
         return await connection.read_response(timeout=math.inf)
     except ResponseError as error:
         return error
 
 
-def _as_it_is(command: Command) -> Command:
+def _unchanged(command: Command) -> Command:
     return command

@@ -1,4 +1,4 @@
-"""Connections that look for their server each time they connect, for redis-py's two kinds of client."""
+"""Connections that look their server up each time they connect, for redis-py's sync and async clients."""
 
 import asyncio
 from typing import Any
@@ -12,12 +12,12 @@ from redis.retry import Retry
 from infrastructure.redis.address import Discovered, find
 from infrastructure.redis.eager_connection import EagerConnection
 
-# Whoever answers so has been the right one: another has taken over, and the next connection finds it.
+# A server that answers so was the right one until another took over, which the next connection finds.
 TAKEN_OVER = (ReadOnlyError, MovedError)
 
 
 class FindingConnection(Connection):
-    """For Celery's transport, which tries again by itself: redis-py's own tries would only hold its thread up."""
+    """For Celery's transport. No retries of redis-py, which would only block its thread: Celery retries itself."""
 
     def __init__(self, *, address: Discovered, **options: Any) -> None:
         super().__init__(**{**options, "retry": Retry(NoBackoff(), 0)})
@@ -36,7 +36,7 @@ class FindingConnection(Connection):
 
 
 class FindingAsyncConnection(EagerConnection):
-    """For everything else."""
+    """For the async client."""
 
     def __init__(self, *, address: Discovered, **options: Any) -> None:
         super().__init__(**options)

@@ -1,4 +1,5 @@
-"""Asks Redis to do what the work asks of it: it may answer a PING and take no write."""
+"""Readiness probe for Redis: performs the operations that the work needs, since a Redis that answers PING may refuse
+writes."""
 
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.refusals import is_refusal, reason
@@ -9,7 +10,7 @@ KEPT_SECONDS = 60
 
 
 async def probe(redis: Redis) -> Condition:
-    """One round trip: a bell is pushed and taken, a script runs, something is announced."""
+    """Pushes and pops a value, runs a script and publishes a message, in one round trip."""
     commands = redis.pipeline(transaction=False)
     commands.lpush(PROBE, b"")
     commands.expire(PROBE, KEPT_SECONDS)

@@ -1,6 +1,6 @@
-"""Tells every process at once that something happened. It says that, never what: PostgreSQL knows what.
+"""Redis pub/sub between processes: a message says that something changed; what changed is read from PostgreSQL.
 
-All channels are lossy by design; who must not miss anything also looks into PostgreSQL now and then.
+All channels are lossy by design; a subscriber that must not miss anything also polls PostgreSQL.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from infrastructure.redis.client import FAULTS, Redis
 
 UUID_BYTES = 16
 VERSION = 1
-"""Of what is said. It stands behind the ids as a byte of its own, where who doesn't know of it takes it for no id. Live
-events have CloudEvents' own."""
+"""Version of the payload: one byte behind the ids, which a release without versions ignores. Live events have
+CloudEvents' own version."""
 RECONNECT_SECONDS = 0.5
 POLL_SECONDS = 1.0
 
@@ -30,30 +30,30 @@ class Channel(StrEnum):
     STOP = "bucatini:stop"
     """Sixteen bytes for each running job that was cancelled."""
     OVERFLOW = "bucatini:overflow"
-    """Words: whose jobs wait for a turn to be rung for, see infrastructure/celery/doorbell.py."""
+    """Text: the tenants whose jobs wait for the fair scheduler, see infrastructure/celery/doorbell.py."""
     ADMISSION = "bucatini:admission"
-    """Sixteen bytes for each capped job that was submitted or has ended: a dispatcher looks whom to let in."""
+    """Sixteen bytes for each capped job that was submitted or has ended: a dispatcher checks which jobs to admit."""
     RULES = "bucatini:rules"
-    """Nothing: holds or tenants' limits changed."""
+    """No payload: holds or tenants' limits changed."""
 
 
 async def announce(redis: Redis, channel: Channel, ids: Iterable[UUID]) -> None:
-    """One PUBLISH for any number of ids. Raises one of FAULTS when Redis can't take it; losing it loses nothing."""
+    """Publishes any number of ids in one message. Raises one of FAULTS; losing the message loses no data."""
     await redis.execute_command(*announcement(channel, ids))
 
 
 def announcement(channel: Channel, ids: Iterable[UUID]) -> tuple[str | bytes, ...]:
-    """The command that says it."""
+    """The PUBLISH command for `announce`."""
     return "PUBLISH", channel, b"".join(identity.bytes for identity in ids) + bytes((VERSION,))
 
 
 async def announce_words(redis: Redis, channel: Channel, words: bytes) -> None:
-    """The same for a channel on which words are said."""
+    """`announce` for a channel whose payload is text."""
     await redis.publish(channel, words + bytes((VERSION,)))
 
 
 def is_understood(channel: Channel, payload: bytes) -> bool:
-    """Whether a process of this release can read it. What has no version is of the first."""
+    """Whether this release can read the payload. One without a version is of the first."""
     if channel is Channel.OVERFLOW:
         return not payload or payload[-1] == VERSION
     return channel is Channel.LIVE or len(payload) % UUID_BYTES != 1 or payload[-1] == VERSION
@@ -77,8 +77,8 @@ def live_in(payload: bytes) -> tuple[UUID, CloudEvent]:
 
 
 async def listen(redis: Redis, *channels: Channel) -> AsyncGenerator[tuple[Channel, bytes] | None, None]:
-    """What is said from now on, without end. None whenever something may have been missed: at the start, after every
-    reconnection, and for what another release says in another way."""
+    """Yields messages from now on, without end. Yields None whenever some may have been missed: at the start, after
+    every reconnection, and for a message of another version."""
     while True:
         pubsub = redis.pubsub(ignore_subscribe_messages=True)
         try:
@@ -88,8 +88,8 @@ async def listen(redis: Redis, *channels: Channel) -> AsyncGenerator[tuple[Chann
                 message = await pubsub.get_message(timeout=POLL_SECONDS)
                 _heed_cancellation()
                 if message is not None and message["type"] == "message":
-                    said = Channel(message["channel"].decode()), message["data"]
-                    yield said if is_understood(*said) else None
+                    received = Channel(message["channel"].decode()), message["data"]
+                    yield received if is_understood(*received) else None
         except FAULTS:
             _heed_cancellation()
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -99,8 +99,8 @@ async def listen(redis: Redis, *channels: Channel) -> AsyncGenerator[tuple[Chann
 
 
 def _heed_cancellation() -> None:
-    # redis-py pings within `asyncio.wait_for`, which in Python 3.11 loses a cancellation that comes when the ping is
-    # just sent: whoever cancelled would wait for this task for ever.
+    # redis-py pings within `asyncio.wait_for`, which in Python 3.11 loses a cancellation that arrives while the ping is
+    # sent: the canceller would wait for this task for ever.
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

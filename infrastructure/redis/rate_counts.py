@@ -1,4 +1,4 @@
-"""Counts that all processes share: each adds what it has counted and learns the sum."""
+"""Request counts shared by all processes: each adds its own and reads the sums."""
 
 from collections.abc import Mapping
 
@@ -10,8 +10,8 @@ _KEY = "bucatini:rate:{name}:{window}"
 async def exchange(
     redis: Redis, window: int, counted: Mapping[str, int], *, window_seconds: int
 ) -> dict[str, tuple[int, int]]:
-    """(this window's sum, the one's before) by name, in one round trip. Raises one of FAULTS; a repeat would count
-    twice."""
+    """Adds the counts and returns (sum of this window, sum of the previous one) by name, in one round trip. Raises one
+    of FAULTS. Not safe to repeat: it would count twice."""
     async with redis.pipeline(transaction=False) as commands:
         for name, count in counted.items():
             key = _KEY.format(name=name, window=window)

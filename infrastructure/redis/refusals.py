@@ -1,4 +1,4 @@
-"""Why a Redis that answers refuses, in words that tell an operator what to do."""
+"""Redis's errors as sentences that tell an operator what to do."""
 
 import re
 
@@ -27,8 +27,7 @@ _CODE = re.compile(r"-?\b([A-Z]{4,}|OOM)\b")
 
 
 def reason(error: BaseException) -> str:
-    """A sentence for any of the client's FAULTS. Nothing of the server's own words is in it unless they are unknown to us:
-    then their first one, the code."""
+    """A sentence for any of the client's FAULTS. It quotes nothing of the server but the code of an unknown error."""
     if isinstance(error, AuthenticationError) and code_of(error) not in REASONS:
         return REASONS["WRONGPASS"]
     code = code_of(error)
@@ -40,14 +39,14 @@ def reason(error: BaseException) -> str:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether Redis is there and says no; else it is gone, or silent."""
+    """Whether Redis answered with an error; False when it is unreachable or doesn't answer."""
     return isinstance(error, ResponseError) or bool(code_of(error))
 
 
 def code_of(error: BaseException) -> str:
-    """Redis's own code for it, such as `READONLY`; empty where it has none.
+    """Redis's error code, such as `READONLY`; empty where there is none.
 
-    A script's error has it in the middle, and redis-py takes the codes it knows off the text.
+    A script's error has it in the middle, and redis-py strips the codes it knows from the text.
     """
     if not isinstance(error, RedisError):
         return ""

@@ -219,7 +219,7 @@ class QueueFeeder:
                 lots[one.step].extend(lots_of(one.share.tenant_id, unrung))
                 rung += len(unrung)
         metrics.doorbells_rung(
-            await self._doorbells.ring_in_turn(self.queue, lots, most=self._window.max_jobs_per_doorbell)
+            await self._doorbells.ring_in_turn(self.queue, lots, limit=self._window.max_jobs_per_doorbell)
         )
         return rung
 

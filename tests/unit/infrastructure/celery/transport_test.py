@@ -53,7 +53,7 @@ def test_a_window_has_room_for_what_the_worker_wants_less_what_is_on_its_way_the
 def test_who_found_no_room_is_woken_once_when_there_is_some() -> None:
     wanted, woken = [0], []
     window = Window(lambda: wanted[0])
-    window.tell(lambda: woken.append(True))
+    window.on_room(lambda: woken.append(True))
 
     window.look_again()
     assert window.room == 0
@@ -168,7 +168,7 @@ def test_bells_of_another_version_go_back_when_their_worker_leaves(
 def test_no_more_bells_of_another_version_are_put_back_than_a_list_should_hold(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "MOST_PUT_BACK", 4)
+    monkeypatch.setattr(transport, "MAX_PUT_BACK", 4)
     _push(redis_url, [[uuid4()] for _ in range(6)], version=VERSION + 1)
 
     with _consuming(redis_url, window=1_000) as taken:

@@ -21,7 +21,7 @@ Story = Callable[[TenantNotifier], Awaitable[None]]
 @pytest.fixture(autouse=True)
 def _nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for its time would wait longer than any test."""
-    monkeypatch.setattr(announcer_module, "UNHEARD_SECONDS", 600.0)
+    monkeypatch.setattr(announcer_module, "UNSUBSCRIBED_SECONDS", 600.0)
 
 
 def _tell(redis_url: str, story: Story) -> None:
