@@ -56,7 +56,7 @@ class RetentionRunner:
         began = time.monotonic()
         stretch = self._stretch
         removed = await self._session.run(
-            lambda connection: retention.remove_old(connection, self._retention, most=stretch)
+            lambda connection: retention.remove_old(connection, self._retention, limit=stretch)
         )
         if removed is None:
             return False

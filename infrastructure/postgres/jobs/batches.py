@@ -1,4 +1,4 @@
-"""Batches: one commit stores the jobs of a request and the job that waits for them all."""
+"""Batches: one transaction stores a request's jobs and the batch job that waits for all of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,32 +17,32 @@ from schemas.jobs import TERMINAL, JobState
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A batch on its way in."""
+    """A batch to store."""
 
     job: NewJob
-    """The batch as a job: `command` isn't read."""
+    """The batch's own job; its `command` is ignored."""
     atomic: bool
     tell: Callable[[Sequence[Submission]], str]
-    """What to store of it, as JSON text, once it is known what became of each job. It has `name` and `total`."""
+    """Makes the batch's command, JSON text with at least `name` and `total`, from the outcome of each job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Committed with the jobs that were accepted; what became of each, in order."""
+    """The batch was committed with its accepted jobs. `submissions` has each job's outcome, in order."""
 
     submissions: tuple[Submission, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedWhole:
-    """Nothing was kept, since some idempotency key was used before with another command and the batch is atomic."""
+    """Nothing was stored: the batch is atomic and an idempotency key was used before with another command."""
 
     submissions: tuple[Submission, ...]
 
 
 BatchSubmission = Kept | RefusedWhole | Repeated | KeyReused
 
-# A batch without a job of its own, because all were made before, has nothing to wait for.
+# A batch whose jobs all existed before has nothing to wait for, so it succeeds at once.
 _INSERT_BATCH = f"""
 WITH j AS (
   INSERT INTO jobs (id, tenant_id, kind, queue, priority, max_attempts, correlation_id, traceparent, command,
@@ -115,7 +115,7 @@ async def batch(connection: Connection, tenant_id: UUID, batch_id: UUID) -> Batc
         return None
     identity, state, name, total, result, created_at, finished_at, correlation_id, counted = row
     by_state = counts_of(total, counted or {}, result or {})
-    # A job that isn't there any more has ended.
+    # A job that was deleted has ended.
     left = sum(count for one, count in by_state.items() if one not in TERMINAL)
     return Batch(
         id=identity,
@@ -131,13 +131,13 @@ async def batch(connection: Connection, tenant_id: UUID, batch_id: UUID) -> Batc
 
 
 def counts_of(total: int, counted: dict[str, int], result: dict[str, int]) -> dict[JobState, int]:
-    """How many jobs are in each state: as they are, or as they ended where some have been forgotten since."""
+    """Counts the jobs by state: as they are now, or from the batch's result where retention has deleted some."""
     source = result if result and sum(counted.values()) < total else counted
     return {state: source[state] for state in JobState if source.get(state)}
 
 
 async def told_of(connection: Connection, tenant_id: UUID, batch_id: UUID) -> dict[str, Any] | None:
-    """What `NewBatch.tell` said when the batch was made; None when the tenant has no such batch."""
+    """The command that `NewBatch.tell` made; None when the tenant has no such batch."""
     found = await connection.execute(_TOLD, (tenant_id, batch_id))
     row = await found.fetchone()
     return None if row is None else row[0]

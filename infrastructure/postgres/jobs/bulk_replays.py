@@ -1,4 +1,4 @@
-"""Runs many failed jobs again, in batches, each job exactly once: a row says what is wanted and how far it is."""
+"""Bulk replays: queues many failed jobs again, in batches, each exactly once. A row holds the filter and the cursor."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,9 +20,9 @@ from schemas.problems import PROBLEM_BASE
 AT_ONCE = 500
 """Jobs that one transaction replays."""
 MAX_LOOKED_AT = 10_000
-"""Failures that one transaction reads to find those that match."""
+"""Failures that one transaction reads to find matching ones."""
 MAX_OPEN = 20
-"""Replays of a tenant that aren't worked off."""
+"""Unfinished replays of one tenant."""
 KEPT_DAYS = 30
 
 _FAILED = ", ".join(f"'{state.value}'" for state in FailedState)
@@ -32,7 +32,7 @@ _MATCHES = """(%(state)s::text IS NULL OR j.state = %(state)s) AND (%(kind)s::te
     AND (%(problem)s::text IS NULL OR j.problem ->> 'type' = %(problem)s)
     AND NOT j.kind = ANY(%(except_kinds)s::text[])"""
 
-# Walks the index of failures in its own order, from a place on: nothing that hasn't failed is read.
+# Walks the index of failures in its order, from the cursor: only failed jobs are read.
 _WALK = f"""
   SELECT id, fingerprint, failed_at FROM jobs
   WHERE tenant_id = %(tenant_id)s AND {LAST_RUN_FAILED}
@@ -54,7 +54,7 @@ SELECT (SELECT count(*) FROM w), count(*) FROM w JOIN jobs j ON j.id = w.id
 WHERE j.state IN ({_FAILED}) AND {_MATCHES}
 """
 
-# What was found may have been replayed or cancelled by somebody else since: it is taken only as it was found.
+# A job that was found may have been replayed or cancelled since: it is updated only if `failed_at` is unchanged.
 _REPLAY_FOUND = f"""
 WITH c AS (
   SELECT j.id FROM unnest(%(ids)s::uuid[], %(failed_at)s::timestamptz[]) AS d (id, failed_at)
@@ -106,8 +106,8 @@ async def begin(
     limit: int,
     per_second: float | None,
 ) -> Replay | None:
-    """The replay, which dispatchers work off; the first one when the key was used before. None when MAX_OPEN are open.
-    Wants a transaction."""
+    """Stores a replay for the dispatchers; returns the earlier one when the key was used before, None when MAX_OPEN are
+    open. Call it in a transaction."""
     room = await has_room(connection, OPEN_REPLAYS, tenant_id, MAX_OPEN)
     async with connection.cursor(row_factory=dict_row) as cursor:
         row = None
@@ -129,21 +129,21 @@ async def begin(
         if row is None:
             await cursor.execute(_BY_KEY, (tenant_id, request.key))
             row = await cursor.fetchone()
-    return None if row is None else _told(row)
+    return None if row is None else _replay(row)
 
 
 async def replay_of(connection: Connection, tenant_id: UUID, replay_id: UUID) -> Replay | None:
-    """How far it is; None when the tenant has no such replay."""
+    """The replay and its progress; None when the tenant has no such replay."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_BY_ID, (tenant_id, replay_id))
         row = await cursor.fetchone()
-    return None if row is None else _told(row)
+    return None if row is None else _replay(row)
 
 
 async def count(
     connection: Connection, tenant_id: UUID, wanted: ReplayFilter, *, before: datetime, except_kinds: Sequence[str]
 ) -> tuple[int, bool]:
-    """How many jobs a replay would take, and whether all failures were looked at."""
+    """How many jobs a replay would queue, and whether all failures were counted."""
     start = {"after_fingerprint": "", "after_failed_at": datetime(1970, 1, 1, tzinfo=UTC), "after_id": UUID(int=0)}
     filters = _filters(wanted, except_kinds)
     found = await connection.execute(
@@ -155,10 +155,11 @@ async def count(
 
 
 async def work_off(connection: Connection, *, ring_again_seconds: float) -> tuple[list[Unclaimed], bool]:
-    """One batch of the replay that is due longest: the jobs to ring, and whether another may be due.
+    """Runs one batch of the replay that is due longest. Returns the jobs that need a doorbell, and whether more may be
+    due.
 
-    The jobs and how far the replay is are committed together, so a process that dies has replayed all of a batch or
-    nothing. Any number of dispatchers may do it at once.
+    The jobs and the cursor are committed together, so a process that dies has replayed all of a batch or nothing. Any
+    number of dispatchers may call it at once.
     """
     async with connection.transaction():
         async with connection.cursor(row_factory=dict_row) as cursor:
@@ -178,30 +179,30 @@ async def _batch(connection: Connection, due: dict[str, Any], ring_again_seconds
     found = await connection.execute(_FIND, {**wanted, **places, "before": before, "looked_at": MAX_LOOKED_AT})
     walked = await found.fetchall()
     taken, last = _first_wanted(walked, room)
-    told = {"by": due["requested_by"], "replay": str(due["id"])}
+    event_data = {"by": due["requested_by"], "replay": str(due["id"])}
     replayed = await connection.execute(
         _REPLAY_FOUND,
         {
             "ids": [row[0] for row in taken],
             "failed_at": [row[2] for row in taken],
-            "told": Jsonb(told),
+            "told": Jsonb(event_data),
             "ring_again_seconds": ring_again_seconds,
         },
     )
-    bells = [Unclaimed(*row) for row in await replayed.fetchall()]
+    queued = [Unclaimed(*row) for row in await replayed.fetchall()]
     await connection.execute(
         _MOVE_ON,
         {
             "id": due["id"],
-            "replayed": len(bells),
+            "replayed": len(queued),
             "after_fingerprint": due["after_fingerprint"] if last is None else last[1],
             "after_failed_at": due["after_failed_at"] if last is None else last[2],
             "after_id": due["after_id"] if last is None else last[0],
-            "pause_seconds": 0.0 if rate is None else len(bells) / rate,
+            "pause_seconds": 0.0 if rate is None else len(queued) / rate,
             "finished": len(walked) < MAX_LOOKED_AT and (last is None or last is walked[-1]),
         },
     )
-    return bells
+    return queued
 
 
 async def forget_finished(connection: Connection) -> None:
@@ -210,7 +211,7 @@ async def forget_finished(connection: Connection) -> None:
 
 
 def _first_wanted(walked: list[tuple[Any, ...]], room: int) -> tuple[list[tuple[Any, ...]], tuple[Any, ...] | None]:
-    """The first `room` that match, and the last row that was looked at for them."""
+    """The first `room` matching rows, and the last row read for them."""
     taken: list[tuple[Any, ...]] = []
     for row in walked:
         if row[3]:
@@ -234,7 +235,7 @@ def _filters(wanted: ReplayFilter, except_kinds: Sequence[str]) -> dict[str, Any
     }
 
 
-def _told(row: dict[str, Any]) -> Replay:
+def _replay(row: dict[str, Any]) -> Replay:
     return Replay(
         id=row["id"],
         state=ReplayState.RUNNING if row["finished_at"] is None else ReplayState.FINISHED,

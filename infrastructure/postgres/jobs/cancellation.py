@@ -1,4 +1,4 @@
-"""Ends a job because its owner wants it ended."""
+"""Cancels jobs at their owner's request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,39 +13,40 @@ from schemas.jobs import TERMINAL, JobState, Trigger, states_that_allow, transit
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Now or before. `was_running` asks for its worker to be told to stop."""
+    """The job is cancelled, by this call or an earlier one. With `was_running` its worker must be notified to stop
+    it."""
 
     was_running: bool
     parent_id: UUID | None
     capped: bool = False
-    """Its end may let another job in."""
+    """Its end may admit another capped job."""
     is_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyOver:
-    """It ended in another way before."""
+    """The job had ended in another state before."""
 
     state: JobState
 
 
 @dataclass(frozen=True, slots=True)
 class CancelledChildren:
-    """Jobs of a batch that ended with it."""
+    """The jobs of a batch that one call cancelled."""
 
     stopped: tuple[UUID, ...]
-    """Those that were running: their workers should be told."""
+    """Those that were running: their workers must be notified."""
     capped: tuple[UUID, ...]
-    """Those whose end may let another job in."""
+    """Those whose end may admit another capped job."""
     left: int
-    """So many were just being claimed or settled."""
+    """How many were skipped because they were being claimed or settled."""
 
 
 _CANCELLED = transition(JobState.RUNNING, Trigger.CANCEL)
 _ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 _CANCELLABLE = ", ".join(f"'{state}'" for state in states_that_allow(Trigger.CANCEL))
 
-# The lease goes with the state: what the worker still brings of this run is discarded by its token.
+# The lease is dropped with the state, so the fencing token discards whatever the worker still settles of this run.
 _CANCEL = f"""
 WITH c AS (
   SELECT id, state FROM jobs WHERE tenant_id = %(tenant_id)s AND id = %(job_id)s FOR UPDATE),
@@ -60,8 +61,8 @@ e AS (
 SELECT c.state, j.parent_id, j.concurrency_key IS NOT NULL, j.kind = '{BATCH_KIND}' FROM c JOIN jobs j ON j.id = c.id
 """
 
-# A job that is being claimed or settled at this moment is left for the next round: waiting for several of them in turn
-# could lock each other for good.
+# Skips jobs that are being claimed or settled and leaves them for the next round: waiting for several row locks in turn
+# could deadlock.
 _CANCEL_CHILDREN = f"""
 WITH c AS (
   SELECT id, state FROM jobs
@@ -95,14 +96,14 @@ ORDER BY id LIMIT 1
 async def next_unended(
     connection: Connection, tenant_id: UUID, job_id: UUID, kinds: Sequence[str], after: UUID
 ) -> tuple[UUID, Asked] | None:
-    """Of the job and those it is the parent of, the first after `after` that is of one of the kinds and hasn't ended."""
+    """The first unended job after `after` of these kinds, among the job and its children; None when there is none."""
     wanted = {"tenant_id": tenant_id, "job_id": job_id, "kinds": list(kinds), "after": after}
     row = await (await connection.execute(_NEXT_UNENDED, wanted)).fetchone()
     return None if row is None else (row[0], Asked(*row[1:]))
 
 
 async def cancel(connection: Connection, tenant_id: UUID, job_id: UUID) -> Cancelled | AlreadyOver | None:
-    """What became of it; None when the tenant has no such job. Safe to repeat."""
+    """Cancels the job unless it has ended; None when the tenant has no such job. Safe to repeat."""
     found = await connection.execute(_CANCEL, {"tenant_id": tenant_id, "job_id": job_id})
     row = await found.fetchone()
     if row is None:
@@ -114,7 +115,7 @@ async def cancel(connection: Connection, tenant_id: UUID, job_id: UUID) -> Cance
 
 
 async def cancel_children(connection: Connection, tenant_id: UUID, batch_id: UUID) -> CancelledChildren:
-    """Cancels the jobs of a batch. Call it again in a transaction of its own until none is left."""
+    """Cancels the jobs of a batch. Call it again, each time in a new transaction, until `left` is 0."""
     wanted = {"tenant_id": tenant_id, "batch_id": batch_id}
     rows = await (await connection.execute(_CANCEL_CHILDREN, wanted)).fetchall()
     found = await (await connection.execute(_CHILDREN_LEFT, (tenant_id, batch_id))).fetchone()

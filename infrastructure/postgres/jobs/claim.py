@@ -15,15 +15,16 @@ from infrastructure.postgres.session import Connection
 from schemas.jobs import JobState, Trigger, states_that_allow, transition
 
 CLAIMS_WAIT_SECONDS = 0.02
-"""For the commit of a job that was rung for ahead of it. What takes longer is to be rung for again."""
+"""How long a claim waits for the commit of jobs whose doorbell was published before it. What commits later gets another
+doorbell."""
 
-# States stand in the statements as literals: a bound parameter would keep the planner from the right index.
+# States are literals in the statements: a bound parameter would keep the planner from the right partial index.
 CLAIMABLE = ", ".join(f"'{state}'" for state in states_that_allow(Trigger.CLAIM))
 RUNNING = transition(JobState.QUEUED, Trigger.CLAIM)
 
-# The conditions stand in the update itself, so of two claims that name the same job one waits for the other and then
-# finds it taken. Locking the rows first and skipping locked ones would cost a third more. Both go through the ids in
-# the same order, so that they never wait for each other.
+# The conditions are in the update itself, so of two claims for the same job one waits for the other and then finds it
+# claimed. Locking the rows first and skipping locked ones would cost a third more. Both go through the ids in the same
+# order, so that they can't deadlock.
 _CLAIM = Prepared(
     "claim",
     f"""
@@ -44,7 +45,7 @@ SELECT id, tenant_id, kind, version, attempt, max_attempts, crashes, command::te
 """,
 )
 
-# Each statement sees what was committed before it began, so this one is answered when the claim behind it will see them.
+# Each statement sees what was committed before it began: this one returns once the claim after it will see the jobs.
 _AWAIT_COMMIT = Prepared(
     "await_commit",
     f"""
@@ -69,9 +70,9 @@ WHERE j.id = d.id AND j.lease_token = d.token
 
 
 class Claimed(NamedTuple):
-    """A job this worker now holds. Whoever settles it must show the token, which the jobs of one claim share.
+    """A job leased to this worker. Settling it needs the fencing token, which all jobs of one claim share.
 
-    A tuple, because making one is on the path of every job, and a frozen dataclass takes ten times as long.
+    A tuple, because one is made for every job, and a frozen dataclass takes ten times as long.
     """
 
     token: UUID
@@ -90,18 +91,19 @@ class Claimed(NamedTuple):
     traceparent: str | None
     priority: int
     troubled_since: str | None
-    """When the trouble that put its last run off was first met, in ISO 8601."""
+    """When the problem that postponed its last run first occurred, in ISO 8601."""
     claimed_at: datetime
-    """By PostgreSQL's clock, as every time of a job is: what a worker's own says decides nothing."""
+    """By PostgreSQL's clock, like every time of a job."""
 
 
 async def claim(
     connection: Connection, worker_id: UUID, ids: Sequence[bytes], *, rung_ahead: Sequence[bytes] = ()
 ) -> list[Claimed]:
-    """Those of the jobs that were free, now leased to the worker. The rest are running, finished, or not yet due. The ids
-    are the UUIDs' bytes, in order; those that were rung for ahead of their commit are waited for, but not for long.
+    """Leases the jobs that are free to the worker and returns them. The rest are running, finished or not yet due.
 
-    Repeating it is safe; a claim whose answer was lost is given up by the sweeper when this worker doesn't settle it.
+    `ids` are the UUIDs' bytes, in order. For `rung_ahead` it waits up to CLAIMS_WAIT_SECONDS for the jobs' commit.
+
+    Safe to repeat; jobs of a claim whose reply was lost go back when this worker doesn't settle them.
     """
     token = uuid4()
     call = _CLAIM(ids=binary.uuids(ids), worker=worker_id.bytes, token=token.bytes)
@@ -120,17 +122,17 @@ async def _fetch_when_committed(connection: Connection, call: Call, rung_ahead: 
 async def children_of(
     connection: Connection, parents: Sequence[UUID]
 ) -> list[tuple[UUID, UUID, str, str, str | None, str | None, str | None]]:
-    """(parent, id, kind, state, result and problem as JSON text, key of a result too large for the row) of every child, in
-    the order they were made."""
+    """Every child as (parent, id, kind, state, result and problem as JSON text, object key of a large result), in the
+    order they were submitted."""
     found = await connection.execute(_CHILDREN, (list(parents),))
     return await found.fetchall()
 
 
 async def charge(connection: Connection, claimed: Claimed) -> None:
-    """Counts a crash against a suspect before it runs, so that it is known to have run if the process dies."""
+    """Counts a crash against a suspect job before it runs, so that it is charged if the process dies."""
     await connection.execute(_CHARGE, (claimed.id, claimed.token))
 
 
 async def note_progress(connection: Connection, notes: Sequence[tuple[UUID, UUID, str]]) -> None:
-    """Stores (job, token, progress as JSON text) where the token still holds."""
+    """Stores each (job, token, progress as JSON text) whose token is still valid."""
     await connection.execute(_NOTE_PROGRESS, tuple(map(list, zip(*notes, strict=True))))

@@ -1,7 +1,7 @@
-"""Lets capped jobs in: as many of each key and of each tenant as their caps leave room for.
+"""Admits capped jobs: as many of each concurrency key and tenant as their limits allow.
 
-What is under way is counted from the jobs themselves, under a lock for each tenant, so no counter can drift and no two
-dispatchers let the same room be taken twice.
+Jobs in flight are counted from the rows themselves, under a lock for each tenant, so no counter can drift and two
+dispatchers can't admit into the same slot.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from infrastructure.postgres.session import Connection
 from schemas.jobs import IN_FLIGHT, LIMIT
 
 MAX_SIBLINGS = 100
-"""Keys of a capped tenant that are looked at when one of its jobs ends; the sweep goes round all of them."""
+"""Keys of a capped tenant that are checked when one of its jobs ends; the sweep goes round all of them."""
 MAX_KEYS = 500
 
 _STATES = ", ".join(f"'{state}'" for state in IN_FLIGHT)
 _UNDER_WAY = f"concurrency_key IS NOT NULL AND parked IS NULL AND state IN ({_STATES})"
 
-# The room that a job leaves is its own key's and, where the tenant itself is capped, anybody's of that tenant.
+# A job that ends frees a slot of its own key and, where the tenant itself is capped, for any key of that tenant.
 _KEYS_OF = f"""
 WITH RECURSIVE own AS (
   SELECT DISTINCT tenant_id, concurrency_key AS key FROM jobs
@@ -41,7 +41,7 @@ sibling AS (
 SELECT tenant_id, key FROM own UNION SELECT tenant_id, key FROM sibling
 """
 
-# As in turns.py: PostgreSQL skips no index entries by itself, so it jumps from one key to the next.
+# As in turns.py: PostgreSQL has no skip scan for this, so a recursive query jumps from one key to the next.
 _KEYS_AFTER = f"""
 WITH RECURSIVE waiting AS (
   (SELECT tenant_id, concurrency_key AS key, 1 AS n FROM jobs
@@ -56,13 +56,13 @@ WITH RECURSIVE waiting AS (
 SELECT tenant_id, key FROM waiting
 """
 
-# A statement of its own: the next one must see what whoever held the lock before has let in.
+# A separate statement, so that the next one's snapshot sees what the previous holder of the lock admitted.
 _LOCK = """
 SELECT pg_advisory_xact_lock(hashtextextended('admission ' || tenant_id, 0))
 FROM (SELECT DISTINCT tenant_id FROM unnest(%b::uuid[]) AS t (tenant_id) ORDER BY tenant_id) t
 """
 
-# Each job counts against the limit it was submitted with; how far the queue of a key is read depends on its first.
+# Each job counts against the limit it was submitted with; how many jobs of a key are read depends on its first.
 # IS NOT DISTINCT FROM can't use an index: found by its id, a job is only checked again, whatever the planner thinks.
 _ADMIT = f"""
 WITH pair AS (SELECT * FROM unnest(%(tenant_id)b::uuid[], %(key)b::text[]) AS p (tenant_id, key)),
@@ -109,7 +109,7 @@ SELECT id, tenant_id, kind, queue, priority FROM u
 
 
 class Capped(NamedTuple):
-    """Jobs that count together: a tenant's of one key. The key is empty where only the tenant is capped."""
+    """A tenant's concurrency key. The key is empty where only the tenant is capped."""
 
     tenant_id: UUID
     key: str
@@ -119,19 +119,20 @@ BEFORE_ALL = Capped(UUID(int=0), "")
 
 
 async def keys_of(connection: Connection, job_ids: Sequence[UUID]) -> list[Capped]:
-    """Whose jobs may be let in now that these ended or were submitted."""
+    """The keys whose jobs may be admitted now that these jobs ended or were submitted."""
     found = await connection.execute(_KEYS_OF, {"ids": list(job_ids)}, binary=True)
     return list(map(Capped._make, await found.fetchall()))
 
 
 async def keys_after(connection: Connection, place: Capped) -> list[Capped]:
-    """The next MAX_KEYS that have jobs waiting to be let in, in order; fewer when there are no more."""
+    """The next MAX_KEYS keys that have capped jobs waiting, in order; fewer at the end."""
     found = await connection.execute(_KEYS_AFTER, place._asdict(), binary=True)
     return list(map(Capped._make, await found.fetchall()))
 
 
 async def admit(connection: Connection, keys: Sequence[Capped], *, ring_again_seconds: float) -> list[Unclaimed]:
-    """The jobs that were let in, to be rung for: the most urgent of each key first, then the oldest. Safe to repeat."""
+    """Admits capped jobs, of each key the most urgent and then the oldest first, and returns them: they need a
+    doorbell. Safe to repeat."""
     tenants = [one.tenant_id for one in keys]
     asked = {"tenant_id": tenants, "key": [one.key for one in keys], "ring_again_seconds": ring_again_seconds}
     async with connection.transaction():

@@ -1,6 +1,6 @@
-"""Reads what explains a job: its own row and its tenant's as the tenant, a queue's numbers as the system.
+"""Reads what explains a job's state: the tenant's rows in the tenant's role, the queue's numbers in the system's.
 
-Every count is bounded, so asking why never costs more than a page of a list.
+Every count is bounded, so an explanation costs no more than a page of a list.
 """
 
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ SELECT (SELECT count(DISTINCT tenant_id) FROM turn), (SELECT count(*) FROM alive
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The job and what its tenant may have."""
+    """The job and its tenant's limits."""
 
     id: UUID
     kind: str
@@ -98,19 +98,19 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that the job's own tenant may read. What doesn't apply to its state is None."""
+    """What the job's own tenant may read. None where it doesn't apply to the job's state."""
 
     job: Subject
     holds: tuple[Hold, ...]
     cap: Cap | None
     children: tuple[int, int] | None
-    """How many, and how many have ended."""
+    """How many children, and how many of them have ended."""
     ahead: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class QueueNumbers:
-    """Of all tenants together: numbers, never whose."""
+    """Totals over all tenants; they identify none."""
 
     tenants_waiting: int
     workers: int
@@ -138,7 +138,7 @@ async def subject(connection: Connection, tenant_id: UUID, job_id: UUID) -> Foun
 
 
 async def numbers(connection: Connection, queue: str, *, lease_seconds: float) -> QueueNumbers:
-    """The queue as a whole. For the system's role."""
+    """The totals of a queue. For the system's role."""
     return QueueNumbers(*await _one(connection, _QUEUE, {"queue": queue, "lease_seconds": lease_seconds}))
 
 

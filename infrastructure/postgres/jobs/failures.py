@@ -1,4 +1,4 @@
-"""A tenant's failures, grouped by reason. However many there are, what is read has a bound."""
+"""A tenant's failed jobs, grouped by fingerprint. What is read is bounded, however many there are."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from schemas.jobs import Job, JobState
 MAX_GROUPS = 1_000
 EXAMPLES = 3
 LAST_RUN_FAILED = f"fingerprint IS NOT NULL AND state <> '{JobState.RUNNING}'"
-"""As the index `jobs_failures` has it."""
+"""The predicate of the index `jobs_failures`."""
 
 # The distinct fingerprints are found by jumping from one to the next in the index, as many steps as there are groups,
 # however many jobs each has; only those that are shown are counted, and no further than MAX_COUNTED.
@@ -72,7 +72,7 @@ ORDER BY failed_at DESC, id DESC LIMIT %(limit)s
 
 @dataclass(frozen=True, slots=True)
 class FailurePlace:
-    """Where a job stands in its group's list."""
+    """A cursor in a group's list of jobs."""
 
     failed_at: datetime
     job_id: UUID
@@ -81,12 +81,12 @@ class FailurePlace:
 async def groups(
     connection: Connection, tenant_id: UUID, *, since: datetime, limit: int
 ) -> tuple[list[FailureGroup], bool]:
-    """Up to `limit` groups with failures since then, the latest first; and whether every group was looked at."""
+    """Up to `limit` groups with failures since then, the latest first; and whether these are all groups."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_GROUPS, {"tenant_id": tenant_id, "since": since, "limit": limit + 1})
         rows = await cursor.fetchall()
     complete = len(rows) <= limit and all(row["groups"] < MAX_GROUPS for row in rows)
-    return await _told(connection, tenant_id, rows[:limit]), complete
+    return await _groups_of(connection, tenant_id, rows[:limit]), complete
 
 
 async def group(connection: Connection, tenant_id: UUID, fingerprint: str, *, since: datetime) -> FailureGroup | None:
@@ -94,14 +94,14 @@ async def group(connection: Connection, tenant_id: UUID, fingerprint: str, *, si
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_GROUP, {"tenant_id": tenant_id, "since": since, "fingerprint": fingerprint})
         rows = await cursor.fetchall()
-    told = await _told(connection, tenant_id, rows)
-    return told[0] if told else None
+    found = await _groups_of(connection, tenant_id, rows)
+    return found[0] if found else None
 
 
 async def jobs_of(
     connection: Connection, tenant_id: UUID, fingerprint: str, *, since: datetime, before: FailurePlace, limit: int
 ) -> list[tuple[FailurePlace, Job]]:
-    """Up to `limit` jobs of the group, those that failed last first, all before the place."""
+    """Up to `limit` jobs of the group that failed before the cursor, the latest first."""
     wanted = {
         "tenant_id": tenant_id,
         "fingerprint": fingerprint,
@@ -117,7 +117,7 @@ async def jobs_of(
     return list(zip(places, await told_jobs(rows), strict=True))
 
 
-async def _told(connection: Connection, tenant_id: UUID, rows: list[dict[str, Any]]) -> list[FailureGroup]:
+async def _groups_of(connection: Connection, tenant_id: UUID, rows: list[dict[str, Any]]) -> list[FailureGroup]:
     wanted = {"tenant_id": tenant_id, "fingerprints": [row["fingerprint"] for row in rows], "examples": EXAMPLES}
     found = await connection.execute(_EXAMPLES, wanted)
     examples: dict[str, list[tuple[UUID, str, dict[str, Any]]]] = {}

@@ -1,4 +1,4 @@
-"""Holds: made, listed, removed, and done to the jobs that match them."""
+"""Holds: adds, lists and removes them, and applies them to the jobs that match."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from schemas.holds import Hold, HoldAction, NewHold
 from schemas.jobs import HOLD, LIMIT, JobState, Trigger, transition
 
 MAX_HOLDS = 1_000
-"""All of the system together: each worker compares its jobs with them."""
+"""In the whole system: each worker matches its jobs against all of them."""
 MAX_HOLDS_OF_A_TENANT = 50
 
 _COLUMNS = "id, action, tenant_id, queue, kind, argument, reason, created_by, created_at"
@@ -27,7 +27,7 @@ _CANCELLED = transition(JobState.QUEUED, Trigger.CANCEL)
 _LIST = f"SELECT {_COLUMNS} FROM holds ORDER BY id LIMIT {MAX_HOLDS}"
 _OF_TENANT = f"SELECT {_COLUMNS} FROM holds WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY id LIMIT {MAX_HOLDS}"
 
-# The same hold made twice is one: whoever lost the answer may ask again.
+# Adding the same hold twice makes one, so a client that lost the response may repeat.
 _ADD = f"""
 INSERT INTO holds (id, action, tenant_id, queue, kind, argument, reason, created_by)
 VALUES (%(id)s, %(action)s, %(tenant_id)s::uuid, %(queue)s, %(kind)s, %(argument)s::jsonb, %(reason)s, %(created_by)s)
@@ -46,7 +46,7 @@ _PAUSED_QUEUES = """
 SELECT queue FROM holds WHERE action = 'pause' AND tenant_id IS NULL AND kind IS NULL AND argument IS NULL
 """
 
-# A hold being removed is waited for: a job can't be parked for one that is gone already, or it would wait for the sweep.
+# FOR SHARE waits for a hold that is being removed: a job held by a hold that is gone would wait for the sweep.
 _HELD = f"""
 WITH h AS MATERIALIZED (SELECT id, action, argument, reason FROM holds WHERE id = ANY(%(hold)b::uuid[]) FOR SHARE),
 c AS (
@@ -81,7 +81,7 @@ SELECT parked FROM reason
 WHERE parked IS NOT NULL AND NOT EXISTS (SELECT FROM holds WHERE '{HOLD}' || holds.id = reason.parked)
 """
 
-# A capped job had given its place up, so it waits to be let in again.
+# A capped job had given its slot up, so it waits to be admitted again.
 _UNPARK = f"""
 WITH c AS (
   SELECT id FROM jobs WHERE parked = %(reason)s
@@ -105,14 +105,14 @@ FROM jobs WHERE parked IS NOT NULL
 
 
 class Matched(NamedTuple):
-    """A job and a hold that it may match: its argument is compared by the statement."""
+    """A job and a hold that it may match; the statement compares the hold's argument."""
 
     job_id: UUID
     hold_id: UUID
 
 
 class Held(NamedTuple):
-    """A job that isn't claimed: parked, or ended by a killswitch."""
+    """A job that a hold kept from being claimed: held, or cancelled by a killswitch."""
 
     job_id: UUID
     tenant_id: UUID
@@ -124,7 +124,7 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Jobs whose hold is gone: to be rung for, or, if they are under a cap, to be let in again."""
+    """Jobs whose hold was removed: `bells` need a doorbell, `capped` wait to be admitted again."""
 
     bells: tuple[Unclaimed, ...]
     capped: tuple[UUID, ...]
@@ -134,18 +134,18 @@ class Released:
 
 
 async def listed(connection: Connection) -> list[Hold]:
-    """All that stand, the oldest first. For the system's role."""
+    """All holds, the oldest first. For the system's role."""
     return await _holds(connection, _LIST, ())
 
 
 async def listed_for(connection: Connection, tenant_id: UUID) -> list[Hold]:
-    """Those that may hold this tenant's jobs: its own, and an operator's for everybody."""
+    """The holds that may match this tenant's jobs: its own and the operators'."""
     return await _holds(connection, _OF_TENANT, (tenant_id,))
 
 
 async def add(connection: Connection, wanted: NewHold, tenant_id: UUID | None, created_by: str) -> Hold | None:
-    """The hold; the one that stands if the same was made before. None when there are too many already. Wants a
-    transaction."""
+    """Adds a hold and returns it, or the existing one if it is the same. None when there are too many already. Call it
+    in a transaction."""
     limit = MAX_HOLDS if tenant_id is None else MAX_HOLDS_OF_A_TENANT
     asked = {
         "id": uuid7(),
@@ -165,26 +165,27 @@ async def add(connection: Connection, wanted: NewHold, tenant_id: UUID | None, c
 
 
 async def remove(connection: Connection, hold_id: UUID, *, tenant_id: UUID | None = None) -> bool:
-    """Whether there was such a hold, of this tenant if one is named. A dispatcher sets its jobs free."""
+    """Removes the hold, and returns whether it existed, for this tenant if one is given. A dispatcher releases its
+    jobs."""
     found = await connection.execute(_REMOVE, {"id": hold_id, "tenant_id": tenant_id})
     return found.rowcount > 0
 
 
 async def paused_queues(connection: Connection) -> frozenset[str]:
-    """The queues that no worker claims from. For the submitter's role, which sees no other holds."""
+    """The queues that are paused as a whole. For the submitter's role, which sees no other holds."""
     found = await connection.execute(_PAUSED_QUEUES)
     return frozenset(queue for (queue,) in await found.fetchall())
 
 
 async def hold_back(connection: Connection, matches: Sequence[Matched]) -> list[Held]:
-    """Parks or ends those of the jobs that wait for a worker and match; the others may be claimed. Safe to repeat."""
+    """Holds or cancels the waiting jobs that match, and returns them; the others may be claimed. Safe to repeat."""
     asked = {"id": [one.job_id for one in matches], "hold": [one.hold_id for one in matches]}
     found = await connection.execute(_HELD, asked, binary=True)
     return list(map(Held._make, await found.fetchall()))
 
 
 async def release_held(connection: Connection, *, ring_again_seconds: float) -> Released:
-    """Up to MAX_AT_ONCE jobs of a hold that was removed; fewer when none are left. Safe to repeat."""
+    """Releases up to MAX_AT_ONCE jobs of one removed hold; fewer when none are left. Safe to repeat."""
     found = await connection.execute(_RELEASED)
     for (reason,) in await found.fetchall():
         freed = await connection.execute(_UNPARK, {"reason": reason, "ring_again_seconds": ring_again_seconds})
@@ -196,7 +197,7 @@ async def release_held(connection: Connection, *, ring_again_seconds: float) -> 
 
 
 async def parked(connection: Connection) -> dict[str, int]:
-    """How many jobs wait for room under a cap (`limit`), and how many for a hold to be removed (`hold`)."""
+    """Counts the capped jobs (`limit`) and the held ones (`hold`)."""
     found = await connection.execute(_PARKED)
     row = await found.fetchone()
     assert row is not None

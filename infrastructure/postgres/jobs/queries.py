@@ -1,4 +1,4 @@
-"""What a tenant may read of its jobs. Every statement names the tenant, though its role sees no other's rows."""
+"""A tenant's reads of its jobs. Every statement filters by tenant, although row-level security does so too."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from schemas.problems import UNREADABLE
 
 LONGEST_TIMELINE = 1_000
 ROWS_IN_A_GO = 25
-"""Between them others get their turn."""
+"""Rows parsed before yielding to the event loop."""
 
 MAX_LISTED_RESULT_BYTES = 4_096
-"""A larger result isn't shown in a list, where there may be two hundred of them, but at its `result_url`."""
+"""A larger result is left out of lists, which may have two hundred jobs; read it at its `result_url`."""
 
 _COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, created_at, run_at, started_at, finished_at,
   deadline, progress::text, problem::text, correlation_id, causation_id, parent_id,"""
@@ -40,7 +40,7 @@ WHERE tenant_id = %(tenant_id)s AND id < %(before)s
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (%(queue)s::text IS NULL OR queue = %(queue)s)
 """
-# Each order is one that an index has.
+# Each order matches an index.
 _JOBS = _FIRST_OF + "ORDER BY tenant_id DESC, id DESC LIMIT %(limit)s"
 _JOBS_OF_BATCH = _FIRST_OF + "AND parent_id = %(batch_id)s ORDER BY parent_id DESC, id DESC LIMIT %(limit)s"
 
@@ -52,7 +52,7 @@ SELECT seq, type, at, data::text FROM job_events WHERE tenant_id = %s AND job_id
 _JSON = ("result", "progress", "problem")
 
 NEWEST = UUID(int=2**128 - 1)
-"""Sorts after every job, so it is where a list begins."""
+"""Sorts after every job: the cursor of a list's first page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,41 +90,41 @@ async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, 
 
 
 async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Timeline | None:
-    """All that happened to the job, in order (the last LONGEST_TIMELINE); None when the tenant has no such job."""
+    """The job's events, in order, at most the last LONGEST_TIMELINE; None when the tenant has no such job."""
     found = await connection.execute(_TIMELINE, (tenant_id, job_id, LONGEST_TIMELINE))
     entries = [_entry(*row) for row in await found.fetchall()]
     return Timeline(job_id=job_id, entries=tuple(reversed(entries))) if entries else None
 
 
 async def result(connection: Connection, tenant_id: UUID, job_id: UUID) -> tuple[bool, str | None]:
-    """Whether the tenant has the job, and the JSON text of its result as it stands in its row."""
+    """Whether the tenant has the job, and its row's result as JSON text."""
     row = await (await connection.execute(_RESULT, (tenant_id, job_id))).fetchone()
     return (False, None) if row is None else (True, row[0])
 
 
 async def told_jobs(rows: Sequence[dict[str, Any]]) -> list[Job]:
-    """Rows of LISTED_COLUMNS as their tenant sees them."""
-    told: list[Job] = []
+    """Jobs from rows of LISTED_COLUMNS."""
+    found: list[Job] = []
     for row in rows:
-        if len(told) % ROWS_IN_A_GO == ROWS_IN_A_GO - 1:
+        if len(found) % ROWS_IN_A_GO == ROWS_IN_A_GO - 1:
             await asyncio.sleep(0)
-        told.append(told_job(row))
-    return told
+        found.append(told_job(row))
+    return found
 
 
 def told_job(row: dict[str, Any]) -> Job:
-    """A row of the columns above as its tenant sees it. What of it can't be read is left out, and its problem says so."""
+    """A job from a row of the columns above. JSON that can't be parsed is left out, and the job's problem says so."""
     url = f"/api/jobs/{row['id']}/result"
-    told = {**row, "result_url": None if row["result_bytes"] is None else url}
+    shown = {**row, "result_url": None if row["result_bytes"] is None else url}
     try:
-        return Job.model_validate({**told, **{name: readable(row[name]) for name in _JSON}})
+        return Job.model_validate({**shown, **{name: readable(row[name]) for name in _JSON}})
     except ValueError:
         left_out = {**dict.fromkeys(_JSON), "problem": UNREADABLE}
-        return Job.model_validate({**told, **left_out, "result_url": url if row["result"] else told["result_url"]})
+        return Job.model_validate({**shown, **left_out, "result_url": url if row["result"] else shown["result_url"]})
 
 
 def readable(text: str | None) -> Any:
-    """What the JSON text says. A ValueError when it is deeper than what is kept, as every reader's own limits are higher."""
+    """Parses stored JSON. ValueError when it is invalid, or nested deeper than anything we store."""
     if text is None:
         return None
     if too_deep(text, MAX_STORED_LEVELS):

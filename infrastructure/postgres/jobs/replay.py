@@ -1,4 +1,4 @@
-"""Runs an ended job again, as it was or with another command."""
+"""Replays an ended job: queues it again, as it was or with an edited command."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,8 +15,8 @@ _QUEUED = transition(JobState.DEAD, Trigger.REPLAY)
 _REPLAYABLE = ", ".join(f"'{state}'" for state in states_that_allow(Trigger.REPLAY))
 ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 
-# A deadline that has passed would end the job before it runs; one still to come goes on to count. A capped job waits to
-# be let in like a new one: the dispatcher does that.
+# A deadline that has passed is cleared, or it would end the job before it runs; a later one stays. A capped job waits
+# for the dispatcher to admit it, like a new one.
 ANEW = f"""state = '{_QUEUED}', seq = j.seq + 1, attempt = 0, crashes = 0, run_at = now(),
     wake_at = CASE WHEN j.concurrency_key IS NULL THEN now() + make_interval(secs => %(ring_again_seconds)s) END,
     parked = CASE WHEN j.concurrency_key IS NOT NULL THEN '{LIMIT}' END,
@@ -25,7 +25,7 @@ ANEW = f"""state = '{_QUEUED}', seq = j.seq + 1, attempt = 0, crashes = 0, run_a
 
 _ASK = "SELECT kind, state, command FROM jobs WHERE tenant_id = %s AND id = %s"
 
-# A job whose children still run would be told how they ended before they have: it has to wait for them.
+# A job whose children still run can't be replayed: it would see their outcomes before they have any.
 _REPLAY = f"""
 WITH c AS (
   SELECT j.id, j.state, EXISTS (
@@ -49,26 +49,27 @@ WHERE tenant_id = %s AND job_id = %s AND type = '{JobEvent.REPLAYED}' AND data -
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Queued again, now or by the same request before. `bell` is for whoever replayed it to ring."""
+    """The job is queued again, by this call or by the same request before. With `bell` the caller publishes its
+    doorbell."""
 
     bell: Unclaimed | None
 
 
 @dataclass(frozen=True, slots=True)
 class NotOver:
-    """It hasn't ended, or it succeeded: nothing was changed."""
+    """The job hasn't ended, or it succeeded: nothing was changed."""
 
     state: JobState
 
 
 @dataclass(frozen=True, slots=True)
 class ChildrenRun:
-    """Jobs it made haven't ended yet."""
+    """The job's children haven't ended yet: nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The command to run instead of the one that was there."""
+    """The command that replaces the job's own."""
 
     command: str
     """JSON text."""
@@ -77,7 +78,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who asked for a replay. The same key again is the same request."""
+    """Who requested a replay, and its idempotency key."""
 
     by: str
     key: str | None = None
@@ -90,7 +91,7 @@ class Asked(NamedTuple):
 
 
 async def asked(connection: Connection, tenant_id: UUID, job_id: UUID) -> Asked | None:
-    """What a job was asked to do; None when the tenant has no such job."""
+    """The job's kind, state and command; None when the tenant has no such job."""
     found = await connection.execute(_ASK, (tenant_id, job_id))
     row = await found.fetchone()
     return None if row is None else Asked(*row)
@@ -105,8 +106,8 @@ async def replay(
     edit: Edit | None = None,
     ring_again_seconds: float,
 ) -> Replayed | NotOver | ChildrenRun | None:
-    """What became of it; None when the tenant has no such job. Safe to repeat with the same key."""
-    told = {"by": request.by, "edited": edit is not None, "request": request.key}
+    """Replays the job; None when the tenant has no such job. Safe to repeat with the same key."""
+    event_data = {"by": request.by, "edited": edit is not None, "request": request.key}
     found = await connection.execute(
         _REPLAY,
         {
@@ -114,7 +115,7 @@ async def replay(
             "job_id": job_id,
             "command": None if edit is None else edit.command,
             "version": None if edit is None else edit.version,
-            "told": Jsonb({name: value for name, value in told.items() if value}),
+            "told": Jsonb({name: value for name, value in event_data.items() if value}),
             "ring_again_seconds": ring_again_seconds,
         },
     )

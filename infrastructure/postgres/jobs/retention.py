@@ -1,6 +1,6 @@
-"""Removes what has been kept long enough: walks the jobs in the order they were made, a bounded stretch at a time.
+"""Retention: deletes old jobs in the order of their submission, a bounded range at a time.
 
-The primary key is that order (UUIDv7), so finding what is old needs no index of its own, and nothing is written for it
+The primary key is in that order (UUIDv7), so finding old jobs needs no index of its own, and nothing is written for it
 while a job runs. See docs/decisions/0006.
 """
 
@@ -15,7 +15,7 @@ from schemas.failures import FailedState
 from schemas.jobs import TERMINAL, JobState
 
 PASS_SECONDS = 600.0
-"""Between two passes over all that is old: what a pass leaves because it was still needed, the next one takes."""
+"""Between two passes over all old jobs. A job that was still needed in one pass is deleted in a later one."""
 STRETCH_SECONDS = 0.1
 SHORTEST, LONGEST = 100, 5_000
 
@@ -25,7 +25,7 @@ _FAILED = ", ".join(f"'{state.value}'" for state in FailedState)
 
 @dataclass(frozen=True, slots=True)
 class KeptFor:
-    """How long one kind's jobs stay after their end, and how long their results do."""
+    """Retention of one kind: how long its jobs and their results are kept after they end."""
 
     kind: str
     seconds: float
@@ -35,36 +35,36 @@ class KeptFor:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long jobs stay. `usual` is for kinds that aren't named."""
+    """Retention by kind; `usual` is for all other kinds."""
 
     usual: KeptFor
     kinds: tuple[KeptFor, ...] = ()
 
     @property
     def shortest_seconds(self) -> float:
-        """Nothing younger has to be looked at."""
+        """The shortest retention: younger jobs needn't be read."""
         every = (self.usual, *self.kinds)
         return min(min(one.seconds, one.failed_seconds, one.result_seconds or one.seconds) for one in every)
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What one stretch of the walk came to."""
+    """What one range of the pass removed."""
 
     jobs: int
     results: int
     objects: tuple[str, ...]
-    """What lay in the object store for them; whoever removes these next may die first: the orphans' walk finds them."""
+    """Keys of their objects, for the caller to delete. If it dies before, the orphans' walk finds them."""
     more: bool
-    """Whether the pass goes on."""
+    """Whether the pass has more to read."""
 
 
 _HOLD = "SELECT place, now() FROM walks WHERE name = 'retention' AND next_at <= now() FOR UPDATE SKIP LOCKED"
 _MOVE = "UPDATE walks SET place = %s, next_at = now() + make_interval(secs => %s) WHERE name = 'retention'"
 
-# A child stays until its parent has gone, and a parent until its children have ended, so neither is ever told of a job
-# that isn't there. A batch is told of none: once it has ended it knows how its jobs did, so they leave in their own time,
-# and the batch, by whose id they are found, stays for the last of them. What is locked is being replayed or read for it: the next pass looks again.
+# A child stays until its parent is deleted, and a parent until its children have ended, so neither refers to a missing
+# job. A batch keeps its jobs' counts once it has ended, so they are deleted on their own schedule, and the batch, whose
+# id lists them, stays until the last is gone. A locked job is being replayed: the next pass reads it again.
 _REMOVE = f"""
 WITH rules AS (SELECT * FROM unnest(%(kinds)s::text[], %(seconds)s::float8[], %(failed_seconds)s::float8[],
     %(result_seconds)s::float8[]) AS r (kind, seconds, failed_seconds, result_seconds)),
@@ -103,11 +103,11 @@ SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM expired), (SELECT coun
 """
 
 
-async def remove_old(connection: Connection, retention: Retention, *, most: int) -> Removed | None:
-    """Looks at the next `most` jobs, and removes those that are due with all that belongs to them.
+async def remove_old(connection: Connection, retention: Retention, *, limit: int) -> Removed | None:
+    """Reads the next `limit` jobs, and deletes those that are due with everything that belongs to them.
 
-    None when there is nothing to do now, or another dispatcher does it. All of a stretch is committed together with the
-    place it ends at. Idempotency keys need no look: a job stays at least until its key has expired.
+    None when no pass is due, or another dispatcher runs it. The deletions and the cursor are committed together.
+    Idempotency keys need no check: a job stays at least until its key has expired.
     """
     async with connection.transaction():
         found = await connection.execute(_HOLD)
@@ -116,23 +116,23 @@ async def remove_old(connection: Connection, retention: Retention, *, most: int)
             return None
         after = UUID(held[0]) if held[0] else UUID(int=0)
         horizon = held[1] - timedelta(seconds=retention.shortest_seconds)
-        found = await connection.execute(_REMOVE, _wanted(retention, after, horizon, most))
+        found = await connection.execute(_REMOVE, _wanted(retention, after, horizon, limit))
         row = await found.fetchone()
         assert row is not None
         jobs, results, walked, last, objects = row
-        more = walked == most
+        more = walked == limit
         await connection.execute(_MOVE, (str(last) if more else "", 0.0 if more else PASS_SECONDS))
         return Removed(jobs, results, tuple(objects or ()), more)
 
 
-def next_stretch(most: int, seconds: float) -> int:
-    """How many jobs to look at next, when `most` took so long: about a tenth of a second's worth."""
+def next_stretch(limit: int, seconds: float) -> int:
+    """How many jobs to read next, when `limit` took this long: aims at STRETCH_SECONDS."""
     if seconds > 2 * STRETCH_SECONDS:
-        return max(SHORTEST, most // 2)
-    return min(LONGEST, most * 2) if seconds < STRETCH_SECONDS / 2 else most
+        return max(SHORTEST, limit // 2)
+    return min(LONGEST, limit * 2) if seconds < STRETCH_SECONDS / 2 else limit
 
 
-def _wanted(retention: Retention, after: UUID, horizon: datetime, most: int) -> dict[str, object]:
+def _wanted(retention: Retention, after: UUID, horizon: datetime, limit: int) -> dict[str, object]:
     kinds: Sequence[KeptFor] = retention.kinds
     usual = retention.usual
     return {
@@ -145,10 +145,10 @@ def _wanted(retention: Retention, after: UUID, horizon: datetime, most: int) -> 
         "usual_result_seconds": usual.result_seconds,
         "after": after,
         "horizon": first_id_of(horizon),
-        "most": most,
+        "most": limit,
     }
 
 
 def first_id_of(moment: datetime) -> UUID:
-    """Sorts before every UUIDv7 of that moment: they begin with 48 bits of milliseconds (RFC 9562)."""
+    """The least UUIDv7 of that time: they begin with 48 bits of milliseconds (RFC 9562)."""
     return UUID(int=int(moment.timestamp() * 1_000) << 80)

@@ -1,4 +1,4 @@
-"""Schedules: what their owners make of them, and which a dispatcher has to look at."""
+"""Schedules: CRUD for their owners, and the due ones for the dispatcher."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from schemas.schedules import CatchUp, Overlap, Schedule, ScheduleDefinition, Sc
 
 MAX_AT_ONCE = 100
 LOOK_AGAIN_SECONDS = 2.0
-"""Between two looks at a schedule whose next job waits for the one before it."""
+"""Between two checks of a schedule whose next job waits for the one before it."""
 
 _SUMMARY = """id, name, cron, timezone, kind, priority, deadline_seconds, concurrency_key, concurrency_limit, overlap, catch_up,
   catch_up_most, catch_up_window_seconds, created_at, updated_at, paused_at, paused_because, next_at, held, last_at, last_job_id"""
@@ -78,7 +78,7 @@ UPDATE schedules SET paused_at = now(), paused_because = %s, look_at = NULL, nex
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A schedule that must be looked at now. Its row is locked until the transaction ends."""
+    """A schedule that is due. Its row is locked until the transaction ends."""
 
     schedule: ScheduleSummary
     command: str
@@ -86,12 +86,12 @@ class Due:
     tenant_id: UUID
     now: datetime
     busy: bool
-    """Whether the job of its last slot hasn't ended."""
+    """Whether the job of its last slot is still unfinished."""
 
 
 @dataclass(frozen=True, slots=True)
 class MovedOn:
-    """What was decided about a schedule."""
+    """A due schedule's new state."""
 
     schedule_id: UUID
     next_at: datetime | None
@@ -117,7 +117,8 @@ async def add(
     next_at: datetime | None,
     limit: int,
 ) -> Schedule | NotKept:
-    """The new schedule, or the tenant's own of the same name and definition: repeating it is safe. Wants a transaction."""
+    """Adds the schedule; returns the existing one of the same name and definition, so repeating is safe. Call it in a
+    transaction."""
     room = await quotas.has_room(connection, quotas.SCHEDULES, tenant_id, limit)
     before = await _whole(connection, _NAMED, (tenant_id, wanted.name))
     if before is not None:
@@ -125,15 +126,15 @@ async def add(
     if not room:
         return NotKept.TOO_MANY
     stored = await _whole(connection, _ADD, _stored(tenant_id, schedule_id, wanted, next_at))
-    assert stored is not None, "nobody else adds one meanwhile"
+    assert stored is not None, "the quota's lock keeps others from adding one"
     return stored
 
 
 async def replace(
     connection: Connection, tenant_id: UUID, schedule_id: UUID, wanted: ScheduleDefinition, *, next_at: datetime | None
 ) -> Schedule | NotKept:
-    """The schedule as it is from now on. What it held is dropped; a paused one stays so. Safe to repeat. Wants a
-    transaction."""
+    """Replaces the schedule's definition. Slots it held are dropped; a paused one stays paused. Safe to repeat. Call it
+    in a transaction."""
     await quotas.lock(connection, quotas.SCHEDULES, tenant_id)
     stored = await _whole(connection, _REPLACE, _stored(tenant_id, schedule_id, wanted, next_at))
     if stored is not None:
@@ -142,7 +143,7 @@ async def replace(
 
 
 async def remove(connection: Connection, tenant_id: UUID, schedule_id: UUID) -> bool:
-    """Whether there was one. Jobs it has made go on."""
+    """Removes the schedule, and returns whether it existed. Jobs it has submitted go on."""
     found = await connection.execute("DELETE FROM schedules WHERE tenant_id = %s AND id = %s", (tenant_id, schedule_id))
     return found.rowcount > 0
 
@@ -154,7 +155,7 @@ async def pause(connection: Connection, tenant_id: UUID, schedule_id: UUID) -> S
 async def resume(
     connection: Connection, tenant_id: UUID, schedule_id: UUID, *, next_at: datetime | None
 ) -> Schedule | None:
-    """One that isn't paused stays as it is. Slots that passed meanwhile aren't made up for."""
+    """Resumes the schedule; no effect on one that isn't paused. Slots missed meanwhile aren't caught up."""
     return await _whole(connection, _RESUME, {"tenant_id": tenant_id, "id": schedule_id, "next_at": next_at})
 
 
@@ -170,7 +171,7 @@ async def listed(connection: Connection, tenant_id: UUID, *, before: UUID, limit
 
 
 async def due(connection: Connection) -> list[Due]:
-    """Up to MAX_AT_ONCE schedules of any tenant. Wants a transaction, in which `move_on` follows."""
+    """Locks and returns up to MAX_AT_ONCE due schedules of any tenant. Call `move_on` in the same transaction."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_DUE)
         return [_due(row) for row in await cursor.fetchall()]
@@ -195,13 +196,13 @@ async def move_on(connection: Connection, moves: Sequence[MovedOn]) -> None:
 
 
 async def set_aside(connection: Connection, schedule_id: UUID, because: str) -> None:
-    """Paused, since it can't fire as it is."""
+    """Pauses a schedule that can't fire as it is."""
     await connection.execute(_SET_ASIDE, (because, schedule_id))
 
 
 def _due(row: dict[str, Any]) -> Due:
     command, tenant_id, now, busy = row.pop("command"), row.pop("tenant_id"), row.pop("now"), row.pop("busy")
-    # Not validated again: a rule that became stricter since must not keep the others from firing.
+    # Not validated again: a rule that became stricter since must not keep other schedules from firing.
     known = {"overlap": Overlap(row["overlap"]), "catch_up": CatchUp(row["catch_up"]), "held": tuple(row["held"])}
     return Due(ScheduleSummary.model_construct(**{**row, **known}), command, tenant_id, now, busy)
 

@@ -20,7 +20,7 @@ SUCCEEDED = transition(JobState.RUNNING, Trigger.SUCCEED)
 
 
 class Settlement(NamedTuple):
-    """What became of one run. `job_event` tells of the job, `domain_event` of what its work brought about."""
+    """The outcome of one run. `job_event` is the job's event, `domain_event` that of its work."""
 
     job_id: UUID
     token: UUID
@@ -34,26 +34,26 @@ class Settlement(NamedTuple):
     fingerprint: str | None = None
     """Of the problem; None for a run that didn't fail."""
     due_seconds: float | None = None
-    """How long after it is stored the job may run again, or a sweeper looks whether its children have ended; None for one
-    that has ended. PostgreSQL makes a time of it, so whoever settles needs no clock.
+    """Delay until the job may run again, or until the sweeper checks whether its children have ended; None for a job
+    that has ended. PostgreSQL adds it to its own time, so the worker needs no clock.
 
-    Whoever settles rings after that long; a sweeper does when nobody did."""
+    The worker publishes the doorbell after the delay; the sweeper does if the worker didn't."""
     uncounted: bool = False
-    """The run was interrupted by us, so it isn't an attempt."""
+    """The run was interrupted by the system, so it doesn't count as an attempt."""
     children: tuple[NewJob, ...] = ()
     stored: StoredResult | None = None
-    """Where the result lies if it is too large for the row; `result` is None then."""
+    """The object that holds a result too large for the row; `result` is None then."""
 
 
-# By token and nothing else: with a predicate on state the planner would scan every running job. The domain event comes
-# first, so that a watcher who stops at the job's end has seen it. What is told is what isn't as usual: the parents,
-# who was under a cap, and who took effect if not all did.
+# By token only: with a predicate on state the planner would scan every running job. The domain event comes first, so
+# that a subscriber who stops at the job's end has received it. Only exceptions are returned: the parents, the capped
+# jobs, and which settlements took effect if not all did.
 _TOLD = """
 SELECT count(*), array_agg(parent_id) FILTER (WHERE parent_id IS NOT NULL), array_agg(id) FILTER (WHERE capped),
   CASE WHEN count(*) < %(count)b THEN array_agg(id) END, CASE WHEN count(*) < %(count)b THEN array_agg(token) END FROM u
 """
 
-# Almost every run ends like this, and it needs a third of the columns.
+# Almost every run succeeds, and this statement needs a third of the columns.
 _SUCCEED = Prepared(
     "succeed",
     f"""
@@ -117,14 +117,13 @@ SELECT id, seq, tenant_id, '{JobEvent.DISCARDED}', jsonb_build_object('worker', 
 
 _RESUMED = transition(JobState.WAITING, Trigger.RESUME)
 _COMPLETED = transition(JobState.WAITING, Trigger.SUCCEED)
-# As the predicate of the index `jobs_unfinished_child` has it, which holds nothing of the children that have ended: the
-# question costs the same for a batch of two and of a thousand. Asked for the first in the index's order, since for
-# "whether any exists" the planner may read all of them.
+# The index `jobs_unfinished_child` has no children that have ended, so this costs the same for a batch of two and of a
+# thousand. It selects the first in the index's order, since for EXISTS the planner may read all of them.
 _COUNTS = ", ".join(f"'{state}', count(*) FILTER (WHERE c.state = '{state}')" for state in sorted(TERMINAL))
 
-# Runs after the children's ends are committed, so that the last of several to end sees all the others ended. When the
-# process dies in between, the parent's own `wake_at` brings the sweeper to it. A job with a handler goes on; a batch has
-# none, so it is done.
+# Runs after the children's ends are committed, so that the last child to end sees all the others ended. If the process
+# dies in between, the sweeper finds the parent by its `wake_at`. A job with a handler is queued again; a batch has
+# none, so it succeeds.
 RESUME_PARENTS = f"""
 WITH p AS (
   SELECT id, kind = '{BATCH_KIND}' AS batch FROM jobs j WHERE id = ANY(%b::uuid[]) AND state = '{JobState.WAITING}'
@@ -151,7 +150,7 @@ SELECT id, tenant_id, kind, queue, priority, state FROM u
 
 
 class Resumed(NamedTuple):
-    """A job that has waited for its children and does so no longer."""
+    """A parent whose children have all ended: queued again, or succeeded if it is a batch."""
 
     job_id: UUID
     tenant_id: UUID
@@ -162,20 +161,20 @@ class Resumed(NamedTuple):
 
     @property
     def runs_again(self) -> bool:
-        """Whether to ring for it; a batch is done instead."""
+        """Whether it needs a doorbell; a batch doesn't."""
         return self.state == _RESUMED
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of some settlements."""
+    """The result of a call to `settle`."""
 
     late: tuple[Settlement, ...]
-    """Their tokens no longer held, so nothing of them was stored."""
+    """Settlements whose fencing token was no longer valid: nothing of them was stored."""
     parents: tuple[UUID, ...]
-    """Of the jobs of the others."""
+    """The parents of the jobs that were settled."""
     capped: tuple[UUID, ...]
-    """Those of the others whose end may let another job in."""
+    """The settled jobs whose end may admit another capped job."""
 
     def __add__(self, other: "Settled") -> "Settled":
         return Settled(self.late + other.late, self.parents + other.parents, self.capped + other.capped)
@@ -184,8 +183,8 @@ class Settled:
 NOTHING = Settled((), (), ())
 
 
-class Told(NamedTuple):
-    """What a statement answers: how many took effect, and which if not all did."""
+class _Effect(NamedTuple):
+    """The row a settling statement returns: how many took effect, and which if not all did."""
 
     effective: int
     parents: list[UUID] | None
@@ -195,8 +194,8 @@ class Told(NamedTuple):
 
 
 async def settle(connection: Connection, settlements: Sequence[Settlement], *, ring_again_seconds: float) -> Settled:
-    """Stores how the runs ended, all of them or none. Safe to repeat: the second time, all come too late, and
-    `settled_before` tells which had taken effect."""
+    """Settles the runs, all or none. Safe to repeat: the second time all are late, and `settled_before` returns which
+    had taken effect."""
     if not any(one.stored or one.children for one in settlements):
         return await _end(connection, settlements, ring_again_seconds)
     async with connection.transaction():
@@ -211,7 +210,7 @@ async def settle(connection: Connection, settlements: Sequence[Settlement], *, r
 
 
 async def settled_before(connection: Connection, settlements: Sequence[Settlement]) -> Settled:
-    """Which of them had taken effect already, when the first answer was lost."""
+    """Which settlements took effect in an earlier call whose reply was lost."""
     named = ([one.job_id for one in settlements], [one.token for one in settlements])
     rows = await (await connection.execute(_SETTLED_BEFORE, named)).fetchall()
     effective = {(job_id, token) for job_id, token, *_ in rows}
@@ -221,12 +220,13 @@ async def settled_before(connection: Connection, settlements: Sequence[Settlemen
 
 
 async def record_discarded(connection: Connection, job_ids: Sequence[UUID], worker_id: UUID) -> None:
-    """Notes in the timelines of those that haven't ended that a late outcome of this worker had no effect."""
+    """Adds an event to the unended jobs: a late outcome of this worker was discarded."""
     await connection.execute(_DISCARD, (list(job_ids), str(worker_id)))
 
 
 async def resume_parents(connection: Connection, parents: Sequence[UUID]) -> list[Resumed]:
-    """Those of the jobs that waited and all of whose children have ended: queued again, or as batches completed."""
+    """Resumes the waiting parents whose children have all ended, and returns them: queued again, or succeeded if
+    batches."""
     found = await connection.execute(RESUME_PARENTS, (list(parents),))
     return list(map(Resumed._make, await found.fetchall()))
 
@@ -240,8 +240,8 @@ async def _end(connection: Connection, settlements: Sequence[Settlement], ring_a
     if others:
         calls.append((others, _end_call(others, ring_again_seconds)))
     answers = await fetch_together(connection, *(call for _, call in calls))
-    told = [_told(Told._make(row), some) for (some, _), (row,) in zip(calls, answers, strict=True)]
-    return sum(told, NOTHING)
+    settled = [_settled(_Effect._make(row), some) for (some, _), (row,) in zip(calls, answers, strict=True)]
+    return sum(settled, NOTHING)
 
 
 def _succeed_call(settlements: Sequence[Settlement]) -> Call:
@@ -270,10 +270,10 @@ def _end_call(settlements: Sequence[Settlement], ring_again_seconds: float) -> C
     )
 
 
-def _told(told: Told, settlements: Sequence[Settlement]) -> Settled:
-    parents, capped = tuple(told.parents or ()), tuple(told.capped or ())
-    if told.effective == len(settlements):
+def _settled(effect: _Effect, settlements: Sequence[Settlement]) -> Settled:
+    parents, capped = tuple(effect.parents or ()), tuple(effect.capped or ())
+    if effect.effective == len(settlements):
         return Settled((), parents, capped)
-    effective = set(zip(told.job_ids or (), told.tokens or (), strict=True))
+    effective = set(zip(effect.job_ids or (), effect.tokens or (), strict=True))
     late = tuple(one for one in settlements if (one.job_id, one.token) not in effective)
     return Settled(late, parents, capped)

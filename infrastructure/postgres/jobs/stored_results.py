@@ -1,4 +1,4 @@
-"""Which results lie in the object store, and where: written with the job's end, removed with the job."""
+"""References to results in the object store: written when the job is settled, deleted with the job."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,9 +8,9 @@ from uuid import UUID
 from infrastructure.postgres.session import Connection
 
 PASS_SECONDS = 3_600.0
-"""Between two looks through the whole object store."""
+"""Between two passes over the whole object store."""
 TURN_SECONDS = 60.0
-"""A dispatcher that takes a stretch and dies leaves it to the next after this long."""
+"""A range taken by a dispatcher that died goes to another after this long."""
 
 
 class StoredResult(NamedTuple):
@@ -37,30 +37,31 @@ _MOVE_ON = "UPDATE walks SET place = %s, next_at = now() + make_interval(secs =>
 
 
 async def keep(connection: Connection, stored: Sequence[tuple[UUID, StoredResult]]) -> None:
-    """Notes where the results of the jobs lie."""
+    """Stores the references of the jobs' results."""
     jobs = [job_id for job_id, _ in stored]
     await connection.execute(_KEEP, (jobs, [one.key for _, one in stored], [one.bytes for _, one in stored]))
 
 
 async def result_of(connection: Connection, tenant_id: UUID, job_id: UUID) -> StoredResult | None:
-    """Where the job's result lies; None when it lies in no object."""
+    """The reference of the job's result; None when its result isn't in the object store."""
     found = await connection.execute(_OF_JOB, (tenant_id, job_id))
     row = await found.fetchone()
     return None if row is None else StoredResult(*row)
 
 
 async def orphans(connection: Connection, keys: Sequence[tuple[str, UUID]]) -> list[str]:
-    """Those of the (key, job) that no job has as its result."""
+    """Those of the (key, job) that are no job's result."""
     found = await connection.execute(_ORPHANS, ([key for key, _ in keys], [job_id for _, job_id in keys]))
     return [key for (key,) in await found.fetchall()]
 
 
 async def take_turn(connection: Connection) -> tuple[str, datetime] | None:
-    """The key after which to look on, and what time it is; None when nobody has to look now, or another does."""
+    """Takes the next range of the pass: the key it starts after, and PostgreSQL's time. None when no pass is due, or
+    another dispatcher runs it."""
     found = await connection.execute(_TAKE_TURN, (TURN_SECONDS,))
     return await found.fetchone()
 
 
 async def move_on(connection: Connection, place: str) -> None:
-    """Looked at up to this key; an empty one: the end was reached."""
+    """Stores the cursor; an empty one ends the pass."""
     await connection.execute(_MOVE_ON, (place, 0.0 if place else PASS_SECONDS))

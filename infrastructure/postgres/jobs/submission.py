@@ -1,4 +1,4 @@
-"""Accepts jobs: one statement stores any number of them with their first events, as their submitter's role."""
+"""Submits jobs: one statement stores any number of them with their first events, in the submitter's role."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job on its way in. Its id is made by the submitter, so storing it twice stores it once."""
+    """A job to submit. The submitter makes its id, so storing it twice stores it once."""
 
     id: UUID
     tenant_id: UUID
@@ -39,7 +39,7 @@ class NewJob:
     body_hash: bytes | None = None
     concurrency_key: str | None = None
     concurrency_limit: int | None = None
-    """Of the tenant's jobs with that key, so many may be under way at a time."""
+    """How many of the tenant's jobs with that key may be in flight at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Accepted:
 
     job_id: UUID
     parked: bool = False
-    """It is under a cap, so it waits to be let in rather than to be rung for."""
+    """Whether it is capped: it waits to be admitted, and needs no doorbell yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,12 @@ _COLUMNS = """(
 ) AS s (id, tenant_id, kind, version, queue, priority, max_attempts, command, run_at, deadline,
   correlation_id, causation_id, parent_id, traceparent, concurrency_key, concurrency_limit, lock)"""
 
-# Whether any tenant is capped is asked once for a statement, and only then whether this one is.
+# Checks once for a statement whether any tenant is capped, and only then whether this one is.
 _CAP = """coalesce(s.concurrency_key, CASE WHEN (SELECT EXISTS (SELECT FROM tenant_limits WHERE most_in_flight IS NOT NULL))
     THEN (SELECT '' FROM tenant_limits l WHERE l.tenant_id = s.tenant_id AND l.most_in_flight IS NOT NULL) END)"""
 
-# The events are made from what the insert returns, so a job that stands already (the same submission, sent again after
-# a broken connection) gets no second `job.queued`.
+# The events are made from the inserted rows, so a job that exists already (the same submission repeated after a lost
+# connection) gets no second `job.queued`.
 _INSERT = (
     """
 WITH j AS (
@@ -108,7 +108,7 @@ e AS (
 SELECT id FROM j WHERE parked IS NOT NULL
 """
 )
-# The lane is written here rather than generated: PostgreSQL would work the expression out again at every update.
+# `lane` is written here and not a generated column: PostgreSQL would compute it again at every update.
 _LANES = {
     "urgent": LOWEST_URGENT,
     "urgent_step": URGENT_STEP,
@@ -120,8 +120,8 @@ _PARKING = {"cap": _CAP, "limit": LIMIT, "parked": JobEvent.PARKED}
 _INSERT_ALL = Prepared("submit", _INSERT.format(only="", **_LANES, **_PARKING))
 _INSERT_NAMED = Prepared("submit_named", _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES, **_PARKING))
 
-# The same for a single job that asks for nothing special: PostgreSQL takes a sixth less for it. It returns no row where
-# the other one has more to say, of a tenant under a cap or of a job that stands already.
+# The same for a single plain job: PostgreSQL takes a sixth less for it. It inserts nothing and returns no row where the
+# general statement is needed: the tenant is capped, or the job exists already.
 _INSERT_LONE = Prepared(
     "submit_lone",
     """
@@ -170,9 +170,10 @@ async def store(
     idempotency_hours: int,
     rung_ahead: bool = False,
 ) -> list[Submission]:
-    """Commits the jobs and says of each what became of it. Safe to repeat with the same ids.
+    """Commits the jobs and returns each one's outcome, in order. Safe to repeat with the same ids.
 
-    A claim can wait for the commit of jobs that are rung for ahead of it; they have no idempotency keys.
+    With `rung_ahead`, for jobs whose doorbell was published before this commit, a claim can wait for the commit; such
+    jobs have no idempotency keys.
     """
     if any(job.idempotency_key is not None for job in jobs):
         return await _store_keyed(connection, jobs, ring_again_seconds, idempotency_hours)
@@ -180,22 +181,23 @@ async def store(
         return [Accepted(jobs[0].id)]
     locks = commit_locks([job.id.bytes for job in jobs]) if rung_ahead else None
     rows = await fetch(connection, _INSERT_ALL(**_parameters(jobs, ring_again_seconds), lock=locks))
-    parked = {job_id for (job_id,) in rows}
-    return [Accepted(job.id, job.id in parked) for job in jobs]
+    capped = {job_id for (job_id,) in rows}
+    return [Accepted(job.id, job.id in capped) for job in jobs]
 
 
 async def rehearse(connection: Connection) -> None:
-    """Does everything that storing jobs does, for no job at all: whoever may not write finds out."""
+    """Runs the storing statement for no job, to find out whether this connection may write."""
     await fetch(connection, _INSERT_ALL(**_parameters([], 0.0), lock=None))
 
 
 def is_plain(job: NewJob) -> bool:
-    """Whether a job that is accepted is queued under its own id, as far as it says itself."""
+    """Whether the job has no schedule, idempotency key or concurrency key: if accepted, it is queued under its own
+    id."""
     return job.run_at is None and job.idempotency_key is None and job.concurrency_key is None
 
 
 async def _store_lone(connection: Connection, job: NewJob, ring_again_seconds: float, *, rung_ahead: bool) -> bool:
-    """Whether that was all there is to it."""
+    """Stores a plain job; False when the general statement is needed."""
     if not is_plain(job):
         return False
     call = _INSERT_LONE(
@@ -226,12 +228,13 @@ async def _store_keyed(
         submissions = await take_keys(connection, jobs, idempotency_hours=idempotency_hours)
         named = binary.uuids([one.job_id.bytes for one in submissions if isinstance(one, Accepted)])
         rows = await fetch(connection, _INSERT_NAMED(**_parameters(jobs, ring_again_seconds), lock=None, named=named))
-    parked = {job_id for (job_id,) in rows}
-    return [Accepted(one.job_id, parked=True) if one.job_id in parked else one for one in submissions]
+    capped = {job_id for (job_id,) in rows}
+    return [Accepted(one.job_id, parked=True) if one.job_id in capped else one for one in submissions]
 
 
 def commit_locks(job_ids: Sequence[bytes]) -> bytes:
-    """The advisory locks that a statement holds until it has committed these jobs: an id's last eight bytes are random."""
+    """The keys of the advisory locks that a statement holds until these jobs are committed: each id's last eight bytes,
+    which are random."""
     return binary.bigints(list(map(_commit_lock, job_ids)))
 
 
@@ -240,7 +243,8 @@ def _commit_lock(job_id: bytes) -> bytes:
 
 
 async def take_keys(connection: Connection, jobs: Sequence[NewJob], *, idempotency_hours: int) -> list[Submission]:
-    """What each job's idempotency key makes of it. Wants a transaction around it, in which the jobs are stored too."""
+    """Takes the jobs' idempotency keys and returns each job's outcome. Call it in the transaction that stores the
+    jobs."""
     keyed = [job for job in jobs if job.idempotency_key is not None]
     tenants, keys = [job.tenant_id for job in keyed], [job.idempotency_key for job in keyed]
     await connection.execute(_FORGET_EXPIRED_KEYS, (tenants, keys))
@@ -284,7 +288,7 @@ def _parameters(jobs: Sequence[NewJob], ring_again_seconds: float) -> dict[str, 
 
 
 def _unless_empty(written: Callable[[Sequence[T | None]], bytes], values: Sequence[T | None]) -> bytes | None:
-    # `unnest` fills up what is shorter or isn't there at all.
+    # `unnest` pads a missing array with nulls.
     return None if values.count(None) == len(values) else written(values)
 
 

@@ -1,4 +1,4 @@
-"""What brings a job on when nobody else does: rings again, wakes what is due, and takes jobs from dead workers.
+"""The sweeper's statements: they find jobs whose doorbell was lost, wake due jobs, and reap dead workers' jobs.
 
 Every statement may run in any number of dispatchers at once.
 """
@@ -16,16 +16,16 @@ from schemas.jobs import LIMIT, JobState, Trigger, transition
 MAX_AT_ONCE = 1_000
 MAX_COUNTED = 100_000
 CRASHES_ALLOWED = 2
-"""A job in whose runs this many processes have died is poison."""
+"""A job during whose runs this many processes died is poison."""
 WAIT_CHECK_SECONDS = 15
 RETRY_LATE_SECONDS = 1
-"""A retry that is due for so long isn't on its way to a worker any more."""
+"""A retry that has been due for this long has lost its doorbell."""
 KEYS_AT_ONCE = 5_000
 MAX_ROUNDS_OF_KEYS = 100
 
 
 class Unclaimed(NamedTuple):
-    """A job that should be rung."""
+    """A job that needs a doorbell."""
 
     job_id: UUID
     tenant_id: UUID
@@ -51,8 +51,8 @@ e AS (
 SELECT id, tenant_id, kind, queue, priority, parked IS NOT NULL FROM u
 """
 
-# Retries are rung by the worker that failed them, and begin as they are. One that is still due has lost its bell, or finds
-# a long line before it: it is queued like all others, and so has its turn among them.
+# The worker that failed a job publishes its retry's doorbell, and the retry starts from its own state. One that is
+# still due has lost its doorbell or waits behind a long list: it is queued like all others, and scheduled in turn.
 _QUEUE_RETRIES = f"""
 WITH c AS (
   SELECT id FROM jobs WHERE wake_at <= now() - make_interval(secs => %(late)s) AND state = 'retrying'
@@ -70,9 +70,9 @@ _DECLARE_DEAD = """
 UPDATE workers SET dead_at = now() WHERE dead_at IS NULL AND heartbeat_at < now() - make_interval(secs => %(lease)s)
 """
 
-# One look tells which of the statements below have anything to do, so that a quiet system isn't asked ten things a second.
-# Of a queue the first waiting job is asked for, in the index's order: for "whether any exists" the planner joins, and
-# reads the whole backlog each second.
+# One statement finds out which of those below have work, so that a quiet system doesn't run ten of them a second. Of
+# each queue it selects the first waiting job in the index's order: for EXISTS the planner joins, and reads the whole
+# backlog.
 LOOK = f"""
 SELECT
   EXISTS (SELECT 1 FROM workers w JOIN jobs j ON j.lease_worker = w.id WHERE w.dead_at IS NOT NULL),
@@ -89,11 +89,11 @@ SELECT
       ORDER BY lane, tenant_id, id LIMIT 1) IS NOT NULL)
 """
 
-# All dead workers are joined, not only those just found: a claim that raced the line above may have landed on one.
-# A suspect is a job in whose run a process died before. It is charged before it runs again (see `claiming.charge`), so its
-# count says here whether it ran; the others of a dead worker are charged only where no suspect ran, so that one
-# poisonous job doesn't take its neighbours with it. Of a worker that lives and whose loop doesn't turn it is mostly known
-# which run holds it up: that one is charged and no other, not even a suspect that ran beside it.
+# Joins all dead workers, not only those just declared dead: a claim may have raced that statement. A suspect is a job
+# during whose run a process died before. It is charged before it runs again (see `claim.charge`), so its count shows
+# here whether it ran; the other jobs of a dead worker are charged only where no suspect ran, so that one poison job
+# doesn't take its neighbours with it. Of a stalled worker it is mostly known which run blocks its event loop: only that
+# one is charged, not even a suspect that ran beside it.
 _REAP = f"""
 WITH lost AS (
   SELECT j.id, j.lease_token, w.stalled_at IS NOT NULL AS stalled, coalesce(w.stalled_by = j.id, false) AS stalls,
@@ -139,8 +139,8 @@ _FORGET_WORKERS = """
 DELETE FROM workers w WHERE dead_at < now() - interval '1 day'
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.lease_worker = w.id)
 """
-# Counted no further than a scrape is worth: a backlog of millions would take seconds. The oldest is the first of some
-# tenant's turn, and there are as many of those as tenants wait.
+# The count is bounded: a backlog of millions would take seconds. The oldest job is the first of some tenant, so one row
+# for each waiting tenant is enough.
 _DEPTH = f"""
 WITH RECURSIVE turn AS (
   (SELECT lane, tenant_id, id, run_at, 1 AS n FROM jobs
@@ -161,7 +161,7 @@ SELECT
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What there is to do."""
+    """Which kinds of work the sweeper has."""
 
     lost: bool
     scheduled: bool
@@ -172,23 +172,23 @@ class Due:
     schedules: bool
     replays: bool
     queues: tuple[str, ...]
-    """Those with jobs that wait for a worker."""
+    """Queues with jobs that wait for a worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """What was taken from dead workers."""
+    """Jobs taken from dead workers: queued again, or dead."""
 
     requeued: tuple[Unclaimed, ...]
     buried: tuple[Unclaimed, ...]
     parents: tuple[UUID, ...]
-    """Of those buried: they may have waited for it."""
+    """The parents of the dead ones, which may wait for them."""
 
 
 async def look(connection: Connection, queues: Sequence[str], *, lease_seconds: float, declare: bool) -> Due:
-    """What a sweep finds to do. Declares silent workers dead before it looks.
+    """Finds out what the sweeper has to do. With `declare` it first declares workers without a recent heartbeat dead.
 
-    `declare` is False right after an outage of PostgreSQL: nobody's heart was heard then, so silence proves nothing.
+    `declare` is False right after an outage of PostgreSQL: no heartbeat could be stored then.
     """
     if declare:
         await connection.execute(_DECLARE_DEAD, {"lease": lease_seconds})
@@ -199,7 +199,8 @@ async def look(connection: Connection, queues: Sequence[str], *, lease_seconds: 
 
 
 async def stage_scheduled(connection: Connection, *, ring_again_seconds: float) -> tuple[list[Unclaimed], list[UUID]]:
-    """Scheduled jobs whose time has come, now queued: those to ring for, and those under a cap, which wait to be let in."""
+    """Queues the scheduled jobs that are due. Returns those that need a doorbell, and the capped ones, which wait to be
+    admitted."""
     found = await connection.execute(_COME_DUE, (ring_again_seconds,))
     rows = await found.fetchall()
     return [Unclaimed(*row[:5]) for row in rows if not row[5]], [row[0] for row in rows if row[5]]
@@ -208,7 +209,7 @@ async def stage_scheduled(connection: Connection, *, ring_again_seconds: float) 
 async def queue_retries(
     connection: Connection, queue: str | None = None, *, ring_again_seconds: float, late_seconds: float = 0.0
 ) -> list[Unclaimed]:
-    """Retries that are late by so much, of that queue or of all, now queued."""
+    """Queues the retries that are overdue by `late_seconds`, of one queue or all, and returns them."""
     found = await connection.execute(
         _QUEUE_RETRIES, {"queue": queue, "late": late_seconds, "again": ring_again_seconds}
     )
@@ -216,17 +217,17 @@ async def queue_retries(
 
 
 class Verdict(NamedTuple):
-    """What is said of a job that is set aside."""
+    """The problem stored with a poison job."""
 
     problem: str
     """JSON text."""
     failure_text: str
-    """What its fingerprint is made of, beside the kind: see monitoring/errors/fingerprints.py."""
+    """The text its fingerprint is made of, beside the kind: see monitoring/errors/fingerprints.py."""
 
 
 async def reap(connection: Connection, *, poison: Verdict, stall: Verdict) -> Reaped:
-    """Takes dead workers' jobs: back to the queue, or to the dead letters, as poison if their processes died and by `stall`
-    if their runs blocked them."""
+    """Takes the jobs of dead workers: queues them again, or makes poison ones dead, with the problem `poison` if their
+    worker died and `stall` if their run blocked it."""
     verdicts = {"stall_problem": stall.problem, "stall_text": stall.failure_text, **poison._asdict()}
     found = await connection.execute(_REAP, verdicts)
     rows = await found.fetchall()
@@ -238,7 +239,8 @@ async def reap(connection: Connection, *, poison: Verdict, stall: Verdict) -> Re
 
 
 async def resume_waiting(connection: Connection) -> list[Resumed]:
-    """Waiting jobs all of whose children have ended and whom nobody told; the others are looked at again later."""
+    """Resumes waiting parents whose children have all ended, where the worker didn't; the others are checked again
+    later."""
     found = await connection.execute(_WAITING)
     waiting = [job_id for (job_id,) in await found.fetchall()]
     if not waiting:
@@ -248,7 +250,7 @@ async def resume_waiting(connection: Connection) -> list[Resumed]:
 
 
 async def forget(connection: Connection) -> None:
-    """Removes what has expired: idempotency keys, and workers that died a day ago."""
+    """Deletes expired idempotency keys, and workers that died a day ago."""
     for _ in range(MAX_ROUNDS_OF_KEYS):
         if (await connection.execute(_FORGET_KEYS)).rowcount < KEYS_AT_ONCE:
             break
@@ -256,14 +258,14 @@ async def forget(connection: Connection) -> None:
 
 
 async def depth(connection: Connection, queue: str) -> tuple[int, float]:
-    """How many jobs wait in the queue (counted up to MAX_COUNTED), and for how many seconds the oldest has."""
+    """The queue's depth (counted up to MAX_COUNTED), and the age of its oldest waiting job in seconds."""
     row = await (await connection.execute(_DEPTH, {"queue": queue})).fetchone()
     assert row is not None
     return row[0], row[1]
 
 
 async def alive(connection: Connection) -> int:
-    """How many workers are thought alive."""
+    """The number of workers that aren't declared dead."""
     found = await connection.execute("SELECT count(*) FROM workers WHERE dead_at IS NULL")
     row = await found.fetchone()
     assert row is not None

@@ -1,4 +1,4 @@
-"""Reads whose turn it is: the oldest waiting jobs of many tenants at once, each by its own place in the index."""
+"""Reads the oldest waiting jobs of many tenants at once, for the fair scheduler: one index lookup for each tenant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from infrastructure.postgres.session import Connection
 
 MAX_TURNS = 1_000
 
-# The ids come as one value a turn: nobody needs them one by one before the claim (infrastructure/celery/message.py).
+# One value for all ids of a turn: they aren't needed one by one before the claim (infrastructure/celery/message.py).
 _NEXT = """
 SELECT s.number, w.ids, w.kinds
 FROM unnest(%(number)b::int4[], %(queue)b::text[], %(lane)b::int2[], %(tenant_id)b::uuid[], %(after)b::uuid[],
@@ -23,9 +23,9 @@ CROSS JOIN LATERAL (
 WHERE w.ids IS NOT NULL
 """
 
-# PostgreSQL skips no index entries by itself, so the distinct (lane, tenant) pairs are found by jumping from one to the
-# next: as many steps as there are tenants waiting, however many jobs each has. Of each the first is asked for in the
-# index's order: for "whether any exists" the planner joins, and reads everybody's backlog once for each tenant.
+# PostgreSQL has no skip scan for this, so a recursive query jumps from one (lane, tenant) pair to the next: as many
+# steps as tenants wait, however many jobs each has. It selects the first job of each in the index's order: for EXISTS
+# the planner joins, and reads the whole backlog once for each tenant.
 WAITING = f"""
 WITH RECURSIVE turn AS (
   (SELECT lane, tenant_id, 1 AS n FROM jobs
@@ -51,7 +51,7 @@ BEFORE_ALL = (-1, UUID(int=0))
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A tenant's place in one step of a queue: where its oldest waiting job may be, and how many to read."""
+    """A tenant's turn in one priority step of a queue: the id to read from, and how many jobs to read."""
 
     queue: str
     lane: int
@@ -62,10 +62,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A turn's oldest waiting jobs, in the order they were made."""
+    """A turn's oldest waiting jobs, in the order of submission."""
 
     ids: bytes
-    """One UUID after the other."""
+    """The jobs' UUIDs, 16 bytes each, concatenated."""
     kinds: list[str]
 
     def __len__(self) -> int:
@@ -77,11 +77,11 @@ class Next:
     def each(self) -> list[bytes]:
         return list(map(self.id_at, range(len(self))))
 
-    def without(self, rung: frozenset[bytes], most: int) -> "Next":
-        """The first of them that aren't among those, at most so many."""
+    def without(self, rung: frozenset[bytes], limit: int) -> "Next":
+        """The first `limit` jobs that aren't in `rung`."""
         if not rung:
-            return Next(self.ids[: most * UUID_BYTES], self.kinds[:most])
-        left = [number for number, job_id in enumerate(self.each()) if job_id not in rung][:most]
+            return Next(self.ids[: limit * UUID_BYTES], self.kinds[:limit])
+        left = [number for number, job_id in enumerate(self.each()) if job_id not in rung][:limit]
         return Next(b"".join(map(self.id_at, left)), [self.kinds[number] for number in left])
 
 
@@ -89,7 +89,7 @@ NOBODY = Next(b"", [])
 
 
 async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[Next]:
-    """For each turn its oldest waiting jobs."""
+    """The oldest waiting jobs of each turn, in the same order."""
     found = await connection.execute(
         _NEXT,
         {
@@ -109,8 +109,8 @@ async def next_of(connection: Connection, turns: Sequence[Turn]) -> list[Next]:
 async def waiting(
     connection: Connection, queue: str, after: tuple[int, UUID] = BEFORE_ALL, *, overdue: bool = False
 ) -> list[tuple[int, UUID]]:
-    """The next MAX_TURNS (lane, tenant) that have jobs waiting in this queue, in their order; those overdue only, whose
-    jobs wait longer than they should."""
+    """The next MAX_TURNS (lane, tenant) with jobs waiting in this queue, in order; with `overdue` only those with jobs
+    whose doorbell should have led to a claim by now."""
     lane, tenant_id = after
     statement = UNCLAIMED if overdue else WAITING
     found = await connection.execute(statement, {"queue": queue, "lane": lane, "tenant_id": tenant_id})

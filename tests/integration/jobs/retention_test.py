@@ -75,7 +75,7 @@ class Store:
     def remove(self, rules: Retention = WEEK, *, most: int = 1_000) -> Removed | None:
         async def run() -> Removed | None:
             async with PostgresSession(self._url, Role.SYSTEM, "test", BUS_SESSION) as session:
-                return await session.run(lambda connection: retention.remove_old(connection, rules, most=most))
+                return await session.run(lambda connection: retention.remove_old(connection, rules, limit=most))
 
         return asyncio.run(run())
 
