@@ -1,1 +1,1 @@
-"""PostgreSQL, the truth: connections, statements, tables and their migrations."""
+"""PostgreSQL, the source of truth: connections, statements, tables and their migrations."""

@@ -1,4 +1,4 @@
-"""How DATABASE_URL is dialled: what a connection needs is said here, whatever libpq finds in the environment."""
+"""DATABASE_URL as libpq connection parameters, with ours added and the environment's kept out."""
 
 from typing import Final
 
@@ -10,10 +10,11 @@ from infrastructure.ports import Unavailable
 
 CONNECT_TIMEOUT_SECONDS = 5
 EMBEDDED: Final = "bucatini-embedded"
-"""The `application_name` in the embedded server's address. It means: nothing but what this address says."""
+"""The `application_name` in the embedded server's address: it marks an address to which nothing from the environment is
+added."""
 _UNLESS_GIVEN: dict[str, str | int | None] = {
-    # After a failover a list of hosts holds one that takes writes, and every process of this product writes. A primary
-    # that takes none for now, since its disk is full, still answers who only reads.
+    # After a failover one of several hosts takes writes, and every process of this product writes. "primary" and not
+    # "read-write": a primary that takes no writes for now, since its disk is full, still serves reads.
     "target_session_attrs": "primary",
     # An empty value keeps PGOPTIONS out.
     "options": "",
@@ -21,24 +22,25 @@ _UNLESS_GIVEN: dict[str, str | int | None] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-_UNSPOKEN_DEFAULTS = {
+_EXPLICIT_DEFAULTS = {
     "sslcertmode": "allow",
     "require_auth": "scram-sha-256",
     "min_protocol_version": "3.0",
     "max_protocol_version": "3.0",
 }
-"""Of what libpq takes no empty value for."""
+"""The defaults of parameters for which libpq accepts no empty value."""
 
 
 class Unfit(Unavailable):
-    """PostgreSQL, or what stands before it, is such that this product can't work on it. The message says what to change.
+    """This product can't work with this PostgreSQL, or with the pooler in front of it. The message says what to change.
 
-    Waiting doesn't help, so a process that finds it at its start ends; one that finds it later takes it for an outage.
+    Waiting doesn't help, so a process that starts exits; one that meets it later treats it as an outage.
     """
 
 
 def conninfo(database_url: str, name: str, *, connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS) -> str:
-    """For libpq. Unfit when it can't be read; the message doesn't quote it, since it holds a password."""
+    """The connection string for libpq. Unfit when the URL can't be parsed; the message doesn't quote it, since it holds
+    a password."""
     try:
         given = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError:
@@ -48,19 +50,19 @@ def conninfo(database_url: str, name: str, *, connect_timeout_seconds: int = CON
         "connect_timeout": connect_timeout_seconds,
         "application_name": f"bucatini {name}",
     }
-    closed = _in_the_environments_stead() if given.get("application_name") == EMBEDDED else {}
+    closed = _environment_overrides() if given.get("application_name") == EMBEDDED else {}
     parameters = {**closed, **_UNLESS_GIVEN, **given, **ours}
     return make_conninfo("", **parameters)
 
 
-def _in_the_environments_stead() -> dict[str, str | int | None]:
-    """A value for everything that libpq found there, such as PGHOSTADDR or PGSSLMODE: what it has without.
+def _environment_overrides() -> dict[str, str | int | None]:
+    """The default value of every parameter that the environment sets, such as PGHOSTADDR or PGSSLMODE.
 
-    Only PGSERVICE can't be answered for; infrastructure/settings.py drops it.
+    PGSERVICE can't be overridden by a parameter; infrastructure/settings.py drops it.
     """
     found = [option for option in Conninfo.get_defaults() if option.envvar and option.val != option.compiled]
     return {
-        keyword: _UNSPOKEN_DEFAULTS.get(keyword, (option.compiled or b"").decode())
+        keyword: _EXPLICIT_DEFAULTS.get(keyword, (option.compiled or b"").decode())
         for option in found
         if (keyword := option.keyword.decode()) != "service"
     }

@@ -1,6 +1,6 @@
-"""Parameters as PostgreSQL reads them: its binary formats, of which there is one for each type.
+"""Encodes statement parameters in PostgreSQL's binary formats.
 
-Wire formats: `array_recv`, `timestamptz_recv` and their like in PostgreSQL's src/backend/utils/adt.
+Wire formats: `array_recv`, `timestamptz_recv` and the other `…_recv` functions in PostgreSQL's src/backend/utils/adt.
 """
 
 import struct
@@ -27,12 +27,12 @@ def double(value: float) -> bytes:
 
 
 def timestamp(value: datetime) -> bytes:
-    """Microseconds since the year 2000. The moment has a time zone."""
+    """Microseconds since the year 2000. `value` must have a time zone."""
     return _INT8.pack((value - _EPOCH) // _MICROSECOND)
 
 
 def uuids(values: Sequence[bytes | None]) -> bytes:
-    """Of sixteen bytes each."""
+    """An array of UUIDs, given as sixteen bytes each."""
     return _array(_UUID_OID, values)
 
 
@@ -41,7 +41,7 @@ def smallints(values: Sequence[int]) -> bytes:
 
 
 def bigints(values: Sequence[bytes | None]) -> bytes:
-    """Of eight bytes each."""
+    """An array of bigints, given as eight bytes each."""
     return _array(_INT8_OID, values)
 
 
@@ -62,14 +62,14 @@ def timestamps(values: Sequence[datetime | None]) -> bytes:
 
 
 def _array(oid: int, values: Sequence[bytes | None]) -> bytes:
-    # How many dimensions, whether there are nulls, the element's type, how many elements, the first one's index; then
-    # each element behind its length.
+    # Number of dimensions, whether there are nulls, element type, number of elements, index of the first; then each
+    # element, preceded by its length.
     if not values:
         return struct.pack("!iii", 0, 0, oid)
     present = [value for value in values if value is not None]
     head = _ARRAY.pack(1, len(present) < len(values), oid, len(values), 1)
     if len(present) == len(values) and len(set(map(len, present))) == 1:
-        # All UUIDs, and most kinds and queues: joining them takes a tenth of the time.
+        # True for UUIDs and most kinds and queues: joining them takes a tenth of the time.
         length = _INT4.pack(len(present[0]))
         return head + length + length.join(present)
     return head + b"".join([_NULL if value is None else _INT4.pack(len(value)) + value for value in values])

@@ -1,7 +1,7 @@
-"""PostgreSQL's time, for a process that needs it more often than it wants to ask.
+"""PostgreSQL's clock, read now and then and extrapolated in between.
 
-Machines' clocks differ, and somebody may have set one wrong. So what several of them compare (when a job is due, when a
-token ends) is told by the one clock they share; a machine's own only measures how long ago it was told.
+Machines' clocks differ, and one may be set wrong. So times that several machines compare (when a job is due, when a
+token expires) come from the clock they share; a machine's own only measures the time since the last reading.
 """
 
 import asyncio
@@ -22,45 +22,46 @@ logger = logging.getLogger(__name__)
 SKEW_SECONDS = 1.0
 """`now` is within this of PostgreSQL's clock once it was asked, and nearly always within milliseconds."""
 ASKED_EVERY_SECONDS = 10.0
-"""A clock that somebody sets, or a machine that slept, is caught up with in this time."""
+"""A clock that was set, or a machine that slept, is corrected after at most this."""
 FIRST_ANSWER_SECONDS = 2.0
-WORTH_TELLING_SECONDS = 5.0
+WORTH_LOGGING_SECONDS = 5.0
 
 
 class SharedClock:
-    """One for a process. Until PostgreSQL has answered once it is the machine's own."""
+    """PostgreSQL's time; one instance per process. Until the first reading it is the machine's own time."""
 
     def __init__(self, session: PostgresSession) -> None:
         self._session = session
-        self._told, self._told_at = datetime.now(UTC), time.monotonic()
+        self._reading, self._read_at = datetime.now(UTC), time.monotonic()
         self._asked_once = False
 
     def now(self) -> datetime:
-        return self._told + timedelta(seconds=time.monotonic() - self._told_at)
+        return self._reading + timedelta(seconds=time.monotonic() - self._read_at)
 
     async def ask(self) -> None:
-        """Raises Unavailable. An answer that was too long on its way is thrown away, for nobody knows how old it is."""
+        """Reads PostgreSQL's clock. A reply that took too long is ignored, since its age is unknown. Raises
+        Unavailable."""
         asked_at = time.monotonic()
-        told = await self._session.run(_ask)
+        reading = await self._session.run(_ask)
         took = time.monotonic() - asked_at
         if took > 2 * SKEW_SECONDS:
             return
-        self._told, self._told_at = told, asked_at + took / 2
+        self._reading, self._read_at = reading, asked_at + took / 2
         if not self._asked_once:
             self._asked_once = True
             ahead = (datetime.now(UTC) - self.now()).total_seconds()
-            if abs(ahead) > WORTH_TELLING_SECONDS:
+            if abs(ahead) > WORTH_LOGGING_SECONDS:
                 logger.warning(
                     "this machine's clock is %+.0f s off PostgreSQL's, whose time is taken: set it right", ahead
                 )
 
     async def start(self) -> None:
-        """Returns when PostgreSQL has told its time, or doesn't soon."""
+        """Returns after the first reading, or after FIRST_ANSWER_SECONDS without one."""
         try:
             async with asyncio.timeout(FIRST_ANSWER_SECONDS):
                 await self.ask()
         except (TimeoutError, Unavailable):
-            logger.warning("PostgreSQL doesn't tell its time yet: this machine's own is taken until it does")
+            logger.warning("could not read PostgreSQL's clock yet; using this machine's until then")
 
     async def run_for_ever(self) -> None:
         while True:
@@ -68,14 +69,14 @@ class SharedClock:
             try:
                 await self.ask()
             except Unavailable:
-                logger.debug("PostgreSQL doesn't tell its time; what it told last goes on")
-            except Exception:  # The loop's edge: one question that fails must not be the last.
-                logger.exception("PostgreSQL's time couldn't be asked for; it is tried again")
+                logger.debug("could not read PostgreSQL's clock; extrapolating the last reading")
+            except Exception:  # The loop's edge: one failed reading must not be the last.
+                logger.exception("could not read PostgreSQL's clock; trying again")
 
 
 @asynccontextmanager
 async def shared_clock(session: PostgresSession) -> AsyncIterator[SharedClock]:
-    """Set, and kept right while the block runs."""
+    """A clock that is read again every ASKED_EVERY_SECONDS while the block runs."""
     clock = SharedClock(session)
     await clock.start()
     keeping = asyncio.create_task(clock.run_for_ever(), name="clock")
@@ -88,5 +89,5 @@ async def shared_clock(session: PostgresSession) -> AsyncIterator[SharedClock]:
 async def _ask(connection: psycopg.AsyncConnection[Any]) -> datetime:
     row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
     assert row is not None
-    told: datetime = row[0]
-    return told
+    reading: datetime = row[0]
+    return reading

@@ -1,4 +1,4 @@
-"""Whether a database can be worked on at all: its encoding, its tables, and whether a session stays one behind a pooler."""
+"""Checks whether this product can work with a database: its encoding, its tables, and its pooler's mode."""
 
 import asyncio
 import secrets
@@ -14,10 +14,10 @@ from infrastructure.postgres.schema import read, refuse_tables, why_unfit
 
 ENCODING = "UTF8"
 PROOF_SECONDS = 3.0
-"""What each of two connections gets to be served in. A pooler whose sessions are all taken makes it wait."""
+"""How long each of two connections may take to be served. A pooler whose sessions are all in use makes it wait."""
 PROVEN_FOR_SECONDS = 60.0
 START_TIMEOUT_SECONDS = 2
-"""libpq's shortest: a server that doesn't answer mustn't keep a process from starting."""
+"""libpq's shortest timeout: a server that doesn't answer mustn't keep a process from starting."""
 
 _MARK = "SELECT pg_backend_pid(), set_config('bucatini.session', %s, false)"
 _LOOK = "SELECT pg_backend_pid(), current_setting('bucatini.session', true)"
@@ -30,11 +30,11 @@ _POOLED = (
 _Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 _proven_until: dict[str, float] = {}
-"""By address. Of the process, because what it says is about something outside it, and each look costs two connections."""
+"""By address; shared by the whole process, since each check costs two connections."""
 
 
 def refuse_unfit(database_url: str) -> None:
-    """For a process to begin with. Raises Unfit; returns when all is well, or when PostgreSQL can't be reached yet."""
+    """Checks the database when a process starts. Raises Unfit; returns when it is fit, or can't be reached yet."""
     try:
         asyncio.run(examine(database_url, tables=True))
     except Unfit:
@@ -44,8 +44,8 @@ def refuse_unfit(database_url: str) -> None:
 
 
 async def examine(database_url: str, *, tables: bool = False) -> None:
-    """Raises Unfit with what to do about it, Unavailable when PostgreSQL can't be reached. Safe to repeat. `tables`: for
-    who works on them rather than makes them."""
+    """Checks encoding and pooler, and with `tables` the tables' version. Raises Unfit with what to do about it,
+    Unavailable when PostgreSQL can't be reached. Safe to repeat."""
     first = await _connect(database_url)
     try:
         refuse_encoding(first)
@@ -63,8 +63,8 @@ async def examine(database_url: str, *, tables: bool = False) -> None:
 
 
 async def why_tables_unfit(database_url: str) -> str:
-    """Why this release can't work with the tables, and what to do; empty if it can. Unavailable when PostgreSQL can't be
-    reached."""
+    """Why this release can't work with the tables, and what to do; empty if it can. Unavailable when PostgreSQL can't
+    be reached."""
     connection = await _connect(database_url)
     try:
         return why_unfit(await read(connection))
@@ -75,7 +75,7 @@ async def why_tables_unfit(database_url: str) -> str:
 
 
 def refuse_encoding(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:
-    """Raises Unfit where text can't be kept as it came. What the server told at the start is enough to know."""
+    """Raises Unfit unless the database's encoding is UTF8, as the server reported it when connecting."""
     found = connection.info.parameter_status("server_encoding")
     if found != ENCODING:
         raise Unfit(
@@ -85,7 +85,8 @@ def refuse_encoding(connection: psycopg.AsyncConnection[Any] | psycopg.Connectio
 
 
 async def refuse_transaction_pooling(database_url: str) -> None:
-    """The same for a connection that isn't PostgreSQL's own. An address that was found good is good for a minute."""
+    """Checks a connection that goes through a pooler. A good result is cached for PROVEN_FOR_SECONDS. Raises Unfit or
+    Unavailable."""
     if _proven_until.get(database_url, 0.0) < time.monotonic():
         await examine(database_url)
 
@@ -94,7 +95,7 @@ async def _prove(database_url: str, first: _Connection) -> None:
     mark = secrets.token_hex(8)
     async with asyncio.timeout(PROOF_SECONDS):
         session, _ = await _ask(first, _MARK, mark)
-        # Twice, for a pooler that hands its sessions out in turn.
+        # Twice, for a pooler that assigns its sessions round robin.
         kept = await _ask(first, _LOOK) == await _ask(first, _LOOK) == (session, mark)
     if kept:
         kept = await _apart(database_url, first, (session, mark))
@@ -103,12 +104,12 @@ async def _prove(database_url: str, first: _Connection) -> None:
 
 
 async def _apart(database_url: str, first: _Connection, own: tuple[Any, ...]) -> bool:
-    """Whether a second client, while the first is idle, gets a session of its own and leaves the first one's alone."""
+    """Whether a second client, while the first is idle, gets another session."""
     try:
         async with asyncio.timeout(PROOF_SECONDS):
             second = await _connect(database_url)
     except (TimeoutError, Unavailable):
-        return True  # Nobody else got in while the first one waited, so the first one's session is its own.
+        return True  # The second client wasn't served while the first was idle, so the session is the first one's own.
     try:
         async with asyncio.timeout(PROOF_SECONDS):
             if _shared(await _ask(second, _LOOK), own):
@@ -119,7 +120,7 @@ async def _apart(database_url: str, first: _Connection, own: tuple[Any, ...]) ->
     except TimeoutError:
         return True
     except errors.ProtocolViolation:
-        return False  # What refuses BEGIN pools statements.
+        return False  # A pooler that refuses BEGIN is in statement mode.
     finally:
         await second.close()
     _proven_until[database_url] = time.monotonic() + PROVEN_FOR_SECONDS

@@ -1,4 +1,4 @@
-"""What an operator asks of a database: can it be reached, which version is it, are its tables new, who works on it."""
+"""Inspects a database for an operator: whether it is reachable, its version, its tables, its live workers."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Inspection:
     unfit: str
     """Why this release can't work with its tables, and what to do; empty if it can."""
     workers: Mapping[str, int]
-    """How many beat, by queue; empty while the tables are unfit."""
+    """Live workers by queue; empty while the tables are unfit."""
 
 
 def inspect(database_url: str, *, lease_seconds: float) -> Inspection:

@@ -1,4 +1,4 @@
-"""Brings a database to another version of the tables. Safe to run again and from several processes at once."""
+"""Migrates a database to another version of the tables. Safe to repeat, and to run in several processes at once."""
 
 import time
 from collections.abc import Iterator
@@ -22,23 +22,23 @@ from infrastructure.postgres.session import connect_blocking
 ONE_MIGRATION_AT_A_TIME = 0x6275_6361
 """The advisory lock's key: "buca" in ASCII."""
 OTHERS_SECONDS = 900.0
-"""For a migration that another process runs."""
+"""How long to wait for a migration that another process runs."""
 LOCK_TRIES = 30
 PAUSE_SECONDS = 1.0
 FIRST_UNDOABLE = "0008"
-"""What came before made tables that users' work is kept in: undoing it would be deleting that."""
+"""Earlier migrations created tables with users' data: undoing them would delete it."""
 
 
 class VersionRefused(Exception):
-    """The tables can't be brought to that version. Nothing was changed; the message says what can be done."""
+    """The tables can't be migrated to that version. Nothing was changed; the message says what to do."""
 
 
 def migrate(database_url: str, to: str | None = None) -> str:
-    """The version that the tables have now: the newest of this release, or the one that was asked for, be it older.
+    """Migrates up or down to version `to`, by default this release's newest, and returns the version.
 
-    Each migration is committed with its number, so one that is interrupted is gone on with the next time. Tables that are
-    newer than this release and serve it are left alone. Raises Unfit when they don't, VersionRefused when the version
-    can't be had, Unavailable when the tables were too busy to be changed.
+    Each migration is committed with its number, so an interrupted run continues the next time. Newer tables that serve
+    this release stay as they are. Raises Unfit when they don't serve it, VersionRefused when the version can't be
+    reached, Unavailable when the tables were too busy.
     """
     with _alone(database_url) as connection:
         config = _config()
@@ -48,12 +48,12 @@ def migrate(database_url: str, to: str | None = None) -> str:
         if target is None:
             assert before.version is not None
             return before.version
-        _insist(connection, config, target, undo=before.version is not None and target < before.version)
+        _retry_until_locked(connection, config, target, undo=before.version is not None and target < before.version)
         return target
 
 
 def _target(scripts: ScriptDirectory, before: Tables, to: str | None) -> str | None:
-    """What Alembic is to go to; None to stay."""
+    """The version for Alembic to migrate to; None to change nothing."""
     known = sorted(script.revision for script in scripts.walk_revisions())
     if before.version is not None and before.version not in known:
         if to is None and serve_us(before):
@@ -72,7 +72,7 @@ def _target(scripts: ScriptDirectory, before: Tables, to: str | None) -> str | N
     return to
 
 
-def _insist(connection: sa.Connection, config: Config, target: str, *, undo: bool) -> None:
+def _retry_until_locked(connection: sa.Connection, config: Config, target: str, *, undo: bool) -> None:
     for _ in range(LOCK_TRIES):
         try:
             (command.downgrade if undo else command.upgrade)(config, target)
@@ -96,7 +96,8 @@ def _insist(connection: sa.Connection, config: Config, target: str, *, undo: boo
 
 @contextmanager
 def _alone(database_url: str) -> Iterator[sa.Connection]:
-    # libpq reads the address, as everywhere else: SQLAlchemy knows neither several hosts nor a socket's quoted folder.
+    # libpq parses the address, as everywhere else: SQLAlchemy supports neither several hosts nor a quoted socket
+    # folder.
     engine = sa.create_engine("postgresql+psycopg://", creator=lambda: _connection(database_url), poolclass=sa.NullPool)
     with engine.connect() as connection:
         _take_turn(connection)
@@ -111,8 +112,8 @@ def _connection(database_url: str) -> "psycopg.Connection[tuple[Any, ...]]":
 
 
 def _take_turn(connection: sa.Connection) -> None:
-    # Asked again and again, because whoever waits within a statement keeps an index from being built (it waits for all who
-    # may see the table without it), and that is what the other process may be at.
+    # Polls, because a statement that waits for the lock would keep the other process from building an index: CREATE
+    # INDEX CONCURRENTLY waits for every open snapshot.
     until = time.monotonic() + OTHERS_SECONDS
     while True:
         taken = connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": ONE_MIGRATION_AT_A_TIME})

@@ -1,8 +1,7 @@
-"""Statements that are sent for every job, or every batch of jobs.
+"""Prepared statements for the hot path: those sent for every job or batch of jobs.
 
-A psycopg cursor reads the statement and finds a way to write each parameter anew every time, which takes a process that
-has just been woken 0.1 to 0.2 ms. These are prepared under names of their own and get their parameters as they go over the wire;
-the answer is read as psycopg reads it.
+A psycopg cursor parses the statement and picks an encoder for each parameter at every call. These are prepared under
+their own names and take parameters already encoded; results are decoded by psycopg.
 """
 
 import re
@@ -24,17 +23,17 @@ _PARAMETER = re.compile(r"%\((\w+)\)b")
 
 
 class Prepared:
-    """One statement, with its parameters as `%(name)b`: psycopg's spelling of binary ones."""
+    """One statement, with its parameters as `%(name)b`, psycopg's notation for binary ones."""
 
     def __init__(self, name: str, statement: str) -> None:
         self.name, self.statement = name, statement
         self._parameters = tuple(dict.fromkeys(_PARAMETER.findall(statement)))
         numbers = {parameter: f"${number}" for number, parameter in enumerate(self._parameters, 1)}
         self.numbered = _PARAMETER.sub(lambda found: numbers[found[1]], statement)
-        """As PostgreSQL reads it."""
+        """The statement with `$1`, `$2` … for its parameters."""
 
     def __call__(self, **parameters: bytes | None) -> "Call":
-        """The parameters as infrastructure/postgres/binary.py writes them."""
+        """Binds parameters, encoded by infrastructure/postgres/binary.py."""
         return Call(self, [parameters[name] for name in self._parameters])
 
 
@@ -51,15 +50,15 @@ class Call:
 
 
 async def fetch(connection: Connection, call: Call) -> Rows:
-    """All rows of the answer. Raises what psycopg raises for a statement."""
+    """Executes the call and returns its rows. Raises what psycopg raises for a statement."""
     await _prepare(connection, call.statement)
     call.send(connection.pgconn)
-    (answer,) = await connection.wait(generators.execute(connection.pgconn))
-    return _rows(connection, call.statement, answer)
+    (result,) = await connection.wait(generators.execute(connection.pgconn))
+    return _rows(connection, call.statement, result)
 
 
 async def fetch_together(connection: Connection, *calls: Call) -> list[Rows]:
-    """The same for several in one round trip and one transaction; each sees what was committed before it began."""
+    """Executes several calls in one round trip and one transaction; each sees what was committed before it began."""
     if len(calls) == 1:
         return [await fetch(connection, calls[0])]
     for call in calls:
@@ -70,49 +69,49 @@ async def fetch_together(connection: Connection, *calls: Call) -> list[Rows]:
         for call in calls:
             call.send(pgconn)
         pgconn.pipeline_sync()
-        answers = await connection.wait(_answers(pgconn, len(calls)))
+        results = await connection.wait(_results(pgconn, len(calls)))
         pgconn.exit_pipeline_mode()
     except BaseException:
-        # There may be answers yet to come, and nothing tells how many: the session can't be used any more.
+        # An unknown number of results may be pending: the session can't be used any more.
         pgconn.finish()
         raise
-    return [_rows(connection, call.statement, answer) for call, answer in zip(calls, answers, strict=True)]
+    return [_rows(connection, call.statement, result) for call, result in zip(calls, results, strict=True)]
 
 
 async def _prepare(connection: Connection, statement: Prepared) -> None:
     if statement.name in connection.statements.readers:
         return
     connection.pgconn.send_prepare(statement.name.encode(), statement.numbered.encode())
-    (answer,) = await connection.wait(generators.execute(connection.pgconn))
-    _raise_if_failed(answer)
+    (result,) = await connection.wait(generators.execute(connection.pgconn))
+    _raise_if_failed(result)
     connection.statements.readers[statement.name] = None
 
 
-def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
+def _results(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
     yield from generators.send(pgconn)
-    answers: list[PGresult] = []
+    results: list[PGresult] = []
     for _ in range(count):
-        answers += yield from generators.fetch_many(pgconn)
-    yield from generators.fetch_many(pgconn)  # The end of the pipeline is an answer too.
-    return answers
+        results += yield from generators.fetch_many(pgconn)
+    yield from generators.fetch_many(pgconn)  # The pipeline's sync is a result too.
+    return results
 
 
-def _rows(connection: Connection, statement: Prepared, answer: PGresult) -> Rows:
-    _raise_if_failed(answer)
-    if not answer.ntuples:
+def _rows(connection: Connection, statement: Prepared, result: PGresult) -> Rows:
+    _raise_if_failed(result)
+    if not result.ntuples:
         return []
     reader = connection.statements.readers[statement.name]
     if reader is None:
         connection.statements.readers[statement.name] = reader = Transformer(connection)
-        reader.set_pgresult(answer, format=Format.BINARY)
+        reader.set_pgresult(result, format=Format.BINARY)
     else:
-        # The columns are the same every time, and so is the way each is read.
-        reader.set_pgresult(answer, set_loaders=False, format=Format.BINARY)
-    rows = reader.load_rows(0, answer.ntuples, tuple)
-    reader.set_pgresult(None, set_loaders=False)  # An answer may be of megabytes.
+        # The columns are the same every time, so their decoders are reused.
+        reader.set_pgresult(result, set_loaders=False, format=Format.BINARY)
+    rows = reader.load_rows(0, result.ntuples, tuple)
+    reader.set_pgresult(None, set_loaders=False)  # Frees the result, which may be megabytes.
     return rows
 
 
-def _raise_if_failed(answer: PGresult) -> None:
-    if answer.status == ExecStatus.FATAL_ERROR:
-        raise error_from_result(answer)
+def _raise_if_failed(result: PGresult) -> None:
+    if result.status == ExecStatus.FATAL_ERROR:
+        raise error_from_result(result)

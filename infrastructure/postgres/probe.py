@@ -1,4 +1,5 @@
-"""Asks PostgreSQL to do what the work asks of it: it may answer `SELECT 1` and keep nothing."""
+"""Readiness probe for PostgreSQL: performs a durable write, since a server that answers `SELECT 1` may refuse
+writes."""
 
 import asyncio
 from types import TracebackType
@@ -13,8 +14,8 @@ ANSWER_SECONDS = 2.0
 SESSION = {"work_mem": "64kB", "jit": "off", "statement_timeout": f"{ANSWER_SECONDS:g}s"}
 READ_ONLY = "25006"
 
-# A record in the log of changes is flushed to the disk as a job's is, and leaves no row behind; the sort doesn't fit into
-# the session's memory and needs a little room on the disk for a moment.
+# A message in the write-ahead log is flushed to disk like a job's row, and leaves no row behind; the sort exceeds
+# work_mem, so it needs temporary space on the disk.
 _PROBE = """
 SELECT CASE WHEN current_setting('transaction_read_only') = 'on' THEN NULL
             ELSE pg_logical_emit_message(true, 'bucatini', '') END IS NOT NULL,
@@ -25,17 +26,17 @@ SELECT CASE WHEN current_setting('transaction_read_only') = 'on' THEN NULL
 
 
 class PostgresProbe:
-    """Over a line of its own, so that it waits for nobody's turn."""
+    """A probe with its own connection, so that it never waits for other statements."""
 
     def __init__(self, database_url: str) -> None:
         self._session = PostgresSession(database_url, Role.SYSTEM, "health", SESSION)
 
     async def __call__(self) -> Condition:
-        """One statement; ANSWER_SECONDS at the longest."""
+        """Runs the probe, within ANSWER_SECONDS."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 found = await self._look()
-                # The connection may have ended long ago: what counts is whether there can be another.
+                # The connection may have broken long ago: what counts is whether a new one works.
                 return found if found.state is not PartState.FAILED else await self._look()
         except TimeoutError:
             return Condition(PartState.FAILED, f"PostgreSQL gave no answer within {ANSWER_SECONDS:g} s")

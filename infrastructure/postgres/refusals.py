@@ -1,4 +1,4 @@
-"""Why PostgreSQL can't do something now, in words that tell an operator what to do."""
+"""PostgreSQL's errors as sentences that tell an operator what to do."""
 
 import time
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import psycopg
 from schemas.health import Condition, PartState
 
 REMEMBERED_SECONDS = 5.0
-"""So long after somebody was refused something it is part of what this process says of PostgreSQL."""
+"""How long a refused statement counts in this process's readiness."""
 
 REASONS = {
     "25006": "PostgreSQL takes no writes: it is a standby or default_transaction_read_only is on; let DATABASE_URL name "
@@ -42,7 +42,7 @@ _AT_CONNECTING = {
     'role "': "28000",
     'database "': "3D000",
 }
-"""libpq gives no code with a refused connection, only words."""
+"""libpq gives no code with a refused connection, only a message."""
 _SILENT = frozenset({"08000", "08001", "08003", "08004", "08006"})
 
 
@@ -56,7 +56,7 @@ _last = _Last()
 
 
 def code_of(error: BaseException) -> str:
-    """The SQLSTATE; empty where nothing tells it."""
+    """The error's SQLSTATE; empty when it is unknown."""
     if not isinstance(error, psycopg.Error):
         return ""
     if error.sqlstate:
@@ -66,7 +66,7 @@ def code_of(error: BaseException) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """A sentence, in which nothing of a statement or a value is."""
+    """A sentence for the error. It quotes no statement and no value."""
     code = code_of(error)
     if code in REASONS:
         return REASONS[code]
@@ -74,22 +74,22 @@ def reason(error: BaseException) -> str:
 
 
 def condition(error: BaseException) -> Condition:
-    """What it says of PostgreSQL: that it refuses, or that it is gone."""
+    """PostgreSQL's condition by this error: degraded when it refuses, failed when it is unreachable."""
     code = code_of(error)
     gone = not code or code in _SILENT or code.startswith(("57P", "28", "3D"))
     return Condition(PartState.FAILED if gone else PartState.DEGRADED, reason(error))
 
 
 def note(error: BaseException) -> str:
-    """The reason, which `lately` tells for a while: a probe may find room, or a connection, where the work found none."""
-    told = condition(error)
-    if told.state is PartState.DEGRADED:
-        _last.reason, _last.at = told.reason, time.monotonic()
-    return told.reason
+    """Returns the reason and remembers it for `lately`: a probe may succeed where the work was refused."""
+    found = condition(error)
+    if found.state is PartState.DEGRADED:
+        _last.reason, _last.at = found.reason, time.monotonic()
+    return found.reason
 
 
 def lately() -> Condition:
-    """What this process's own work was refused in the last seconds."""
+    """The condition by what this process's work was refused in the last REMEMBERED_SECONDS."""
     if time.monotonic() - _last.at > REMEMBERED_SECONDS:
         return Condition()
     return Condition(PartState.DEGRADED, _last.reason)

@@ -1,7 +1,7 @@
-"""Which tables this release works with: every process asks before it begins, and of each connection it makes.
+"""The versions of the tables that this release works with, checked at a process's start and on each new connection.
 
-In a deploy the tables come first and the processes follow. So a process needs the tables it was written for, or later ones
-that say they serve it still. See docs/decisions/0012.
+A deploy migrates the tables first and restarts the processes then. So a process needs the tables it was written for, or
+later ones that declare that they still serve it. See docs/decisions/0012.
 """
 
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ _VERSION_AND_SERVES: LiteralString = (
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a database says of its tables."""
+    """The version of a database's tables."""
 
     version: str | None
-    """None where there are none of ours."""
+    """None when our tables don't exist."""
     serves: str | None = None
-    """Processes written for this version of them, or a later one, may work on them. None: only for their own."""
+    """The oldest version whose processes may work with them. None: only processes of their own version."""
 
 
 def why_unfit(tables: Tables) -> str:
-    """Why a process of this release can't work with them, and what to do about it; empty if it can."""
+    """Why this release can't work with these tables, and what to do; empty if it can."""
     if tables.version is None:
         return "the database has no tables yet: run `bucatini migrate`"
     if tables.version < WRITTEN_FOR:
@@ -48,12 +48,12 @@ def why_unfit(tables: Tables) -> str:
 
 
 def serve_us(tables: Tables) -> bool:
-    """Whether tables that are newer than this release say that it may work on them."""
+    """Whether newer tables declare that they serve this release."""
     return tables.serves is not None and tables.serves <= WRITTEN_FOR
 
 
 async def read(connection: psycopg.AsyncConnection[Any]) -> Tables:
-    """As the account that made them, in autocommit."""
+    """Reads the tables' version. The connection must be in autocommit, in the role of the tables' owner."""
     for statement in (_VERSION_AND_SERVES, _VERSION):
         try:
             row = await (await connection.execute(statement, prepare=False)).fetchone()
@@ -64,6 +64,6 @@ async def read(connection: psycopg.AsyncConnection[Any]) -> Tables:
 
 
 async def refuse_tables(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Raises Unfit unless this release works with the tables. Wants what `read` wants."""
+    """Raises Unfit unless this release works with the tables. The connection as for `read`."""
     if why := why_unfit(await read(connection)):
         raise Unfit(why)

@@ -1,4 +1,4 @@
-"""How this product connects: with which role, which session settings, and again when a connection breaks."""
+"""PostgreSQL connections: their role, their session settings, and reconnecting."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 STATEMENT_TIMEOUT_SECONDS = 30
 SESSION = {
-    # Whatever the database, its roles or a variable such as PGTZ would make of them.
+    # Set explicitly, whatever the database, its roles or a variable such as PGTZ would set.
     "search_path": "public, pg_temp",
     "TimeZone": "UTC",
     "DateStyle": "ISO",
@@ -35,10 +35,10 @@ SESSION = {
     "synchronous_commit": "on",
     "idle_session_timeout": "0",
 }
-"""What every session has."""
+"""Settings of every session."""
 BUS_SESSION = {
-    # The planner sees these tables empty at first and would cache plans that halve the speed later; the statements
-    # all walk an index, so the other roads are closed (docs/performance.md).
+    # The planner first sees these tables empty and would cache plans that halve the speed later; every statement uses
+    # an index, so other plans are disabled (docs/performance.md).
     "jit": "off",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -46,27 +46,28 @@ BUS_SESSION = {
     "plan_cache_mode": "force_generic_plan",
 }
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
-"""The errors of a server that is gone, or can't do its work for now: a standby not yet promoted, a disk that is full."""
+"""The errors of a server that is gone or can't work for now, such as a standby not yet promoted or a full disk."""
 
 
 class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """One session of PostgreSQL's."""
+    """A psycopg connection with our own prepared statements."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.statements = self._prepared = Statements()
         self.engine: AsyncEngine | None = None
-        """SQLAlchemy's, over this connection alone; infrastructure/postgres/tenants/sessions.py makes it when asked."""
+        """SQLAlchemy's engine over this connection; infrastructure/postgres/tenants/sessions.py makes it when it is
+        needed."""
 
 
 class SessionChanged(Unavailable):
-    """The session is not the one that its statements were prepared in: a pooler or a `DISCARD ALL` was at it, or the
-    tables are others. The statement did nothing, what its transaction had done before is undone, and the next one gets
-    a new session."""
+    """The session lost its prepared statements: a pooler or `DISCARD ALL` reset it, or the tables changed.
+
+    The statement and its transaction had no effect, and the next one gets a new session, so repeating is safe."""
 
 
 class Role(StrEnum):
-    """Whom a connection acts as: see the migration `0001_jobs` for what each may do."""
+    """The database role of a connection: the migration `0001_jobs` grants what each may do."""
 
     TENANT = "bucatini_tenant"
     SUBMIT = "bucatini_submit"
@@ -74,7 +75,7 @@ class Role(StrEnum):
 
 
 class PostgresSession:
-    """One connection, kept for one kind of statement and opened again after it broke. Its users take turns."""
+    """One connection that is kept open and reopened after it broke. Callers take turns."""
 
     def __init__(self, database_url: str, role: Role, name: str, session: dict[str, str] | None = None) -> None:
         self._database_url = database_url
@@ -85,24 +86,24 @@ class PostgresSession:
         self._turn = asyncio.Lock()
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """What the work returns. Unavailable when PostgreSQL can't be reached or went away on the way; Unstorable when
-        it can't hold a value.
+        """Runs the work on the connection and returns its result.
 
-        The work may then have been committed or not: repeat it only if it is safe to.
+        Unavailable when PostgreSQL can't be reached or the connection broke: the work may have been committed or not,
+        so repeat it only if that is safe. Unstorable when PostgreSQL can't hold a value.
         """
         async with self._turn:
             try:
                 return await work(await self._open())
             except psycopg.Error as error:
-                # The values that a statement was given are its caller's affair. After any other error nobody knows
-                # what the session is yet, so nothing is asked of it again.
+                # A value out of range is the caller's error and leaves the session usable. After any other error its
+                # state is unknown, so it is closed.
                 if not isinstance(error, psycopg.DataError) or not self._is_idle():
                     await self.close()
                 if (failure := self._failure(error)) is None:
                     raise
                 raise failure from error
             except BaseException:
-                # A cancelled or failed statement may have left the session in the middle of something.
+                # A cancelled statement may have left the session in a transaction.
                 if not self._is_idle():
                     await self.close()
                 raise
@@ -122,7 +123,7 @@ class PostgresSession:
         return self._connection is None or self._connection.info.transaction_status == TransactionStatus.IDLE
 
     def _failure(self, error: psycopg.Error) -> Unavailable | Unstorable | None:
-        """What it means to whoever asked; None for what only a mistake of ours can bring about."""
+        """The error to raise to the caller; None for what only a bug of ours can cause."""
         if isinstance(error, LOST):
             return Unavailable(f"{refusals.note(error)} (connection '{self._name}')")
         if isinstance(error, psycopg.DataError):
@@ -145,18 +146,18 @@ class PostgresSession:
 def _session_changed(error: psycopg.Error) -> bool:
     if isinstance(error, (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)):
         return True
-    # "cached plan must not change result type", in whatever language the server says it.
+    # "cached plan must not change result type", in whatever language the server reports it.
     return isinstance(error, errors.FeatureNotSupported) and error.diag.source_function == "RevalidateCachedQuery"
 
 
 async def connect(database_url: str, role: Role, name: str, session: dict[str, str] | None = None) -> Connection:
-    """An autocommitting connection that acts as the role. Unfit where the database can't be worked on."""
+    """Opens an autocommit connection in the role. Unfit when this product can't work with the database."""
     connection = await Connection.connect(conninfo(database_url, name), autocommit=True, prepare_threshold=0)
     try:
         refuse_encoding(connection)
         await refuse_tables(connection)
         found = await connection.execute(session_statement(role, session or {}), prepare=False)
-        # A pooler makes up its own number for the session, to cancel by.
+        # A pooler reports a process id of its own, for cancel requests.
         if ((await found.fetchone()) or (None,))[0] != connection.info.backend_pid:
             await refuse_transaction_pooling(database_url)
     except BaseException:
@@ -173,7 +174,8 @@ def connect_blocking(
     *,
     connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
 ) -> "psycopg.Connection[tuple[Any, ...]]":
-    """The same for a thread or a command; as whoever DATABASE_URL names without a role. It prepares nothing."""
+    """Opens a blocking connection, for a thread or a command; without a role as the user of DATABASE_URL. It prepares
+    no statements."""
     address = conninfo(database_url, name, connect_timeout_seconds=connect_timeout_seconds)
     connection = psycopg.connect(address, autocommit=True, prepare_threshold=None)
     try:
@@ -186,7 +188,7 @@ def connect_blocking(
 
 
 def session_statement(role: Role | None, session: dict[str, str]) -> sql.Composed:
-    """One round trip for the role and all settings of a session; its answer begins with the session's number."""
+    """The statement that sets the role and all settings of a session; its first column is the backend's process id."""
     settings = {**({} if role is None else {"role": role.value}), **SESSION, **session}
     calls = [sql.SQL("set_config({}, {}, false)").format(name, value) for name, value in settings.items()]
     return sql.SQL("SELECT pg_backend_pid(), {}").format(sql.SQL(", ").join(calls))

@@ -1,4 +1,4 @@
-"""What one session has prepared."""
+"""The prepared statements of one session."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,20 @@ from psycopg.pq.abc import PGresult
 
 
 class Statements(PrepareManager):
-    """The one owner of what a session has prepared, by psycopg and by infrastructure/postgres/prepared.py.
+    """Tracks a session's prepared statements, psycopg's own and those of infrastructure/postgres/prepared.py.
 
-    Only the end of the session makes it forget. psycopg by itself deallocates everything, ours too, at every rollback,
-    for the case that a table which a statement names was made in that transaction; no session of ours makes or drops one.
+    They last as long as the session. psycopg by itself deallocates all of them, ours too, at every rollback, in case a
+    statement's table was created in that transaction; no session of ours creates or drops tables.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.readers: dict[str, Transformer | None] = {}
-        """By the names of our own: how the rows of its answers are read, once there were any."""
+        """By the name of our own statements: the decoder of their rows, set at the first result with rows."""
 
     def clear(self) -> bool:
         return False
 
     def validate(self, key: Key, prep: Prepare, name: bytes, results: Sequence[PGresult]) -> None:
-        # A statement that failed stays prepared. psycopg would forget the name and prepare it once more under another.
+        # A statement that failed stays prepared. psycopg would drop its name and prepare it again under another.
         self._rotate()

@@ -1,4 +1,4 @@
-"""The worker processes: each incarnation has one row, one heartbeat and with it the lease on all its jobs."""
+"""Worker rows and heartbeats: each worker process has one row, and its heartbeat extends the lease on all its jobs."""
 
 from typing import LiteralString
 from uuid import UUID
@@ -22,7 +22,7 @@ _STILL_HELD = "SELECT id, lease_token FROM jobs WHERE lease_worker = %s AND leas
 
 
 class Heart:
-    """The row's own connection, synchronous because it beats from a thread that a busy event loop can't starve.
+    """Writes a worker's row over its own blocking connection, from a thread that a busy event loop can't starve.
 
     Every method raises Unavailable when PostgreSQL can't be reached, and connects anew the next time.
     """
@@ -35,15 +35,15 @@ class Heart:
         self._run(_REGISTER, worker_id, queue, host, pid)
 
     def beat(self, worker_id: UUID) -> bool:
-        """False when this worker has been declared dead: its jobs are no longer its own."""
+        """Stores a heartbeat. False when this worker was declared dead: its jobs are no longer its own."""
         return self._run(_BEAT, worker_id) == 1
 
     def stall(self, worker_id: UUID, job_id: UUID | None) -> None:
-        """Notes that this worker lives and does nothing, since this job's run keeps it from it; None if that isn't known."""
+        """Marks this worker as alive but stalled: its event loop is blocked, by this job's run if it is known."""
         self._run(_STALL, job_id, worker_id)
 
     def leave(self, worker_id: UUID) -> None:
-        """Says goodbye: whatever the worker still holds goes to others at the next sweep."""
+        """Marks this worker as dead, so that the next sweep requeues the jobs it still holds."""
         self._run(_LEAVE, worker_id)
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Heart:
 
 
 async def leases_of(connection: Connection, worker_id: UUID) -> dict[UUID, UUID]:
-    """The jobs that are this worker's now, and by which token. A run that is missing was cancelled or given to another;
-    a job without a run is of a claim whose answer was lost."""
+    """The jobs leased to this worker, with their tokens. A run that isn't among them was cancelled or given to another
+    worker; a job without a run is of a claim whose reply was lost."""
     found = await connection.execute(_STILL_HELD, (worker_id,))
     return dict(await found.fetchall())

@@ -1,1 +1,1 @@
-"""Reading what happened: feeds and consumer groups."""
+"""Reading events: feeds and consumer groups."""

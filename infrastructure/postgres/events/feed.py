@@ -1,8 +1,8 @@
-"""The events of a tenant or a job, in order, from any place on: nothing is lost and nothing repeated.
+"""The events of a tenant or a job, in order, from any position on, each exactly once.
 
-Rows have no global number, since handing one out would line up all writers. Instead each row has its transaction's id,
-and a reader remembers PostgreSQL snapshots: what was visible in `seen` has been delivered, what became visible between
-`seen` and `upto` is being delivered in the order of `Place`. A long transaction stalls nobody; its rows come when it
+Rows have no global number, since assigning one would serialize all writers. Instead each row has its transaction's id,
+and a position holds PostgreSQL snapshots: what was visible in `seen` has been delivered; what became visible between
+`seen` and `upto` is being delivered in the order of `Place`. A long transaction blocks no reader; its rows come when it
 commits.
 """
 
@@ -17,16 +17,16 @@ from schemas.jobs import TERMINAL, JobState
 from schemas.webhooks import DeliverWebhook
 
 PAGE = 250
-"""Rows that a webhook, a group or a job's reader is given at a time."""
+"""Rows in one page for a webhook, a group or a job's reader."""
 PAGE_BYTES = 1_000_000
-"""Of stored data, as compressed as it is stored: with more, fewer rows are given at a time, but always one."""
+"""Stored, compressed bytes in one page: it has fewer rows then, but always one."""
 MAX_NEWS = 1_000
 """Rows of one tenant that the hub reads at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands among those that became visible between two snapshots. A job's own rows are in its order."""
+    """A row's sort key among those that became visible between two snapshots. A job's rows sort by seq."""
 
     at: datetime
     job_id: UUID
@@ -35,13 +35,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a reader is. The snapshots are PostgreSQL's own text, `xmin:xmax:xip,…`."""
+    """A reader's position. The snapshots are in PostgreSQL's text form, `xmin:xmax:xip,…`."""
 
     seen: str
     upto: str | None = None
-    """None at rest: everything up to `seen` was read, and where the next stretch ends isn't known yet."""
+    """None at rest: everything up to `seen` was read, and the next stretch hasn't begun."""
     after: Place | None = None
-    """None at a stretch's start."""
+    """None at the start of a stretch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,18 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What one tenant has after a position: rows that became visible between `seen` and `upto`, and the position after
-    them."""
+    """One tenant's next events after a position: rows that became visible between `seen` and `upto`, and the position
+    after them."""
 
     rows: tuple[EventRow, ...]
     seen: str
     upto: str
     position: Position
     at_rest: bool = False
-    """Whether there was nothing more before the snapshot that was read up to; only `stretches` says so."""
+    """Whether these were the last rows before the snapshot; only `stretches` sets it."""
 
     def position_of(self, row: EventRow) -> Position:
-        """Where a reader is who has just had this row."""
+        """The position right after this row."""
         return Position(self.seen, self.upto, Place(row.at, row.job_id, row.seq))
 
 
@@ -78,19 +78,18 @@ class JobRows:
 
     rows: tuple[EventRow, ...]
     more: bool
-    """Whether there may be more behind them already."""
+    """Whether there may be more after them."""
     over: bool
     """Whether the job has ended and these are its last."""
 
 
-# What a reader has been given must outlast a power cut, and claims don't wait for the disk: PostgreSQL would forget them
-# and give their transaction ids to others, whose rows the reader then had "seen". Asked for in the statement that reads,
-# this comes after its snapshot and makes its commit one that waits; where nothing is on its way to the disk it costs
-# nothing. The message is one to nobody.
+# Delivered events must survive a power cut, but claims commit asynchronously: PostgreSQL could lose them and reuse
+# their transaction ids, whose new rows the reader would skip as seen. Emitting an empty message in the reading
+# statement, after its snapshot, makes its commit wait for the flush; it costs nothing when everything is flushed.
 ON_DISK = """(SELECT CASE WHEN pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()
   THEN pg_logical_emit_message(true, 'bucatini', '') END)"""
 
-# In one statement the snapshot is the one its own rows are seen by, so "visible by upto" is exact.
+# The snapshot is taken in the statement that reads the rows, so "visible in upto" is exact.
 _NEWS = f"""
 WITH t AS MATERIALIZED (
   SELECT g.tenant_id, coalesce(g.seen::pg_snapshot, now.s) AS seen, coalesce(g.upto::pg_snapshot, now.s) AS upto,
@@ -108,7 +107,7 @@ FROM t LEFT JOIN LATERAL (
 ORDER BY t.tenant_id, e.at, e.job_id, e.seq
 """
 
-# False for what is only looked at, and not read: of a page, one more than it takes.
+# False for the row after the page, which is read only to see that it exists.
 FITS = f"""row_number() OVER w <= %(limit)s
     AND sum(coalesce(pg_column_size(data), 0)) OVER w - coalesce(pg_column_size(data), 0) < {PAGE_BYTES} AS fits"""
 
@@ -128,9 +127,9 @@ WHERE j.tenant_id = %(tenant_id)s AND j.id = %(job_id)s ORDER BY e.seq
 async def news(
     connection: Connection, positions: Mapping[UUID, Position | None], *, limit: int = MAX_NEWS
 ) -> dict[UUID, News]:
-    """Of each tenant up to `limit` rows after its position; None starts at this moment.
+    """Up to `limit` rows of each tenant after its position; None starts now.
 
-    The answer's position is at rest when there is nothing more. Runs as the system's role for several tenants, as the
+    The returned position is at rest when there are no more. Runs as the system's role for several tenants, as the
     tenant's for its own.
     """
     places = [None if position is None else position.after for position in positions.values()]
@@ -159,7 +158,7 @@ def _news(rows: Sequence[EventRow], seen: str, upto: str, *, limit: int) -> News
 
 
 def stored_position(seen: str, upto: str | None, at: datetime | None, job_id: UUID | None, seq: int | None) -> Position:
-    """The position of the five columns that `columns_of` gives."""
+    """The position from the five columns of `columns_of`."""
     if upto is None or at is None or job_id is None or seq is None:
         return Position(seen)
     return Position(seen, upto, Place(at, job_id, seq))
@@ -173,8 +172,8 @@ def columns_of(position: Position) -> tuple[str, str | None, datetime | None, UU
 
 
 async def without_deliveries(connection: Connection, tenant_id: UUID, rows: Sequence[EventRow]) -> list[EventRow]:
-    """The rows without those of jobs that deliver webhooks: delivering these would make more of them without end. That a
-    webhook was paused is told all the same: nothing is delivered to that one."""
+    """Drops the rows of jobs that deliver webhooks, whose delivery would cause more deliveries without end. Keeps that
+    a webhook was paused, since nothing is delivered to that one."""
     if not rows:
         return []
     found = await connection.execute(_DELIVERERS, (tenant_id, list({row.job_id for row in rows})))
@@ -185,7 +184,7 @@ async def without_deliveries(connection: Connection, tenant_id: UUID, rows: Sequ
 async def job_rows(
     connection: Connection, tenant_id: UUID, job_id: UUID, *, after: int, limit: int = PAGE
 ) -> JobRows | None:
-    """Up to so many events of the job with a greater seq, in order; None when the tenant has no such job."""
+    """Up to `limit` events of the job with a greater seq, in order; None when the tenant has no such job."""
     wanted = {"tenant_id": tenant_id, "job_id": job_id, "after": after, "limit": limit}
     found = await (await connection.execute(_JOB_ROWS, wanted)).fetchall()
     if not found:

@@ -1,7 +1,7 @@
-"""Consumer groups: each event to one member at a time, until one acknowledges it.
+"""Consumer groups: each event is leased to one member at a time, until one acknowledges it.
 
-A group has a place in its tenant's feed. Taking moves that place and keeps the events passed over in one transaction, so
-whoever dies when loses nothing; the group's row is locked meanwhile, so members take one after the other.
+A group has a position in its tenant's feed. Taking events advances it and stores the events passed in one transaction,
+so a crash at any point loses none; the group's row is locked meanwhile, so members take one after the other.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from schemas.event_patterns import matches_any
 from schemas.groups import Group
 
 MAX_HELD = 2_000
-"""A group that holds as many unacknowledged events takes up no new ones."""
+"""A group with this many unacknowledged events reads no new ones."""
 MAX_DELIVERIES = 20
-"""What was given out so often and never acknowledged is parked."""
+"""An event delivered this often and never acknowledged is parked, as a dead letter."""
 MAX_BYTES = 4_000_000
-"""Of the events that are given at a time, but always one: a hundred of the largest would be 25 MB."""
+"""Of the events in one response, but always one: a hundred of the largest would be 25 MB."""
 MAX_PAGES = 4
-"""Read in one taking: of a feed full of other types of event, the next taking reads on."""
+"""Feed pages read in one call: in a feed full of other event types, the next call reads on."""
 
-# The counts are of this group's own rows, of which there are few.
+# Counts only this group's own rows, which are few.
 _COLUMNS = """name, types, created_at, h.held, h.leased, h.parked
 FROM consumer_groups g CROSS JOIN LATERAL (
   SELECT count(*) AS held, count(*) FILTER (WHERE parked_at IS NULL AND leased_until > now()) AS leased,
@@ -56,12 +56,12 @@ _KEEP = """
 INSERT INTO group_events (tenant_id, group_name, job_id, seq, at)
 SELECT %s, %s, job_id, seq, at FROM unnest(%s::uuid[], %s::int[], %s::timestamptz[]) AS s (job_id, seq, at)
 """
-# The clock of the statement: the transaction may have waited for the lock.
+# statement_timestamp(), since the transaction may have waited for the lock.
 _PARK = f"""
 UPDATE group_events SET parked_at = statement_timestamp() WHERE tenant_id = %s AND group_name = %s
   AND deliveries >= {MAX_DELIVERIES} AND parked_at IS NULL AND leased_until <= statement_timestamp()
 """
-# Of the events that are free as many as have room, and always one: what is beyond stays free.
+# As many free events as fit into the byte limit, and always one.
 _LEASE = """
 WITH free AS (
   SELECT at, job_id, seq FROM group_events g
@@ -109,7 +109,7 @@ WHERE tenant_id = %s AND group_name = %s AND parked_at IS NOT NULL
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One event that a member has, or the last one had."""
+    """An event that is leased to a member, or was last."""
 
     row: EventRow
     lease: UUID
@@ -124,9 +124,9 @@ class Held:
 class Taken:
     events: tuple[Held, ...]
     types: tuple[str, ...]
-    """What the group gets: nothing else need wake who waits for more."""
+    """The group's event types: only these need to wake a member that waits."""
     at_end: bool
-    """Whether the group has read all there is, or holds too much to read on."""
+    """Whether the group has read its whole feed, or holds too many events to read on."""
 
 
 async def find(connection: Connection, tenant_id: UUID, name: str) -> Group | None:
@@ -140,8 +140,8 @@ async def listed(connection: Connection, tenant_id: UUID, *, limit: int) -> list
 
 
 async def put(connection: Connection, tenant_id: UUID, name: str, types: Sequence[str], *, limit: int) -> bool:
-    """A new group gets what happens from now on; one that stands keeps its place and gets other types from there on.
-    False when the tenant has `limit` groups already. Safe to repeat. Wants a transaction."""
+    """Creates the group, which gets events from now on, or changes an existing one's types and keeps its position.
+    False when the tenant has `limit` groups already. Safe to repeat. Call it in a transaction."""
     row = {"tenant_id": tenant_id, "name": name, "types": list(types)}
     if (await connection.execute(_CHANGE, row)).rowcount:
         return True
@@ -152,15 +152,15 @@ async def put(connection: Connection, tenant_id: UUID, name: str, types: Sequenc
 
 
 async def remove(connection: Connection, tenant_id: UUID, name: str) -> bool:
-    """With all it holds. False when there was none."""
+    """Deletes the group and the events it holds. False when there was none."""
     return (await connection.execute(_REMOVE, (tenant_id, name))).rowcount > 0
 
 
 async def take(connection: Connection, tenant_id: UUID, name: str, *, most: int, lease_seconds: float) -> Taken | None:
-    """Up to `most` events, now one member's for so long; None when the tenant has no such group.
+    """Leases up to `most` events to one member for `lease_seconds`; None when the tenant has no such group.
 
-    What nobody acknowledged in time goes first. A job's events come in order, and never while another member has one of
-    the same job. Runs in the caller's transaction.
+    Events whose lease expired come first. A job's events come in order, and never while another member has one of the
+    same job. Runs in the caller's transaction.
     """
     group = tenant_id, name
     row = await (await connection.execute(_LOCK, group)).fetchone()
@@ -188,28 +188,28 @@ async def take(connection: Connection, tenant_id: UUID, name: str, *, most: int,
 async def acknowledge(
     connection: Connection, tenant_id: UUID, name: str, receipts: Sequence[tuple[UUID, int, UUID]]
 ) -> int:
-    """How many (job, seq, lease) this acknowledged. Safe to repeat."""
+    """Acknowledges events by (job, seq, lease), and returns how many. Safe to repeat."""
     columns = [list(column) for column in zip(*receipts, strict=True)]
     return (await connection.execute(_ACKNOWLEDGE, (*columns, tenant_id, name))).rowcount
 
 
 async def parked(connection: Connection, tenant_id: UUID, name: str, *, limit: int) -> list[Held]:
-    """The oldest first, as many as MAX_BYTES have room for."""
+    """The parked events, the oldest first, as many as fit into MAX_BYTES."""
     wanted = {"tenant_id": tenant_id, "name": name, "limit": limit, "most_bytes": MAX_BYTES}
     found = await connection.execute(_PARKED, wanted)
     return [Held(EventRow(tenant_id, *row[:5]), row[6], row[5]) for row in await found.fetchall()]
 
 
 async def release(connection: Connection, tenant_id: UUID, name: str) -> int:
-    """Gives parked events out again, with their count begun anew; how many."""
+    """Makes parked events deliverable again with a delivery count of 0, and returns how many."""
     return (await connection.execute(_RELEASE, (tenant_id, name))).rowcount
 
 
 async def _lease(connection: Connection, wanted: dict[str, Any]) -> list[Held]:
     rows = await (await connection.execute(_LEASE, wanted)).fetchall()
-    # What is kept no longer can't be given: it is done with.
-    if forgotten := [(row[0], row[1], wanted["lease"]) for row in rows if row[2] is None]:
-        await acknowledge(connection, wanted["tenant_id"], wanted["name"], forgotten)
+    # Events that retention has deleted can't be delivered: they are acknowledged here.
+    if deleted := [(row[0], row[1], wanted["lease"]) for row in rows if row[2] is None]:
+        await acknowledge(connection, wanted["tenant_id"], wanted["name"], deleted)
     kept = [row for row in rows if row[2] is not None]
     return [Held(EventRow(wanted["tenant_id"], *row[:5]), wanted["lease"], row[5]) for row in kept]
 
@@ -226,7 +226,7 @@ async def _is_full(connection: Connection, group: tuple[UUID, str]) -> bool:
 async def _keep(
     connection: Connection, group: tuple[UUID, str], rows: Sequence[EventRow], types: Sequence[str]
 ) -> bool:
-    """Whether there was something for the group among the rows."""
+    """Stores the rows that match the group's types; False when there were none."""
     matching = [row for row in rows if matches_any(types, row.type)]
     kept = await feed.without_deliveries(connection, group[0], matching)
     if kept:

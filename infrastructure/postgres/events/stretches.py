@@ -1,7 +1,7 @@
-"""Reads on for who is behind in a tenant's feed: each row once, in pages that end where a reader may stop.
+"""Pages through a tenant's feed for a reader that is behind: each row once.
 
-A page ends behind whole transactions, at a snapshot of our own making: what the reader has seen, and of what there is all
-transactions below some id. That it is no moment that ever was doesn't matter, as long as it tears no job apart.
+A page ends after whole transactions, at a synthetic snapshot: what the reader has seen, plus all visible transactions
+below some id. Such a snapshot may never have existed; that doesn't matter as long as no job's events come out of order.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from infrastructure.postgres.events.feed import FITS, ON_DISK, PAGE, EventRow, N
 from infrastructure.postgres.session import Connection
 
 STRETCH = 4_000
-"""Where a page has no place to end, such as within one transaction, one is looked for among so many rows."""
+"""When a page has no place to end, such as within one transaction, one is searched for among this many rows."""
 
-# In the order of the index, so that of a reader far behind each row is read once. The first row that doesn't fit says by
-# its transaction where the page has to end. `b` is the job's event before this one; its seq is worked out before it is looked
-# for, since row-level security lets nothing that might fail into a search of the index.
+# In index order, so that a reader far behind reads each row once. The transaction of the first row that doesn't fit is
+# where the page has to end. `b` is the job's previous event; its seq is computed before the join, since row-level
+# security allows only leakproof expressions in an index condition.
 _STRETCH = f"""
 WITH t AS MATERIALIZED (
   SELECT %(seen)s::pg_snapshot AS seen, coalesce(%(upto)s::text::pg_snapshot, pg_current_snapshot()) AS upto,
@@ -34,7 +34,7 @@ FROM t LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (SELECT xid FROM job_events WHERE job_id = e.job_id AND seq = e.one_less) b ON true
 """
 
-# The whole stretch is sorted for each page of it, so this is for those that can't be cut.
+# Sorts the whole stretch for each page, so it is used only for stretches that can't be cut.
 _SORTED = f"""
 SELECT job_id, seq, type, at, CASE WHEN fits THEN data::text END, fits FROM (
   SELECT *, {FITS}
@@ -53,11 +53,11 @@ ORDER BY at, job_id, seq
 async def stretch(
     connection: Connection, tenant_id: UUID, seen: str, upto: str | None = None, *, limit: int = PAGE
 ) -> News:
-    """The rows after all that `seen` shows, on the way to what `upto` shows, or to this moment.
+    """The next page of rows that `seen` doesn't show, up to what `upto` shows, or up to now.
 
-    Up to `limit` of them, and as many whole transactions as that takes: the answer's position is at rest behind them. Only
-    where there is no place to stop is it one within the stretch. What the answer holds doesn't depend on when it is asked
-    for: whoever stands at `seen` may use it. `at_rest` when nothing more came before the snapshot that was read up to.
+    Up to `limit` rows in whole transactions, with a position at rest after them; only where there is no place to stop
+    is the position within the stretch. The result is the same for every reader at `seen`. `at_rest` when these are the
+    last rows before `upto`.
     """
     found = await _look(connection, tenant_id, seen, upto, limit=limit, look=limit + 1)
     if found.beyond is None:
@@ -74,17 +74,17 @@ async def stretch(
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Rows in the order of their transactions."""
+    """Rows in the order of their transaction ids."""
 
     rows: tuple[tuple[int, EventRow], ...]
     before: tuple[int | None, ...]
-    """The transaction of each one's predecessor in its job."""
+    """For each row the transaction of its job's previous event."""
     beyond: int | None
-    """Transactions from here on have rows that weren't read, or may have."""
+    """Transactions from this id on may have rows that weren't read."""
     upto: str
 
     def cut(self, seen: str) -> int | None:
-        """Where a page may end; None when nowhere."""
+        """The transaction id at which a page may end; None when there is none."""
         start = snapshots.parse(seen)
         beyond = snapshots.parse(self.upto).end if self.beyond is None else self.beyond
         unseen = [
@@ -116,7 +116,7 @@ def _cut_off(seen: str, upto: str, cut: int) -> str:
 
 
 async def within_stretch(connection: Connection, tenant_id: UUID, position: Position, *, limit: int = PAGE) -> News:
-    """The next rows after a place between two snapshots, up to the second of them."""
+    """The next page after a position within a stretch, up to the stretch's end."""
     assert position.upto is not None
     place = position.after
     asked = {
@@ -139,10 +139,10 @@ def _in_order(rows: Iterable[EventRow]) -> tuple[EventRow, ...]:
 
 
 async def after(connection: Connection, tenant_id: UUID, position: Position) -> News:
-    """The next rows after a stored position, on the way to this moment.
+    """The next page after a stored position, up to now.
 
-    The snapshot is taken here and by a statement of its own: whoever holds the position locked so gets one that is newer
-    than the position, and a reader never goes back.
+    The snapshot is taken here, in a separate statement: a caller that holds the position's row locked gets one that is
+    newer than the position, so a reader never goes back.
     """
     row = await (await connection.execute("SELECT pg_current_snapshot()::text")).fetchone()
     assert row is not None

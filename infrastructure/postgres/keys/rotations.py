@@ -1,4 +1,4 @@
-"""Rotations of the tenants' keys: who may rotate, how far a rotation has come, and the rows it has yet to move."""
+"""Rotations of the tenants' keys: the lock, the progress, and the rows that are still under older keys."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -51,7 +51,7 @@ SELECT document_id, body FROM (
 WHERE row = 1 OR bytes <= {MAX_BYTES} ORDER BY document_id
 """
 
-# The header has 192 random bits made anew at every seal, so an equal header means that nobody has written since.
+# The header has 192 random bits, new at every seal, so an equal header means that the cell hasn't been written since.
 _REPLACE = f"""
 UPDATE documents d SET body = s.new
 FROM unnest(%(ids)b::text[], %(headers)b::bytea[], %(new)b::bytea[]) AS s (id, header, new)
@@ -67,7 +67,7 @@ _FINISH = "UPDATE tenant_keys SET rotated_at = now() WHERE id = %s"
 
 
 class PostgresRotations:
-    """Rotations in PostgreSQL. Who finds another one of the same tenant under way waits for it, but not for ever."""
+    """Rotations in PostgreSQL, one at a time for each tenant: a second one waits up to WAIT_SECONDS."""
 
     def __init__(self, database_url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self._database_url = database_url
@@ -79,8 +79,8 @@ class PostgresRotations:
 
     @asynccontextmanager
     async def alone(self, tenant_id: UUID) -> AsyncIterator["PostgresRotationSession"]:
-        # The right is a lock of this one connection, and every statement of the rotation runs on it: a process that
-        # lost the right can't write any more.
+        # The lock belongs to this connection, and every statement of the rotation runs on it: a process that lost the
+        # lock can't write any more.
         try:
             async with await connect(self._database_url, Role.SYSTEM, "key rotation", self._session) as connection:
                 await self._wait_for_right(connection, tenant_id)

@@ -11,8 +11,8 @@ from infrastructure.ports.keys import WrappedKey
 from infrastructure.postgres.session import Connection, PostgresSession
 from schemas.keys import TenantKey, TenantKeys
 
-# Whoever writes under the active key holds this lock shared until its commit; whoever makes another key active takes it
-# alone. So a change of key waits for the writes under way, and later writes see the new key.
+# A write under the active key holds this lock shared until its commit; activating another key takes it exclusively. So
+# a change of key waits for the writes in flight, and later writes see the new key.
 HOLD_KEYS = "SELECT pg_advisory_xact_lock_shared(hashtextextended('bucatini keys ' || %s::text, 0))"
 CHANGE_KEYS = "SELECT pg_advisory_xact_lock(hashtextextended('bucatini keys ' || %s::text, 0))"
 
@@ -30,7 +30,8 @@ WHERE tenant_id = %s ORDER BY version DESC LIMIT 1000
 
 
 class StoredKeys:
-    """A KeyStore. Its line must act as the system: a tenant's own role never sees a key, not even wrapped."""
+    """A KeyStore in PostgreSQL. Its session must have the system's role: a tenant's role never sees a key, not even
+    wrapped."""
 
     def __init__(self, session: PostgresSession) -> None:
         self._session = session
@@ -40,7 +41,7 @@ class StoredKeys:
         return await self._one(_ACTIVE, (tenant_id,))
 
     async def find(self, tenant_id: UUID, key_id: int) -> StoredKey | None:
-        # An id comes from a header that anybody may have written; one beyond bigint can't be a key's.
+        # The id comes from a header that may be forged; one beyond bigint can't be a key's.
         return await self._one(_FIND, (tenant_id, key_id)) if key_id < 2**63 else None
 
     async def add_first(self, tenant_id: UUID, wrapped: WrappedKey) -> None:
@@ -62,7 +63,7 @@ class StoredKeys:
 
 
 async def tenant_keys(connection: Connection, tenant_id: UUID) -> TenantKeys:
-    """What the tenant may know of its keys, the newest first."""
+    """The tenant's keys without their content, the newest first."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_LIST, (tenant_id,))
         return TenantKeys(keys=tuple([TenantKey.model_validate(row) for row in await cursor.fetchall()]))

@@ -1,4 +1,4 @@
-"""The tenants' documents, their bodies sealed. Every transaction sees one tenant's rows only."""
+"""The tenants' documents, with sealed bodies. Every transaction sees one tenant's rows only."""
 
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -23,8 +23,8 @@ MAX_ROWS = 200
 MAX_BYTES = 8_000_000
 MAX_KEY_CHANGES = 5
 
-# Only under the active key: a body sealed with one that has just stepped down is refused and sealed again. Only for the
-# newest job: ids of jobs grow with the time of their submission.
+# Only under the active key: a body sealed with a key that was just replaced is refused and sealed again. Only for the
+# newest job: job ids are in the order of submission.
 _STORE = """
 WITH k AS (
   SELECT FROM tenant_keys WHERE tenant_id = %(tenant)s AND state = 'active'
@@ -58,8 +58,8 @@ WHERE row = 1 OR bytes <= {MAX_BYTES} ORDER BY document_id
 class StoredDocuments:
     """Documents in PostgreSQL."""
 
-    def __init__(self, lines: TenantPool, sealer: Sealer) -> None:
-        self._sessions = lines
+    def __init__(self, pool: TenantPool, sealer: Sealer) -> None:
+        self._pool = pool
         self._sealer = sealer
 
     async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
@@ -73,7 +73,7 @@ class StoredDocuments:
                 "tenant": tenant_id,
                 "job": job_id,
             }
-            stored = await self._sessions.run(tenant_id, partial(_store, row=row))
+            stored = await self._pool.run(tenant_id, partial(_store, row=row))
             if stored is not None:
                 return stored
             self._sealer.forget_active(tenant_id)
@@ -81,7 +81,7 @@ class StoredDocuments:
 
     async def all_of(self, tenant_id: UUID) -> AsyncIterator[Sequence[IndexedDocument]]:
         cursor = ""
-        while rows := await self._sessions.run(tenant_id, partial(_next_rows, tenant_id=tenant_id, cursor=cursor)):
+        while rows := await self._pool.run(tenant_id, partial(_next_rows, tenant_id=tenant_id, cursor=cursor)):
             opened = [await self._opened(tenant_id, row) for row in rows]
             yield [document for document in opened if document is not None]
             cursor = rows[-1][0]
@@ -91,22 +91,22 @@ class StoredDocuments:
         try:
             text = await self._sealer.open(_body_of(tenant_id, document_id), Sealed(body))
         except DecryptionFailed:
-            # One damaged row mustn't keep all others from being found.
-            logger.error("a document's body can't be opened, so no index will have it: tenant %s", tenant_id)
+            # One damaged row mustn't keep the others out of the index.
+            logger.error("could not open a document's body; left it out of the index: tenant %s", tenant_id)
             return None
         return IndexedDocument(
             document_id, version, title, text, document_type, industry, language, tuple(tags), created_at
         )
 
 
-async def holds_documents(lines: TenantPool, tenant_id: UUID) -> bool:
-    """Whether the tenant has a document at all."""
+async def holds_documents(pool: TenantPool, tenant_id: UUID) -> bool:
+    """Whether the tenant has any document."""
 
     async def ask(connection: Connection) -> bool:
         row = await (await connection.execute(_ANY, (tenant_id,))).fetchone()
         return row is not None and bool(row[0])
 
-    return await lines.run(tenant_id, ask)
+    return await pool.run(tenant_id, ask)
 
 
 async def _store(connection: Connection, row: dict[str, Any]) -> StoredDocument | None:

@@ -1,4 +1,4 @@
-"""API keys: who may speak for a tenant, and what for.
+"""API keys: they authenticate a tenant's clients and carry their scopes.
 
 A key reads `bct_<id>_<secret>`. Only the SHA-256 of the secret is stored: a slow hash protects guessable passwords, and
 256 random bits can't be guessed at any speed.
@@ -30,7 +30,7 @@ _ONE_FIRST_KEY = 0x6275_636B
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a caller showed: not known to be true."""
+    """A parsed key, not yet verified."""
 
     id: str
     secret_hash: bytes
@@ -38,7 +38,7 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key that stands."""
+    """A stored key that isn't revoked."""
 
     id: str
     tenant_id: UUID
@@ -48,7 +48,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key in the only moment in which it is known whole."""
+    """A new key with its secret, which is never shown again."""
 
     id: str
     key: str
@@ -57,7 +57,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What is told of a key afterwards."""
+    """A key without its secret."""
 
     id: str
     name: str
@@ -89,12 +89,12 @@ UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = %
 
 
 class Revocation(StrEnum):
-    """What became of it."""
+    """The outcome of `revoke`."""
 
     DONE = "done"
     UNKNOWN = "unknown"
     LAST_ADMIN = "last admin"
-    """Refused: nobody of the tenant could make a key again."""
+    """Refused: the tenant could never create a key again."""
 
 
 def parse_key(key: str) -> Presented | None:
@@ -112,14 +112,14 @@ def make_key() -> NewKey:
 
 
 async def find(connection: Connection, ids: Sequence[str]) -> dict[str, Credential]:
-    """Those of the keys that exist and aren't revoked. Runs as the system's role, since who asks isn't known yet."""
+    """The keys that exist and aren't revoked, by id. For the system's role, since the tenant isn't known yet."""
     found = await connection.execute(_FIND, (list(ids),))
     rows = await found.fetchall()
     return {row[0]: Credential(row[0], row[1], bytes(row[2]), frozenset(row[3])) for row in rows}
 
 
 async def find_tenants(connection: Connection, named: Sequence[str]) -> dict[str, UUID]:
-    """Those of the tenants that exist, by what they were named with: their id or, after that, their name."""
+    """The tenants that exist, by the given id or name; an id takes precedence."""
     ids = [one for one in map(_as_id, named) if one is not None]
     found = await connection.execute(_FIND_TENANTS, {"names": list(named), "ids": ids})
     return dict(await found.fetchall())
@@ -135,7 +135,8 @@ def _as_id(text: str) -> UUID | None:
 async def add(
     connection: Connection, tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str], *, limit: int
 ) -> KeyRecord | None:
-    """The new key as it will be listed; None when the tenant has `limit` of them already. Wants a transaction."""
+    """Stores the key and returns its record; None when the tenant has `limit` of them already. Call it in a
+    transaction."""
     if not await has_room(connection, API_KEYS, tenant_id, limit):
         return None
     found = await connection.execute(_ADD, _added(tenant_id, key, name, scopes))
@@ -150,7 +151,7 @@ async def listed(connection: Connection, tenant_id: UUID, *, limit: int) -> list
 
 
 async def revoke(connection: Connection, tenant_id: UUID, key_id: str) -> Revocation:
-    """From now on the key opens nothing. Safe to repeat. Wants a transaction around it."""
+    """Revokes the key. Safe to repeat. Call it in a transaction."""
     admins = await (await connection.execute(_LOCK_ADMINS, (tenant_id,))).fetchall()
     if admins == [(key_id,)]:
         return Revocation.LAST_ADMIN
@@ -159,9 +160,9 @@ async def revoke(connection: Connection, tenant_id: UUID, key_id: str) -> Revoca
 
 
 def create_first_admin_key(database_url: str) -> str | None:
-    """The first key of all, with every right, for the tenant `default`; None when any key exists already.
+    """Creates the first key, with every scope, for the tenant `default`; None when any key exists already.
 
-    It is shown here and never again. Of several callers at once, one gets it.
+    It is returned here and never again. Of several concurrent callers, one gets it.
     """
     with connect_blocking(database_url, Role.SYSTEM, "first key") as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ONE_FIRST_KEY,))
@@ -171,7 +172,7 @@ def create_first_admin_key(database_url: str) -> str | None:
             "INSERT INTO tenants (id, name) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", (uuid7(), DEFAULT_TENANT)
         )
         tenant = connection.execute("SELECT id FROM tenants WHERE name = %s", (DEFAULT_TENANT,)).fetchone()
-        assert tenant is not None, "the line above made it"
+        assert tenant is not None, "the statement above made it"
         key = make_key()
         connection.execute(_ADD, _added(tenant[0], key, "first admin", [ADMIN]))
     return key.key

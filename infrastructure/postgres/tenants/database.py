@@ -1,4 +1,4 @@
-"""PostgreSQL bound to one tenant: what a request's handler is given, so that it never names its tenant itself."""
+"""PostgreSQL bound to one tenant, for request handlers: they never pass a tenant id themselves."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class ServesTenants(Protocol[Given]):
 
 @dataclass(frozen=True, slots=True)
 class TenantDatabase(Generic[C]):
-    """No other tenant's rows exist in it."""
+    """Runs work for one tenant; no other tenant's rows are visible."""
 
     server: ServesTenants[C]
     tenant_id: UUID
 
     async def run(self, work: Callable[Concatenate[C, UUID, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work(connection, tenant_id, …)` returns, in a transaction of its own.
+        """Runs `work(connection, tenant_id, …)` in a transaction and returns its result.
 
             webhook = await call.orm.run(endpoints.find, webhook_id)
 
@@ -34,5 +34,5 @@ class TenantDatabase(Generic[C]):
         return await self.transaction(lambda connection: work(connection, self.tenant_id, *args, **kwargs))
 
     async def transaction(self, work: Callable[[C], Awaitable[T]]) -> T:
-        """The same for several statements that belong together."""
+        """`run` for several functions in one transaction."""
         return await self.server.run(self.tenant_id, work)

@@ -1,4 +1,4 @@
-"""How much of the workers a tenant may have: set by an operator of the system, under the system's role."""
+"""Tenant limits, set by an operator in the system's role: jobs in flight, and weight in the fair scheduler."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -17,7 +17,7 @@ ON CONFLICT (tenant_id) DO UPDATE SET most_in_flight = excluded.most_in_flight, 
 """
 _WEIGHTS = f"SELECT tenant_id, weight FROM tenant_limits WHERE weight <> 1 ORDER BY tenant_id LIMIT {MAX_WEIGHTS}"
 
-# What was accepted before the cap comes under it: what runs counts, what waits is parked.
+# A new cap applies to jobs accepted before it: running ones count, waiting ones are capped.
 _COUNT_RUNNING = """
 UPDATE jobs j SET concurrency_key = '' FROM workers w
 WHERE j.lease_worker = w.id AND j.tenant_id = %s AND j.concurrency_key IS NULL
@@ -39,22 +39,23 @@ SELECT count(*) FROM u
 
 
 async def set_limits(connection: Connection, limits: TenantLimits) -> int:
-    """How many waiting jobs came under a new cap. Safe to repeat: a cap that was lifted lets them in by and by."""
+    """Sets the limits and returns how many waiting jobs are capped now. Safe to repeat. When a cap is lifted,
+    dispatchers admit its jobs."""
     await connection.execute(_SET, limits.model_dump())
     if limits.most_in_flight is None:
         return 0
     await connection.execute(_COUNT_RUNNING, (limits.tenant_id,))
-    parked: int = 0
+    capped: int = 0
     while True:
         found = await connection.execute(_PARK_WAITING, {"tenant_id": limits.tenant_id})
         row = await found.fetchone()
         assert row is not None
-        parked += int(row[0])
+        capped += int(row[0])
         if row[0] < MAX_AT_ONCE:
-            return parked
+            return capped
 
 
 async def weights(connection: Connection) -> Mapping[UUID, int]:
-    """The tenants that count other than 1."""
+    """The tenants whose weight isn't 1."""
     found = await connection.execute(_WEIGHTS)
     return dict(await found.fetchall())

@@ -1,4 +1,4 @@
-"""Connections that see one tenant at a time: the second wall behind every `WHERE tenant_id = …`."""
+"""A connection pool whose transactions see one tenant each: row-level security behind every `WHERE tenant_id = …`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,13 +11,13 @@ from infrastructure.postgres.session import BUS_SESSION, Connection, PostgresSes
 
 T = TypeVar("T")
 
-# The role is the session's already. It is the transaction's too, so that no session that lost its own, to a pooler or a
-# `DISCARD ALL`, ever reads as somebody who sees everything.
+# The session has the role already. Each transaction sets it too, so that a session that was reset by a pooler or
+# `DISCARD ALL` never reads in a role that sees every tenant.
 _SHOW_ONLY = f"SELECT set_config('role', '{Role.TENANT}', true), set_config('app.tenant_id', %s, true)"
 
 
 class TenantPool:
-    """A bounded set of connections that act as the tenant's role. Who finds all of them taken waits for one."""
+    """A bounded pool of connections in the tenant's role. A caller waits while all are in use."""
 
     def __init__(
         self, database_url: str, name: str, size: int = 8, *, session: Mapping[str, str] = MappingProxyType({})
@@ -26,13 +26,13 @@ class TenantPool:
         self._sessions = [
             PostgresSession(database_url, Role.TENANT, f"{name} {number}", settings) for number in range(size)
         ]
-        # The last one given back is taken first, so that a quiet process keeps few connections busy.
+        # Last in, first out, so that a quiet process uses few connections.
         self._idle: asyncio.LifoQueue[PostgresSession] = asyncio.LifoQueue()
-        for line in self._sessions:
-            self._idle.put_nowait(line)
+        for each in self._sessions:
+            self._idle.put_nowait(each)
 
     async def run(self, tenant_id: UUID, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """What the work returns, done in one transaction to which only this tenant's rows exist.
+        """Runs the work in one transaction that sees only this tenant's rows, and returns its result.
 
         Unavailable when PostgreSQL can't be reached or went away; a write may then be committed or not.
         """
@@ -45,19 +45,19 @@ class TenantPool:
         return await self.lend(as_tenant)
 
     async def lend(self, transaction: Callable[[Connection], Awaitable[T]]) -> T:
-        """The same for one transaction that begins and ends by itself, and says itself whose it is: see `show_only`."""
+        """Lends a connection to a function that opens its own transaction and calls `show_only` in it."""
         with waiting():
             session = await self._idle.get()
         try:
             return await session.run(transaction)
-        except SessionChanged:  # What the transaction had done is undone, so it may be done again.
+        except SessionChanged:  # The transaction was rolled back, so it is safe to repeat.
             return await session.run(transaction)
         finally:
             self._idle.put_nowait(session)
 
     async def close(self) -> None:
-        for line in self._sessions:
-            await line.close()
+        for session in self._sessions:
+            await session.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,5 +69,5 @@ class TenantPool:
 
 
 async def show_only(connection: Connection, tenant_id: UUID) -> None:
-    """Until the transaction around this ends, only this tenant's rows exist."""
+    """Makes only this tenant's rows visible until the transaction ends."""
     await connection.execute(_SHOW_ONLY, (str(tenant_id),))

@@ -1,4 +1,4 @@
-"""How many of a thing a tenant may keep, counted under a lock: no number of requests at the same moment gets past it."""
+"""Quotas of what a tenant may keep, counted under a lock, so that concurrent requests can't exceed them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ from infrastructure.postgres.session import Connection
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The rows of a table, all or some of them, that count against one limit."""
+    """The rows of a table that count against one limit."""
 
     table: str
     counted: str = "true"
@@ -24,10 +24,10 @@ OPEN_REPLAYS: Final = Quota("replays", "finished_at IS NULL")
 
 
 async def has_room(connection: Connection, quota: Quota, tenant_id: UUID | None, limit: int) -> bool:
-    """Whether the tenant, or the system itself where it is None, has fewer than `limit`. Until the transaction around
-    this ends, whoever else asks waits; so what is inserted now is counted by them.
+    """Whether the tenant, or the system itself where it is None, has fewer than `limit`. Call it in the transaction
+    that inserts: other callers wait for its end, and count its rows.
 
-    Lock and count are two statements, since a statement that waited would count what it saw before it waited.
+    Lock and count are two statements, since a statement that waited for the lock would count by an older snapshot.
     """
     await lock(connection, quota, tenant_id)
     found = await connection.execute(
@@ -40,7 +40,7 @@ async def has_room(connection: Connection, quota: Quota, tenant_id: UUID | None,
 
 
 async def lock(connection: Connection, quota: Quota, tenant_id: UUID | None) -> None:
-    """Nobody else adds one, or gives one another name, until the transaction around this ends."""
+    """Keeps others from adding or renaming one until the transaction ends."""
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"quota {quota.table} {tenant_id}",)
     )

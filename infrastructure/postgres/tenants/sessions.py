@@ -1,7 +1,7 @@
-"""SQLAlchemy for what isn't asked a thousand times a second: sessions that see one tenant at a time.
+"""SQLAlchemy sessions that see one tenant at a time, for everything off the hot path.
 
-They use the connections of TenantPool, so there is one pool, one way to open and to end a connection and one meaning
-of each error. The record is docs/decisions/0018-sqlalchemy-borrows-a-tenants-connection.md.
+They borrow TenantPool's connections, so there is one pool, one way to open and close a connection, and one meaning of
+each error. The decision is docs/decisions/0018-sqlalchemy-borrows-a-tenants-connection.md.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,29 +20,29 @@ from infrastructure.postgres.tenants.pool import TenantPool, show_only
 T = TypeVar("T")
 
 STATEMENTS_COMPILED = 200
-"""How many a connection keeps as text, so that a statement is turned into SQL once."""
+"""Compiled statements that each connection caches."""
 
 
 class TenantSession(AsyncSession):
-    """One transaction to which only one tenant's rows exist. Of no use after it."""
+    """One transaction that sees one tenant's rows only. It can't be used afterwards."""
 
     def __init__(self, engine: AsyncEngine, driver: Connection) -> None:
         super().__init__(engine, expire_on_commit=False, close_resets_only=False)
         self.driver = driver
-        """The connection below, in the same transaction, for statements that are written for psycopg. What was added
-        to the session is there once it was flushed."""
+        """The psycopg connection, in the same transaction. It sees what was added to the session once it was
+        flushed."""
 
 
 class TenantSessions:
-    """What TenantPool is to psycopg, to SQLAlchemy."""
+    """TenantPool for SQLAlchemy: runs work in a TenantSession."""
 
-    def __init__(self, lines: TenantPool) -> None:
-        self._sessions = lines
+    def __init__(self, pool: TenantPool) -> None:
+        self._pool = pool
 
     async def run(self, tenant_id: UUID, work: Callable[[TenantSession], Awaitable[T]]) -> T:
-        """What the work returns, done in one transaction, which is committed when it returns and undone when it fails.
+        """Runs the work in one transaction and returns its result; rolls back when it raises.
 
-        Unavailable, Unstorable and SessionChanged as TenantPool has them. The work may be run twice, the first time
+        Raises Unavailable, Unstorable and SessionChanged as TenantPool does. The work may be run twice, the first time
         without effect; a write that ended in Unavailable may be committed or not.
         """
 
@@ -52,10 +52,10 @@ class TenantSessions:
             except DBAPIError as error:
                 if not isinstance(error.orig, psycopg.Error):
                     raise
-                # SQLAlchemy's own says the same, with the statement. What it means is for the line to say.
+                # SQLAlchemy's error would quote the statement; PostgresSession translates psycopg's own.
                 raise error.orig from None
 
-        return await self._sessions.lend(in_session)
+        return await self._pool.lend(in_session)
 
 
 async def _in_transaction(connection: Connection, tenant_id: UUID, work: Callable[[TenantSession], Awaitable[T]]) -> T:
@@ -79,7 +79,7 @@ async def _engine_of(connection: Connection) -> AsyncEngine:
         "postgresql+psycopg://",
         async_creator=itself,
         poolclass=StaticPool,
-        pool_reset_on_return=None,  # A session that isn't idle when it is given back is ended by its line.
+        pool_reset_on_return=None,  # PostgresSession closes a connection that isn't idle afterwards.
         query_cache_size=STATEMENTS_COMPILED,
         hide_parameters=True,
         use_native_hstore=False,
@@ -91,5 +91,5 @@ async def _engine_of(connection: Connection) -> AsyncEngine:
 
 
 def _begin(connection: AlchemyConnection) -> None:
-    # The connection commits each statement by itself outside a transaction, so psycopg begins none.
+    # The connection is in autocommit, so psycopg doesn't begin a transaction of its own.
     connection.exec_driver_sql("BEGIN")

@@ -1,1 +1,1 @@
-"""Webhooks: endpoints, deliveries, and what feeds them."""
+"""Webhooks: endpoints, deliveries, and the feeder."""

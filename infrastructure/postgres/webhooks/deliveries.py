@@ -1,4 +1,4 @@
-"""The delivery log as those see it who deliver: what is due, and what came of it. Runs as the system."""
+"""The webhook delivery log for the delivering workers: due deliveries and their outcomes. In the system's role."""
 
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,9 @@ from schemas.problems import Problem
 from schemas.webhooks import DeliveryState, PauseReason
 
 MAX_SECRETS = 3
-"""With so many a delivery is signed at most."""
+"""Secrets that sign one delivery."""
 
-# A failed one is due when somebody replays its job.
+# A failed delivery is due again when its job is replayed.
 _DUE = f"""
 SELECT d.event_job_id, d.event_seq, d.type, d.created_at, e.at, e.data::text, w.id, w.url, w.paused_at IS NOT NULL,
   w.failing_since
@@ -32,7 +32,7 @@ _PUT_BACK = (
     f"UPDATE webhook_deliveries SET state = '{DeliveryState.WAITING}', job_id = NULL WHERE id = %s AND job_id = %s"
 )
 
-# By its job: an attempt that was slow to end changes nothing once the delivery has been given to another job.
+# Matched by job: a late attempt changes nothing once the delivery belongs to another job.
 _NOTE = """
 WITH d AS (
   UPDATE webhook_deliveries SET state = %(state)s, attempts = attempts + 1, attempted_at = now(), status = %(status)s,
@@ -50,7 +50,7 @@ _PAUSED = _NOTE.format(
 
 
 class StoredDeliveries:
-    """The log in PostgreSQL. The line's session must be in UTC."""
+    """The delivery log in PostgreSQL. The session's time zone must be UTC."""
 
     def __init__(self, session: PostgresSession) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""Webhooks as their owners keep them. Signing keys go in wrapped and never come out here.
+"""CRUD of webhooks for their owners. Signing keys are stored wrapped and never read here.
 
 The example to follow for a repository on SQLAlchemy: functions that take the tenant's session, and statements on the
 tables as infrastructure/postgres/tables declares them.
@@ -26,7 +26,7 @@ from schemas.webhooks import (
 )
 
 OVERLAP_HOURS = 24
-"""For so long deliveries are signed with the secret before as well."""
+"""How long deliveries are also signed with the previous secret."""
 
 Where = tuple[ColumnElement[bool], ...]
 
@@ -44,7 +44,7 @@ _SEND_AGAIN: Final[Mapping[str, Any]] = {"state": DeliveryState.WAITING, "job_id
 async def add(
     session: TenantSession, tenant_id: UUID, wanted: WebhookRequest, secret: WrappedKey, *, limit: int
 ) -> Webhook | None:
-    """The new webhook, from this moment on; None when the tenant has `limit` of them already."""
+    """Adds a webhook, which gets events from now on; None when the tenant has `limit` of them already."""
     if not await has_room(session.driver, WEBHOOKS, tenant_id, limit):
         return None
     new = insert(webhooks).values(
@@ -73,13 +73,13 @@ async def find(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> Web
 
 
 async def change(session: TenantSession, tenant_id: UUID, webhook_id: UUID, wanted: WebhookRequest) -> Webhook | None:
-    """The webhook as it is now; None when the tenant has no such webhook. Safe to repeat."""
+    """Updates the webhook and returns it; None when the tenant has no such webhook. Safe to repeat."""
     changed = update(webhooks).where(*_is(tenant_id, webhook_id)).values(**_decided(wanted), **_pause(wanted))
     return await _webhook(session, changed.returning(*_WEBHOOK))
 
 
 async def remove(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> bool:
-    """Also its deliveries: jobs that are at one find nothing to do. False when there was none."""
+    """Deletes the webhook and its deliveries; jobs that deliver one find nothing to do. False when there was none."""
     removed = await session.execute(delete(webhooks).where(*_is(tenant_id, webhook_id)).returning(webhooks.c.id))
     return removed.first() is not None
 
@@ -87,10 +87,10 @@ async def remove(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> b
 async def change_secret(
     session: TenantSession, tenant_id: UUID, webhook_id: UUID, secret: WrappedKey
 ) -> datetime | None:
-    """Until when the one before signs as well; None when the tenant has no such webhook."""
-    # Of two at once the second must see what the first has made, or both would be the one that stands.
+    """Adds a secret, and returns until when the previous one signs too; None when the tenant has no such webhook."""
+    # Locks the webhook, so that of two concurrent calls the second expires the first one's secret.
     await session.execute(select(webhooks.c.id).where(*_is(tenant_id, webhook_id)).with_for_update())
-    await _forget_signing_keys(session, tenant_id, webhook_id)
+    await _delete_signing_keys(session, tenant_id, webhook_id)
     until = await _expire_signing_key(session, tenant_id, webhook_id)
     if until is not None:
         await _add_signing_key(session, tenant_id, webhook_id, secret)
@@ -98,7 +98,7 @@ async def change_secret(
 
 
 async def test(session: TenantSession, tenant_id: UUID, webhook_id: UUID, kind: str) -> WebhookDelivery | None:
-    """A delivery of an event that is stored nowhere; None when the tenant has no such webhook."""
+    """Adds a delivery of a test event; None when the tenant has no such webhook."""
     made = select(
         literal(uuid7()), webhooks.c.tenant_id, webhooks.c.id, literal(kind), literal(DeliveryState.WAITING.value)
     ).where(*_is(tenant_id, webhook_id))
@@ -115,7 +115,7 @@ async def deliveries(
     before: UUID,
     limit: int,
 ) -> list[WebhookDelivery]:
-    """Up to `limit` of them, the newest first, all older than the delivery `before`."""
+    """Up to `limit` deliveries, the newest first, all older than the delivery `before`."""
     found = select(*_DELIVERY).where(*_sent_to(tenant_id, webhook_id), webhook_deliveries.c.id < before)
     if state is not None:
         found = found.where(webhook_deliveries.c.state == state)
@@ -126,17 +126,17 @@ async def deliveries(
 async def redeliver(
     session: TenantSession, tenant_id: UUID, webhook_id: UUID, delivery_id: UUID
 ) -> WebhookDelivery | None:
-    """The delivery, about to be sent again; None when there is no such delivery. Safe to repeat."""
+    """Queues the delivery to be sent again, and returns it; None when there is no such delivery. Safe to repeat."""
     own = (*_sent_to(tenant_id, webhook_id), webhook_deliveries.c.id == delivery_id)
     ended = webhook_deliveries.c.state.in_([DeliveryState.DELIVERED, DeliveryState.FAILED])
     again = update(webhook_deliveries).where(*own, ended).values(_SEND_AGAIN).returning(*_DELIVERY).cte("again")
-    # What waits or is on its way already is left as it is.
+    # A delivery that waits or is in flight stays as it is.
     on_its_way = select(*_DELIVERY).where(*own, ~ended)
     return next(iter(await _deliveries(session, select(again).union_all(on_its_way))), None)
 
 
 async def redeliver_failed(session: TenantSession, tenant_id: UUID, webhook_id: UUID, since: datetime) -> int:
-    """How many failed ones, made since then, will be sent again."""
+    """Queues the failed deliveries made since then to be sent again, and returns how many."""
     failed = (webhook_deliveries.c.state == DeliveryState.FAILED, webhook_deliveries.c.created_at >= since)
     again = update(webhook_deliveries).where(*_sent_to(tenant_id, webhook_id), *failed).values(_SEND_AGAIN)
     connection = await session.connection()
@@ -148,8 +148,8 @@ async def _add_signing_key(session: TenantSession, tenant_id: UUID, webhook_id: 
     await session.execute(insert(webhook_secrets).values(tenant_id=tenant_id, webhook_id=webhook_id, **wrapped))
 
 
-async def _forget_signing_keys(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> None:
-    """All that sign no more, and so many others that there is room for a new one."""
+async def _delete_signing_keys(session: TenantSession, tenant_id: UUID, webhook_id: UUID) -> None:
+    """Deletes expired signing keys, and the oldest others to make room for a new one."""
     own = _signs(tenant_id, webhook_id)
     older = select(webhook_secrets.c.id).where(*own).order_by(webhook_secrets.c.id.desc()).offset(MAX_SECRETS - 1)
     needless = or_(webhook_secrets.c.valid_until <= func.now(), webhook_secrets.c.id.in_(older))
@@ -168,10 +168,10 @@ def _decided(wanted: WebhookRequest) -> dict[str, Any]:
 
 
 def _pause(wanted: WebhookRequest) -> dict[str, Any]:
-    """A webhook that starts again gets its days of failure anew; one that stays paused keeps when and why."""
+    """The pause columns: resuming resets `failing_since`; one that stays paused keeps when and why."""
     is_paused = webhooks.c.paused_at.is_not(None)
     if not wanted.paused:
-        # Of one that isn't paused they go on.
+        # One that isn't paused keeps it.
         return {
             "paused_at": None,
             "paused_because": None,

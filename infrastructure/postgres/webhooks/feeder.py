@@ -1,7 +1,7 @@
-"""Makes deliveries of events: what a webhook hasn't been fed yet, its deliveries and their jobs change in one transaction.
+"""Turns events into webhook deliveries: a webhook's position, its deliveries and their jobs change in one transaction.
 
-So an event is made into one delivery, whatever is killed when. A webhook has a place in its tenant's feed of its own,
-and is fed only while few of its deliveries are under way: what a slow receiver hasn't taken waits as events.
+So each event becomes exactly one delivery, whatever is killed when. Each webhook has its own position in its tenant's
+feed, and advances only while few of its deliveries are in flight: for a slow receiver, events wait in the feed.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ from schemas.problems import Problem
 from schemas.webhooks import DeliverWebhook, DeliveryState
 
 WINDOW = 64
-"""Deliveries of one webhook that are in their first attempts."""
+"""Pending deliveries of one webhook in their first attempts."""
 FIRST_ATTEMPTS = 3
-"""Whatever has failed more often leaves its place in the window to others."""
+"""A delivery that has failed more often doesn't count against WINDOW."""
 MAX_PENDING = 1_000
 MAX_WEBHOOKS = 100
 """Fed in one round."""
 KEPT_DAYS = 30
-"""For so long the log keeps a delivery that has ended."""
+"""How long the log keeps a delivery that has ended."""
 LOST = Problem.of(
     "delivery-job-ended", "The job ended before the delivery did", 500, "It was cancelled or lost. Redeliver it."
 )
@@ -88,7 +88,7 @@ _LAG = f"SELECT coalesce(max(extract(epoch FROM now() - ({_UNREAD}))), 0)::float
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What one turn brought: jobs to ring for. Not `resting` when there may be more at once."""
+    """The result of one `feed_one`: jobs that need a doorbell. Not `resting` when there may be more at once."""
 
     jobs: Sequence[NewJob]
     resting: bool
@@ -98,7 +98,7 @@ NOTHING = Fed((), resting=True)
 
 
 async def pending_webhooks(connection: Connection) -> list[UUID]:
-    """Webhooks that have something to be fed and room for it, who waited longest first."""
+    """Webhooks with unread events or waiting deliveries and room in their window, the longest waiting first."""
     return [webhook_id for (webhook_id,) in await (await connection.execute(_HUNGRY)).fetchall()]
 
 
@@ -109,8 +109,8 @@ async def feed_one(
     job_of: Callable[[UUID, DeliverWebhook, UUID | None], NewJob],
     ring_again_seconds: float,
 ) -> Fed:
-    """Gives the webhook its next deliveries. `job_of` makes a tenant's job, caused by another job. Whoever else feeds it
-    at this moment is left to it. What waited goes first: it is older."""
+    """Creates the webhook's next deliveries and their jobs. Waiting deliveries go first: they are older. `job_of` makes
+    a tenant's job, caused by another job. Does nothing while another dispatcher feeds the webhook."""
     async with connection.transaction():
         row = await (await connection.execute(_TAKE, (webhook_id,))).fetchone()
         if row is None:
@@ -132,12 +132,12 @@ async def feed_one(
 
 
 async def fail_orphans(connection: Connection) -> None:
-    """Fails deliveries whose job has ended without a word: it was cancelled, or buried."""
+    """Fails pending deliveries whose job ended without an outcome: it was cancelled, or is dead."""
     await connection.execute(_MEND, (LOST.model_dump_json(exclude_defaults=True),))
 
 
 async def forget(connection: Connection) -> None:
-    """Removes what the log has kept long enough."""
+    """Deletes ended deliveries older than KEPT_DAYS."""
     row = await (await connection.execute("SELECT now()")).fetchone()
     assert row is not None
     await connection.execute(_FORGET, (first_id_of(row[0] - timedelta(days=KEPT_DAYS)),))
@@ -151,7 +151,7 @@ async def lag_seconds(connection: Connection) -> float:
 
 
 async def _waiting(connection: Connection, webhook_id: UUID) -> list[tuple[UUID, UUID | None]]:
-    """(delivery, the job whose event it is)."""
+    """The waiting deliveries as (delivery, the job whose event it is)."""
     return await (await connection.execute(_WAITING, (webhook_id,))).fetchall()
 
 

@@ -1,4 +1,4 @@
-"""Workflow instances as they are stored: one row each, changed only by whoever saw its newest version."""
+"""Stored workflow instances: one row each, updated with optimistic locking on its version."""
 
 from typing import Any
 from uuid import UUID
@@ -31,11 +31,11 @@ WHERE tenant_id = %(tenant)s AND id = %(id)s AND version = %(seen)s RETURNING id
 class StoredInstances:
     """Instances in PostgreSQL."""
 
-    def __init__(self, lines: TenantPool) -> None:
-        self._sessions = lines
+    def __init__(self, pool: TenantPool) -> None:
+        self._pool = pool
 
     async def read(self, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None:
-        row = await self._sessions.run(tenant_id, lambda connection: _row(connection, tenant_id, instance_id))
+        row = await self._pool.run(tenant_id, lambda connection: _row(connection, tenant_id, instance_id))
         return None if row is None else _whole(row)
 
     async def write(self, tenant_id: UUID, instance_id: UUID, state: InstanceState, *, seen: int) -> bool:
@@ -53,12 +53,12 @@ class StoredInstances:
         async def write(connection: Connection) -> bool:
             return await (await connection.execute(_CREATE if seen == 0 else _CHANGE, row)).fetchone() is not None
 
-        return await self._sessions.run(tenant_id, write)
+        return await self._pool.run(tenant_id, write)
 
 
 async def instance(connection: Connection, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None:
-    """The instance as it stands; None when the tenant has no such instance. In place of data that can't be read, its problem
-    says so."""
+    """The instance; None when the tenant has no such instance. When its data can't be parsed, its problem says so
+    instead."""
     row = await _row(connection, tenant_id, instance_id)
     try:
         return None if row is None else _whole(row)
