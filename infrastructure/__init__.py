@@ -1,1 +1,1 @@
-"""Everything outside the process: one room per outside system, with its adapter and its configuration."""
+"""Adapters to everything outside the process: one package per outside system, with its configuration."""

@@ -42,7 +42,8 @@ class Settings(BaseModel):
     """`user:password` for Flower. Without it Flower can look and not touch."""
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
-    """Where an ingress, worker or dispatcher serves operators its /metrics and /healthz; 0 takes a free port and logs it."""
+    """Where an ingress, worker or dispatcher serves operators its /metrics and /healthz; 0 takes a free port and logs
+    it."""
     api_url: str | None = None
     """Where clients and the CLI find the ingress."""
     api_key: SecretStr | None = None
@@ -51,21 +52,22 @@ class Settings(BaseModel):
     worker_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 256
     """Jobs that one worker process runs at a time."""
     cpu_processes: Annotated[int, Field(ge=1, le=64)] = 1
-    """Child processes for CPU-bound steps in each worker that has some. Of kinds that say they need one, a worker runs as
-    many jobs at a time."""
+    """Child processes for CPU-bound steps in each worker that has some. Of kinds that say they need one, a worker runs
+    as many jobs at a time."""
     grace_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0
     """What running jobs get to finish in after SIGTERM, before they are handed back."""
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     lease_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     """A worker silent for this long is dead, and its jobs go to others."""
     watchdog_seconds: Annotated[float, Field(gt=5, le=3_600)] = 45.0
-    """A worker that hears no answer to its question for bells for so long, though Redis answers, ends itself. Longer than
-    the half minute that Celery may wait between two tries to reconnect."""
+    """A worker whose BRPOP gets no reply for this long, though Redis answers others, exits. Longer than the half minute
+    that Celery may wait between two reconnects."""
     sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     ring_again_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
-    """A job still unclaimed after this long is rung again if its queue in Redis is empty."""
+    """A job still unclaimed after this long gets another doorbell if its queue in Redis is empty."""
     ring_all_again_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
-    """So often the oldest unclaimed jobs are rung again however many bells wait, for those whose bell died with a worker."""
+    """So often the oldest unclaimed jobs are rung again however many bells wait, for those whose bell died with a
+    worker."""
     idempotency_hours: Annotated[int, Field(ge=1, le=720)] = 24
     retention_hours: Annotated[float, Field(gt=0, le=87_600)] = 168.0
     """Jobs that succeeded or were cancelled are removed this long after their end, with their timelines."""
@@ -82,7 +84,8 @@ class Settings(BaseModel):
     object_store_secret_key: SecretStr | None = None
 
     signing_key: SecretStr | None = None
-    """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL if not set."""
+    """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL
+    if not set."""
     oidc_issuer: str | None = None
     """An OpenID Connect provider whose tokens (JWT) are taken beside our own keys, exactly as its `iss` spells it."""
     oidc_audience: str | None = None
@@ -99,15 +102,16 @@ class Settings(BaseModel):
     webhook_loopback: bool = False
     """For development only: webhooks may go to this machine's loopback too, and there by plain http."""
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    """Whose pages may open a WebSocket beside the ingress's own, such as `https://app.example.com`, with commas between;
-    `*` for all. A key is needed in any case."""
+    """Whose pages may open a WebSocket beside the ingress's own, such as `https://app.example.com`, with commas
+    between; `*` for all. A key is needed in any case."""
 
     tenant_requests_per_minute: Annotated[int, Field(ge=1)] = 600_000
     """Requests that one tenant may make in any minute, over all processes of the ingress."""
     key_requests_per_minute: Annotated[int, Field(ge=1)] = 300_000
     """The same for one key."""
     max_connections: Annotated[int, Field(ge=16)] = 10_000
-    """Connections that one process of the ingress holds; fewer where it has too few descriptors (`ulimit -n`) for them."""
+    """Connections that one process of the ingress holds; fewer where it has too few descriptors (`ulimit -n`) for
+    them."""
     max_connections_per_address: Annotated[int, Field(ge=1)] | None = None
     """The same from one address, half of all if not set. Behind a proxy all come from the proxy's: set it as high as
     MAX_CONNECTIONS."""

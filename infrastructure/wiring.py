@@ -1,4 +1,4 @@
-"""Builds what a process needs of the outside, from its settings. What a process doesn't ask for isn't even imported."""
+"""Builds a process's adapters from its settings. Adapters that a process doesn't use aren't imported."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
-    """The engine every search and every indexing of this process goes through."""
+    """The process's search engine."""
     from infrastructure.postgres.search.documents import holds_documents
     from infrastructure.tantivy.engine import TantivyEngine
 
@@ -34,7 +34,7 @@ async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
 
 
 def object_store(settings: Settings) -> ObjectStore:
-    """Where results lie that are too large for a row."""
+    """The object store for results too large for a row."""
     if settings.object_store_url is None:
         from infrastructure.object_store.files import FileStore
 
@@ -45,7 +45,7 @@ def object_store(settings: Settings) -> ObjectStore:
 
 
 def key_vault(settings: Settings) -> KeyVault:
-    """The vault that has the master key."""
+    """The vault with the master key."""
     from infrastructure.key_vault.local import LocalKeyVault
 
     return LocalKeyVault(settings.bucatini_home / "keys")
@@ -53,7 +53,7 @@ def key_vault(settings: Settings) -> KeyVault:
 
 @asynccontextmanager
 async def webhook_receivers(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Receivers]:
-    """What webhooks are delivered by. They are signed with the time that `now` tells, in UTC."""
+    """The webhook sender. Signatures carry the time that `now` returns, in UTC."""
     from infrastructure.webhooks.sender import Sender
     from infrastructure.webhooks.signing import Signer
 
@@ -63,7 +63,7 @@ async def webhook_receivers(settings: Settings, now: Callable[[], datetime]) -> 
 
 @asynccontextmanager
 async def issuer(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Issuer | None]:
-    """Who vouches for callers without a key; None when settings name nobody. Its tokens end by the clock `now`."""
+    """The OpenID Connect issuer; None when the settings name none. Its tokens expire by the clock `now`."""
     if settings.oidc_issuer is None:
         yield None
         return

@@ -1,1 +1,1 @@
-"""What operators see: metrics, logs, traces, Flower, and the Prometheus and Grafana files that read them."""
+"""Observability: metrics, logs, traces, health checks, Flower, and the Prometheus and Grafana files."""

@@ -1,7 +1,7 @@
 """Flower, the Celery dashboard, as a process of its own: see `producers/cli/flower.py`.
 
-What it may show is decided here. It keeps names, states, times and short argument texts; results and error messages
-are taken out of the events before they are stored, since they may quote documents. Without a password it listens on
+It keeps names, states, times and short argument texts; results and error messages are removed from the events before
+they are stored, since they may quote documents. Without a password it listens on
 loopback only and can't change anything.
 """
 
@@ -25,13 +25,13 @@ from tornado.ioloop import IOLoop
 from monitoring.logs.redaction import mask
 
 MAX_TASKS: Final = 10_000
-"""About 125 MB; the oldest are forgotten first."""
+"""About 125 MB; the oldest are dropped first."""
 _MAX_WORKERS: Final = 1_000
 _FORGET_WORKER_AFTER_SECONDS: Final = 600
 _LONGEST_ARGUMENTS: Final = 500
 _THREADS: Final = 8
 _CONNECTIONS: Final = 2 * (_THREADS + 1)
-"""A question to the workers holds one while it waits for another: with fewer, the threads wait for each other."""
+"""Inspecting workers holds one connection while it waits for another: with fewer, the threads would deadlock."""
 _ANSWER_SECONDS: Final = 1.0
 _ASK_AGAIN_SECONDS: Final = 30.0
 _COLUMNS: Final = "name,uuid,state,args,received,started,runtime,worker"
@@ -78,7 +78,7 @@ def harmless(event: dict[str, Any]) -> dict[str, Any]:
 class _Dashboard(Flower):  # type: ignore[misc]  # Flower has no types
     max_workers = _THREADS
 
-    # Celery names the broker by our transport's class, of which Flower's broker page makes nothing.
+    # Celery names the broker by our transport's class, which Flower's broker page doesn't know.
     @cached_property
     def broker_uri(self) -> str:
         return mask(self.broker_uri_with_password)
@@ -89,8 +89,8 @@ class _Dashboard(Flower):  # type: ignore[misc]  # Flower has no types
 
 
 class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
-    """Asks each worker for its task events until it answers and now and then again, where stock Flower asks all of them
-    every five seconds. A worker ends them by itself when it finds nobody listening: infrastructure/celery/events.py."""
+    """Enables task events on each worker until it replies and again now and then, where stock Flower asks all workers
+    every five seconds. A worker disables them when no subscriber is left: infrastructure/celery/events.py."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, enable_events=False, **options)
@@ -99,7 +99,7 @@ class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
     def on_event(self, event: dict[str, Any]) -> None:
         super().on_event(harmless(event))
         if event["type"] in {"worker-online", "worker-heartbeat"}:
-            # One that comes online, be it after a lost connection, has forgotten what it was told.
+            # A worker that comes online, also after a lost connection, has task events disabled.
             self.io_loop.add_callback(self._ask, event["hostname"], anew=event["type"] == "worker-online")
 
     async def _ask(self, worker: str, *, anew: bool) -> None:
@@ -115,7 +115,7 @@ class _HarmlessEvents(Events):  # type: ignore[misc]  # the same
             answered = None
             log.warning("task_events_not_asked_for", worker=worker, why=error)
         if not answered:
-            # It tells the world that it lives before it listens: its next heartbeat is the next occasion.
+            # A worker sends heartbeats before it receives commands: its next heartbeat triggers the next try.
             self._asked.pop(worker, None)
 
 

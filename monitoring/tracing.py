@@ -1,4 +1,4 @@
-"""W3C Trace Context (https://www.w3.org/TR/trace-context/): who asked for this work, across processes.
+"""W3C Trace Context (https://www.w3.org/TR/trace-context/): carries a request's trace across processes.
 
 Written here and not taken from opentelemetry-api: that package formats and parses the same 55 characters at ten times
 the cost, makes new ids only in its SDK, and reaches this product only as another library's dependency. The tests hold
@@ -18,7 +18,7 @@ _SAMPLED = 0x01
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """One step of a trace. `span_id` is the step itself; what it calls gets a child of it."""
+    """One span of a trace. `span_id` is the span itself; what it calls gets a child of it."""
 
     trace_id: str
     """32 hexadecimal digits, the same for everything that one request caused."""
@@ -32,12 +32,12 @@ class TraceContext:
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
 
     def child(self) -> "TraceContext":
-        """The next step of the same trace."""
+        """A child span of the same trace."""
         return TraceContext(self.trace_id, _new_id(16), self.sampled)
 
 
 def parse_traceparent(header: str | None) -> TraceContext | None:
-    """The caller's step, or None for a header that is missing or that the specification tells us to ignore."""
+    """The caller's span; None for a header that is missing, or that the specification requires us to ignore."""
     if header is None or len(header) > _LONGEST_HEADER:
         return None
     found = _TRACEPARENT.fullmatch(header.strip(" \t"))
@@ -51,18 +51,18 @@ def parse_traceparent(header: str | None) -> TraceContext | None:
 
 
 def start_trace() -> TraceContext:
-    """The first step of a new trace."""
+    """The root span of a new trace."""
     return TraceContext(_new_id(32), _new_id(16))
 
 
 def continue_trace(header: str | None) -> TraceContext:
-    """Our own step in the caller's trace, or the first of a new one when the caller sent none that can be read."""
+    """A span in the caller's trace, or the root of a new one when the header is missing or invalid."""
     caller = parse_traceparent(header)
     return start_trace() if caller is None else caller.child()
 
 
 def _new_id(digits: int) -> str:
-    # Ids tell steps apart and guard nothing, so the fast generator serves; Python reseeds it in a forked child.
+    # Span ids aren't secrets, so the fast generator is enough; Python reseeds it in a forked child.
     while not (number := getrandbits(4 * digits)):
         continue
     return f"{number:0{digits}x}"

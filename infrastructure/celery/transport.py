@@ -188,9 +188,7 @@ class BulkPopping(stock.Channel):
 
     def _set_aside(self, name: str, message: bytes) -> None:
         if not self._aside:
-            logger.warning(
-                "received doorbells of a version that this worker can't read; they go back to their list for a newer worker"
-            )
+            logger.warning("put doorbells of an unknown version aside, for a newer worker")
         self._aside.append(Aside(monotonic() + PUT_BACK_SECONDS, name, message))
         self.qos.hold()
 
@@ -217,7 +215,7 @@ class BulkPopping(stock.Channel):
     def close(self) -> None:
         self._closing = True
         if self._in_poll:
-            # The parent does so too, but after this put doorbells back, which would be the reply to this BRPOP.
+            # The parent reads it too, but later: this BRPOP would pop the doorbells that are put back here.
             with suppress(Empty):
                 self._brpop_read()
         if not self.closed:
@@ -232,8 +230,7 @@ class BulkPopping(stock.Channel):
         self.client.connection.disconnect()
 
     def _size(self, queue: str) -> int:
-        # Not in a transaction as in kombu: a full Redis refuses MULTI, and then the workers that would empty it could
-        # never start.
+        # Not in a transaction as in kombu: a full Redis refuses MULTI, so the workers that empty it could never start.
         with self.conn_or_acquire() as client, client.pipeline(transaction=False) as commands:
             for step in self.priority_steps:
                 commands.llen(self._q_for_pri(queue, step))

@@ -1,1 +1,1 @@
-"""How a process shares its time: batches of statements, child processes, the garbage collector."""
+"""Batching, fair slots, child processes, run clocks, garbage collection."""

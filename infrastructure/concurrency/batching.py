@@ -1,4 +1,4 @@
-"""Many callers, one statement: collects what is asked for at the same moment and answers each caller."""
+"""Batches concurrent calls: collects the items of many callers into one flush, and gives each caller its result."""
 
 import asyncio
 import time
@@ -13,46 +13,45 @@ INTERVAL_SECONDS = 0.004
 """Between the starts of two large batches: under load it halves PostgreSQL's CPU."""
 LARGE = 32
 SHORTEST_INTERVAL_SECONDS = 0.002
-"""Behind a small batch, after which there is no load to speak of: at 1,000 calls a second it nearly halves what a job waits
-(docs/performance.md), and four callers of the ingress get twice as many answers."""
+"""Between batches after a small one, when the load is low: shorter, so that jobs wait less (docs/performance.md)."""
 AHEAD_SECONDS = 0.016
-"""So far batches may run ahead of their pace. At 50 calls a second every fifth comes within an interval of the one before
-it, and waited two milliseconds for nothing."""
+"""How far batches may run ahead of their pace. Without it, calls at a low rate that happen to come within one interval
+would wait for nothing."""
 FULL = 200
-"""At this many waiting the next batch starts at once."""
+"""Waiting items at which the next batch starts at once."""
 MAX_IN_A_BATCH = 500
 MAX_WAITING = 20_000
 
 
 class Overloaded(Exception):
-    """More is waiting than this process may hold. Try again shortly, or start another process."""
+    """Too many items wait in this process. Try again shortly, or start another process."""
 
 
 class Pace:
-    """When the next batch may start: an interval after the last one on the average, which is the shorter the smaller that
-    was, and at once after a quiet moment."""
+    """When the next batch may start: at once after a quiet moment, else an interval after the last one on average. The
+    interval is shorter after a small batch."""
 
     def __init__(self) -> None:
         self._due_at = 0.0
 
     def rest_seconds(self) -> float:
-        """How long the next batch has to wait yet; nothing when it isn't positive."""
+        """Seconds until the next batch may start; zero or negative when it may start now."""
         return self._due_at - AHEAD_SECONDS - time.monotonic()
 
     def begin(self, items: int = LARGE) -> None:
-        """A batch of so many starts now."""
+        """Records that a batch of `items` starts now."""
         now = time.monotonic()
         interval = max(SHORTEST_INTERVAL_SECONDS, INTERVAL_SECONDS * min(1, items / LARGE))
-        # Full batches don't wait for their time. What they ran ahead is forgiven, or the first that isn't full would have
-        # to wait for all of it.
+        # Full batches don't wait for their time. What they ran ahead is forgiven, or the first that isn't full would
+        # have to wait for all of it.
         self._due_at = min(max(self._due_at, now), now + AHEAD_SECONDS) + interval
 
 
 class Batcher(Generic[Item, Answer]):
-    """The first items of an idle moment go at once; what comes while a batch is under way shares the next one.
+    """Flushes at once when idle; items that come during a flush share the next batch.
 
-    `flush` gets up to MAX_IN_A_BATCH items and answers each in order; an exception among the answers is raised to its
-    caller alone, and one that `flush` raises to every caller of that batch.
+    `flush` gets up to MAX_IN_A_BATCH items and returns a result for each, in order; an exception among the results is
+    raised to its caller alone, and one that `flush` raises to every caller of that batch.
     """
 
     def __init__(self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]], name: str) -> None:
@@ -64,17 +63,17 @@ class Batcher(Generic[Item, Answer]):
         self._pace = Pace()
 
     def put(self, item: Item) -> "asyncio.Future[Answer]":
-        """The answer to come. Overloaded when too many wait already."""
+        """Adds an item and returns a future of its result. Overloaded when too many wait already."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._append(item, answer)
         return answer
 
     def hand_in(self, item: Item) -> None:
-        """The same for who needs no answer of its own: `flush` does what follows for all of them at once."""
+        """Adds an item whose caller needs no result."""
         self._append(item, None)
 
     async def drain(self) -> None:
-        """Returns when everything put so far has been answered."""
+        """Returns when every item added so far has its result."""
         while self._runner is not None:
             await asyncio.wait([self._runner])
 

@@ -1,4 +1,4 @@
-"""A number of places that are handed out in turn: to urgent work first, and of one step to each tenant in turn."""
+"""A semaphore that is fair between tenants: slots go to urgent work first, and within a priority step round robin."""
 
 import asyncio
 from collections import deque
@@ -10,7 +10,7 @@ from infrastructure.celery.keys import STEPS_IN_TURN
 
 
 class FairPlaces:
-    """Like a semaphore, whose line is one of tenants. A tenant's own come in the order they asked."""
+    """A number of slots, acquired round robin by tenant and in order within a tenant."""
 
     def __init__(self, places: int) -> None:
         self._free = places
@@ -18,7 +18,7 @@ class FairPlaces:
 
     @asynccontextmanager
     async def one(self, step: int, tenant_id: UUID) -> AsyncIterator[None]:
-        """A place for the block, when it is this one's turn."""
+        """Holds a slot for the block; waits for its turn."""
         await self.take(step, tenant_id)
         try:
             yield
@@ -26,7 +26,7 @@ class FairPlaces:
             self.give_back()
 
     async def take(self, step: int, tenant_id: UUID) -> None:
-        """Returns with a place. Who took one gives it back."""
+        """Acquires a slot; release it with `give_back`."""
         if self._free:
             self._free -= 1
             return
@@ -48,12 +48,12 @@ class FairPlaces:
     def _next(self) -> asyncio.Future[None] | None:
         for tenants in self._steps.values():
             while tenants:
-                # A dict keeps the order it was filled in: who had a turn goes to its end.
+                # A dict keeps insertion order: a tenant that had its turn goes to the end.
                 tenant_id, waiting = next(iter(tenants.items()))
                 del tenants[tenant_id]
                 while waiting:
                     turn = waiting.popleft()
-                    if not turn.done():  # Else it was cancelled, and nobody waits for it any more.
+                    if not turn.done():  # Otherwise its waiter was cancelled.
                         if waiting:
                             tenants[tenant_id] = waiting
                         return turn

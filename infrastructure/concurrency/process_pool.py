@@ -1,7 +1,7 @@
-"""CPU-bound work in child processes, so that the event loop keeps beating while a document is read.
+"""CPU-bound work in child processes, so that it doesn't block the event loop.
 
-Each child has an executor of its own and runs one call at a time. So a child that is killed costs its own call and no
-other, a call that is cancelled can be ended for real, and what waits its turn waits here and survives both.
+Each child has its own executor and runs one call at a time. So a killed child fails only its own call, cancelling a
+call can end its child, and queued calls wait in the parent and survive both.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def _nothing() -> None:
 
 @asynccontextmanager
 async def processor_pool(children: int, prepare: Callable[[], None] = _nothing) -> AsyncIterator["ProcessorPool"]:
-    """A pool that is gone, with all its processes, when the block ends. `prepare` runs in each child as it starts."""
+    """A process pool for the block; its processes end with the block. `prepare` runs in each child as it starts."""
     pool = ProcessorPool(children, prepare)
     try:
         yield pool
@@ -55,10 +55,10 @@ class ProcessorPool:
         self._closed = False
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The function's result from a child, once one is free. Cancelling ends the child, whatever it is doing.
+        """Runs the function in a free child and returns its result. Cancelling ends the child.
 
-        Urgent jobs' calls go first, and tenants take turns; meanwhile the clock of a job that waits stands still.
-        Unavailable when the child died on the way; safe to repeat if the function is.
+        Urgent jobs' calls go first, then tenants in turn; waiting doesn't count against a run's time limit. Unavailable
+        when the child died; safe to repeat if the function is.
         """
         run = at_work.get()
         step, tenant_id = (NORMAL_STEP, NOBODY) if run is None else (run.step, run.tenant_id)
@@ -89,7 +89,8 @@ class _Child:
         self._process: BaseProcess | None = None
 
     async def call(self, work: Callable[[], T], *, on_start: Callable[[], None] = _nothing) -> T:
-        """`on_start` is called when there is a process, which may take a while after one was ended."""
+        """Runs the work in this child. `on_start` is called once the process is up, which takes a while after a
+        restart."""
         try:
             executor = await self.start()
             on_start()
@@ -103,7 +104,7 @@ class _Child:
             raise
 
     async def start(self) -> ProcessPoolExecutor:
-        """Starts the process unless it lives. One that was killed while it had nothing to do costs nobody a call."""
+        """Starts the process unless it is alive, so that one killed while idle fails no call."""
         if self._process is not None and _has_ended(self._process):
             await self.end()
         if self._executor is None:
@@ -119,7 +120,7 @@ class _Child:
         return executor
 
     async def end(self) -> None:
-        """The next call starts another process."""
+        """Ends the process; the next call starts another."""
         executor, process = self._executor, self._process
         self._executor = self._process = None
         if process is not None:
@@ -129,7 +130,8 @@ class _Child:
 
 
 def _has_ended(process: BaseProcess) -> bool:
-    """`is_alive` asks the system for the exit status, which the executor's own thread may have taken already."""
+    """Whether the process has ended. Not `is_alive`, which polls for an exit status that the executor's thread may have
+    reaped already."""
     return bool(wait([process.sentinel], timeout=0))
 
 
@@ -142,7 +144,8 @@ def _become_child(prepare: Callable[[], None]) -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker that is killed can't close its pool, and a child waiting for work would wait for ever."""
+    """Makes a child end with its worker: a killed worker can't close its pool, and its idle children would wait for
+    ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,7 +1,7 @@
-"""Tells work from waiting: the clock of whoever is at work stands still while it waits for a place.
+"""Pauses a run's time limit while it waits for a shared resource.
 
-A run has a time limit for its work. Whatever makes a run wait for something that others hold (a processor, a thread, a
-connection) does so in `waiting`, so that nobody's job dies of how long others took.
+Whatever makes a run wait for something that others hold (a processor, a thread, a connection) does so in `waiting`, so
+that a job doesn't time out because others took long.
 """
 
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ from uuid import UUID
 
 
 class AtWork(Protocol):
-    """A run, as whoever hands out places sees it."""
+    """The current run: its tenant, its priority step and its clock."""
 
     @property
     def tenant_id(self) -> UUID: ...
 
     @property
     def step(self) -> int:
-        """How urgent it is: one of infrastructure/celery/keys.py's steps."""
+        """Its priority step: see infrastructure/celery/keys.py."""
         ...
 
     def pause(self) -> None:
-        """From now on it waits. Each call wants one `go_on`."""
+        """Stops the clock. Each call needs one `go_on`."""
         ...
 
     def go_on(self) -> None: ...
@@ -34,7 +34,7 @@ at_work: ContextVar[AtWork | None] = ContextVar("at_work", default=None)
 
 
 class Wait:
-    """A wait that may be over before who waits is told so, such as one for a thread."""
+    """A pause of the run's clock that can end before the waiter resumes, such as when a thread starts its work."""
 
     __slots__ = ("_of",)
 
@@ -44,7 +44,7 @@ class Wait:
             of.pause()
 
     def over(self) -> None:
-        """The place is there: from now on it's work. Safe to repeat."""
+        """Restarts the clock: the resource is there. Safe to repeat."""
         of, self._of = self._of, None
         if of is not None:
             of.go_on()
@@ -52,7 +52,7 @@ class Wait:
 
 @contextmanager
 def waiting() -> Iterator[Wait]:
-    """What is awaited in this block doesn't count against the current run's time limit, until the wait is over."""
+    """Stops the current run's clock for this block, or until `Wait.over`."""
     wait = Wait(at_work.get())
     try:
         yield wait

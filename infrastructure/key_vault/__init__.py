@@ -1,1 +1,1 @@
-"""Keys that never leave their vault, the tenants' keys they wrap, and the cells those seal."""
+"""Envelope encryption: the vault's master key, the tenants' keys it wraps, and the cells those seal."""

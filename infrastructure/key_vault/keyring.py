@@ -1,4 +1,4 @@
-"""The tenants' keys as a process uses them: fetched once, kept for a while, one fetch for however many callers."""
+"""A process's cache of tenants' keys; concurrent callers share one fetch."""
 
 import asyncio
 import hmac
@@ -31,7 +31,7 @@ class StoredKey:
 
 
 class KeyStore(Protocol):
-    """Where the wrapped keys are."""
+    """Stores the wrapped keys."""
 
     async def active(self, tenant_id: UUID) -> StoredKey | None: ...
 
@@ -45,7 +45,7 @@ class KeyStore(Protocol):
 
 
 async def make_key(vault: KeyVault) -> WrappedKey:
-    """A new key, wrapped, and proved to come back from the vault as it went in."""
+    """A new wrapped key, after unwrapping it once to check that the vault can."""
     key = os.urandom(KEY_BYTES)
     wrapped = await vault.wrap(key)
     if not hmac.compare_digest(await vault.unwrap(wrapped), key):
@@ -54,8 +54,8 @@ async def make_key(vault: KeyVault) -> WrappedKey:
 
 
 class Keyring:
-    """A Sealer. The answer to "which key is active" is never older than `active_seconds` when it is used; a key once
-    unwrapped is kept, since what it opens doesn't change."""
+    """A Sealer. Caches which key is active for at most `active_seconds`; an unwrapped key is kept, since it never
+    changes."""
 
     def __init__(
         self, store: KeyStore, vault: KeyVault, *, active_seconds: float, clock: Callable[[], float] = time.monotonic
@@ -129,7 +129,7 @@ class Keyring:
         return self._keys[place]
 
     async def _once(self, name: UUID | tuple[UUID, int], fetch: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The fetch's result, shared by all who ask for the same while it is under way."""
+        """The fetch's result, shared by concurrent callers of the same name."""
         fetching: asyncio.Task[T] | None = self._fetching.get(name)
         if fetching is None:
             fetching = self._fetching[name] = asyncio.create_task(fetch())

@@ -21,7 +21,7 @@ _OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 
 
 class MasterKeyUnusable(Unavailable):
-    """The master key's file is damaged or open to others. Every tenant's keys hang on it: follow the message."""
+    """The master key's file is damaged or open to others. Every tenant's keys depend on it: follow the message."""
 
 
 class LocalKeyVault:

@@ -1,4 +1,4 @@
-"""A sealed value and the cell it belongs to. Loads no cryptography, so that every room may name them."""
+"""A sealed value and the cell it belongs to. Loads no cryptography, so that every package may import it."""
 
 from dataclasses import dataclass
 from typing import NoReturn
@@ -8,7 +8,7 @@ from uuid import UUID
 class DecryptionFailed(Exception):
     """The value can't be opened here: it was changed, moved from another cell, or its key is gone.
 
-    Nothing more is told on purpose. Compare the cell's history with a backup.
+    The error gives no details on purpose. Compare the cell's history with a backup.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class DecryptionFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Where a sealed value stands. It opens nowhere else."""
+    """The place of a sealed value: it can be opened for this cell only."""
 
     tenant_id: UUID
     table: str
@@ -26,8 +26,8 @@ class Cell:
 
 
 class Sealed:
-    """Ciphertext on its way to or from a column. Whoever prints, formats, pickles or encodes it gets an error instead of
-    a value that looks like text."""
+    """Ciphertext on its way to or from a column. Whoever prints, formats, pickles or encodes it gets an error instead
+    of a value that looks like text."""
 
     __slots__ = ("_ciphertext",)
 

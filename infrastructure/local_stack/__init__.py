@@ -1,1 +1,1 @@
-"""Everything on one machine: servers and processes, started, watched and stopped together."""
+"""The local stack, everything on one machine: servers and processes, started, watched and stopped together."""

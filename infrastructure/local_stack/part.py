@@ -1,4 +1,4 @@
-"""One server or process of the stack, as what keeps them running sees it."""
+"""One supervised server or process of the stack."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Part(Protocol):
-    """One server or process of the stack. What is started again keeps its port and its data."""
+    """One server or process of the stack. A restart keeps its port and its data."""
 
     @property
     def name(self) -> str: ...
@@ -47,7 +47,7 @@ class ProcessSpec:
 
 
 class Process:
-    """A process of ours, made from its spec as often as it is started."""
+    """One of our own processes, created from its spec at each start."""
 
     def __init__(self, spec: ProcessSpec) -> None:
         self.spec = spec
@@ -65,7 +65,7 @@ class Process:
         return self._running.exit_code if self._running else None
 
     def start(self) -> None:
-        """Returns at once; `ready` tells when it works."""
+        """Returns at once; `ready` becomes true when it works."""
         self._running = Running(
             Program(
                 name=self.name,

@@ -30,13 +30,13 @@ class Ports:
     workers: Mapping[Queue, int]
 
 
-def choose_ports(settings: Settings, tell: Callable[[str], None]) -> Ports:
-    """The ports that are set, or the next free ones, which `tell` hears of."""
+def choose_ports(settings: Settings, report: Callable[[str], None]) -> Ports:
+    """The ports that are set, or the next free ones, which it reports with `report`."""
     api = port_from(settings.api_port, settings.api_host)
     flower = port_from(settings.flower_port, settings.flower_host, besides=frozenset({api}))
     for name, wanted, found in (("API", settings.api_port, api), ("Flower", settings.flower_port, flower)):
         if wanted not in (0, found):
-            tell(f"port {wanted} is taken: {name} is on {found} ({name.upper()}_PORT chooses another)")
+            report(f"port {wanted} is taken: {name} is on {found} ({name.upper()}_PORT chooses another)")
     return Ports(api, free_port(), flower, free_port(), {queue: free_port() for queue in Queue})
 
 

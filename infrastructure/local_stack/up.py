@@ -26,7 +26,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class KeyMade:
-    """The first admin key, in the only moment in which it is shown."""
+    """The first admin key, which is shown only once."""
 
     key: str
     file: Path
@@ -75,7 +75,8 @@ class LocalStack:
         self._record()
 
     def tend_until(self, done: Callable[[], bool], *, patient: bool = False) -> None:
-        """Keeps all parts running until the condition holds. PartFailed when one ends again and again, unless patient."""
+        """Keeps all parts running until the condition holds. PartFailed when one ends again and again, unless
+        patient."""
 
         def checked() -> bool:
             if self._unrecorded_since is not None and time.monotonic() - self._unrecorded_since > RECORD_AGAIN_SECONDS:
@@ -88,7 +89,7 @@ class LocalStack:
         self._stack.stop()
 
     def _start_postgres(self) -> str:
-        server = PostgresServer(self.home.folder / "postgres", log=self.home.log("postgres"), tell=self._say)
+        server = PostgresServer(self.home.folder / "postgres", log=self.home.log("postgres"), report=self._say)
         self._stack.start_server(server)
         return server.url
 
@@ -103,7 +104,7 @@ class LocalStack:
         from infrastructure.postgres.migration import migrate
 
         began = time.monotonic()
-        inspect(database_url, lease_seconds=lease_seconds)  # One that can't be reached is told of in one sentence.
+        inspect(database_url, lease_seconds=lease_seconds)  # Reports one that can't be reached in one sentence.
         migrate(database_url)
         self._report(Started("tables", time.monotonic() - began, None))
 

@@ -1,1 +1,1 @@
-"""Where results lie that are too large for a row: in files, or in an S3-compatible store."""
+"""The object store for results too large for a row: files, or an S3-compatible store."""

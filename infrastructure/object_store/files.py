@@ -1,4 +1,4 @@
-"""Objects as private files, for processes that share a folder. They aren't sealed, as the rows beside them aren't."""
+"""Objects as private files, for processes that share a folder. They aren't sealed, like results in rows."""
 
 import asyncio
 import os
@@ -115,7 +115,7 @@ async def _chunks(reader: BinaryIO) -> AsyncIterator[bytes]:
 
 
 def _walk(folder: Path, prefix: str, after: str) -> Iterator[StoredObject]:
-    """In the order of the keys, without a look into folders that lie before the place."""
+    """Objects in the order of their keys, skipping folders that sort before `after`."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: f"{entry.name}/" if entry.is_dir() else entry.name)
     except FileNotFoundError:

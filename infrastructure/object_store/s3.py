@@ -31,7 +31,7 @@ class Address:
 
 
 def address_from(settings: Settings) -> Address:
-    """Where the objects lie. SettingsInvalid when the URL isn't one of S3."""
+    """Parses the bucket's address. SettingsInvalid when the URL isn't an S3 one."""
     parts = urlsplit(settings.object_store_url or "")
     if parts.scheme != "s3" or not parts.netloc:
         raise SettingsInvalid("OBJECT_STORE_URL can't be used: write s3://bucket/prefix")
@@ -47,7 +47,7 @@ def address_from(settings: Settings) -> Address:
 
 
 class S3ObjectStore:
-    """A bucket, or what lies below a prefix of it. Results quote documents: let the bucket encrypt what it holds."""
+    """Objects in a bucket, below a prefix if one is set. Results quote documents: enable the bucket's encryption."""
 
     def __init__(self, address: Address) -> None:
         given: dict[str, Any] = {

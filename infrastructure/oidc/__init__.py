@@ -1,1 +1,1 @@
-"""An OpenID Connect provider: its tokens are taken when settings name it."""
+"""Verifies tokens of the OpenID Connect provider that the settings name."""

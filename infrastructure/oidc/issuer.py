@@ -13,7 +13,7 @@ from infrastructure.oidc.keys import IssuerKeys, SigningKey
 
 LONGEST_TOKEN = 8_000
 LEEWAY_SECONDS = 30
-"""So far the provider's clock may be off ours."""
+"""How far the provider's clock may be off ours."""
 ALGORITHMS: Final[dict[str, str]] = {
     "RS256": "RSA",
     "RS384": "RSA",
@@ -28,13 +28,14 @@ ALGORITHMS: Final[dict[str, str]] = {
 }
 """And the kind of key each belongs to. None of them can be forged with what is public."""
 UNREADABLE: Final = (PyJWTError, ValueError, TypeError, OverflowError, RecursionError, AttributeError)
-"""What the library raises for tokens that anybody may write: an endless number, a list for a text, JSON 4,000 levels deep."""
+"""What the library raises for tokens that anybody may write: an endless number, a list for a text, JSON 4,000 levels
+deep."""
 END_OF_TIME_SECONDS = 253_402_300_800
 """The year 10000, where datetimes end."""
 
 
 class OidcIssuer:
-    """One issuer, and the audience that its tokens must be meant for."""
+    """Verifies tokens of one issuer for one audience."""
 
     def __init__(self, issuer: str, audience: str, jwks_url: str | None = None, *, now: Callable[[], datetime]) -> None:
         self._issuer = issuer
@@ -79,7 +80,7 @@ class OidcIssuer:
 
 
 def _header_of(token: str) -> tuple[str, str | None] | None:
-    """Its algorithm and the id of its key; None for what no provider of ours would write."""
+    """The token's algorithm and key id; None when its header is invalid."""
     try:
         header = jwt.get_unverified_header(token)
     except UNREADABLE:
@@ -91,7 +92,7 @@ def _header_of(token: str) -> tuple[str, str | None] | None:
 
 
 def is_in_time(claims: Mapping[str, Any], now: float) -> bool:
-    """Whether the token has begun and isn't over, give or take LEEWAY_SECONDS."""
+    """Whether the token is valid now, within LEEWAY_SECONDS."""
     ends, begins = claims["exp"], [claims[name] for name in ("nbf", "iat") if name in claims]
     if not all(map(_is_moment, (ends, *begins))):
         return False

@@ -23,30 +23,30 @@ logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
 BETWEEN_FETCHES_SECONDS = 10.0
-"""However many tokens name a key that isn't known."""
+"""The least time between two fetches, however many tokens name an unknown key."""
 FETCH_SECONDS = 5.0
 MAX_BYTES = 500_000
 MAX_KEYS = 100
 DIRECTLY: Final[Mapping[str, None]] = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
-"""Asked without the proxy that the environment may name."""
+"""Hosts that are fetched without the environment's proxy."""
 ASYMMETRIC = ("RSA", "EC", "OKP")
-"""Kinds of key with a public half. A shared secret is no key here, whoever lists it."""
+"""Key types with a public half. A listed shared secret is ignored."""
 LEAST_RSA_BITS = 2_048
 """RFC 7518, section 3.3."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A public key of the issuer's."""
+    """A public key of the issuer."""
 
     key: Any
     kind: str
     algorithm: str | None
-    """The only one it is for, if the issuer says so."""
+    """The only algorithm it may be used with, if the issuer names one."""
 
 
 class IssuerKeys:
-    """By key id."""
+    """The issuer's keys by id, cached."""
 
     def __init__(self, issuer: str, jwks_url: str | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._issuer = issuer
@@ -58,15 +58,15 @@ class IssuerKeys:
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str | None) -> SigningKey | None:
-        """The key; the only one when the token names none. None when there is no such key.
+        """The key by id; the only key when the token names none. None when there is no such key.
 
-        Unavailable when no keys were ever had and none can be had now."""
+        Unavailable when no keys were ever fetched and they can't be fetched now."""
         key = self._known(key_id)
         if key is None:
             await self._refresh_if_due()
             key = self._known(key_id)
         elif self._stale:
-            # What is known goes on being good while newer keys are on their way, or the issuer is away.
+            # Cached keys stay valid while newer ones are fetched, or the issuer is unreachable.
             self._begin_refresh()
         if key is None and self._fetched_at is None:
             raise Unavailable("the issuer's keys can't be had: look at OIDC_JWKS_URL and at the issuer")
@@ -92,7 +92,7 @@ class IssuerKeys:
             await asyncio.wait([fetching])
 
     def _begin_refresh(self) -> asyncio.Task[None] | None:
-        """The fetch that is under way, or a new one unless the last was only just."""
+        """The fetch in flight, or a new one unless the last was less than BETWEEN_FETCHES_SECONDS ago."""
         if self._fetching is None or self._fetching.done():
             if self._tried_at is not None and self._clock() - self._tried_at < BETWEEN_FETCHES_SECONDS:
                 return None
@@ -110,9 +110,9 @@ class IssuerKeys:
             self._keys = keys_in(listed)
             self._fetched_at = self._clock()
         except (httpx.HTTPError, ValueError, TimeoutError) as error:
-            logger.warning("an issuer's keys can't be fetched (%s); those known stay good", type(error).__name__)
-        except Exception:  # The task's edge: tokens under known keys are still taken.
-            logger.exception("an issuer's keys couldn't be read; those known stay good")
+            logger.warning("could not fetch the issuer's keys (%s); using the cached ones", type(error).__name__)
+        except Exception:  # The task's edge: tokens under cached keys are still accepted.
+            logger.exception("could not read the issuer's keys; using the cached ones")
 
     async def _discovered(self, http: httpx.AsyncClient) -> str:
         told = await _fetch(http, self._issuer.rstrip("/") + "/.well-known/openid-configuration")
@@ -123,7 +123,7 @@ class IssuerKeys:
 
 
 async def _fetch(http: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
-    """The JSON object there. Redirects aren't followed: settings name the address, nobody else."""
+    """Fetches a JSON object. Doesn't follow redirects: only the settings may name the address."""
     body = b""
     async with http.stream("GET", url, headers={"accept": "application/json"}) as response:
         response.raise_for_status()
@@ -138,7 +138,7 @@ async def _fetch(http: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
 
 
 def keys_in(listed: Mapping[str, Any]) -> Mapping[str, SigningKey]:
-    """The keys that may sign; what can't be read, is too weak or isn't for signing is passed over, each by itself."""
+    """The signing keys by id; skips keys that can't be parsed, are too weak or aren't for signing."""
     found: dict[str, SigningKey] = {}
     entries = listed.get("keys")
     for entry in entries[:MAX_KEYS] if isinstance(entries, list) else []:
@@ -146,7 +146,7 @@ def keys_in(listed: Mapping[str, Any]) -> Mapping[str, SigningKey]:
             try:
                 found[str(entry.get("kid", ""))] = _signing_key(entry)
             except Exception as error:  # noqa: BLE001  # The loop's edge: whatever one key is, the others are good.
-                logger.warning("a key of the issuer's is passed over: %s: %s", type(error).__name__, error)
+                logger.warning("skipped a key of the issuer: %s: %s", type(error).__name__, error)
     return MappingProxyType(found)
 
 

@@ -1,4 +1,5 @@
-"""Every Protocol the domain may call, a module for each capability. Here: what any outside system may answer, and processors."""
+"""The Protocols that the domain calls, a module for each capability. Here: the errors of outside systems, and
+processors."""
 
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeVar
@@ -10,7 +11,7 @@ T = TypeVar("T")
 
 
 class Unavailable(Exception):
-    """An outside system can't answer now. The job is tried again later; look at the system the message names."""
+    """An outside system can't be used now. The job is retried; see the system that the message names."""
 
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -18,7 +19,7 @@ class Unavailable(Exception):
 
 
 class Refused(Exception):
-    """An outside system, or a rule of ours, said no for good. The job fails with this problem and isn't tried again."""
+    """An outside system, or a rule of ours, refused for good. The job fails with this problem and isn't retried."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.title}: {problem.detail}")
@@ -30,9 +31,9 @@ class Refused(Exception):
 
 
 class TryLater(Exception):
-    """It didn't work now, and whoever tried knows when to try again: the kind's own schedule instead of the usual back-off.
+    """The handler failed and says when to retry, instead of the kind's backoff.
 
-    `counted` says whether this was one of the job's attempts.
+    `counted` says whether this counts as one of the job's attempts.
     """
 
     def __init__(self, problem: Problem, *, seconds: float, counted: bool = True) -> None:
@@ -43,16 +44,16 @@ class TryLater(Exception):
 
 
 class Unstorable(Exception):
-    """A value can't be held by the store, whoever tries and however often: a number out of its range, a null character
-    in JSON. Where it came in a batch, the rest of the batch is unharmed once it is sent without it."""
+    """The store can't hold a value, such as a number out of range or a null character in JSON. Repeating doesn't help;
+    the rest of a batch can be stored without it."""
 
 
 class Processors(Protocol):
     """CPU-bound work off the event loop."""
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The function's result from another process. It and its arguments must be picklable.
+        """Runs the function in another process and returns its result. It and its arguments must be picklable.
 
-        Unavailable when the process died on the way; safe to repeat if the function is.
+        Unavailable when the process died; safe to repeat if the function is.
         """
         ...

@@ -1,4 +1,4 @@
-"""What the AI pool calls on."""
+"""Protocols of the AI pool."""
 
 from typing import Protocol
 
@@ -18,7 +18,8 @@ from schemas.ai import GenerateDocument
 
 
 class TextProvider(Protocol):
-    """Reads, writes and measures documents. A call is Unavailable when the provider can't answer, and safe to repeat.
+    """Analyses and generates documents. Every call raises Unavailable when the provider can't be used, and is safe to
+    repeat.
 
     `language` is an ISO 639 code; `und` and unknown ones are allowed and find less.
     """

@@ -1,16 +1,16 @@
-"""Who vouches for callers that come without a key of ours."""
+"""Authentication of clients without an API key."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 
 class Issuer(Protocol):
-    """Signs tokens for people and programs elsewhere."""
+    """An identity provider whose tokens are accepted."""
 
     async def claims(self, token: str) -> Mapping[str, Any] | None:
-        """What a valid token of this issuer, for us, says; None for every other. `exp` is among it,
-        in seconds before the year 10000.
+        """The claims of a valid token of this issuer for our audience; None for any other. They include `exp`, in
+        seconds before the year 10000.
 
-        Unavailable when its keys were never had and can't be had now. Safe to repeat.
+        Unavailable when its keys were never fetched and can't be fetched now. Safe to repeat.
         """
         ...

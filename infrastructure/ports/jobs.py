@@ -1,4 +1,4 @@
-"""What the jobs themselves call on, beside the store of their rows."""
+"""Protocols of jobs beside their rows: the object store."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from uuid import UUID
 
 
 def object_key(tenant_id: UUID, job_id: UUID, token: UUID) -> str:
-    """Where one run's result lies: a late worker has another token, so it can't overwrite what stands."""
+    """The key of one run's result. It contains the fencing token, so a late worker can't overwrite another run's
+    result."""
     return f"{tenant_id}/{job_id}/{token}"
 
 
 def job_of(key: str) -> UUID | None:
-    """Whose result it is; None for what isn't ours. What a process left unfinished when it died counts as well."""
+    """The job whose result this key holds, unfinished ones too; None for a foreign key."""
     parts = key.partition(".")[0].split("/")
     try:
         _, job_id, _ = map(UUID, parts)
@@ -29,19 +30,19 @@ class StoredObject:
 
 
 class ObjectStore(Protocol):
-    """Keeps what is too large for a row. Keys are `object_key`'s; every call is Unavailable when the store can't answer,
-    and safe to repeat."""
+    """Stores results too large for a row, under keys of `object_key`. Every call raises Unavailable when the store
+    can't be used, and is safe to repeat."""
 
     async def put(self, key: str, content: bytes) -> None:
-        """Returns once it would outlive a crash. A reader sees all of it or nothing."""
+        """Stores the content atomically; returns once it is durable."""
         ...
 
     async def read(self, key: str) -> AsyncIterator[bytes] | None:
-        """The content, some at a time; None when there is none."""
+        """The content in chunks; None when there is no such object."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Removes those that are there."""
+        """Deletes the objects; missing ones are ignored."""
         ...
 
     async def list_after(self, key: str, most: int) -> Sequence[StoredObject]:

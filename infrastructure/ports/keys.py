@@ -1,4 +1,4 @@
-"""What sealing and rotating tenants' keys call on."""
+"""Protocols of sealing cells and rotating tenants' keys."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -43,13 +43,13 @@ class Sealer(Protocol):
         ...
 
     def forget_active(self, tenant_id: UUID) -> None:
-        """The next seal asks anew which key is active, because the last answer has proved old."""
+        """Drops the cached active key, which has proved stale: the next seal reads it again."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """One rotation of a tenant's key, as far as it has come."""
+    """A rotation of a tenant's key and its progress."""
 
     job_id: UUID
     key_id: int
@@ -70,7 +70,7 @@ class SealedRow:
 
 
 class RotationSession(Protocol):
-    """The right to rotate one tenant's key, held by this process alone while the session is open."""
+    """Exclusive access to rotate one tenant's key, while the session is open."""
 
     async def unfinished(self) -> Rotation | None: ...
 
@@ -89,8 +89,8 @@ class RotationSession(Protocol):
         ...
 
     async def replace(self, rotation: Rotation, old: Sequence[SealedRow], new: Sequence[SealedRow]) -> Rotation:
-        """Puts each new row in the place of its old one unless somebody rewrote that meanwhile, and moves the cursor, in
-        one transaction. Both in the order `next_rows` gave; `new` may lack rows."""
+        """Replaces each old row by its new one unless it was rewritten meanwhile, and moves the cursor, in one
+        transaction. Both in the order of `next_rows`; `new` may lack rows."""
         ...
 
     async def start_over(self, rotation: Rotation) -> Rotation:
@@ -104,8 +104,8 @@ class RotationSession(Protocol):
 
 class Rotations(Protocol):
     def alone(self, tenant_id: UUID) -> AbstractAsyncContextManager[RotationSession]:
-        """Waits a bounded time for another rotation of the tenant; Unavailable when that goes on. A process that dies
-        leaves the right at once."""
+        """Opens a session; waits a bounded time for another rotation of the tenant, then raises Unavailable. A process
+        that dies releases it at once."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What indexing and searching documents call on."""
+"""Protocols of indexing and searching documents."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from schemas.search import IndexDocument, SearchQuery, SearchResults
 
 @dataclass(frozen=True, slots=True)
 class IndexedDocument:
-    """A document as a search index takes it."""
+    """A document for a search index."""
 
     document_id: str
     version: int
@@ -27,7 +27,7 @@ class IndexedDocument:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What the store made of a document."""
+    """The outcome of storing a document."""
 
     version: int
     created_at: datetime
@@ -36,14 +36,14 @@ class StoredDocument:
 
 
 class Documents(Protocol):
-    """The tenants' documents, their bodies sealed: the truth that every index is built from."""
+    """The tenants' documents, with sealed bodies: the source of truth of every index."""
 
     async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
         """Stores the content unless a newer job's stands. Repeating it for the same job changes nothing."""
         ...
 
     def all_of(self, tenant_id: UUID) -> AsyncIterator[Sequence[IndexedDocument]]:
-        """Every document of the tenant, some at a time."""
+        """Every document of the tenant, in batches."""
         ...
 
 
@@ -55,12 +55,13 @@ class SearchEngine(Protocol):
     """Finds a tenant's documents. One tenant's call never reads or writes another's index."""
 
     async def index(self, tenant_id: UUID, document: IndexedDocument) -> None:
-        """Returns once the document can be found, and keeps it across a crash. A version older than the one in the index
-        is dropped, so repeating is safe and order doesn't matter. IndexMissing when the tenant has no index yet."""
+        """Returns once the document can be found, and keeps it across a crash. A version older than the one in the
+        index is dropped, so repeating is safe and order doesn't matter. IndexMissing when the tenant has no index
+        yet."""
         ...
 
     async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:
-        """The answer; an empty one for a tenant without documents. IndexMissing when its index is lost."""
+        """Searches; empty results for a tenant without documents. IndexMissing when its index is lost."""
         ...
 
     async def rebuild(

@@ -1,4 +1,4 @@
-"""What delivering webhooks calls on."""
+"""Protocols of webhook delivery."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,31 +12,31 @@ from schemas.webhooks import PauseReason
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a receiver gets: a CloudEvent, and who vouches for it."""
+    """A delivery to send: a CloudEvent, its receiver and the signing secrets."""
 
     url: str
     id: str
-    """The same whenever the event is sent again."""
+    """The same at every attempt, so that receivers can deduplicate."""
     body: bytes = field(repr=False)
     secrets: tuple[WrappedKey, ...]
-    """It is signed with each."""
+    """The message is signed with each."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """A delivery whose turn it is, as it stands."""
+    """A delivery that is due."""
 
     id: UUID
     webhook_id: UUID
     paused: bool
     failing_since: datetime | None
     message: Message | None
-    """None when the event isn't kept any more."""
+    """None when retention has deleted the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The receiver's answer. Its text isn't kept: it may quote what it was sent."""
+    """The receiver's response. Its body isn't kept: it may quote the request."""
 
     status: int
     seconds: float
@@ -46,7 +46,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class NotReached:
-    """There was no answer, and why."""
+    """The attempt got no response, and why."""
 
     problem: Problem
     seconds: float
@@ -56,10 +56,10 @@ Sent = Answered | NotReached
 
 
 class Receivers(Protocol):
-    """The outside, as far as webhooks may reach it."""
+    """Sends webhooks."""
 
     async def send(self, message: Message) -> Sent:
-        """What came of one attempt, within a bounded time. Safe to repeat as far as the receiver heeds the id."""
+        """Makes one attempt, within a bounded time. Safe to repeat if the receiver deduplicates by id."""
         ...
 
 
@@ -71,7 +71,7 @@ class Deliveries(Protocol):
         ...
 
     async def put_back(self, delivery_id: UUID, job_id: UUID) -> None:
-        """It waits until its webhook isn't paused any more."""
+        """Puts the delivery back to wait until its webhook is resumed."""
         ...
 
     async def delivered(self, delivery_id: UUID, job_id: UUID, sent: Sent) -> None: ...
@@ -79,5 +79,5 @@ class Deliveries(Protocol):
     async def failed(self, delivery_id: UUID, job_id: UUID, sent: Sent, problem: Problem, *, final: bool) -> None: ...
 
     async def paused(self, delivery_id: UUID, job_id: UUID, sent: Sent, problem: Problem, reason: PauseReason) -> None:
-        """Pauses the webhook; the delivery waits until it isn't any more."""
+        """Pauses the webhook; the delivery waits until it is resumed."""
         ...

@@ -1,4 +1,4 @@
-"""What the workflow pool calls on."""
+"""Protocols of the workflow pool."""
 
 from typing import Protocol
 from uuid import UUID
@@ -12,6 +12,6 @@ class Instances(Protocol):
     async def read(self, tenant_id: UUID, instance_id: UUID) -> WorkflowInstance | None: ...
 
     async def write(self, tenant_id: UUID, instance_id: UUID, state: InstanceState, *, seen: int) -> bool:
-        """Whether it was written. It isn't when the instance has another version than `seen` (0: none yet), so of two
-        that advance it at once, one wins."""
+        """Writes the instance if its version is `seen` (0: it doesn't exist yet), and returns whether it did, so of two
+        concurrent writers one wins."""
         ...

@@ -44,7 +44,7 @@ class _TenantIndex:
     folder: IndexFolder
     turns: WriteLock
     waiting: Batcher[_Waiting, None]
-    """What comes while a commit is under way shares the next one."""
+    """Documents that come during a commit share the next one."""
 
 
 class TantivyEngine:
@@ -130,7 +130,7 @@ class TantivyEngine:
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
     async def _write(self, work: Callable[[], None]) -> None:
-        """Waits for the work's end even when cancelled: the turn mustn't pass on while a thread still writes."""
+        """Waits for the work's end even when cancelled: the lock mustn't be released while a thread still writes."""
         working = asyncio.get_running_loop().run_in_executor(self._writing, work)
         cancelled: asyncio.CancelledError | None = None
         while not working.done():

@@ -23,7 +23,7 @@ GENERATION = f"v{SCHEMA_VERSION}-"
 
 
 class IndexFolder:
-    """May be read from several threads, and from several processes at once. Who writes must have the turn."""
+    """Safe to read from several threads and processes at once. Writing needs the WriteLock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -147,7 +147,7 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def tantivy_errors(folder: Path) -> Iterator[None]:
-    """Tells of Tantivy's errors and panics as Unavailable."""
+    """Translates Tantivy's errors and panics into Unavailable."""
     try:
         yield
     except (ValueError, OSError) as error:

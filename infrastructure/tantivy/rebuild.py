@@ -12,8 +12,8 @@ from infrastructure.tantivy.folder import WRITER_HEAP_BYTES, IndexFolder, open_i
 
 
 class Rebuild:
-    """Whoever rebuilds has the turn from `begin` to `close`, so that no document written meanwhile is lost: others wait
-    for theirs, and then write into the new generation."""
+    """A rebuild holds the write lock from `begin` to `close`, so that no document is lost: other writers wait, and then
+    write into the new generation."""
 
     def __init__(self, folder: IndexFolder) -> None:
         self._folder = folder

@@ -1,7 +1,6 @@
-"""Who may write a tenant's index: one task of one process at a time.
+"""The write lock of a tenant's index: one task of one process at a time.
 
-The locks between processes belong to the operating system, so a process that dies leaves them at once. Waiting for them
-takes no thread: threads are for those who have their turn.
+Between processes it is a file lock, so a process that dies releases it at once. Waiting for it takes no thread.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ BUSY_SECONDS = 5.0
 
 
 class WriteLock:
-    """The turns at one index."""
+    """The write lock of one index."""
 
     def __init__(self, folder: Path, *, wait_seconds: float) -> None:
         self._folder = folder
@@ -27,7 +26,7 @@ class WriteLock:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """The right to write, waited for a bounded time: Unavailable after that."""
+        """Holds the lock for the block; waits a bounded time, then raises Unavailable."""
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(self._wait_seconds):

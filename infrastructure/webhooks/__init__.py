@@ -1,1 +1,1 @@
-"""Webhook receivers: other people's servers, at addresses other people chose. Nothing here trusts either."""
+"""Sends webhooks to receivers. Neither their servers nor their addresses are trusted."""

@@ -25,7 +25,7 @@ def address_of(text: str) -> IPv4Address | IPv6Address:
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether anybody on the internet may be there, and none of ours."""
+    """Whether the address is on the public internet."""
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return not any(address in closed for closed in _CLOSED)

@@ -1,4 +1,5 @@
-"""Posts deliveries: one request each, bounded in time and in what is read, to public addresses only, never redirected."""
+"""Posts deliveries: one request each, bounded in time and in what is read, to public addresses only, never
+redirected."""
 
 import asyncio
 import logging
@@ -22,14 +23,14 @@ from schemas.retry_after import asked_seconds
 logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0
-"""For looking up, connecting, sending and the whole answer."""
+"""Total timeout: DNS, connecting, sending and reading the response."""
 MAX_ANSWER_BYTES = 16_384
 MAX_CONNECTIONS = 256
 BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 
 class Sender:
-    """Receivers over HTTP. Every delivery has a connection of its own, so every delivery's address is checked."""
+    """Receivers over HTTP. Every delivery opens its own connection, so that every delivery's address is checked."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Sender:
         return Answered(status, time.monotonic() - began, size, asked_seconds(asked, self._now()))
 
     async def _post(self, message: Message, signed: dict[str, str]) -> tuple[int, int, str]:
-        """The answer's status, how much of its body came, and what its Retry-After says."""
+        """The response's status, the bytes of its body, and its Retry-After."""
         target = target_of(message.url, loopback_allowed=self._loopback_allowed)
         headers = {
             "content-type": "application/cloudevents+json",
@@ -93,7 +94,7 @@ class Sender:
 
 
 async def _body_bytes(answer: httpcore.Response, deadline: float) -> int:
-    """How much of the body came. The status has decided by then: a body that is slow or breaks off changes nothing."""
+    """The bytes of the body that arrived. The status alone decides: a slow or broken body changes nothing."""
     size = 0
     with suppress(TimeoutError, *BROKEN):
         async with asyncio.timeout_at(deadline):

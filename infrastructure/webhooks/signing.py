@@ -19,12 +19,12 @@ def make_secret() -> bytes:
 
 
 def shown(secret: bytes) -> str:
-    """As its owner keeps it."""
+    """The secret in the form its owner gets."""
     return "whsec_" + b64encode(secret).decode()
 
 
 class Signer:
-    """Unwraps signing keys by the vault and remembers those of late."""
+    """Signs with keys that the vault unwraps, and caches recent ones."""
 
     def __init__(self, vault: KeyVault) -> None:
         self._vault = vault

@@ -1,6 +1,6 @@
-"""Looks a receiver up, refuses what isn't public, and connects to the very address that was looked at.
+"""Resolves a receiver, refuses addresses that aren't public, and connects to exactly the address it checked.
 
-A name may lead somewhere else the next time it is asked (DNS rebinding), so nobody asks a second time.
+A name may resolve differently the next time (DNS rebinding), so it is resolved only once.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ LOOK_UP_SECONDS = 5.0
 
 
 class NotFound(Exception):
-    """The name has no address, or nobody said in time."""
+    """The name has no address, or DNS didn't answer in time."""
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """All addresses of the host, as the system knows them."""
+    """All addresses of the host, by the system's resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(place[0]) for *_, place in found]
 
 
 async def allowed_addresses(host: str, port: int, resolve: Resolve, *, loopback_allowed: bool) -> list[str]:
-    """Where it may be connected to. UrlRefused when one of its addresses isn't public: then none of them is used."""
+    """The addresses to connect to. UrlRefused when any of the host's addresses isn't public."""
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS):
             found = [address_of(text) for text in await resolve(host, port)]
@@ -43,7 +43,7 @@ async def allowed_addresses(host: str, port: int, resolve: Resolve, *, loopback_
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """What the HTTP client connects by. It is given names and connects to addresses."""
+    """The HTTP client's network backend: it resolves and checks names, and connects to addresses."""
 
     def __init__(self, resolve: Resolve, *, loopback_allowed: bool) -> None:
         self._resolve = resolve

@@ -1,4 +1,4 @@
-"""Reads a webhook's URL, so strictly that no two readers can differ about where it leads."""
+"""Parses a webhook's URL, so strictly that no two parsers can disagree about its target."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 class UrlRefused(Exception):
-    """A webhook can't go there. The message says what to write instead."""
+    """The URL isn't allowed for a webhook. The message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""What failed and why, without what was in it."""
+"""Descriptions and fingerprints of failures, without the content that failed."""

@@ -1,7 +1,7 @@
-"""Says what failed and where, without saying what was in it.
+"""Describes failures for logs without quoting content.
 
 An exception's message may quote a document, a prompt or a key: a parser repeats the line it choked on, a database the
-row it refused. So a failure is told by its type, its place and the few codes that can hold no text.
+row it refused. So a failure is described by its type, its place and the few codes that can hold no text.
 """
 
 import re
@@ -27,8 +27,8 @@ _TRACEBACK_PLACE = re.compile(r'File "([^"\n]{1,500})", line (\d{1,9}), in ([^\n
 def describe_failure(error: BaseException) -> str:
     """One line: type, codes and place, and never a message or a value.
 
-    As in `psycopg.errors.UniqueViolation (sqlstate 23505) at producers/submission/submitter.py:41 in submit`. The place is the
-    innermost in our own code, where there is one.
+    As in `psycopg.errors.UniqueViolation (sqlstate 23505) at producers/submission/submitter.py:41 in submit`. The place
+    is the innermost in our own code, where there is one.
     """
     codes = ", ".join(f"{name} {value}" for name, value in failure_codes(error).items())
     place = _place(error)
@@ -36,7 +36,7 @@ def describe_failure(error: BaseException) -> str:
 
 
 def failure_fields(error: BaseException) -> dict[str, object]:
-    """The failure as a log line shows it: type, codes, frames with the innermost last, and up to five causes."""
+    """The failure's fields for a log line: type, codes, frames with the innermost last, and up to five causes."""
     first, *causes = _chain(error)
     fields: dict[str, object] = {"type": type_name(first), **failure_codes(first), "frames": _frames(first)}
     if causes:
@@ -47,7 +47,7 @@ def failure_fields(error: BaseException) -> dict[str, object]:
 
 
 def failure_codes(error: BaseException) -> dict[str, str | int]:
-    """What an error says of itself in codes: the operating system's, PostgreSQL's, HTTP's."""
+    """The error's codes: errno, SQLSTATE, HTTP status."""
     codes: dict[str, str | int] = {}
     if isinstance(error, OSError) and error.errno is not None and error.errno in errorcode:
         codes["errno"] = errorcode[error.errno]

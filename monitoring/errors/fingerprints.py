@@ -1,4 +1,4 @@
-"""Tells failures apart: what fails for one reason has one fingerprint, whichever job it happened to.
+"""Fingerprints of failures: failures with the same cause have the same fingerprint, whatever the job.
 
 Two details are the same failure when only their numbers, ids and quotations differ.
 """
@@ -26,12 +26,12 @@ def fingerprint(kind: str, problem: Problem) -> str:
 
 
 def failure_text(problem: Problem) -> str:
-    """What a fingerprint is made of beside the kind: a statement that learns the kind only then adds it itself."""
+    """The text that a fingerprint hashes beside the kind, for SQL statements that add the kind themselves."""
     return f"\n{problem.name}\n{normalised(problem.detail)}"
 
 
 def normalised(detail: str) -> str:
-    """The detail without what differs from job to job."""
+    """The detail with numbers, ids and quotations replaced."""
     text = detail[:_MAX_CHARACTERS]
     for pattern, put in _REPLACED:
         text = pattern.sub(put, text)

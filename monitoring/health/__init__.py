@@ -1,1 +1,1 @@
-"""Whether a process is alive, and the port that says so."""
+"""Liveness and readiness, and the port that serves them."""

@@ -1,4 +1,4 @@
-"""Whether a process can do its work: what it stands on is asked, one by one, to do what the work asks of it."""
+"""Readiness: probes each part that the process depends on with the operations that its work needs."""
 
 import asyncio
 import logging
@@ -11,24 +11,24 @@ from schemas.health import Condition, Part, PartState, Readiness, Ready
 Probe = Callable[[], Awaitable[Condition]]
 
 FRESH_SECONDS = 1.0
-"""Whoever asks again within so long gets the same answer: the question is open to everybody, and costs a write."""
+"""How long a result is cached: the endpoint needs no authentication, and each probe costs a write."""
 WATCH_SECONDS, MISSING_SECONDS = 5.0, 1.0
-"""Between two looks of a process that nobody asks: while all is well, and while something is missing."""
+"""Between two background checks: while ready, and while not."""
 ANSWER_SECONDS = 3.0
-"""A probe that takes longer has failed, whatever it stands for."""
+"""A probe that takes longer has failed."""
 STALE_SECONDS = 15.0
 
 NOT_READY = Ready(status=Readiness.NOT_READY, parts=())
-"""Of a process that hasn't begun to ask."""
+"""Before the first check."""
 
 logger = logging.getLogger(__name__)
 
 
 class Health:
-    """Asks all probes side by side, tells each change in the log, and the state of each part as a metric."""
+    """Runs all probes concurrently, logs each change, and exports each part's state as a metric."""
 
     def __init__(self, probes: Mapping[str, Probe], *, needed: Collection[str] = ()) -> None:
-        """Without what is `needed` the process isn't ready; without another part it is degraded."""
+        """Without a part that is `needed` the process isn't ready; without another part it is degraded."""
         self._probes = probes
         self._needed = needed
         self._turn = asyncio.Lock()
@@ -36,7 +36,7 @@ class Health:
         self._asked_at = float("-inf")
 
     async def ask(self) -> Ready:
-        """As it is now, or was a second ago. Takes ANSWER_SECONDS at the longest."""
+        """The readiness now, or up to FRESH_SECONDS ago. Takes at most ANSWER_SECONDS."""
         async with self._turn:
             if time.monotonic() - self._asked_at > FRESH_SECONDS:
                 parts = await asyncio.gather(*(_ask(name, probe) for name, probe in self._probes.items()))
@@ -45,13 +45,13 @@ class Health:
             return self._last
 
     async def watch_for_ever(self) -> None:
-        """Asks every few seconds, so that what changes is told and `last` is new."""
+        """Checks every few seconds, so that changes are logged and `last` is recent."""
         while True:
             found = await self.ask()
             await asyncio.sleep(WATCH_SECONDS if found.status is Readiness.READY else MISSING_SECONDS)
 
     def last(self) -> Ready:
-        """What was found last, for another thread. Not ready once nobody has asked for long: the loop hangs."""
+        """The last result, for other threads. Not ready when it is old: then the event loop is blocked."""
         if time.monotonic() - self._asked_at > STALE_SECONDS:
             return self._last.model_copy(update={"status": Readiness.NOT_READY})
         return self._last
@@ -73,7 +73,7 @@ async def _ask(name: str, probe: Probe) -> Part:
             found = await probe()
     except TimeoutError:
         found = Condition(PartState.FAILED, f"no answer within {ANSWER_SECONDS:g} s")
-    except Exception:  # A probe's edge: what fails in a way nobody foresaw isn't ready either.
+    except Exception:  # A probe's edge: an unexpected failure isn't ready either.
         logger.exception("the probe of '%s' failed", name)
         found = Condition(PartState.FAILED, "it couldn't be asked: see this process's log")
     milliseconds = round((time.perf_counter() - began) * 1_000, 2)

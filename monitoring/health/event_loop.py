@@ -1,4 +1,4 @@
-"""Shows that an event loop still turns. A process whose loop hangs answers every other question as if all were well."""
+"""Detects a blocked event loop, which other threads' health checks wouldn't notice."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from monitoring.metrics import bus as metrics
 
 
 class LoopBeat:
-    """The time of a loop's last beat. The loop beats; any thread may ask whether it still does."""
+    """The time of an event loop's last beat. Any thread may read it."""
 
     def __init__(self, *, silent_after_seconds: float) -> None:
         self._silent_after_seconds = silent_after_seconds

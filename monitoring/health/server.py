@@ -1,4 +1,5 @@
-"""`/metrics`, `/healthz` and `/readyz` for operators, on a port and a thread of their own, in ingress, worker and dispatcher."""
+"""`/metrics`, `/healthz` and `/readyz` for operators, on a port and a thread of their own, in ingress, worker and
+dispatcher."""
 
 import sys
 from collections.abc import Callable
@@ -17,9 +18,9 @@ from monitoring.metrics.bus import render_metrics
 from schemas.health import Readiness, Ready
 
 Healthy = Callable[[], bool]
-"""Whether the process lives. Called from this module's threads, at every question."""
+"""Whether the process is alive. Called from this module's threads, at every request."""
 Readied = Callable[[], Ready]
-"""What keeps the process from its work. Called likewise."""
+"""The process's readiness. Called likewise."""
 
 _MAX_CONNECTIONS: Final = 16
 _CLIENT_TIMEOUT_SECONDS: Final = 5.0
@@ -49,7 +50,7 @@ class OperatorServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stops answering. Waits for the thread, two seconds at the most."""
+        """Stops answering. Waits for the thread, two seconds at most."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(_CLOSE_TIMEOUT_SECONDS)
@@ -64,7 +65,8 @@ class OperatorServer:
 
 
 def serve(port: int, *, healthy: Healthy, ready: Readied | None = None, host: str = "127.0.0.1") -> OperatorServer:
-    """Serves `/metrics`, `/healthz` and, where it is told how, `/readyz` until it is closed; port 0 takes a free one, which the log and `.port` tell.
+    """Serves `/metrics`, `/healthz` and, with `ready`, `/readyz` until it is closed. Port 0 takes a free one: see the
+    log or `.port`.
 
     PortUnavailable when the port can't be opened.
     """
@@ -137,7 +139,7 @@ def _answer_with(healthy: Healthy, ready: Readied | None) -> type[BaseHTTPReques
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            return  # a scrape every few seconds is no news
+            return  # scrapes every few seconds aren't logged
 
     return Answer
 

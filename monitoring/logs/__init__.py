@@ -1,1 +1,1 @@
-"""One format for every log line, and what must never be in one."""
+"""The format of log lines, and the redaction of secrets."""

@@ -1,4 +1,4 @@
-"""What every log line of a piece of work says about it, without its code having to pass it along."""
+"""Fields bound to a piece of work and added to each of its log lines."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ from monitoring.tracing import TraceContext
 
 @dataclass(frozen=True, slots=True)
 class LogContext:
-    """Names the work: never its content. What is None isn't logged."""
+    """Ids of the work, never its content. None is left out."""
 
     job_id: UUID | None = None
     tenant_id: UUID | None = None
@@ -32,7 +32,8 @@ def bound(context: Source) -> AbstractContextManager[None]:
     """`with bound(LogContext(job_id=…)):` gives these fields to every line logged inside, and in tasks started inside.
 
     Where one is bound for each of many runs, most of which log nothing, bind a function that makes it: it is called for
-    each line, and has to answer the same each time. The innermost context counts alone: extend the outer one with `dataclasses.replace(current(), …)`.
+    each line, and has to answer the same each time. The innermost context counts alone: extend the outer one with
+    `dataclasses.replace(current(), …)`.
     """
     return _Binding(context)
 

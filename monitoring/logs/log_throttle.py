@@ -1,4 +1,5 @@
-"""Says the same thing once a second: a failure that every job has must not cost more than the jobs."""
+"""Throttles repeated log lines to one a second: logging a failure that every job has must not cost more than the
+jobs."""
 
 import time
 from collections.abc import Callable
@@ -7,21 +8,21 @@ MAX_KEPT = 1_000
 
 
 class LogThrottle:
-    """Counts what wasn't said, so that the next time tells of it."""
+    """Counts suppressed lines by subject, so that the next line can give the count."""
 
     def __init__(self, seconds: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._said: dict[object, tuple[float, int]] = {}
+        self._logged: dict[object, tuple[float, int]] = {}
 
     def times(self, subject: object) -> int:
-        """How often it has happened since it was said last, this time included; 0 when it was said a moment ago."""
+        """How often it happened since the last line, this time included; 0 to suppress this line."""
         now = self._clock()
-        said_at, kept_back = self._said.get(subject, (-self._seconds, 0))
-        if now - said_at < self._seconds:
-            self._said[subject] = (said_at, kept_back + 1)
+        logged_at, suppressed = self._logged.get(subject, (-self._seconds, 0))
+        if now - logged_at < self._seconds:
+            self._logged[subject] = (logged_at, suppressed + 1)
             return 0
-        if len(self._said) >= MAX_KEPT:
-            self._said.clear()
-        self._said[subject] = (now, 0)
-        return kept_back + 1
+        if len(self._logged) >= MAX_KEPT:
+            self._logged.clear()
+        self._logged[subject] = (now, 0)
+        return suppressed + 1

@@ -1,7 +1,7 @@
 """One format for every line a process writes, ours and the libraries', on stderr.
 
 A line is JSON: `time`, `level`, `event`, `logger`, `process`, then what is bound to the work (see `context`), then the
-line's own fields. Secrets are masked, and an exception is told by type and place: see `redaction` and `failures`.
+line's own fields. Secrets are masked, and an exception is described by type and place: see `redaction` and `failures`.
 """
 
 import logging
@@ -207,8 +207,8 @@ def _log_what_kills_the_process() -> None:
             sys.__excepthook__(kind, error, traceback)
             return
         # Our own errors are written for the operator, and no job is running here.
-        told = {"why": mask(str(error))} if kind.__module__.split(".")[0] in OUR_PACKAGES else {}
-        log.critical("process_failed", exc_info=error, **told)
+        reason = {"why": mask(str(error))} if kind.__module__.split(".")[0] in OUR_PACKAGES else {}
+        log.critical("process_failed", exc_info=error, **reason)
 
     def in_thread(hook: threading.ExceptHookArgs) -> None:
         if hook.exc_value is not None and not issubclass(hook.exc_type, SystemExit):

@@ -1,4 +1,4 @@
-"""Masks what looks like a secret. The last wall, not the first: code passes ids to the log, never secrets or text."""
+"""Masks what looks like a secret in log lines. A last defence: code logs ids, never secrets or text."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _DEEPEST = 5
 _MASK = "***"
 
 Describe = Callable[[BaseException], str]
-"""How an exception among the fields is told."""
+"""Describes an exception among the fields."""
 
 # Each repetition has an upper bound, so that a hostile line costs time in proportion to its length. The order matters:
 # a header's scheme and value go before the plain `name=value` rule, which would take the scheme for the value.
@@ -72,9 +72,9 @@ def loggable_fields(fields: Mapping[str, object], describe: Describe, *, depth: 
             shown["…"] = f"{len(fields)} fields"
             break
         # A library's mapping may have other keys than text.
-        told = mask(name) if isinstance(name, str) else f"<{type(name).__qualname__}>"
-        secret = isinstance(value, (str, bytes)) and _SECRET_NAME.search(told)
-        shown[told] = _MASK if secret else _loggable(value, describe, depth + 1)
+        shown_name = mask(name) if isinstance(name, str) else f"<{type(name).__qualname__}>"
+        secret = isinstance(value, (str, bytes)) and _SECRET_NAME.search(shown_name)
+        shown[shown_name] = _MASK if secret else _loggable(value, describe, depth + 1)
     return shown
 
 

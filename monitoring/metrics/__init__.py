@@ -1,1 +1,1 @@
-"""Every metric, declared once; nobody else touches the Prometheus client."""
+"""Every metric, declared once; no other package imports the Prometheus client."""

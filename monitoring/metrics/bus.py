@@ -1,7 +1,7 @@
-"""Every metric, declared once. Callers say what happened; nobody else touches the Prometheus client.
+"""Metrics of the bus, each declared once. Callers report what happened; no other package imports the Prometheus client.
 
-The registry is our own: Flower, and any library that likes to, fills the client's default one with series of its own,
-some labelled by worker or task, and what we serve is a contract with the alerts and dashboards beside this file.
+The registry is our own: Flower and other libraries add series of their own to the client's default one, some labelled
+by worker or task, and what we serve is a contract with the alerts and dashboards beside this file.
 
 No label names a tenant, a job or a worker: their number has no bound, and Prometheus keeps each combination for ever.
 The values that remain are held to a limit all the same; what exceeds it is counted as "other".
@@ -27,7 +27,7 @@ from schemas.jobs import JobState
 
 
 class Path(StrEnum):
-    """The three ways into PostgreSQL, each with its own connection."""
+    """The three hot paths into PostgreSQL, each with its own connection."""
 
     SUBMIT = "submit"
     CLAIM = "claim"
@@ -35,7 +35,7 @@ class Path(StrEnum):
 
 
 class Server(StrEnum):
-    """What every process stands on and may lose."""
+    """The servers that every process depends on."""
 
     POSTGRES = "postgres"
     REDIS = "redis"
@@ -45,7 +45,7 @@ _kinds = LimitedLabel(100)
 _problems = LimitedLabel(100)
 _queues = LimitedLabel(20)
 
-# Seconds. From a no-op to the longest time limit; and from a free worker to a queue nobody serves.
+# Seconds. From a no-op to the longest time limit; and from a free worker to a queue without workers.
 _RUN_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 _PICKUP_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
@@ -107,7 +107,7 @@ for _server in Server:
 
 
 def jobs_submitted(kind: str, count: int = 1) -> None:
-    """So many jobs of a kind are committed."""
+    """Counts committed jobs of a kind."""
     _submitted_of(kind).inc(count)
 
 
@@ -118,7 +118,7 @@ def _submitted_of(kind: str) -> Counter:
 
 
 def jobs_claimed(queue: str, count: int = 1) -> None:
-    """So many jobs of a queue have a worker."""
+    """Counts claimed jobs of a queue."""
     _claimed_from(queue).inc(count)
 
 
@@ -128,12 +128,12 @@ def _claimed_from(queue: str) -> Counter:
 
 
 def picked_up(kind: str, waits_seconds: Iterable[float]) -> None:
-    """How long each of a batch of claimed jobs had waited, from when it was accepted or, if later, due."""
+    """Observes each claimed job's wait, from when it was accepted or, if later, due."""
     _pickup_seconds.observe(_kinds(kind), waits_seconds)
 
 
 def jobs_settled(kind: str, state: JobState, count: int) -> None:
-    """So many attempts of a kind ended in this state; `jobs_ran` takes how long they took."""
+    """Counts attempts of a kind that ended in this state; `jobs_ran` observes their durations."""
     _settled_as(kind, state).inc(count)
 
 
@@ -143,102 +143,102 @@ def _settled_as(kind: str, state: JobState) -> Counter:
 
 
 def jobs_ran(kind: str, runs_seconds: Iterable[float]) -> None:
-    """How long each attempt of a batch took."""
+    """Observes the duration of each attempt."""
     _run_seconds.observe(_kinds(kind), runs_seconds)
 
 
 def jobs_retried(problem: str, count: int = 1) -> None:
-    """So many attempts will be made again because of this problem (its short name)."""
+    """Counts attempts that will be retried because of this problem (its short name)."""
     _retried.labels(_problems(problem)).inc(count)
 
 
 def settles_discarded(count: int = 1) -> None:
-    """So many outcomes had no effect, since another worker has the job."""
+    """Counts outcomes that were discarded because their fencing token was no longer valid."""
     _discarded.inc(count)
 
 
 def jobs_parked(count: int) -> None:
-    """So many jobs that a worker was rung for wait until a hold is removed."""
+    """Counts jobs that a worker received and a hold kept from being claimed."""
     _parked.inc(count)
 
 
 def parked_seen(*, limit: int, hold: int) -> None:
-    """What the dispatcher found set aside, now: waiting for room under a cap, and for a hold to be removed."""
+    """Sets how many jobs the dispatcher found capped (`limit`) and held (`hold`)."""
     _parked_now.labels("limit").set(limit)
     _parked_now.labels("hold").set(hold)
 
 
 def jobs_handed_back(count: int) -> None:
-    """So many jobs that a worker was rung for went back to their queue, since it couldn't start them soon."""
+    """Counts jobs that a worker received and put back into their queue because it couldn't start them soon."""
     _handed_back.inc(count)
 
 
 def jobs_replayed(count: int) -> None:
-    """So many failed jobs were queued again by a replay of many."""
+    """Counts failed jobs that a bulk replay queued again."""
     _replayed.inc(count)
 
 
 def jobs_removed(count: int) -> None:
-    """So many ended jobs were removed because they had been kept long enough."""
+    """Counts ended jobs that retention deleted."""
     _removed.inc(count)
 
 
 def leases_lost(count: int) -> None:
-    """So many running jobs were taken from workers that died or went silent."""
+    """Counts running jobs taken from workers that died or went silent."""
     _leases_lost.inc(count)
 
 
 def queue_seen(queue: str, *, depth: int, oldest_seconds: float) -> None:
-    """What the dispatcher found waiting in a queue, now. `oldest_seconds` is 0 for an empty one."""
+    """Sets the depth of a queue and the age of its oldest job, 0 for an empty queue."""
     label = _queues(queue)
     _queue_depth.labels(label).set(depth)
     _queue_oldest.labels(label).set(oldest_seconds)
 
 
 def workers_seen(alive: int) -> None:
-    """How many workers the dispatcher found alive, now."""
+    """Sets how many workers the dispatcher found alive."""
     _workers_alive.set(alive)
 
 
 def schedules_looked_at(*, fired: int, passed: int, broken: int) -> None:
-    """Of the schedules that were due so many made a job, so many didn't (their last one still ran, or it was too late),
-    and so many were paused because they can't fire any more."""
+    """Counts the slots of due schedules: `fired` submitted a job; `passed` didn't, because the last job still ran or it
+    was too late; `broken` paused their schedule, which can't fire any more."""
     for outcome, count in (("fired", fired), ("passed", passed), ("broken", broken)):
         _slots.labels(outcome).inc(count)
 
 
 def swept() -> None:
-    """The dispatcher finished a round."""
+    """Counts a finished sweep."""
     _sweeps.inc()
 
 
 def doorbells_rung(count: int = 1) -> None:
-    """So many doorbells are in Redis."""
+    """Counts doorbells pushed to Redis."""
     _doorbells_rung.inc(count)
 
 
 def doorbells_failed(count: int = 1) -> None:
-    """So many doorbells couldn't be pushed; the sweep rings again."""
+    """Counts doorbells that couldn't be pushed; the sweeper publishes them again."""
     _doorbells_failed.inc(count)
 
 
-def batch_sent(lane: Path, jobs: int) -> None:
-    """One statement carried so many jobs."""
-    _batch_jobs.observe(lane, (jobs,))
+def batch_sent(path: Path, jobs: int) -> None:
+    """Observes the number of jobs in one statement."""
+    _batch_jobs.observe(path, (jobs,))
 
 
 def connection_lost(server: Server) -> None:
-    """A call found the server away, and will be made again."""
+    """Counts a call that found the server unreachable and will be retried."""
     _connections_lost.labels(server).inc()
 
 
 def part_found(part: str, *, ok: bool) -> None:
-    """A part was asked to do its work, and did or didn't."""
+    """Sets a part's readiness, by its probe."""
     _part_ok.labels(part).set(ok)
 
 
 def loop_lagged(seconds: float) -> None:
-    """The event loop ran a timer so late."""
+    """Observes how late the event loop ran a timer."""
     _loop_lag.observe(seconds)
 
 

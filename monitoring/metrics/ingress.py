@@ -1,4 +1,5 @@
-"""The metrics of the ingress: requests, and who follows events. The rules are those of `monitoring.metrics.bus`."""
+"""The metrics of the ingress: requests, connections and event subscribers. The rules are those of
+`monitoring.metrics.bus`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,17 +83,18 @@ def socket_subscription() -> Iterator[None]:
 
 
 def events_delivered(count: int = 1) -> None:
-    """So many events were written to subscribers."""
+    """Counts events written to subscribers."""
     _events_delivered.inc(count)
 
 
 def subscriber_fell_behind() -> None:
-    """A subscriber read too slowly and has to catch up from the store."""
+    """Counts a subscriber that read too slowly and has to catch up from PostgreSQL."""
     _fell_behind.inc()
 
 
 def http_answered(*, route: str, method: str, status: int, seconds: float) -> None:
-    """One request was answered. `route` is the pattern (`/api/jobs/{id}`), never the path that was asked for."""
+    """Counts a response and observes its duration. `route` is the pattern (`/api/jobs/{id}`), never the path that was
+    asked for."""
     answered, took = _answered(route, method if method in _METHODS else OTHER, status)
     answered.inc()
     took.observe(seconds)
@@ -106,15 +108,15 @@ def _answered(route: str, verb: str, status: int) -> tuple[Counter, Histogram]:
 
 
 def request_limited(limited: str) -> None:
-    """A request was refused: its tenant or its key has made too many."""
+    """Counts a request refused because its tenant or key made too many."""
     _requests_limited.labels(limited).inc()
 
 
 def connections_open(count: int) -> None:
-    """So many connections are open now."""
+    """Sets how many connections are open."""
     _connections.set(count)
 
 
 def connection_refused(reason: str) -> None:
-    """A connection was ended for one of the reasons in REFUSED_SINCE, before or instead of an answer of the application."""
+    """Counts a connection closed for one of the reasons in REFUSED_SINCE, before the application responded."""
     _connections_refused.labels(reason).inc()

@@ -1,4 +1,4 @@
-"""Holds a label's values to a number: see `monitoring.metrics.bus`."""
+"""Bounds the number of a label's values: see `monitoring.metrics.bus`."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ OTHER: Final = "other"
 
 
 class LimitedLabel:
-    """The values of one label that are told apart: the first `limit` that come. The rest are "other"."""
+    """Keeps the first `limit` values of one label; later ones become "other"."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""The metrics of what is told to others: webhooks and consumer groups. The rules are those of `monitoring.metrics.bus`."""
+"""The metrics of outgoing events: webhooks and consumer groups. The rules are those of `monitoring.metrics.bus`."""
 
 from typing import Final
 
@@ -29,21 +29,22 @@ _group_events = Counter(
 
 
 def webhook_answered(outcome: str, seconds: float) -> None:
-    """One attempt to deliver a webhook: `delivered`, `again`, `giveup` or `pause`."""
+    """Counts an attempt to deliver a webhook by outcome (`delivered`, `again`, `giveup` or `pause`), and observes its
+    duration."""
     _webhook_seconds.labels(outcome).observe(seconds)
 
 
 def webhooks_lagged(seconds: float) -> None:
-    """How old the oldest event is that should be on its way to a webhook and isn't, now."""
+    """Sets the age of the oldest event that should have been fed to a webhook."""
     _webhook_lag.set(seconds)
 
 
 def group_events_given(first: int, again: int) -> None:
-    """So many events were given to members of consumer groups, and so many that others hadn't acknowledged."""
+    """Counts events delivered to members of consumer groups: the first time, and again after a lease expired."""
     _group_events.labels("given").inc(first)
     _group_events.labels("again").inc(again)
 
 
 def group_events_acknowledged(count: int) -> None:
-    """So many events are done with."""
+    """Counts acknowledged events."""
     _group_events.labels("acknowledged").inc(count)

@@ -1,4 +1,4 @@
-"""Where every metric is registered: see `monitoring.metrics.bus`."""
+"""The registry of every metric: see `monitoring.metrics.bus`."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-# The series that say when each other series began: half of all, and nothing here reads them.
+# Disables the `_created` series: half of all series, and nothing here reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it unannotated
 
 registry: Final = CollectorRegistry()

@@ -64,14 +64,16 @@ def _made(user_name: str) -> pwd.struct_passwd | None:
     return _known(user_name)
 
 
-def open_way_to(folder: Path, tell: Callable[[str], None]) -> None:
+def open_way_to(folder: Path, report: Callable[[str], None]) -> None:
     """Lets other users pass through to a folder, without letting them look around on the way."""
     closed = [above for above in (folder, *folder.parents) if not above.stat().st_mode & PASS_THROUGH]
     for above in closed:
         above.chmod(stat.S_IMODE(above.stat().st_mode) | PASS_THROUGH)
     if closed:
         names = ", ".join(map(str, closed))
-        tell(f"PostgreSQL refuses root and runs as {POSTGRES_USER}, so users may now pass through {names} (chmod o+x)")
+        report(
+            f"PostgreSQL refuses root and runs as {POSTGRES_USER}, so users may now pass through {names} (chmod o+x)"
+        )
 
 
 def open_for_reading(tree: Path) -> None:

@@ -42,7 +42,8 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a running stack tells. `settings` is what `infrastructure.settings` completes the environment with."""
+    """What a running stack publishes to other processes. `settings` is what `infrastructure.settings` completes the
+    environment with."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
@@ -62,11 +63,11 @@ class Home:
         return self.logs / f"{name.replace(' ', '-')}.log"
 
     def record(self, record: Record) -> None:
-        """Tells others, in a file that only this user may read."""
+        """Writes the record to a file that only this user may read."""
         write_private(self._record_file, json.dumps(asdict(record), indent=2))
 
     def recorded(self) -> Record | None:
-        """What the stack that runs here, or was killed here, last told."""
+        """The last record of the stack that runs or was killed here."""
         try:
             told = json.loads(self._record_file.read_text(encoding="utf-8"))
             processes = tuple(

@@ -1,4 +1,5 @@
-"""A real PostgreSQL 18 from a wheel, as our own child: on a socket of its own and a free loopback port, with a password."""
+"""A real PostgreSQL 18 from a wheel, as our own child: on a socket of its own and a free loopback port, with a
+password."""
 
 import contextlib
 import os
@@ -74,12 +75,12 @@ class PostgresServer:
 
     name = "postgres"
 
-    def __init__(self, folder: Path, *, log: Path | None = None, tell: Callable[[str], None] = _silent) -> None:
-        """PartFailed when the folder can't be used. `tell` hears what a person should know of, in sentences."""
+    def __init__(self, folder: Path, *, log: Path | None = None, report: Callable[[str], None] = _silent) -> None:
+        """PartFailed when the folder can't be used. `report` is called with sentences for a person."""
         self.folder = usable(folder)
         self.log = log or self.folder / "postgres.log"
         self.port = free_port()
-        self._tell = tell
+        self._report = report
         self._data = self.folder / "data"
         self._process_file = self.folder / "process.json"
         self._user: User | None = None
@@ -112,8 +113,8 @@ class PostgresServer:
             return
         self._user = unprivileged_user()
         if self._user:
-            open_way_to(self.folder, self._tell)
-            open_way_to(programs(), self._tell)
+            open_way_to(self.folder, self._report)
+            open_way_to(programs(), self._report)
             for folder in program_folders():
                 open_for_reading(folder)
         self._stop_earlier_run()
@@ -144,7 +145,7 @@ class PostgresServer:
         left = stop_leftover(self._process_file, (FAST, IMMEDIATE), grace_seconds=STOP_SECONDS)
         left = self._settle_pid_file() or left
         if left:
-            self._tell(f"PostgreSQL of an earlier run (process {left}) was still running and is stopped")
+            self._report(f"PostgreSQL of an earlier run (process {left}) was still running and is stopped")
 
     def _settle_pid_file(self) -> int | None:
         """Ends the server that PostgreSQL's own file names, and returns its process id; a stale file is removed."""

@@ -1,9 +1,9 @@
 """Becomes another program that can't outlive the process which started it. A script, run by its path.
 
-    python -I -S tether.py DEATH_SIGNAL PARENT UID:GID PROGRAM ARGUMENT…
+    python -I -S parent_death.py DEATH_SIGNAL PARENT UID:GID PROGRAM ARGUMENT…
 
-The kernel sends DEATH_SIGNAL when the *thread* that started this one ends, and forgets the wish when the user changes.
-A program of its own does this, since no process with threads may run Python between fork and exec.
+The kernel sends DEATH_SIGNAL when the *thread* that started this one ends, and drops that setting when the user
+changes. A program of its own does this, since no process with threads may run Python between fork and exec.
 """
 
 import ctypes

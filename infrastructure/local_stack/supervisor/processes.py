@@ -123,11 +123,11 @@ class Running:
         self._process.wait()
 
     def said(self, words: str) -> bool:
-        """Whether these words are in what it wrote to its log since it was started."""
+        """Whether its log has this text since the start."""
         return words in self._written()
 
     def told(self, fact: str) -> str:
-        """The fact with what the log last said, for whoever has to find out why."""
+        """The message with the end of the process's log."""
         end = self._written().rstrip().splitlines()[-15:]
         return "\n  ".join([f"{fact}; its log {self.program.log} ends:", *end]) if end else f"{fact} and logged nothing"
 
@@ -212,8 +212,8 @@ def living(known: Identity) -> psutil.Process | None:
 
 
 def remember(pid: int, file: Path) -> None:
-    """Writes down which process works on a folder, so that the next run can end it if we don't live to. Where there is no
-    room for that, it ends with us all the same."""
+    """Writes down which process works on a folder, so that the next run can end it if we don't live to. Where there is
+    no room for that, it ends with us all the same."""
     known = identity(pid)
     with suppress(OSError):
         file.write_text(json.dumps({"pid": known.pid, "born_at": known.born_at}), encoding="utf-8")

@@ -18,7 +18,7 @@ MAX_RESTARTS = 5
 RESTARTS_WITHIN_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.5
 PATIENT_PAUSE_SECONDS = 15.0
-"""Between two starts of a part that ends again and again, where nobody gives up."""
+"""Between two starts of a part that ends again and again, when the supervisor is patient."""
 READY_CHECK_SECONDS = 1.0
 LOG_CHECK_SECONDS = 30.0
 
@@ -88,7 +88,7 @@ class Stack:
         self._report(Started(server.name, time.monotonic() - began, server.port))
 
     def start_processes(self, specs: Sequence[ProcessSpec]) -> None:
-        """Starts them side by side and returns when all are ready. PartFailed tells which isn't, with its log."""
+        """Starts them side by side and returns when all are ready. PartFailed names one that isn't, with its log."""
         began = time.monotonic()
         waiting = [Process(spec) for spec in specs]
         self._processes += waiting
@@ -103,12 +103,13 @@ class Stack:
             time.sleep(TICK_SECONDS / 2)
 
     def tend_until(self, done: Callable[[], bool], *, patient: bool = False) -> None:
-        """Keeps everything running until the condition holds. PartFailed when a part ends again and again, unless patient:
-        then it is started again for as long as it takes, since what keeps it from running may end, as a full disk does."""
+        """Keeps everything running until the condition holds. PartFailed when a part ends again and again, unless
+        patient: then it is started again for as long as it takes, since what keeps it from running may end, as a full
+        disk does."""
         while not done():
             for part in self._parts():
                 self._tend(part, patient=patient)
-            self._look_who_works()
+            self._check_restarted()
             self._keep_logs_small()
             time.sleep(TICK_SECONDS)
 
@@ -169,8 +170,8 @@ class Stack:
         self._due[part.name] = _Due(now + pause_seconds, ending)
         self._report(Restarting(part.name, ending, pause_seconds, part.log))
 
-    def _look_who_works(self) -> None:
-        """Those that were started again and are ready by now."""
+    def _check_restarted(self) -> None:
+        """Finds the restarted processes that are ready by now."""
         now = time.monotonic()
         if not self._starting or now - self._readiness_checked_at < READY_CHECK_SECONDS:
             return

@@ -1,4 +1,4 @@
-"""The word lists that the rules look things up in: text files, so that whoever speaks the language can mend them."""
+"""The word lists that the rules look things up in: text files, so that any speaker of the language can correct them."""
 
 from importlib.resources import files
 

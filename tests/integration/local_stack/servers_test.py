@@ -86,7 +86,7 @@ def _keep_busy(url: str) -> None:
 def test_postgres_that_an_earlier_run_left_running_is_stopped_and_told_of(tmp_path: Path) -> None:
     told: list[str] = []
     with postgres_server(tmp_path) as earlier:
-        later = PostgresServer(tmp_path, tell=told.append)
+        later = PostgresServer(tmp_path, report=told.append)
         later.start()
 
         assert earlier.exit_code == 0, "it was stopped in order"

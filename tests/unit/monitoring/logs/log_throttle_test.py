@@ -25,4 +25,4 @@ def test_it_remembers_no_more_subjects_than_it_may() -> None:
     for number in range(2 * MAX_KEPT):
         sparingly.times(number)
 
-    assert len(sparingly._said) <= MAX_KEPT
+    assert len(sparingly._logged) <= MAX_KEPT
