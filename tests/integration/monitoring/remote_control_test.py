@@ -254,7 +254,9 @@ def test_task_events_end_when_nobody_listens_and_begin_again_for_the_next_dashbo
 
     flower.kill()
 
-    wait_until(lambda: control.process.said("no subscriber is left"), "the worker stops", within_seconds=UNHEARD_SECONDS)
+    wait_until(
+        lambda: control.process.said("no subscriber is left"), "the worker stops", within_seconds=UNHEARD_SECONDS
+    )
     assert not _tells_of_tasks(system)
     _flower(system)
     wait_until(lambda: _tells_of_tasks(system), "the worker tells the next Flower")

@@ -1,4 +1,4 @@
-"""Who rings finds a list short and rings, or long and waits for a turn: what is rung is what the lists hold."""
+"""Doorbells are pushed while a queue's list is short; jobs that find it long wait for the fair scheduler."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ def done(redis_url: str, work: Callable[[Redis, Doorbells], Awaitable[None]], se
 
 
 async def standing(redis: Redis) -> list[int]:
-    """The jobs that each bell names, in the plain list."""
+    """The number of jobs in each doorbell of the plain list."""
     return [orjson.loads(bell)["headers"]["jobs"] for bell in await redis.lrange("ai", 0, -1)]
 
 

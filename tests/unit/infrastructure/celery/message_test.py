@@ -1,4 +1,4 @@
-"""The doorbell on the wire: what it says, what it never says, and that Celery reads it as one of its own messages."""
+"""The doorbell's wire format: what it carries, what it never carries, and that Celery reads it as its own message."""
 
 from base64 import b64decode
 from collections import Counter

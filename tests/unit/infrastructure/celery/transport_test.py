@@ -1,4 +1,4 @@
-"""The transport: takes many bells at a time, and never more jobs than its window has room for."""
+"""The transport pops many doorbells at a time, and never more jobs than its window has room for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -126,7 +126,7 @@ def test_a_full_window_takes_nothing_until_there_is_room_again(redis_url: str) -
 def test_a_bell_that_answers_a_question_asked_before_is_taken_by_a_worker_that_is_full_meanwhile(
     redis_url: str,
 ) -> None:
-    """Redis has given it away: left unread, it would wait for a slot here though another worker is free."""
+    """Redis has popped it: left unread, it would wait for a slot here though another worker is free."""
     with _consuming(redis_url, window=1) as taken:
         taken.all_there_is()  # Leaves a question open.
         taken.fill_up()
@@ -200,7 +200,7 @@ def _depth(redis_url: str) -> int:
 
 
 class Taken:
-    """What a consumer on the transport was handed."""
+    """What the transport delivered to a consumer."""
 
     def __init__(self, connection: Any, window: Window) -> None:
         self.messages: list[list[UUID]] = []

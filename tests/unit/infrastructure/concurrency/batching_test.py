@@ -1,4 +1,4 @@
-"""Many callers, one statement: everybody gets his own answer, nobody waits longer than he must, nothing is lost."""
+"""Batching: each caller gets its own result, waits no longer than needed, and nothing is lost."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Places that are fewer than who needs one: in whose turn they go, and what a run's clock says meanwhile."""
+"""Fair slots: the order in which waiters get them, and what a run's clock does meanwhile."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""The keyring: warm keys cost nothing, cold ones are fetched once, and old knowledge of the active key is never used."""
+"""The keyring: cached keys cost nothing, others are fetched once, and a stale active key is never used."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Parameters as they go over the wire arrive as what they were, and a session is of use after whatever happens."""
+"""Binary parameters round-trip, and a session stays usable after any failure."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

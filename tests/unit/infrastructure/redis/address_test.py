@@ -1,4 +1,4 @@
-"""What REDIS_URL may look like, and what it says."""
+"""The forms of REDIS_URL, and how each is parsed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a kept connection must not do: mix up replies, or be of no use after a fault."""
+"""A kept connection never mixes up replies, and works again after a fault."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

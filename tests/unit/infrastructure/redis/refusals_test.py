@@ -1,4 +1,4 @@
-"""What is said of a Redis that refuses."""
+"""The sentences for Redis's errors."""
 
 import pytest
 from redis.exceptions import (

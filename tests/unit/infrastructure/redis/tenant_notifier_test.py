@@ -1,4 +1,4 @@
-"""Who listens hears at once; where nobody does, few words are made."""
+"""Subscribers are notified at once; without subscribers little is published."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The turns at writing an index."""
+"""The write lock of an index."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What failed and where is told; what was in it is not."""
+"""Failures are described by type and place, without their content."""
 
 import asyncio
 import errno

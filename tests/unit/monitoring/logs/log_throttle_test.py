@@ -1,4 +1,4 @@
-"""What happens to every job is said once a second, and none of it is forgotten."""
+"""Repeated log lines are throttled to one a second, and none is left uncounted."""
 
 from monitoring.logs.log_throttle import MAX_KEPT, LogThrottle
 
