@@ -61,12 +61,14 @@ _retried = Counter(
 )
 _discarded = Counter("bucatini_settles_discarded", "Outcomes that came after their lease was lost", registry=_registry)
 _leases_lost = Counter("bucatini_leases_lost", "Running jobs taken from dead or silent workers", registry=_registry)
-_parked = Counter("bucatini_jobs_held", "Jobs set aside because somebody paused their like", registry=_registry)
-_parked_now = Gauge(
+_held = Counter("bucatini_jobs_held", "Jobs kept from being claimed by a hold", registry=_registry)
+_withheld_now = Gauge(
     "bucatini_jobs_parked", "Jobs that no worker may have yet, by what keeps them", ["reason"], registry=_registry
 )
 _handed_back = Counter(
-    "bucatini_jobs_handed_back", "Jobs a worker was rung for and couldn't start soon enough", registry=_registry
+    "bucatini_jobs_handed_back",
+    "Jobs a worker received and put back because it couldn't start them soon",
+    registry=_registry,
 )
 _replayed = Counter("bucatini_jobs_replayed", "Failed jobs queued again by a replay of many", registry=_registry)
 _removed = Counter("bucatini_jobs_removed", "Ended jobs removed after their retention", registry=_registry)
@@ -159,13 +161,13 @@ def settles_discarded(count: int = 1) -> None:
 
 def jobs_parked(count: int) -> None:
     """Counts jobs that a worker received and a hold kept from being claimed."""
-    _parked.inc(count)
+    _held.inc(count)
 
 
 def parked_seen(*, limit: int, hold: int) -> None:
     """Sets how many jobs the dispatcher found capped (`limit`) and held (`hold`)."""
-    _parked_now.labels("limit").set(limit)
-    _parked_now.labels("hold").set(hold)
+    _withheld_now.labels("limit").set(limit)
+    _withheld_now.labels("hold").set(hold)
 
 
 def jobs_handed_back(count: int) -> None:
