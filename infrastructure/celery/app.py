@@ -51,7 +51,7 @@ def celery_app(
 
 
 def _broker(address: Address, pulse: Liveness, window: Window, kinds: frozenset[str]) -> dict[str, Any]:
-    options: dict[str, Any] = {**SOCKET_OPTIONS, "pulse": pulse, "window": window, "kinds": kinds}
+    options: dict[str, Any] = {**SOCKET_OPTIONS, "pulse": pulse, "window": window, "kinds": sorted(kinds)}
     match address:
         case Direct(url):
             return {"broker_url": url, "broker_transport_options": options}

@@ -115,6 +115,7 @@ class BulkPopping(stock.Channel):
         self.listeners: dict[str, int] = {}
         """By broadcast exchange, how many subscribers received its last message."""
         super().__init__(*args, **kwargs)
+        self.kinds = frozenset(self.kinds)  # Among the options it is a list, which `celery inspect stats` can show.
         self.QoS = JobWindow
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
