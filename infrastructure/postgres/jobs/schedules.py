@@ -119,13 +119,14 @@ async def add(
 ) -> Schedule | NotKept:
     """Adds the schedule; returns the existing one of the same name and definition, so repeating is safe. Call it in a
     transaction."""
+    row = _stored(tenant_id, schedule_id, wanted, next_at)
     room = await quotas.has_room(connection, quotas.SCHEDULES, tenant_id, limit)
     before = await _whole(connection, _NAMED, (tenant_id, wanted.name))
     if before is not None:
         return before if before.definition() == wanted else NotKept.NAME_TAKEN
     if not room:
         return NotKept.TOO_MANY
-    stored = await _whole(connection, _ADD, _stored(tenant_id, schedule_id, wanted, next_at))
+    stored = await _whole(connection, _ADD, row)
     assert stored is not None, "the quota's lock keeps others from adding one"
     return stored
 
