@@ -17,7 +17,7 @@ from schemas.health import Condition, PartState
 def health_of(settings: Settings, postgres: PostgresProbe, submitter: Submitter, redis: Redis) -> Health:
     """The API's health. It isn't ready without PostgreSQL and its tables, since it would answer only 503. It is degraded
     while PostgreSQL refuses writes (reads still work) or Redis is down (jobs are still stored)."""
-    migrations = Migrations(settings.database, postgres)
+    migrations = Migrations(settings.database)
     probes: dict[str, Probe] = {
         "postgres": Submissions(postgres, submitter, migrations),
         "redis": partial(probe_redis, redis),
@@ -29,17 +29,18 @@ def health_of(settings: Settings, postgres: PostgresProbe, submitter: Submitter,
 class Migrations:
     """Checks that this release can work with the database schema. Once that is so it isn't checked again."""
 
-    def __init__(self, database_url: str, postgres: Probe) -> None:
+    def __init__(self, database_url: str) -> None:
         self._database_url = database_url
-        self._postgres = postgres
         self.complete = False
 
     async def __call__(self) -> Condition:
         if self.complete:
             return Condition()
-        if (await self._postgres()).state is PartState.FAILED:
+        try:
+            why = await why_tables_unfit(self._database_url)
+        except Unavailable:
             return Condition(PartState.UNKNOWN)
-        if why := await why_tables_unfit(self._database_url):
+        if why:
             return Condition(PartState.FAILED, why)
         self.complete = True
         return Condition()
