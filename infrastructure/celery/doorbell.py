@@ -145,15 +145,22 @@ class Doorbells:
         for ref in refs:
             by_list[ref.queue, step_of(ref.priority)].append(ref)
         messages: dict[str, list[bytes]] = {}
-        at = await self._clock.now()
+        # Never asked first: a lone job's doorbell goes out before its commit. Until Redis has told its time, the first
+        # doorbells of a process carry this machine's.
+        at = self._clock.estimate()
         for (queue, _), waiting in by_list.items():
             messages |= messages_of(waiting, traceparent, ahead=ahead, limit=self._size(queue), at=at)
         now = time.monotonic()
         stale = [queue for queue in {queue for queue, _ in by_list} if not self._knows_service(queue, now)]
+        asks_the_time = self._clock.is_due
         replies = await self._connection.ask(
-            *_pushes("LPUSH", messages), *(("HVALS", service_of(queue)) for queue in stale)
+            *_pushes("LPUSH", messages),
+            *(("HVALS", service_of(queue)) for queue in stale),
+            *([("TIME",)] if asks_the_time else []),
         )
-        self._learn(list(by_list), replies, stale, now, at)
+        if asks_the_time:
+            self._clock.learn(replies.pop())
+        self._learn(list(by_list), replies, stale, now, await self._clock.now())
         long = {key for key, length in zip(by_list, replies, strict=False) if length > SHORT}
         pushed = sum(map(len, messages.values()))
         return pushed, {_turn_of(ref) for key in long for ref in by_list[key]}

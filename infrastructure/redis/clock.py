@@ -1,6 +1,8 @@
 """Redis's clock, for times that several machines write to Redis and compare: their own clocks may differ."""
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from infrastructure.redis.client import Redis
 
@@ -11,16 +13,27 @@ KNOWN_SECONDS = 10.0
 class RedisClock:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._reading = 0.0
-        self._read_at = -KNOWN_SECONDS
-        """By the monotonic clock."""
+        self._told: tuple[float, float] | None = None
+        """Redis's time, and this machine's monotonic clock when it came."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether Redis should be asked again. Whoever sends it commands anyway sends TIME with them and calls `learn`."""
+        return self._told is None or time.monotonic() - self._told[1] >= KNOWN_SECONDS
+
+    def learn(self, reply: Sequence[Any]) -> None:
+        """Takes the reply to TIME: seconds and microseconds."""
+        self._told = int(reply[0]) + int(reply[1]) / 1_000_000, time.monotonic()
+
+    def estimate(self) -> float | None:
+        """Seconds of the Unix epoch, as far as it is known without asking; None before the first answer."""
+        return None if self._told is None else self._told[0] + time.monotonic() - self._told[1]
 
     async def now(self) -> float:
-        """Seconds of the Unix epoch, off by a round trip at most. Asks Redis once in KNOWN_SECONDS and raises one of
-        the client's FAULTS when it can't be asked."""
-        measured = time.monotonic()
-        if measured - self._read_at >= KNOWN_SECONDS:
-            seconds, microseconds = await self._redis.time()
-            self._reading, self._read_at = seconds + microseconds / 1_000_000, time.monotonic()
-            return self._reading
-        return self._reading + measured - self._read_at
+        """Seconds of the Unix epoch, off by a round trip at the most. Raises one of the client's FAULTS when Redis has to
+        be asked and can't be."""
+        if self.is_due:
+            self.learn(await self._redis.time())
+        estimate = self.estimate()
+        assert estimate is not None, "Redis has answered"
+        return estimate

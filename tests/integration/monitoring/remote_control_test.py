@@ -153,6 +153,7 @@ def test_revoking_a_bell_that_has_not_come_drops_the_bell_and_never_the_jobs(sys
 
 
 def test_a_worker_grows_and_shrinks_while_it_works(system: System, control: Control) -> None:
+    system.dispatcher()  # Of so many slow jobs most are rung for by turns.
     jobs = system.submit(*[LeaveMark(seconds=2) for _ in range(14)])
     wait_until(lambda: system.states()["running"] == 2, "two run at a time")
 
