@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -29,22 +28,12 @@ def _start_skewed(system: System, seconds: float, module: str, *arguments: str, 
     return system.start("tests.skewed", str(seconds), module, *arguments, **environment)
 
 
-def _start_faked(system: System, seconds: float, module: str, *arguments: str, **environment: str) -> Running:
-    """The same for all of the process, its libraries in C and Rust included."""
-    found = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-    if found is None:
-        pytest.skip("libfaketime isn't here: apt-get install faketime")
-    only_the_wall_clock = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
-    faked = {"LD_PRELOAD": str(found), "FAKETIME": f"{seconds:+.0f}s", **only_the_wall_clock}
-    return system.start(module, *arguments, **environment, **faked)
-
-
 def _now(system: System) -> datetime:
     now: datetime = system.read("SELECT clock_timestamp()")[0][0]
     return now
 
 
-@pytest.mark.parametrize("start", [_start_skewed, _start_faked], ids=["a clock of its own", "libfaketime"])
+@pytest.mark.parametrize("start", [_start_skewed], ids=["a clock of its own"])
 @pytest.mark.parametrize("seconds", [AHEAD, BEHIND])
 def test_a_worker_whose_clock_is_wrong_keeps_to_the_times_that_postgresql_has(
     system: System, start: Start, seconds: float

@@ -28,7 +28,7 @@ SUBMIT = """
 import asyncio, sys
 from uuid import UUID
 from infrastructure.settings import load
-from producers.submission.submitter import new_job, open_submitter
+from producers.submit import new_job, open_submitter
 from tests.probe import LeaveMark
 
 async def submit():
