@@ -6,6 +6,7 @@ from uuid import UUID
 import orjson
 import redis
 
+from infrastructure.celery.doorbell import SHORT
 from infrastructure.celery.message import VERSION, JobRef, messages_of
 from tests.releases import Greet, GreetMany, Wave
 from tests.system import System
@@ -81,12 +82,12 @@ def test_bells_of_the_next_release_go_round_until_its_worker_comes_and_keep_nobo
             client.lpush("ai", _bell_of_the_next_release(system, number))
         worker = system.start("tests.releases", "1", WORKER_CONCURRENCY="4")
 
-        known = system.submit(*[Greet(name="Ada") for _ in range(10)])
+        known = system.submit(*[Greet(name="Ada") for _ in range(SHORT)])
 
-        assert system.await_all_finished(len(known)) == {"succeeded": 10}
+        assert system.await_all_finished(len(known)) == {"succeeded": SHORT}
         worker.stop()
         assert client.llen("ai") == 40
-    assert worker.said("go back for a newer one")
+    assert worker.said("aside, for a newer worker")
     assert not worker.said("no doorbell")
 
 

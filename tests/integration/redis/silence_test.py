@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.celery.doorbell import SHORT
 from tests.probe import LeaveMark, Nothing
 from tests.silent_proxy import Gap
 from tests.system import System
@@ -69,9 +70,10 @@ def test_a_worker_that_alone_hears_no_bells_ends_itself_and_the_next_one_goes_on
 
 def test_a_worker_that_is_full_is_not_taken_for_deaf(distant: System) -> None:
     worker = distant.worker(WATCHDOG_SECONDS="6", WORKER_CONCURRENCY="1")
-    long, *_ = distant.submit(LeaveMark(seconds=9), *[Nothing() for _ in range(10)])
+    # As many as are rung for without a dispatcher.
+    long, *_ = distant.submit(LeaveMark(seconds=9), *[Nothing() for _ in range(SHORT - 1)])
 
-    assert distant.await_all_finished(11) == {"succeeded": 11}
+    assert distant.await_all_finished(SHORT) == {"succeeded": SHORT}
 
     assert worker.exit_code is None
     assert distant.marks(long) == [1]
