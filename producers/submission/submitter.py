@@ -20,7 +20,7 @@ from infrastructure.celery.message import JobRef
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.jobs.batches import BatchSubmission, Kept, NewBatch, store_batch
-from infrastructure.postgres.jobs.claim import CLAIMS_WAIT_SECONDS
+from infrastructure.postgres.jobs.claim import SOUGHT_SECONDS
 from infrastructure.postgres.jobs.submission import Accepted, NewJob, Submission, is_plain, rehearse, store
 from infrastructure.postgres.session import BUS_SESSION, Connection, PostgresSession, Role
 from infrastructure.redis import client as redis_client
@@ -142,7 +142,7 @@ class Submitter:
             await asyncio.sleep(0)
         submissions = await self._store_or_split(jobs, rung_ahead=rung)
         self._commit_seconds = time.monotonic() - begun_at
-        self._follow_up(jobs, submissions, rung=rung and self._commit_seconds < CLAIMS_WAIT_SECONDS)
+        self._follow_up(jobs, submissions, rung=rung and self._commit_seconds < SOUGHT_SECONDS)
         return submissions
 
     def _ring_ahead(self, jobs: Sequence[NewJob]) -> bool:

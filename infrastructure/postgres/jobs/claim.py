@@ -15,8 +15,16 @@ from infrastructure.postgres.session import Connection
 from schemas.jobs import JobState, Trigger, states_that_allow, transition
 
 CLAIMS_WAIT_SECONDS = 0.02
-"""How long a claim waits for the commit of jobs whose doorbell was published before it. What commits later gets another
-doorbell."""
+"""How long a claim waits for the commit of jobs whose doorbell was published before it, once their statement holds its
+locks."""
+
+RETRY_MISSED_SECONDS = (0.0, 0.0005, 0.001, 0.002, 0.004)
+"""Delays before a job that was rung for ahead of its commit is claimed again after each miss: the claim came before the
+job's statement, and so had no commit to wait for."""
+
+SOUGHT_SECONDS = sum(RETRY_MISSED_SECONDS)
+"""A job committed within this time of its doorbell is found by one of these claims, whatever was slow; one committed later
+needs another doorbell."""
 
 # States are literals in the statements: a bound parameter would keep the planner from the right partial index.
 CLAIMABLE = ", ".join(f"'{state}'" for state in states_that_allow(Trigger.CLAIM))

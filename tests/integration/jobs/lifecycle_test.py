@@ -4,10 +4,14 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import redis
 
 from infrastructure.celery.doorbell import SHORT
+from infrastructure.celery.keys import list_of, step_of
+from infrastructure.postgres.jobs.claim import SOUGHT_SECONDS
 from infrastructure.postgres.jobs.submission import Accepted, KeyReused, Repeated
-from producers.submission.submitter import JobOptions
+from producers.submission.submitter import NORMAL_PRIORITY, JobOptions
+from schemas.commands import Queue
 from tests.probe import Gather, LeaveMark, Misbehave, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -182,6 +186,20 @@ def test_a_job_whose_commit_takes_long_is_rung_for_again(system: System) -> None
 
     system.await_state(job_id, "succeeded")  # No dispatcher runs, which would ring for what was lost.
     assert system.timeline(job_id) == ["job.queued", "job.started", "probe.mark_left", "job.succeeded"]
+
+
+def test_a_job_committed_after_its_doorbell_is_let_go_is_rung_for_again(system: System) -> None:
+    with psycopg.connect(system.settings.database, autocommit=True) as database:
+        database.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"PERFORM pg_sleep({SOUGHT_SECONDS + 0.002}); RETURN NEW; END $$"
+        )
+        database.execute("CREATE TRIGGER slow BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION slow()")
+
+    system.submit_alone(LeaveMark())
+
+    with redis.Redis.from_url(system.environment["REDIS_URL"]) as client:
+        assert client.llen(list_of(Queue.AI, step_of(NORMAL_PRIORITY))) == 2, "one ahead, one after the commit"
 
 
 def test_lone_submissions_are_all_heard_of(system: System) -> None:

@@ -13,7 +13,7 @@ from infrastructure.celery.message import MAX_JOBS_IN_A_DOORBELL, Doorbell, JobR
 from infrastructure.celery.window import Window
 from infrastructure.concurrency.batching import Pace
 from infrastructure.postgres.jobs import claim
-from infrastructure.postgres.jobs.claim import Claimed
+from infrastructure.postgres.jobs.claim import RETRY_MISSED_SECONDS, Claimed
 from infrastructure.postgres.session import PostgresSession
 from monitoring.metrics import bus as metrics
 from workers.runtime.claiming.delivery import Delivery
@@ -29,10 +29,6 @@ logger = logging.getLogger(__name__)
 
 MAX_IN_A_CLAIM = 64
 """Claims are smaller than the room there is, so that PostgreSQL works on one while the loop starts the jobs of another."""
-
-RETRY_MISSED_SECONDS = (0.0, 0.0005, 0.001, 0.002, 0.004)
-"""Delays before a job that was rung for ahead of its commit is claimed again after each miss: the claim came before the
-job's statement, and so had no commit to wait for."""
 
 PAUSE_SECONDS = 0.1
 """How long a worker takes no doorbells after it put some back behind the others."""
