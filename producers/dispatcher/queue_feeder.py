@@ -211,9 +211,11 @@ class QueueFeeder:
         for one, jobs in zip(planned, found, strict=True):
             if (one.share.tenant_id in first) is not (one.step == FIRST_STEP):
                 continue
-            unrung = jobs.without(one.cursor.rung, one.share.jobs)
-            if len(jobs) <= one.share.jobs + len(one.cursor.rung):
+            # How many were read says nothing of what is left: those rung for before may have been claimed since.
+            fresh = jobs.without(one.cursor.rung, one.share.jobs + 1)
+            if len(fresh) <= one.share.jobs:
                 self._rotation.exhausted(*one.share[:2])
+            unrung = fresh.first(one.share.jobs)
             self._remember(one, jobs, unrung)
             if unrung.kinds:
                 lots[one.step].extend(lots_of(one.share.tenant_id, unrung))
@@ -241,6 +243,9 @@ class QueueFeeder:
     def _remember(self, one: _PlannedShare, jobs: Next, unrung: Next) -> None:
         turn = one.share[:2]
         if one.step == FIRST_STEP and turn in self._cursors:
+            return
+        if self._cursors.get(turn, START) is not one.cursor:
+            # Marked as pending from its start while its jobs were read.
             return
         known = one.cursor.rung.union(unrung.each())
         found = jobs.each()

@@ -77,10 +77,13 @@ class Next:
     def each(self) -> list[bytes]:
         return list(map(self.id_at, range(len(self))))
 
+    def first(self, limit: int) -> "Next":
+        return Next(self.ids[: limit * UUID_BYTES], self.kinds[:limit])
+
     def without(self, rung: frozenset[bytes], limit: int) -> "Next":
         """The first `limit` jobs that aren't in `rung`."""
         if not rung:
-            return Next(self.ids[: limit * UUID_BYTES], self.kinds[:limit])
+            return self.first(limit)
         left = [number for number, job_id in enumerate(self.each()) if job_id not in rung][:limit]
         return Next(b"".join(map(self.id_at, left)), [self.kinds[number] for number in left])
 
