@@ -2,9 +2,10 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import accumulate
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -39,6 +40,13 @@ class Chunk(Generic[Behind]):
     """Whether it ends with events that the filter dropped, so that its last event doesn't give its position."""
     news: News | None = None
     """Gives its rows their positions in the tenant's feed; None in a job's stream."""
+    end_of: "Chunk[Behind] | None" = None
+    """The chunk whose last rows these are: their frames are cut from its own."""
+
+    def without_first(self, rows: int) -> "Chunk[Behind]":
+        """What is left for a client that has had so many of its rows. It encodes nothing of its own, so a thousand clients at
+        different places in a chunk cost its encoding once."""
+        return replace(self, rows=self.rows[rows:], end_of=self)
 
     def events(self) -> Iterator[Announced]:
         """The events, created on each call. Only `frames` is cached."""
@@ -48,7 +56,20 @@ class Chunk(Generic[Behind]):
     @cached_property
     def frames(self) -> bytes:
         """The chunk as SSE frames."""
-        return b"".join([one.for_job() if self.news is None else one.for_tenant() for one in self.events()])
+        if self.end_of is not None:
+            return self.end_of.last_frames(len(self.rows))
+        return self._encoded[0]
+
+    def last_frames(self, rows: int) -> bytes:
+        """The frames of so many rows at the end."""
+        frames, starts = self._encoded
+        return frames[starts[len(self.rows) - rows] :]
+
+    @cached_property
+    def _encoded(self) -> tuple[bytes, list[int]]:
+        """The frames, and where each of them begins, with the end of the last."""
+        frames = [one.for_job() if self.news is None else one.for_tenant() for one in self.events()]
+        return b"".join(frames), list(accumulate(map(len, frames), initial=0))
 
 
 class FeedPage:
@@ -78,24 +99,29 @@ class FeedPage:
 
     def after(self, place: Place | None, wants: TypedEvents) -> Chunk[Position]:
         rows = self._news.rows
-        start = 0 if place is None else bisect_right(rows, _order(place), key=_order)
+        position = 0 if place is None else bisect_right(rows, _order(place), key=_order)
+        start = _start(self._starts, position)
+        chunk = self._chunk(start, wants)
+        if position == start:
+            return chunk
+        return chunk.without_first(sum(wants.match(row.type) for row in rows[start:position]))
+
+    def _chunk(self, start: int, wants: TypedEvents) -> Chunk[Position]:
         known = self._chunks.get((start, wants))
         if known is not None:
             return known
-        end = _end(self._starts, start, len(rows))
-        chunk = self._chunk(rows[start:end], wants, to_the_end=end == len(rows))
-        if start in self._starts and len(self._chunks) < MAX_PATTERNS * len(self._starts):
-            self._chunks[start, wants] = chunk
-        return chunk
-
-    def _chunk(self, rows: Sequence[EventRow], wants: TypedEvents, *, to_the_end: bool) -> Chunk[Position]:
-        return Chunk(
+        end = _end(self._starts, start, len(self._news.rows))
+        rows, to_the_end = self._news.rows[start:end], end == len(self._news.rows)
+        chunk = Chunk(
             tuple(row for row in rows if wants.match(row.type)),
             behind=self._news.position if to_the_end else self._news.position_of(rows[-1]),
             last=to_the_end and self.tail,
             passed=bool(rows) and not wants.match(rows[-1].type),
             news=self._news,
         )
+        if len(self._chunks) < MAX_PATTERNS * len(self._starts):
+            self._chunks[start, wants] = chunk
+        return chunk
 
 
 class JobPage:
@@ -113,21 +139,25 @@ class JobPage:
         return not self._found.more
 
     def after(self, seq: int) -> Chunk[int]:
-        rows = self._found.rows
-        start = bisect_right(rows, seq, key=lambda row: row.seq)
+        position = bisect_right(self._found.rows, seq, key=lambda row: row.seq)
+        start = _start(self._starts, position)
+        chunk = self._chunk(start)
+        left = chunk if position == start else chunk.without_first(position - start)
+        return left if left.rows else replace(left, behind=seq)
+
+    def _chunk(self, start: int) -> Chunk[int]:
         known = self._chunks.get(start)
         if known is not None:
             return known
+        rows = self._found.rows
         end = _end(self._starts, start, len(rows))
         at_the_end = end == len(rows) and self.tail
-        chunk = Chunk(
+        chunk = self._chunks[start] = Chunk(
             rows[start:end],
-            behind=rows[end - 1].seq if end > start else seq,
+            behind=rows[end - 1].seq if end > start else self.behind,
             last=at_the_end,
             over=at_the_end and self._found.over,
         )
-        if start in self._starts:
-            self._chunks[start] = chunk
         return chunk
 
 
@@ -144,6 +174,11 @@ def _starts(rows: Sequence[EventRow]) -> list[int]:
             size = 0
         size += BYTES_OF_AN_EVENT + len(row.data or "")
     return starts
+
+
+def _start(starts: list[int], position: int) -> int:
+    """The index at which the chunk with this row begins."""
+    return starts[bisect_right(starts, position) - 1]
 
 
 def _end(starts: list[int], start: int, rows: int) -> int:
