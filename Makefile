@@ -34,7 +34,7 @@ run: environment ## Start everything, send the samples, serve until Ctrl-C (ONCE
 	@exec $(BIN)/bucatini up $(UP_ARGS)
 
 test: development ## Run all tests (ARGS="-k name" chooses some)
-	@exec $(BIN)/pytest $(ARGS)
+	@exec $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: development ## Lint, format and types, without changing anything
 	$(BIN)/ruff check .

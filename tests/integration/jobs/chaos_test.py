@@ -17,6 +17,8 @@ from tests.probe import LeaveMark, Nothing
 from tests.system import System
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.alone
+
 SEED = int(os.environ.get("CHAOS_SEED", SystemRandom().randrange(1_000_000)))
 """Printed with the counts, so that a storm that broke something can blow again."""
 BACKLOG = 1_600

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
 import redis
 
 from infrastructure.celery.keys import list_of
@@ -14,6 +15,8 @@ from schemas.holds import TenantLimits
 from tests.probe import LeaveMark, Nothing
 from tests.system import System
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.alone
 
 BACKLOG = 20_000
 
