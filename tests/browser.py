@@ -14,12 +14,11 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from infrastructure.local_stack.supervisor.processes import Program, Running
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LISTENING = re.compile(r"DevTools listening on (ws://\S+)")
 LARGEST_MESSAGE = 50_000_000
-ANSWER_SECONDS = 20.0
 KEYS = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, "")}
 
 
@@ -54,7 +53,7 @@ class Browser:
         said = {"id": number, "method": method, "params": parameters}
         self._connection.send(json.dumps(said if session is None else {**said, "sessionId": session}))
         while True:
-            heard = json.loads(self._connection.recv(ANSWER_SECONDS))
+            heard = json.loads(self._connection.recv(GUARD_SECONDS))
             if heard.get("id") == number:
                 break
             if heard.get("sessionId") in self._pages:
@@ -115,7 +114,7 @@ class Page:
 
     def wait_for(self, expression: str, description: str) -> None:
         try:
-            wait_until(lambda: self.run(f"Boolean({expression})"), description, within_seconds=ANSWER_SECONDS)
+            wait_until(lambda: self.run(f"Boolean({expression})"), description, within_seconds=GUARD_SECONDS)
         except AssertionError as error:
             raise AssertionError(f"{error}\nerrors: {self.errors}\nthe page shows:\n{self.text}") from None
 
@@ -189,7 +188,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
         )
     )
     try:
-        running.await_ready(lambda: running.said("DevTools listening on "), within_seconds=30)
+        running.await_ready(lambda: running.said("DevTools listening on "), within_seconds=GUARD_SECONDS)
         listening = LISTENING.search((folder / "chromium.log").read_text(errors="replace"))
         assert listening is not None, "Chromium says where it listens"
         with connect(listening[1], max_size=LARGEST_MESSAGE, proxy=None, compression=None) as connection:

@@ -16,8 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
 from infrastructure.local_stack.servers.postgres_data import SUPERUSER
 from infrastructure.local_stack.supervisor.processes import Program, Running, User
+from tests.waiting import GUARD_SECONDS
 
-READY_SECONDS = 10.0
 SEARCHED = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
 
 
@@ -66,7 +66,7 @@ def pooler(database_url: str, mode: str, **settings: object) -> Iterator[str]:
             )
         )
         try:
-            running.await_ready(lambda: _listens(port), within_seconds=READY_SECONDS)
+            running.await_ready(lambda: _listens(port), within_seconds=GUARD_SECONDS)
             yield f"postgresql://{SUPERUSER}:{quote(password, safe='')}@{LOOPBACK}:{port}/{database}"
         finally:
             running.kill()

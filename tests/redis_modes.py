@@ -12,7 +12,7 @@ from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
 from infrastructure.local_stack.servers.redis import server_binary
 from infrastructure.local_stack.supervisor.processes import Program, Running
 from infrastructure.redis.address import IN_ONE_SLOT
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 PASSWORD, SENTINELS_PASSWORD = "sPaGhEtTi4711", "bUcAtInI0815"
 MASTER = "main"
@@ -39,7 +39,7 @@ class Node:
     running: Running | None = None
 
     def start(self) -> None:
-        self.launch().await_ready(self._answers, within_seconds=20)
+        self.launch().await_ready(self._answers, within_seconds=GUARD_SECONDS)
 
     def launch(self, more: str = "") -> Running:
         """Starts it with more in its configuration, and doesn't wait until it answers."""
@@ -136,7 +136,7 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
             for node in nodes[1:]:
                 client.execute_command("CLUSTER MEET", LOOPBACK, node.port)
         cluster = Cluster(nodes)
-        wait_until(lambda: all(_is_whole(node) for node in nodes), "the cluster is whole", within_seconds=30)
+        wait_until(lambda: all(_is_whole(node) for node in nodes), "the cluster is whole")
         with replica.client() as client, cluster.holder().client() as holder:
             client.execute_command("CLUSTER REPLICATE", holder.execute_command("CLUSTER MYID"))
         wait_until(lambda: _info(replica).get("master_link_status") == "up", "the replica follows its master")

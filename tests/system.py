@@ -20,7 +20,7 @@ from infrastructure.settings import load as load_settings
 from producers.submission.submitter import ORDINARY, JobOptions, new_job, open_submitter
 from schemas.commands import Command, Queue
 from schemas.jobs import TERMINAL
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 MAX_AT_ONCE = 1_000
 ROOT = Path(__file__).parent.parent
@@ -76,7 +76,7 @@ class System:
     def start_from(self, release: Path, module: str, *arguments: str, **environment: str) -> Running:
         """The module as the release has it whose files are in that folder."""
         running = self.begin(module, *arguments, release=release, **environment)
-        running.await_ready(lambda: running.said(READY.get(module, "ready")), within_seconds=30)
+        running.await_ready(lambda: running.said(READY.get(module, "ready")), within_seconds=GUARD_SECONDS)
         return running
 
     def begin(self, module: str, *arguments: str, release: Path = ROOT, **environment: str) -> Running:
@@ -163,14 +163,14 @@ class System:
         )
         return int(rows[0][0])
 
-    def await_state(self, job_id: UUID, *states: str, within_seconds: float = 20.0) -> str:
+    def await_state(self, job_id: UUID, *states: str, within_seconds: float = GUARD_SECONDS) -> str:
         return wait_until(
             lambda: state if (state := self.state(job_id)) in states else "",
             f"job {job_id} is {' or '.join(states)}",
             within_seconds=within_seconds,
         )
 
-    def await_all_finished(self, count: int, *, within_seconds: float = 60.0) -> Counter[str]:
+    def await_all_finished(self, count: int, *, within_seconds: float = GUARD_SECONDS) -> Counter[str]:
         statement = f"SELECT count(*) FROM jobs WHERE state IN ({FINISHED})"
         wait_until(
             lambda: self.read(statement)[0][0] >= count,

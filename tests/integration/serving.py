@@ -23,7 +23,7 @@ from infrastructure.postgres.tenants.api_keys import make_key
 from infrastructure.redis.pubsub import Channel
 from infrastructure.settings import Settings
 from schemas.jobs import JobState
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 DOCUMENT = {"title": "Lease", "text": "Acme Ltd shall pay $500 by 1 May 2027."}
 PROCESS = "/api/ai/process-document"
@@ -100,8 +100,8 @@ class ServedApi:
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
-        self._thread.join(timeout=20)
-        assert not self._thread.is_alive(), "the ingress stops within 20 s, streams or not"
+        self._thread.join(timeout=GUARD_SECONDS)
+        assert not self._thread.is_alive(), "the ingress stops, streams or not"
         self._server = None
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ from schemas.jobs import JobState
 from tests.integration.event_streams import await_subscribers, follow, many_events, metric
 from tests.integration.serving import Tenant, World
 from tests.integration.websockets import watcher
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 _EVENT = re.compile(rb'id: (\S+)\ndata: .*"subject":"([0-9a-f-]+)"')
 AT_ONCE_SECONDS = 5.0
@@ -73,10 +73,10 @@ def test_readers_who_come_back_for_ever_get_on_each_time(world: World) -> None:
         writing = threads.submit(_happen_until, world, tenant, stop)
         readers = [threads.submit(_come_back_and_again, world, tenant, place, 1_200) for _ in range(6)]
         try:
-            heard = [reader.result(timeout=60) for reader in readers]
+            heard = [reader.result(timeout=GUARD_SECONDS) for reader in readers]
         finally:
             stop.set()
-        writing.result(timeout=20)
+        writing.result(timeout=GUARD_SECONDS)
 
     assert all(Counter(one).most_common(1)[0][1] == 1 for one in heard)
     expected = {str(row[0]) for row in _rows(world, tenant)}
@@ -98,7 +98,7 @@ def test_many_readers_near_by_cost_little_more_than_one(world: World, reads: Cou
 
     with ThreadPoolExecutor(10) as threads:
         readers = [threads.submit(come_back, after, 2_999 - number) for number, after in enumerate(tokens)]
-        heard = [reader.result(timeout=60) for reader in readers]
+        heard = [reader.result(timeout=GUARD_SECONDS) for reader in readers]
 
     told = [one.event.id for one in all_heard]
     assert heard == [told[number:] for number in range(1, 11)]
@@ -118,7 +118,7 @@ def test_readers_of_one_jobs_stream_share_what_is_read(world: World, reads: Coun
 
     with ThreadPoolExecutor(10) as threads:
         readers = [threads.submit(read_on, number * 7) for number in range(10)]
-        heard = [reader.result(timeout=60) for reader in readers]
+        heard = [reader.result(timeout=GUARD_SECONDS) for reader in readers]
 
     assert heard == [list(range(number * 7 + 1, 1_003)) for number in range(10)]
     # Each reads to where the next page begins, and the last page by itself; the pages between are read once.

@@ -39,6 +39,6 @@ def _compare(world: World, folder: Path) -> None:
         *("--request-timeout", "20", "--no-color", "--seed", "4711"),
     ]
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment, cwd=folder)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=environment, cwd=folder)
 
     assert ran.returncode == 0, ran.stdout[:20_000] + ran.stderr[-2_000:]

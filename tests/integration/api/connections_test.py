@@ -17,7 +17,7 @@ from infrastructure.settings import Settings
 from tests.integration.event_streams import metric
 from tests.integration.serving import DOCUMENT, PROCESS, World
 from tests.system import ROOT, System
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 ALIVE = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 BEGUN = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: b"
@@ -220,7 +220,7 @@ def test_silent_connections_give_their_places_to_those_who_ask(small: World) -> 
         for one in idle:
             assert status_of(one.recv(65_536)) == 200
         with small.http() as http:
-            wait_until(lambda: _status(http) == 200, "somebody gives up a place", within_seconds=5)
+            wait_until(lambda: _status(http) == 200, "somebody gives up a place")
         assert status_of(answer_of(silent[0])) == 503, "the one that waited longest"
         idle[-1].sendall(ALIVE)
         assert status_of(idle[-1].recv(65_536)) == 200, "the last one keeps its place"
@@ -238,7 +238,7 @@ def test_with_few_descriptors_silent_connections_keep_nobody_out(system: System,
         )
     )
     system.processes.append(serving)
-    serving.await_ready(lambda: serving.said("ready: http"), within_seconds=30)
+    serving.await_ready(lambda: serving.said("ready: http"), within_seconds=GUARD_SECONDS)
     found = re.search(r"ready: http://127.0.0.1:(\d+)", serving.program.log.read_text())
     assert found is not None
     port = int(found[1])
@@ -249,7 +249,7 @@ def test_with_few_descriptors_silent_connections_keep_nobody_out(system: System,
             for number in range(600):
                 connections.enter_context(connected(port, BEGUN if number % 2 else b""))
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as http:
-                wait_until(lambda: _status(http) == 200, "the ingress answers", within_seconds=15)
+                wait_until(lambda: _status(http) == 200, "the ingress answers")
                 assert [_status(http) for _ in range(20)].count(200) >= 15
                 assert http.get("/readyz").json()["status"] == "ready", "nothing else lacks a descriptor"
     finally:

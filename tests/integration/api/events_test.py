@@ -33,7 +33,7 @@ from tests.integration.event_streams import (
     write_slowly,
 )
 from tests.integration.serving import World
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 
 def test_a_jobs_stream_tells_all_from_the_first_to_the_last_and_ends(world: World) -> None:
@@ -45,7 +45,7 @@ def test_a_jobs_stream_tells_all_from_the_first_to_the_last_and_ends(world: Worl
         await_subscribers(world, 1)
         world.happen(job_id, "ai.document_processed", data={"title": "Zeile\u2028Ende"})
         world.succeed(job_id, {})
-        heard = following.result(timeout=10)
+        heard = following.result(timeout=GUARD_SECONDS)
 
     assert [one.event.type for one in heard] == [
         "job.queued",
@@ -78,7 +78,7 @@ def test_a_replayed_jobs_stream_goes_on_past_its_first_end(world: World) -> None
         following = threads.submit(lambda: list(follow(world, tenant, f"/api/jobs/{job_id}/events")))
         await_subscribers(world, 1)
         world.succeed(job_id, {})
-        types = [one.event.type for one in following.result(timeout=10)]
+        types = [one.event.type for one in following.result(timeout=GUARD_SECONDS)]
 
     assert types == ["job.queued", "job.dead", "job.replayed", "job.succeeded"]
 
@@ -104,12 +104,12 @@ def test_a_tenants_stream_loses_and_repeats_nothing_wherever_it_breaks(world: Wo
         slow = threads.submit(write_slowly, world.settings, world.submit(tenant))
         telling = threads.submit(tell_now_and_then, world, tenant, dice, stop)
         for writer in (*writers, slow):
-            writer.result(timeout=60)
+            writer.result(timeout=GUARD_SECONDS)
         written = rows_of(world, tenant)
         tell_twice(world, tenant)
         stop.set()
-        heard = {pattern: reader.result(timeout=60) for pattern, reader in readers.items()}
-        telling.result(timeout=10)
+        heard = {pattern: reader.result(timeout=GUARD_SECONDS) for pattern, reader in readers.items()}
+        telling.result(timeout=GUARD_SECONDS)
 
     for pattern, beginning in (("*", ""), ("search.*", "search."), ("job.ret*", "job.ret")):
         expected = {(job_id, seq) for job_id, seq, kind in written if kind.startswith(beginning) and seq > 1}
@@ -180,7 +180,7 @@ def test_progress_is_told_live_and_moves_no_readers_place(world: World) -> None:
         world.redis.publish(Channel.LIVE, b"short")
         world.happen(job_id, "job.started", state=JobState.RUNNING)
         world.succeed(job_id, {})
-        heard = following.result(timeout=10)
+        heard = following.result(timeout=GUARD_SECONDS)
 
     told = [(one.event.type, one.resume_by) for one in heard]
     assert told == [("job.queued", "1"), ("job.progressed", "1"), ("job.started", "2"), ("job.succeeded", "3")]
@@ -195,7 +195,7 @@ def test_without_redis_events_still_come(api_settings: Settings) -> None:
             following = threads.submit(lambda: list(follow(world, tenant, f"/api/jobs/{job_id}/events")))
             await_subscribers(world, 1)
             world.happen(job_id, "job.succeeded", state=JobState.SUCCEEDED, tell=False)
-            assert [one.seq for one in following.result(timeout=10)] == [1, 2]
+            assert [one.seq for one in following.result(timeout=GUARD_SECONDS)] == [1, 2]
 
 
 def test_a_stopping_ingress_ends_its_streams_at_once_and_they_resume_on_the_next(world: World) -> None:
@@ -210,9 +210,9 @@ def test_a_stopping_ingress_ends_its_streams_at_once_and_they_resume_on_the_next
         began = time.monotonic()
         world.stop()
         assert time.monotonic() - began < 5
-        first = of_job.result(timeout=5)
-        of_all.result(timeout=5)
-        assert poll.result(timeout=5).json()["state"] == "queued"
+        first = of_job.result(timeout=GUARD_SECONDS)
+        of_all.result(timeout=GUARD_SECONDS)
+        assert poll.result(timeout=GUARD_SECONDS).json()["state"] == "queued"
     world.happen(job_id, "job.succeeded", state=JobState.SUCCEEDED)
     world.start()
     rest = list(follow(world, tenant, f"/api/jobs/{job_id}/events", after=first[-1].resume_by))

@@ -19,7 +19,7 @@ from infrastructure.settings import Settings
 from schemas.problems import Problem
 from tests.integration.serving import Tenant, World
 from tests.integration.websockets import watcher
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 LIMIT = 200
 SLACK = 60
@@ -40,7 +40,7 @@ def test_two_processes_hold_one_limit(limited: Settings) -> None:
                 threads.submit(_ask, world.url, tenant, LIMIT),
                 threads.submit(_ask, url, second, LIMIT),
             ]
-            statuses = sum((one.result(timeout=60) for one in asking), Counter[int]())
+            statuses = sum((one.result(timeout=GUARD_SECONDS) for one in asking), Counter[int]())
         assert statuses.keys() == {200, 429}
         assert LIMIT <= statuses[200] <= LIMIT + SLACK
         assert _ask(world.url, world.tenant(), 5) == {200: 5}
@@ -104,7 +104,7 @@ def _another_process(settings: Settings) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=GUARD_SECONDS)
 
 
 def _alive(url: str) -> bool:

@@ -15,7 +15,7 @@ from infrastructure.settings import Settings
 from tests.integration.event_streams import await_subscribers, follow
 from tests.integration.serving import World
 from tests.silent_proxy import Gap
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 STOPPED_WITHIN_SECONDS = 4.0
 
@@ -58,7 +58,7 @@ def _followed(world: World) -> Iterator[None]:
         reading = threads.submit(read)
         await_subscribers(world, 1)
         yield
-        reading.result(timeout=20)
+        reading.result(timeout=GUARD_SECONDS)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from schemas.jobs import JobState
 from tests.integration.event_streams import await_subscriptions, many_events, metric
 from tests.integration.serving import World
 from tests.integration.websockets import Message, Watcher, address, frame, unread, watcher
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 
 def test_many_jobs_are_told_on_one_connection_each_to_its_end(world: World) -> None:
@@ -64,7 +64,7 @@ def test_a_watcher_whose_connection_breaks_resumes_without_loss_or_repeat(world:
                         seq = message["after"]
                         if seq == 151:
                             break
-        writing.result(timeout=20)
+        writing.result(timeout=GUARD_SECONDS)
 
     assert [message["after"] for message in heard] == list(range(1, 152))
 

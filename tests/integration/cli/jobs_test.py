@@ -11,6 +11,7 @@ import pytest
 
 from schemas.jobs import JobState
 from tests.integration.serving import Tenant, World
+from tests.waiting import GUARD_SECONDS
 
 LEASE = "Acme Ltd shall pay $500 by 1 May 2027."
 
@@ -35,7 +36,7 @@ class Terminal:
             capture_output=True,
             text=True,
             input=stdin,
-            timeout=60,
+            timeout=GUARD_SECONDS,
             check=False,
             cwd=self.folder,
             env={**self._environment, **environment},

@@ -23,6 +23,7 @@ from schemas.jobs import JobState
 from schemas.keys import RotateKeys
 from schemas.problems import Problem
 from tests.integration.serving import DOCUMENT, World
+from tests.waiting import GUARD_SECONDS
 
 COMMAND = ProcessDocument(title=DOCUMENT["title"], text=DOCUMENT["text"])
 ROTATED = KeysRotated(old_version=1, new_version=2, rows_reencrypted=3, conflicts=0)
@@ -120,7 +121,7 @@ def test_a_jobs_events_come_once_each_over_connections_that_break(world: World) 
         for _ in range(60):
             world.happen(job_id, "job.retrying")
         world.succeed(job_id, {})
-        seqs = [_seq(event) for event in following.result(timeout=60)]
+        seqs = [_seq(event) for event in following.result(timeout=GUARD_SECONDS)]
 
     assert seqs == list(range(1, 63))
 
@@ -144,7 +145,7 @@ def test_all_events_come_once_each_over_connections_that_break(world: World) -> 
         following = threads.submit(lambda: asyncio.run(follow(url)))
         for _ in range(60):
             world.happen(job_id, "job.retrying")
-        seqs = following.result(timeout=60)
+        seqs = following.result(timeout=GUARD_SECONDS)
 
     assert seqs == list(range(2, 62))
 
@@ -164,7 +165,7 @@ def test_many_jobs_are_followed_over_one_connection_that_breaks(world: World) ->
             world.happen(job_id, "job.retrying")
         for job_id in jobs:
             world.succeed(job_id, {})
-        heard = following.result(timeout=60)
+        heard = following.result(timeout=GUARD_SECONDS)
 
     for job_id in jobs:
         assert [_seq(event) for event in heard if event.subject == str(job_id)] == list(range(1, 13))

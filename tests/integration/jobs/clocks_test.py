@@ -63,7 +63,7 @@ def test_a_worker_whose_clock_is_wrong_keeps_to_the_times_that_postgresql_has(
     assert system.timeline(long)[-1] == "job.released"
     assert stopped <= run_at <= _now(system)
     system.worker()
-    system.await_state(long, "running", within_seconds=10)
+    system.await_state(long, "running")
 
 
 def test_since_when_a_command_is_not_understood_is_told_by_postgresql(system: System) -> None:

@@ -40,7 +40,7 @@ def test_capped_jobs_do_not_wait_for_the_sweep(system: System) -> None:
     system.worker()
     system.submit(*[Nothing() for _ in range(60)], terms=capped(2))
 
-    system.await_all_finished(60, within_seconds=15)
+    system.await_all_finished(60)
 
     assert system.most_at_once() <= 2
 

@@ -84,7 +84,7 @@ def test_a_tenant_of_twice_the_weight_gets_twice_the_share(system: System) -> No
     for tenant_id in (light, heavy):
         system.submit(*[LeaveMark(seconds=0.02) for _ in range(2_000)], tenant_id=tenant_id)
     system.worker(WORKER_CONCURRENCY="16")
-    wait_until(lambda: system.states()["succeeded"] >= 2_400, "a good part of both is done", within_seconds=60)
+    wait_until(lambda: system.states()["succeeded"] >= 2_400, "a good part of both is done")
 
     rows = system.read(
         "SELECT tenant_id, count(*) FROM (SELECT tenant_id FROM jobs WHERE started_at IS NOT NULL "

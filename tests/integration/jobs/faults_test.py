@@ -118,7 +118,7 @@ def test_poison_is_set_aside_and_its_neighbours_are_not(system: System) -> None:
             workers.append(system.worker(LEASE_SECONDS="2", HEARTBEAT_SECONDS="0.5"))
         return system.state(poison) == "dead"
 
-    wait_until(replaced, "the poisonous job is set aside", within_seconds=60)
+    wait_until(replaced, "the poisonous job is set aside")
     assert system.problem(poison)["type"].endswith("/poison")
     assert len(workers) <= 3
     assert system.await_all_finished(21) == {"dead": 1, "succeeded": 20}
@@ -131,7 +131,7 @@ def test_a_draining_worker_finishes_what_it_can_and_hands_back_the_rest(system: 
     system.await_state(long, "running")
 
     os.kill(worker.pid, signal.SIGTERM)
-    wait_until(lambda: worker.exit_code is not None, "the worker has ended", within_seconds=15)
+    wait_until(lambda: worker.exit_code is not None, "the worker has ended")
 
     assert worker.exit_code == 0
     assert system.state(short) == "succeeded"
@@ -175,12 +175,12 @@ def test_a_job_that_blocks_its_workers_is_set_aside_by_that_name_and_nobody_else
     system.await_state(blocking, "running")
     workers += [system.worker(Queue.AI, **impatient) for _ in range(2)]
 
-    system.await_state(blocking, "dead", within_seconds=60)
+    system.await_state(blocking, "dead")
 
     assert all(worker.exit_code is None for worker in workers), "no process died"
     assert system.problem(blocking)["type"].endswith("/blocks-its-worker")
     for job_id in neighbours:
-        system.await_state(job_id, "succeeded", within_seconds=30)
+        system.await_state(job_id, "succeeded")
     charged = system.read(
         "SELECT job_id, data->>'reason', (data->>'crashes')::int FROM job_events WHERE type IN ('job.requeued', 'job.dead')"
     )

@@ -42,7 +42,7 @@ def test_nothing_of_a_paused_queue_begins_and_no_bells_pile_up(system: System, r
     with redis_package.Redis.from_url(redis_url) as client:
         assert client.llen(list_of(Queue.AI, 0)) < 50, "those of the first moments, and none rung again"
     remove(system, paused)
-    assert system.await_all_finished(1_200, within_seconds=15) == {"succeeded": 1_200}
+    assert system.await_all_finished(1_200) == {"succeeded": 1_200}
 
 
 def test_a_queue_that_was_rung_for_while_paused_goes_on_at_once(system: System) -> None:
@@ -52,7 +52,7 @@ def test_a_queue_that_was_rung_for_while_paused_goes_on_at_once(system: System) 
     (job_id,) = system.submit(LeaveMark())
     remove(system, paused)
 
-    system.await_state(job_id, "succeeded", within_seconds=5)
+    system.await_state(job_id, "succeeded")
 
 
 def test_a_paused_kind_waits_while_others_go_on(system: System) -> None:
@@ -104,7 +104,7 @@ def test_a_parent_goes_on_when_a_killswitch_ended_its_children(system: System) -
 
     (parent,) = system.submit(Gather(children=3))
 
-    system.await_state(parent, "succeeded", within_seconds=8)
+    system.await_state(parent, "succeeded")
     assert system.read("SELECT result->'states' FROM jobs WHERE id = %s", parent) == [(["cancelled"] * 3,)]
 
 
@@ -117,13 +117,13 @@ def test_a_hold_is_obeyed_without_redis(system: System) -> None:
     )
     worker = system.processes[-1]
 
-    wait_until(lambda: worker.said("1 queues are paused"), "the worker knows", within_seconds=8)
+    wait_until(lambda: worker.said("1 queues are paused"), "the worker knows")
     (job_id,) = system.submit(Nothing())
     wait_until(lambda: _waits_seconds(system, job_id) > 1, "it waits")
     assert system.state(job_id) == "queued"
 
     system.read("DELETE FROM holds RETURNING id")
-    system.await_state(job_id, "succeeded", within_seconds=8)
+    system.await_state(job_id, "succeeded")
 
 
 def test_a_parked_job_gives_its_place_under_a_cap_up_and_gets_it_back(system: System) -> None:

@@ -99,7 +99,7 @@ def test_a_worker_of_the_release_before_hears_what_this_one_announces(system: Sy
 
     asyncio.run(_stop(system, job_id))
 
-    system.await_state(after, "succeeded", within_seconds=10)
+    system.await_state(after, "succeeded", within_seconds=45)
 
 
 async def _stop(system: System, job_id: UUID) -> None:

@@ -58,7 +58,7 @@ def of_many_tenants(system: System) -> None:
 
 def after_quick_ones(system: System) -> None:
     system.submit(*[Nothing() for _ in range(4_000)], *slow(BACKLOG))
-    wait_until(lambda: system.states()["succeeded"] >= 4_000, "the quick ones are done", within_seconds=60)
+    wait_until(lambda: system.states()["succeeded"] >= 4_000, "the quick ones are done")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_tenants_share_slow_work_by_weight(system: System) -> None:
         )
     for _ in range(2):
         system.worker(WORKER_CONCURRENCY=str(SLOTS))
-    wait_until(lambda: system.states()["succeeded"] >= 300, "a good part of both is done", within_seconds=60)
+    wait_until(lambda: system.states()["succeeded"] >= 300, "a good part of both is done")
 
     rows = system.read(
         "SELECT tenant_id, count(*) FROM (SELECT tenant_id FROM jobs WHERE started_at IS NOT NULL "
@@ -143,7 +143,7 @@ def test_what_is_rung_is_begun_soon(system: System, redis_url: str) -> None:
 
 def _waited_seconds(system: System, tenant_id: UUID) -> float:
     (job_id,) = system.submit(LeaveMark(), tenant_id=tenant_id)
-    system.await_state(job_id, "running", "succeeded", within_seconds=60)
+    system.await_state(job_id, "running", "succeeded")
     rows = system.read("SELECT extract(epoch FROM started_at - created_at)::float8 FROM jobs WHERE id = %s", job_id)
     return float(rows[0][0])
 

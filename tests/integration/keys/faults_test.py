@@ -113,7 +113,7 @@ def test_real_workers_index_rotate_and_die(system: System) -> None:
         for n in range(40)
     ]
     system.submit(*documents)
-    wait_until(lambda: system.states()["succeeded"] == 40, "the documents are indexed", within_seconds=60)
+    wait_until(lambda: system.states()["succeeded"] == 40, "the documents are indexed")
 
     (job_id,) = system.submit(RotateKeys())
     wait_until(lambda: system.read("SELECT 1 FROM tenant_keys WHERE version = 2"), "the new key is active")
@@ -121,7 +121,7 @@ def test_real_workers_index_rotate_and_die(system: System) -> None:
     system.submit(*documents[:10])
     system.start("workers.runtime", Queue.KEYS.value, **quick, KEY_CACHE_SECONDS="1")
 
-    system.await_state(job_id, "succeeded", within_seconds=60)
+    system.await_state(job_id, "succeeded")
     assert system.timeline(job_id)[-2:] == ["keys.rotated", "job.succeeded"]
     (result,) = system.read("SELECT result FROM jobs WHERE id = %s", job_id)[0]
     assert (result["old_version"], result["new_version"]) == (1, 2)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from infrastructure.local_stack.servers.loopback import free_port
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 150.0
@@ -128,7 +128,7 @@ def test_a_killed_stack_leaves_nothing_running_and_starts_again_on_its_data(tmp_
         up.send_signal(signal.SIGKILL)
         up.wait()
         # They get up to 30 s to end what runs; none does here.
-        wait_until(lambda: not _run([p["pid"] for p in before["processes"]]), "all have ended", within_seconds=40)
+        wait_until(lambda: not _run([p["pid"] for p in before["processes"]]), "all have ended")
     samples = tmp_path / "samples"
     samples.mkdir()
     (samples / "note.md").write_text("Acme Ltd pays EUR 1,200 to Beta GmbH on 14 March 2026.")
@@ -149,7 +149,7 @@ def test_taking_a_stack_down_ends_all_of_it(tmp_path: Path) -> None:
 
         assert terminal.run("down").returncode == 0
 
-        assert up.wait(timeout=10) == 0
+        assert up.wait(timeout=GUARD_SECONDS) == 0
         assert _run(pids) == []
     assert terminal.run("down").stdout == f"no local stack runs in {terminal.home}\n"
 

@@ -135,7 +135,7 @@ def test_flower_ends_when_it_is_asked_to_also_while_redis_is_away(
             assert httpx.get(f"{url}/healthcheck").text == "OK"
             httpx.get(f"{url}/workers?refresh=1")
             running.ask_to_end()
-            wait_until(lambda: running.exit_code is not None, "Flower ends without Redis", within_seconds=3)
+            wait_until(lambda: running.exit_code is not None, "Flower ends without Redis")
         finally:
             redis_process.start()
 
@@ -191,7 +191,7 @@ def _url(running: Running) -> str:
         told = LISTENING.search(running.program.log.read_text())
         return told.group(1) if told else ""
 
-    return wait_until(found, "the process says where it listens", within_seconds=30)
+    return wait_until(found, "the process says where it listens")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from infrastructure.redis.pubsub import Channel
 from schemas.commands import Queue
 from tests.probe import LeaveMark, Nothing
 from tests.system import ROOT, System
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 ANSWER_SECONDS = 2.0
 CANARY = "cANARY77aBcDeFgH"
@@ -214,7 +214,7 @@ def test_whatever_else_it_is_told_it_goes_on(system: System, control: Control) -
     assert all(told), "it answers, be it that it won't"
 
     system.submit(*[Nothing() for _ in range(5)])
-    assert system.await_all_finished(5, within_seconds=10) == {"succeeded": 5}
+    assert system.await_all_finished(5) == {"succeeded": 5}
     assert control.process.exit_code is None
 
 
@@ -266,7 +266,7 @@ def test_task_events_end_when_nobody_listens_and_begin_again_for_the_next_dashbo
 def _celery(system: System, *arguments: str) -> "subprocess.CompletedProcess[str]":
     argv = [sys.executable, "-m", "producers.cli", "celery", *arguments]
     return subprocess.run(
-        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=GUARD_SECONDS
     )
 
 

@@ -23,7 +23,7 @@ from infrastructure.settings import Settings
 from tests.integration.local_stack.up_test import Terminal
 from tests.integration.serving import DOCUMENT, PROCESS, World
 from tests.system import ROOT
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 TITLE = "Grüße aus Łódź, 10 €, 文書"
 SESSION_VARIABLES = {
@@ -201,5 +201,11 @@ async def _echo(connection: Connection) -> str:
 def _run(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
     known = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(
-        [sys.executable, "-m", *argv], env=known, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", *argv],
+        env=known,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=GUARD_SECONDS,
     )

@@ -96,5 +96,5 @@ def _run(system: System, *argv: str) -> Running:
         )
     )
     system.processes.append(running)
-    wait_until(lambda: running.exit_code is not None, f"{' '.join(argv)} ends", within_seconds=30)
+    wait_until(lambda: running.exit_code is not None, f"{' '.join(argv)} ends")
     return running

@@ -56,7 +56,7 @@ def test_a_worker_that_waits_for_postgresql_ends_when_it_is_told_to(system: Syst
 
         os.kill(waiting.pid, signal.SIGTERM)
 
-        wait_until(lambda: waiting.exit_code is not None, "it has ended", within_seconds=10)
+        wait_until(lambda: waiting.exit_code is not None, "it has ended")
         assert waiting.exit_code == 0
 
 

@@ -78,7 +78,7 @@ def _work_through_the_loss_of(master: Node, system: System) -> float:
     assert all(system.marks(job_id) == [1] for job_id in jobs)
     jobs += system.submit(*[LeaveMark() for _ in range(LATER)])
     assert system.await_all_finished(len(jobs), within_seconds=ENDED_WITHIN_SECONDS) == {"succeeded": len(jobs)}
-    wait_until(lambda: len(_pinged(app)) == 2, "both workers answer operators again", within_seconds=40)
+    wait_until(lambda: len(_pinged(app)) == 2, "both workers answer operators again")
     assert [worker.exit_code for worker in workers] == [None, None]
     app.close()
     return ended_seconds

@@ -13,7 +13,7 @@ from tests.probe import LeaveMark
 from tests.redis_faults import CLUSTERDOWN, REFUSING, Refusing, serve_the_slots
 from tests.redis_modes import PASSWORD, USUAL, Node
 from tests.system import ROOT, System
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 QUICK = {"RING_AGAIN_SECONDS": "1", "RING_ALL_AGAIN_SECONDS": "2"}
 
@@ -119,5 +119,5 @@ def _work_through(refusing: Refusing, node: Node, system: System) -> None:
 def _doctor(system: System) -> "subprocess.CompletedProcess[str]":
     argv = [sys.executable, "-m", "producers.cli", "doctor"]
     return subprocess.run(
-        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=GUARD_SECONDS
     )

@@ -57,7 +57,7 @@ def test_a_worker_that_alone_hears_no_bells_ends_itself_and_the_next_one_goes_on
 
     gap.swallow_whoever_says(b"BRPOP")
 
-    wait_until(lambda: deaf.exit_code is not None, "the watchdog ends it", within_seconds=WATCHDOG_SECONDS + 20)
+    wait_until(lambda: deaf.exit_code is not None, "the watchdog ends it")
     assert deaf.exit_code == 70
     assert deaf.said("no doorbell arrived")
     assert distant.state(running) == "succeeded", "what ran there was let finish"

@@ -236,7 +236,7 @@ def test_a_killed_worker_leaves_every_document_to_the_next_and_none_twice(system
     first = system.start("workers.runtime", Queue.SEARCH.value, **quick)
     commands = [lease(document_id=f"d{number}", body=f"document number {number}") for number in range(150)]
     job_ids = system.submit(*commands)
-    wait_until(lambda: system.states()["succeeded"] > 10, "some documents are indexed", within_seconds=60)
+    wait_until(lambda: system.states()["succeeded"] > 10, "some documents are indexed")
 
     first.kill()
     system.start("workers.runtime", Queue.SEARCH.value, **quick)

@@ -137,7 +137,7 @@ def test_a_failed_delivery_is_sent_again_when_asked(outside: Outside) -> None:
     outside.world.database.execute(
         "UPDATE jobs SET finished_at = now() - interval '1 minute' WHERE state = 'cancelled'"
     )
-    wait_until(lambda: outside.deliveries(webhook, state="failed"), "the log knows", within_seconds=25)
+    wait_until(lambda: outside.deliveries(webhook, state="failed"), "the log knows")
 
     again = outside.call("POST", f"/{webhook['id']}/redeliver-failed", 202, {"since": made["created_at"]})
     assert again == {"deliveries": 1}

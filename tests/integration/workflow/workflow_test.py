@@ -222,7 +222,7 @@ def test_real_workers_carry_an_instance_through_and_survive_a_kill(system: Syste
     system.start("workers.runtime", Queue.SEARCH.value, **quick)
     system.start("workers.runtime", Queue.WORKFLOW.value, **quick)
 
-    system.await_state(job_id, "succeeded", within_seconds=60)
+    system.await_state(job_id, "succeeded")
     (result,) = system.read("SELECT result FROM jobs WHERE id = %s", job_id)[0]
     assert result["output"]["first"]["document_id"] == "lease-1"
     assert result["output"]["second"]["document_id"] == "copy"

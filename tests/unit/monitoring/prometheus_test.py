@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import GUARD_SECONDS
+
 MONITORING = Path(__file__).parents[3] / "monitoring"
 PROMETHEUS = MONITORING / "prometheus"
 DASHBOARD = MONITORING / "grafana" / "dashboards" / "bucatini.json"
@@ -80,5 +82,5 @@ def _filled(query: str) -> str:
 
 
 def _run(*command: str) -> None:
-    ended = subprocess.run(command, cwd=PROMETHEUS, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, cwd=PROMETHEUS, capture_output=True, text=True, timeout=GUARD_SECONDS, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr

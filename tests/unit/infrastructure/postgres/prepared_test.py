@@ -148,7 +148,7 @@ def test_who_gives_up_leaves_a_line_that_can_be_used(database_url: str, together
     async def story(session: PostgresSession) -> None:
         calls = [SLEEP(double=binary.double(60.0))] * together
         asking = asyncio.create_task(session.run(lambda connection: fetch_together(connection, *calls)))
-        await asyncio.to_thread(wait_until, lambda: _asleep(database_url), "PostgreSQL is at it", within_seconds=10)
+        await asyncio.to_thread(wait_until, lambda: _asleep(database_url), "PostgreSQL is at it")
         asking.cancel()
         assert await session.run(lambda connection: fetch(connection, DIVIDE(bigint=binary.bigint(2)))) == [(5,)]
         assert asking.cancelled()

@@ -43,7 +43,7 @@ async def _until_said(redis_url: str, announcements: int) -> None:
             stats = other.info("commandstats").get("cmdstat_publish", {"calls": 0})
             return int(stats["calls"]) == announcements
 
-    await asyncio.to_thread(wait_until, said, f"{announcements} announcements", within_seconds=10)
+    await asyncio.to_thread(wait_until, said, f"{announcements} announcements")
 
 
 def _listen(redis_url: str) -> PubSub:

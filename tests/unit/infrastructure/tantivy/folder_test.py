@@ -19,7 +19,7 @@ from infrastructure.ports.search import IndexedDocument, IndexMissing
 from infrastructure.tantivy.engine import TantivyEngine, folder_name
 from infrastructure.tantivy.write_lock import WriteLock
 from schemas.search import AllTerms, SearchQuery
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 pytestmark = pytest.mark.anyio
 TENANT = UUID(int=1)
@@ -166,7 +166,7 @@ async def test_many_who_wait_for_their_turn_do_not_stop_the_one_who_has_it(engin
         for number in range(20):
             yield [document(f"d{number}")]
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(GUARD_SECONDS):
         await asyncio.gather(*(engine.rebuild(TENANT, some_at_a_time()) for _ in range(12)))
 
     assert await total(engine) == 20

@@ -17,6 +17,7 @@ import pytest
 from monitoring.logs.context import LogContext, bound, current
 from monitoring.logs.logging import LogSettingInvalid, formatter
 from monitoring.tracing import TraceContext
+from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).parents[4]
 CANARY = "cANARY77aBcDeFgH"
@@ -263,7 +264,7 @@ def _lines_of_a_process(*code: str, level: str = "INFO") -> list[dict[str, Any]]
     head = "import asyncio, logging, threading, structlog\nfrom monitoring.logs.logging import configure\n"
     script = head + f"configure({level!r}, 'json')\n" + "\n".join(code)
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=GUARD_SECONDS, check=False
     )
     try:
         return [json.loads(line) for line in ended.stderr.splitlines()]

@@ -18,7 +18,7 @@ from infrastructure.local_stack.supervisor.processes import (
     remember,
     stop_leftover,
 )
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 OBEDIENT = "import time; print('started', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + OBEDIENT
@@ -31,7 +31,7 @@ def _program(folder: Path, code: str, grace_seconds: float = 10.0) -> Program:
 
 def _started(folder: Path, code: str, grace_seconds: float = 10.0) -> Running:
     running = Running(_program(folder, code, grace_seconds))
-    running.await_ready(lambda: running.said("started"), within_seconds=10)
+    running.await_ready(lambda: running.said("started"), within_seconds=GUARD_SECONDS)
     return running
 
 
@@ -91,7 +91,7 @@ def test_the_words_of_an_earlier_run_do_not_count(tmp_path: Path) -> None:
 def test_secrets_in_the_environment_are_not_in_what_others_can_see_of_a_process(tmp_path: Path) -> None:
     program = _program(tmp_path, OBEDIENT)
     running = Running(replace(program, environment={"DATABASE_URL": "postgresql://:secret@h/d"}))
-    running.await_ready(lambda: running.said("started"), within_seconds=10)
+    running.await_ready(lambda: running.said("started"), within_seconds=GUARD_SECONDS)
 
     assert "secret" not in " ".join(psutil.Process(running.pid).cmdline())
     assert (tmp_path / "part.log").stat().st_mode & 0o777 == 0o600
