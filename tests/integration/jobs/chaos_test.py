@@ -15,7 +15,7 @@ from producers.submission.submitter import new_job
 from tests.chaos.storm import Aftermath, Storm, blow
 from tests.probe import LeaveMark, Nothing
 from tests.system import System
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -27,7 +27,7 @@ RUNG_AGAIN_SECONDS = 15.0
 
 @pytest.fixture(scope="module")
 def aftermath() -> Aftermath:
-    storm = Storm(SEED, seconds=40.0, jobs=1_500, rest_seconds=40.0)
+    storm = Storm(SEED, seconds=40.0, jobs=1_500, rest_seconds=GUARD_SECONDS)
     print(f"CHAOS_SEED={SEED}")
     with TemporaryDirectory(prefix="bucatini-chaos-", ignore_cleanup_errors=True) as folder:
         aftermath = blow(storm, Path(folder))
