@@ -26,6 +26,7 @@ def mendable_redis(redis_process: RedisServer) -> Iterator[RedisServer]:
         redis_process.start()
 
 
+@pytest.mark.alone
 def test_a_lost_worker_leaves_its_job_to_the_next_one(system: System) -> None:
     system.dispatcher()
     doomed = system.worker()
