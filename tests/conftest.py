@@ -1,11 +1,13 @@
 """The servers that tests stand on: started once, real, on free loopback ports with their data in a temporary folder."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -20,6 +22,7 @@ pytest_plugins = ["tests.side_by_side"]
 
 TEMPLATE = "bucatini_template"
 MEMORY = Path("/dev/shm")
+PREFIX = "bucatini-tests-"
 ROOM_BYTES = 8_000_000_000
 """What the servers of all processes may write together: the longest test leaves them a gigabyte each."""
 
@@ -29,9 +32,18 @@ def server_folder() -> Iterator[Path]:
     """Not one of pytest's own folders: a second pytest closes those to the system user PostgreSQL runs as under root."""
     # In memory where there is room: on a disk a database for each test costs ten times as much.
     in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    if in_memory:
+        _remove_what_killed_runs_left()
     place = MEMORY if in_memory else None
-    with TemporaryDirectory(prefix="bucatini-tests-", dir=place, ignore_cleanup_errors=True) as folder:
+    with TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=place, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def _remove_what_killed_runs_left() -> None:
+    """Memory that nobody would ever give back: on a disk the system sees to it."""
+    for folder in MEMORY.glob(f"{PREFIX}*-*"):
+        if not psutil.pid_exists(int(folder.name.split("-")[2])):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
