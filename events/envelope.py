@@ -4,13 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-import orjson
-
-from schemas.bounds import MAX_STORED_LEVELS, too_deep
 from schemas.model import Model
-from schemas.problems import UNREADABLE
-
-_UNREADABLE = f'{{"problem":{UNREADABLE.model_dump_json(exclude_defaults=True)}}}'
 
 
 class DomainEvent(Model):
@@ -35,26 +29,6 @@ class CloudEvent(Model):
 
 def event_id(job_id: UUID, seq: int) -> str:
     return f"{job_id}:{seq}"
-
-
-def cloud_event_json(job_id: UUID, seq: int, kind: str, at: datetime, data: str | None) -> bytes:
-    """A stored event as CloudEvent JSON, without parsing its stored data (JSON text). Data that is too deep for readers is
-    replaced by a problem."""
-    if data is not None and too_deep(data, MAX_STORED_LEVELS):
-        data = _UNREADABLE
-    return orjson.dumps(
-        {
-            "specversion": "1.0",
-            "id": event_id(job_id, seq),
-            "source": job_source(job_id),
-            "type": kind,
-            "subject": str(job_id),
-            "time": at,
-            "datacontenttype": "application/json",
-            **({} if data is None else {"data": orjson.Fragment(data)}),
-        },
-        option=orjson.OPT_UTC_Z,
-    )
 
 
 def job_source(job_id: UUID) -> str:

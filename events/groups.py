@@ -1,9 +1,5 @@
 """Events as delivered to members of a consumer group."""
 
-from collections.abc import Iterable
-
-import orjson
-
 from events.envelope import CloudEvent
 from schemas.model import Model
 
@@ -20,12 +16,3 @@ class GroupEvents(Model):
     """Leased events. A job's events are delivered in order, and never to two members at a time."""
 
     events: tuple[GroupEvent, ...]
-
-
-def group_events_json(given: Iterable[tuple[str, int, bytes]]) -> bytes:
-    """The JSON of `GroupEvents` from (receipt, deliveries, CloudEvent JSON), without parsing the events."""
-    events = [
-        {"receipt": receipt, "deliveries": deliveries, "event": orjson.Fragment(event)}
-        for receipt, deliveries, event in given
-    ]
-    return orjson.dumps({"events": events})

@@ -44,9 +44,9 @@ class Settings(BaseModel):
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """Where an ingress, worker or dispatcher serves operators its /metrics and /healthz; 0 takes a free port and logs
     it."""
-    api_url: str | None = None
+    bucatini_url: str | None = None
     """Where clients and the CLI find the ingress."""
-    api_key: SecretStr | None = None
+    bucatini_api_key: SecretStr | None = None
     """What the CLI authenticates with."""
 
     worker_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 256

@@ -33,6 +33,10 @@ class Part(Model):
     detail: str = ""
 
 
+class Alive(Model):
+    status: str = "ok"
+
+
 class Readiness(StrEnum):
     READY = "ready"
     DEGRADED = "degraded"

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
-import orjson
 from annotated_types import MaxLen
 from pydantic import (
     AfterValidator,
@@ -17,12 +16,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import core_schema, to_json
 
 from schemas.bounds import MAX_FREE_LEVELS, too_deep
+from schemas.server_checks import json_as_it_is
 
 MAX_REPORTED = 100
 """The most invalid items that are reported one by one."""
 
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
-_AS_IT_IS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 class Model(BaseModel):
@@ -89,11 +88,9 @@ def _check_tree(tree: JsonValue) -> None:
 
 
 def _written(tree: JsonValue) -> bytes:
-    try:
-        return orjson.dumps(tree, option=_AS_IT_IS)
-    except TypeError:
-        pass
-    # It has integers beyond 64 bits, or isn't JSON.
+    if (text := json_as_it_is(tree)) is not None:
+        return text
+    # It has integers beyond 64 bits, isn't JSON, or there is no orjson.
     try:
         return to_json(_JSON.validate_python(tree))
     except ValueError:

@@ -11,6 +11,7 @@ from schemas.commands import Command, Jitter, Queue, RetryPolicy
 from schemas.event_patterns import EventPatterns
 from schemas.model import Model
 from schemas.problems import Problem
+from schemas.timestamps import Moment
 
 MAX_ATTEMPTS = 8
 
@@ -97,6 +98,11 @@ class WebhookDelivery(Model):
 class WebhookDeliveries(Model):
     deliveries: tuple[WebhookDelivery, ...]
     next_cursor: str | None = None
+
+
+class RedeliverFailed(Model):
+    since: Moment
+    """Redelivers failed deliveries of events since this time (RFC 3339)."""
 
 
 class Redelivery(Model):

@@ -15,7 +15,7 @@ def main() -> None:
     url, key, group, pattern, file, *hold = sys.argv[1:]
     print("ready: taking", flush=True)
     with Bucatini(url, key) as client:
-        for delivery in client.subscribe(pattern, group=group, most=5, lease_seconds=LEASE_SECONDS):
+        for delivery in client.groups.subscribe(pattern, group=group, limit=5, lease_seconds=LEASE_SECONDS):
             noted = {"id": delivery.event.id, "deliveries": delivery.deliveries}
             with Path(file).open("a") as notes:
                 notes.write(json.dumps(noted) + "\n")

@@ -4,23 +4,9 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
-from infrastructure.postgres.tenants import api_keys
-
-
-class Scope(StrEnum):
-    """A permission of a key or token."""
-
-    JOBS_READ = "jobs:read"
-    JOBS_WRITE = "jobs:write"
-    SEARCH_READ = "search:read"
-    KEYS_WRITE = "keys:write"
-    WEBHOOKS_WRITE = "webhooks:write"
-    EVENTS_CONSUME = "events:consume"
-    ADMIN = api_keys.ADMIN
-    """Allows everything, including managing API keys."""
+from schemas.api_keys import Scope as Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,42 +1,14 @@
 """Creates, lists and revokes a tenant's API keys. The key itself is returned only on creation."""
 
-from datetime import datetime
-from typing import Annotated
-
-from pydantic import Field
-
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, NoBody, json_answer
 from infrastructure.postgres.tenants import api_keys
 from infrastructure.postgres.tenants.api_keys import KeyRecord, Revocation, make_key
-from schemas.model import Model
+from schemas.api_keys import ApiKey, ApiKeyCreated, ApiKeys, NewApiKey
 
 MAX_KEYS = 1_000
-
-
-class NewApiKey(Model):
-    name: Annotated[str, Field(min_length=1, max_length=100, examples=["billing service"])]
-    """For people: what uses the key."""
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))]
-
-
-class ApiKey(Model):
-    id: str
-    name: str
-    scopes: tuple[str, ...]
-    created_at: datetime
-    revoked_at: datetime | None = None
-
-
-class ApiKeyCreated(ApiKey):
-    key: str
-    """The key itself. It is stored as a hash only, so this is the one time it is shown."""
-
-
-class ApiKeys(Model):
-    keys: tuple[ApiKey, ...]
 
 
 async def list_keys(call: Call[Empty, Empty]) -> Answer:

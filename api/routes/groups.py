@@ -14,9 +14,9 @@ from api.http import problems
 from api.http.responses import CACHE, Answer, Header, NoBody, json_answer
 from api.streams.long_poll import POLL_SECONDS, applied, wanted_seconds
 from api.streams.subscribers import Behind, Ended, Subscriber, TypedEvents
-from events.envelope import cloud_event_json
-from events.groups import GroupEvents, group_events_json
+from events.groups import GroupEvents
 from infrastructure.postgres.events import groups
+from infrastructure.postgres.events.cloud_events import cloud_event_json, group_events_json
 from infrastructure.postgres.events.feed import EventRow
 from infrastructure.postgres.events.groups import Held, Taken
 from infrastructure.postgres.session import Connection

@@ -2,12 +2,7 @@
 
 from api.endpoint import Call, Empty, Endpoint
 from api.http.responses import Answer, json_answer
-from schemas.health import Readiness, Ready
-from schemas.model import Model
-
-
-class Alive(Model):
-    status: str = "ok"
+from schemas.health import Alive, Readiness, Ready
 
 
 async def show_alive(call: Call[Empty, Empty]) -> Answer:

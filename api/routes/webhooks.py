@@ -14,11 +14,10 @@ from infrastructure.settings import Settings
 from infrastructure.webhooks.signing import make_secret, shown
 from infrastructure.webhooks.ssrf import NotFound, allowed_addresses, resolve
 from infrastructure.webhooks.urls import UrlRefused, target_of
-from schemas.model import Model
-from schemas.timestamps import Moment
 from schemas.webhooks import (
     DeliveryState,
     NewSecret,
+    RedeliverFailed,
     Redelivery,
     Webhook,
     WebhookCreated,
@@ -34,11 +33,6 @@ WHAT = "webhook"
 
 class DeliveryQuery(PageQuery):
     state: DeliveryState | None = None
-
-
-class RedeliverFailed(Model):
-    since: Moment
-    """Redelivers failed deliveries of events since this time (RFC 3339)."""
 
 
 async def create_webhook(call: Call[WebhookRequest, Empty]) -> Answer:

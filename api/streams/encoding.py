@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from api.streams.resume_tokens import token_of
-from events.envelope import cloud_event_json
+from infrastructure.postgres.events.cloud_events import cloud_event_json
 from infrastructure.postgres.events.feed import EventRow, Position
 
 RETRY_MILLISECONDS = 1_000

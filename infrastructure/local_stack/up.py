@@ -58,7 +58,7 @@ class LocalStack:
         redis_url = settings.redis if settings.redis_url else self._start_redis()
         self._make_tables(database_url, settings.lease_seconds)
         self._keep_first_key(database_url)
-        self.api_key = settings.api_key.get_secret_value() if settings.api_key else self.home.key()
+        self.api_key = settings.bucatini_api_key.get_secret_value() if settings.bucatini_api_key else self.home.key()
         ports = choose_ports(settings, self._say)
         self.urls = urls(settings, ports)
         self._settings = {
@@ -66,7 +66,7 @@ class LocalStack:
             "redis_url": redis_url,
             "api_host": settings.api_host,
             "api_port": ports.api,
-            "api_url": self.urls["api"],
+            "bucatini_url": self.urls["api"],
             "flower_port": ports.flower,
         }
         shared = {name.upper(): str(value) for name, value in self._settings.items()}
@@ -130,7 +130,7 @@ class LocalStack:
         self._report(Said(text))
 
     def _record(self) -> None:
-        known = {**self._settings, **({"api_key": self.api_key} if self.api_key else {})}
+        known = {**self._settings, **({"bucatini_api_key": self.api_key} if self.api_key else {})}
         runner = Recorded(RUNNER, identity(os.getpid()))
         already_said = self._unrecorded_since is not None
         try:

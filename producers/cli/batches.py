@@ -34,7 +34,7 @@ def submit_batch(
 
         lines = json_lines(text_of(file))
         jobs = [_batch_job(number, line) for number, line in lines]
-        batch = client.submit_many(jobs, name=name, atomic=atomic, idempotency_key=idempotency_key)
+        batch = client.batches.submit(jobs, name=name, atomic=atomic, idempotency_key=idempotency_key)
         if as_json:
             for outcome in batch.outcomes:
                 print_json(outcome.model_dump_json())
@@ -57,8 +57,8 @@ def show_batch(
     """Show how far a batch is."""
 
     def show(client: "Bucatini") -> None:
-        batch = client.batch(batch_id)
-        _print_batch(batch.progress() if wait is None else batch.wait(wait), as_json=as_json)
+        batch = client.batches.read(batch_id) if wait is None else client.batches.wait(batch_id, wait)
+        _print_batch(batch, as_json=as_json)
 
     run(show)
 
@@ -66,7 +66,7 @@ def show_batch(
 @batches_app.command("cancel")
 def cancel_batch(batch_id: BatchId, as_json: AsJson = False) -> None:
     """Cancel every job of it that hasn't ended."""
-    run(lambda client: _print_batch(client.batch(batch_id).cancel(), as_json=as_json))
+    run(lambda client: _print_batch(client.batches.cancel(batch_id), as_json=as_json))
 
 
 def json_lines(text: str) -> list[tuple[int, str]]:

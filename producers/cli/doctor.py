@@ -206,18 +206,20 @@ def redis_finding(found: str, policy: str) -> Finding:
 def _api(settings: Settings) -> Finding:
     import httpx
 
-    if settings.api_url is None:
-        return Finding("api", Verdict.ABSENT, "none is known: run `bucatini up` or set API_URL")
+    if settings.bucatini_url is None:
+        return Finding("api", Verdict.ABSENT, "none is known: run `bucatini up` or set BUCATINI_URL")
     try:
-        answer = httpx.get(f"{settings.api_url}/readyz", timeout=API_SECONDS, trust_env=False)
+        answer = httpx.get(f"{settings.bucatini_url}/readyz", timeout=API_SECONDS, trust_env=False)
     except httpx.TransportError as error:
         return Finding(
-            "api", Verdict.BAD, f"{settings.api_url} doesn't answer ({type(error).__name__}): is it started?"
+            "api", Verdict.BAD, f"{settings.bucatini_url} doesn't answer ({type(error).__name__}): is it started?"
         )
     if answer.is_success:
-        return _readiness(settings.api_url, answer.content)
+        return _readiness(settings.bucatini_url, answer.content)
     return Finding(
-        "api", Verdict.BAD, f"{settings.api_url} isn't ready ({answer.status_code}): see {settings.api_url}/readyz"
+        "api",
+        Verdict.BAD,
+        f"{settings.bucatini_url} isn't ready ({answer.status_code}): see {settings.bucatini_url}/readyz",
     )
 
 
@@ -225,7 +227,9 @@ def _readiness(url: str, answer: bytes) -> Finding:
     try:
         ready = Ready.model_validate_json(answer)
     except ValidationError:
-        return Finding("api", Verdict.BAD, f"{url} is no ingress of this release, or isn't one at all: check API_URL")
+        return Finding(
+            "api", Verdict.BAD, f"{url} is no ingress of this release, or isn't one at all: check BUCATINI_URL"
+        )
     if ready.status is Readiness.READY:
         return Finding("api", Verdict.GOOD, f"{url} is ready")
     return Finding("api", Verdict.BAD, f"{url} is {ready.status}: {ready.reasons}")

@@ -83,9 +83,8 @@ def _replay_one(
 
     if filters:
         raise NotACommand(f"{', '.join(sorted(filters))}: a job's own id is filter enough")
-    handle = client.job(job_id)
-    command = None if json_file is None else command_from(handle.job.kind, Given(json_file))
-    job = handle.replay(command)
+    command = None if json_file is None else command_from(client.jobs.read(job_id).kind, Given(json_file))
+    job = client.jobs.replay(job_id, command)
     print_model(job, f"job {job.id} is {job.state}", as_json=as_json)
 
 

@@ -18,10 +18,8 @@ def list_groups(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     """List consumer groups with what they hold."""
 
     def list_all(client: "Bucatini") -> None:
-        from producers.client.resources import groups
-
         columns = ("name", "types", "held", "leased", "parked")
-        print_models(client.carry_out(groups.listing()), columns, _row, as_json=as_json, wrap=True)
+        print_models(client.groups.list(), columns, _row, as_json=as_json, wrap=True)
 
     run(list_all)
 
@@ -34,7 +32,7 @@ def follow_group(
     """Take the group's events as one of its members: print and acknowledge each, until Ctrl-C."""
 
     def follow(client: "Bucatini") -> None:
-        for delivery in client.subscribe(tuple(types or ("*",)), group=group):
+        for delivery in client.groups.subscribe(tuple(types or ("*",)), group=group):
             print_json(delivery.event.model_dump_json(exclude_none=True))
             delivery.ack()
 

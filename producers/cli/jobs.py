@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from events.envelope import CloudEvent
-    from producers.client import Bucatini
-    from producers.client.resources.jobs import JobOptions
+    from producers.client import Bucatini, JobOptions
     from schemas.jobs import Job, JobState, Timeline
 
 Choice = TypeVar("Choice", bound="StrEnum")
@@ -112,7 +111,7 @@ def list_jobs(
         from schemas.commands import Queue
         from schemas.jobs import JobState
 
-        jobs = client.jobs(
+        jobs = client.jobs.list(
             state=_one_of(JobState, state), kind=kind, queue=_one_of(Queue, queue), limit=min(limit, PAGE)
         )
         print_jobs(list(islice(jobs, limit)), as_json=as_json)
@@ -125,11 +124,11 @@ def show_job(job_id: JobId, as_json: AsJson = False) -> None:
     """Show one job: what happened to it, and its result or its problem."""
 
     def show(client: "Bucatini") -> None:
-        handle = client.job(job_id)
+        job = client.jobs.read(job_id)
         if as_json:
-            print_json(handle.job.model_dump_json())
+            print_json(job.model_dump_json())
         else:
-            _print_job(handle.job, handle.timeline())
+            _print_job(job, client.jobs.timeline(job_id))
 
     run(show)
 
@@ -143,13 +142,12 @@ def watch_jobs(
     """Print events as they happen: of one job until it ends, or of all jobs until Ctrl-C."""
 
     def watch(client: "Bucatini") -> int:
-        handle = None if job_id is None else client.job(job_id)
-        for event in client.events(pattern) if handle is None else handle.events():
+        for event in client.events.follow(pattern) if job_id is None else client.jobs.events(job_id):
             if as_json:
                 print_json(event.model_dump_json(exclude_none=True))
             else:
-                _print_event(event, with_job=handle is None)
-        return EXIT_OK if handle is not None and handle.refresh().state == "succeeded" else EXIT_ERROR
+                _print_event(event, with_job=job_id is None)
+        return EXIT_OK if job_id is not None and client.jobs.read(job_id).state == "succeeded" else EXIT_ERROR
 
     run(watch)
 
@@ -159,7 +157,7 @@ def explain_job(job_id: JobId, as_json: AsJson = False) -> None:
     """Say what keeps one job from running, or how far it is."""
 
     def explain(client: "Bucatini") -> None:
-        explanation = client.job(job_id).why()
+        explanation = client.jobs.why(job_id)
         print_model(explanation, f"{explanation.state}: {explanation.summary}", as_json=as_json)
 
     run(explain)
@@ -170,7 +168,7 @@ def cancel_job(job_id: JobId, as_json: AsJson = False) -> None:
     """Cancel one job. A run under way is stopped, and nothing of it is kept."""
 
     def cancel(client: "Bucatini") -> None:
-        job = client.job(job_id).cancel()
+        job = client.jobs.cancel(job_id)
         print_model(job, f"job {job.id} is {job.state}", as_json=as_json)
 
     run(cancel)
@@ -185,7 +183,7 @@ def make_token(
     """Print a token with which a browser may read and follow one job, and nothing else."""
 
     def make(client: "Bucatini") -> None:
-        made = client.job(job_id).token(ttl_seconds=ttl)
+        made = client.jobs.token(job_id, ttl_seconds=ttl)
         print_model(made, made.token, as_json=as_json)
 
     run(make)

@@ -46,24 +46,18 @@ def run(action: "Callable[[Bucatini], int | None]") -> NoReturn:
 
 
 def _exit_code(action: "Callable[[Bucatini], int | None]") -> int:
-    from pydantic import ValidationError
-
     from infrastructure import settings as settings_module
     from infrastructure.settings import SettingsInvalid
     from producers.cli.command_input import NotACommand
-    from producers.client import JobFailed, ProblemAnswer, ResultTimeout, UnknownCommand, Unreachable
+    from producers.client import BucatiniError, UnknownCommand
 
     try:
         with _client(settings_module.load()) as client:
             return action(client) or EXIT_OK
     except (NoIngress, SettingsInvalid, NotACommand, UnknownCommand) as error:
         return print_error(error, EXIT_USAGE)
-    except (ProblemAnswer, JobFailed, ResultTimeout, Unreachable) as error:
+    except BucatiniError as error:
         return print_error(error, EXIT_ERROR)
-    except ValidationError:
-        return print_error(
-            "the ingress answered what this client doesn't understand: is one of them older?", EXIT_ERROR
-        )
     except KeyboardInterrupt:
         return EXIT_OK
 
@@ -74,13 +68,19 @@ def _client(settings: "Settings") -> "Bucatini":
     from producers.client import Bucatini, Misconfigured
     from producers.client.address import checked_key, checked_url
 
-    key = settings.api_key.get_secret_value() if settings.api_key else Home(settings.bucatini_home).key()
-    if settings.api_url is None:
-        raise NoIngress("no ingress is known: run `bucatini up` or set API_URL")
+    key = (
+        settings.bucatini_api_key.get_secret_value()
+        if settings.bucatini_api_key
+        else Home(settings.bucatini_home).key()
+    )
+    if settings.bucatini_url is None:
+        raise NoIngress("no ingress is known: run `bucatini up` or set BUCATINI_URL")
     if not key:
-        raise NoIngress("no key is known: run `bucatini up` in the same folder or set API_KEY")
+        raise NoIngress("no key is known: run `bucatini up` in the same folder or set BUCATINI_API_KEY")
     try:
-        return Bucatini(_checked("API_URL", checked_url, settings.api_url), _checked("API_KEY", checked_key, key))
+        return Bucatini(
+            _checked("BUCATINI_URL", checked_url, settings.bucatini_url), _checked("BUCATINI_API_KEY", checked_key, key)
+        )
     except Misconfigured as error:
         raise NoIngress(str(error)) from None
 

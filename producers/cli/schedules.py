@@ -29,7 +29,7 @@ SHOWN_SLOTS = 5
 def list_schedules(as_json: AsJson = False) -> None:
     """List schedules, the newest first."""
     columns = ("id", "name", "cron", "zone", "kind", "next")
-    run(lambda client: print_models(list(client.schedules), columns, _row, as_json=as_json))
+    run(lambda client: print_models(list(client.schedules.list()), columns, _row, as_json=as_json))
 
 
 @schedules_app.command("create")
@@ -74,7 +74,7 @@ def show_schedule(schedule_id: ScheduleId, as_json: AsJson = False) -> None:
     """Show one schedule and its next slots."""
 
     def show(client: "Bucatini") -> None:
-        schedule = client.schedules.show(schedule_id)
+        schedule = client.schedules.get(schedule_id)
         if as_json:
             print_json(schedule.model_dump_json())
         else:

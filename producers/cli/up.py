@@ -87,7 +87,7 @@ def _serve(console: Console, stack: LocalStack) -> None:
 def _send(console: Console, stack: LocalStack, folder: Path) -> int:
     """How many of the folder's documents failed."""
     if stack.api_key is None:
-        raise SamplesUnusable(f"{stack.home.key_file} is gone, and a key can't be shown twice: set API_KEY")
+        raise SamplesUnusable(f"{stack.home.key_file} is gone, and a key can't be shown twice: set BUCATINI_API_KEY")
     samples, api_key = read_samples(folder), stack.api_key
     console.print(f"\nsending {len(samples)} documents from {folder} to {stack.urls['api']}\n")
 

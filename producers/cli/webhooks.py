@@ -1,6 +1,7 @@
 """`bucatini webhooks`: have events sent to a URL, and see and repeat what was sent."""
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -62,7 +63,7 @@ def delete_webhook(webhook_id: WebhookId) -> None:
     """Remove one webhook with its deliveries."""
 
     def delete(client: "Bucatini") -> None:
-        client.webhooks.remove(webhook_id)
+        client.webhooks.delete(webhook_id)
         print_line(f"webhook {webhook_id} is removed")
 
     run(delete)
@@ -96,7 +97,7 @@ def list_deliveries(
 
     def list_all(client: "Bucatini") -> None:
         columns = ("id", "type", "state", "attempts", "status", "seconds", "problem")
-        deliveries = client.webhooks.deliveries(webhook_id, limit)
+        deliveries = list(islice(client.webhooks.deliveries(webhook_id, limit=limit), limit))
         print_models(deliveries, columns, _delivery_row, as_json=as_json, wrap=True)
 
     run(list_all)
@@ -128,9 +129,9 @@ def redeliver(
 def _set_paused(client: "Bucatini", webhook_id: UUID, *, paused: bool) -> None:
     from schemas.webhooks import WebhookRequest
 
-    now = client.webhooks.show(webhook_id)
+    now = client.webhooks.get(webhook_id)
     request = WebhookRequest(url=now.url, types=now.types, description=now.description, paused=paused)
-    print_line(f"webhook {webhook_id} is {_state(client.webhooks.change(webhook_id, request))}")
+    print_line(f"webhook {webhook_id} is {_state(client.webhooks.replace(webhook_id, request))}")
 
 
 def _state(webhook: "Webhook") -> str:

@@ -1,41 +1,51 @@
 """The client for other services: submit a command, follow its events, fetch its result.
 
-    with Bucatini("http://127.0.0.1:8000", key) as bucatini:
+    with Bucatini() as bucatini:  # BUCATINI_URL and BUCATINI_API_KEY
         job = bucatini.submit(ProcessDocument(title="Lease", text=text))
         print(job.result(timeout_seconds=60).parties)
 
-`AsyncBucatini` is the same with `await`. Every call may raise ProblemAnswer (the ingress said no) or Unreachable.
+`AsyncBucatini` is the same with `await`. Everything that a call raises is a BucatiniError.
 """
 
-from producers.client.address import Misconfigured
-from producers.client.async_client import AsyncBucatini
-from producers.client.blocking import Bucatini
-from producers.client.exchange import ProblemAnswer, ResultTimeout, Unreachable
-from producers.client.resources.batches import BatchHandle, BatchJob
-from producers.client.resources.failures import Failures
-from producers.client.resources.groups import AsyncGroupDelivery, GroupDelivery
-from producers.client.resources.holds import Holds
-from producers.client.resources.jobs import AsyncJobHandle, JobFailed, JobHandle, UnknownCommand
-from producers.client.resources.schedules import Schedules
-from producers.client.resources.webhooks import Webhooks
+from producers.client.asynchronous.batches import AsyncBatchHandle
+from producers.client.asynchronous.client import AsyncBucatini
+from producers.client.asynchronous.groups import AsyncGroupDelivery
+from producers.client.asynchronous.jobs import AsyncJobHandle
+from producers.client.blocking.batches import BatchHandle
+from producers.client.blocking.client import Bucatini
+from producers.client.blocking.groups import GroupDelivery
+from producers.client.blocking.jobs import JobHandle
+from producers.client.commands import BatchJob, JobOptions
+from producers.client.errors import (
+    BucatiniError,
+    Incomprehensible,
+    JobFailed,
+    Misconfigured,
+    ProblemAnswer,
+    RequestTimeout,
+    ResultTimeout,
+    UnknownCommand,
+    Unreachable,
+)
 
 __all__ = [
+    "AsyncBatchHandle",
     "AsyncBucatini",
     "AsyncGroupDelivery",
     "AsyncJobHandle",
     "BatchHandle",
     "BatchJob",
     "Bucatini",
-    "Failures",
+    "BucatiniError",
     "GroupDelivery",
-    "Holds",
+    "Incomprehensible",
     "JobFailed",
     "JobHandle",
+    "JobOptions",
     "Misconfigured",
     "ProblemAnswer",
+    "RequestTimeout",
     "ResultTimeout",
-    "Schedules",
     "UnknownCommand",
     "Unreachable",
-    "Webhooks",
 ]

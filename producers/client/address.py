@@ -1,24 +1,48 @@
 """Where the ingress is and with what it is asked, checked before anything is sent there."""
 
+import os
 import re
-import ssl
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-from producers.client.transport import CLOSE_SECONDS, CONNECT_SECONDS, headers_for
+from producers.client.errors import Misconfigured
 
-H = TypeVar("H")
-
-SCHEMES = ("http", "https")
+URL: Final = "BUCATINI_URL"
+API_KEY: Final = "BUCATINI_API_KEY"
+SCHEMES: Final = ("http", "https")
+TIMEOUT_SECONDS: Final = 35.0
+CONNECT_TIMEOUT_SECONDS: Final = 1.5
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 
-class Misconfigured(ValueError):
-    """An address, a key or a variable of the environment with which nothing can be asked. The message names it, and says
-    what to write instead."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Everything a client needs to know before it sends anything."""
+
+    url: str
+    api_key: str = field(repr=False)
+    timeout_seconds: float
+    connect_timeout_seconds: float
+
+
+def access(
+    url: str | None,
+    api_key: str | None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+) -> Access:
+    """What isn't given is read from the environment. Misconfigured unless all of it can be used."""
+    for name, seconds in (("timeout_seconds", timeout_seconds), ("connect_timeout_seconds", connect_timeout_seconds)):
+        if not 0 < seconds < float("inf"):
+            raise Misconfigured(f"{name} is {seconds}: write a number above 0")
+    return Access(
+        checked_url(_given("the ingress's url", url, URL)),
+        checked_key(_given("an api_key", api_key, API_KEY)),
+        timeout_seconds,
+        connect_timeout_seconds,
+    )
 
 
 def checked_url(url: str) -> str:
@@ -54,34 +78,8 @@ def is_loopback(url: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def http_arguments(url: str, key: str) -> dict[str, Any]:
-    return {"base_url": url, "headers": headers_for(key), "trust_env": not is_loopback(url)}
-
-
-def socket_arguments(url: str, key: str) -> dict[str, Any]:
-    return {
-        "additional_headers": headers_for(key),
-        "open_timeout": CONNECT_SECONDS,
-        "close_timeout": CLOSE_SECONDS,
-        "max_size": None,  # An event holds a job's result, however large.
-        "proxy": None if is_loopback(url) else True,
-    }
-
-
-def opened(url: str, client: Callable[[], H]) -> H:
-    """The client that `client` makes; Misconfigured for what the environment says of proxies and certificates."""
-    try:
-        return client()
-    except ssl.SSLError as error:
-        raise Misconfigured(f"SSL_CERT_FILE or SSL_CERT_DIR can't be used: {error.reason or error}") from None
-    except OSError as error:
-        raise Misconfigured(f"SSL_CERT_FILE or SSL_CERT_DIR can't be used: {error}") from None
-    except (ValueError, ImportError) as error:
-        raise Misconfigured(f"{_proxy_variable(url)} can't be used: {str(error).splitlines()[0]}") from None
-
-
-def _proxy_variable(url: str) -> str:
-    """The one that stands for this address."""
-    found = getproxies()
-    scheme = urlsplit(url).scheme
-    return f"{scheme.upper()}_PROXY" if scheme in found else "ALL_PROXY"
+def _given(what: str, value: str | None, variable: str) -> str:
+    given = os.environ.get(variable) if value is None else value
+    if not given:
+        raise Misconfigured(f"{what} isn't known: pass it, or set {variable}")
+    return given

@@ -1,45 +1,45 @@
-"""The client's protocol without I/O: the blocking and the asyncio client both only carry it out.
+"""One request and its response, without I/O: what is sent again, when, and what is given up.
 
-A step is something to do (send a request, wait). A conversation is a generator that yields steps, receives the outcome of
-each, and returns its answer. So retries, paging and waiting for a result are written once.
+`exchange` is a generator. It yields what to do (send a request, pause), is sent what came of it, and returns the response.
+The blocking client and the one for asyncio both only carry that out, so retries are written, and tested, once.
 """
 
 import random
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+import re
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
-from urllib.parse import urlencode
-from uuid import uuid4
+from typing import Final, TypeVar
+from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
+from producers.client.errors import REQUEST_ID, Incomprehensible, ProblemAnswer, RequestTimeout, Unreachable
 from schemas.model import Model
 from schemas.problems import Problem
 from schemas.retry_after import asked_seconds
 
-TRIES: Final = 6
+M = TypeVar("M", bound=Model)
+
+MAX_TRIES: Final = 6
+MAX_TRIES_TIMED_OUT: Final = 2
+"""Another try helps where a connection had died without a word. Who waited twice in vain wants to know."""
 FIRST_PAUSE_SECONDS: Final = 0.2
-LONGEST_PAUSE_SECONDS: Final = 10.0
-LONGEST_POLL_SECONDS: Final = 30
+MAX_PAUSE_SECONDS: Final = 10.0
+MAX_ASKED_SECONDS: Final = 30.0
+"""An ingress that asks for a longer pause is told to the caller instead, who may have better to do."""
+DOWN_SECONDS: Final = 1.0
+"""No new attempt to connect begins later than this after the first: a server that is down is said at once."""
+PATIENCE_SECONDS: Final = 120.0
+"""Who follows events, or waits for a result, waits so long for an ingress that was there and went away."""
+MAX_POLL_SECONDS: Final = 30
 PASSING_STATUSES: Final = frozenset({429, 502, 503, 504})
-JSON: Final = {"content-type": "application/json"}
+REFUSING_STATUSES: Final = frozenset({429, 503})
+"""With these the ingress has done nothing. After the others of the above it may have."""
 
 
-class ProblemAnswer(Exception):
-    """The ingress said no; `problem` says why (RFC 9457)."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.title} ({problem.status} {problem.name}): {_in_words(problem)}")
-        self.problem = problem
-
-
-class ResultTimeout(Exception):
-    """The job hasn't ended yet, and goes on. Ask again later, or follow its events."""
-
-
-class Unreachable(Exception):
-    """No answer came, several times. Look at the address and at the network; what was sent may have arrived or not."""
+_ABOUT_A_JOB = re.compile(r"/api/(?:jobs|batches|workflow/instances)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,21 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     patience_seconds: float = 0.0
-    """How long the answer may take on purpose."""
+    """How long the response may take on purpose."""
+    repeatable: bool = True
+    """Whether sending it twice has the effect of sending it once."""
+    accepts: frozenset[int] = frozenset()
+    """Statuses above 399 that are responses all the same."""
+
+    @property
+    def id(self) -> str | None:
+        return self.headers.get(REQUEST_ID)
+
+    @property
+    def job_id(self) -> UUID | None:
+        """The job or the batch that it asks about."""
+        found = _ABOUT_A_JOB.match(self.path)
+        return UUID(found[1]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,56 +83,108 @@ class NoReply:
     """The connection couldn't be made, or broke."""
 
     reason: str
+    connected: bool = True
+    """False when nothing was sent: the server is down, or isn't there."""
+    timed_out: bool = False
 
 
 Step = Request | Pause
 Outcome = Reply | NoReply | None
 """None after a pause."""
+Clock = Callable[[], float]
 
 
-def exchange(request: Request) -> Generator[Step, Outcome, Reply]:
-    """The reply to a request that is safe to repeat, which all of ours are. ProblemAnswer or Unreachable otherwise."""
-    for attempt in range(1, TRIES + 1):
+def exchange(request: Request, clock: Clock = time.monotonic) -> Generator[Step, Outcome, Reply]:
+    """The reply. ProblemAnswer when the ingress says no, Unreachable when nothing comes."""
+    request = _named(request)
+    began_at = clock()
+    for attempt in range(1, MAX_TRIES + 1):
         outcome = yield request
         asked = 0.0
-        if isinstance(outcome, Reply):
-            if outcome.status < 400:
+        match outcome:
+            case Reply(status=status) if status < 400 or status in request.accepts:
                 return outcome
-            if outcome.status not in PASSING_STATUSES or attempt == TRIES:
-                raise ProblemAnswer(problem_in(outcome))
-            asked = asked_seconds(outcome.headers.get("retry-after", ""), datetime.now(UTC)) or 0.0
-        yield Pause(pause_seconds(attempt, asked))
-    raise Unreachable(f"{request.method} {request.path}: no answer after {TRIES} tries ({outcome})")
+            case Reply():
+                asked = _asked_of(outcome)
+                if attempt == MAX_TRIES or asked > MAX_ASKED_SECONDS or not _may_pass(outcome.status, request):
+                    raise refusal(outcome, request)
+            case NoReply(connected=False):
+                if attempt == MAX_TRIES or clock() - began_at >= DOWN_SECONDS:
+                    raise _unreachable(request, outcome, attempt)
+            case NoReply():
+                tries = MAX_TRIES_TIMED_OUT if outcome.timed_out else MAX_TRIES
+                if attempt >= tries or not request.repeatable:
+                    raise _unreachable(request, outcome, attempt)
+        yield Pause(pause_seconds(attempt, asked) if _answered(outcome) else _short_pause(began_at, clock))
+    raise AssertionError("the last try returns or raises")
 
 
-def problem_in(reply: Reply) -> Problem:
+def _named(request: Request) -> Request:
+    """With an id of its own, the same in each try, if the caller gave it none."""
+    if REQUEST_ID in request.headers:
+        return request
+    return replace(request, headers={**request.headers, REQUEST_ID: str(uuid4())})
+
+
+def _may_pass(status: int, request: Request) -> bool:
+    return status in (PASSING_STATUSES if request.repeatable else REFUSING_STATUSES)
+
+
+def _answered(outcome: Outcome) -> bool:
+    """Whether somebody was there, and another try is worth a longer pause."""
+    return not isinstance(outcome, NoReply) or outcome.connected
+
+
+def _short_pause(began_at: float, clock: Clock) -> float:
+    """Within the time in which a server that is down is said to be, so that the last try is at its end."""
+    return max(0.0, min(random.uniform(0.1, 0.4), DOWN_SECONDS - (clock() - began_at)))
+
+
+def _asked_of(reply: Reply) -> float:
+    return asked_seconds(reply.headers.get("retry-after", ""), datetime.now(UTC)) or 0.0
+
+
+def _unreachable(request: Request, outcome: NoReply, attempt: int) -> Unreachable:
+    what = f"{request.method} {request.path.partition('?')[0]}"
+    if not outcome.connected:
+        message = f"{what}: no connection ({outcome.reason}). Is the address right, and the ingress up?"
+        return Unreachable(message, job_id=request.job_id, request_id=request.id)
+    if outcome.timed_out:
+        message = f"{what}: no response in time ({outcome.reason})"
+        return RequestTimeout(message, job_id=request.job_id, request_id=request.id)
+    tries = f"{attempt} times" if request.repeatable else "and it may have been done: look before you repeat it"
+    message = f"{what}: the connection broke, {tries} ({outcome.reason})"
+    return Unreachable(message, job_id=request.job_id, request_id=request.id)
+
+
+def pause_seconds(attempt: int, asked: float = 0.0) -> float:
+    """Exponential back-off with full jitter, and never less than the ingress asks for."""
+    ceiling = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**attempt)
+    return min(asked, MAX_ASKED_SECONDS) + random.uniform(0.0, ceiling)
+
+
+def refusal(reply: Reply, request: Request | None = None) -> ProblemAnswer:
+    """The error for a reply that says no."""
+    job_id, request_id = (None, None) if request is None else (request.job_id, request.id)
+    return ProblemAnswer(_problem_in(reply), job_id=job_id, request_id=reply.headers.get(REQUEST_ID) or request_id)
+
+
+def _problem_in(reply: Reply) -> Problem:
     try:
-        return Problem.model_validate_json(reply.body)
+        return Problem.model_validate_json(reply.body, extra="ignore")
     except ValidationError:
         # A proxy's own answer, most often.
         return Problem.of("unknown", "The answer isn't one of ours", reply.status)
 
 
-def pause_seconds(attempt: int, asked_seconds: float = 0.0) -> float:
-    """Exponential back-off with full jitter, and never less than the ingress asks for."""
-    ceiling = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**attempt)
-    return min(asked_seconds, LONGEST_PAUSE_SECONDS) + random.uniform(0.0, ceiling)
-
-
-def keyed_post(path: str, body: Model) -> Request:
-    """Carries a key of its own, so a broken connection never does it twice."""
-    headers = {**JSON, "idempotency-key": str(uuid4())}
-    return Request("POST", path, headers, body.model_dump_json(exclude_none=True).encode())
-
-
-def with_query(path: str, parameters: Mapping[str, object]) -> str:
-    given = {
-        name: value.isoformat() if isinstance(value, datetime) else str(value)
-        for name, value in parameters.items()
-        if value is not None
-    }
-    return f"{path}?{urlencode(given)}" if given else path
-
-
-def _in_words(problem: Problem) -> str:
-    return "; ".join(f"{error.pointer} {error.detail}" for error in problem.errors) or problem.detail
+def parsed(model: type[M], reply: Reply) -> M:
+    """The reply's body. Fields of a later release are left out; Incomprehensible when those of ours aren't there."""
+    try:
+        return model.model_validate_json(reply.body, extra="ignore")
+    except ValidationError as error:
+        raise Incomprehensible(
+            f"the ingress responded with what this client can't read as {model.__name__} "
+            f"({error.error_count()} fields): is one of them older?",
+            status=reply.status,
+            request_id=reply.headers.get(REQUEST_ID),
+        ) from None

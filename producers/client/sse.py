@@ -3,17 +3,15 @@
 import time
 from collections.abc import Callable
 from urllib.parse import urlencode
-from uuid import UUID
 
 from httpx_sse import ServerSentEvent
 from pydantic import ValidationError
 
 from events.envelope import CloudEvent
 from events.jobs import ENDINGS, JobEvent
-from producers.client.exchange import PASSING_STATUSES, ProblemAnswer, Reply, Unreachable, pause_seconds, problem_in
-
-PATIENCE_SECONDS = 120.0
-"""For how long in a row no connection may be had before following is given up."""
+from producers.client.errors import Unreachable
+from producers.client.exchange import DOWN_SECONDS, PASSING_STATUSES, PATIENCE_SECONDS, Reply, pause_seconds, refusal
+from producers.client.requests import Id, path
 
 
 class Following:
@@ -28,10 +26,12 @@ class Following:
         self._failures = 0
         self._clock = clock
         self._heard_at = clock()
+        self._patience_seconds = DOWN_SECONDS
 
     @classmethod
-    def job(cls, job_id: UUID) -> "Following":
-        return cls(f"/api/jobs/{job_id}/events", ends=True)
+    def one(cls, resource: str, one: Id, last_event_id: str) -> "Following":
+        """A job or a batch."""
+        return cls(path(resource, one, "events"), ends=True, last_event_id=last_event_id)
 
     @classmethod
     def all_jobs(cls, pattern: str, last_event_id: str) -> "Following":
@@ -49,7 +49,9 @@ class Following:
             self._heard()
             return True
         if reply.status not in PASSING_STATUSES:
-            raise ProblemAnswer(problem_in(reply))
+            raise refusal(reply)
+        # Somebody is there, if only to say that it isn't now.
+        self._patience_seconds = PATIENCE_SECONDS
         return False
 
     def take(self, said: ServerSentEvent) -> CloudEvent | None:
@@ -66,23 +68,25 @@ class Following:
             self._ended = False
         return event
 
-    def closed(self) -> float:
+    def closed(self, error: Exception | None = None) -> float:
         """What to wait before the next connection, if it isn't over. Unreachable when there was none for too long."""
         if self._ends and self._ended:
             self.over = True
             return 0.0
-        if self._clock() - self._heard_at > PATIENCE_SECONDS:
-            raise Unreachable(f"{self.path}: no connection for {PATIENCE_SECONDS:.0f} s")
+        left = self._heard_at + self._patience_seconds - self._clock()
+        if left < 0:
+            raise Unreachable(f"GET {self.path}: no connection ({error or 'it is closed each time'})")
         self._failures += 1
-        return pause_seconds(self._failures)
+        return min(pause_seconds(self._failures), left)
 
     def _heard(self) -> None:
         self._heard_at = self._clock()
+        self._patience_seconds = PATIENCE_SECONDS
         self._failures = 0
 
 
 def _cloud_event(data: str) -> CloudEvent | None:
     try:
-        return CloudEvent.model_validate_json(data)
+        return CloudEvent.model_validate_json(data, extra="ignore")
     except ValidationError:
         return None  # Of a later version than ours.

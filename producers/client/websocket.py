@@ -20,8 +20,8 @@ from events.websocket import (
     TypesMessage,
     Unsubscribed,
 )
-from producers.client.exchange import PASSING_STATUSES, ProblemAnswer, Reply, Unreachable, pause_seconds, problem_in
-from producers.client.sse import PATIENCE_SECONDS
+from producers.client.errors import ProblemAnswer, Unreachable
+from producers.client.exchange import DOWN_SECONDS, PASSING_STATUSES, PATIENCE_SECONDS, Reply, pause_seconds, refusal
 from schemas.problems import Problem
 from schemas.websocket import JobFrom, JobSubject, Subscribe, TypesFrom, TypesSubject
 
@@ -46,6 +46,7 @@ class Watching:
         self._failures = 0
         self._clock = clock
         self._heard_at = clock()
+        self._patience_seconds = DOWN_SECONDS
 
     @property
     def over(self) -> bool:
@@ -61,8 +62,9 @@ class Watching:
     def take(self, message: str | bytes) -> CloudEvent | None:
         """The event in it, if it has one. ProblemAnswer when something can't be followed."""
         self._heard_at = self._clock()
+        self._patience_seconds = PATIENCE_SECONDS
         try:
-            parsed = _MESSAGES.validate_json(message)
+            parsed = _MESSAGES.validate_json(message, extra="ignore")
         except ValidationError:
             return None  # Of a later version than ours.
         match parsed:
@@ -88,12 +90,14 @@ class Watching:
         if isinstance(error, InvalidStatus):
             reply = Reply(error.response.status_code, error.response.headers, bytes(error.response.body or b""))
             if reply.status not in PASSING_STATUSES:
-                raise ProblemAnswer(problem_in(reply)) from None
-        if self._clock() - self._heard_at > PATIENCE_SECONDS:
-            reason = type(error).__name__ if isinstance(error, InvalidHandshake | OSError) else "it is closed each time"
-            raise Unreachable(f"{PATH}: no connection for {PATIENCE_SECONDS:.0f} s ({reason})") from None
+                raise refusal(reply) from None
+            self._patience_seconds = PATIENCE_SECONDS
+        left = self._heard_at + self._patience_seconds - self._clock()
+        if left < 0:
+            reason = error if isinstance(error, InvalidHandshake | OSError) else "it is closed each time"
+            raise Unreachable(f"{PATH}: no connection ({reason})") from None
         self._failures += 1
-        return pause_seconds(self._failures)
+        return min(pause_seconds(self._failures), left)
 
     def _refused(self, problem: Problem, subject: JobSubject | TypesSubject | None) -> None:
         if problem.status not in PASSING_STATUSES:

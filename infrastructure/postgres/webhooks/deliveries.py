@@ -5,9 +5,10 @@ from uuid import UUID
 
 import orjson
 
-from events.envelope import cloud_event_json, event_id
+from events.envelope import event_id
 from infrastructure.ports.keys import WrappedKey
 from infrastructure.ports.webhooks import Answered, DueDelivery, Message, Sent
+from infrastructure.postgres.events.cloud_events import cloud_event_json
 from infrastructure.postgres.session import Connection, PostgresSession
 from schemas.problems import Problem
 from schemas.webhooks import DeliveryState, PauseReason

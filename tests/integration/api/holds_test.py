@@ -30,15 +30,15 @@ def test_a_hold_is_made_once_announced_listed_and_removed(world: World, tenant: 
     wanted = NewHold(kind="ai.process_document", argument={"title": "Lease"}, reason="it repeats itself")
     with Bucatini(world.url, tenant.key) as client:
         with world.heard(Channel.RULES) as said:
-            hold = client.holds.add(wanted)
+            hold = client.holds.create(wanted)
             assert wait_until(lambda: said() is not None, "the workers are told")
-        assert client.holds.add(wanted) == hold
+        assert client.holds.create(wanted) == hold
         assert client.holds.list() == (hold,)
         assert (hold.tenant_id, hold.created_by) == (tenant.id, f"key {tenant.key_id}")
-        client.holds.remove(hold.id)
+        client.holds.delete(hold.id)
         assert client.holds.list() == ()
         with pytest.raises(ProblemAnswer, match="not-found"):
-            client.holds.remove(hold.id)
+            client.holds.delete(hold.id)
 
 
 def test_a_tenant_sees_and_removes_no_other_tenants_holds_and_no_operators(world: World, tenant: Tenant) -> None:
@@ -49,7 +49,7 @@ def test_a_tenant_sees_and_removes_no_other_tenants_holds_and_no_operators(world
         assert [one.id for one in client.holds.list()] == [everybodys]
         for hold_id in (theirs, everybodys):
             with pytest.raises(ProblemAnswer, match="not-found"):
-                client.holds.remove(hold_id)
+                client.holds.delete(hold_id)
 
 
 def test_holds_are_bounded_and_need_an_admin(world: World, tenant: Tenant) -> None:

@@ -16,7 +16,6 @@ from api.app import DESCRIBED
 from api.auth.principal import Scope
 from api.endpoint import AnyEndpoint
 from api.routes.events import STREAM
-from api.routes.webhooks import RedeliverFailed
 from infrastructure.postgres.session import Connection, Role, connect
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
@@ -25,7 +24,7 @@ from schemas.jobs import JobState
 from schemas.model import Model
 from schemas.problems import Problem
 from schemas.schedules import ScheduleDefinition
-from schemas.webhooks import WebhookRequest
+from schemas.webhooks import RedeliverFailed, WebhookRequest
 from tests.integration.serving import PROCESS, Tenant, World
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ import pytest
 
 from infrastructure.settings import Settings
 from producers.client import Bucatini
-from producers.client.resources.groups import acknowledging, joining, taking
 from schemas.bounds import MAX_FREE_LEVELS
 from schemas.jobs import JobState
 from tests.integration.serving import Tenant, World
@@ -33,7 +32,7 @@ def tenant(world: World) -> Tenant:
 def jobs(world: World, tenant: Tenant) -> list[UUID]:
     """Three that have succeeded, the second with what was stored before there were bounds."""
     with Bucatini(world.url, tenant.key) as client:
-        client.carry_out(joining("billing", "*"))
+        client.groups.put("billing", "*")
     made = [world.submit(tenant) for _ in range(3)]
     for job_id, result in zip(made, ({"n": 1}, nested(ABYSS), {"n": 3}), strict=True):
         world.happen(job_id, "ai.document_processed", data=result)
@@ -70,7 +69,7 @@ def test_in_a_timeline_the_other_entries_are_as_they_were(world: World, tenant: 
 
 def test_a_group_is_given_the_event_and_all_others(world: World, tenant: Tenant, jobs: list[UUID]) -> None:
     with Bucatini(world.url, tenant.key) as client:
-        given = client.carry_out(taking("billing", 100, 60.0))
+        given = client.groups.take("billing", 100, 60.0)
 
     told = {one.event.id: one.event.data for one in given}
     assert len(told) == 9
@@ -80,8 +79,8 @@ def test_a_group_is_given_the_event_and_all_others(world: World, tenant: Tenant,
 
 def test_streams_and_sockets_tell_the_event_and_go_on(world: World, tenant: Tenant, jobs: list[UUID]) -> None:
     with Bucatini(world.url, tenant.key) as client:
-        by_stream = list(client.job(jobs[1]).events())
-        by_socket = list(client.follow_many(jobs))
+        by_stream = list(client.jobs.events(jobs[1]))
+        by_socket = list(client.events.watch(jobs))
 
     assert [event.type for event in by_stream] == ["job.queued", "ai.document_processed", "job.succeeded"]
     assert (by_stream[1].data or {})["problem"]["type"] == UNREADABLE
@@ -114,7 +113,7 @@ def test_what_may_be_stored_may_be_read_by_every_reader_and_sent_again(world: Wo
         batch = http.post("/api/jobs/batch", json={"jobs": [{"kind": "workflow.run_step", "command": command}]})
         deeper = http.post("/api/workflow/start", json={"definition": definition, "input": {"a": told}})
     with Bucatini(world.url, tenant.key) as client:
-        listed = [job.result for job in client.jobs()]
+        listed = [job.result for job in client.jobs.list()]
 
     assert batch.json()["jobs"][0]["outcome"] == "accepted"
     assert {"output": deepest} in listed
@@ -144,15 +143,15 @@ def test_a_group_is_given_no_more_at_a_time_than_an_answer_holds_and_all_of_it_i
     world: World, tenant: Tenant
 ) -> None:
     with Bucatini(world.url, tenant.key) as client:
-        client.carry_out(joining("billing", "ai.*"))
+        client.groups.put("billing", "ai.*")
         job_id = world.submit(tenant)
         for number in range(50):
             world.happen(job_id, "ai.document_processed", data={"n": number, "text": "x" * 200_000})
         taken = []
-        while given := client.carry_out(taking("billing", 100, 60.0)):
+        while given := client.groups.take("billing", 100, 60.0):
             assert sum(len(str(one.event.data)) for one in given) < 5_000_000
             taken += [(one.event.data or {})["n"] for one in given]
-            client.carry_out(acknowledging("billing", [one.receipt for one in given]))
+            client.groups.acknowledge("billing", [one.receipt for one in given])
             if len(taken) == 50:
                 break
 

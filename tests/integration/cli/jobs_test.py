@@ -24,8 +24,8 @@ class Terminal:
         self._environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(Path(__file__).parents[3]),
-            "API_URL": world.url,
-            "API_KEY": tenant.key,
+            "BUCATINI_URL": world.url,
+            "BUCATINI_API_KEY": tenant.key,
             "BUCATINI_HOME": str(folder / "home"),
             **environment,
         }
@@ -105,9 +105,9 @@ def test_fields_come_from_standard_input_and_single_words(world: World, terminal
 def test_what_goes_wrong_is_one_line_and_an_exit_code(world: World, terminal: Terminal) -> None:
     unknown = terminal.type("submit", "ai.nothing")
     misfit = terminal.type("submit", "ai.process_document", "--title", "T")
-    stranger = terminal.type("jobs", "list", API_KEY="nobody")
+    stranger = terminal.type("jobs", "list", BUCATINI_API_KEY="nobody")
     nobody = terminal.type("jobs", "show", "0f8fad5b-d9cb-469f-a165-70867728950e")
-    homeless = terminal.type("jobs", "list", API_URL="")
+    homeless = terminal.type("jobs", "list", BUCATINI_URL="")
 
     ran = (unknown, misfit, stranger, nobody, homeless)
     assert [one.returncode for one in ran] == [2, 2, 1, 1, 2]

@@ -59,11 +59,11 @@ def test_no_key_for_this_machine_goes_through_a_proxy(
 
     async def listed() -> int:
         async with AsyncBucatini(world.url, tenant.key) as client:
-            return len([job async for job in client.jobs()])
+            return len([job async for job in client.jobs.list()])
 
     with Bucatini(world.url, tenant.key) as client:
-        assert [job.id for job in client.jobs()] == [job_id]
-        assert [event.type for event in client.follow_many([job_id])] == ["job.queued", "job.succeeded"]
+        assert [job.id for job in client.jobs.list()] == [job_id]
+        assert [event.type for event in client.events.watch([job_id])] == ["job.queued", "job.succeeded"]
     assert asyncio.run(listed()) == 1
     typed = Terminal(world, tenant, tmp_path, HTTP_PROXY=proxy.url, ALL_PROXY=proxy.url).type("jobs", "list", "--json")
     assert typed.returncode == 0, typed.stderr
@@ -77,7 +77,7 @@ def test_no_key_for_this_machine_goes_through_a_proxy(
         {"SSL_CERT_FILE": "/nowhere.pem"},
         {"ALL_PROXY": "socks5://127.0.0.1:9"},
         {"HTTP_PROXY": "carrier-pigeon://x"},
-        {"API_KEY": "{key}\n"},
+        {"BUCATINI_API_KEY": "{key}\n"},
     ],
 )
 def test_what_the_environment_says_of_the_world_outside_does_not_concern_this_machine(
@@ -92,16 +92,16 @@ def test_what_the_environment_says_of_the_world_outside_does_not_concern_this_ma
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"API_URL": "localhost:8000"}, "API_URL: 'localhost:8000' must begin with http:// or https://"),
-        ({"API_URL": "http://"}, "API_URL: 'http://' names no host"),
-        ({"API_URL": "http://host:99999"}, "API_URL: 'http://host:99999' can't be read"),
-        ({"API_KEY": "bct_one\nbct_two"}, "API_KEY: the key has a line break"),
+        ({"BUCATINI_URL": "localhost:8000"}, "BUCATINI_URL: 'localhost:8000' must begin with http:// or https://"),
+        ({"BUCATINI_URL": "http://"}, "BUCATINI_URL: 'http://' names no host"),
+        ({"BUCATINI_URL": "http://host:99999"}, "BUCATINI_URL: 'http://host:99999' can't be read"),
+        ({"BUCATINI_API_KEY": "bct_one\nbct_two"}, "BUCATINI_API_KEY: the key has a line break"),
         (
-            {"API_URL": "https://bucatini.example", "SSL_CERT_FILE": "/nowhere.pem"},
+            {"BUCATINI_URL": "https://bucatini.example", "SSL_CERT_FILE": "/nowhere.pem"},
             "SSL_CERT_FILE or SSL_CERT_DIR can't",
         ),
-        ({"API_URL": "https://bucatini.example", "ALL_PROXY": "socks5://127.0.0.1:9"}, "ALL_PROXY can't be used"),
-        ({"API_URL": "https://bucatini.example", "HTTPS_PROXY": "pigeon://x"}, "HTTPS_PROXY can't be used"),
+        ({"BUCATINI_URL": "https://bucatini.example", "ALL_PROXY": "socks5://127.0.0.1:9"}, "ALL_PROXY can't be used"),
+        ({"BUCATINI_URL": "https://bucatini.example", "HTTPS_PROXY": "pigeon://x"}, "HTTPS_PROXY can't be used"),
     ],
 )
 def test_what_cant_be_used_is_said_at_once_in_one_line_that_names_the_variable(

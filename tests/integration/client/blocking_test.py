@@ -16,7 +16,7 @@ import pytest
 from events.ai import DocumentProcessed
 from events.envelope import CloudEvent
 from events.keys import KeysRotated
-from producers.client import AsyncBucatini, Bucatini, JobFailed, JobHandle, ProblemAnswer, ResultTimeout
+from producers.client import AsyncBucatini, Bucatini, JobFailed, ProblemAnswer, ResultTimeout
 from schemas.ai import ProcessDocument
 from schemas.commands import Queue
 from schemas.jobs import JobState
@@ -52,8 +52,8 @@ def test_the_async_client_does_the_same(world: World) -> None:
                 await job.result(timeout_seconds=0)
             await asyncio.to_thread(world.succeed, job.id, ROTATED.model_dump(mode="json"))
             assert await job.result(timeout_seconds=10) == ROTATED
-            assert [one.id async for one in client.jobs(queue=Queue.KEYS)] == [job.id]
-            assert (await (await client.job(job.id)).refresh()).state is JobState.SUCCEEDED
+            assert [one.id async for one in client.jobs.list(queue=Queue.KEYS)] == [job.id]
+            assert (await (await client.jobs.get(job.id)).refresh()).state is JobState.SUCCEEDED
             return [event.type async for event in job.events()]
 
     assert asyncio.run(use()) == ["job.queued", "job.succeeded"]
@@ -82,11 +82,11 @@ def test_a_no_is_one_typed_error(world: World) -> None:
         with pytest.raises(ProblemAnswer) as forbidden:
             client.submit(COMMAND)
         with pytest.raises(ProblemAnswer) as unknown:
-            client.job(foreign.id)
+            client.jobs.get(foreign.id)
         with pytest.raises(ProblemAnswer) as unknown_stream:
-            next(JobHandle(client, foreign.job).events())
+            next(client.jobs.events(foreign.id))
     with Bucatini(world.url, "no-key") as stranger, pytest.raises(ProblemAnswer) as unauthenticated:
-        next(stranger.events())
+        next(stranger.events.follow())
 
     names = [caught.value.problem.name for caught in (forbidden, unknown, unknown_stream, unauthenticated)]
     assert names == ["scope-missing", "not-found", "not-found", "unauthenticated"]
@@ -117,7 +117,7 @@ def test_a_jobs_events_come_once_each_over_connections_that_break(world: World) 
         ThreadPoolExecutor(1) as threads,
     ):
         job_id = direct.submit(COMMAND).id
-        following = threads.submit(lambda: list(client.job(job_id).events()))
+        following = threads.submit(lambda: list(client.jobs.events(job_id)))
         for _ in range(60):
             world.happen(job_id, "job.retrying")
         world.succeed(job_id, {})
@@ -135,7 +135,7 @@ def test_all_events_come_once_each_over_connections_that_break(world: World) -> 
     async def follow(url: str) -> list[int]:
         heard: list[int] = []
         async with AsyncBucatini(url, tenant.key) as client:
-            async for event in client.events("job.ret*", last_event_id=begin):
+            async for event in client.events.follow("job.ret*", last_event_id=begin):
                 heard.append(_seq(event))
                 if len(heard) == 60:
                     break
@@ -160,7 +160,7 @@ def test_many_jobs_are_followed_over_one_connection_that_breaks(world: World) ->
         ThreadPoolExecutor(1) as threads,
     ):
         jobs = [direct.submit(COMMAND).id for _ in range(5)]
-        following = threads.submit(lambda: list(client.follow_many(jobs)))
+        following = threads.submit(lambda: list(client.events.watch(jobs)))
         for job_id in jobs * 10:
             world.happen(job_id, "job.retrying")
         for job_id in jobs:
@@ -177,8 +177,8 @@ def test_the_async_client_follows_types_and_hears_a_no(world: World) -> None:
     async def follow() -> CloudEvent:
         async with AsyncBucatini(world.url, tenant.key) as client:
             with pytest.raises(ProblemAnswer, match="not-found"):
-                await anext(client.follow_many([uuid4()]))
-            following = client.follow_many(types=["job.queued"])
+                await anext(client.events.watch([uuid4()]))
+            following = client.events.watch(types=["job.queued"])
             first = asyncio.ensure_future(anext(following))
             while not first.done():
                 await client.submit(COMMAND)
@@ -187,7 +187,7 @@ def test_the_async_client_follows_types_and_hears_a_no(world: World) -> None:
 
     assert asyncio.run(follow()).type == "job.queued"
     with Bucatini(world.url, "no-key") as stranger, pytest.raises(ProblemAnswer, match="unauthenticated"):
-        next(stranger.follow_many(types=["*"]))
+        next(stranger.events.watch(types=["*"]))
 
 
 def test_times_travel_with_their_zone(world: World) -> None:
@@ -202,8 +202,8 @@ def test_a_list_is_fetched_page_by_page(world: World) -> None:
     with Bucatini(world.url, world.tenant().key) as client:
         made = [client.submit(COMMAND).id for _ in range(7)]
 
-        assert [job.id for job in client.jobs(limit=3)] == made[::-1]
-        assert [job.id for job in islice(client.jobs(limit=3), 2)] == made[:-3:-1]
+        assert [job.id for job in client.jobs.list(limit=3)] == made[::-1]
+        assert [job.id for job in islice(client.jobs.list(limit=3), 2)] == made[:-3:-1]
 
 
 def test_the_result_of_reading_a_document_is_typed(world: World) -> None:

@@ -34,11 +34,11 @@ def test_the_async_client_reads_counts_and_replays_failures(world: World) -> Non
 def test_the_async_client_makes_and_removes_holds(world: World) -> None:
     async def use() -> None:
         async with AsyncBucatini(world.url, world.tenant().key) as client:
-            hold = await client.holds.add(NewHold(kind="ai.process_document", reason="it repeats itself"))
+            hold = await client.holds.create(NewHold(kind="ai.process_document", reason="it repeats itself"))
             assert await client.holds.list() == (hold,)
-            await client.holds.remove(hold.id)
+            await client.holds.delete(hold.id)
             assert await client.holds.list() == ()
             with pytest.raises(ProblemAnswer, match="not-found"):
-                await client.holds.remove(hold.id)
+                await client.holds.delete(hold.id)
 
     asyncio.run(use())

@@ -18,29 +18,29 @@ def test_the_blocking_client_does_all_there_is(world: World) -> None:
         made = client.webhooks.create(WANTED)
         assert made.secret.startswith("whsec_")
         assert [one.id for one in client.webhooks.list()] == [made.id]
-        assert client.webhooks.change(made.id, WANTED.model_copy(update={"paused": True})).paused_because == "owner"
+        assert client.webhooks.replace(made.id, WANTED.model_copy(update={"paused": True})).paused_because == "owner"
         tried = client.webhooks.test(made.id)
-        assert (tried.state, client.webhooks.deliveries(made.id)) == (DeliveryState.WAITING, (tried,))
+        assert (tried.state, list(client.webhooks.deliveries(made.id))) == (DeliveryState.WAITING, [tried])
         assert client.webhooks.redeliver(made.id, tried.id) == tried
         assert client.webhooks.redeliver_failed(made.id, SINCE) == 0
         assert client.webhooks.rotate_secret(made.id).secret != made.secret
-        client.webhooks.remove(made.id)
+        client.webhooks.delete(made.id)
         with pytest.raises(ProblemAnswer, match="no such webhook"):
-            client.webhooks.show(made.id)
+            client.webhooks.get(made.id)
 
 
 def test_the_async_client_does_the_same(world: World) -> None:
     async def use() -> None:
         async with AsyncBucatini(world.url, world.tenant().key) as client:
             made = await client.webhooks.create(WANTED)
-            assert await client.webhooks.list() == (await client.webhooks.show(made.id),)
-            assert (await client.webhooks.change(made.id, WANTED.model_copy(update={"paused": True}))).paused_at
+            assert await client.webhooks.list() == (await client.webhooks.get(made.id),)
+            assert (await client.webhooks.replace(made.id, WANTED.model_copy(update={"paused": True}))).paused_at
             tried = await client.webhooks.test(made.id)
-            assert await client.webhooks.deliveries(made.id) == (tried,)
+            assert [one async for one in client.webhooks.deliveries(made.id)] == [tried]
             assert await client.webhooks.redeliver(made.id, tried.id) == tried
             assert await client.webhooks.redeliver_failed(made.id, SINCE) == 0
             assert (await client.webhooks.rotate_secret(made.id)).secret != made.secret
-            await client.webhooks.remove(made.id)
+            await client.webhooks.delete(made.id)
             assert await client.webhooks.list() == ()
 
     asyncio.run(use())

@@ -189,7 +189,9 @@ def test_both_clients_take_and_acknowledge(service: Service) -> None:
     service.group("billing", "job.queued")
     first, second, third = service.submit(3)
     with Bucatini(service.world.url, service.tenant.key) as client:
-        deliveries: list[GroupDelivery] = list(islice(client.subscribe("job.queued", group="billing", most=1), 1))
+        deliveries: list[GroupDelivery] = list(
+            islice(client.groups.subscribe("job.queued", group="billing", limit=1), 1)
+        )
         assert [one.event.subject for one in deliveries] == [str(first)]
         assert deliveries[0].ack()
         assert not deliveries[0].ack()
@@ -197,7 +199,7 @@ def test_both_clients_take_and_acknowledge(service: Service) -> None:
     async def take() -> list[str]:
         subjects: list[str] = []
         async with AsyncBucatini(service.world.url, service.tenant.key) as client:
-            async for delivery in client.subscribe("job.queued", group="billing"):
+            async for delivery in client.groups.subscribe("job.queued", group="billing"):
                 subjects.append(delivery.event.subject)
                 assert await delivery.ack()
                 if len(subjects) == 2:
@@ -212,13 +214,13 @@ def test_an_event_that_was_waited_for_longer_than_its_lease_is_handed_over(servi
     first, second = service.submit(2)
     held = service.take("billing", lease_seconds=2)
     with Bucatini(service.world.url, service.tenant.key) as client:
-        delivery = next(client.subscribe("job.queued", group="billing", most=1, lease_seconds=1))
+        delivery = next(client.groups.subscribe("job.queued", group="billing", limit=1, lease_seconds=1))
         assert (delivery.event.subject, delivery.deliveries) == (str(first), 2)
         assert delivery.ack()
 
     async def take() -> str:
         async with AsyncBucatini(service.world.url, service.tenant.key) as client:
-            async for delivery in client.subscribe("job.queued", group="billing", lease_seconds=1):
+            async for delivery in client.groups.subscribe("job.queued", group="billing", lease_seconds=1):
                 assert await delivery.ack()
                 return str(delivery.event.subject)
         raise AssertionError("a subscription has no end")

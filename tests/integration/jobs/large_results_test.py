@@ -30,7 +30,7 @@ def test_a_large_result_is_fetched_like_any_other(system: System, served: World)
     for job_id in (large, small):
         system.await_state(job_id, "succeeded")
     with Bucatini(served.url, tenant.key) as client:
-        results = [client.job(job_id).result(timeout_seconds=5) for job_id in (large, small)]
+        results = [client.jobs.get(job_id).result(timeout_seconds=5) for job_id in (large, small)]
     with served.http(tenant) as http:
         job = http.get(f"/api/jobs/{large}").json()
         fetched = [http.get(f"/api/jobs/{job_id}/result") for job_id in (large, small)]

@@ -24,7 +24,7 @@ def test_a_dead_job_runs_again_with_its_attempts_unspent(system: System, served:
     (job_id,) = system.submit(Misbehave(how="raise"), tenant_id=tenant.id)
     system.await_state(job_id, "dead")
     with Bucatini(served.url, tenant.key) as client:
-        client.job(job_id).replay()
+        client.jobs.replay(job_id)
     wait_until(lambda: system.timeline(job_id).count("job.dead") == 2, "it has died a second time")
     died = system.timeline(job_id)
 

@@ -13,7 +13,7 @@ from api.documentation.openapi import document
 from api.documentation.pages import ASSETS, pages
 from api.endpoint import all_paths
 from api.routes.commands import JobOptionsQuery
-from producers.client.resources.jobs import COMMANDS
+from producers.client.commands import COMMANDS
 from schemas.catalogue import COMMANDS as KINDS
 
 DOCUMENT = document(DESCRIBED, "1.2.3")

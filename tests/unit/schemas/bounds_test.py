@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.envelope import CloudEvent, cloud_event_json
+from events.envelope import CloudEvent
+from infrastructure.postgres.events.cloud_events import cloud_event_json
 from schemas import bounds
 from schemas.bounds import too_deep, too_many_values
 from schemas.jobs import Progress

@@ -11,9 +11,9 @@ import pytest
 
 from api.documentation.asyncapi import document
 from events.catalogue import EVENTS
-from events.envelope import cloud_event_json
 from events.jobs import JobEvent
 from events.websocket import SERVER_MESSAGES, Ended, Pong, Refused
+from infrastructure.postgres.events.cloud_events import cloud_event_json
 from schemas.problems import Problem
 from schemas.websocket import REQUESTS, JobSubject
 

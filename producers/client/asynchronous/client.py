@@ -1,0 +1,174 @@
+"""The client for asyncio."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+import httpx
+from httpx_sse import EventSource
+from websockets.asyncio.client import connect
+
+from events.envelope import CloudEvent
+from producers.client import address
+from producers.client.asynchronous.api_keys import AsyncApiKeys
+from producers.client.asynchronous.batches import AsyncBatches
+from producers.client.asynchronous.events import AsyncEvents
+from producers.client.asynchronous.failures import AsyncFailures
+from producers.client.asynchronous.groups import AsyncGroups
+from producers.client.asynchronous.health import AsyncHealth
+from producers.client.asynchronous.holds import AsyncHolds
+from producers.client.asynchronous.jobs import AsyncJobs
+from producers.client.asynchronous.keys import AsyncKeys
+from producers.client.asynchronous.schedules import AsyncSchedules
+from producers.client.asynchronous.search import AsyncSearch
+from producers.client.asynchronous.webhooks import AsyncWebhooks
+from producers.client.asynchronous.workflow import AsyncWorkflow
+from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, exchange, parsed
+from producers.client.sse import Following
+from producers.client.transport import (
+    BROKEN_STREAM,
+    arguments_for,
+    http_arguments,
+    no_reply,
+    opened,
+    reply_of,
+    socket_arguments,
+    stream_timeout,
+)
+from producers.client.websocket import BROKEN_SOCKET, Watching, socket_url
+from schemas.model import Model
+
+M = TypeVar("M", bound=Model)
+
+
+class AsyncBucatini:
+    """The client for asyncio, a resource an attribute. It belongs to the event loop in which it is used first.
+
+        async with AsyncBucatini() as bucatini:  # BUCATINI_URL and BUCATINI_API_KEY
+            job = await bucatini.submit(ProcessDocument(title="Lease", text=text))
+            print((await job.result(timeout_seconds=60)).parties)
+
+    What isn't given is read from BUCATINI_URL and BUCATINI_API_KEY; Misconfigured where nothing could be asked with it.
+    Everything that a call raises is a BucatiniError. What is safe to repeat is, with back-off: after a connection that
+    broke, and after 429, 502, 503 and 504, as `Retry-After` asks. A server that is down is said within two seconds.
+
+    `timeout_seconds` is what the ingress gets for a response that it doesn't hold back on purpose.
+    An ingress on this machine is asked directly, whatever the environment says of proxies.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_seconds: float = address.TIMEOUT_SECONDS,
+        connect_timeout_seconds: float = address.CONNECT_TIMEOUT_SECONDS,
+    ) -> None:
+        access = address.access(url, api_key, timeout_seconds, connect_timeout_seconds)
+        self._access = access
+        self._http = opened(access, lambda: httpx.AsyncClient(**http_arguments(access)))
+        self.jobs = AsyncJobs(self)
+        """Submit jobs, wait for what they bring, see, follow, cancel and replay them."""
+        self.submit = self.jobs.submit
+        """What most callers come for: the same as `jobs.submit`."""
+        self.batches = AsyncBatches(self, self.jobs)
+        """Many commands at once."""
+        self.schedules = AsyncSchedules(self)
+        """Commands that are handed in again and again."""
+        self.events = AsyncEvents(self)
+        """What happens to your jobs, as it happens."""
+        self.groups = AsyncGroups(self)
+        """Events shared among the members of a service, each acknowledged by one."""
+        self.webhooks = AsyncWebhooks(self)
+        """Where your events are sent."""
+        self.failures = AsyncFailures(self)
+        """What failed and why, and running it again."""
+        self.holds = AsyncHolds(self)
+        """What keeps jobs of yours from running."""
+        self.api_keys = AsyncApiKeys(self)
+        """Who may ask for you, and what."""
+        self.keys = AsyncKeys(self)
+        """What your texts are sealed with."""
+        self.search = AsyncSearch(self)
+        """Finding what was indexed."""
+        self.workflow = AsyncWorkflow(self)
+        """How far a workflow is."""
+        self.health = AsyncHealth(self)
+        """Whether the ingress is up, and what it needs."""
+
+    async def send(self, request: Request) -> Reply:
+        """The reply, tried again where that helps. ProblemAnswer or Unreachable."""
+        steps = exchange(request)
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                reply: Reply = end.value
+                return reply
+            match step:
+                case Request():
+                    outcome = await self._try(step)
+                case Pause(seconds):
+                    await asyncio.sleep(seconds)
+                    outcome = None
+
+    async def ask(self, answer: type[M], request: Request) -> M:
+        """The reply, read. Incomprehensible when it can't be."""
+        return parsed(answer, await self.send(request))
+
+    async def follow(self, following: Following) -> AsyncIterator[CloudEvent]:
+        """The events of a stream, across connections that break."""
+        timeout = stream_timeout(self._access)
+        while not following.over:
+            broken: Exception | None = None
+            try:
+                headers = following.headers
+                async with self._http.stream("GET", following.path, headers=headers, timeout=timeout) as response:
+                    if response.is_error:
+                        await response.aread()
+                    if following.answered(reply_of(response)):
+                        async for said in EventSource(response).aiter_sse():
+                            if (event := following.take(said)) is not None:
+                                yield event
+            except BROKEN_STREAM as error:
+                broken = error  # Whether it is broken for good is decided by how long it stays broken.
+            await asyncio.sleep(following.closed(broken))
+
+    async def watch(self, jobs: Iterable[UUID], types: Iterable[str]) -> AsyncIterator[CloudEvent]:
+        """The events of many jobs over one WebSocket, across connections that break."""
+        watching = Watching(jobs, types)
+        url = socket_url(self._access.url)
+        while not watching.over:
+            broken: BaseException | None = None
+            try:
+                async with connect(url, **socket_arguments(self._access)) as socket:
+                    for message in watching.opening():
+                        await socket.send(message)
+                    while not watching.over:
+                        if (event := watching.take(await socket.recv())) is not None:
+                            yield event
+            except BROKEN_SOCKET as error:
+                broken = error
+            if not watching.over:
+                await asyncio.sleep(watching.closed(broken))
+
+    async def _try(self, request: Request) -> Reply | NoReply:
+        arguments = arguments_for(request, self._access)
+        try:
+            return reply_of(await self._http.request(request.method, request.path, **arguments))
+        except httpx.TransportError as error:
+            return no_reply(error)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

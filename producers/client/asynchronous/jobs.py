@@ -1,0 +1,200 @@
+"""Jobs: submit them, wait for what they bring, see, follow, cancel and replay them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final, Generic, TypeVar, Unpack, cast, overload
+from uuid import UUID
+
+from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+from events.envelope import CloudEvent
+from events.keys import KeysRotated
+from events.search import DocumentIndexed
+from events.workflow import WorkflowCompleted
+from producers.client.asynchronous.ports import AsyncCaller
+from producers.client.commands import JobOptions, Result, result_of, submission
+from producers.client.errors import ProblemAnswer, ResultTimeout, Unreachable
+from producers.client.requests import Id, get, keyed_post, path, post
+from producers.client.sse import Following
+from producers.client.waiting import Waiting
+from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+from schemas.commands import Command
+from schemas.explanations import Explanation
+from schemas.failures import ReplayJob
+from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
+from schemas.keys import RotateKeys
+from schemas.search import IndexDocument
+from schemas.workflow import RunWorkflowStep
+
+R = TypeVar("R")
+
+PAGE: Final = 100
+
+
+class AsyncJobs:
+    """Your jobs. Every call may raise ProblemAnswer or Unreachable."""
+
+    def __init__(self, client: AsyncCaller) -> None:
+        self._client = client
+
+    @overload
+    async def submit(
+        self, command: ProcessDocument, **options: Unpack[JobOptions]
+    ) -> "AsyncJobHandle[DocumentProcessed]": ...
+    @overload
+    async def submit(
+        self, command: GenerateDocument, **options: Unpack[JobOptions]
+    ) -> "AsyncJobHandle[DocumentGenerated]": ...
+    @overload
+    async def submit(
+        self, command: AnalyzeContent, **options: Unpack[JobOptions]
+    ) -> "AsyncJobHandle[ContentAnalyzed]": ...
+    @overload
+    async def submit(
+        self, command: IndexDocument, **options: Unpack[JobOptions]
+    ) -> "AsyncJobHandle[DocumentIndexed]": ...
+    @overload
+    async def submit(
+        self, command: RunWorkflowStep, **options: Unpack[JobOptions]
+    ) -> "AsyncJobHandle[WorkflowCompleted]": ...
+    @overload
+    async def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> "AsyncJobHandle[KeysRotated]": ...
+    @overload
+    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> "AsyncJobHandle[Any]": ...
+
+    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> "AsyncJobHandle[Any]":
+        """The job, once it is kept. A repeat with the same idempotency key gives the same job; without one the client
+        makes its own, so that its own repeats are safe."""
+        return AsyncJobHandle(self, await self._client.ask(Job, submission(command, options)))
+
+    async def get(self, job_id: Id) -> "AsyncJobHandle[Result]":
+        """A job of yours by its id."""
+        return AsyncJobHandle(self, await self.read(job_id))
+
+    async def read(self, job_id: Id, *, wait_seconds: int = 0) -> Job:
+        """The job as it stands, or once it has ended if that is within the time (60 s at most)."""
+        return await self._client.ask(Job, get(path("jobs", job_id), wait_seconds=wait_seconds))
+
+    async def wait(self, job_id: Id, timeout_seconds: float | None = None) -> Job:
+        """The job once it has ended, in whatever way. ResultTimeout; None waits for ever. An ingress that goes away
+        meanwhile is waited for."""
+        waiting = Waiting(timeout_seconds)
+        while True:
+            try:
+                job = waiting.heard(await self.read(job_id, wait_seconds=waiting.poll_seconds))
+            except (Unreachable, ProblemAnswer) as error:
+                await asyncio.sleep(waiting.pause_after(error))
+                continue
+            if job.finished:
+                return job
+            if waiting.over:
+                raise ResultTimeout(f"job {job.id} is still {job.state} after {timeout_seconds:g} s", job_id=job.id)
+
+    async def result(self, job_id: Id) -> dict[str, Any]:
+        """What the job brought, of any size. ProblemAnswer while there is nothing, and once it was deleted."""
+        reply = await self._client.send(get(path("jobs", job_id, "result")))
+        return cast("dict[str, Any]", json.loads(reply.body))
+
+    async def list(
+        self,
+        *,
+        state: JobState | None = None,
+        kind: str | None = None,
+        queue: str | None = None,
+        batch_id: Id | None = None,
+        limit: int = PAGE,
+    ) -> AsyncIterator[Job]:
+        """All your jobs that match, the newest first, fetched `limit` at a time while you go on."""
+        filters = {"state": state, "kind": kind, "queue": queue, "batch_id": batch_id, "limit": limit}
+        cursor: str | None = None
+        while True:
+            page = await self._client.ask(JobPage, get(path("jobs"), {**filters, "cursor": cursor}))
+            for job in page.jobs:
+                yield job
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def events(self, job_id: Id, *, last_event_id: str = "") -> AsyncIterator[CloudEvent]:
+        """Everything that happened to it and happens from now on, each once, until it has ended."""
+        async for event in self._client.follow(Following.one("jobs", job_id, last_event_id)):
+            yield event
+
+    async def timeline(self, job_id: Id) -> Timeline:
+        """What has happened to it so far, in order."""
+        return await self._client.ask(Timeline, get(path("jobs", job_id, "timeline")))
+
+    async def why(self, job_id: Id) -> Explanation:
+        """What keeps it from running, or how far it is."""
+        return await self._client.ask(Explanation, get(path("jobs", job_id, "why")))
+
+    async def token(self, job_id: Id, *, ttl_seconds: int = 600) -> JobToken:
+        """A token with which a browser may read and follow this job, and nothing else, for so long (an hour at most)."""
+        return await self._client.ask(
+            JobToken, post(path("jobs", job_id, "token"), ReadTokenRequest(ttl_seconds=ttl_seconds))
+        )
+
+    async def cancel(self, job_id: Id) -> Job:
+        """Ends it. ProblemAnswer when it has ended in another way already."""
+        return await self._client.ask(Job, post(path("jobs", job_id, "cancel")))
+
+    async def replay(self, job_id: Id, command: Command | None = None) -> Job:
+        """Queues it again, its attempts unspent, with this command instead of its own if one is given. ProblemAnswer
+        when it hasn't failed, died or been cancelled."""
+        fields = None if command is None else command.model_dump(mode="json", exclude_unset=True)
+        return await self._client.ask(Job, keyed_post(path("jobs", job_id, "replay"), ReplayJob(command=fields)))
+
+
+class AsyncJobHandle(Generic[R]):
+    """A job of yours. `job` is how it stood when it was last asked about."""
+
+    def __init__(self, jobs: AsyncJobs, job: Job) -> None:
+        self._jobs = jobs
+        self.job = job
+
+    @property
+    def id(self) -> UUID:
+        return self.job.id
+
+    @property
+    def state(self) -> JobState:
+        return self.job.state
+
+    async def refresh(self) -> Job:
+        """The job as it stands now."""
+        self.job = await self._jobs.read(self.id)
+        return self.job
+
+    async def result(self, timeout_seconds: float | None = None) -> R:
+        """What the job brought, as soon as it has ended, of any size. JobFailed, or ResultTimeout; None waits for
+        ever."""
+        self.job = await self._jobs.wait(self.id, timeout_seconds)
+        if self.job.result_url is not None:
+            self.job = self.job.model_copy(update={"result": await self._jobs.result(self.id)})
+        return cast(R, result_of(self.job))
+
+    def events(self) -> AsyncIterator[CloudEvent]:
+        """Everything that happened to it and happens from now on, each once, until it has ended."""
+        return self._jobs.events(self.id)
+
+    async def timeline(self) -> Timeline:
+        """What has happened to it so far, in order."""
+        return await self._jobs.timeline(self.id)
+
+    async def why(self) -> Explanation:
+        """What keeps it from running, or how far it is."""
+        return await self._jobs.why(self.id)
+
+    async def token(self, *, ttl_seconds: int = 600) -> JobToken:
+        """See `AsyncJobs.token`."""
+        return await self._jobs.token(self.id, ttl_seconds=ttl_seconds)
+
+    async def cancel(self) -> Job:
+        """See `AsyncJobs.cancel`."""
+        self.job = await self._jobs.cancel(self.id)
+        return self.job
+
+    async def replay(self, command: Command | None = None) -> Job:
+        """See `AsyncJobs.replay`."""
+        self.job = await self._jobs.replay(self.id, command)
+        return self.job

@@ -1,0 +1,1 @@
+"""The blocking client, a file a resource, generated from `producers/client/asynchronous/`."""

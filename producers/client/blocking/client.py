@@ -1,0 +1,175 @@
+# Generated from asynchronous/client.py by `python -m producers.packaging.blocking`: edit that one.
+"""The blocking client."""
+
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+import httpx
+from httpx_sse import EventSource
+from websockets.sync.client import connect
+
+from events.envelope import CloudEvent
+from producers.client import address
+from producers.client.blocking.api_keys import ApiKeys
+from producers.client.blocking.batches import Batches
+from producers.client.blocking.events import Events
+from producers.client.blocking.failures import Failures
+from producers.client.blocking.groups import Groups
+from producers.client.blocking.health import Health
+from producers.client.blocking.holds import Holds
+from producers.client.blocking.jobs import Jobs
+from producers.client.blocking.keys import Keys
+from producers.client.blocking.schedules import Schedules
+from producers.client.blocking.search import Search
+from producers.client.blocking.webhooks import Webhooks
+from producers.client.blocking.workflow import Workflow
+from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, exchange, parsed
+from producers.client.sse import Following
+from producers.client.transport import (
+    BROKEN_STREAM,
+    arguments_for,
+    http_arguments,
+    no_reply,
+    opened,
+    reply_of,
+    socket_arguments,
+    stream_timeout,
+)
+from producers.client.websocket import BROKEN_SOCKET, Watching, socket_url
+from schemas.model import Model
+
+M = TypeVar("M", bound=Model)
+
+
+class Bucatini:
+    """The blocking client, a resource an attribute. Threads may share it.
+
+        with Bucatini() as bucatini:  # BUCATINI_URL and BUCATINI_API_KEY
+            job = bucatini.submit(ProcessDocument(title="Lease", text=text))
+            print((job.result(timeout_seconds=60)).parties)
+
+    What isn't given is read from BUCATINI_URL and BUCATINI_API_KEY; Misconfigured where nothing could be asked with it.
+    Everything that a call raises is a BucatiniError. What is safe to repeat is, with back-off: after a connection that
+    broke, and after 429, 502, 503 and 504, as `Retry-After` asks. A server that is down is said within two seconds.
+
+    `timeout_seconds` is what the ingress gets for a response that it doesn't hold back on purpose.
+    An ingress on this machine is asked directly, whatever the environment says of proxies.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_seconds: float = address.TIMEOUT_SECONDS,
+        connect_timeout_seconds: float = address.CONNECT_TIMEOUT_SECONDS,
+    ) -> None:
+        access = address.access(url, api_key, timeout_seconds, connect_timeout_seconds)
+        self._access = access
+        self._http = opened(access, lambda: httpx.Client(**http_arguments(access)))
+        self.jobs = Jobs(self)
+        """Submit jobs, wait for what they bring, see, follow, cancel and replay them."""
+        self.submit = self.jobs.submit
+        """What most callers come for: the same as `jobs.submit`."""
+        self.batches = Batches(self, self.jobs)
+        """Many commands at once."""
+        self.schedules = Schedules(self)
+        """Commands that are handed in again and again."""
+        self.events = Events(self)
+        """What happens to your jobs, as it happens."""
+        self.groups = Groups(self)
+        """Events shared among the members of a service, each acknowledged by one."""
+        self.webhooks = Webhooks(self)
+        """Where your events are sent."""
+        self.failures = Failures(self)
+        """What failed and why, and running it again."""
+        self.holds = Holds(self)
+        """What keeps jobs of yours from running."""
+        self.api_keys = ApiKeys(self)
+        """Who may ask for you, and what."""
+        self.keys = Keys(self)
+        """What your texts are sealed with."""
+        self.search = Search(self)
+        """Finding what was indexed."""
+        self.workflow = Workflow(self)
+        """How far a workflow is."""
+        self.health = Health(self)
+        """Whether the ingress is up, and what it needs."""
+
+    def send(self, request: Request) -> Reply:
+        """The reply, tried again where that helps. ProblemAnswer or Unreachable."""
+        steps = exchange(request)
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                reply: Reply = end.value
+                return reply
+            match step:
+                case Request():
+                    outcome = self._try(step)
+                case Pause(seconds):
+                    time.sleep(seconds)
+                    outcome = None
+
+    def ask(self, answer: type[M], request: Request) -> M:
+        """The reply, read. Incomprehensible when it can't be."""
+        return parsed(answer, self.send(request))
+
+    def follow(self, following: Following) -> Iterator[CloudEvent]:
+        """The events of a stream, across connections that break."""
+        timeout = stream_timeout(self._access)
+        while not following.over:
+            broken: Exception | None = None
+            try:
+                headers = following.headers
+                with self._http.stream("GET", following.path, headers=headers, timeout=timeout) as response:
+                    if response.is_error:
+                        response.read()
+                    if following.answered(reply_of(response)):
+                        for said in EventSource(response).iter_sse():
+                            if (event := following.take(said)) is not None:
+                                yield event
+            except BROKEN_STREAM as error:
+                broken = error  # Whether it is broken for good is decided by how long it stays broken.
+            time.sleep(following.closed(broken))
+
+    def watch(self, jobs: Iterable[UUID], types: Iterable[str]) -> Iterator[CloudEvent]:
+        """The events of many jobs over one WebSocket, across connections that break."""
+        watching = Watching(jobs, types)
+        url = socket_url(self._access.url)
+        while not watching.over:
+            broken: BaseException | None = None
+            try:
+                with connect(url, **socket_arguments(self._access)) as socket:
+                    for message in watching.opening():
+                        socket.send(message)
+                    while not watching.over:
+                        if (event := watching.take(socket.recv())) is not None:
+                            yield event
+            except BROKEN_SOCKET as error:
+                broken = error
+            if not watching.over:
+                time.sleep(watching.closed(broken))
+
+    def _try(self, request: Request) -> Reply | NoReply:
+        arguments = arguments_for(request, self._access)
+        try:
+            return reply_of(self._http.request(request.method, request.path, **arguments))
+        except httpx.TransportError as error:
+            return no_reply(error)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

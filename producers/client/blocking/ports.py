@@ -1,0 +1,23 @@
+# Generated from asynchronous/ports.py by `python -m producers.packaging.blocking`: edit that one.
+"""What the resources need of the client. They depend on this and not on the client, which is built of them."""
+
+from collections.abc import Iterator
+from typing import Protocol, TypeVar
+
+from events.envelope import CloudEvent
+from producers.client.exchange import Reply, Request
+from producers.client.sse import Following
+from schemas.model import Model
+
+M = TypeVar("M", bound=Model)
+
+
+class Caller(Protocol):
+    def send(self, request: Request) -> Reply:
+        """The reply, tried again where that helps. ProblemAnswer or Unreachable."""
+
+    def ask(self, answer: type[M], request: Request) -> M:
+        """The reply, read. Incomprehensible when it can't be."""
+
+    def follow(self, following: Following) -> Iterator[CloudEvent]:
+        """The events of a stream, across connections that break."""

@@ -1,1 +1,0 @@
-"""What the client can ask for, one file a resource."""

@@ -1,0 +1,45 @@
+"""API keys and what they may do."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.model import Model
+
+
+class Scope(StrEnum):
+    """A permission of a key or token."""
+
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    SEARCH_READ = "search:read"
+    KEYS_WRITE = "keys:write"
+    WEBHOOKS_WRITE = "webhooks:write"
+    EVENTS_CONSUME = "events:consume"
+    ADMIN = "admin"
+    """Allows everything, including managing API keys."""
+
+
+class NewApiKey(Model):
+    name: Annotated[str, Field(min_length=1, max_length=100, examples=["billing service"])]
+    """For people: what uses the key."""
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))]
+
+
+class ApiKey(Model):
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class ApiKeyCreated(ApiKey):
+    key: str
+    """The key itself. It is stored as a hash only, so this is the one time it is shown."""
+
+
+class ApiKeys(Model):
+    keys: tuple[ApiKey, ...]

@@ -1,0 +1,23 @@
+"""The blocking client says what the one for asyncio says."""
+
+from producers.packaging import blocking
+
+
+def test_the_blocking_client_is_the_one_for_asyncio_without_await() -> None:
+    assert blocking.differing(blocking.generated()) == [], "run python -m producers.packaging.blocking"
+
+
+def test_a_change_by_hand_is_noticed() -> None:
+    files = dict(blocking.generated())
+    changed = {**files, "jobs.py": files["jobs.py"] + "\n"}
+    del changed["holds.py"]
+
+    assert blocking.differing(changed) == ["holds.py", "jobs.py"]
+
+
+def test_nothing_of_asyncio_is_left() -> None:
+    for name, text in blocking.generated().items():
+        if name != "__init__.py":
+            body = text.partition("\n")[2]
+            assert "async" not in body.lower(), name
+            assert "await" not in body, name
