@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos lock clean environment development
+.PHONY: help run test check format client bench chaos lock clean environment development
 
 # No other project's Python is ours: neither its paths, encodings and warnings, nor its PYTHONDONTWRITEBYTECODE, with which
 # each of ten processes would compile thousands of modules at every start.
@@ -44,6 +44,9 @@ check: development ## Lint, format and types, without changing anything
 format: development ## Sort imports and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+client: development ## Build bucatini-client, the wheel that other services install, into dist/
+	@exec $(BIN)/python -m producers.packaging.wheel dist
 
 bench: development ## Measure each scenario beside its peer; prints ratios and draws them into docs/performance
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)

@@ -45,7 +45,7 @@ class ProblemAnswer(BucatiniError):
 
     def __init__(self, problem: Problem, *, job_id: UUID | None = None, request_id: str | None = None) -> None:
         super().__init__(
-            f"{problem.title} ({problem.status} {problem.name}): {_in_words(problem)}",
+            f"{problem.title} ({problem.status} {problem.name}){_in_words(problem)}",
             status=problem.status,
             problem=problem,
             job_id=job_id,
@@ -75,11 +75,9 @@ class JobFailed(BucatiniError):
 
     def __init__(self, job: Job) -> None:
         problem = job.problem
-        said = "" if problem is None else f": {problem.title}" + (f": {problem.detail}" if problem.detail else "")
+        said = "" if problem is None else f": {problem.title}{_in_words(problem)}"
         super().__init__(f"job {job.id} is {job.state}{said}", problem=problem, job_id=job.id)
         self.job = job
-        if problem is not None:
-            self.status = problem.status
 
 
 class UnknownCommand(BucatiniError):
@@ -87,4 +85,5 @@ class UnknownCommand(BucatiniError):
 
 
 def _in_words(problem: Problem) -> str:
-    return "; ".join(f"{error.pointer} {error.detail}" for error in problem.errors) or problem.detail
+    words = "; ".join(f"{error.pointer} {error.detail}" for error in problem.errors) or problem.detail
+    return f": {words}" if words else ""

@@ -29,7 +29,7 @@ FIRST_PAUSE_SECONDS: Final = 0.2
 MAX_PAUSE_SECONDS: Final = 10.0
 MAX_ASKED_SECONDS: Final = 30.0
 """An ingress that asks for a longer pause is told to the caller instead, who may have better to do."""
-DOWN_SECONDS: Final = 1.0
+DOWN_SECONDS: Final = 0.7
 """No new attempt to connect begins later than this after the first: a server that is down is said at once."""
 PATIENCE_SECONDS: Final = 120.0
 """Who follows events, or waits for a result, waits so long for an ingress that was there and went away."""
