@@ -36,14 +36,16 @@ run: environment ## Start everything, send the samples, serve until Ctrl-C (ONCE
 test: development ## Run all tests (ARGS="-k name" chooses some)
 	@exec $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: development ## Lint, format and types, without changing anything
+check: development ## Lint, format, types and generated code, without changing anything
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m producers.packaging.blocking --check
 
-format: development ## Sort imports and format
+format: development ## Sort imports, format, and generate the blocking client
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python -m producers.packaging.blocking
 
 client: development ## Build bucatini-client, the wheel that other services install, into dist/
 	@exec $(BIN)/python -m producers.packaging.wheel dist

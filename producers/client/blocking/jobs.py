@@ -93,10 +93,13 @@ class Jobs:
         kind: str | None = None,
         queue: str | None = None,
         batch_id: Id | None = None,
+        id_prefix: str | None = None,
         limit: int = PAGE,
     ) -> Iterator[Job]:
-        """All your jobs that match, the newest first, fetched `limit` at a time while you go on."""
-        filters = {"state": state, "kind": kind, "queue": queue, "batch_id": batch_id, "limit": limit}
+        """All your jobs that match, the newest first, fetched `limit` at a time while you go on. `id_prefix` is the first
+        hexadecimal digits of an id, without hyphens."""
+        chosen = {"state": state, "kind": kind, "queue": queue, "batch_id": batch_id, "id_prefix": id_prefix}
+        filters = {**chosen, "limit": limit}
         cursor: str | None = None
         while True:
             page = self._client.ask(JobPage, get(path("jobs"), {**filters, "cursor": cursor}))

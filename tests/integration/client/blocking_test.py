@@ -2,11 +2,7 @@
 
 import asyncio
 import random
-import socket
-import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from uuid import uuid4
@@ -22,14 +18,12 @@ from schemas.commands import Queue
 from schemas.jobs import JobState
 from schemas.keys import RotateKeys
 from schemas.problems import Problem
+from tests.integration.client.broken_way import broken_way
 from tests.integration.serving import DOCUMENT, World
 from tests.waiting import GUARD_SECONDS
 
 COMMAND = ProcessDocument(title=DOCUMENT["title"], text=DOCUMENT["text"])
 ROTATED = KeysRotated(old_version=1, new_version=2, rows_reencrypted=3, conflicts=0)
-
-Cut = Callable[[int], int | None]
-"""After how many bytes of answer the connection with this number breaks; None: never."""
 
 
 def test_a_result_comes_as_the_event_its_command_ends_with(world: World) -> None:
@@ -60,19 +54,19 @@ def test_the_async_client_does_the_same(world: World) -> None:
 
 
 def test_a_job_without_a_result_is_an_error_that_says_why(world: World) -> None:
-    problem = Problem.of("unreadable", "The document can't be read", 422)
+    problem = Problem.of("unreadable", "The document can't be read", 422, "It has no text")
     with Bucatini(world.url, world.tenant().key) as client:
         failed, cancelled, waits = (client.submit(COMMAND) for _ in range(3))
         world.happen(failed.id, "job.failed", state=JobState.FAILED, problem=problem.model_dump(mode="json"))
         cancelled.cancel()
-        with pytest.raises(JobFailed, match="The document can't be read") as caught:
+        with pytest.raises(JobFailed, match="The document can't be read: It has no text") as caught:
             failed.result(timeout_seconds=5)
         with pytest.raises(JobFailed, match="is cancelled"):
             cancelled.result(timeout_seconds=5)
         with pytest.raises(ResultTimeout):
             waits.result(timeout_seconds=1)
 
-    assert caught.value.problem == problem
+    assert (caught.value.problem, caught.value.job_id) == (problem, failed.id)
 
 
 def test_a_no_is_one_typed_error(world: World) -> None:
@@ -93,7 +87,10 @@ def test_a_no_is_one_typed_error(world: World) -> None:
 
 
 def test_a_lost_answer_never_makes_two_jobs(world: World) -> None:
-    with _broken(world, lambda number: 0 if number < 3 else None) as url, Bucatini(url, world.tenant().key) as client:
+    with (
+        broken_way(world, lambda number: 0 if number < 3 else None) as url,
+        Bucatini(url, world.tenant().key) as client,
+    ):
         job = client.submit(COMMAND)
 
         assert world.stored()["jobs"] == 1
@@ -111,7 +108,7 @@ def test_a_jobs_events_come_once_each_over_connections_that_break(world: World) 
     tenant = world.tenant()
     dice = random.Random(4711)
     with (
-        _broken(world, lambda number: dice.randint(300, 4_000)) as url,
+        broken_way(world, lambda number: dice.randint(300, 4_000)) as url,
         Bucatini(url, tenant.key) as client,
         Bucatini(world.url, tenant.key) as direct,
         ThreadPoolExecutor(1) as threads,
@@ -141,7 +138,7 @@ def test_all_events_come_once_each_over_connections_that_break(world: World) -> 
                     break
         return heard
 
-    with _broken(world, lambda number: dice.randint(300, 4_000)) as url, ThreadPoolExecutor(1) as threads:
+    with broken_way(world, lambda number: dice.randint(300, 4_000)) as url, ThreadPoolExecutor(1) as threads:
         following = threads.submit(lambda: asyncio.run(follow(url)))
         for _ in range(60):
             world.happen(job_id, "job.retrying")
@@ -154,7 +151,7 @@ def test_many_jobs_are_followed_over_one_connection_that_breaks(world: World) ->
     tenant = world.tenant()
     dice = random.Random(4711)
     with (
-        _broken(world, lambda number: dice.randint(1_000, 6_000)) as url,
+        broken_way(world, lambda number: dice.randint(1_000, 6_000)) as url,
         Bucatini(url, tenant.key) as client,
         Bucatini(world.url, tenant.key) as direct,
         ThreadPoolExecutor(1) as threads,
@@ -214,42 +211,6 @@ def test_the_result_of_reading_a_document_is_typed(world: World) -> None:
         result = job.result(timeout_seconds=5)
 
     assert result.language.code == "en"
-
-
-@contextmanager
-def _broken(world: World, cut: Cut) -> Iterator[str]:
-    """The address of a way to the ingress whose connections break as told, after the request has gone through."""
-    with socket.create_server(("127.0.0.1", 0)) as entrance:
-        threading.Thread(target=_serve_broken, args=(entrance, world.port, cut), daemon=True).start()
-        yield f"http://127.0.0.1:{entrance.getsockname()[1]}"
-
-
-def _serve_broken(entrance: socket.socket, port: int, cut: Cut) -> None:
-    number = 0
-    while True:
-        try:
-            client, _ = entrance.accept()
-        except OSError:
-            return
-        ingress = socket.create_connection(("127.0.0.1", port))
-        threading.Thread(target=_carry, args=(client, ingress, None), daemon=True).start()
-        threading.Thread(target=_carry, args=(ingress, client, cut(number)), daemon=True).start()
-        number += 1
-
-
-def _carry(source: socket.socket, target: socket.socket, most: int | None) -> None:
-    """Carries bytes until one side ends or enough have come; then both sides are gone."""
-    carried = 0
-    with suppress(OSError):
-        while chunk := source.recv(4_096):
-            if most is not None and carried + len(chunk) > most:
-                target.sendall(chunk[: most - carried])
-                break
-            target.sendall(chunk)
-            carried += len(chunk)
-    for end in (source, target):
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
 
 
 def _seq(event: CloudEvent) -> int:
