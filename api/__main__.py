@@ -4,21 +4,27 @@ import asyncio
 import logging
 import socket
 import sys
+from collections.abc import Sequence
 
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from api.app import build
+from api.dependencies import Dependencies
 from api.protocol.connection_limits import ConnectionLimits, places, raise_descriptor_limit
 from api.protocol.http import LimitedHttp, LimitedState
 from api.protocol.websocket import LimitedWebSocket
 from infrastructure import settings as settings_module
 from infrastructure.concurrency.gc_tuning import tune_gc
+from infrastructure.concurrency.loops import Loop
+from infrastructure.concurrency.supervisor import EXIT_LOOP_FAILED, Supervisor
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.settings import Settings, SettingsInvalid
 from monitoring.health import server as serving
-from monitoring.health.event_loop import LoopBeat, keep_beating
+from monitoring.health.event_loop import BLOCKED_AFTER_SECONDS, PERIOD_SECONDS, LoopLag
+from monitoring.health.loops import EVENT_LOOP, LoopReport
 from monitoring.logs.logging import configure
 
 logger = logging.getLogger("api")
@@ -29,8 +35,6 @@ DRAIN_SECONDS = 30
 UNREAD_SECONDS = 2.0
 RECEIVE_SECONDS = 4.0
 """How long a stopping process waits for the rest of a request body."""
-SILENT_SECONDS = 15.0
-"""The liveness check fails when the event loop hasn't run for this long."""
 CHECK_SECONDS = 1.0
 """Between two checks of the connections' timeouts."""
 PING_SECONDS = 20.0
@@ -40,22 +44,25 @@ LARGEST_MESSAGE = 64_000
 
 
 class Server(uvicorn.Server):
-    """uvicorn with connection limits, a liveness heartbeat, and a shutdown that doesn't wait for event streams to end."""
+    """uvicorn with connection limits, supervised loops, and a shutdown that doesn't wait for event streams to end."""
 
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event, limits: ConnectionLimits) -> None:
-        super().__init__(config)
-        self.server_state = LimitedState(limits)
+    def __init__(self, settings: Settings) -> None:
+        closing, allowed = asyncio.Event(), places(settings)
+        self.supervisor = Supervisor(LoopReport, on_fatal=self._on_fatal)
+        super().__init__(_config(settings, build(settings, closing, self.supervisor), allowed.backlog))
+        self._limits = ConnectionLimits(allowed)
+        self.server_state = LimitedState(self._limits)
         self._closing = closing
-        self._limits = limits
-        self.beat = LoopBeat(silent_after_seconds=SILENT_SECONDS)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._closing_since = 0.0
+        self._ingress: Dependencies | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._tasks = [
-            asyncio.create_task(self._check_connections(), name="checks connections"),
-            asyncio.create_task(keep_beating(self.beat), name="event loop heartbeat"),
-        ]
+        self._ingress = self.lifespan.state.get("ingress")
+        self.supervisor.start(
+            Loop(EVENT_LOOP, PERIOD_SECONDS, LoopLag().measure, stalled_after_seconds=BLOCKED_AFTER_SECONDS),
+            Loop("connection checks", CHECK_SECONDS, self._check_connections),
+        )
         tune_gc()
         for listening in (one for started in self.servers for one in started.sockets):
             host, port = listening.getsockname()[:2]
@@ -63,42 +70,41 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._closing.set()
-        aborting = asyncio.create_task(self._abort_unread(), name="aborts unread connections")
+        self._closing_since = asyncio.get_running_loop().time()
+        (aborting,) = self.supervisor.start(Loop("unread connections", UNREAD_SECONDS, self._abort_unread))
         try:
             await super().shutdown(sockets)
         finally:
-            for task in (aborting, *self._tasks):
-                task.cancel()
+            await aborting.stop()
+            await self.supervisor.stop()
+
+    def faults(self) -> Sequence[str]:
+        """Liveness: why the process should be restarted; nothing before it has started, and while its loops go on."""
+        return () if self._ingress is None else self._ingress.faults()
+
+    def _on_fatal(self, loop: str) -> None:
+        logger.critical("the loop '%s' keeps failing: ending, so that a new process takes over", loop)
+        self.should_exit = True
 
     async def _check_connections(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            try:
-                self._limits.check(loop.time())
-            except Exception:  # The loop's edge: a fault in one connection must not leave the others unchecked.
-                logger.exception("connection check failed; trying again")
+        self._limits.check(asyncio.get_running_loop().time())
 
     async def _abort_unread(self) -> None:
         # A closing connection waits until the client has read the rest, which a stalled client never does. A client that
         # has sent half a request must not delay the shutdown by the usual body timeout either.
-        began = asyncio.get_running_loop().time()
-        while True:
-            await asyncio.sleep(UNREAD_SECONDS)
-            unreceived = asyncio.get_running_loop().time() - began >= RECEIVE_SECONDS
-            for connection in list(self.server_state.connections):
-                if connection.transport.is_closing():
-                    connection.transport.abort()
-                elif unreceived and isinstance(connection, LimitedHttp):
-                    connection.stop_receiving()
+        waited_seconds = asyncio.get_running_loop().time() - self._closing_since
+        if waited_seconds < UNREAD_SECONDS / 2:
+            return
+        for connection in list(self.server_state.connections):
+            if connection.transport.is_closing():
+                connection.transport.abort()
+            elif waited_seconds >= RECEIVE_SECONDS and isinstance(connection, LimitedHttp):
+                connection.stop_receiving()
 
 
-def server(settings: Settings) -> Server:
-    """The API server, ready to run in this process."""
-    closing = asyncio.Event()
-    allowed = places(settings)
-    config = uvicorn.Config(
-        build(settings, closing),
+def _config(settings: Settings, app: ASGIApp, backlog: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         host=settings.api_host,
         port=settings.api_port,
         loop="none",
@@ -113,11 +119,10 @@ def server(settings: Settings) -> Server:
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        backlog=allowed.backlog,
+        backlog=backlog,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    return Server(config, closing, ConnectionLimits(allowed))
 
 
 def main() -> None:
@@ -135,10 +140,11 @@ def main() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    serving_requests = server(settings)
-    beating = serving_requests.beat.beating
-    with serving.serve(settings.metrics_port, healthy=beating, host=settings.metrics_host):
+    serving_requests = Server(settings)
+    with serving.serve(settings.metrics_port, faults=serving_requests.faults, host=settings.metrics_host):
         await serving_requests.serve()
+    if serving_requests.supervisor.failed:
+        sys.exit(EXIT_LOOP_FAILED)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ from api.routes import (
     workflow,
 )
 from api.streams import websocket
+from infrastructure.concurrency import watched
+from infrastructure.concurrency.supervisor import Supervisor
 from infrastructure.settings import Settings
 
 # The busiest first: routes are tried in this order.
@@ -66,8 +68,9 @@ class State(TypedDict):
     ingress: Dependencies
 
 
-def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
-    """The application. Setting `closing` ends everything long-lived: event streams and long polls.
+def build(settings: Settings, closing: asyncio.Event, supervisor: Supervisor) -> ASGIApp:
+    """The application, whose loops the supervisor runs. Setting `closing` ends everything long-lived: event streams and
+    long polls.
 
     It is Starlette's router without its application class: that class adds two layers whose work `Middleware` does already,
     and every event of every stream would pass through them.
@@ -78,7 +81,7 @@ def build(settings: Settings, closing: asyncio.Event) -> ASGIApp:
             WebSocketRoute(websocket.PATH, websocket.WebSocketEndpoint()),
         ],
         default=_not_found,
-        lifespan=_lifespan(settings, closing),
+        lifespan=_lifespan(settings, closing, supervisor),
         # A redirect would be built from the Host header, which the client controls.
         redirect_slashes=False,
     )
@@ -92,11 +95,13 @@ def product_version() -> str:
         return "0.0.0"
 
 
-def _lifespan(settings: Settings, closing: asyncio.Event) -> Callable[[object], AbstractAsyncContextManager[State]]:
+def _lifespan(
+    settings: Settings, closing: asyncio.Event, supervisor: Supervisor
+) -> Callable[[object], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[State]:
-        async with open_dependencies(settings) as ingress:
-            ending = asyncio.create_task(_end_streams(ingress, closing), name="ends streams at shutdown")
+        async with open_dependencies(settings, supervisor) as ingress:
+            ending = watched.start(_end_streams(ingress, closing), name="ends streams at shutdown")
             yield {"ingress": ingress}
             ending.cancel()
 

@@ -1,6 +1,6 @@
 """The resources that request handlers share: opened once per process, closed on shutdown."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,10 +12,12 @@ from api.readiness import health_of
 from api.shutdown import Closing
 from api.streams.catching_up.backlog import Backlog
 from api.streams.hub import Hub
+from infrastructure.concurrency.loops import Loop
+from infrastructure.concurrency.supervisor import Supervisor
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.search import SearchEngine
-from infrastructure.postgres.clock import SharedClock, shared_clock
+from infrastructure.postgres.clock import SharedClock
 from infrastructure.postgres.probe import PostgresProbe
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.postgres.tenants.pool import TenantPool
@@ -25,7 +27,8 @@ from infrastructure.redis.client import Redis
 from infrastructure.redis.tenant_notifier import TenantNotifier
 from infrastructure.settings import Settings
 from infrastructure.wiring import issuer, key_vault, object_store, search_engine
-from monitoring.health.checks import Health
+from monitoring.health.checks import WATCH_SECONDS, Health
+from monitoring.health.loops import faults_of
 from producers.submission.submitter import Submitter, open_submitter
 
 REQUEST_SESSIONS = 8
@@ -57,11 +60,14 @@ class Dependencies:
     vault: KeyVault
     objects: ObjectStore
     health: Health
+    faults: Callable[[], Sequence[str]]
+    """Why this process should be restarted; nothing while its loops go on."""
 
 
 @asynccontextmanager
-async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
-    """Opens everything and closes it again. Connections are made on first use, so the API starts while a server is down."""
+async def open_dependencies(settings: Settings, supervisor: Supervisor) -> AsyncIterator[Dependencies]:
+    """Opens everything, starts its loops, and closes it again. Connections are made on first use, so the API starts while a
+    server is down."""
     async with Closing() as resources:
         redis = redis_client.connect(settings.redis)
         resources.then(redis.aclose, "Redis")
@@ -70,9 +76,9 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
         system_session = await resources.enter(
             PostgresSession(settings.database, Role.SYSTEM, "queue numbers", BUS_SESSION)
         )
-        clock = await resources.enter(shared_clock(system_session))
+        clock = SharedClock(system_session)
+        await clock.start()
         rates = RateLimits(settings, redis, lambda: clock.now().timestamp())
-        resources.then(rates.close, "the rate limits")
         tokens = ReadTokens(signing_key(settings))
         oidc_issuer = await resources.enter(issuer(settings, clock.now))
         credentials = Credentials(settings, tokens, oidc_issuer, clock.now)
@@ -83,6 +89,12 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
         submitter = await resources.enter(open_submitter(settings))
         postgres = await resources.enter(PostgresProbe(settings.database))
         pool = await resources.enter(TenantPool(settings.database, "requests", REQUEST_SESSIONS))
+        hub = await resources.enter(Hub(settings.database, redis))
+        health = health_of(settings, postgres, submitter, redis)
+        resources.then(supervisor.stop, "the loops")
+        supervisor.start(
+            clock.loop, rates.loop, credentials.loop, *hub.loops, Loop("health", WATCH_SECONDS, health.watch)
+        )
         yield Dependencies(
             settings=settings,
             submitter=submitter,
@@ -94,11 +106,12 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
             credentials=credentials,
             tokens=tokens,
             rates=rates,
-            hub=await resources.enter(Hub(settings.database, redis)),
+            hub=hub,
             redis=redis,
             tenant_notifier=tenant_notifier,
             cursors=Cursors(signing_key(settings)),
-            health=health_of(settings, postgres, submitter, redis),
+            health=health,
+            faults=lambda: faults_of(supervisor.stalled(), health.last()),
             vault=key_vault(settings),
             objects=object_store(settings),
             search=await resources.enter(search_engine(settings)),

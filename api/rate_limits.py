@@ -6,7 +6,7 @@ between two exchanges. While Redis is unavailable each process enforces the limi
 """
 
 import asyncio
-import logging
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,16 +17,14 @@ from typing import Final
 
 from api.auth.principal import Principal
 from api.http.responses import Header
-from infrastructure.redis.client import FAULTS, Redis
+from infrastructure.concurrency.loops import Loop
+from infrastructure.redis.client import Redis
 from infrastructure.redis.rate_counts import exchange
 from infrastructure.settings import Settings
 from monitoring.metrics import ingress as ingress_metrics
 
-logger = logging.getLogger(__name__)
-
 WINDOW_SECONDS: Final = 60
 EXCHANGE_SECONDS = 0.05
-RETRY_SECONDS = 1.0
 MAX_IN_AN_EXCHANGE = 2_000
 MAX_REMEMBERED = 20_000
 RATE_HEADERS: Final = "bucatini.rate"
@@ -113,7 +111,11 @@ class RateLimits:
         self._policy = ", ".join(f'"{name}";q={limit};w={WINDOW_SECONDS}' for name, limit in limits.items()).encode()
         self._windows: OrderedDict[str, Window] = OrderedDict()
         self._unreported: set[Window] = set()
-        self._exchanging: asyncio.Task[None] | None = None
+        self._counted = asyncio.Event()
+
+    @property
+    def loop(self) -> Loop:
+        return Loop("rate limits", math.inf, self.exchange_counts, wake=self._counted)
 
     def admit(self, principal: Principal) -> Verdict:
         """Counts the request against its tenant and its key if both are below their limits. A refused one isn't counted."""
@@ -127,8 +129,7 @@ class RateLimits:
         for window in (tenant, key):
             window.pending += 1
             self._unreported.add(window)
-        if self._exchanging is None:
-            self._exchanging = asyncio.create_task(self._exchange(), name="exchanges rates")
+        self._counted.set()
         if tenant_left < key_left:
             return self._verdict(Limited.TENANT, int(tenant_left) - 1, now)
         return self._verdict(Limited.KEY, int(key_left) - 1, now)
@@ -146,11 +147,6 @@ class RateLimits:
         limit = self._tenant_limit if limited is Limited.TENANT else self._key_limit
         return Verdict(limited, limit, remaining, wait_seconds, ceil(WINDOW_SECONDS - _elapsed(now)), self._policy)
 
-    async def close(self) -> None:
-        if self._exchanging is not None:
-            self._exchanging.cancel()
-            await asyncio.wait([self._exchanging])
-
     def _window(self, name: str, now: float) -> Window:
         window = self._windows.get(name)
         if window is None:
@@ -161,22 +157,10 @@ class RateLimits:
             self._windows.move_to_end(name)
         return window
 
-    async def _exchange(self) -> None:
-        try:
-            while self._unreported:
-                await asyncio.sleep(EXCHANGE_SECONDS)
-                try:
-                    await self._exchange_once()
-                except FAULTS as error:
-                    logger.warning("rate limit exchange failed, limiting per process: Redis %s", type(error).__name__)
-                    await asyncio.sleep(RETRY_SECONDS)
-                except Exception:  # The task's edge: requests are still limited, by this process alone.
-                    logger.exception("rate limit exchange failed")
-                    await asyncio.sleep(RETRY_SECONDS)
-        finally:
-            self._exchanging = None
-
-    async def _exchange_once(self) -> None:
+    async def exchange_counts(self) -> float | None:
+        """Adds what this process has counted to the shared counts, and learns the sums. Raises one of Redis's FAULTS: each
+        process limits by its own counts then."""
+        await asyncio.sleep(EXCHANGE_SECONDS)
         now = self._clock()
         index = int(now // WINDOW_SECONDS)
         reported: dict[str, int] = {}
@@ -191,13 +175,14 @@ class RateLimits:
                 window.current += window.pending
                 window.pending = 0
         if not reported:
-            return
+            return None
         sums = await exchange(self._redis, index, reported, window_seconds=WINDOW_SECONDS)
         for name, (current, previous) in sums.items():
             window = windows[name]
             if window.index == index:
                 window.current = max(window.current, current)
                 window.previous = max(window.previous, previous)
+        return 0.0 if self._unreported else None
 
 
 def _key_name(principal: Principal) -> str:

@@ -35,6 +35,8 @@ class Part(Model):
 
 class Alive(Model):
     status: str = "ok"
+    faults: tuple[str, ...] = ()
+    """Why the process should be restarted."""
 
 
 class Readiness(StrEnum):

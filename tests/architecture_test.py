@@ -60,6 +60,19 @@ MAY_READ_THE_WALL_CLOCK = (
 )
 """Times that decide anything are PostgreSQL's: docs/decisions/0012."""
 
+MAY_START_TASKS: dict[str, str] = {
+    "infrastructure/concurrency/supervisor.py": "runs every loop",
+    "infrastructure/concurrency/watched.py": "logs what fails of all that ends by itself",
+    "workers/runtime/running/runner.py": "one task a job: its run has its own edge, and a callback would cost each of them",
+    "infrastructure/key_vault/keyring.py": "its callers wait for the fetch that they share",
+    "api/streams/websocket.py": "the socket waits for its tasks, which end by raising why",
+    "infrastructure/celery/pool.py": "the worker's event loop itself, whose lag the heartbeat and Celery watch",
+    "infrastructure/concurrency/process_pool.py": "ends a child whose worker has died",
+    "monitoring/health/server.py": "answers operators: without it the liveness check fails",
+    "producers/cli/up.py": "the command waits for its outcome",
+}
+"""Who starts tasks and threads outside of the supervisor, and who watches those."""
+
 SAYS_NOTHING = re.compile(r"utils?|helpers?|common|managers?|services?|misc")
 MAX_LINES = 300
 LONGER_FILES: dict[str, int] = {
@@ -123,6 +136,20 @@ def readers_of_the_wall_clock(modules: Iterable[Module]) -> list[str]:
                 return False
 
     return nodes_that(reads, [one for one in product(modules) if not one.is_in(MAY_READ_THE_WALL_CLOCK)])
+
+
+def tasks_that_nobody_watches(modules: Iterable[Module]) -> list[str]:
+    """What repeats is a Loop of the supervisor; what ends by itself is started by `watched`."""
+    return nodes_that(_starts_a_task, [one for one in product(modules) if one.path not in MAY_START_TASKS])
+
+
+def _starts_a_task(node: ast.AST) -> bool:
+    starters = {"create_task", "ensure_future", "TaskGroup", "Thread", "Timer", "start_new_thread"}
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+            return name in starters
+        case _:
+            return False
 
 
 def circles_of_imports(modules: Iterable[Module]) -> list[str]:
@@ -209,6 +236,9 @@ BROKEN_BY: list[tuple[Rule, str, str]] = [
     (readers_of_the_environment, "api/app.py", "from os import getenv"),
     (readers_of_the_wall_clock, "workers/runtime/running/attempt.py", "now = datetime.now(UTC)"),
     (readers_of_the_wall_clock, "workers/runtime/running/attempt.py", "import time\nlate = time.time() > 5"),
+    (tasks_that_nobody_watches, "api/app.py", "task = asyncio.create_task(work())"),
+    (tasks_that_nobody_watches, "api/app.py", "async with asyncio.TaskGroup() as group:\n    pass"),
+    (tasks_that_nobody_watches, "workers/runtime/worker.py", "Thread(target=work).start()"),
     (long_files, "api/app.py", "\n" * (MAX_LINES + 1)),
     (long_functions, "api/app.py", "def f():\n" + "    pass\n" * MAX_LINES_OF_A_FUNCTION),
     (names_that_say_nothing, "api/http_utils.py", ""),
@@ -257,3 +287,5 @@ def test_a_rule_notices_what_breaks_it(rule: Rule, path: str, text: str) -> None
 
 def test_no_exception_outlives_its_reason() -> None:
     assert set(LONGER_FILES) <= {module.path for module in everything() if module.text.count("\n") > MAX_LINES}
+    starting = {module.path for module in everything() if any(map(_starts_a_task, ast.walk(module.tree)))}
+    assert set(MAY_START_TASKS) <= starting

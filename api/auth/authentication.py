@@ -14,6 +14,7 @@ from api.auth.principal_watch import PrincipalWatch
 from api.auth.read_tokens import ReadTokens
 from api.http import problems
 from infrastructure.concurrency.batching import Batcher
+from infrastructure.concurrency.loops import Loop
 from infrastructure.ports.identity import Issuer
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.postgres.tenants import api_keys
@@ -111,8 +112,12 @@ class Credentials:
         self._known.pop(key_id, None)
         self._watch.revoked(key_id)
 
+    @property
+    def loop(self) -> Loop:
+        """Ends open streams whose key was revoked in another process."""
+        return self._watch.loop
+
     async def close(self) -> None:
-        await self._watch.close()
         await self._lookups.drain()
         if self._oidc is not None:
             await self._oidc.drain()

@@ -1,16 +1,11 @@
 """Ends long-lived responses, such as streams, when their key is revoked or their token expires."""
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.auth.principal import Principal
-from infrastructure.concurrency.batching import Overloaded
-from infrastructure.ports import Unavailable
-
-logger = logging.getLogger(__name__)
+from infrastructure.concurrency.loops import Loop
 
 CHECK_SECONDS = 1.0
 """Between two checks of the keys in use: one statement for all of them."""
@@ -26,20 +21,21 @@ class _Watched:
 
 
 class PrincipalWatch:
-    """One per process. It queries only while a long-lived response is open."""
+    """One per process, checked by its `loop`. It queries only while a long-lived response is open."""
 
     def __init__(self, find_keys: FindKeys) -> None:
         self._find_keys = find_keys
         self._by_key: dict[str, set[_Watched]] = {}
-        self._checking: asyncio.Task[None] | None = None
+
+    @property
+    def loop(self) -> Loop:
+        return Loop("key revocation", CHECK_SECONDS, self.check)
 
     @contextmanager
     def while_valid(self, principal: Principal, on_invalid: Callable[[], None]) -> Iterator[None]:
         """Calls `on_invalid` at most once, while the block runs, when the key is revoked or the token expires."""
         watched = _Watched(principal, on_invalid)
         self._by_key.setdefault(principal.key_id, set()).add(watched)
-        if self._checking is None:
-            self._checking = asyncio.create_task(self._check_while_watched(), name="key revocation watch")
         try:
             yield
         finally:
@@ -50,26 +46,9 @@ class PrincipalWatch:
         for watched in list(self._by_key.get(key_id, ())):
             self._end(watched)
 
-    async def close(self) -> None:
-        if self._checking is not None:
-            self._checking.cancel()
-            await asyncio.wait([self._checking])
-
-    async def _check_while_watched(self) -> None:
-        try:
-            while self._by_key:
-                await asyncio.sleep(CHECK_SECONDS)
-                try:
-                    await self._check()
-                except (Unavailable, Overloaded):
-                    # PostgreSQL is unavailable, so nothing stored can be read either. The next check decides.
-                    continue
-                except Exception:  # The loop's edge: one failed check must not be the last.
-                    logger.exception("key revocation check failed; trying again")
-        finally:
-            self._checking = None
-
-    async def _check(self) -> None:
+    async def check(self) -> None:
+        """Ends the open responses of expired tokens and revoked keys. Raises Unavailable or Overloaded while PostgreSQL can't
+        say which keys are revoked: nothing stored can be read then either."""
         for watched in [one for some in self._by_key.values() for one in some if one.principal.expired]:
             self._end(watched)
         keys = [key_id for key_id in self._by_key if key_id]

@@ -6,7 +6,8 @@ from schemas.health import Alive, Readiness, Ready
 
 
 async def show_alive(call: Call[Empty, Empty]) -> Answer:
-    return json_answer(200, Alive())
+    faults = call.ingress.faults()
+    return json_answer(503, Alive(status="stalled", faults=tuple(faults))) if faults else json_answer(200, Alive())
 
 
 async def show_ready(call: Call[Empty, Empty]) -> Answer:
@@ -19,8 +20,9 @@ ENDPOINTS = (
         method="GET",
         path="/healthz",
         summary="Is this process alive",
+        description="503 names the loops of the process that have stalled: restart it. While a server is away none has.",
         handle=show_alive,
-        answers={200: Alive},
+        answers={200: Alive, 503: Alive},
         scope=None,
     ),
     Endpoint(

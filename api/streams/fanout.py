@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from api.streams.encoding import Announced
 from api.streams.subscribers import Subscriber
+from infrastructure.concurrency import watched
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Fanout:
             return
         self._undelivered += events
         if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="event fanout")
+            self._running = watched.start(self._run(), name="event fanout")
 
     def has_pending(self, subscriber: Subscriber) -> bool:
         return subscriber in self._pending

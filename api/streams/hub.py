@@ -7,6 +7,7 @@ is read.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,12 +19,12 @@ from api.streams.encoding import Announced
 from api.streams.fanout import Fanout
 from api.streams.subscribers import JobEvents, Room, Subscriber, TypedEvents
 from infrastructure.concurrency.batching import Overloaded, Pace
-from infrastructure.ports import Unavailable
+from infrastructure.concurrency.loops import Loop
 from infrastructure.postgres.events import feed
 from infrastructure.postgres.events.feed import News, Position
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.redis.client import Redis
-from infrastructure.redis.pubsub import UUID_BYTES, Channel, ids_in, listen, live_in
+from infrastructure.redis.pubsub import UUID_BYTES, Channel, Subscription, ids_in, live_in
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,6 @@ LOOK_SECONDS = 1.0
 """The polling interval: the delay of an event whose Redis message was lost."""
 LINGER_SECONDS = 10.0
 """How long the hub keeps listening after its last subscriber has left."""
-RETRY_SECONDS = 0.5
 MAX_SUBSCRIBERS = 10_000
 MAX_OF_A_TENANT = 5_000
 """Per tenant, so that one tenant can't take every subscription of the process."""
@@ -99,7 +99,6 @@ class Hub:
 
     def __init__(self, database_url: str, redis: Redis) -> None:
         self._session = PostgresSession(database_url, Role.SYSTEM, "events", {**BUS_SESSION, "TimeZone": "UTC"})
-        self._redis = redis
         self._feeds: dict[UUID, _Feed] = {}
         self._subscribers = 0
         self._changed: set[UUID] = set()
@@ -108,20 +107,25 @@ class Hub:
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()
         self._closed = False
-        self._running: asyncio.Task[None] | None = None
+        self._channels = Subscription(redis, self._on_message, Channel.TENANTS, Channel.LIVE)
+        self._wanted_at = -math.inf
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        return (
+            Loop("event reads", LOOK_SECONDS, self.read, wake=self._news),
+            Loop("event channel", 0.0, self.listen, wake=self._wanted),
+        )
 
     async def __aenter__(self) -> Self:
-        self._running = asyncio.create_task(self._run(), name="event hub")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end_streams()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
         await self._fanout.close()
+        await self._channels.close()
         await self._session.close()
 
     def end_streams(self) -> None:
@@ -180,49 +184,34 @@ class Hub:
             return None
         return tenant.position if tenant.position.upto is None else None
 
-    async def _run(self) -> None:
-        while True:
-            await self._wanted.wait()
-            listening = asyncio.create_task(self._listen(), name="event listener")
-            try:
-                await self._read_while_wanted()
-            finally:
-                listening.cancel()
-                await asyncio.wait([listening])
-
-    async def _read_while_wanted(self) -> None:
-        wanted_at = time.monotonic()
-        while True:
-            await self._wait_for_news()
-            if self._feeds:
-                wanted_at = time.monotonic()
-            elif time.monotonic() - wanted_at > LINGER_SECONDS:
-                self._wanted.clear()
-                return
-            try:
-                await self._read()
-            except Unavailable:
-                logger.warning("event read failed: PostgreSQL can't be reached; trying again")
-                await self._away()
-            except Exception:  # The loop's edge: the subscribers stay, and the next read may succeed.
-                logger.exception("event read failed; trying again")
-                await self._away()
-
-    async def _wait_for_news(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self._news.wait()
-        except TimeoutError:
+    async def read(self) -> float | None:
+        """Reads what is new and queues it for its subscribers. Raises Unavailable; the next call finds what was missed."""
+        if not self._feeds:
+            return math.inf
+        if not self._changed:
+            # Nothing was announced for LOOK_SECONDS: an announcement may have been lost.
             self._changed.update(self._feeds)
         await self._fanout.room()
         if (rest := self._pace.rest_seconds()) > 0:
             await asyncio.sleep(rest)
         self._pace.begin()
         self._news.clear()
+        try:
+            await self._read()
+        except Exception:
+            self._mark_changed(self._feeds)
+            raise
+        return None
 
-    async def _away(self) -> None:
-        await asyncio.sleep(RETRY_SECONDS)
-        self._mark_changed(self._feeds)
+    async def listen(self) -> float | None:
+        """Reads announcements for a moment. LINGER_SECONDS after the last subscriber has left it stops listening."""
+        if self._feeds:
+            self._wanted_at = time.monotonic()
+        elif time.monotonic() - self._wanted_at > LINGER_SECONDS:
+            await self._channels.close()
+            return math.inf
+        await self._channels.read()
+        return None
 
     async def _read(self) -> None:
         tenants = [self._feeds[tenant_id] for tenant_id in self._changed if tenant_id in self._feeds]
@@ -251,15 +240,6 @@ class Hub:
                 subscriber.go_live(news.position.seen)
         if news.position.upto is not None or tenant.asking:
             self._mark_changed([tenant.tenant_id])
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async for message in listen(self._redis, Channel.TENANTS, Channel.LIVE):
-                    self._on_message(message)
-            except Exception:  # The task's edge: until it is back, events are up to a second late.
-                logger.exception("Redis subscription failed; trying again")
-                await asyncio.sleep(RETRY_SECONDS)
 
     def _on_message(self, message: tuple[Channel, bytes] | None) -> None:
         match message:

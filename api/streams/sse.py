@@ -15,6 +15,7 @@ from api.streams.catching_up.pages import Chunk
 from api.streams.encoding import HEARTBEAT, PREAMBLE, Announced, place_frame
 from api.streams.sources import EventSink
 from api.streams.subscribers import JobEvents, Subscriber, TypedEvents
+from infrastructure.concurrency import watched
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.events.feed import Position
 from monitoring.metrics import ingress as ingress_metrics
@@ -159,8 +160,8 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             writer = Writer(send, self.frame)
             # In its own task, so that each resumption doesn't pass through the coroutines of the request.
-            writing = asyncio.create_task(self._write(writer, subscriber), name="writes a stream")
-            watching = asyncio.create_task(_watch(receive, writer, writing), name="watches a stream's reader")
+            writing = watched.start(self._write(writer, subscriber), name="writes a stream")
+            watching = watched.start(_watch(receive, writer, writing), name="watches a stream's reader")
             subscriber.when_ended(lambda: _let_go(writer, writing))
             try:
                 with ingress_metrics.sse_subscriber(), self._while_valid(writer, subscriber):

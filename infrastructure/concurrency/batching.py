@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from infrastructure.concurrency import watched
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -82,7 +84,7 @@ class Batcher(Generic[Item, Answer]):
             raise Overloaded(f"{MAX_WAITING} wait in '{self._name}' already")
         self._waiting.append((item, answer))
         if self._runner is None:
-            self._runner = asyncio.create_task(self._run(), name=f"batches of {self._name}")
+            self._runner = watched.start(self._run(), name=f"batches of {self._name}")
         elif len(self._waiting) >= FULL:
             self._full.set()
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 
+from infrastructure.concurrency import watched
 from infrastructure.ports import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class IssuerKeys:
             if self._tried_at is not None and self._clock() - self._tried_at < BETWEEN_FETCHES_SECONDS:
                 return None
             self._tried_at = self._clock()
-            self._fetching = asyncio.create_task(self._refresh(), name="fetches an issuer's keys")
+            self._fetching = watched.start(self._refresh(), name="fetches an issuer's keys")
         return self._fetching
 
     async def _refresh(self) -> None:

@@ -7,13 +7,12 @@ token expires) come from the clock they share; a machine's own only measures the
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
+from infrastructure.concurrency.loops import Loop
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.session import PostgresSession
 
@@ -28,7 +27,8 @@ WORTH_LOGGING_SECONDS = 5.0
 
 
 class SharedClock:
-    """PostgreSQL's time; one instance per process. Until the first reading it is the machine's own time."""
+    """PostgreSQL's time; one instance per process, kept by its `loop`. Until the first reading it is the machine's own
+    time."""
 
     def __init__(self, session: PostgresSession) -> None:
         self._session = session
@@ -63,27 +63,14 @@ class SharedClock:
         except (TimeoutError, Unavailable):
             logger.warning("could not read PostgreSQL's clock yet; using this machine's until then")
 
-    async def run_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(ASKED_EVERY_SECONDS if self._asked_once else SKEW_SECONDS)
-            try:
-                await self.ask()
-            except Unavailable:
-                logger.debug("could not read PostgreSQL's clock; extrapolating the last reading")
-            except Exception:  # The loop's edge: one failed reading must not be the last.
-                logger.exception("could not read PostgreSQL's clock; trying again")
+    async def keep(self) -> float:
+        """Reads the clock again. Returns the seconds after which to do so the next time. Raises Unavailable."""
+        await self.ask()
+        return ASKED_EVERY_SECONDS if self._asked_once else SKEW_SECONDS
 
-
-@asynccontextmanager
-async def shared_clock(session: PostgresSession) -> AsyncIterator[SharedClock]:
-    """A clock that is read again every ASKED_EVERY_SECONDS while the block runs."""
-    clock = SharedClock(session)
-    await clock.start()
-    keeping = asyncio.create_task(clock.run_for_ever(), name="clock")
-    try:
-        yield clock
-    finally:
-        keeping.cancel()
+    @property
+    def loop(self) -> Loop:
+        return Loop("clock", ASKED_EVERY_SECONDS, self.keep)
 
 
 async def _ask(connection: psycopg.AsyncConnection[Any]) -> datetime:

@@ -4,12 +4,14 @@ All channels are lossy by design; a subscriber that must not miss anything also 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import StrEnum
 from uuid import UUID
 
 import orjson
+from redis.asyncio.client import PubSub
 
 from events.envelope import CloudEvent
 from infrastructure.redis.client import FAULTS, Redis
@@ -18,8 +20,7 @@ UUID_BYTES = 16
 VERSION = 1
 """Version of the payload: one byte behind the ids, which a release without versions ignores. Live events have
 CloudEvents' own version."""
-RECONNECT_SECONDS = 0.5
-POLL_SECONDS = 1.0
+ROUND_SECONDS = 1.0
 
 
 class Channel(StrEnum):
@@ -76,26 +77,47 @@ def live_in(payload: bytes) -> tuple[UUID, CloudEvent]:
     return UUID(bytes=payload[:UUID_BYTES]), CloudEvent.model_validate(orjson.loads(payload[UUID_BYTES:]))
 
 
-async def listen(redis: Redis, *channels: Channel) -> AsyncGenerator[tuple[Channel, bytes] | None, None]:
-    """Yields messages from now on, without end. Yields None whenever some may have been missed: at the start, after
-    every reconnection, and for a message of another version."""
-    while True:
-        pubsub = redis.pubsub(ignore_subscribe_messages=True)
+class Subscription:
+    """The messages of some channels, read a round at a time: `read` is the step of a loop without a pause."""
+
+    def __init__(
+        self, redis: Redis, on_message: Callable[[tuple[Channel, bytes] | None], None], *channels: Channel
+    ) -> None:
+        """`on_message` gets each message, and None whenever some may have been missed: after every subscription, the first
+        included, and for a message of another version."""
+        self._redis = redis
+        self._on_message = on_message
+        self._channels = channels
+        self._pubsub: PubSub | None = None
+
+    async def read(self) -> None:
+        """Reads what comes within ROUND_SECONDS. Raises one of FAULTS when Redis is away; the next call subscribes anew."""
         try:
-            await pubsub.subscribe(*channels)
-            yield None
-            while True:
-                message = await pubsub.get_message(timeout=POLL_SECONDS)
+            pubsub = self._pubsub or await self._subscribe()
+            ends_at = time.monotonic() + ROUND_SECONDS
+            while (left := ends_at - time.monotonic()) > 0:
+                message = await pubsub.get_message(timeout=left)
                 _heed_cancellation()
                 if message is not None and message["type"] == "message":
                     received = Channel(message["channel"].decode()), message["data"]
-                    yield received if is_understood(*received) else None
-        except FAULTS:
+                    self._on_message(received if is_understood(*received) else None)
+        except BaseException:
+            await self.close()
             _heed_cancellation()
-            await asyncio.sleep(RECONNECT_SECONDS)
-        finally:
+            raise
+
+    async def close(self) -> None:
+        """Ends the subscription; a later `read` begins another."""
+        pubsub, self._pubsub = self._pubsub, None
+        if pubsub is not None:
             with suppress(*FAULTS):
                 await pubsub.aclose()
+
+    async def _subscribe(self) -> PubSub:
+        self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+        await self._pubsub.subscribe(*self._channels)
+        self._on_message(None)
+        return self._pubsub
 
 
 def _heed_cancellation() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from uuid import UUID
 
+from infrastructure.concurrency import watched
 from infrastructure.concurrency.batching import Pace
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.connection import RedisConnection
@@ -32,7 +33,7 @@ class TenantNotifier:
     def notify(self, tenants: Iterable[UUID]) -> None:
         self._tenants.update(tenants)
         if self._publishing is None and self._tenants:
-            self._publishing = asyncio.create_task(self._publish(), name="announcements")
+            self._publishing = watched.start(self._publish(), name="announcements")
 
     async def close(self) -> None:
         self._closing.set()

@@ -44,11 +44,10 @@ class Health:
                 self._asked_at = time.monotonic()
             return self._last
 
-    async def watch_for_ever(self) -> None:
-        """Checks every few seconds, so that changes are logged and `last` is recent."""
-        while True:
-            found = await self.ask()
-            await asyncio.sleep(WATCH_SECONDS if found.status is Readiness.READY else MISSING_SECONDS)
+    async def watch(self) -> float:
+        """Checks, so that changes are logged and `last` is recent. Returns the seconds after which to check again."""
+        found = await self.ask()
+        return WATCH_SECONDS if found.status is Readiness.READY else MISSING_SECONDS
 
     def last(self) -> Ready:
         """The last result, for other threads. Not ready when it is old: then the event loop is blocked."""

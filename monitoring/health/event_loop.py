@@ -1,31 +1,23 @@
-"""Detects a blocked event loop, which other threads' health checks wouldn't notice."""
+"""Measures how late the event loop runs, and so whether it is blocked."""
 
-import asyncio
 import time
 
 from monitoring.metrics import bus as metrics
 
-
-class LoopBeat:
-    """The time of an event loop's last beat. Any thread may read it."""
-
-    def __init__(self, *, silent_after_seconds: float) -> None:
-        self._silent_after_seconds = silent_after_seconds
-        self._last = time.monotonic()
-
-    def beat(self) -> None:
-        self._last = time.monotonic()
-
-    def beating(self) -> bool:
-        """Whether the last beat is recent: what `/healthz` asks."""
-        return time.monotonic() - self._last <= self._silent_after_seconds
+PERIOD_SECONDS = 0.25
+BLOCKED_AFTER_SECONDS = 15.0
+"""The liveness check fails when the event loop hasn't run for this long."""
 
 
-async def keep_beating(beat: LoopBeat, *, interval_seconds: float = 0.25) -> None:
-    """Beats until it is cancelled, and measures how late the loop is each time."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + interval_seconds
-        await asyncio.sleep(interval_seconds)
-        metrics.loop_lagged(max(0.0, loop.time() - due))
-        beat.beat()
+class LoopLag:
+    """`measure` is the step of a loop with this period: what its round is late, the event loop is."""
+
+    def __init__(self, period_seconds: float = PERIOD_SECONDS) -> None:
+        self._period_seconds = period_seconds
+        self._last: float | None = None
+
+    async def measure(self) -> None:
+        now = time.monotonic()
+        if self._last is not None:
+            metrics.loop_lagged(max(0.0, now - self._last - self._period_seconds))
+        self._last = now

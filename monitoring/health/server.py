@@ -2,7 +2,7 @@
 dispatcher."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socket import AF_INET, AF_INET6, socket
@@ -17,8 +17,8 @@ from monitoring.errors.failures import describe_failure
 from monitoring.metrics.bus import render_metrics
 from schemas.health import Readiness, Ready
 
-Healthy = Callable[[], bool]
-"""Whether the process is alive. Called from this module's threads, at every request."""
+Faults = Callable[[], Sequence[str]]
+"""Why the process should be restarted; nothing while it works. Called from this module's threads, at every request."""
 Readied = Callable[[], Ready]
 """The process's readiness. Called likewise."""
 
@@ -37,9 +37,9 @@ class PortUnavailable(Exception):
 class OperatorServer:
     """The running thread. `port` is the one it got; closing it twice is harmless."""
 
-    def __init__(self, host: str, port: int, healthy: Healthy, ready: Readied | None = None) -> None:
+    def __init__(self, host: str, port: int, faults: Faults, ready: Readied | None = None) -> None:
         try:
-            self._server = _BoundedServer((host, port), _answer_with(healthy, ready))
+            self._server = _BoundedServer((host, port), _answer_with(faults, ready))
         except OSError as error:
             raise PortUnavailable(
                 f"{host}:{port} can't serve /metrics ({describe_failure(error).partition(' at ')[0]}): "
@@ -64,13 +64,13 @@ class OperatorServer:
         self.close()
 
 
-def serve(port: int, *, healthy: Healthy, ready: Readied | None = None, host: str = "127.0.0.1") -> OperatorServer:
+def serve(port: int, *, faults: Faults, ready: Readied | None = None, host: str = "127.0.0.1") -> OperatorServer:
     """Serves `/metrics`, `/healthz` and, with `ready`, `/readyz` until it is closed. Port 0 takes a free one: see the
     log or `.port`.
 
     PortUnavailable when the port can't be opened.
     """
-    server = OperatorServer(host, port, healthy, ready)
+    server = OperatorServer(host, port, faults, ready)
     log.info("metrics_listening", url=f"http://{host}:{server.port}/metrics")
     return server
 
@@ -105,7 +105,7 @@ class _BoundedServer(ThreadingMixIn, TCPServer):
             log.error("operator_request_failed", exc_info=error)
 
 
-def _answer_with(healthy: Healthy, ready: Readied | None) -> type[BaseHTTPRequestHandler]:
+def _answer_with(faults: Faults, ready: Readied | None) -> type[BaseHTTPRequestHandler]:
     class Answer(BaseHTTPRequestHandler):
         timeout = _CLIENT_TIMEOUT_SECONDS
         server_version = "bucatini"
@@ -117,10 +117,11 @@ def _answer_with(healthy: Healthy, ready: Readied | None) -> type[BaseHTTPReques
                     body, content_type = render_metrics()
                     self._answer(HTTPStatus.OK, body, content_type)
                 case "/healthz":
-                    if _ask(healthy):
-                        self._answer(HTTPStatus.OK, b"ok\n", _TEXT)
+                    if found := _ask(faults):
+                        text = f"the process does not work: restart it ({'; '.join(found)})\n"
+                        self._answer(HTTPStatus.SERVICE_UNAVAILABLE, text.encode(), _TEXT)
                     else:
-                        self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"the process does not work: restart it\n", _TEXT)
+                        self._answer(HTTPStatus.OK, b"ok\n", _TEXT)
                 case "/readyz" if ready is not None:
                     self._answer_ready(ready())
                 case _:
@@ -144,9 +145,9 @@ def _answer_with(healthy: Healthy, ready: Readied | None) -> type[BaseHTTPReques
     return Answer
 
 
-def _ask(healthy: Healthy) -> bool:
+def _ask(faults: Faults) -> Sequence[str]:
     try:
-        return healthy()
+        return faults()
     except Exception as error:  # this thread's edge: a check that fails is an answer
         log.error("health_check_failed", exc_info=error)
-        return False
+        return ("its health couldn't be asked: see its log",)

@@ -4,19 +4,17 @@ Submitters and workers only name job ids. Admission is decided here, so that one
 """
 
 import asyncio
-import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
 
-from infrastructure.ports import Unavailable
+from infrastructure.concurrency.loops import Loop
 from infrastructure.postgres.jobs import concurrency
 from infrastructure.postgres.jobs.concurrency import BEFORE_ALL, MAX_KEYS, Capped
 from infrastructure.postgres.jobs.sweep import MAX_AT_ONCE, Unclaimed
 from infrastructure.postgres.session import PostgresSession
 from infrastructure.redis.client import Redis
-from infrastructure.redis.pubsub import Channel, ids_in, listen
-
-logger = logging.getLogger(__name__)
+from infrastructure.redis.pubsub import Channel, Subscription, ids_in
 
 MAX_PENDING = 20_000
 """Job ids kept while PostgreSQL is slow; the sweep finds the keys of the rest."""
@@ -49,24 +47,24 @@ class ConcurrencyLimits:
             self._pending.update(dict.fromkeys(job_ids))
         self._wake.set()
 
-    async def listen_for_ever(self) -> None:
-        async for received in listen(self._redis, Channel.ADMISSION):
-            if received is not None:
-                self.check_soon(ids_in(received[1]))
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        channel = Subscription(self._redis, self._on_message, Channel.ADMISSION)
+        return (
+            Loop("admission", math.inf, self.admit_pending, wake=self._wake),
+            Loop("admission channel", 0.0, channel.read),
+        )
 
-    async def serve_for_ever(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            pending = list(self._pending)
-            self._pending.clear()
-            try:
-                for start in range(0, len(pending), MAX_AT_ONCE):
-                    await self._admit_for(pending[start : start + MAX_AT_ONCE])
-            except Unavailable:
-                logger.warning("admission failed: PostgreSQL can't be reached; trying again at the next sweep")
-            except Exception:  # The loop's edge: the sweep looks at the same keys again.
-                logger.exception("admission failed; trying again at the next sweep")
+    async def admit_pending(self) -> None:
+        """Checks the keys of the jobs that were named since the last call. What it drops when it fails, the sweep finds."""
+        pending = list(self._pending)
+        self._pending.clear()
+        for start in range(0, len(pending), MAX_AT_ONCE):
+            await self._admit_for(pending[start : start + MAX_AT_ONCE])
+
+    def _on_message(self, received: tuple[Channel, bytes] | None) -> None:
+        if received is not None:
+            self.check_soon(ids_in(received[1]))
 
     async def sweep(self) -> None:
         """Checks the next page of keys that have capped jobs, in rotation, whether or not a message named them."""

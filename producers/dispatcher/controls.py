@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from infrastructure.concurrency.loops import Loop
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import holds
 from infrastructure.postgres.session import Connection, PostgresSession
 from infrastructure.postgres.tenants import limits
 from infrastructure.redis.client import Redis
-from infrastructure.redis.pubsub import Channel, listen
+from infrastructure.redis.pubsub import Channel, Subscription
 from schemas.holds import Hold, HoldAction
 
 logger = logging.getLogger(__name__)
@@ -66,32 +67,22 @@ class Controls:
         self.now = NONE
         self.on_change: Callable[[], None] = _nothing
 
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        channel = Subscription(self._redis, lambda _: self._changed.set(), Channel.RULES)
+        return (
+            Loop("controls", REFRESH_SECONDS, self.refresh, wake=self._changed),
+            Loop("controls channel", 0.0, channel.read),
+        )
+
     async def refresh(self) -> None:
-        """Reads the controls and calls `on_change` if they differ. Keeps the last snapshot while PostgreSQL is away."""
-        try:
-            read = await self._session.run(_read)
-        except Unavailable:
-            logger.warning("controls weren't refreshed: PostgreSQL can't be reached; keeping the last ones")
-            return
+        """Reads the controls and calls `on_change` if they differ. Raises Unavailable, and keeps the last snapshot, while
+        PostgreSQL is away."""
+        read = await self._session.run(_read)
         if read != self.now:
             self.now = read
             logger.info("controls changed: %d holds, %d queues are paused", len(read.holds), len(read.closed_queues))
             self.on_change()
-
-    async def listen_for_ever(self) -> None:
-        async for _ in listen(self._redis, Channel.RULES):
-            self._changed.set()
-
-    async def serve_for_ever(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH_SECONDS):
-                    await self._changed.wait()
-            self._changed.clear()
-            try:
-                await self.refresh()
-            except Exception:  # The loop's edge: one failed read must not stop the loop.
-                logger.exception("reading the controls failed; trying again")
 
 
 class PausedQueues:

@@ -12,10 +12,10 @@ from contextlib import suppress
 from uuid import UUID
 
 from infrastructure.celery.doorbell import Doorbells, waiting_in
-from infrastructure.ports import Unavailable
+from infrastructure.concurrency.loops import Loop
 from infrastructure.postgres.session import Connection, PostgresSession
-from infrastructure.redis.client import FAULTS, Redis
-from infrastructure.redis.pubsub import Channel, listen, words_in
+from infrastructure.redis.client import Redis
+from infrastructure.redis.pubsub import Channel, Subscription, words_in
 from producers.dispatcher.controls import Controls
 from producers.dispatcher.queue_feeder import QueueFeeder
 from schemas.commands import Queue
@@ -54,7 +54,9 @@ class FairScheduler:
             for queue in Queue
         }
         self._wake = asyncio.Event()
-        self._watched_at = self._began_at = self._pinged_at = 0.0
+        self._watched_at = self._began_at = self._pinged_at = self._not_before = 0.0
+        self._pause_seconds = ROUND_SECONDS
+        self._locked_on: Connection | None = None
         self.feeding = False
         """Whether this dispatcher holds the lock."""
 
@@ -63,26 +65,32 @@ class FairScheduler:
         self._feeders[queue].mark_pending(turns, from_start=True)
         self._wake.set()
 
-    async def listen_for_ever(self) -> None:
-        async for received in listen(self._redis, Channel.OVERFLOW):
-            if received is not None and self.feeding:
-                self._on_overflow(received[1])
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        channel = Subscription(self._redis, self._on_message, Channel.OVERFLOW)
+        return (
+            Loop("fair scheduling", RETRY_SECONDS, self.feed, wake=self._wake),
+            Loop("overflow channel", 0.0, channel.read),
+        )
 
-    async def serve_for_ever(self) -> None:
-        """Waits for the lock, then feeds until the connection is lost; and again."""
-        while True:
-            try:
-                await self._session.run(self._feed)
-            except Unavailable:
-                logger.warning("fair scheduling paused: PostgreSQL can't be reached")
-            except FAULTS:
-                logger.warning("fair scheduling paused: Redis can't be reached")
-            except Exception:  # The loop's edge: one failed round must not stop the loop.
-                logger.exception("fair scheduling failed; trying again")
-            await asyncio.sleep(RETRY_SECONDS)
+    async def feed(self) -> float:
+        """One round over all queues, where this dispatcher has the lock or gets it. Returns how long to pause."""
+        if (early_seconds := self._not_before - time.monotonic()) > 0:
+            await asyncio.sleep(early_seconds)
+            self._wake.clear()
+        try:
+            return await self._session.run(self._feed)
+        except BaseException:
+            # Losing the connection releases the lock.
+            self._stand_by()
+            raise
 
     def _weight(self, tenant_id: UUID) -> int:
         return self._controls.now.weight(tenant_id)
+
+    def _on_message(self, received: tuple[Channel, bytes] | None) -> None:
+        if received is not None and self.feeding:
+            self._on_overflow(received[1])
 
     def _on_overflow(self, message: bytes) -> None:
         try:
@@ -95,36 +103,34 @@ class FairScheduler:
                 feeder.mark_pending([(step, tenant_id)])
         self._wake.set()
 
-    async def _feed(self, connection: Connection) -> None:
-        if not await self._lock(connection, "pg_try_advisory_lock"):
-            return
-        self.feeding = True
+    async def _feed(self, connection: Connection) -> float:
+        if connection is not self._locked_on:
+            self._stand_by()
+            if not await self._lock(connection, "pg_try_advisory_lock"):
+                return RETRY_SECONDS
+            self._locked_on, self.feeding = connection, True
         try:
-            pause_seconds = ROUND_SECONDS
-            while True:
-                pause_seconds = await self._round(connection, pause_seconds)
-                await self._rest(pause_seconds)
-        finally:
-            self.feeding = False
+            self._pause_seconds = await self._round(connection, self._pause_seconds)
+        except BaseException:
+            with suppress(Exception):
+                await self._lock(connection, "pg_advisory_unlock")
+            raise
+        # Woken or not, the next round begins ROUND_SECONDS after this one did.
+        self._not_before = min(time.monotonic() + self._pause_seconds, self._began_at + ROUND_SECONDS)
+        return self._pause_seconds
+
+    def _stand_by(self) -> None:
+        """Another dispatcher may feed now: this one forgets what it knew of the queues."""
+        if self._locked_on is not None:
+            self._locked_on, self.feeding = None, False
+            self._pause_seconds = ROUND_SECONDS
             for feeder in self._feeders.values():
                 feeder.reset()
-            with suppress(Exception):  # Losing the connection releases the lock.
-                await self._lock(connection, "pg_advisory_unlock")
 
     async def _lock(self, connection: Connection, function: str) -> bool:
         found = await connection.execute(f"SELECT {function}({ONE_FEEDER_AT_A_TIME})")
         row = await found.fetchone()
         return row is not None and bool(row[0])
-
-    async def _rest(self, seconds: float) -> None:
-        """Waits so long or until woken, but at least until ROUND_SECONDS after the last round began."""
-        least = min(seconds, ROUND_SECONDS - (time.monotonic() - self._began_at))
-        if least > 0:
-            await asyncio.sleep(least)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds - max(least, 0.0)):
-                await self._wake.wait()
-        self._wake.clear()
 
     async def _round(self, connection: Connection, last_pause_seconds: float) -> float:
         """Feeds every queue with pending tenants, and every WATCH_SECONDS looks at all; returns how long to pause."""

@@ -10,6 +10,8 @@ from functools import partial
 import uvloop
 
 from infrastructure import settings as settings_module
+from infrastructure.concurrency.loops import Loop
+from infrastructure.concurrency.supervisor import EXIT_LOOP_FAILED, Supervisor
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import refuse_unfit
@@ -20,8 +22,9 @@ from infrastructure.redis.probe import probe
 from infrastructure.settings import Settings, SettingsInvalid
 from infrastructure.wiring import object_store
 from monitoring.health import server
-from monitoring.health.checks import Health
-from monitoring.health.event_loop import LoopBeat
+from monitoring.health.checks import WATCH_SECONDS, Health
+from monitoring.health.event_loop import BLOCKED_AFTER_SECONDS, PERIOD_SECONDS, LoopLag
+from monitoring.health.loops import EVENT_LOOP, LoopReport, faults_of
 from monitoring.logs.logging import configure
 from producers.dispatcher.controls import Controls
 from producers.dispatcher.fair_scheduler import FEEDER_SESSION, FairScheduler
@@ -33,10 +36,11 @@ logger = logging.getLogger(__name__)
 
 
 async def run(settings: Settings) -> None:
-    """Sweeps until SIGTERM or SIGINT."""
+    """Runs the dispatcher's loops until SIGTERM or SIGINT. Raises SystemExit with EXIT_LOOP_FAILED when one keeps failing."""
     stop, wake = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _set, stop, wake)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    supervisor = Supervisor(LoopReport, on_fatal=lambda _: stop.set())
     async with AsyncExitStack() as resources:
         redis = redis_client.connect(settings.redis)
         resources.push_async_callback(redis.aclose)
@@ -56,48 +60,37 @@ async def run(settings: Settings) -> None:
             redis, scheduler_session, controls, ring_again_seconds=settings.ring_again_seconds
         )
         sweeper = Sweeper(settings, sweep_session, aside_session, redis, fair_scheduler, controls)
-        for part in (fair_scheduler, sweeper.concurrency_limits, controls):
-            for loop in (part.listen_for_ever(), part.serve_for_ever()):
-                resources.callback(asyncio.create_task(loop).cancel)
-        feeder = WebhookFeeder(redis, feeder_session, ring_again_seconds=settings.ring_again_seconds)
+        webhook_feeder = WebhookFeeder(redis, feeder_session, ring_again_seconds=settings.ring_again_seconds)
         retention = RetentionRunner(settings, retention_session, object_store(settings))
-        for loop in (feeder.feed_for_ever(), retention.tidy_for_ever()):
-            resources.callback(asyncio.create_task(loop).cancel)
-        beat = LoopBeat(silent_after_seconds=settings.lease_seconds)
         postgres = await resources.enter_async_context(PostgresProbe(settings.database))
         health = Health({"postgres": postgres, "redis": partial(probe, redis)})
-        resources.callback(asyncio.create_task(health.watch_for_ever()).cancel)
-        resources.enter_context(
-            server.serve(settings.metrics_port, healthy=beat.beating, ready=health.last, host=settings.metrics_host)
+        resources.push_async_callback(supervisor.stop)
+        supervisor.start(
+            Loop(EVENT_LOOP, PERIOD_SECONDS, LoopLag().measure, stalled_after_seconds=BLOCKED_AFTER_SECONDS),
+            Loop("health", WATCH_SECONDS, health.watch),
         )
-        await controls.refresh()
+        resources.enter_context(
+            server.serve(
+                settings.metrics_port,
+                faults=lambda: faults_of(supervisor.stalled(), health.last()),
+                ready=health.last,
+                host=settings.metrics_host,
+            )
+        )
+        with suppress(Unavailable):
+            await controls.refresh()
+        supervisor.start(
+            Loop("sweep", settings.sweep_seconds, sweeper.sweep, wake=wake),
+            *controls.loops,
+            *fair_scheduler.loops,
+            *sweeper.concurrency_limits.loops,
+            webhook_feeder.loop,
+            retention.loop,
+        )
         logger.info("ready: sweeping every %g s", settings.sweep_seconds)
-        while not stop.is_set():
-            await _sweep(sweeper)
-            beat.beat()
-            await _wait(wake, settings.sweep_seconds)
-
-
-def _set(*events: asyncio.Event) -> None:
-    for event in events:
-        event.set()
-
-
-async def _sweep(sweeper: Sweeper) -> None:
-    try:
-        await sweeper.sweep()
-    except Unavailable as error:
-        sweeper.missed_a_sweep = True
-        logger.warning("sweep failed: %s; trying again", str(error))
-    except Exception:  # The loop's edge: one failed sweep must not stop the loop.
-        logger.exception("sweep failed; trying again")
-
-
-async def _wait(wake: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await wake.wait()
-    wake.clear()
+        await stop.wait()
+    if supervisor.failed:
+        sys.exit(EXIT_LOOP_FAILED)
 
 
 def main() -> None:

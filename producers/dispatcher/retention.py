@@ -1,12 +1,11 @@
 """Removes expired jobs, results and objects, over a session of its own so that no sweep waits for it."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
 from datetime import timedelta
 
-from infrastructure.ports import Unavailable
+from infrastructure.concurrency.loops import Loop
 from infrastructure.ports.jobs import ObjectStore, job_of
 from infrastructure.postgres.jobs import retention, stored_results
 from infrastructure.postgres.jobs.retention import SHORTEST, KeptFor, Retention
@@ -18,6 +17,7 @@ from schemas.commands import Command
 
 logger = logging.getLogger(__name__)
 
+PERIOD_SECONDS = 1.0
 BUSY_SECONDS = 0.25
 """The largest part of each second spent on removal: the rest is left to jobs."""
 HOUR_SECONDS = 3_600.0
@@ -35,15 +35,9 @@ class RetentionRunner:
         self._objects = objects
         self._stretch = SHORTEST
 
-    async def tidy_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(1.0)
-            try:
-                await self.tidy()
-            except Unavailable as error:
-                logger.warning("retention paused: %s", error)
-            except Exception:  # The loop's edge: one failed run must not stop the loop.
-                logger.exception("retention failed; trying again")
+    @property
+    def loop(self) -> Loop:
+        return Loop("retention", PERIOD_SECONDS, self.tidy)
 
     async def tidy(self) -> None:
         """Removes for up to BUSY_SECONDS. Safe to repeat, and in any number of dispatchers."""

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import JobRef
+from infrastructure.concurrency.loops import made_progress
+from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import bulk_replays, holds, schedules, settlement, turns
 from infrastructure.postgres.jobs import sweep as sweeping
 from infrastructure.postgres.jobs.settlement import Resumed
@@ -74,10 +76,17 @@ class Sweeper:
         )
         self._housekept_at = self._measured_at = self._scheduled_all_at = 0.0
         self._grace_until = 0.0
-        self.missed_a_sweep = False
+        self._missed_a_sweep = False
 
     async def sweep(self) -> None:
         """Runs one sweep. Raises Unavailable when PostgreSQL can't be reached. Safe to repeat."""
+        try:
+            await self._sweep()
+        except Unavailable:
+            self._missed_a_sweep = True
+            raise
+
+    async def _sweep(self) -> None:
         lease_seconds, declare = self._settings.lease_seconds, self._may_declare_lost()
         due = await self._session.run(
             lambda connection: sweeping.look(connection, tuple(Queue), lease_seconds=lease_seconds, declare=declare)
@@ -121,8 +130,8 @@ class Sweeper:
     def _may_declare_lost(self) -> bool:
         # After an outage every worker gets one full lease to send a heartbeat before it may be declared lost.
         now = time.monotonic()
-        if self.missed_a_sweep:
-            self.missed_a_sweep = False
+        if self._missed_a_sweep:
+            self._missed_a_sweep = False
             self._grace_until = now + self._settings.lease_seconds
         return now >= self._grace_until
 
@@ -196,6 +205,7 @@ class Sweeper:
                 await self._doorbells.ring(JobRef(*job) for job in jobs)
             if not more:
                 return
+            made_progress()
 
     async def _ring_unclaimed(self, waiting: Sequence[str]) -> None:
         controls = self._controls.now
@@ -245,6 +255,7 @@ class Sweeper:
         for _ in range(MAX_ROUNDS):
             if await batch() < MAX_AT_ONCE:
                 return
+            made_progress()
 
     async def _ring(self, jobs: Sequence[Unclaimed]) -> int:
         if jobs:

@@ -1,14 +1,12 @@
 """Feeds webhooks: creates a delivery job for each event. Any number of dispatchers may run; a row lock gives each webhook to one."""
 
-import asyncio
-import logging
 import time
 from collections.abc import Sequence
 from uuid import UUID
 
 from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import JobRef
-from infrastructure.ports import Unavailable
+from infrastructure.concurrency.loops import Loop, made_progress
 from infrastructure.postgres.jobs.submission import NewJob
 from infrastructure.postgres.session import Connection, PostgresSession
 from infrastructure.postgres.webhooks import feeder
@@ -19,8 +17,6 @@ from monitoring.metrics import bus as metrics
 from monitoring.metrics import outgoing as outgoing_metrics
 from producers.submission.submitter import JobOptions, new_job
 from schemas.webhooks import DeliverWebhook
-
-logger = logging.getLogger(__name__)
 
 LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.25, 1.0
 """Polling interval for webhooks with events to deliver; it doubles up to the second while there are none."""
@@ -37,30 +33,23 @@ class WebhookFeeder:
         self._session = session
         self._ring_again_seconds = ring_again_seconds
         self._orphans_checked_at = self._expired_at = 0.0
+        self._pause_seconds = LOOK_SECONDS
 
-    async def feed_for_ever(self) -> None:
-        pause_seconds = LOOK_SECONDS
-        while True:
-            try:
-                more_pending = await self.feed()
-            except Unavailable:
-                more_pending = False
-                logger.warning("webhook feed paused: PostgreSQL can't be reached")
-            except Exception:  # The loop's edge: one failed round must not stop the loop.
-                more_pending = False
-                logger.exception("webhook feed failed; trying again")
-            pause_seconds = LOOK_SECONDS if more_pending else min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
-            await asyncio.sleep(0 if more_pending else pause_seconds)
+    @property
+    def loop(self) -> Loop:
+        return Loop("webhook feed", LOOK_SECONDS, self.feed)
 
-    async def feed(self) -> bool:
-        """Creates deliveries for every webhook with new events, up to its window. Returns whether some may have more."""
+    async def feed(self) -> float:
+        """Creates deliveries for every webhook with new events, up to its window. Returns how long to pause."""
         await self._run_housekeeping()
         more_pending = False
         for webhook_id in await self._session.run(feeder.pending_webhooks):
             fed = await self._feed_one(webhook_id)
             await self._ring(fed.jobs)
             more_pending = more_pending or not fed.resting
-        return more_pending
+            made_progress()
+        self._pause_seconds = LOOK_SECONDS if more_pending else min(2 * self._pause_seconds, LONGEST_LOOK_SECONDS)
+        return 0.0 if more_pending else self._pause_seconds
 
     async def _feed_one(self, webhook_id: UUID) -> Fed:
         async def feed(connection: Connection) -> Fed:

@@ -1,6 +1,5 @@
 """Pushes doorbells for submitted jobs in background tasks. A push that fails is left to the sweeper."""
 
-import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
@@ -9,6 +8,7 @@ from uuid import UUID
 
 from infrastructure.celery.doorbell import Doorbells
 from infrastructure.celery.message import JobRef
+from infrastructure.concurrency.watched import WatchedTasks
 from infrastructure.postgres.session import PostgresSession
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.pubsub import Channel, announce
@@ -27,7 +27,7 @@ class DoorbellNotifier:
     def __init__(self, redis: Redis, session: PostgresSession) -> None:
         self._redis = redis
         self._doorbells = Doorbells(redis)
-        self._pushes: set[asyncio.Task[None]] = set()
+        self._pushes = WatchedTasks()
         self._paused_queues = PausedQueues(session, self._start)
 
     def ring(self, refs: Sequence[JobRef]) -> None:
@@ -53,13 +53,10 @@ class DoorbellNotifier:
 
     async def close(self) -> None:
         """Waits until every push has succeeded or failed."""
-        while self._pushes:
-            await asyncio.wait(self._pushes)
+        await self._pushes.finish()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._pushes.add(task)
-        task.add_done_callback(self._pushes.discard)
+        self._pushes.start(work, "rings")
 
     async def _push(self, refs: Sequence[JobRef], *, ahead: bool = False) -> None:
         if paused := await self._paused_queues.known({ref.queue for ref in refs}):

@@ -18,7 +18,7 @@ import uvloop
 from httpx_sse import EventSource, ServerSentEvent
 from psycopg.types.json import Jsonb
 
-from api.__main__ import Server, server
+from api.__main__ import Server
 from infrastructure.postgres.tenants.api_keys import make_key
 from infrastructure.redis.pubsub import Channel
 from infrastructure.settings import Settings
@@ -90,7 +90,7 @@ class ServedApi:
 
     def _serve(self, settings: Settings) -> None:
         async def serve() -> None:
-            self._server = server(settings)
+            self._server = Server(settings)
             await self._server.serve()
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

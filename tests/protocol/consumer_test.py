@@ -16,8 +16,9 @@ from infrastructure.postgres.jobs.sweep import Verdict
 from infrastructure.postgres.session import PostgresSession, Role
 from schemas.commands import Command, Queue
 from tests.protocol.consuming import CONCURRENCY, SOON_SECONDS, Consuming, consuming
-from workers.runtime.consumer import MAX_UNSETTLED, JobConsumer
+from workers.runtime.consumer import JobConsumer
 from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
+from workers.runtime.running.runner import MAX_UNSETTLED
 from workers.runtime.settling.outcomes import Stop
 
 T = TypeVar("T")
@@ -96,9 +97,9 @@ def test_a_claim_whose_answer_was_lost_is_handed_back_and_is_no_attempt(urls: tu
         await asyncio.wait_for(world.ring(Walk, job_ids), SOON_SECONDS)
         assert world.state(job_ids[0]) == "running"
 
-        await world.consumer.check_leases()
+        await world.consumer.leases.check()
         assert world.state(job_ids[0]) == "running", "one look isn't enough: its claim may be under way"
-        await world.consumer.check_leases()
+        await world.consumer.leases.check()
 
         await world.until_in("queued", *job_ids)
         assert world.read("SELECT attempt FROM jobs") == [(0,)]
@@ -149,15 +150,15 @@ def test_a_run_that_is_ended_before_its_first_step_leaves_nothing_behind(urls: t
     reasons = [reason]
 
     def stop_once(consumer: JobConsumer) -> None:
-        if reasons and consumer._running:
-            consumer.stop_all(reasons.pop())
+        if reasons and consumer.running:
+            consumer.running.stop_all(reasons.pop())
 
     async def told() -> None:
         async with consuming(*urls, WALK, tells=stop_once) as world:
             job_ids = await world.submit(Walk())
             await asyncio.wait_for(world.ring(Walk, job_ids), SOON_SECONDS)
             assert not reasons, "the run was stopped right after it was launched"
-            assert not world.consumer._running
+            assert not world.consumer.running
             assert world.consumer.slots.worker.held == 0
 
     asyncio.run(told())
@@ -218,7 +219,7 @@ def test_a_suspect_in_line_can_be_revoked(urls: tuple[str, str]) -> None:
         first, second = await world.submit(Walk(seconds=0.9), Walk(), crashes=1)
         world.ring(Walk, [first, second])
         await world.until_in("running", first, second)
-        world.consumer.stop([second], Stop.REVOKED)
+        world.consumer.running.stop([second], Stop.REVOKED)
         await world.until_in("cancelled", second)
 
     _tell(urls, story)

@@ -14,6 +14,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 
 from infrastructure.celery.message import Doorbell, JobRef, Lot
 from infrastructure.celery.window import Window
+from infrastructure.concurrency.supervisor import Supervisor
 from infrastructure.object_store.files import FileStore
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import submission
@@ -21,6 +22,7 @@ from infrastructure.postgres.jobs.submission import NewJob
 from infrastructure.postgres.session import BUS_SESSION, Connection, PostgresSession, Role, connect
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
+from monitoring.health.loops import LoopReport
 from producers.dispatcher.controls import NONE
 from producers.submission.submitter import JobOptions, new_job
 from schemas.commands import Command
@@ -30,6 +32,7 @@ from workers.runtime.consumer import JobConsumer
 from workers.runtime.handler import Handler
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.running.notifier import Notifier
+from workers.runtime.running.running_jobs import RunningJobs
 from workers.runtime.settling.outcomes import Stop
 
 T = TypeVar("T")
@@ -39,6 +42,7 @@ CONCURRENCY = 16
 SOON_SECONDS = 60.0
 RING_AGAIN_SECONDS = 1.0
 HEARTBEAT_SECONDS = 0.1
+ENDLESS_SECONDS = 3_600.0
 
 
 class WatchedLine(PostgresSession):
@@ -142,6 +146,17 @@ class Consuming:
         self._truth.close()
 
 
+def _heartbeat(database_url: str, running: RunningJobs) -> Heartbeat:
+    return Heartbeat(
+        Heart(database_url),
+        QUEUE,
+        heartbeat_seconds=HEARTBEAT_SECONDS,
+        lease_seconds=15.0,
+        on_death=lambda: running.stop_all(Stop.LEASE_LOST),
+        job_of=running.job_of,
+    )
+
+
 @asynccontextmanager
 async def consuming(
     database_url: str,
@@ -177,14 +192,9 @@ async def consuming(
                 if not consumer.draining and (room := min(consumer.slots.room, len(in_redis))):
                     consumer.take(Doorbell(0, tuple(in_redis.popleft() for _ in range(room))))
 
-        heartbeat = Heartbeat(
-            Heart(database_url),
-            QUEUE,
-            heartbeat_seconds=HEARTBEAT_SECONDS,
-            lease_seconds=15.0,
-            on_death=lambda: consumer.stop_all(Stop.LEASE_LOST),
-            job_of=lambda task: consumer.job_of(task),  # noqa: PLW0108  # it is made below
-        )
+        running = RunningJobs()
+        heartbeat = _heartbeat(database_url, running)
+        supervisor = Supervisor(LoopReport, on_fatal=print)
         messenger = TellingMessenger(redis, lines[2])
         consumer = JobConsumer(
             handlers,
@@ -199,12 +209,15 @@ async def consuming(
             processors=1,
             window=Window(),
             controls=lambda: NONE,
+            running=running,
             ring_again_seconds=RING_AGAIN_SECONDS,
+            heartbeat_seconds=ENDLESS_SECONDS,  # The tests check the leases themselves.
             grace_seconds=grace_seconds,
         )
-        await heartbeat.start()
+        resources.push_async_callback(supervisor.stop)
+        await heartbeat.start(supervisor)
         resources.push_async_callback(heartbeat.stop)
-        consumer.begin()
+        consumer.begin(supervisor)
         asking = asyncio.create_task(ask_for_more())
         resources.callback(asking.cancel)
         world = Consuming(database_url, consumer, heartbeat, messenger, lines[0], lines[1])

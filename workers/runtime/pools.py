@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from typing import Any
 
+from infrastructure.concurrency.loops import Loop
 from infrastructure.settings import Settings
 from schemas.commands import Queue
 from workers.runtime.handler import Handler
@@ -17,8 +18,9 @@ TASKS: dict[Queue, str] = {
     Queue.WEBHOOKS: "workers.webhooks.tasks",
 }
 
-Bind = Callable[[Settings], AbstractAsyncContextManager[tuple[Handler[Any], ...]]]
-"""The type of `handlers` in each tasks module: opens the pool's adapters, yields its handlers, closes the adapters."""
+Bind = Callable[[Settings], AbstractAsyncContextManager[tuple[Handler[Any] | Loop, ...]]]
+"""The type of `handlers` in each tasks module: opens the pool's adapters, yields its handlers and the loops that their
+adapters need, closes the adapters."""
 
 
 def bind(queue: Queue) -> Bind:

@@ -24,7 +24,7 @@ def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) ->
     window = Window()
     worker = Worker(settings, queue, bind, pulse, window)
     app = celery_app(settings, kinds, pulse=pulse, window=window)
-    with server.serve(settings.metrics_port, healthy=worker.healthy, ready=worker.ready, host=settings.metrics_host):
+    with server.serve(settings.metrics_port, faults=worker.faults, ready=worker.ready, host=settings.metrics_host):
         celery = app.Worker(
             hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",
             queues=[queue.value],

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from infrastructure.postgres.clock import shared_clock
+from infrastructure.concurrency.loops import Loop
+from infrastructure.postgres.clock import SharedClock
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.postgres.webhooks.deliveries import StoredDeliveries
 from infrastructure.settings import Settings
@@ -17,18 +18,17 @@ from workers.webhooks.receiver_limits import ReceiverLimits
 
 
 @asynccontextmanager
-async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
+async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any] | Loop, ...]]:
     options = {**BUS_SESSION, "TimeZone": "UTC"}
-    async with (
-        PostgresSession(settings.database, Role.SYSTEM, "webhook deliveries", options) as session,
-        shared_clock(session) as clock,
-        webhook_receivers(settings, clock.now) as receivers,
-    ):
-        deliver = partial(
-            deliver_webhook,
-            deliveries=StoredDeliveries(session),
-            receivers=receivers,
-            receiver_limits=ReceiverLimits(),
-            now=clock.now,
-        )
-        yield (Handler(DeliverWebhook, deliver),)
+    async with PostgresSession(settings.database, Role.SYSTEM, "webhook deliveries", options) as session:
+        clock = SharedClock(session)
+        await clock.start()
+        async with webhook_receivers(settings, clock.now) as receivers:
+            deliver = partial(
+                deliver_webhook,
+                deliveries=StoredDeliveries(session),
+                receivers=receivers,
+                receiver_limits=ReceiverLimits(),
+                now=clock.now,
+            )
+            yield (Handler(DeliverWebhook, deliver), clock.loop)

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
+from infrastructure.concurrency import watched
+
 Kind = Literal["job", "tenant"]
 """The kind of stream: of one job, or of a whole tenant."""
 
@@ -63,7 +65,7 @@ class Turns:
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.put(tenant_id, kind, mine)
         if self._giving is None:
-            self._giving = asyncio.create_task(self._give(), name="gives readers their turns")
+            self._giving = watched.start(self._give(), name="gives readers their turns")
         try:
             await mine
         except asyncio.CancelledError:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from api.streams.catching_up.fair_queue import FairQueue, Kind
+from infrastructure.concurrency.watched import WatchedTasks
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 
@@ -32,7 +33,7 @@ class SharedReads:
         self._pool = pool
         self._queue: FairQueue[_Read] = FairQueue()
         self._known: dict[tuple[UUID, Hashable], _Read] = {}
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reading = WatchedTasks()
         self._free = size
 
     async def read(
@@ -74,17 +75,12 @@ class SharedReads:
                 self._forget(read)
 
     async def close(self) -> None:
-        for task in self._reading:
-            task.cancel()
-        if self._reading:
-            await asyncio.wait(self._reading)
+        await self._reading.cancel()
 
     def _begin(self) -> None:
         if self._free:
             self._free -= 1
-            task = asyncio.create_task(self._read_on(), name="shared event reads")
-            self._reading.add(task)
-            task.add_done_callback(self._reading.discard)
+            self._reading.start(self._read_on(), "shared event reads")
 
     async def _read_on(self) -> None:
         try:

@@ -28,14 +28,18 @@ PAGES = ("/", "/workers?json=1", "/tasks", "/broker", "/metrics", "/task/1", "/n
 HANGS = """
 import asyncio, threading
 from monitoring.logs.logging import configure
-from monitoring.health.event_loop import LoopBeat, keep_beating
+from infrastructure.concurrency.loops import Loop
+from infrastructure.concurrency.supervisor import Supervisor
+from monitoring.health.event_loop import LoopLag
+from monitoring.health.loops import EVENT_LOOP, LoopReport
 from monitoring.health.server import serve
 
 async def main():
-    beat = LoopBeat(silent_after_seconds=0.5)
+    supervisor = Supervisor(LoopReport, on_fatal=print)
+    supervisor.start(Loop(EVENT_LOOP, 0.05, LoopLag(0.05).measure, stalled_after_seconds=0.5))
     asyncio.get_running_loop().call_later(1.5, threading.Event().wait)
-    with serve(0, healthy=beat.beating):
-        await keep_beating(beat, interval_seconds=0.05)
+    with serve(0, faults=supervisor.stalled):
+        await asyncio.Event().wait()
 
 configure()
 asyncio.run(main())
@@ -148,7 +152,7 @@ def test_a_process_whose_loop_hangs_says_so_and_still_serves_its_metrics(tmp_pat
         wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 200, "the process is well at first")
         wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 503, "the hanging loop is noticed")
 
-        assert "bucatini_loop_lag_seconds_count" in httpx.get(f"{url}/metrics").text
+        assert 'bucatini_loop_rounds_total{loop="event loop",outcome="succeeded"}' in httpx.get(f"{url}/metrics").text
 
 
 def _shown_after_events(url: str, redis_url: str) -> list[dict[str, Any]]:

@@ -7,20 +7,21 @@ import pytest
 import uvloop
 
 from infrastructure.redis import client, pubsub
-from infrastructure.redis.pubsub import VERSION, Channel, listen
+from infrastructure.redis.pubsub import VERSION, Channel, Subscription
 
 
 def test_a_listener_that_is_cancelled_between_two_polls_still_ends(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poll_seconds = 0.01
-    monkeypatch.setattr(pubsub, "POLL_SECONDS", poll_seconds)
+    monkeypatch.setattr(pubsub, "ROUND_SECONDS", poll_seconds)
     # So that every poll begins with a PING, which is what takes the cancellation.
     monkeypatch.setattr(client, "HEALTH_CHECK_SECONDS", poll_seconds / 2)
 
     async def hear(redis: client.Redis, begun: asyncio.Event) -> None:
-        async for _ in listen(redis, Channel.STOP):
-            begun.set()
+        subscription = Subscription(redis, lambda _: begun.set(), Channel.STOP)
+        while True:
+            await subscription.read()
 
     async def cancel_often() -> None:
         redis = client.connect(redis_url)
@@ -42,12 +43,14 @@ def test_a_listener_that_is_cancelled_between_two_polls_still_ends(
 def test_what_another_release_says_in_another_way_is_taken_for_something_missed(redis_url: str) -> None:
     async def hear() -> list[object]:
         redis = client.connect(redis_url)
-        listening = listen(redis, Channel.STOP)
-        heard: list[object] = [await anext(listening)]
+        heard: list[object] = []
+        subscription = Subscription(redis, heard.append, Channel.STOP)
+        await subscription.read()
         for version in (VERSION + 1, VERSION):
             await redis.publish(Channel.STOP, UUID(int=7).bytes + bytes((version,)))
-            heard.append(await anext(listening))
-        await listening.aclose()
+        while len(heard) < 3:
+            await subscription.read()
+        await subscription.close()
         await redis.aclose()
         return heard
 

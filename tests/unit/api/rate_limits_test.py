@@ -66,7 +66,6 @@ def test_the_tenants_limit_holds_for_all_its_keys_together() -> None:
         limits = _limits(tenant=4, key=3)
         callers = [Principal(CALLER.tenant_id, key_id, frozenset()) for key_id in ("a", "b", "c", "a", "b")]
         found = [limits.admit(principal) for principal in callers]
-        await limits.close()
         return [one.limited for one in found if one.wait_seconds]
 
     assert asyncio.run(ask()) == [Limited.TENANT]
@@ -80,9 +79,7 @@ def test_a_refusal_counts_nothing(tenant: int, key: int) -> None:
 def _ask(times: int, *, tenant: int, key: int) -> list[Verdict]:
     async def ask() -> list[Verdict]:
         limits = _limits(tenant=tenant, key=key)
-        found = [limits.admit(CALLER) for _ in range(times)]
-        await limits.close()
-        return found
+        return [limits.admit(CALLER) for _ in range(times)]
 
     return asyncio.run(ask())
 

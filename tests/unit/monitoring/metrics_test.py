@@ -147,6 +147,7 @@ def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
             "limited",
             "reason",
             "part",
+            "loop",
             "le",
         ),
         *("generation", "implementation", "major", "minor", "patchlevel", "version"),

@@ -1,10 +1,11 @@
 """Claims this worker's pending jobs in batches and launches those it got."""
 
 import asyncio
-import logging
+import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from operator import itemgetter
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from infrastructure.celery.keys import priority_of
 from infrastructure.celery.message import MAX_JOBS_IN_A_DOORBELL, Doorbell, JobRef
 from infrastructure.celery.window import Window
 from infrastructure.concurrency.batching import Pace
+from infrastructure.concurrency.loops import Loop
+from infrastructure.concurrency.supervisor import Supervised, Supervisor
 from infrastructure.postgres.jobs import claim
 from infrastructure.postgres.jobs.claim import RETRY_MISSED_SECONDS, Claimed
 from infrastructure.postgres.session import PostgresSession
@@ -20,13 +23,14 @@ from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.hold_filter import HoldFilter
 from workers.runtime.claiming.pending import PendingLot
 from workers.runtime.claiming.slots import AllSlots, Slots
-from workers.runtime.handler import Child
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.running.notifier import Notifier
+from workers.runtime.running.runner import Runner
+from workers.runtime.running.running_jobs import RunningJobs
 from workers.runtime.settling.retry_until_available import retry_until_available
 
-logger = logging.getLogger(__name__)
-
+ROUND_SECONDS = 1.0
+"""A busy worker's loops report as often."""
 MAX_IN_A_CLAIM = 64
 """Claims are smaller than the room there is, so that PostgreSQL works on one while the loop starts the jobs of another."""
 
@@ -43,35 +47,37 @@ class Claimer:
         heartbeat: Heartbeat,
         notifier: Notifier,
         hold_filter: HoldFilter,
+        runner: Runner,
         *,
         queue: str,
         sessions: Sequence[PostgresSession],
         slots: AllSlots,
         window: Window,
-        running: Container[int],
-        room: Callable[[], int],
-        children_of: Callable[[Sequence[Claimed]], Awaitable[Mapping[UUID, tuple[Child, ...]]]],
-        launch: Callable[[Claimed, Delivery, tuple[Child, ...]], None],
+        running: RunningJobs,
     ) -> None:
         self._heartbeat = heartbeat
         self._notifier = notifier
         self._hold_filter = hold_filter
+        self._runner = runner
         self._queue = queue
         self._sessions = sessions
         self._slots = slots
         self._window = window
         window.of(lambda: slots.room)
         self._running = running
-        self._room = room
-        self._children_of = children_of
-        self._launch = launch
         self._wake = asyncio.Event()
         self._pace = Pace()
         self._stopping = False
-        self._loops: list[asyncio.Task[None]] = []
+        self._supervised: Sequence[Supervised] = ()
 
-    def begin(self) -> None:
-        self._loops = [asyncio.create_task(self._claim_for_ever(session), name="claims") for session in self._sessions]
+    def begin(self, supervisor: Supervisor) -> None:
+        """Claims from now on, over each session at the same time."""
+        self._supervised = supervisor.start(
+            *(
+                Loop(f"claims {number}", math.inf, partial(self._claim_pending, session), wake=self._wake)
+                for number, session in enumerate(self._sessions, 1)
+            )
+        )
 
     def take(self, doorbell: Doorbell) -> Delivery:
         """Adds the doorbell's jobs to the pending ones. `done` of the delivery is set once none is pending or running here."""
@@ -116,10 +122,7 @@ class Claimer:
     async def stop(self, within_seconds: float) -> None:
         """Stops claiming and puts pending jobs back at the front of the queue, where another worker gets them at once."""
         self._stopping = True
-        self._wake.set()
-        await asyncio.wait(self._loops, timeout=within_seconds)
-        for loop in self._loops:
-            loop.cancel()
+        await asyncio.gather(*(one.stop(within_seconds) for one in self._supervised))
         for slots in self._slots.all:
             self._return(slots.pending.take(len(slots.pending)))
 
@@ -142,12 +145,12 @@ class Claimer:
                 before[step, lot.tenant_id] += 1
         return [ring for _, ring in sorted(turns, key=itemgetter(0))]
 
-    async def _claim_for_ever(self, session: PostgresSession) -> None:
-        while not self._stopping:
-            if self._hold_filter.closed or not (claimable := self._claimable()):
-                self._wake.clear()
-                await self._wake.wait()
-                continue
+    async def _claim_pending(self, session: PostgresSession) -> float | None:
+        """Claims while there is room and something pending, ROUND_SECONDS at most."""
+        ends_at = time.monotonic() + ROUND_SECONDS
+        while not self._stopping and not self._hold_filter.closed and (claimable := self._claimable()):
+            if time.monotonic() > ends_at:
+                return 0.0
             if (rest := self._pace.rest_seconds()) > 0 and self._slots.waiting < MAX_IN_A_CLAIM:
                 await asyncio.sleep(rest)
                 continue
@@ -162,10 +165,13 @@ class Claimer:
                 for slots, jobs in claimable:
                     self._slots.claim(slots, -jobs)
                     slots.measure(time.monotonic())
+        # What woke this round is dealt with; without this a busy worker would look twice.
+        self._wake.clear()
+        return None
 
     def _claimable(self) -> list[tuple[Slots, int]]:
         """How many jobs may be claimed now for each set of slots."""
-        room, found = min(self._room(), MAX_IN_A_CLAIM), []
+        room, found = min(self._runner.room, MAX_IN_A_CLAIM), []
         for slots in self._slots.all:
             if (jobs := min(room, slots.claimable, len(slots.pending))) > 0:
                 found.append((slots, jobs))
@@ -181,12 +187,13 @@ class Claimer:
             claims = await retry_until_available(
                 session, lambda connection: claim.claim(connection, worker_id, ids, rung_ahead=ahead)
             )
-            children = await self._children_of(claims)
-        except Exception:  # The loop's edge: `check_leases` finds what was claimed, the sweeper the rest.
-            logger.exception("claim failed; going on with the next")
-            claims, children = [], {}
+            children = await self._runner.children_of(claims)
+        except Exception:
+            # The lease check finds what was claimed, the sweeper the rest.
+            self._release_missed(share, deliveries)
+            raise
         for claimed in claims:
-            self._launch(claimed, deliveries.pop(claimed.id.bytes), children.get(claimed.id, ()))
+            self._runner.launch(claimed, deliveries.pop(claimed.id.bytes), children.get(claimed.id, ()))
         if deliveries:
             self._release_missed(share, deliveries)
         # Scheduled behind the first step of the runs just launched, so that no handler waits for metrics.
@@ -218,7 +225,7 @@ class Claimer:
         deliveries: dict[bytes, Delivery] = {}
         for lot, _, delivery, _ in share:
             for job_id in lot.each():
-                if job_id in deliveries or int.from_bytes(job_id) in self._running:
+                if job_id in deliveries or job_id in self._running:
                     delivery.close()
                 else:
                     deliveries[job_id] = delivery

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +11,11 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from infrastructure.concurrency.loops import Loop, ThreadLoop
+from infrastructure.concurrency.supervisor import Supervised, Supervisor
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.workers import Heart
+from monitoring.health.loops import EVENT_LOOP
 from monitoring.logs.log_throttle import LogThrottle
 from monitoring.metrics import bus as metrics
 from workers.runtime.settling.retry_until_available import OUTAGE_SECONDS
@@ -43,19 +45,18 @@ class Heartbeat:
         self._lease_seconds = lease_seconds
         self._on_death = on_death
         self._job_of = job_of
-        self._stopped = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_beat_at = time.monotonic()
-        self._thread = threading.Thread(target=self._beat_for_ever, name="heartbeat", daemon=True)
         self._refusals = LogThrottle(LOG_AGAIN_SECONDS)
+        self._beating: Supervised | None = None
         self.worker_id: UUID = uuid7()
 
-    async def start(self) -> None:
-        """Registers the worker and starts the thread. Waits as long as PostgreSQL refuses, since no claim succeeds without it."""
+    async def start(self, supervisor: Supervisor) -> None:
+        """Registers the worker, then beats. Waits as long as PostgreSQL refuses, since no claim succeeds without it."""
         self._loop = asyncio.get_running_loop()
-        self._beat_loop()
+        supervisor.start(Loop(EVENT_LOOP, self._loop_beat_seconds, self._beat_loop))
         await self._register_in_time()
-        self._thread.start()
+        self._beating = supervisor.start_thread(ThreadLoop("heartbeat", self._heartbeat_seconds, self.beat))
 
     @property
     def loop_lag_seconds(self) -> float:
@@ -64,7 +65,8 @@ class Heartbeat:
 
     async def stop(self) -> None:
         """Releases the lease, so that nobody waits for it to expire. If PostgreSQL is away it expires by itself."""
-        self._stopped.set()
+        if self._beating is not None:
+            await self._beating.stop(within_seconds=1.0)
         await asyncio.to_thread(self._leave)
 
     async def _register_in_time(self) -> None:
@@ -78,22 +80,16 @@ class Heartbeat:
                     logger.warning("it can't begin yet: %s", str(error))
                 await asyncio.sleep(OUTAGE_SECONDS)
 
-    def _beat_loop(self) -> None:
+    async def _beat_loop(self) -> None:
         metrics.loop_lagged(max(0.0, self.loop_lag_seconds - self._loop_beat_seconds))
         self._loop_beat_at = time.monotonic()
-        if self._loop is not None and not self._stopped.is_set():
-            self._loop.call_later(self._loop_beat_seconds, self._beat_loop)
 
-    def _beat_for_ever(self) -> None:
-        while not self._stopped.wait(self._heartbeat_seconds):
-            try:
-                if self.loop_lag_seconds > max(self._heartbeat_seconds, 1.0):
-                    self._stall()
-                else:
-                    self._beat()
-            except Unavailable as error:
-                if self._refusals.times(str(error)):
-                    logger.warning("heartbeat failed: %s", str(error))
+    def beat(self) -> None:
+        """Sends one heartbeat, or reports the run that blocks the event loop. Raises Unavailable."""
+        if self.loop_lag_seconds > max(self._heartbeat_seconds, 1.0):
+            self._stall()
+        else:
+            self._beat()
 
     def _beat(self) -> None:
         # However late the heartbeat is, the jobs are ours until somebody declared this worker dead.

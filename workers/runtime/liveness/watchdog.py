@@ -3,8 +3,9 @@
 Socket timeouts and Celery's own checks handle most cases; this is the last resort for the others.
 """
 
-import asyncio
+import math
 import time
+from collections.abc import Callable
 
 from infrastructure.celery.liveness import Liveness
 from infrastructure.redis.client import Redis
@@ -17,24 +18,29 @@ QUIET_SECONDS = 5.0
 
 
 class Watchdog:
-    def __init__(self, liveness: Liveness, redis: Redis, *, patience_seconds: float) -> None:
+    """`look` is the step of a loop with the period LOOK_SECONDS. Calls `on_stalled` once a fetch of doorbells has been open
+    for the whole patience while Redis answered every probe."""
+
+    def __init__(
+        self, liveness: Liveness, redis: Redis, *, patience_seconds: float, on_stalled: Callable[[], None]
+    ) -> None:
         self._liveness = liveness
         self._redis = redis
         self._patience_seconds = patience_seconds
+        self._on_stalled = on_stalled
+        self._answers_since: float | None = None
 
-    async def until_stalled(self) -> None:
-        """Returns when a fetch of doorbells has been open for the whole patience while Redis answered every probe."""
-        answers_since: float | None = None
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            if self._liveness.silent_seconds < QUIET_SECONDS or not await self._redis_answers():
-                answers_since = None
-                continue
-            now = time.monotonic()
-            answers_since = answers_since or now
-            # Counted from the first answer: after an outage every worker gets time to reconnect.
-            if now - answers_since >= self._patience_seconds - QUIET_SECONDS:
-                return
+    async def look(self) -> float | None:
+        if self._liveness.silent_seconds < QUIET_SECONDS or not await self._redis_answers():
+            self._answers_since = None
+            return None
+        now = time.monotonic()
+        self._answers_since = self._answers_since or now
+        # Counted from the first answer: after an outage every worker gets time to reconnect.
+        if now - self._answers_since < self._patience_seconds - QUIET_SECONDS:
+            return None
+        self._on_stalled()
+        return math.inf
 
     async def _redis_answers(self) -> bool:
         # A Redis that refuses commands serves no worker: a restart would not help.

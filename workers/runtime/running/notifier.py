@@ -16,6 +16,7 @@ from infrastructure.celery.doorbell import SHORT, Doorbells
 from infrastructure.celery.keys import service_of
 from infrastructure.celery.message import JobRef
 from infrastructure.celery.pace import in_words
+from infrastructure.concurrency.watched import WatchedTasks
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs.claim import Claimed, note_progress
 from infrastructure.postgres.jobs.settlement import Settlement, resume_parents
@@ -60,7 +61,7 @@ class Notifier:
         self._clock = RedisClock(redis)
         self._tenant_notifier = TenantNotifier(redis)
         self._progress: dict[UUID, Report] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = WatchedTasks()
         self._reporting = False
         self._published = 0
         self._delayed: dict[int, list[JobRef]] = {}
@@ -70,15 +71,15 @@ class Notifier:
         self._tenant_notifier.notify(tenants)
 
     def ring(self, refs: Iterable[JobRef], *, short: int = SHORT) -> None:
-        self.start(self._ring(list(refs), short))
+        self.start(self._ring(list(refs), short), "rings")
 
     def request_admission(self, job_ids: Iterable[UUID]) -> None:
         """Asks a dispatcher to admit other jobs: these have freed their slots of a concurrency limit."""
-        self.start(self._request_admission(list(job_ids)))
+        self.start(self._request_admission(list(job_ids)), "requests admission")
 
     def resume_parents(self, parents: Iterable[UUID]) -> None:
         """Resumes the parents all of whose children have ended; the sweeper does so when PostgreSQL is away."""
-        self.start(self._resume_parents(list(parents)))
+        self.start(self._resume_parents(list(parents)), "resumes parents")
 
     def ring_after(self, seconds: float, ref: JobRef) -> None:
         """Rings for a job in so many seconds, in one doorbell with others due then. Ignored beyond MAX_TIMER_SECONDS."""
@@ -110,33 +111,30 @@ class Notifier:
         self._progress[claimed.id] = Report(claimed, progress, at)
         if not self._reporting:
             self._reporting = True
-            self.start(self._report())
+            self.start(self._report(), "reports progress")
 
     async def close(self) -> None:
         """Rings for what is due now, and waits until every task has succeeded or failed."""
         self._ring_delayed(NOW)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.finish()
         await self._tenant_notifier.close()
 
     def give_back(self, refs: Sequence[JobRef], *, bell_jobs: int, last: bool = False) -> None:
         """Puts jobs back at the front of their queue, or at its end with `last`, in doorbells of `bell_jobs` jobs."""
         if refs:
-            self.start(self._give_back(refs, bell_jobs, last=last))
+            self.start(self._give_back(refs, bell_jobs, last=last), "hands jobs back")
 
     def publish_service(self, queue: str, worker: str, service: Service) -> None:
         """Publishes this worker's throughput and free slots for the feeders of its queue."""
-        self.start(self._publish_service(queue, worker, service))
+        self.start(self._publish_service(queue, worker, service), "publishes the service")
 
     def remove_service(self, queue: str, worker: str) -> None:
         """Removes the report of a worker that ends."""
-        self.start(self._remove_service(queue, worker))
+        self.start(self._remove_service(queue, worker), "removes the service")
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Runs the coroutine in a background task that `close` waits for."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(work, name)
 
     async def _ring(self, refs: list[JobRef], short: int) -> None:
         try:

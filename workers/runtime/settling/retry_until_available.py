@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from infrastructure.concurrency.loops import made_progress
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.session import Connection, PostgresSession
 from monitoring.metrics import bus as metrics
@@ -21,4 +22,5 @@ async def retry_until_available(session: PostgresSession, work: Callable[[Connec
             return await session.run(work)
         except Unavailable:
             metrics.connection_lost(metrics.Server.POSTGRES)
+            made_progress()
             await asyncio.sleep(OUTAGE_SECONDS)

@@ -2,53 +2,85 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports import Unavailable, Unstorable
+from infrastructure.ports.jobs import ObjectStore
 from infrastructure.postgres.jobs import settlement as settling
 from infrastructure.postgres.jobs.settlement import Settled, Settlement
 from infrastructure.postgres.session import PostgresSession
 from monitoring.metrics import bus as metrics
+from schemas.commands import RetryPolicy
 from schemas.jobs import JobState
 from schemas.problems import Problem
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.running.attempt import Attempt
 from workers.runtime.running.notifier import Notifier
-from workers.runtime.settling.outcomes import unstorable
+from workers.runtime.running.running_jobs import RunningJobs
+from workers.runtime.settling.large_results import is_large, offload
+from workers.runtime.settling.outcomes import Outcome, settlement_of, unstorable
 from workers.runtime.settling.retry_until_available import retry_until_available
 
 logger = logging.getLogger(__name__)
 
 
 class Settler:
-    """Batches settlements as runs end. Calls `on_settled` for each, with whether it took effect."""
+    """Settles runs as they end, in batches. Calls `on_room` when one has been settled."""
 
     def __init__(
         self,
-        *,
-        settle_session: PostgresSession,
-        aside_session: PostgresSession,
+        running: RunningJobs,
         notifier: Notifier,
         heartbeat: Heartbeat,
-        running: Mapping[int, Attempt],
-        on_settled: Callable[[Settlement, bool], None],
+        *,
+        queue: str,
+        settle_session: PostgresSession,
+        aside_session: PostgresSession,
+        objects: ObjectStore,
         ring_again_seconds: float,
+        on_room: Callable[[], None],
     ) -> None:
-        self._settle_session, self._aside_session = settle_session, aside_session
+        self._running = running
         self._notifier = notifier
         self._heartbeat = heartbeat
-        self._running = running
-        self._on_settled = on_settled
+        self._queue = queue
+        self._settle_session, self._aside_session = settle_session, aside_session
+        self._objects = objects
         self._ring_again_seconds = ring_again_seconds
+        self._on_room = on_room
         self._batcher: Batcher[Settlement, None] = Batcher(self._settle, "settle")
 
+    def settle(self, attempt: Attempt, outcome: Outcome, policy: RetryPolicy) -> None:
+        """Stores what came of a run, with the next batch. Raises Overloaded when too many wait for that."""
+        settlement = settlement_of(attempt.claimed, outcome, now=attempt.now, dice=random.random, policy=policy)
+        if settlement is None:
+            self.drop(attempt)
+        elif is_large(settlement):
+            self._notifier.start(self._offload(attempt, settlement, policy), "offloads a result")
+        else:
+            self._batcher.hand_in(settlement)
+
     def hand_in(self, settlement: Settlement) -> None:
+        """Stores the settlement of a lease that has no run here."""
         self._batcher.hand_in(settlement)
+
+    def drop(self, attempt: Attempt) -> None:
+        """Ends a run of which nothing may be stored."""
+        self._running.remove(attempt)
+        self._on_room()
+
+    async def _offload(self, attempt: Attempt, settlement: Settlement, policy: RetryPolicy) -> None:
+        offloaded = await offload(settlement, attempt.claimed, self._objects)
+        if isinstance(offloaded, Settlement):
+            self._batcher.hand_in(offloaded)
+        else:
+            self.settle(attempt, offloaded, policy)
 
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         try:
@@ -56,10 +88,10 @@ class Settler:
             if settled.late:
                 before = await self._stored_before(settled.late)
                 settled = Settled(before.late, settled.parents + before.parents, settled.capped + before.capped)
-        except Exception:  # The loop's edge: the runs are dropped, and `check_leases` releases their jobs.
+        except Exception:  # The loop's edge: the runs are dropped, and the lease check releases their jobs.
             logger.exception("settling %d runs failed; their jobs will run again", len(settlements))
             for one in settlements:
-                self._on_settled(one, False)
+                self._settled(one, effective=False)
         else:
             # Scheduled behind the next batch's statement, so that PostgreSQL works meanwhile.
             asyncio.get_running_loop().call_soon(self._follow_up, settlements, settled)
@@ -73,16 +105,24 @@ class Settler:
         finally:
             # Even if the metrics fail these runs are over: keeping them would fill the worker.
             for one in settlements:
-                self._on_settled(one, not late or (one.job_id, one.token) not in late)
+                self._settled(one, effective=not late or (one.job_id, one.token) not in late)
         metrics.settles_discarded(len(late))
         metrics.batch_sent(metrics.Path.SETTLE, len(settlements))
         self._notifier.notify(tenants)
         if late:
-            self._notifier.start(self._record_discarded([job_id for job_id, _ in late]))
+            self._notifier.start(self._record_discarded([job_id for job_id, _ in late]), "records discarded outcomes")
         if settled.capped:
             self._notifier.request_admission(settled.capped)
         if settled.parents:
             self._notifier.resume_parents(settled.parents)
+
+    def _settled(self, settlement: Settlement, *, effective: bool) -> None:
+        attempt = self._running.get(settlement.job_id)
+        if attempt is None or attempt.claimed.token != settlement.token:
+            return  # A lease without a run here, released by the lease check.
+        self.drop(attempt)
+        if effective and settlement.due_seconds is not None:
+            self._notifier.ring_next(attempt.claimed, settlement, self._queue)
 
     async def _store(self, settlements: Sequence[Settlement]) -> Settled:
         try:
@@ -100,7 +140,7 @@ class Settler:
             return await self._store(settlements[:middle]) + await self._store(settlements[middle:])
 
     def _kind_of(self, settlement: Settlement) -> str:
-        attempt = self._running.get(settlement.job_id.int)
+        attempt = self._running.get(settlement.job_id)
         return "" if attempt is None else attempt.claimed.kind
 
     async def _stored_before(self, settlements: Sequence[Settlement]) -> Settled:
@@ -116,7 +156,7 @@ class Settler:
         runs: dict[tuple[str, JobState], list[float]] = defaultdict(list)
         retried: Counter[str] = Counter()
         for one in effective:
-            if (attempt := self._running.get(one.job_id.int)) is not None:
+            if (attempt := self._running.get(one.job_id)) is not None:
                 tenants.add(attempt.claimed.tenant_id)
                 runs[attempt.claimed.kind, one.state].append(now - attempt.started_at)
                 if one.problem is not None and one.due_seconds is not None:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from uuid import UUID
 
 import orjson
@@ -16,7 +15,7 @@ from infrastructure.celery.message import MAX_JOBS_IN_A_DOORBELL, JobRef, messag
 from infrastructure.celery.pace import Service, in_words
 from infrastructure.redis import client
 from infrastructure.redis.client import Redis
-from infrastructure.redis.pubsub import Channel, listen, words_in
+from infrastructure.redis.pubsub import Channel, Subscription, words_in
 
 TENANT = UUID(int=7)
 
@@ -72,17 +71,20 @@ def test_nothing_is_remembered_of_bells_that_are_lost(redis_url: str) -> None:
 def test_who_comes_behind_a_long_list_is_told_of(redis_url: str) -> None:
     async def work(redis: Redis, doorbells: Doorbells) -> None:
         await doorbells.ring(rings(500))
-        heard = listen(redis, Channel.OVERFLOW)
-        assert await anext(heard) is None
+        heard = list[tuple[Channel, bytes] | None]()
+        subscription = Subscription(redis, heard.append, Channel.OVERFLOW)
+        await subscription.read()
+        assert heard == [None]
 
         lone = JobRef(UUID(int=1), UUID(int=8), "ai.brew", "ai", 5)
         assert (await Doorbells(redis).ring([lone])).bells == 1, "it never waits for an answer"
 
-        told = await anext(heard)
+        while len(heard) < 2:
+            await subscription.read()
+        told = heard[1]
         assert told is not None
         assert waiting_in(words_in(told[1])) == [("ai", NORMAL_STEP, UUID(int=8))]
-        with suppress(RuntimeError):
-            await heard.aclose()
+        await subscription.close()
 
     done(redis_url, work)
 

@@ -3,26 +3,29 @@
 import asyncio
 import threading
 
-from monitoring.health.event_loop import LoopBeat, keep_beating
+from infrastructure.concurrency.loops import Loop
+from infrastructure.concurrency.supervisor import Supervisor
+from monitoring.health.event_loop import LoopLag
+from monitoring.health.loops import EVENT_LOOP, LoopReport
 from tests.waiting import wait_until
 
 
-def test_a_loop_that_hangs_stops_beating_and_one_that_turns_again_beats() -> None:
-    beat = LoopBeat(silent_after_seconds=0.5)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+def test_an_event_loop_that_hangs_is_reported_until_it_turns_again() -> None:
+    supervisor = Supervisor(LoopReport, on_fatal=print)
+    event_loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=event_loop.run_forever)
     thread.start()
     blocker = threading.Event()
+    beat = Loop(EVENT_LOOP, 0.01, LoopLag(0.01).measure, stalled_after_seconds=0.5)
     try:
-        beating = asyncio.run_coroutine_threadsafe(keep_beating(beat, interval_seconds=0.01), loop)
-        wait_until(beat.beating, "the loop beats")
-        loop.call_soon_threadsafe(blocker.wait)
-        wait_until(lambda: not beat.beating(), "the hanging loop is noticed")
+        event_loop.call_soon_threadsafe(supervisor.start, beat)
+        event_loop.call_soon_threadsafe(blocker.wait)
+        wait_until(lambda: list(supervisor.stalled()) == [EVENT_LOOP], "the hanging loop is noticed")
         blocker.set()
-        wait_until(beat.beating, "the loop beats again")
-        beating.cancel()
+        wait_until(lambda: not supervisor.stalled(), "the loop turns again")
+        asyncio.run_coroutine_threadsafe(supervisor.stop(), event_loop).result()
     finally:
         blocker.set()
-        loop.call_soon_threadsafe(loop.stop)
+        event_loop.call_soon_threadsafe(event_loop.stop)
         thread.join()
-        loop.close()
+        event_loop.close()

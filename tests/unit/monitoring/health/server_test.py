@@ -18,7 +18,7 @@ def well() -> dict[str, bool]:
 
 @pytest.fixture
 def url(well: dict[str, bool]) -> Iterator[str]:
-    with serve(0, healthy=lambda: well["well"]) as server:
+    with serve(0, faults=lambda: () if well["well"] else ("the loop 'sweep' has stalled",)) as server:
         yield f"http://127.0.0.1:{server.port}"
 
 
@@ -33,16 +33,17 @@ def test_metrics_are_served_in_prometheus_format(url: str) -> None:
 def test_health_follows_the_process(url: str, well: dict[str, bool]) -> None:
     assert httpx.get(f"{url}/healthz").status_code == 200
     well["well"] = False
-    assert httpx.get(f"{url}/healthz").status_code == 503
+    unwell = httpx.get(f"{url}/healthz")
+    assert (unwell.status_code, "'sweep' has stalled" in unwell.text) == (503, True)
     well["well"] = True
     assert httpx.get(f"{url}/healthz").status_code == 200
 
 
 def test_a_health_check_that_fails_counts_as_unwell() -> None:
-    def broken() -> bool:
+    def broken() -> tuple[str, ...]:
         raise RuntimeError("a secret")
 
-    with serve(0, healthy=broken) as server:
+    with serve(0, faults=broken) as server:
         answer = httpx.get(f"http://127.0.0.1:{server.port}/healthz")
 
     assert answer.status_code == 503
@@ -77,14 +78,14 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(url: str) -> None:
     port = int(url.rpartition(":")[2])
 
     with pytest.raises(PortUnavailable, match=r"EADDRINUSE.*METRICS_PORT"):
-        serve(port, healthy=lambda: True)
+        serve(port, faults=tuple)
 
 
 def test_a_closed_server_frees_its_port() -> None:
-    with serve(0, healthy=lambda: True) as first:
+    with serve(0, faults=tuple) as first:
         pass
     first.close()
-    with serve(first.port, healthy=lambda: True) as second:
+    with serve(first.port, faults=tuple) as second:
         assert second.port == first.port
 
 
