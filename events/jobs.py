@@ -94,16 +94,33 @@ class JobEvent(StrEnum):
             "called other systems, though none of its result is stored."
         ),
     )
-    PARKED = (
-        "job.parked",
+    CAPPED = (
+        "job.capped",
         (
-            "A concurrency limit (`limit`) or a hold (`hold:<id>`) keeps it from running; its data says which. It doesn't mean "
-            "that anything is wrong with it."
+            "As many jobs of its concurrency key or tenant are in flight as may be, so it waits for one of them to end. It "
+            "doesn't mean that anything is wrong with it."
         ),
     )
-    UNPARKED = (
-        "job.unparked",
-        "Its concurrency limit or hold no longer applies and it is queued. It doesn't mean that a worker has it yet.",
+    ADMITTED = (
+        "job.admitted",
+        (
+            "A slot of its concurrency limit is free, and it is queued. It doesn't mean that a worker has it yet, nor that it "
+            "was capped for long."
+        ),
+    )
+    HELD = (
+        "job.held",
+        (
+            "A hold keeps it from running; its data has the hold's id and reason. It doesn't mean that anything is wrong with "
+            "it."
+        ),
+    )
+    HOLD_LIFTED = (
+        "job.hold_lifted",
+        (
+            "The hold that kept it from running was removed, and it is queued. It doesn't mean that a worker has it yet: its "
+            "data says whether it is `capped` now."
+        ),
     )
     DISCARDED = (
         "job.discarded",

@@ -61,10 +61,9 @@ _retried = Counter(
 )
 _discarded = Counter("bucatini_settles_discarded", "Outcomes that came after their lease was lost", registry=_registry)
 _leases_lost = Counter("bucatini_leases_lost", "Running jobs taken from dead or silent workers", registry=_registry)
-_held = Counter("bucatini_jobs_held", "Jobs kept from being claimed by a hold", registry=_registry)
-_withheld_now = Gauge(
-    "bucatini_jobs_parked", "Jobs that no worker may have yet, by what keeps them", ["reason"], registry=_registry
-)
+_held_back = Counter("bucatini_jobs_held_back", "Jobs kept from being claimed by a hold", registry=_registry)
+_held_now = Gauge("bucatini_jobs_held", "Jobs that a hold keeps from being claimed", registry=_registry)
+_capped_now = Gauge("bucatini_jobs_capped", "Jobs that wait for a slot of their concurrency limit", registry=_registry)
 _handed_back = Counter(
     "bucatini_jobs_handed_back",
     "Jobs a worker received and put back because it couldn't start them soon",
@@ -159,15 +158,15 @@ def settles_discarded(count: int = 1) -> None:
     _discarded.inc(count)
 
 
-def jobs_parked(count: int) -> None:
+def jobs_held_back(count: int) -> None:
     """Counts jobs that a worker received and a hold kept from being claimed."""
-    _held.inc(count)
+    _held_back.inc(count)
 
 
-def parked_seen(*, limit: int, hold: int) -> None:
-    """Sets how many jobs the dispatcher found capped (`limit`) and held (`hold`)."""
-    _withheld_now.labels("limit").set(limit)
-    _withheld_now.labels("hold").set(hold)
+def withheld_seen(*, capped: int, held: int) -> None:
+    """Sets how many jobs the dispatcher found capped and held."""
+    _capped_now.set(capped)
+    _held_now.set(held)
 
 
 def jobs_handed_back(count: int) -> None:

@@ -128,7 +128,7 @@ async def fire_due(connection: Connection, *, ring_again_seconds: float) -> Fire
             submissions = await store(connection, jobs, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
         stopped = await _cancel(connection, [one for one, (decision, _) in _firing(decided) if decision.cancel])
     broken = sum(isinstance(outcome, str) for _, outcome in decided)
-    capped = tuple(one.job_id for one in submissions if isinstance(one, Accepted) and one.parked)
+    capped = tuple(one.job_id for one in submissions if isinstance(one, Accepted) and one.capped)
     return Fired(len(found), broken, tuple(jobs), capped, stopped)
 
 

@@ -249,7 +249,7 @@ class Sweeper:
             depth, oldest_seconds = await sweeping.depth(connection, queue)
             metrics.queue_seen(queue, depth=depth, oldest_seconds=oldest_seconds)
         metrics.workers_seen(await sweeping.alive(connection))
-        metrics.parked_seen(**await holds.parked(connection))
+        metrics.withheld_seen(**await holds.withheld(connection))
 
     async def _drain_batches(self, batch: Callable[[], Awaitable[int]]) -> None:
         for _ in range(MAX_ROUNDS):

@@ -162,9 +162,9 @@ class Submitter:
         # A worker waits for the doorbell, so it goes before notifications and metrics.
         if not rung:
             self._doorbell_notifier.ring(
-                [_job_ref(job) for job, one in outcomes if job.run_at is None and not one.parked]
+                [_job_ref(job) for job, one in outcomes if job.run_at is None and not one.capped]
             )
-        if capped := [job.id for job, one in outcomes if one.parked]:
+        if capped := [job.id for job, one in outcomes if one.capped]:
             self._doorbell_notifier.request_admission(capped)
         self._tenant_notifier.notify(job.tenant_id for job in accepted)
         metrics.batch_sent(metrics.Path.SUBMIT, len(jobs))

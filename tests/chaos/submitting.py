@@ -53,7 +53,7 @@ class Submitting:
         except Unavailable:
             self.uncertain |= ids
             return
-        assert outcomes == [Accepted(job.id, parked=capped is not None) for job in jobs]
+        assert outcomes == [Accepted(job.id, capped=capped is not None) for job in jobs]
         self.accepted |= ids
 
     def _any_command(self) -> Errand:

@@ -21,7 +21,7 @@ TRIGGERS: dict[str, Trigger] = {
 }
 """What each durable event says happened."""
 NO_STEP = frozenset({JobEvent.DISCARDED})
-PARKING = frozenset({JobEvent.PARKED, JobEvent.UNPARKED})
+WITHHOLDING = frozenset({JobEvent.CAPPED, JobEvent.ADMITTED, JobEvent.HELD, JobEvent.HOLD_LIFTED})
 """Of what waits for others under its cap: it stays queued."""
 
 
@@ -58,7 +58,7 @@ def read_timeline(entries: Iterable[tuple[int, str]]) -> Told:
 
 
 def _after(told: Told, kind: str) -> Told:
-    if kind in PARKING:
+    if kind in WITHHOLDING:
         return told
     if kind in NO_STEP:
         assert told.state not in TERMINAL, f"{kind} came after the end"

@@ -103,7 +103,7 @@ u AS (
   RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
-  SELECT id, seq, tenant_id, '{JobEvent.UNPARKED}', jsonb_build_object('reason', '{LIMIT}') FROM u)
+  SELECT id, seq, tenant_id, '{JobEvent.ADMITTED}', NULL FROM u)
 SELECT id, tenant_id, kind, queue, priority FROM u
 """
 

@@ -64,7 +64,7 @@ u AS (
   RETURNING j.id, j.tenant_id, j.seq, j.parent_id, j.parked, j.kind, j.concurrency_key, c.hold, c.reason),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
-  SELECT id, seq, tenant_id, CASE WHEN parked IS NULL THEN '{JobEvent.CANCELLED}' ELSE '{JobEvent.PARKED}' END,
+  SELECT id, seq, tenant_id, CASE WHEN parked IS NULL THEN '{JobEvent.CANCELLED}' ELSE '{JobEvent.HELD}' END,
     CASE WHEN parked IS NULL THEN jsonb_build_object('by', 'killswitch', 'reason', reason, 'hold', hold)
       ELSE jsonb_build_object('reason', reason, 'hold', hold) END FROM u)
 SELECT id, tenant_id, kind, parked IS NULL, parent_id, concurrency_key IS NOT NULL FROM u
@@ -82,7 +82,7 @@ WHERE parked IS NOT NULL AND NOT EXISTS (SELECT FROM holds WHERE '{HOLD}' || hol
 """
 
 # A capped job had given its slot up, so it waits to be admitted again.
-_UNPARK = f"""
+_LIFT = f"""
 WITH c AS (
   SELECT id FROM jobs WHERE parked = %(reason)s
   ORDER BY tenant_id, concurrency_key, priority DESC, id LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED),
@@ -93,12 +93,13 @@ u AS (
   FROM c WHERE j.id = c.id RETURNING j.id, j.tenant_id, j.kind, j.queue, j.priority, j.seq, j.parked),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
-  SELECT id, seq, tenant_id, '{JobEvent.UNPARKED}', jsonb_build_object('reason', %(reason)s::text, 'parked', parked) FROM u)
+  SELECT id, seq, tenant_id, '{JobEvent.HOLD_LIFTED}',
+    jsonb_build_object('hold', substr(%(reason)s::text, {len(HOLD) + 1}), 'capped', parked IS NOT NULL) FROM u)
 SELECT id, tenant_id, kind, queue, priority, parked IS NOT NULL FROM u
 """
 
 
-_PARKED = f"""
+_WITHHELD = f"""
 SELECT count(*) FILTER (WHERE parked = '{LIMIT}'), count(*) FILTER (WHERE parked <> '{LIMIT}')
 FROM jobs WHERE parked IS NOT NULL
 """
@@ -188,7 +189,7 @@ async def release_held(connection: Connection, *, ring_again_seconds: float) -> 
     """Releases up to MAX_AT_ONCE jobs of one removed hold; fewer when none are left. Safe to repeat."""
     found = await connection.execute(_RELEASED)
     for (reason,) in await found.fetchall():
-        freed = await connection.execute(_UNPARK, {"reason": reason, "ring_again_seconds": ring_again_seconds})
+        freed = await connection.execute(_LIFT, {"reason": reason, "ring_again_seconds": ring_again_seconds})
         rows = await freed.fetchall()
         if rows:
             capped = tuple(row[0] for row in rows if row[5])
@@ -196,12 +197,12 @@ async def release_held(connection: Connection, *, ring_again_seconds: float) -> 
     return Released((), ())
 
 
-async def parked(connection: Connection) -> dict[str, int]:
-    """Counts the capped jobs (`limit`) and the held ones (`hold`)."""
-    found = await connection.execute(_PARKED)
+async def withheld(connection: Connection) -> dict[str, int]:
+    """How many jobs are `capped`, and how many `held`."""
+    found = await connection.execute(_WITHHELD)
     row = await found.fetchone()
     assert row is not None
-    return {"limit": row[0], "hold": row[1]}
+    return {"capped": row[0], "held": row[1]}
 
 
 async def _holds(connection: Connection, statement: LiteralString, parameters: Any) -> list[Hold]:

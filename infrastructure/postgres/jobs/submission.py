@@ -47,8 +47,8 @@ class Accepted:
     """Stored by this submission."""
 
     job_id: UUID
-    parked: bool = False
-    """Whether it is capped: it waits to be admitted, and needs no doorbell yet."""
+    capped: bool = False
+    """Whether its concurrency limit is reached: it waits to be admitted, and needs no doorbell yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, 1, tenant_id, 'job.' || state, jsonb_build_object('kind', kind, 'queue', queue, 'priority', priority) FROM j
   UNION ALL
-  SELECT id, 2, tenant_id, '{parked}', jsonb_build_object('reason', parked) FROM j WHERE parked IS NOT NULL)
+  SELECT id, 2, tenant_id, '{capped}', NULL FROM j WHERE parked IS NOT NULL)
 SELECT id FROM j WHERE parked IS NOT NULL
 """
 )
@@ -116,9 +116,9 @@ _LANES = {
     "normal_step": NORMAL_STEP,
     "patient_step": PATIENT_STEP,
 }
-_PARKING = {"cap": _CAP, "limit": LIMIT, "parked": JobEvent.PARKED}
-_INSERT_ALL = Prepared("submit", _INSERT.format(only="", **_LANES, **_PARKING))
-_INSERT_NAMED = Prepared("submit_named", _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES, **_PARKING))
+_CAPPING = {"cap": _CAP, "limit": LIMIT, "capped": JobEvent.CAPPED}
+_INSERT_ALL = Prepared("submit", _INSERT.format(only="", **_LANES, **_CAPPING))
+_INSERT_NAMED = Prepared("submit_named", _INSERT.format(only="WHERE id = ANY(%(named)b::uuid[])", **_LANES, **_CAPPING))
 
 # The same for a single plain job: PostgreSQL takes a sixth less for it. It inserts nothing and returns no row where the
 # general statement is needed: the tenant is capped, or the job exists already.
@@ -229,7 +229,7 @@ async def _store_keyed(
         named = binary.uuids([one.job_id.bytes for one in submissions if isinstance(one, Accepted)])
         rows = await fetch(connection, _INSERT_NAMED(**_parameters(jobs, ring_again_seconds), lock=None, named=named))
     capped = {job_id for (job_id,) in rows}
-    return [Accepted(one.job_id, parked=True) if one.job_id in capped else one for one in submissions]
+    return [Accepted(one.job_id, capped=True) if one.job_id in capped else one for one in submissions]
 
 
 def commit_locks(job_ids: Sequence[bytes]) -> bytes:

@@ -47,7 +47,7 @@ e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq - (parked IS NOT NULL)::int, tenant_id, '{JobEvent.QUEUED}', NULL::jsonb FROM u
   UNION ALL
-  SELECT id, seq, tenant_id, '{JobEvent.PARKED}', jsonb_build_object('reason', parked) FROM u WHERE parked IS NOT NULL)
+  SELECT id, seq, tenant_id, '{JobEvent.CAPPED}', NULL FROM u WHERE parked IS NOT NULL)
 SELECT id, tenant_id, kind, queue, priority, parked IS NOT NULL FROM u
 """
 

@@ -22,7 +22,7 @@ _COUNT_RUNNING = """
 UPDATE jobs j SET concurrency_key = '' FROM workers w
 WHERE j.lease_worker = w.id AND j.tenant_id = %s AND j.concurrency_key IS NULL
 """
-_PARK_WAITING = f"""
+_CAP_WAITING = f"""
 WITH c AS (
   SELECT id FROM jobs WHERE tenant_id = %(tenant_id)s AND wake_at IS NOT NULL AND concurrency_key IS NULL
   LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED),
@@ -33,7 +33,7 @@ u AS (
   FROM c WHERE j.id = c.id RETURNING j.id, j.seq, j.tenant_id, j.parked),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
-  SELECT id, seq, tenant_id, '{JobEvent.PARKED}', jsonb_build_object('reason', parked) FROM u WHERE parked IS NOT NULL)
+  SELECT id, seq, tenant_id, '{JobEvent.CAPPED}', NULL FROM u WHERE parked IS NOT NULL)
 SELECT count(*) FROM u
 """
 
@@ -47,7 +47,7 @@ async def set_limits(connection: Connection, limits: TenantLimits) -> int:
     await connection.execute(_COUNT_RUNNING, (limits.tenant_id,))
     capped: int = 0
     while True:
-        found = await connection.execute(_PARK_WAITING, {"tenant_id": limits.tenant_id})
+        found = await connection.execute(_CAP_WAITING, {"tenant_id": limits.tenant_id})
         row = await found.fetchone()
         assert row is not None
         capped += int(row[0])

@@ -97,7 +97,7 @@ def test_a_capped_job_says_whom_it_waits_for(world: World, tenant: Tenant) -> No
         assert why.summary == (
             "At most 1 jobs of the key 'acme' may be under way, and 1 are. It is number 1 of those waiting."
         )
-        assert [one.type for one in second.timeline().entries] == ["job.queued", "job.parked"]
+        assert [one.type for one in second.timeline().entries] == ["job.queued", "job.held"]
 
 
 def test_a_waiting_job_says_that_no_worker_is_there_and_then_that_its_queue_is_paused(

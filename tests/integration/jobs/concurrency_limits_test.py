@@ -55,7 +55,7 @@ def test_what_a_lost_redis_did_not_tell_the_sweep_finds(system: System, redis_ur
 
     system.await_state(first, "succeeded")
     system.await_state(second, "succeeded")
-    assert system.timeline(second) == ["job.queued", "job.parked", "job.unparked", "job.started", "job.succeeded"]
+    assert system.timeline(second) == ["job.queued", "job.capped", "job.admitted", "job.started", "job.succeeded"]
 
 
 def test_one_keys_jobs_hold_up_no_other_key_and_no_other_tenant(system: System) -> None:
@@ -98,7 +98,7 @@ def test_a_job_that_comes_due_later_is_under_its_cap_too(system: System) -> None
 
     system.await_state(later, "queued")
     assert _parked(system, later) == "limit"
-    assert system.timeline(later) == ["job.scheduled", "job.queued", "job.parked"]
+    assert system.timeline(later) == ["job.scheduled", "job.queued", "job.capped"]
 
 
 def test_a_retrying_job_keeps_its_place_under_the_cap(system: System) -> None:

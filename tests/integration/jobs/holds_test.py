@@ -66,7 +66,7 @@ def test_a_paused_kind_waits_while_others_go_on(system: System) -> None:
     remove(system, paused)
 
     system.await_state(held, "succeeded")
-    assert system.timeline(held)[:4] == ["job.queued", "job.parked", "job.unparked", "job.started"]
+    assert system.timeline(held)[:4] == ["job.queued", "job.held", "job.hold_lifted", "job.started"]
 
 
 def test_a_paused_tenant_holds_up_nobody_else(system: System) -> None:

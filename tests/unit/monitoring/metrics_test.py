@@ -189,7 +189,7 @@ def _touch_every_metric() -> None:
     _settle("test.kind", JobState.DEAD, 0.1)
     metrics.jobs_retried("unavailable")
     metrics.queue_seen("ai", depth=1, oldest_seconds=1)
-    metrics.parked_seen(limit=1, hold=1)
+    metrics.withheld_seen(capped=1, held=1)
     metrics.batch_sent(metrics.Path.SUBMIT, 1)
     ingress_metrics.http_answered(route="/healthz", method="GET", status=200, seconds=0.001)
     outgoing_metrics.webhook_answered("again", 0.1)

@@ -61,7 +61,7 @@ class HoldFilter:
         killed = [one for one in held if one.killed]
         for kind, count in Counter(one.kind for one in killed).items():
             metrics.jobs_settled(kind, JobState.CANCELLED, count)
-        metrics.jobs_parked(len(held) - len(killed))
+        metrics.jobs_held_back(len(held) - len(killed))
         if killed:
             logger.warning("a killswitch cancelled %d jobs before they started", len(killed))
         # A held job frees its slot of a concurrency limit, as one that ended does.
