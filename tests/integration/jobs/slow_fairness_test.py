@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 SLOTS = 4
 """Of each worker."""
 BACKLOG = 3_000
-PICKUP_SECONDS = 0.3
+PICKUP_SECONDS = 1.5
 """What a busy machine takes to find a bell, claim and begin, beside the wait that is bounded."""
 
 FROZEN_SECONDS = 15.0
