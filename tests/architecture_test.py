@@ -38,6 +38,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "starlette": ("api",),
     "obstore": ("infrastructure/object_store",),
     "prometheus_client": ("monitoring",),
+    # What reads a document's bytes does so in a child process that may die of them.
+    "pypdfium2": ("infrastructure/extraction",),
+    "lxml": ("infrastructure/extraction",),
+    "python_calamine": ("infrastructure/extraction",),
+    "striprtf": ("infrastructure/extraction",),
+    "cchardet": ("infrastructure/extraction",),
 }
 """Each library and the rooms of the outside system that it talks to."""
 

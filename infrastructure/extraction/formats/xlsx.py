@@ -1,0 +1,150 @@
+"""The text of a workbook: sheet by sheet, a row a line, cells between tabs.
+
+calamine holds the whole rectangle around a sheet's cells, and two cells in opposite corners end the process. So the
+rectangle is measured first; a sheet that is beyond the limit is read cell by cell.
+"""
+
+import re
+from datetime import date, datetime, time, timedelta
+from io import BytesIO
+from typing import Any
+
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
+
+from infrastructure.extraction.formats.office import core_title, local_name, main_part, relations
+from infrastructure.extraction.package import READ_BYTES, Package
+from infrastructure.extraction.refusal import damaged, password_protected
+from infrastructure.extraction.text_builder import TextBuilder, too_many_pages
+from infrastructure.extraction.xml_parts import events, tree
+
+MAIN = "xl/workbook.xml"
+CELL_PLACE = re.compile(rb"\br=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
+LONGEST_PLACE = 16
+MAX_WHOLE = 1e15
+"""A float up to here has every digit that a person typed."""
+
+
+def read_xlsx(content: bytes, package: Package, text: TextBuilder) -> None:
+    text.title = core_title(package)
+    cells = _count_cells(package)
+    if cells <= text.limits.sheet_cells:
+        _read_whole(content, text)
+    else:
+        _read_cell_by_cell(package, text)
+
+
+def _count_cells(package: Package) -> int:
+    """Of the largest rectangle. Unpacks every part that calamine will, so that none unpacks too far there."""
+    parts = [name for name in package.names if name.startswith("xl/") and name.endswith((".xml", ".rels", ".bin"))]
+    return max((_rectangle_of(package, part) for part in parts), default=0)
+
+
+def _rectangle_of(package: Package, part: str) -> int:
+    is_sheet = part.startswith("xl/worksheets/")
+    columns: set[bytes] = set()
+    rows: set[bytes] = set()
+    rest = b""
+    with package.open(part) as stream:
+        while chunk := stream.read(4 * READ_BYTES):
+            if is_sheet:
+                for column, row in CELL_PLACE.findall(rest + chunk):
+                    columns.add(column)
+                    rows.add(row)
+                rest = chunk[-LONGEST_PLACE:]
+    if not columns:
+        return 0
+    numbers, letters = [int(row) for row in rows], [_number_of(column) for column in columns]
+    return (max(numbers) - min(numbers) + 1) * (max(letters) - min(letters) + 1)
+
+
+def _number_of(column: bytes) -> int:
+    number = 0
+    for letter in column:
+        number = number * 26 + letter - ord("A") + 1
+    return number
+
+
+def _read_whole(content: bytes, text: TextBuilder) -> None:
+    try:
+        workbook = CalamineWorkbook.from_filelike(BytesIO(content))
+        sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+        if len(sheets) > text.limits.pages:
+            raise too_many_pages(text.limits)
+        for sheet in sheets:
+            _begin_sheet(text, sheet.name)
+            before = text.offset
+            for row in workbook.get_sheet_by_name(sheet.name).to_python():
+                if line := "\t".join([value if type(value) is str else _shown(value) for value in row]).rstrip("\t"):
+                    text.line(line)
+            text.blank_pages += text.offset == before
+    except PasswordError:
+        raise password_protected() from None
+    except CalamineError:
+        raise damaged("Its sheets can't be read: save it again with the program that made it.") from None
+
+
+def _begin_sheet(text: TextBuilder, name: str) -> None:
+    text.page()
+    text.heading(name, 1)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).upper()
+        case float() if value.is_integer() and abs(value) < MAX_WHOLE:
+            return str(int(value))
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date() | time():
+            return value.isoformat()
+        case timedelta() | int() | float():
+            return str(value)
+        case _:
+            return ""
+
+
+def _read_cell_by_cell(package: Package, text: TextBuilder) -> None:
+    main = main_part(package, MAIN)
+    related = relations(package, main)
+    strings = next((_shared_strings(package, part) for kind, _, part in related if kind == "sharedStrings"), [])
+    parts = {found: part for kind, found, part in related if kind == "worksheet"}
+    for sheet in tree(package.read(main)).iter("{*}sheet"):
+        part = parts.get(next((value for name, value in sheet.attrib.items() if name.endswith("}id")), ""))
+        if part is None:
+            continue
+        _begin_sheet(text, sheet.get("name", ""))
+        before = text.offset
+        with package.open(part) as stream:
+            for event, row in events(stream, ("{*}row",)):
+                if event == "end":
+                    _row_by_cell(row, strings, text)
+                    row.clear()
+        text.blank_pages += text.offset == before
+
+
+def _row_by_cell(row: Any, strings: list[str], text: TextBuilder) -> None:
+    values = [value for cell in row.iterchildren("{*}c") if (value := _cell(cell, strings))]
+    if values:
+        text.line("\t".join(values))
+
+
+def _cell(cell: Any, strings: list[str]) -> str:
+    if cell.get("t") == "inlineStr":
+        return "".join(one.text or "" for one in cell.iter("{*}t"))
+    value = next((one.text or "" for one in cell if local_name(one) == "v"), "")
+    if cell.get("t") == "s":
+        return strings[int(value)] if value.isdecimal() and int(value) < len(strings) else ""
+    return value
+
+
+def _shared_strings(package: Package, part: str) -> list[str]:
+    if part not in package.names:
+        return []
+    strings = []
+    with package.open(part) as stream:
+        for event, item in events(stream, ("{*}si",)):
+            if event == "end":
+                strings.append("".join(one.text or "" for one in item.iter("{*}t")))
+                item.clear()
+    return strings

@@ -1,0 +1,87 @@
+"""Puts a document's text together, and notes where its headings and pages begin."""
+
+import re
+from dataclasses import dataclass, field
+
+from infrastructure.extraction.limits import MIB, ExtractionLimits
+from infrastructure.extraction.refusal import Refusal
+from infrastructure.ports.extraction import Attachment, Heading, Reason
+
+MAX_HEADINGS = 2_000
+MAX_TITLE = 300
+MAX_ATTACHMENTS = 500
+
+_LINE_ENDS = re.compile(r"\r\n?")
+# What no text is made of: controls other than tab, line feed and form feed, and halves of surrogate pairs.
+_UNWANTED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
+
+
+@dataclass(slots=True)
+class TextBuilder:
+    """Text is appended as it is read, so that a document which never ends is refused on the way."""
+
+    limits: ExtractionLimits
+    title: str | None = None
+    encoding: str | None = None
+    headings: list[Heading] = field(default_factory=list)
+    page_offsets: list[int] = field(default_factory=list)
+    blank_pages: int = 0
+    attachments: list[Attachment] = field(default_factory=list)
+    _parts: list[str] = field(default_factory=list)
+    _characters: int = 0
+    _bytes: int = 0
+
+    @property
+    def offset(self) -> int:
+        """Where the next text begins, in characters."""
+        return self._characters
+
+    def append(self, text: str) -> None:
+        """Refusal when the document has more text than is taken."""
+        cleaned = clean(text)
+        self._bytes += len(cleaned) if cleaned.isascii() else len(cleaned.encode())
+        if self._bytes > self.limits.text_bytes:
+            raise Refusal(
+                Reason.TOO_MUCH_TEXT,
+                f"At most {self.limits.text_bytes // MIB:,} MiB of text are taken: upload it in parts.",
+            )
+        self._parts.append(cleaned)
+        self._characters += len(cleaned)
+
+    def line(self, text: str) -> None:
+        self.append(text + "\n")
+
+    def heading(self, title: str, level: int, *, offset: int | None = None) -> None:
+        """Notes a heading whose part begins here, or at the offset."""
+        title = one_line(title)
+        if title and len(self.headings) < MAX_HEADINGS:
+            self.headings.append(Heading(title, level, self.offset if offset is None else offset))
+
+    def page(self, offset: int | None = None) -> None:
+        """Begins a page here, or at the offset. Refusal when there are more than are taken."""
+        self.page_offsets.append(self.offset if offset is None else offset)
+        if len(self.page_offsets) > self.limits.pages:
+            raise too_many_pages(self.limits)
+
+    def attachment(self, name: str, media_type: str) -> None:
+        if len(self.attachments) < MAX_ATTACHMENTS:
+            self.attachments.append(Attachment(one_line(name), one_line(media_type)))
+
+    def text(self) -> str:
+        return "".join(self._parts)
+
+
+def clean(text: str) -> str:
+    """The text as it is stored: lines end in a line feed, and no controls."""
+    if "\r" in text:
+        text = _LINE_ENDS.sub("\n", text)
+    return text if text.isprintable() else _UNWANTED.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """For titles and names: short, and white space as single blanks."""
+    return " ".join(clean(text[: 4 * MAX_TITLE]).split())[:MAX_TITLE]
+
+
+def too_many_pages(limits: ExtractionLimits) -> Refusal:
+    return Refusal(Reason.TOO_MANY_PAGES, f"At most {limits.pages:,} are taken: upload it in parts.")
