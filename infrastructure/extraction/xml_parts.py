@@ -61,7 +61,11 @@ def _refuse_dtd(element: Any) -> None:
     """These formats have none. One that declares entities would make a few lines into gigabytes."""
     document = element.getroottree().docinfo
     if document.internalDTD is not None or document.externalDTD is not None:
-        raise Refusal(Reason.EXPANDS_TOO_FAR, "Its XML declares a DTD, which no document of this format needs.")
+        raise declares_dtd()
+
+
+def declares_dtd() -> Refusal:
+    return Refusal(Reason.EXPANDS_TOO_FAR, "Its XML declares a DTD, which no document of this format needs.")
 
 
 def _refusal_of(error: etree.XMLSyntaxError) -> Refusal:

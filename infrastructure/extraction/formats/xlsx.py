@@ -15,7 +15,7 @@ from infrastructure.extraction.formats.office import core_title, local_name, mai
 from infrastructure.extraction.package import READ_BYTES, Package
 from infrastructure.extraction.refusal import damaged, password_protected
 from infrastructure.extraction.text_builder import TextBuilder, too_many_pages
-from infrastructure.extraction.xml_parts import events, tree
+from infrastructure.extraction.xml_parts import declares_dtd, events, tree
 
 MAIN = "xl/workbook.xml"
 CELL_PLACE = re.compile(rb"\br=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
@@ -46,6 +46,8 @@ def _rectangle_of(package: Package, part: str) -> int:
     rest = b""
     with package.open(part) as stream:
         while chunk := stream.read(4 * READ_BYTES):
+            if b"<!DOCTYPE" in chunk:
+                raise declares_dtd()
             if is_sheet:
                 for column, row in CELL_PLACE.findall(rest + chunk):
                     columns.add(column)
