@@ -19,6 +19,9 @@ from infrastructure.extraction.text_builder import TextBuilder
 from infrastructure.offline.text.language import language_of
 from infrastructure.ports.extraction import DocumentFormat, Extracted, Extraction, NotExtracted, Reason
 
+LANGUAGE_CHARACTERS = 4_000
+"""Two pages: more takes longer than reading a short document, and changes nothing."""
+
 _FLAT: dict[DocumentFormat, Callable[[bytes, TextBuilder], None]] = {
     DocumentFormat.TEXT: read_text,
     DocumentFormat.MARKDOWN: read_markdown,
@@ -64,7 +67,7 @@ def _extracted(found: DocumentFormat, text: TextBuilder) -> Extracted:
         format=found,
         text=whole,
         title=text.title,
-        language=language_of(whole),
+        language=language_of(whole[:LANGUAGE_CHARACTERS]),
         headings=tuple(text.headings),
         page_offsets=tuple(text.page_offsets),
         blank_pages=text.blank_pages,

@@ -38,7 +38,13 @@ class TextBuilder:
 
     def append(self, text: str) -> None:
         """Refusal when the document has more text than is taken."""
-        cleaned = clean(text)
+        self._append(clean(text))
+
+    def line(self, text: str) -> None:
+        # Most lines have nothing to clean, which is soon seen of one without a line end.
+        self._append((text if text.isprintable() else clean(text)) + "\n")
+
+    def _append(self, cleaned: str) -> None:
         self._bytes += len(cleaned) if cleaned.isascii() else len(cleaned.encode())
         if self._bytes > self.limits.text_bytes:
             raise Refusal(
@@ -47,9 +53,6 @@ class TextBuilder:
             )
         self._parts.append(cleaned)
         self._characters += len(cleaned)
-
-    def line(self, text: str) -> None:
-        self.append(text + "\n")
 
     def heading(self, title: str, level: int, *, offset: int | None = None) -> None:
         """Notes a heading whose part begins here, or at the offset."""
@@ -75,7 +78,7 @@ def clean(text: str) -> str:
     """The text as it is stored: lines end in a line feed, and no controls."""
     if "\r" in text:
         text = _LINE_ENDS.sub("\n", text)
-    return text if text.isprintable() else _UNWANTED.sub("", text)
+    return _UNWANTED.sub("", text)
 
 
 def one_line(text: str) -> str:

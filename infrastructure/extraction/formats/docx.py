@@ -11,7 +11,7 @@ from infrastructure.extraction.xml_parts import events, tree_if_there
 MAIN = "word/document.xml"
 NOTES = ("word/footnotes.xml", "word/endnotes.xml")
 BLOCKS = ("{*}p", "{*}tr", "{*}tc", "{*}Fallback")
-INLINE = ("{*}t", "{*}tab", "{*}br", "{*}cr", "{*}noBreakHyphen", "{*}lastRenderedPageBreak")
+INLINE = ("{*}moveFrom", "{*}t", "{*}tab", "{*}br", "{*}cr", "{*}noBreakHyphen", "{*}lastRenderedPageBreak")
 LINE_BREAKS = {"br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 MAX_LEVEL = 9
 
@@ -35,17 +35,18 @@ def _heading_levels(package: Package) -> dict[str, int]:
         return {}
     levels: dict[str, int] = {}
     parents: dict[str, str] = {}
-    for style in styles.iter("{*}style"):
+    for style in styles.iterchildren("{*}style"):
         style_id = _attribute(style, "styleId")
-        name = _value(style.find("{*}name")).lower()
-        outline = _value(style.find("{*}pPr/{*}outlineLvl"))
+        of_style = {local_name(one): one for one in style}
+        name = _value(of_style.get("name")).lower()
+        outline = _value(next((one for one in of_style.get("pPr", ()) if local_name(one) == "outlineLvl"), None))
         if outline.isdecimal() and int(outline) < MAX_LEVEL:
             levels[style_id] = int(outline) + 1
         elif name.startswith("heading ") and name[8:].isdecimal():
             levels[style_id] = int(name[8:])
         elif name == "title":
             levels[style_id] = 1
-        elif parent := _value(style.find("{*}basedOn")):
+        elif parent := _value(of_style.get("basedOn")):
             parents[style_id] = parent
     return levels | {style: levels[parent] for style, parent in parents.items() if parent in levels}
 
@@ -99,12 +100,13 @@ class _Body:
                 element.clear()
 
     def _paragraph(self, paragraph: Any) -> None:
-        for moved in paragraph.findall("{*}moveFrom"):
-            paragraph.remove(moved)
         parts: list[str] = []
+        moved: set[Any] = set()
         for element in paragraph.iter(*INLINE):
             match local_name(element):
-                case "t":
+                case "moveFrom":
+                    moved.update(element.iter("{*}t"))
+                case "t" if element not in moved:
                     parts.append(element.text or "")
                 case "tab" if local_name(element.getparent()) == "r":  # Others set where the tabs stop.
                     parts.append("\t")

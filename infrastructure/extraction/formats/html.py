@@ -137,4 +137,6 @@ class _Page(HTMLParser):
 
 def _one_space(line: str) -> str:
     """White space counts once, and a tab between cells stays."""
+    if CELL_END not in line:
+        return " ".join(line.split())
     return "\t".join(" ".join(cell.split()) for cell in line.split(CELL_END))

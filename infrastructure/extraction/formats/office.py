@@ -1,6 +1,7 @@
 """What Word, PowerPoint and Excel files have in common: https://ecma-international.org/publications-and-standards/standards/ecma-376/."""
 
 import posixpath
+from functools import lru_cache
 from typing import Any
 
 from infrastructure.extraction.package import Package
@@ -13,7 +14,12 @@ TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
 def local_name(element: Any) -> str:
     """A tag without its namespace: the strict and the transitional variant of these formats differ in nothing else."""
-    return str(element.tag.rpartition("}")[2])
+    return _without_namespace(element.tag)
+
+
+@lru_cache(1_000)
+def _without_namespace(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def core_title(package: Package) -> str | None:

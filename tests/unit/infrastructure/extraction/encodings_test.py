@@ -6,12 +6,26 @@ from tests.unit.infrastructure.extraction.conftest import Extract, text_of
 from tests.unit.infrastructure.extraction.producers import docx, made_by_libreoffice
 
 GERMAN = "Der Auftragnehmer übergibt die Software einschließlich der Unterlagen bis zum Ende des Monats März. " * 5
-RUSSIAN = "Поставщик обязуется передать товар в течение тридцати дней, а покупатель обязуется принять и оплатить его. " * 5
+RUSSIAN = (
+    "Поставщик обязуется передать товар в течение тридцати дней, а покупатель обязуется принять и оплатить его. " * 5
+)
 GREEK = "Ο προμηθευτής παραδίδει τα εμπορεύματα εντός τριάντα ημερών από την παραγγελία και φέρει τον κίνδυνο. " * 5
-JAPANESE = "供給者は注文から三十日以内に商品を引き渡し、受領されるまで危険を負担するものとします。支払いは十四日以内に行います。" * 5
-CHINESE = "供应商应在订单之日起三十天内交付货物，并在收货之前承担风险。发票应在十四天内支付，逾期付款按年利率百分之五计息。" * 5
-HEBREW = "הספק ימסור את הסחורה בתוך שלושים יום מיום ההזמנה, ויישא בסיכון עד לקבלתה. החשבוניות ישולמו בתוך ארבעה עשר יום. " * 5
-ARABIC = "يلتزم المورد بتسليم البضائع خلال ثلاثين يوما من تاريخ الطلب ويتحمل المخاطر حتى استلامها وتدفع الفواتير خلال أربعة عشر يوما. " * 5
+JAPANESE = (
+    "供給者は注文から三十日以内に商品を引き渡し、受領されるまで危険を負担するものとします。支払いは十四日以内に行います。"
+    * 5
+)
+CHINESE = (
+    "供应商应在订单之日起三十天内交付货物，并在收货之前承担风险。发票应在十四天内支付，逾期付款按年利率百分之五计息。"
+    * 5
+)
+HEBREW = (
+    "הספק ימסור את הסחורה בתוך שלושים יום מיום ההזמנה, ויישא בסיכון עד לקבלתה. החשבוניות ישולמו בתוך ארבעה עשר יום. "
+    * 5
+)
+ARABIC = (
+    "يلتزم المورد بتسليم البضائع خلال ثلاثين يوما من تاريخ الطلب ويتحمل المخاطر حتى استلامها وتدفع الفواتير خلال أربعة عشر يوما. "
+    * 5
+)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +54,10 @@ ARABIC = "يلتزم المورد بتسليم البضائع خلال ثلاث�
 )
 def test_text_is_read_in_the_encoding_it_came_in(extract: Extract, text: str, encoding: str, language: str) -> None:
     if encoding == "big5":
-        text = "供應商應在訂單之日起三十天內交付貨物，並在收貨之前承擔風險。發票應在十四天內支付，逾期付款按年利率百分之五計息。" * 5
+        text = (
+            "供應商應在訂單之日起三十天內交付貨物，並在收貨之前承擔風險。發票應在十四天內支付，逾期付款按年利率百分之五計息。"
+            * 5
+        )
 
     extracted = text_of(extract(text.encode(encoding)))
 
@@ -84,5 +101,3 @@ def test_form_feeds_begin_pages(extract: Extract) -> None:
     extracted = text_of(extract(b"first page\n\fsecond page\n\fthird page\n"))
 
     assert [extracted.text[offset:].split()[0] for offset in extracted.page_offsets] == ["first", "second", "third"]
-
-

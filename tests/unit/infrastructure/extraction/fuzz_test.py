@@ -115,7 +115,9 @@ def test_a_package_with_a_mutated_part_has_a_declared_outcome(extract: Extract, 
 
 @FUZZED
 @given(
-    beginning=st.sampled_from([b"", b"%PDF-1.7\n", b"{\\rtf1", b"PK\x03\x04", b"<html>", b"Received: a\n", b"\xff\xfe"]),
+    beginning=st.sampled_from(
+        [b"", b"%PDF-1.7\n", b"{\\rtf1", b"PK\x03\x04", b"<html>", b"Received: a\n", b"\xff\xfe"]
+    ),
     rest=st.binary(max_size=500),
 )
 def test_any_bytes_have_a_declared_outcome(extract: Extract, beginning: bytes, rest: bytes) -> None:

@@ -32,7 +32,9 @@ def with_part(package: bytes, name: str, content: Iterable[bytes]) -> bytes:
 
 def docx_bomb(mib: int = 200) -> bytes:
     """A few hundred kilobytes that unpack to one endless paragraph."""
-    return with_part(docx(), "word/document.xml", _document(b"<w:p><w:r><w:t>", [b"a" * MIB] * mib, b"</w:t></w:r></w:p>"))
+    return with_part(
+        docx(), "word/document.xml", _document(b"<w:p><w:r><w:t>", [b"a" * MIB] * mib, b"</w:t></w:r></w:p>")
+    )
 
 
 def docx_of_many_paragraphs(paragraph: bytes, mib: int = 150) -> bytes:
@@ -153,7 +155,9 @@ def pdf_of_nested_arrays(depth: int = 100_000) -> bytes:
 
 
 def pdf_of_circling_pages() -> bytes:
-    return pdf_of(_CATALOGUE, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", b"<< /Type /Pages /Kids [2 0 R] /Count 1 >>")
+    return pdf_of(
+        _CATALOGUE, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", b"<< /Type /Pages /Kids [2 0 R] /Count 1 >>"
+    )
 
 
 def nested_email(depth: int = 3_000) -> bytes:

@@ -68,11 +68,14 @@ def test_a_file_that_was_cut_off_is_refused_as_damaged(
     [
         (lambda: hostile.pdf_bomb(mib=300), Reason.USED_TOO_MUCH_MEMORY),
         (lambda: hostile.docx_of_many_paragraphs(b"<!-- nothing -->"), Reason.EXPANDS_TOO_FAR),
-        (lambda: hostile.docx_of_many_paragraphs(b"<w:p><w:r><w:t>Pay at once.</w:t></w:r></w:p>"), Reason.TOO_MUCH_TEXT),
+        (
+            lambda: hostile.docx_of_many_paragraphs(b"<w:p><w:r><w:t>Pay at once.</w:t></w:r></w:p>"),
+            Reason.TOO_MUCH_TEXT,
+        ),
         (lambda: b"{\\rtf1 " + b"{}" * 6_000_000 + b"}", Reason.TOOK_TOO_LONG),
         (lambda: pdf(pages=21, text="Goods"), Reason.TOO_MANY_PAGES),
         (lambda: pptx(slides=21), Reason.TOO_MANY_PAGES),
-        (lambda: (PARAGRAPH * 10_000).encode(), Reason.TOO_MUCH_TEXT),
+        ((PARAGRAPH * 10_000).encode, Reason.TOO_MUCH_TEXT),
         (lambda: b"a" * (TIGHT.content_bytes + 1), Reason.TOO_LARGE),
     ],
 )

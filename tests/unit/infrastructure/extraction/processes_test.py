@@ -1,7 +1,6 @@
 """The processes that read documents: they belong to one tenant, they can be killed and cancelled, and nothing of them is left."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -239,7 +238,7 @@ def test_a_reader_has_no_network_starts_no_program_and_writes_no_file(tmp_path: 
     ]
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="the system has no /proc")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system has no /proc")
 def test_a_reader_knows_none_of_its_workers_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret@host/db")
 

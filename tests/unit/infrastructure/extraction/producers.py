@@ -131,13 +131,13 @@ def locked_pdf(*, to_read: str, to_change: str) -> bytes:
     return _saved(writer.write)
 
 
-def email(attachments: Sequence[tuple[str, bytes]] = ()) -> EmailMessage:
+def email(attachments: Sequence[tuple[str, bytes]] = (), *, text: str = PARAGRAPH) -> EmailMessage:
     message = EmailMessage()
     message["From"] = "Clémence Vauquelin <clemence@example.org>"
     message["To"] = "orders@example.org"
     message["Subject"] = "Lieferung der Ventile – Rückfrage"
     message["Message-ID"] = "<1@example.org>"
-    message.set_content(f"Dear colleagues,\n\n{PARAGRAPH}\n")
+    message.set_content(f"Dear colleagues,\n\n{text}\n")
     message.add_alternative(f"<html><body><p>{PARAGRAPH}</p></body></html>", subtype="html")
     for name, content in attachments:
         message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
