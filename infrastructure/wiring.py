@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from infrastructure.ports.extraction import TextExtractor
 from infrastructure.ports.identity import Issuer
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
@@ -16,6 +17,7 @@ from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings, SettingsInvalid
 
 if TYPE_CHECKING:
+    from infrastructure.extraction.limits import ExtractionLimits
     from infrastructure.key_vault.keyring import Keyring
 
 
@@ -31,6 +33,18 @@ async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
         TantivyEngine(home, partial(holds_documents, lines)) as engine,
     ):
         yield engine
+
+
+@asynccontextmanager
+async def text_extractor(
+    children: int, report: Callable[[str, str, float], None], limits: "ExtractionLimits | None" = None
+) -> AsyncIterator[TextExtractor]:
+    """Reads documents in so many child processes, which end with the block. `report` is given each document's format, its
+    outcome and its seconds. Processes are started when the first document comes."""
+    from infrastructure.extraction.extractor import ChildExtractor
+
+    async with ChildExtractor(limits, children=children, report=report) as extractor:
+        yield extractor
 
 
 def object_store(settings: Settings) -> ObjectStore:

@@ -26,12 +26,9 @@ class Package:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
             raise damaged("Its ZIP directory is missing or cut off: upload the whole file again.") from None
+        self.names = frozenset(self._zip.namelist())
         if len(self._zip.infolist()) > limits.package_entries:
             raise _too_far(f"it has more than {limits.package_entries:,} files inside")
-
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset(self._zip.namelist())
 
     def read(self, name: str) -> bytes:
         """All of a file inside. Refusal when it is missing, damaged, encrypted, or too large."""

@@ -69,6 +69,9 @@ class ForkServer:
                     env=ENVIRONMENT,
                     start_new_session=True,
                 )
+        except OSError as error:
+            ours.close()
+            raise Unavailable(f"the fork server for documents can't be started: {error.strerror}") from None
         except BaseException:
             ours.close()
             raise
@@ -102,7 +105,12 @@ class ForkServer:
                 lifeline.close()
                 raise Unavailable("the fork server for documents is gone") from None
         lifeline.setblocking(False)
-        reader, writer = await asyncio.open_unix_connection(sock=channel, limit=frames.CHUNK_BYTES)
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=channel, limit=frames.CHUNK_BYTES)
+        except BaseException:
+            channel.close()
+            lifeline.close()  # which ends the child
+            raise
         return Child(tenant_id, reader, writer, lifeline, self._limits)
 
     async def close(self) -> None:

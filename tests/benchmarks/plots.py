@@ -13,7 +13,7 @@ from tests.benchmarks.results import Measured, Verdict
 from tests.benchmarks.systems import ROOT
 
 DRAWN = ROOT / "docs" / "performance"
-SCENARIOS = ("drain", "steady", "pickup", "shapes", "ingress", "events", "idle")
+SCENARIOS = ("drain", "steady", "pickup", "shapes", "ingress", "events", "idle", "extraction")
 _PERCENTILE = re.compile(r"(.*), (p\d+)")
 
 

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator
 
 from infrastructure.extraction.decoding import decode
-from infrastructure.extraction.text_builder import TextBuilder, clean
+from infrastructure.extraction.text_builder import TextBuilder, clean, one_line
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
 _UNDERLINE = re.compile(r" {0,3}(?:(=+)|(-{2,}))[ \t]*$")
 _MARKS = re.compile(r"[*_`]+|\[([^\]]*)\]\([^)]*\)")
 FRONT_MATTER_LINES = 100
+MAX_HEADING = 1_000
+"""A longer line is no heading: the patterns look at it more than once."""
 
 
 def read_text(content: bytes, text: TextBuilder) -> None:
@@ -30,9 +32,9 @@ def read_markdown(content: bytes, text: TextBuilder) -> None:
     front = _front_matter(found)
     for offset, level, title in _headings(found, len(front)):
         text.heading(_MARKS.sub(r"\1", title), level, offset=offset)
-    named = re.search(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", front, re.MULTILINE)
+    named = next((line.removeprefix("title:") for line in front.splitlines() if line.startswith("title:")), "")
     first = next((heading.title for heading in text.headings if heading.level == 1), None)
-    text.title = named[1] if named else first
+    text.title = one_line(named).strip("\"'") or first
     text.append(found)
 
 
@@ -47,12 +49,14 @@ def _headings(text: str, begin: int) -> Iterator[tuple[int, int, str]]:
     """(offset, level, title) of each."""
     offset, fence, before, before_offset = begin, "", "", begin
     for line in text[begin:].split("\n"):
-        mark = _FENCE.match(line)
+        mark = _FENCE.match(line, 0, MAX_HEADING)
         if fence:
             fence = "" if mark and mark[1].startswith(fence) else fence
             before = ""
         elif mark:
             fence, before = mark[1], ""
+        elif len(line) > MAX_HEADING:
+            before = ""
         elif atx := _ATX.match(line):
             yield offset, len(atx[1]), atx[2]
             before = ""

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitoring.metrics import bus as metrics
+from monitoring.metrics import extraction as extraction_metrics
 from monitoring.metrics import ingress as ingress_metrics
 from monitoring.metrics import outgoing as outgoing_metrics
 from monitoring.metrics.batch_histogram import BatchHistogram
@@ -30,6 +31,13 @@ def test_a_settled_job_counts_once_with_its_kind_its_state_and_its_time() -> Non
     assert counted["bucatini_job_run_seconds_sum", "kind=test.settle"] == pytest.approx(0.3)
     assert counted["bucatini_job_run_seconds_bucket", "kind=test.settle,le=0.5"] == 1
     assert ("bucatini_job_run_seconds_bucket", "kind=test.settle,le=0.25") not in counted
+
+
+def test_an_extraction_counts_by_its_format_and_its_outcome() -> None:
+    counted = _difference(lambda: extraction_metrics.extraction_ended("pdf", "no-text-layer", 0.3))
+
+    assert counted["bucatini_extraction_seconds_count", "format=pdf,outcome=no-text-layer"] == 1
+    assert counted["bucatini_extraction_seconds_sum", "format=pdf,outcome=no-text-layer"] == pytest.approx(0.3)
 
 
 def test_a_batch_counts_as_its_jobs_would_one_by_one() -> None:

@@ -14,6 +14,7 @@ import pytest
 from infrastructure.extraction.extractor import ChildExtractor, ReaderKilled
 from infrastructure.ports import Unavailable
 from infrastructure.ports.extraction import Extracted
+from infrastructure.wiring import text_extractor
 from tests.unit.infrastructure.extraction.producers import docx, pdf
 from tests.waiting import wait_until
 
@@ -174,7 +175,7 @@ def test_each_document_is_reported_with_its_format_and_outcome() -> None:
     reports: list[tuple[str, str]] = []
 
     async def work() -> None:
-        async with ChildExtractor(report=lambda one, outcome, _: reports.append((one, outcome))) as extractor:
+        async with text_extractor(1, lambda one, outcome, _: reports.append((one, outcome))) as extractor:
             for content in (docx(), b"PK\x05\x06" + bytes(18), b""):
                 await extractor.extract(ONE, content)
 

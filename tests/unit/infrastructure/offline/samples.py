@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[4] / "samples"
-NAMES = sorted(path.name for path in FOLDER.iterdir())
+NAMES = sorted(path.name for path in FOLDER.iterdir() if path.suffix in {".md", ".txt"})
 
 
 @cache

@@ -1,0 +1,1 @@
+"""The samples that aren't plain text, and how they are made."""
