@@ -35,7 +35,9 @@ def read_eml(content: bytes, text: TextBuilder) -> None:
 
 
 def _header(message: Message, name: str) -> str:
-    value = str(message.get(name, ""))[:MAX_SHOWN]
+    value = next((str(raw) for one, raw in message.raw_items() if one.lower() == name.lower()), "")[:MAX_SHOWN]
+    if not value.isascii():  # Against the rules, and sent all the same: letters that no header may have.
+        value, _ = decode(value.encode("utf-8", "surrogateescape"))
     try:
         return " ".join(str(make_header(decode_header(value))).split())
     except (MessageError, LookupError, ValueError):

@@ -116,6 +116,15 @@ def test_an_email_names_its_attachments_and_doesnt_read_them(extract: Extract) -
     assert extracted.text.count(FIRST_SENTENCE) == 1  # Neither the HTML alternative nor the message attached.
 
 
+def test_an_email_that_breaks_the_rules_keeps_its_letters(extract: Extract) -> None:
+    content = f"Message-ID: <1@example.org>\nFROM: Clémence\nSubject: Prix élevés\n\n{PARAGRAPH}\n".encode()
+
+    extracted = text_of(extract(content))
+
+    assert extracted.text.startswith("From: Clémence\nSubject: Prix élevés\n")
+    assert extracted.title == "Prix élevés"
+
+
 def test_a_web_page_gives_what_its_reader_sees(extract: Extract) -> None:
     extracted = text_of(extract(HTML.encode()))
 
