@@ -58,7 +58,7 @@ MAY_READ_THE_ENVIRONMENT = (
 MAY_READ_THE_WALL_CLOCK = (
     "infrastructure/postgres/clock.py",
     # What a person or a client sees on its own machine.
-    "producers/cli/jobs.py",
+    "producers/cli/ages.py",
     "producers/cli/sample_report.py",
     "producers/client/exchange.py",
     # How old a job's id is, which its submitter's clock made: it only tells from where to read on.

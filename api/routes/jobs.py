@@ -42,15 +42,17 @@ class JobQuery(PageQuery):
     queue: Queue | None = None
     batch_id: UUID | None = None
     """Only the jobs of this batch."""
+    id_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")] | None = None
+    """Only jobs whose id begins with these hexadecimal digits; hyphens are left out."""
 
 
 async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
     """A page of the tenant's jobs, newest first."""
     query = call.query
-    filters = JobFilters(query.state, query.kind, query.queue, query.batch_id)
+    filters = JobFilters(query.state, query.kind, query.queue, query.batch_id, query.id_prefix)
     page, cursor = await page_of(
         call,
-        f"jobs {query.state} {query.queue} {query.kind} {query.batch_id}",
+        f"jobs {query.state} {query.queue} {query.kind} {query.batch_id} {query.id_prefix}",
         lambda before, limit: call.db.run(queries.jobs, filters, before=before, limit=limit),
     )
     return json_answer(200, JobPage(jobs=page, next_cursor=cursor))

@@ -49,6 +49,7 @@ def urls(settings: Settings, ports: Ports) -> dict[str, str]:
         **{_worker(queue): port for queue, port in ports.workers.items()},
     }
     return {
+        "console": f"{api}/",
         "api": api,
         "docs": f"{api}/docs",
         "openapi": f"{api}/openapi.json",

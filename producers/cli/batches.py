@@ -3,29 +3,43 @@
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
-from producers.cli.output import EXIT_ERROR, EXIT_OK, print_json, print_line, print_model, print_note, run
+from producers.cli.ids import job_of
+from producers.cli.ingress import WrongUsage, run, show
+from producers.cli.lazy_group import command_group
+from producers.cli.output import (
+    EXIT_ERROR,
+    EXIT_OK,
+    One,
+    Output,
+    OutputOption,
+    Rows,
+    View,
+    WatchOption,
+    counted,
+    print_line,
+    print_note,
+    print_view,
+)
 
 if TYPE_CHECKING:
     from producers.client import BatchJob, Bucatini
     from schemas.batches import Batch, ItemAnswer
 
-batches_app = typer.Typer(name="batches", help="Submit, see and cancel batches.", no_args_is_help=True)
+app = command_group("Submit, see and cancel batches.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-BatchId = Annotated[UUID, typer.Argument(metavar="ID", help="The batch's id.")]
+BatchId = Annotated[str, typer.Argument(metavar="ID", help="The batch's id, or the first characters of it.")]
 
 
-@batches_app.command("submit")
+@app.command("submit")
 def submit_batch(
     file: Annotated[str, typer.Argument(help='A line {"kind": …, "command": {…}} for each; - reads stdin.')],
     name: Annotated[str, typer.Option(help="For people.")] = "",
     atomic: Annotated[bool, typer.Option("--atomic", help="Accept all of them or none.")] = False,
     idempotency_key: Annotated[str | None, typer.Option(help="The same key never makes two batches.")] = None,
-    as_json: AsJson = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Submit up to 1,000 commands and print the batch's id. Exit code 1 if one wasn't accepted."""
 
@@ -35,38 +49,38 @@ def submit_batch(
         lines = json_lines(text_of(file))
         jobs = [_batch_job(number, line) for number, line in lines]
         batch = client.batches.submit(jobs, name=name, atomic=atomic, idempotency_key=idempotency_key)
-        if as_json:
-            for outcome in batch.outcomes:
-                print_json(outcome.model_dump_json())
-        else:
+        if output is Output.TABLE:
             print_line(batch.id)
             _print_refused(batch.outcomes, [number for number, _ in lines])
+        else:
+            print_view(Rows(batch.outcomes, (), "nothing was submitted"), output)
         return EXIT_OK if all(map(_is_kept, batch.outcomes)) else EXIT_ERROR
 
     run(submit)
 
 
-@batches_app.command("show")
+@app.command("show")
 def show_batch(
-    batch_id: BatchId,
+    batch: BatchId,
     wait: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Until it has ended, at the most so long.")
     ] = None,
-    as_json: AsJson = False,
+    output: OutputOption = Output.TABLE,
+    watch: WatchOption = False,
 ) -> None:
     """Show how far a batch is."""
 
-    def show(client: "Bucatini") -> None:
-        batch = client.batches.read(batch_id) if wait is None else client.batches.wait(batch_id, wait)
-        _print_batch(batch, as_json=as_json)
+    def shown(client: "Bucatini") -> View:
+        batch_id = job_of(client, batch, "batch")
+        return _view(client.batches.read(batch_id) if wait is None else client.batches.wait(batch_id, wait))
 
-    run(show)
+    show(shown, output, watch=watch)
 
 
-@batches_app.command("cancel")
-def cancel_batch(batch_id: BatchId, as_json: AsJson = False) -> None:
+@app.command("cancel")
+def cancel_batch(batch: BatchId, output: OutputOption = Output.TABLE) -> None:
     """Cancel every job of it that hasn't ended."""
-    run(lambda client: _print_batch(client.batches.cancel(batch_id), as_json=as_json))
+    show(lambda client: _view(client.batches.cancel(job_of(client, batch, "batch"))), output)
 
 
 def json_lines(text: str) -> list[tuple[int, str]]:
@@ -80,7 +94,7 @@ def _batch_job(number: int, line: str) -> "BatchJob":
 
     from pydantic import ValidationError
 
-    from producers.cli.command_input import NotACommand, flaws_of
+    from producers.cli.command_input import flaws_of
     from producers.client import BatchJob
     from schemas.batches import BatchItem
     from schemas.catalogue import UnknownKind, command_of
@@ -89,9 +103,9 @@ def _batch_job(number: int, line: str) -> "BatchJob":
         item = BatchItem.model_validate(json.loads(line))
         command = command_of(item.kind, item.command)
     except ValidationError as error:
-        raise NotACommand(f"line {number}: {flaws_of(error, 'it')}") from None
+        raise WrongUsage(f"line {number}: {flaws_of(error, 'it')}") from None
     except (ValueError, UnknownKind) as error:
-        raise NotACommand(f"line {number}: {error}") from None
+        raise WrongUsage(f"line {number}: {error}") from None
     options = item.model_dump(include={one.name for one in fields(BatchJob)} - {"command"})
     return BatchJob(command, **options)
 
@@ -109,6 +123,8 @@ def _is_kept(item: "ItemAnswer") -> bool:
     return item.outcome in (ItemOutcome.ACCEPTED, ItemOutcome.REPEATED)
 
 
-def _print_batch(batch: "Batch", *, as_json: bool) -> None:
+def _view(batch: "Batch") -> View:
     counts = ", ".join(f"{count} {state}" for state, count in batch.by_state.items())
-    print_model(batch, f"batch {batch.id} is {batch.state}: {batch.fraction:.0%} ({counts})", as_json=as_json)
+    name = f" {batch.name!r}" if batch.name else ""
+    line = f"batch {batch.id}{name} is {batch.state}: {batch.fraction:.0%} of {counted(batch.total, 'job')} ({counts})"
+    return One(batch, [line], over=batch.finished)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from producers.cli.ingress import WrongUsage
 from schemas.catalogue import UnknownKind, command_of
 from schemas.commands import Command
 
@@ -15,7 +16,11 @@ TEXT_FIELDS = ("text", "body")
 """What commands call the document itself."""
 
 
-class NotACommand(Exception):
+ALIASES = {"workflow.start": "workflow.run_step"}
+"""What a person starts is a workflow; its kind is named for the steps that its job runs."""
+
+
+class NotACommand(WrongUsage):
     """What was typed makes no command. The message says what to change."""
 
 
@@ -31,6 +36,7 @@ class Given:
 
 def command_from(kind: str, given: Given) -> Command:
     """The command, or NotACommand."""
+    kind = ALIASES.get(kind, kind)
     try:
         return command_of(kind, _fields(kind, given))
     except UnknownKind as error:

@@ -4,13 +4,14 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
 
+import typer
 from packaging.requirements import Requirement
 from pydantic import ValidationError
-from rich.console import Console
+from rich.text import Text
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.files.folders import ROOM_BYTES
@@ -19,9 +20,12 @@ from infrastructure.local_stack.servers.redis import server_binary
 from infrastructure.local_stack.supervisor.processes import PartFailed
 from infrastructure.ports import Unavailable
 from infrastructure.settings import Settings, SettingsInvalid
-from producers.cli.output import cell
+from producers.cli.lazy_group import command_group
+from producers.cli.output import Output, OutputOption, Rows, print_lines, print_view, printable
 from schemas.commands import Queue
 from schemas.health import Condition, PartState, Readiness, Ready
+
+app = command_group()
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 15
@@ -44,17 +48,24 @@ class Finding:
     text: str
 
 
-SIGNS = {Verdict.GOOD: "[green]✓[/]", Verdict.BAD: "[red]✗[/]", Verdict.ABSENT: "[yellow]–[/]"}
+SIGNS = {Verdict.GOOD: ("✓", "green"), Verdict.BAD: ("✗", "red"), Verdict.ABSENT: ("–", "yellow")}
 
 
-def examine() -> int:
-    """Prints every finding; 1 when something is wrong, else 0."""
-    console = Console(highlight=False, soft_wrap=True)
-    verdicts = []
+@app.command("doctor")
+def examine(output: OutputOption = Output.TABLE) -> None:
+    """Check what this needs; say what to do. Exit code 1 when something is wrong."""
+    found = []
     for finding in findings():
-        verdicts.append(finding.verdict)
-        console.print(f"{SIGNS[finding.verdict]} {finding.name:12} {cell(finding.text)}")
-    return 1 if Verdict.BAD in verdicts else 0
+        found.append(finding)
+        if output is Output.TABLE:
+            print_lines([_line(finding)])
+    if output is not Output.TABLE:
+        print_view(Rows([asdict(finding) for finding in found], (), "nothing was checked"), output)
+    raise typer.Exit(1 if any(finding.verdict is Verdict.BAD for finding in found) else 0)
+
+
+def _line(finding: Finding) -> Text:
+    return Text.assemble(SIGNS[finding.verdict], f" {finding.name:12} {printable(finding.text)}")
 
 
 def findings() -> Iterator[Finding]:

@@ -4,32 +4,42 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producers.cli.output import print_json, print_models, run
+from producers.cli.ingress import run, show
+from producers.cli.lazy_group import command_group
+from producers.cli.output import Output, OutputOption, Rows, View, WatchOption, print_json
+from producers.cli.table import Column
+from schemas.groups import Group
 
 if TYPE_CHECKING:
     from producers.client import Bucatini
-    from schemas.groups import Group
 
-groups_app = typer.Typer(name="groups", help="See consumer groups; take events as a member.", no_args_is_help=True)
+app = command_group("See consumer groups; take events as a member.")
+
+COLUMNS = (
+    Column[Group]("name", lambda group: group.name),
+    Column[Group]("held", lambda group: str(group.held), right=True),
+    Column[Group]("leased", lambda group: str(group.leased), right=True),
+    Column[Group]("parked", lambda group: str(group.parked), right=True),
+    Column[Group]("types", lambda group: ", ".join(group.types), prose=True),
+)
 
 
-@groups_app.command("list")
-def list_groups(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+@app.command("list")
+def list_groups(output: OutputOption = Output.TABLE, watch: WatchOption = False) -> None:
     """List consumer groups with what they hold."""
 
-    def list_all(client: "Bucatini") -> None:
-        columns = ("name", "types", "held", "leased", "parked")
-        print_models(client.groups.list(), columns, _row, as_json=as_json, wrap=True)
+    def listed(client: "Bucatini") -> View:
+        return Rows(client.groups.list(), COLUMNS, "no consumer groups")
 
-    run(list_all)
+    show(listed, output, watch=watch)
 
 
-@groups_app.command("follow")
+@app.command("follow")
 def follow_group(
     group: Annotated[str, typer.Argument(help="The group's name.")],
     types: Annotated[list[str] | None, typer.Option("--type", help="Which events, such as 'ai.*'. Repeatable.")] = None,
 ) -> None:
-    """Take the group's events as one of its members: print and acknowledge each, until Ctrl-C."""
+    """Take the group's events as one of its members: print each as a line of JSON and acknowledge it, until Ctrl-C."""
 
     def follow(client: "Bucatini") -> None:
         for delivery in client.groups.subscribe(tuple(types or ("*",)), group=group):
@@ -37,7 +47,3 @@ def follow_group(
             delivery.ack()
 
     run(follow)
-
-
-def _row(group: "Group") -> tuple[str, ...]:
-    return (group.name, ", ".join(group.types), str(group.held), str(group.leased), str(group.parked))

@@ -7,9 +7,10 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from getpass import getuser
-from typing import TypeVar
+from typing import Annotated, NoReturn, TypeVar
 from uuid import UUID
 
+import typer
 from pydantic import ValidationError
 
 from infrastructure import settings as settings_module
@@ -17,89 +18,206 @@ from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import holds
 from infrastructure.postgres.session import Connection, PostgresSession, Role
 from infrastructure.postgres.tenants import limits as tenant_limits
+from infrastructure.postgres.tenants.lookup import tenants_like
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
 from infrastructure.settings import Settings, SettingsInvalid
-from producers.cli.output import EXIT_ERROR, EXIT_OK, EXIT_USAGE, print_error, print_line, print_model, print_note
+from producers.cli.ages import age
+from producers.cli.ids import id_of, without_dots
+from producers.cli.ingress import WrongUsage
+from producers.cli.lazy_group import command_group
+from producers.cli.output import (
+    EXIT_ERROR,
+    EXIT_OK,
+    EXIT_USAGE,
+    One,
+    Output,
+    OutputOption,
+    Rows,
+    View,
+    counted,
+    print_error,
+    print_note,
+    print_view,
+)
+from producers.cli.submit import known_kinds
+from producers.cli.table import Column
 from producers.dispatcher.controls import REFRESH_SECONDS
-from schemas.holds import Hold, NewHold, TenantLimits
+from schemas.commands import Queue
+from schemas.holds import Hold, HoldAction, NewHold, TenantLimits
 
 T = TypeVar("T")
 
 
-def hold(
-    action: str,
-    queue: str | None,
-    kind: str | None,
-    tenant_id: UUID | None,
-    argument: str | None,
-    reason: str,
-) -> int:
-    if (queue, kind, tenant_id) == (None, None, None):
-        return print_error("say what to hold: a queue, --kind or --tenant", EXIT_USAGE)
+app = command_group()
+
+QueueName = Annotated[Queue | None, typer.Argument(help="A queue, such as ai.")]
+Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.", autocompletion=known_kinds)]
+Tenant = Annotated[str | None, typer.Option(help="Only this tenant's jobs: its name, its id, or the id's beginning.")]
+ArgumentPart = Annotated[
+    str | None, typer.Option(metavar="JSON", help="Only commands that have these fields with these values.")
+]
+Reason = Annotated[str, typer.Option(help="Shown to whoever asks why a job waits.")]
+
+
+@app.command()
+def pause(
+    reason: Reason,
+    queue: QueueName = None,
+    kind: Kind = None,
+    tenant: Tenant = None,
+    argument: ArgumentPart = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Keep jobs from starting until `resume`."""
+    _hold(_wanted(HoldAction.PAUSE, queue, kind, tenant, argument, reason), tenant, output)
+
+
+@app.command()
+def kill(
+    reason: Reason,
+    queue: QueueName = None,
+    kind: Kind = None,
+    tenant: Tenant = None,
+    argument: ArgumentPart = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Cancel jobs instead of starting them."""
+    _hold(_wanted(HoldAction.KILL, queue, kind, tenant, argument, reason), tenant, output)
+
+
+@app.command()
+def resume(
+    queue: QueueName = None,
+    kind: Kind = None,
+    tenant: Tenant = None,
+    hold: Annotated[
+        str | None, typer.Option(help="A hold's id, or its beginning, as `bucatini holds` shows it.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Remove what `pause` or `kill` set up."""
+
+    async def work(settings: Settings) -> View:
+        if (queue, kind, tenant, hold) == (None, None, None, None):
+            raise WrongUsage("say what to resume: a queue, --kind, --tenant or --hold")
+        tenant_id = await _tenant(settings, tenant)
+        hold_id = None if hold is None else await _standing(settings, hold)
+
+        def meant(one: Hold) -> bool:
+            if hold_id is not None:
+                return one.id == hold_id
+            return (one.queue, one.kind, one.tenant_id) == (queue, kind, tenant_id)
+
+        removed = await remove_holds(settings, meant)
+        if not removed:
+            raise NoSuchHold("no such hold stands: see `bucatini holds`")
+        return Rows(removed, COLUMNS, "", note=f"{counted(len(removed), 'hold')} removed")
+
+    _run(work, output)
+
+
+@app.command("holds")
+def list_holds(output: OutputOption = Output.TABLE) -> None:
+    """List what is paused or killed, and why."""
+
+    async def work(settings: Settings) -> View:
+        return Rows(await _as_system(settings, holds.listed), COLUMNS, "nothing is held")
+
+    _run(work, output)
+
+
+@app.command()
+def limit(
+    tenant: Annotated[str, typer.Argument(help="The tenant's name, its id, or the id's beginning.")],
+    in_flight: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="No cap if not given.")] = None,
+    weight: Annotated[int, typer.Option(min=1, max=100, help="Twice the weight, twice the share.")] = 1,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Set a tenant's cap and its share."""
+
+    async def work(settings: Settings) -> View:
+        tenant_id = await _tenant(settings, tenant)
+        assert tenant_id is not None, "one was typed"
+        limits = TenantLimits(tenant_id=tenant_id, most_in_flight=in_flight, weight=weight)
+        capped = await set_limits(settings, limits)
+        waiting = f"at most {counted(in_flight, 'job')} in flight, {capped} now wait" if in_flight else "no cap"
+        return One(limits, [f"tenant {tenant_id}: weight {weight}, {waiting}"])
+
+    _run(work, output)
+
+
+class NoSuchHold(Exception):
+    """Nothing that stands is meant. `bucatini holds` lists what does."""
+
+
+def _wanted(
+    action: HoldAction, queue: Queue | None, kind: str | None, tenant: str | None, argument: str | None, reason: str
+) -> NewHold:
+    if (queue, kind, tenant) == (None, None, None):
+        raise typer.Exit(print_error("say what to hold: a queue, --kind or --tenant", EXIT_USAGE))
     try:
         given = None if argument is None else json.loads(argument)
-        wanted = NewHold.model_validate(
+        return NewHold.model_validate(
             {"action": action, "queue": queue, "kind": kind, "argument": given, "reason": reason}
         )
     except ValidationError as error:
         first = error.errors()[0]
-        return print_error(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", EXIT_USAGE)
+        raise typer.Exit(print_error(f"{'/'.join(map(str, first['loc']))}: {first['msg']}", EXIT_USAGE)) from None
     except ValueError:
-        return print_error('--argument must be JSON, such as \'{"title": "Lease"}\'', EXIT_USAGE)
+        hint = '--argument must be JSON, such as \'{"title": "Lease"}\''
+        raise typer.Exit(print_error(hint, EXIT_USAGE)) from None
 
-    async def work(settings: Settings) -> int:
-        made = await add_hold(settings, wanted, tenant_id)
+
+def _hold(wanted: NewHold, tenant: str | None, output: Output) -> NoReturn:
+    async def work(settings: Settings) -> View:
+        made = await add_hold(settings, wanted, await _tenant(settings, tenant))
         if made is None:
-            return print_error(f"there are {holds.MAX_HOLDS} holds already; remove one first", EXIT_ERROR)
-        print_line(_in_a_line(made))
-        return EXIT_OK
+            raise TooManyHolds(f"there are {holds.MAX_HOLDS} holds already; remove one first")
+        return One(
+            made, [f"{_what(made)} {'is paused' if wanted.action is HoldAction.PAUSE else 'is killed'}: hold {made.id}"]
+        )
 
-    return _run(work)
-
-
-def resume(queue: str | None, kind: str | None, tenant_id: UUID | None, hold_id: UUID | None) -> int:
-    """Removes the hold with the id, or all that were made for exactly this queue, kind and tenant."""
-    if (queue, kind, tenant_id, hold_id) == (None, None, None, None):
-        return print_error("say what to resume: a queue, --kind, --tenant or --hold", EXIT_USAGE)
-
-    def meant(one: Hold) -> bool:
-        if hold_id is not None:
-            return one.id == hold_id
-        return (one.queue, one.kind, one.tenant_id) == (queue, kind, tenant_id)
-
-    async def work(settings: Settings) -> int:
-        removed = await remove_holds(settings, meant)
-        for one in removed:
-            print_line(f"removed: {_in_a_line(one)}")
-        return EXIT_OK if removed else print_error("no such hold stands: see `bucatini holds`", EXIT_ERROR)
-
-    return _run(work)
+    _run(work, output)
 
 
-def show_holds(*, as_json: bool) -> int:
-    async def work(settings: Settings) -> int:
-        standing = await _as_system(settings, holds.listed)
-        for one in standing:
-            print_model(one, _in_a_line(one), as_json=as_json)
-        if not standing and not as_json:
-            print_line("nothing is held")
-        return EXIT_OK
-
-    return _run(work)
+class TooManyHolds(Exception):
+    """Each is checked for every job, so there is room for so many only. Remove one first."""
 
 
-def limit(tenant_id: UUID, most_in_flight: int | None, weight: int) -> int:
-    limits = TenantLimits(tenant_id=tenant_id, most_in_flight=most_in_flight, weight=weight)
+async def _tenant(settings: Settings, typed: str | None) -> UUID | None:
+    """The tenant that was typed: by its name, or by what its id begins with."""
+    if typed is None:
+        return None
+    meant = without_dots(typed)
+    found = await _as_system(settings, lambda connection: tenants_like(connection, meant))
+    if found and found[0][1] == meant:
+        return found[0][0]
+    if not found:
+        raise WrongUsage(f"there is no tenant {meant}, neither by its name nor by what its id begins with")
+    return id_of(meant, found, "tenant")
 
-    async def work(settings: Settings) -> int:
-        capped = await set_limits(settings, limits)
-        cap = "no cap" if most_in_flight is None else f"at most {most_in_flight} in flight, {capped} now wait"
-        print_line(f"tenant {tenant_id}: weight {weight}, {cap}")
-        return EXIT_OK
 
-    return _run(work)
+async def _standing(settings: Settings, typed: str) -> UUID:
+    standing = await _as_system(settings, holds.listed)
+    return id_of(typed, ((one.id, _what(one)) for one in standing), "hold")
+
+
+def _what(one: Hold) -> str:
+    what = {"queue": one.queue, "kind": one.kind, "tenant": one.tenant_id}
+    which = " ".join(f"{name}={value}" for name, value in what.items() if value is not None)
+    return which if one.argument is None else f"{which} argument={json.dumps(one.argument)}"
+
+
+COLUMNS = (
+    Column[Hold]("id", lambda one: str(one.id)),
+    Column[Hold]("action", lambda one: one.action),
+    Column[Hold]("age", lambda one: age(one.created_at), right=True),
+    Column[Hold]("what", _what, prose=True),
+    Column[Hold]("reason", lambda one: one.reason, prose=True),
+    Column[Hold]("by", lambda one: one.created_by, prose=True),
+)
 
 
 async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) -> Hold | None:
@@ -145,15 +263,20 @@ async def _announce(settings: Settings) -> None:
         await redis.aclose()
 
 
-def _run(work: Callable[[Settings], Awaitable[int]]) -> int:
-    async def run() -> int:
+def _run(work: Callable[[Settings], Awaitable[View]], output: Output) -> NoReturn:
+    raise typer.Exit(_exit_code(work, output))
+
+
+def _exit_code(work: Callable[[Settings], Awaitable[View]], output: Output) -> int:
+    async def run() -> View:
         return await work(settings_module.load())
 
     try:
-        return asyncio.run(run())
-    except SettingsInvalid as error:
+        print_view(asyncio.run(run()), output)
+        return EXIT_OK
+    except (SettingsInvalid, WrongUsage) as error:
         return print_error(error, EXIT_USAGE)
-    except Unavailable as error:
+    except (Unavailable, NoSuchHold, TooManyHolds) as error:
         return print_error(error, EXIT_ERROR)
 
 
@@ -162,10 +285,3 @@ def _operator() -> str:
         return getuser()
     except (OSError, KeyError):
         return "unknown"  # A container's user may have no name.
-
-
-def _in_a_line(one: Hold) -> str:
-    what = {"queue": one.queue, "kind": one.kind, "tenant": one.tenant_id}
-    which = " ".join(f"{name}={value}" for name, value in what.items() if value is not None)
-    argument = "" if one.argument is None else f" argument={json.dumps(one.argument)}"
-    return f"{one.id} {one.action} {which}{argument} since {one.created_at:%Y-%m-%d %H:%M:%S} by {one.created_by}: {one.reason}"

@@ -1,5 +1,9 @@
 """`bucatini migrate`: tables and first admin key, for where `bucatini up` doesn't run, such as containers."""
 
+from typing import Annotated
+
+import typer
+
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.files.folders import usable
 from infrastructure.local_stack.files.state_dir import Home
@@ -10,7 +14,21 @@ from infrastructure.postgres.migration import VersionRefused, migrate
 from infrastructure.postgres.schema import WRITTEN_FOR
 from infrastructure.postgres.tenants.api_keys import create_first_admin_key
 from infrastructure.settings import SettingsInvalid
+from producers.cli.lazy_group import command_group
 from producers.cli.output import print_line, print_note
+
+app = command_group()
+
+ToVersion = Annotated[
+    str | None,
+    typer.Option("--to", metavar="VERSION", help="Not to the newest tables but to these, be they older: 0007."),
+]
+
+
+@app.command("migrate")
+def update_tables(to: ToVersion = None) -> None:
+    """Update the tables; make the first admin key."""
+    raise typer.Exit(bring_to(to))
 
 
 def bring_to(version: str | None) -> int:

@@ -4,10 +4,13 @@ Nothing that was stored by a tenant steers the terminal that shows it: control c
 of writing are printed as escapes. What is slow to import is imported where it is used, so help is instant.
 """
 
+import json
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,19 +18,16 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from infrastructure.settings import Settings
-    from producers.client import Bucatini
+    from producers.cli.table import Column
     from schemas.model import Model
-
-M = TypeVar("M", bound="Model")
 
 EXIT_OK: Final = 0
 EXIT_ERROR: Final = 1
 EXIT_USAGE: Final = 2
 
-UUID_WIDTH: Final = 36
 PIPED_WIDTH: Final = 10_000
 """Of a table that is piped: a cell that ends in dots is of no use to a program."""
+CLEARED: Final = "\x1b[H\x1b[2J\x1b[3J"
 
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _STEERING_BUT_LINES = re.compile(
@@ -35,63 +35,83 @@ _STEERING_BUT_LINES = re.compile(
 )
 
 
-class NoIngress(Exception):
-    """It isn't known where the ingress is, or with which key to ask it. The message says what to set."""
+class Output(StrEnum):
+    """How an answer is printed, by every command that has one."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
 
 
-def run(action: "Callable[[Bucatini], int | None]") -> NoReturn:
-    """Ends the command with the exit code that `action` returns, None being EXIT_OK, or with the one of its error, which
-    is printed on stderr."""
-    raise typer.Exit(_exit_code(action))
+OutputOption = Annotated[
+    Output,
+    typer.Option("--output", "-o", help="For people, as one JSON document, or as a line of JSON for each thing."),
+]
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Show it again as it changes, until Ctrl-C.")]
 
 
-def _exit_code(action: "Callable[[Bucatini], int | None]") -> int:
-    from infrastructure import settings as settings_module
-    from infrastructure.settings import SettingsInvalid
-    from producers.cli.command_input import NotACommand
-    from producers.client import BucatiniError, UnknownCommand
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An answer of many things."""
 
-    try:
-        with _client(settings_module.load()) as client:
-            return action(client) or EXIT_OK
-    except (NoIngress, SettingsInvalid, NotACommand, UnknownCommand) as error:
-        return print_error(error, EXIT_USAGE)
-    except BucatiniError as error:
-        return print_error(error, EXIT_ERROR)
-    except KeyboardInterrupt:
-        return EXIT_OK
+    things: "Sequence[Model | Mapping[str, Any]]"
+    columns: "Sequence[Column[Any]]"
+    nothing: str
+    """What is said when there are none, such as "no jobs"."""
+    note: str = ""
+    """What a person should know besides. On stderr."""
 
 
-def _client(settings: "Settings") -> "Bucatini":
-    """A client of the ingress that the settings name, or that a local stack in the home folder runs."""
-    from infrastructure.local_stack.files.state_dir import Home
-    from producers.client import Bucatini, Misconfigured
-    from producers.client.address import checked_key, checked_url
+@dataclass(frozen=True, slots=True)
+class One:
+    """An answer of one thing: whole for a program, and the lines that a person reads."""
 
-    key = (
-        settings.bucatini_api_key.get_secret_value()
-        if settings.bucatini_api_key
-        else Home(settings.bucatini_home).key()
-    )
-    if settings.bucatini_url is None:
-        raise NoIngress("no ingress is known: run `bucatini up` or set BUCATINI_URL")
-    if not key:
-        raise NoIngress("no key is known: run `bucatini up` in the same folder or set BUCATINI_API_KEY")
-    try:
-        return Bucatini(
-            _checked("BUCATINI_URL", checked_url, settings.bucatini_url), _checked("BUCATINI_API_KEY", checked_key, key)
-        )
-    except Misconfigured as error:
-        raise NoIngress(str(error)) from None
+    thing: "Model | Mapping[str, Any]"
+    lines: "Sequence[Text | str]"
+    over: bool = False
+    """Whether it stays as it is, so that nobody needs to watch it any longer."""
 
 
-def _checked(variable: str, check: Callable[[str], str], value: str) -> str:
-    from producers.client import Misconfigured
+View = Rows | One
 
-    try:
-        return check(value)
-    except Misconfigured as error:
-        raise NoIngress(f"{variable}: {error}") from None
+
+def print_view(view: View, output: Output) -> None:
+    """As a table or lines for a person, or as JSON: one document, or one line for each thing."""
+    match view, output:
+        case Rows(things), Output.JSONL:
+            for thing in things:
+                print_json(_json(thing))
+        case Rows(things), Output.JSON:
+            inner = ",\n".join(_indented(_json(thing, indent=2)) for thing in things)
+            print_json(f"[\n{inner}\n]" if inner else "[]")
+        case Rows(), _:
+            _print_rows(view)
+        case One(thing), Output.JSONL:
+            print_json(_json(thing))
+        case One(thing), Output.JSON:
+            print_json(_json(thing, indent=2))
+        case One(_, lines), _:
+            print_lines(lines)
+
+
+def print_lines(lines: "Sequence[Text | str]") -> None:
+    """Each on its own line, with its colours on a terminal."""
+    from rich.text import Text
+
+    console = _console()
+    for line in lines:
+        console.print(Text(printable(line)) if isinstance(line, str) else line, soft_wrap=True)
+
+
+def screen_width() -> int | None:
+    """None where it is piped: nothing is cut there."""
+    return int(_console().width) if sys.stdout.isatty() else None
+
+
+def clear_screen() -> None:
+    """Nothing where it is piped: there each answer follows the one before."""
+    if sys.stdout.isatty():
+        print(CLEARED, end="", flush=True)
 
 
 def print_line(line: object) -> None:
@@ -111,64 +131,12 @@ def print_error(error: object, exit_code: int) -> int:
 
 def print_json(text: str) -> None:
     """JSON as the API writes it; what steers a terminal becomes JSON's own escapes, and so is read as it was."""
-    print(_escaped_json(text), flush=True)
-
-
-def print_pretty_json(text: str) -> None:
-    """Indented and coloured for a person; as it is when piped."""
-    if not sys.stdout.isatty():
-        print_json(text)
-        return
-    from rich.console import Console
-    from rich.json import JSON
-
-    Console().print(JSON(_escaped_json(text)))
-
-
-def print_model(model: "Model", line: object, *, as_json: bool) -> None:
-    """One thing: as JSON for a program, or as a line for a person."""
-    if as_json:
-        print_json(model.model_dump_json())
-    else:
-        print_line(line)
-
-
-def print_models(
-    models: Iterable[M],
-    columns: Sequence[str],
-    row: "Callable[[M], Sequence[str | Text]]",
-    *,
-    as_json: bool,
-    numbers: Collection[str] = (),
-    wrap: bool = False,
-) -> None:
-    """Many things: each as a line of JSON for a program, or as a row of a table for a person. The columns in `numbers` are
-    set to the right; a cell that is too long is cut where the terminal ends, unless it may wrap."""
-    if as_json:
-        for model in models:
-            print_json(model.model_dump_json())
-        return
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    for name in columns:
-        table.add_column(
-            name,
-            justify="right" if name in numbers else "left",
-            min_width=UUID_WIDTH if name == "id" else None,
-            no_wrap=name == "id" or not wrap,
-            overflow="ellipsis",
-        )
-    for model in models:
-        table.add_row(*(cell(value) if isinstance(value, str) else value for value in row(model)))
-    print_table(table)
+    print(_STEERING_BUT_LINES.sub(lambda found: _escape(found[0], "\\u{:04x}"), text), flush=True)
 
 
 def print_table(table: "Table") -> None:
     """As wide as the terminal is; whole when piped."""
-    from rich.console import Console
-
-    (Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)).print(table, crop=False)
+    _console().print(table, crop=False)
 
 
 def coloured(text: str, colour: str) -> "Text":
@@ -189,8 +157,45 @@ def printable(text: object) -> str:
     return _STEERING.sub(lambda found: _escape(found[0], "\\x{:02x}"), str(text))
 
 
-def _escaped_json(text: str) -> str:
-    return _STEERING_BUT_LINES.sub(lambda found: _escape(found[0], "\\u{:04x}"), text)
+def counted(count: int, thing: str, more: str = "") -> str:
+    """`1 job`, `2 jobs`, `1 batch`, `2 batches`."""
+    return f"{count:,} {thing if count == 1 else more or f'{thing}s'}"
+
+
+def view_lines(things: "Sequence[Any]", columns: "Sequence[Column[Any]]") -> "list[Text]":
+    """A table of them, as wide as the terminal is; whole when piped."""
+    from rich.text import Text
+
+    from producers.cli.table import table_lines
+
+    shown = [[column.cell(thing) for column in columns] for thing in things]
+    rows = [[Text(printable(cell)) if isinstance(cell, str) else cell for cell in row] for row in shown]
+    return list(table_lines(rows, columns, screen_width()))
+
+
+def _print_rows(view: Rows) -> None:
+    if not view.things:
+        print_line(view.nothing)
+    else:
+        print_lines(view_lines(view.things, view.columns))
+    if view.note:
+        print_note(view.note)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=PIPED_WIDTH)
+
+
+def _json(thing: "Model | Mapping[str, Any]", indent: int | None = None) -> str:
+    if isinstance(thing, Mapping):
+        return json.dumps(thing, indent=indent, ensure_ascii=False, default=str)
+    return thing.model_dump_json(indent=indent)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))
 
 
 def _escape(character: str, narrow: str) -> str:

@@ -1,23 +1,43 @@
 """`bucatini status` and `bucatini down`: what runs in the home folder, and its end."""
 
-import json
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import typer
 from pydantic import ValidationError
+from rich.text import Text
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.files.state_dir import RESTARTING, RUNNING, STARTING, Home, Record, Recorded, runner
 from infrastructure.local_stack.supervisor.processes import living
 from infrastructure.settings import SettingsInvalid
-from producers.cli.output import print_json, print_line, print_note
+from producers.cli.ingress import print_again
+from producers.cli.lazy_group import command_group
+from producers.cli.output import (
+    EXIT_ERROR,
+    EXIT_OK,
+    EXIT_USAGE,
+    One,
+    Output,
+    OutputOption,
+    WatchOption,
+    coloured,
+    print_line,
+    print_note,
+    print_view,
+    view_lines,
+)
+from producers.cli.table import Column
 from schemas.health import Readiness, Ready
 
+app = command_group()
+
+EXIT_NOT_RUNNING = 3
 STOP_SECONDS = 120.0
 ANSWER_SECONDS = 5.0
 MAX_ASKED_AT_ONCE = 16
@@ -27,39 +47,56 @@ COLOURS = {RUNNING: "green", STARTING: "yellow", RESTARTING: "yellow", "degraded
 POLL_SECONDS = 0.1
 
 
-def show_status(*, as_json: bool) -> int:
+@app.command("status")
+def show_status(output: OutputOption = Output.TABLE, watch: WatchOption = False) -> None:
+    """Show addresses, processes and the key's file. Exit code 3 unless all of them run."""
+    raise typer.Exit(_show(output, watch=watch))
+
+
+@app.command("down")
+def stop_stack() -> None:
+    """Stop the local stack, as Ctrl-C would."""
+    raise typer.Exit(take_down())
+
+
+def _show(output: Output, *, watch: bool) -> int:
     """0 when a stack runs here with all its processes, else 3."""
     home = _home()
     if home is None:
-        return 2
-    record = home.recorded()
-    status = _status(home, record)
-    if as_json:
-        print_json(json.dumps(status, indent=2))
-    else:
-        _print_table(status)
-    return 0 if status["running"] else 3
+        return EXIT_USAGE
+
+    def look() -> One:
+        status = _status(home, home.recorded())
+        return One(status, _lines(status))
+
+    try:
+        last = print_again(look, output) if watch else look()
+        if not watch:
+            print_view(last, output)
+    except KeyboardInterrupt:
+        return EXIT_OK
+    return EXIT_OK if isinstance(last.thing, Mapping) and last.thing["running"] else EXIT_NOT_RUNNING
 
 
 def take_down() -> int:
     """0 when nothing runs here any more."""
     home = _home()
     if home is None:
-        return 2
+        return EXIT_USAGE
     record = home.recorded()
     holder = runner(record) if record else None
     if holder is None or living(holder) is None:
         print_line(f"no local stack runs in {home.folder}")
-        return 0
+        return EXIT_OK
     os.kill(holder.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while living(holder) is not None:
         if time.monotonic() > deadline:
             print_note(f"process {holder.pid} has not ended within {STOP_SECONDS:.0f} s")
-            return 1
+            return EXIT_ERROR
         time.sleep(POLL_SECONDS)
     print_line("stopped")
-    return 0
+    return EXIT_OK
 
 
 def _home() -> Home | None:
@@ -122,24 +159,24 @@ def _readiness(url: str) -> tuple[str, str]:
     return (RUNNING, "") if ready.status is Readiness.READY else (ready.status.value, ready.reasons)
 
 
-def _print_table(status: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+COLUMNS = (
+    Column[dict[str, Any]]("part", lambda process: process["name"]),
+    Column[dict[str, Any]]("process", lambda process: str(process["pid"] or ""), right=True),
+    Column[dict[str, Any]]("port", lambda process: str(process["port"] or ""), right=True),
+    Column[dict[str, Any]]("state", lambda process: coloured(process["state"], COLOURS.get(process["state"], "red"))),
+    Column[dict[str, Any]]("detail", lambda process: process["detail"], prose=True),
+)
 
-    console = Console()
+
+def _lines(status: dict[str, Any]) -> Sequence[Text | str]:
     if not status["processes"]:
-        console.print(f"no local stack runs in {status['home']}: start one with `bucatini up`", highlight=False)
-        return
-    table = Table("part", "process", "port", "state", "log", box=None, header_style="bold")
-    for process in status["processes"]:
-        state = f"[{COLOURS.get(process['state'], 'red')}]{process['state']}"
-        pid, port = str(process["pid"] or ""), str(process["port"] or "")
-        table.add_row(process["name"], pid, port, state, process["log"] or "")
-    console.print(table)
-    for process in status["processes"]:
-        if process["detail"]:
-            console.print(f"{process['name']} is {process['state']}: {escape(process['detail'])}", soft_wrap=True)
-    for name, url in status["urls"].items():
-        console.print(f"{name:22} {url}", highlight=False, soft_wrap=True)
-    console.print(f"{'first admin key':22} {status['admin_key_file'] or 'not in this folder'}", highlight=False)
+        return [f"no local stack runs in {status['home']}: start one with `bucatini up`"]
+    urls = {name: url for name, url in status["urls"].items() if not name.startswith(METRICS)}
+    return [
+        *view_lines(status["processes"], COLUMNS),
+        "",
+        *(f"{name:12} {url}" for name, url in urls.items()),
+        f"{'metrics':12} {status['urls']['metrics api']} of the api; of workers and dispatcher at their ports above",
+        f"{'logs':12} {status['home']}/logs",
+        f"{'admin key':12} {status['admin_key_file'] or 'not in this folder'}",
+    ]

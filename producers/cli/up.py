@@ -9,8 +9,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TextIO, cast
+from typing import Annotated, Any, NoReturn, TextIO, cast
 
+import typer
 from rich.console import Console
 
 from infrastructure import settings as settings_module
@@ -21,16 +22,33 @@ from infrastructure.local_stack.supervisor.stack import Notice, Restarted, Resta
 from infrastructure.local_stack.up import KeyMade, LocalStack, Said, local_stack
 from infrastructure.ports import Unavailable
 from infrastructure.settings import SettingsInvalid
-from producers.cli.output import cell, print_note
+from producers.cli.lazy_group import command_group
+from producers.cli.output import EXIT_USAGE, cell, print_error, print_note
 from producers.cli.sample_report import print_arrived, print_summary
 from producers.cli.samples import Arrived, Finished, SampleFailed, SamplesUnusable, read_samples, send_samples
 from schemas.jobs import JobState
 
-SHOWN_URLS = ("api", "docs", "flower", "metrics api")
+app = command_group()
+
+SHOWN_URLS = ("console", "api", "docs", "flower", "metrics api")
 INTERRUPTED = 130
 PIPED_WIDTH = 150
 """Of a line where no terminal sets one."""
 EXPECTED = (AlreadyRunning, NoFreePort, PartFailed, SettingsInvalid, Unavailable, SampleFailed, SamplesUnusable)
+
+
+Samples = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Send the documents of this folder once all is ready.")
+]
+Once = Annotated[bool, typer.Option("--once", help="Stop after the samples; the exit code is 1 if a job failed.")]
+
+
+@app.command()
+def up(samples: Samples = None, once: Once = False) -> None:
+    """Start everything here; serve until Ctrl-C."""
+    if samples is not None and not samples.is_dir():
+        raise typer.Exit(print_error(f"there is no folder {samples}", EXIT_USAGE))
+    raise typer.Exit(bring_up(samples, once=once))
 
 
 def bring_up(samples: Path | None, *, once: bool) -> int:

@@ -35,7 +35,7 @@ _JOB = f"SELECT {_JOB_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
 
 _FIRST_OF = f"""
 SELECT {LISTED_COLUMNS} FROM jobs
-WHERE tenant_id = %(tenant_id)s AND id < %(before)s
+WHERE tenant_id = %(tenant_id)s AND id < %(before)s AND id >= %(least)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (%(queue)s::text IS NULL OR queue = %(queue)s)
@@ -51,6 +51,7 @@ SELECT seq, type, at, data::text FROM job_events WHERE tenant_id = %s AND job_id
 
 _JSON = ("result", "progress", "problem")
 
+ID_DIGITS = 32
 NEWEST = UUID(int=2**128 - 1)
 """Sorts after every job: the cursor of a list's first page."""
 
@@ -63,6 +64,8 @@ class JobFilters:
     kind: str | None = None
     queue: str | None = None
     batch_id: UUID | None = None
+    id_prefix: str | None = None
+    """The first hexadecimal digits of the id, without hyphens."""
 
 
 async def job(connection: Connection, tenant_id: UUID, job_id: UUID) -> Job | None:
@@ -75,9 +78,11 @@ async def job(connection: Connection, tenant_id: UUID, job_id: UUID) -> Job | No
 
 async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, before: UUID, limit: int) -> list[Job]:
     """Up to `limit` jobs, the newest first, all older than the job `before`."""
+    least, beyond = _ids_with(filters.id_prefix)
     wanted = {
         "tenant_id": tenant_id,
-        "before": before,
+        "before": min(before, beyond),
+        "least": least,
         "state": filters.state,
         "kind": filters.kind,
         "queue": filters.queue,
@@ -87,6 +92,13 @@ async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, 
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_JOBS if filters.batch_id is None else _JOBS_OF_BATCH, wanted)
         return await told_jobs(await cursor.fetchall())
+
+
+def _ids_with(prefix: str | None) -> tuple[UUID, UUID]:
+    """The least id that begins so, and what follows the greatest one."""
+    digits = prefix or ""
+    least, greatest = UUID(digits.ljust(ID_DIGITS, "0")), UUID(digits.ljust(ID_DIGITS, "f"))
+    return least, UUID(int=min(greatest.int + 1, NEWEST.int))
 
 
 async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Timeline | None:

@@ -114,7 +114,7 @@ def test_a_waiting_job_says_that_no_worker_is_there_and_then_that_its_queue_is_p
         asked = operator.type("jobs", "why", str(job.id))
         assert asked.stdout.startswith("queued: The queue ai is paused by operator ")
 
-        listed = json.loads(operator.type("holds", "--json").stdout)
+        listed = json.loads(operator.type("holds", "--output", "jsonl").stdout)
         assert (listed["queue"], listed["action"]) == ("ai", HoldAction.PAUSE)
         assert operator.type("resume", "ai").returncode == 0
         assert operator.type("resume", "ai").returncode == 1

@@ -57,11 +57,11 @@ def terminal(world: World, tenant: Tenant, tmp_path: Path) -> Terminal:
 def test_a_document_is_submitted_shown_followed_and_cancelled(world: World, terminal: Terminal) -> None:
     submitted = terminal.type("submit", "ai.process_document", "--text-file", "lease.txt", "--priority", "7")
     job_id = submitted.stdout.strip()
-    listed = terminal.type("jobs", "list", "--json")
+    listed = terminal.type("jobs", "list", "--output", "jsonl")
     table = terminal.type("jobs", "list")
     shown = terminal.type("jobs", "show", job_id)
     cancelled = terminal.type("jobs", "cancel", job_id)
-    watched = terminal.type("jobs", "watch", job_id, "--json")
+    watched = terminal.type("jobs", "watch", job_id, "--output", "jsonl")
 
     assert submitted.returncode == 0, submitted.stderr
     assert [json.loads(line)["id"] for line in listed.stdout.splitlines()] == [job_id]
@@ -95,7 +95,7 @@ def test_a_result_that_is_waited_for_is_printed(world: World, terminal: Terminal
 
 def test_fields_come_from_standard_input_and_single_words(world: World, terminal: Terminal) -> None:
     fields = json.dumps({"text": LEASE, "analyses": ["readability"]})
-    submitted = terminal.type("submit", "ai.analyze_content", "--json", "-", "--set", "language=en", stdin=fields)
+    submitted = terminal.type("submit", "ai.analyze_content", "--command", "-", "--set", "language=en", stdin=fields)
 
     assert submitted.returncode == 0, submitted.stderr
     row = world.database.execute("SELECT command->>'language', command->'analyses' FROM jobs").fetchone()
@@ -126,10 +126,10 @@ def test_a_batch_is_submitted_shown_and_cancelled(world: World, terminal: Termin
     lines = [json.dumps(one) for one in (item, item, capped)]
     batch_id = terminal.type("batches", "submit", "-", "--name", "monday", stdin="\n".join(lines)).stdout.strip()
     shown = terminal.type("batches", "show", batch_id)
-    cancelled = terminal.type("batches", "cancel", batch_id, "--json")
+    cancelled = terminal.type("batches", "cancel", batch_id, "--output", "json")
     wrong = terminal.type("batches", "submit", "-", stdin='{"kind": "ai.nothing", "command": {}}')
 
-    assert shown.stdout.strip() == f"batch {batch_id} is waiting: 0% (3 queued)"
+    assert shown.stdout.strip() == f"batch {batch_id} 'monday' is waiting: 0% of 3 jobs (3 queued)"
     assert json.loads(cancelled.stdout)["by_state"] == {"cancelled": 3}
     stored = world.database.execute("SELECT concurrency_limit FROM jobs WHERE concurrency_key = 'acme'").fetchall()
     assert stored == [(1,)]
@@ -153,7 +153,7 @@ def test_a_schedule_is_made_shown_paused_run_and_deleted(world: World, terminal:
     assert "nightly" in listed.stdout
     assert "paused" in listed.stdout
     assert (paused.stdout, "fires next" in resumed.stdout) == ("nightly is paused\n", True)
-    assert "Europe/Berlin, skip, catch up last" in shown.stdout
+    assert "Europe/Berlin; overlap skip, catch up last" in shown.stdout
     assert len(slots.stdout.split()) == 2
     ran_as = world.database.execute("SELECT id, concurrency_key, concurrency_limit FROM jobs").fetchone()
     assert ran_as == (UUID(ran.stdout.strip()), "acme", 1)

@@ -22,14 +22,14 @@ def test_a_webhook_is_made_paused_tried_and_repeated(terminal: Terminal) -> None
     webhook_id, secret = found.groups()
 
     assert terminal.type("webhooks", "pause", webhook_id).stdout == f"webhook {webhook_id} is paused (owner)\n"
-    listed = terminal.type("webhooks", "list", "--json").stdout
+    listed = terminal.type("webhooks", "list", "--output", "jsonl").stdout
     assert (json.loads(listed)["types"], secret in listed) == (["ai.*", "job.failed"], False)
     terminal.type("webhooks", "test", webhook_id)
     assert "webhooks.tested" in terminal.type("webhooks", "deliveries", webhook_id).stdout
     refused = terminal.type("webhooks", "create", "https://169.254.169.254/latest")
     assert (refused.returncode, "/url leads to an address that isn't public" in refused.stderr) == (1, True)
     again = terminal.type("webhooks", "redeliver", webhook_id, "--failed-since", "2026-01-01")
-    assert again.stdout == "0 will be sent again\n"
+    assert again.stdout == "0 deliveries will be sent again\n"
 
 
 def test_groups_are_listed_with_what_they_hold(world: World, tmp_path: Path) -> None:
@@ -40,5 +40,5 @@ def test_groups_are_listed_with_what_they_hold(world: World, tmp_path: Path) -> 
         world.submit(tenant)
         http.post("/api/groups/billing/take", json={})
 
-    shown = json.loads(terminal.type("groups", "list", "--json").stdout)
+    shown = json.loads(terminal.type("groups", "list", "--output", "jsonl").stdout)
     assert (shown["name"], shown["held"], shown["leased"]) == ("billing", 1, 1)

@@ -65,7 +65,9 @@ def test_no_key_for_this_machine_goes_through_a_proxy(
         assert [job.id for job in client.jobs.list()] == [job_id]
         assert [event.type for event in client.events.watch([job_id])] == ["job.queued", "job.succeeded"]
     assert asyncio.run(listed()) == 1
-    typed = Terminal(world, tenant, tmp_path, HTTP_PROXY=proxy.url, ALL_PROXY=proxy.url).type("jobs", "list", "--json")
+    typed = Terminal(world, tenant, tmp_path, HTTP_PROXY=proxy.url, ALL_PROXY=proxy.url).type(
+        "jobs", "list", "--output", "jsonl"
+    )
     assert typed.returncode == 0, typed.stderr
 
     assert proxy.heard == b""

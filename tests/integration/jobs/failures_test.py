@@ -103,10 +103,10 @@ def test_failures_are_shown_and_replayed_from_a_terminal(world: World, tmp_path:
     (tmp_path / "mended.json").write_text('{"title": "Mended", "text": "words"}', encoding="utf-8")
     table = terminal.type("failures")
     with world.http(tenant) as http:
-        shown = terminal.type("failures", _only_group(http).fingerprint, "--json")
+        shown = terminal.type("failures", _only_group(http).fingerprint, "--output", "jsonl")
     one = terminal.type("jobs", "replay", str(job_id), "--command", "mended.json")
     counted = terminal.type("jobs", "replay", "--state", "failed", "--since", "2020-01-01", "--dry-run")
-    many = terminal.type("jobs", "replay", "--kind", "ai.process_document", "--json")
+    many = terminal.type("jobs", "replay", "--kind", "ai.process_document", "--output", "jsonl")
     wrong = terminal.type("jobs", "replay", "--state", "asleep")
 
     assert "It is odd: line 17" in table.stdout

@@ -42,7 +42,7 @@ class Terminal:
         )
 
     def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        status: dict[str, Any] = json.loads(self.run("status", "--output", "json").stdout)
         return status
 
     @contextmanager
