@@ -99,13 +99,15 @@ class LocalStack:
         return server.url
 
     def _make_tables(self, database_url: str, lease_seconds: float) -> None:
-        # Loaded here: they bring SQLAlchemy with them, which nothing before this needs.
         from infrastructure.postgres.inspection import inspect
-        from infrastructure.postgres.migration import migrate
 
         began = time.monotonic()
-        inspect(database_url, lease_seconds=lease_seconds)  # Reports one that can't be reached in one sentence.
-        migrate(database_url)
+        found = inspect(database_url, lease_seconds=lease_seconds)  # Reports one that can't be reached in one sentence.
+        if found.unfit:
+            # Loaded only now: it brings SQLAlchemy and Alembic, which take longer than all else until here.
+            from infrastructure.postgres.migration import migrate
+
+            migrate(database_url)
         self._report(Started("tables", time.monotonic() - began, None))
 
     def _keep_first_key(self, database_url: str) -> None:

@@ -21,7 +21,7 @@ class Terminal:
 
     def __init__(self, world: World, tenant: Tenant, folder: Path, **environment: str) -> None:
         self.folder = folder
-        self._environment = {
+        self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(Path(__file__).parents[3]),
             "BUCATINI_URL": world.url,
@@ -39,7 +39,7 @@ class Terminal:
             timeout=GUARD_SECONDS,
             check=False,
             cwd=self.folder,
-            env={**self._environment, **environment},
+            env={**self.environment, **environment},
         )
 
 

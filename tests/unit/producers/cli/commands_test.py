@@ -48,7 +48,8 @@ def test_a_call_imports_only_what_it_needs(words: tuple[str, ...]) -> None:
 
 def _commands(name: str) -> Mapping[str, Any]:
     command = loaded(name, COMMANDS[name])
-    return getattr(command, "commands", {name: command})
+    inner: Mapping[str, Any] = getattr(command, "commands", {name: command})
+    return inner
 
 
 def _modules(*words: str) -> list[str]:
