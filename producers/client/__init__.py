@@ -7,15 +7,9 @@
 `AsyncBucatini` is the same with `await`. Everything that a call raises is a BucatiniError.
 """
 
-from producers.client.asynchronous.batches import AsyncBatchHandle
-from producers.client.asynchronous.client import AsyncBucatini
-from producers.client.asynchronous.groups import AsyncGroupDelivery
-from producers.client.asynchronous.jobs import AsyncJobHandle
-from producers.client.blocking.batches import BatchHandle
-from producers.client.blocking.client import Bucatini
-from producers.client.blocking.groups import GroupDelivery
-from producers.client.blocking.jobs import JobHandle
-from producers.client.commands import BatchJob, JobOptions
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from producers.client.errors import (
     BucatiniError,
     Incomprehensible,
@@ -27,6 +21,17 @@ from producers.client.errors import (
     UnknownCommand,
     Unreachable,
 )
+
+if TYPE_CHECKING:
+    from producers.client.asynchronous.batches import AsyncBatchHandle
+    from producers.client.asynchronous.client import AsyncBucatini
+    from producers.client.asynchronous.groups import AsyncGroupDelivery
+    from producers.client.asynchronous.jobs import AsyncJobHandle
+    from producers.client.blocking.batches import BatchHandle
+    from producers.client.blocking.client import Bucatini
+    from producers.client.blocking.groups import GroupDelivery
+    from producers.client.blocking.jobs import JobHandle
+    from producers.client.commands import BatchJob, JobOptions
 
 __all__ = [
     "AsyncBatchHandle",
@@ -49,3 +54,25 @@ __all__ = [
     "UnknownCommand",
     "Unreachable",
 ]
+
+_PLACES: Final = {
+    "AsyncBatchHandle": "asynchronous.batches",
+    "AsyncBucatini": "asynchronous.client",
+    "AsyncGroupDelivery": "asynchronous.groups",
+    "AsyncJobHandle": "asynchronous.jobs",
+    "BatchHandle": "blocking.batches",
+    "Bucatini": "blocking.client",
+    "GroupDelivery": "blocking.groups",
+    "JobHandle": "blocking.jobs",
+    "BatchJob": "commands",
+    "JobOptions": "commands",
+}
+"""Loaded when they are asked for: who uses one client doesn't load the other, nor asyncio."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found

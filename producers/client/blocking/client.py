@@ -9,7 +9,6 @@ from uuid import UUID
 
 import httpx
 from httpx_sse import EventSource
-from websockets.sync.client import connect
 
 from events.envelope import CloudEvent
 from producers.client import address
@@ -38,7 +37,6 @@ from producers.client.transport import (
     socket_arguments,
     stream_timeout,
 )
-from producers.client.websocket import BROKEN_SOCKET, Watching, socket_url
 from schemas.model import Model
 
 M = TypeVar("M", bound=Model)
@@ -140,6 +138,11 @@ class Bucatini:
 
     def watch(self, jobs: Iterable[UUID], types: Iterable[str]) -> Iterator[CloudEvent]:
         """The events of many jobs over one WebSocket, across connections that break."""
+        # Loaded by those who watch: it is a third of what all the rest of the client loads.
+        from websockets.sync.client import connect
+
+        from producers.client.websocket import BROKEN_SOCKET, Watching, socket_url
+
         watching = Watching(jobs, types)
         url = socket_url(self._access.url)
         while not watching.over:

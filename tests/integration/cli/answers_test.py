@@ -119,7 +119,7 @@ def test_a_workflow_is_submitted_by_the_name_of_its_route(world: World, terminal
 def test_an_api_key_is_made_listed_and_revoked(world: World, tmp_path: Path) -> None:
     admin = Terminal(world, world.tenant(), tmp_path)
     made = json.loads(admin.type("api-keys", "create", "billing", "--scope", "jobs:read", "-o", "json").stdout)
-    as_billing = {"API_KEY": made["key"]}
+    as_billing = {"BUCATINI_API_KEY": made["key"]}
 
     assert made["id"] in admin.type("api-keys", "list").stdout
     assert admin.type("jobs", "list", **as_billing).stdout == "no jobs\n"
