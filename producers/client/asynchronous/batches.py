@@ -1,13 +1,15 @@
 """Batches: many commands at once, how far they are, and their end."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from events.envelope import CloudEvent
 from producers.client.asynchronous.jobs import AsyncJobs
 from producers.client.asynchronous.ports import AsyncCaller
-from producers.client.commands import BatchJob, submission_of_many
 from producers.client.errors import ProblemAnswer, ResultTimeout, Unreachable
 from producers.client.requests import Id, get, path, post
 from producers.client.sse import Following
@@ -15,6 +17,9 @@ from producers.client.waiting import Waiting
 from schemas.batches import Batch, BatchAccepted, ItemAnswer
 from schemas.commands import Command
 from schemas.jobs import Job
+
+if TYPE_CHECKING:
+    from producers.client.commands import BatchJob
 
 
 class AsyncBatches:
@@ -31,14 +36,16 @@ class AsyncBatches:
         name: str = "",
         atomic: bool = False,
         idempotency_key: str | None = None,
-    ) -> "AsyncBatchHandle":
+    ) -> AsyncBatchHandle:
         """A batch of up to 1,000 commands, once it is kept; `outcomes` says of each what became of it. Safe to repeat with
         the same idempotency key; the client's own repeats always are."""
+        from producers.client.commands import submission_of_many
+
         request = submission_of_many(commands, name, atomic, idempotency_key)
         accepted = await self._client.ask(BatchAccepted, request)
         return AsyncBatchHandle(self, accepted.id, accepted.jobs)
 
-    async def get(self, batch_id: Id) -> "AsyncBatchHandle":
+    async def get(self, batch_id: Id) -> AsyncBatchHandle:
         """A batch of yours by its id."""
         return AsyncBatchHandle(self, (await self.read(batch_id)).id)
 

@@ -1,9 +1,10 @@
-"""The client for asyncio."""
+"""The client for asyncio. A resource is loaded when it is used: a call from a terminal needs one or two of them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from functools import cached_property
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from uuid import UUID
 
 import httpx
@@ -11,19 +12,7 @@ from httpx_sse import EventSource
 
 from events.envelope import CloudEvent
 from producers.client import address
-from producers.client.asynchronous.api_keys import AsyncApiKeys
-from producers.client.asynchronous.batches import AsyncBatches
-from producers.client.asynchronous.events import AsyncEvents
-from producers.client.asynchronous.failures import AsyncFailures
-from producers.client.asynchronous.groups import AsyncGroups
-from producers.client.asynchronous.health import AsyncHealth
-from producers.client.asynchronous.holds import AsyncHolds
 from producers.client.asynchronous.jobs import AsyncJobs
-from producers.client.asynchronous.keys import AsyncKeys
-from producers.client.asynchronous.schedules import AsyncSchedules
-from producers.client.asynchronous.search import AsyncSearch
-from producers.client.asynchronous.webhooks import AsyncWebhooks
-from producers.client.asynchronous.workflow import AsyncWorkflow
 from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, exchange, parsed
 from producers.client.sse import Following
 from producers.client.transport import (
@@ -37,6 +26,20 @@ from producers.client.transport import (
     stream_timeout,
 )
 from schemas.model import Model
+
+if TYPE_CHECKING:
+    from producers.client.asynchronous.api_keys import AsyncApiKeys
+    from producers.client.asynchronous.batches import AsyncBatches
+    from producers.client.asynchronous.events import AsyncEvents
+    from producers.client.asynchronous.failures import AsyncFailures
+    from producers.client.asynchronous.groups import AsyncGroups
+    from producers.client.asynchronous.health import AsyncHealth
+    from producers.client.asynchronous.holds import AsyncHolds
+    from producers.client.asynchronous.keys import AsyncKeys
+    from producers.client.asynchronous.schedules import AsyncSchedules
+    from producers.client.asynchronous.search import AsyncSearch
+    from producers.client.asynchronous.webhooks import AsyncWebhooks
+    from producers.client.asynchronous.workflow import AsyncWorkflow
 
 M = TypeVar("M", bound=Model)
 
@@ -71,30 +74,90 @@ class AsyncBucatini:
         """Submit jobs, wait for what they bring, see, follow, cancel and replay them."""
         self.submit = self.jobs.submit
         """What most callers come for: the same as `jobs.submit`."""
-        self.batches = AsyncBatches(self, self.jobs)
+
+    @cached_property
+    def batches(self) -> "AsyncBatches":
         """Many commands at once."""
-        self.schedules = AsyncSchedules(self)
+        from producers.client.asynchronous.batches import AsyncBatches
+
+        return AsyncBatches(self, self.jobs)
+
+    @cached_property
+    def schedules(self) -> "AsyncSchedules":
         """Commands that are handed in again and again."""
-        self.events = AsyncEvents(self)
+        from producers.client.asynchronous.schedules import AsyncSchedules
+
+        return AsyncSchedules(self)
+
+    @cached_property
+    def events(self) -> "AsyncEvents":
         """What happens to your jobs, as it happens."""
-        self.groups = AsyncGroups(self)
+        from producers.client.asynchronous.events import AsyncEvents
+
+        return AsyncEvents(self)
+
+    @cached_property
+    def groups(self) -> "AsyncGroups":
         """Events shared among the members of a service, each acknowledged by one."""
-        self.webhooks = AsyncWebhooks(self)
+        from producers.client.asynchronous.groups import AsyncGroups
+
+        return AsyncGroups(self)
+
+    @cached_property
+    def webhooks(self) -> "AsyncWebhooks":
         """Where your events are sent."""
-        self.failures = AsyncFailures(self)
+        from producers.client.asynchronous.webhooks import AsyncWebhooks
+
+        return AsyncWebhooks(self)
+
+    @cached_property
+    def failures(self) -> "AsyncFailures":
         """What failed and why, and running it again."""
-        self.holds = AsyncHolds(self)
+        from producers.client.asynchronous.failures import AsyncFailures
+
+        return AsyncFailures(self)
+
+    @cached_property
+    def holds(self) -> "AsyncHolds":
         """What keeps jobs of yours from running."""
-        self.api_keys = AsyncApiKeys(self)
+        from producers.client.asynchronous.holds import AsyncHolds
+
+        return AsyncHolds(self)
+
+    @cached_property
+    def api_keys(self) -> "AsyncApiKeys":
         """Who may ask for you, and what."""
-        self.keys = AsyncKeys(self)
+        from producers.client.asynchronous.api_keys import AsyncApiKeys
+
+        return AsyncApiKeys(self)
+
+    @cached_property
+    def keys(self) -> "AsyncKeys":
         """What your texts are sealed with."""
-        self.search = AsyncSearch(self)
+        from producers.client.asynchronous.keys import AsyncKeys
+
+        return AsyncKeys(self)
+
+    @cached_property
+    def search(self) -> "AsyncSearch":
         """Finding what was indexed."""
-        self.workflow = AsyncWorkflow(self)
+        from producers.client.asynchronous.search import AsyncSearch
+
+        return AsyncSearch(self)
+
+    @cached_property
+    def workflow(self) -> "AsyncWorkflow":
         """How far a workflow is."""
-        self.health = AsyncHealth(self)
+        from producers.client.asynchronous.workflow import AsyncWorkflow
+
+        return AsyncWorkflow(self)
+
+    @cached_property
+    def health(self) -> "AsyncHealth":
         """Whether the ingress is up, and what it needs."""
+        from producers.client.asynchronous.health import AsyncHealth
+
+        return AsyncHealth(self)
 
     async def send(self, request: Request) -> Reply:
         """The reply, tried again where that helps. ProblemAnswer or Unreachable."""

@@ -1,30 +1,37 @@
-"""Jobs: submit them, wait for what they bring, see, follow, cancel and replay them."""
+"""Jobs: submit them, wait for what they bring, see, follow, cancel and replay them.
+
+The kinds of jobs are loaded by those who submit one or read its result: they are half of what the client would load.
+"""
+
+from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any, Final, Generic, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
-from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from events.envelope import CloudEvent
-from events.keys import KeysRotated
-from events.search import DocumentIndexed
-from events.workflow import WorkflowCompleted
 from producers.client.asynchronous.ports import AsyncCaller
-from producers.client.commands import JobOptions, Result, result_of, submission
 from producers.client.errors import ProblemAnswer, ResultTimeout, Unreachable
 from producers.client.requests import Id, get, keyed_post, path, post
 from producers.client.sse import Following
 from producers.client.waiting import Waiting
-from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command
 from schemas.explanations import Explanation
 from schemas.failures import ReplayJob
 from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
-from schemas.keys import RotateKeys
-from schemas.search import IndexDocument
-from schemas.workflow import RunWorkflowStep
+
+if TYPE_CHECKING:
+    from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+    from events.keys import KeysRotated
+    from events.search import DocumentIndexed
+    from events.workflow import WorkflowCompleted
+    from producers.client.commands import JobOptions, Result
+    from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+    from schemas.keys import RotateKeys
+    from schemas.search import IndexDocument
+    from schemas.workflow import RunWorkflowStep
 
 R = TypeVar("R")
 
@@ -40,34 +47,36 @@ class AsyncJobs:
     @overload
     async def submit(
         self, command: ProcessDocument, **options: Unpack[JobOptions]
-    ) -> "AsyncJobHandle[DocumentProcessed]": ...
+    ) -> AsyncJobHandle[DocumentProcessed]: ...
     @overload
     async def submit(
         self, command: GenerateDocument, **options: Unpack[JobOptions]
-    ) -> "AsyncJobHandle[DocumentGenerated]": ...
+    ) -> AsyncJobHandle[DocumentGenerated]: ...
     @overload
     async def submit(
         self, command: AnalyzeContent, **options: Unpack[JobOptions]
-    ) -> "AsyncJobHandle[ContentAnalyzed]": ...
+    ) -> AsyncJobHandle[ContentAnalyzed]: ...
     @overload
     async def submit(
         self, command: IndexDocument, **options: Unpack[JobOptions]
-    ) -> "AsyncJobHandle[DocumentIndexed]": ...
+    ) -> AsyncJobHandle[DocumentIndexed]: ...
     @overload
     async def submit(
         self, command: RunWorkflowStep, **options: Unpack[JobOptions]
-    ) -> "AsyncJobHandle[WorkflowCompleted]": ...
+    ) -> AsyncJobHandle[WorkflowCompleted]: ...
     @overload
-    async def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> "AsyncJobHandle[KeysRotated]": ...
+    async def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> AsyncJobHandle[KeysRotated]: ...
     @overload
-    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> "AsyncJobHandle[Any]": ...
+    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> AsyncJobHandle[Any]: ...
 
-    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> "AsyncJobHandle[Any]":
+    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> AsyncJobHandle[Any]:
         """The job, once it is kept. A repeat with the same idempotency key gives the same job; without one the client
         makes its own, so that its own repeats are safe."""
+        from producers.client.commands import submission
+
         return AsyncJobHandle(self, await self._client.ask(Job, submission(command, options)))
 
-    async def get(self, job_id: Id) -> "AsyncJobHandle[Result]":
+    async def get(self, job_id: Id) -> AsyncJobHandle[Result]:
         """A job of yours by its id."""
         return AsyncJobHandle(self, await self.read(job_id))
 
@@ -171,6 +180,8 @@ class AsyncJobHandle(Generic[R]):
     async def result(self, timeout_seconds: float | None = None) -> R:
         """What the job brought, as soon as it has ended, of any size. JobFailed, or ResultTimeout; None waits for
         ever."""
+        from producers.client.commands import result_of
+
         self.job = await self._jobs.wait(self.id, timeout_seconds)
         if self.job.result_url is not None:
             self.job = self.job.model_copy(update={"result": await self._jobs.result(self.id)})

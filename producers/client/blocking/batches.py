@@ -1,14 +1,16 @@
 # Generated from asynchronous/batches.py by `python -m producers.packaging.blocking`: edit that one.
 """Batches: many commands at once, how far they are, and their end."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from events.envelope import CloudEvent
 from producers.client.blocking.jobs import Jobs
 from producers.client.blocking.ports import Caller
-from producers.client.commands import BatchJob, submission_of_many
 from producers.client.errors import ProblemAnswer, ResultTimeout, Unreachable
 from producers.client.requests import Id, get, path, post
 from producers.client.sse import Following
@@ -16,6 +18,9 @@ from producers.client.waiting import Waiting
 from schemas.batches import Batch, BatchAccepted, ItemAnswer
 from schemas.commands import Command
 from schemas.jobs import Job
+
+if TYPE_CHECKING:
+    from producers.client.commands import BatchJob
 
 
 class Batches:
@@ -32,14 +37,16 @@ class Batches:
         name: str = "",
         atomic: bool = False,
         idempotency_key: str | None = None,
-    ) -> "BatchHandle":
+    ) -> BatchHandle:
         """A batch of up to 1,000 commands, once it is kept; `outcomes` says of each what became of it. Safe to repeat with
         the same idempotency key; the client's own repeats always are."""
+        from producers.client.commands import submission_of_many
+
         request = submission_of_many(commands, name, atomic, idempotency_key)
         accepted = self._client.ask(BatchAccepted, request)
         return BatchHandle(self, accepted.id, accepted.jobs)
 
-    def get(self, batch_id: Id) -> "BatchHandle":
+    def get(self, batch_id: Id) -> BatchHandle:
         """A batch of yours by its id."""
         return BatchHandle(self, (self.read(batch_id)).id)
 

@@ -1,10 +1,11 @@
 # Generated from asynchronous/client.py by `python -m producers.packaging.blocking`: edit that one.
-"""The blocking client."""
+"""The blocking client. A resource is loaded when it is used: a call from a terminal needs one or two of them."""
 
 import time
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from uuid import UUID
 
 import httpx
@@ -12,19 +13,7 @@ from httpx_sse import EventSource
 
 from events.envelope import CloudEvent
 from producers.client import address
-from producers.client.blocking.api_keys import ApiKeys
-from producers.client.blocking.batches import Batches
-from producers.client.blocking.events import Events
-from producers.client.blocking.failures import Failures
-from producers.client.blocking.groups import Groups
-from producers.client.blocking.health import Health
-from producers.client.blocking.holds import Holds
 from producers.client.blocking.jobs import Jobs
-from producers.client.blocking.keys import Keys
-from producers.client.blocking.schedules import Schedules
-from producers.client.blocking.search import Search
-from producers.client.blocking.webhooks import Webhooks
-from producers.client.blocking.workflow import Workflow
 from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, exchange, parsed
 from producers.client.sse import Following
 from producers.client.transport import (
@@ -38,6 +27,20 @@ from producers.client.transport import (
     stream_timeout,
 )
 from schemas.model import Model
+
+if TYPE_CHECKING:
+    from producers.client.blocking.api_keys import ApiKeys
+    from producers.client.blocking.batches import Batches
+    from producers.client.blocking.events import Events
+    from producers.client.blocking.failures import Failures
+    from producers.client.blocking.groups import Groups
+    from producers.client.blocking.health import Health
+    from producers.client.blocking.holds import Holds
+    from producers.client.blocking.keys import Keys
+    from producers.client.blocking.schedules import Schedules
+    from producers.client.blocking.search import Search
+    from producers.client.blocking.webhooks import Webhooks
+    from producers.client.blocking.workflow import Workflow
 
 M = TypeVar("M", bound=Model)
 
@@ -72,30 +75,90 @@ class Bucatini:
         """Submit jobs, wait for what they bring, see, follow, cancel and replay them."""
         self.submit = self.jobs.submit
         """What most callers come for: the same as `jobs.submit`."""
-        self.batches = Batches(self, self.jobs)
+
+    @cached_property
+    def batches(self) -> "Batches":
         """Many commands at once."""
-        self.schedules = Schedules(self)
+        from producers.client.blocking.batches import Batches
+
+        return Batches(self, self.jobs)
+
+    @cached_property
+    def schedules(self) -> "Schedules":
         """Commands that are handed in again and again."""
-        self.events = Events(self)
+        from producers.client.blocking.schedules import Schedules
+
+        return Schedules(self)
+
+    @cached_property
+    def events(self) -> "Events":
         """What happens to your jobs, as it happens."""
-        self.groups = Groups(self)
+        from producers.client.blocking.events import Events
+
+        return Events(self)
+
+    @cached_property
+    def groups(self) -> "Groups":
         """Events shared among the members of a service, each acknowledged by one."""
-        self.webhooks = Webhooks(self)
+        from producers.client.blocking.groups import Groups
+
+        return Groups(self)
+
+    @cached_property
+    def webhooks(self) -> "Webhooks":
         """Where your events are sent."""
-        self.failures = Failures(self)
+        from producers.client.blocking.webhooks import Webhooks
+
+        return Webhooks(self)
+
+    @cached_property
+    def failures(self) -> "Failures":
         """What failed and why, and running it again."""
-        self.holds = Holds(self)
+        from producers.client.blocking.failures import Failures
+
+        return Failures(self)
+
+    @cached_property
+    def holds(self) -> "Holds":
         """What keeps jobs of yours from running."""
-        self.api_keys = ApiKeys(self)
+        from producers.client.blocking.holds import Holds
+
+        return Holds(self)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeys":
         """Who may ask for you, and what."""
-        self.keys = Keys(self)
+        from producers.client.blocking.api_keys import ApiKeys
+
+        return ApiKeys(self)
+
+    @cached_property
+    def keys(self) -> "Keys":
         """What your texts are sealed with."""
-        self.search = Search(self)
+        from producers.client.blocking.keys import Keys
+
+        return Keys(self)
+
+    @cached_property
+    def search(self) -> "Search":
         """Finding what was indexed."""
-        self.workflow = Workflow(self)
+        from producers.client.blocking.search import Search
+
+        return Search(self)
+
+    @cached_property
+    def workflow(self) -> "Workflow":
         """How far a workflow is."""
-        self.health = Health(self)
+        from producers.client.blocking.workflow import Workflow
+
+        return Workflow(self)
+
+    @cached_property
+    def health(self) -> "Health":
         """Whether the ingress is up, and what it needs."""
+        from producers.client.blocking.health import Health
+
+        return Health(self)
 
     def send(self, request: Request) -> Reply:
         """The reply, tried again where that helps. ProblemAnswer or Unreachable."""

@@ -1,31 +1,38 @@
 # Generated from asynchronous/jobs.py by `python -m producers.packaging.blocking`: edit that one.
-"""Jobs: submit them, wait for what they bring, see, follow, cancel and replay them."""
+"""Jobs: submit them, wait for what they bring, see, follow, cancel and replay them.
+
+The kinds of jobs are loaded by those who submit one or read its result: they are half of what the client would load.
+"""
+
+from __future__ import annotations
 
 import json
 import time
 from collections.abc import Iterator
-from typing import Any, Final, Generic, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
-from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from events.envelope import CloudEvent
-from events.keys import KeysRotated
-from events.search import DocumentIndexed
-from events.workflow import WorkflowCompleted
 from producers.client.blocking.ports import Caller
-from producers.client.commands import JobOptions, Result, result_of, submission
 from producers.client.errors import ProblemAnswer, ResultTimeout, Unreachable
 from producers.client.requests import Id, get, keyed_post, path, post
 from producers.client.sse import Following
 from producers.client.waiting import Waiting
-from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command
 from schemas.explanations import Explanation
 from schemas.failures import ReplayJob
 from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
-from schemas.keys import RotateKeys
-from schemas.search import IndexDocument
-from schemas.workflow import RunWorkflowStep
+
+if TYPE_CHECKING:
+    from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+    from events.keys import KeysRotated
+    from events.search import DocumentIndexed
+    from events.workflow import WorkflowCompleted
+    from producers.client.commands import JobOptions, Result
+    from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+    from schemas.keys import RotateKeys
+    from schemas.search import IndexDocument
+    from schemas.workflow import RunWorkflowStep
 
 R = TypeVar("R")
 
@@ -39,26 +46,28 @@ class Jobs:
         self._client = client
 
     @overload
-    def submit(self, command: ProcessDocument, **options: Unpack[JobOptions]) -> "JobHandle[DocumentProcessed]": ...
+    def submit(self, command: ProcessDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentProcessed]: ...
     @overload
-    def submit(self, command: GenerateDocument, **options: Unpack[JobOptions]) -> "JobHandle[DocumentGenerated]": ...
+    def submit(self, command: GenerateDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentGenerated]: ...
     @overload
-    def submit(self, command: AnalyzeContent, **options: Unpack[JobOptions]) -> "JobHandle[ContentAnalyzed]": ...
+    def submit(self, command: AnalyzeContent, **options: Unpack[JobOptions]) -> JobHandle[ContentAnalyzed]: ...
     @overload
-    def submit(self, command: IndexDocument, **options: Unpack[JobOptions]) -> "JobHandle[DocumentIndexed]": ...
+    def submit(self, command: IndexDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentIndexed]: ...
     @overload
-    def submit(self, command: RunWorkflowStep, **options: Unpack[JobOptions]) -> "JobHandle[WorkflowCompleted]": ...
+    def submit(self, command: RunWorkflowStep, **options: Unpack[JobOptions]) -> JobHandle[WorkflowCompleted]: ...
     @overload
-    def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> "JobHandle[KeysRotated]": ...
+    def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> JobHandle[KeysRotated]: ...
     @overload
-    def submit(self, command: Command, **options: Unpack[JobOptions]) -> "JobHandle[Any]": ...
+    def submit(self, command: Command, **options: Unpack[JobOptions]) -> JobHandle[Any]: ...
 
-    def submit(self, command: Command, **options: Unpack[JobOptions]) -> "JobHandle[Any]":
+    def submit(self, command: Command, **options: Unpack[JobOptions]) -> JobHandle[Any]:
         """The job, once it is kept. A repeat with the same idempotency key gives the same job; without one the client
         makes its own, so that its own repeats are safe."""
+        from producers.client.commands import submission
+
         return JobHandle(self, self._client.ask(Job, submission(command, options)))
 
-    def get(self, job_id: Id) -> "JobHandle[Result]":
+    def get(self, job_id: Id) -> JobHandle[Result]:
         """A job of yours by its id."""
         return JobHandle(self, self.read(job_id))
 
@@ -160,6 +169,8 @@ class JobHandle(Generic[R]):
     def result(self, timeout_seconds: float | None = None) -> R:
         """What the job brought, as soon as it has ended, of any size. JobFailed, or ResultTimeout; None waits for
         ever."""
+        from producers.client.commands import result_of
+
         self.job = self._jobs.wait(self.id, timeout_seconds)
         if self.job.result_url is not None:
             self.job = self.job.model_copy(update={"result": self._jobs.result(self.id)})
