@@ -132,9 +132,9 @@ class Job(Model):
     progress: Progress | None = None
     result: dict[str, Any] | None = None
     result_url: str | None = None
-    """Where to fetch a result that is too large to be included: above 256 KB, in a list above 4 KB."""
+    """Where to fetch a result that isn't included: above 256 KB, and in lists unless asked for and at most 4 KB."""
     result_bytes: int | None = None
-    """The size of that result."""
+    """The size of a result that is too large to be included."""
     problem: Problem | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -36,22 +37,29 @@ MAX_ROUNDS, ROUND_SECONDS = 50, 0.02
 FRESH: Header = (b"cache-control", b"private, no-cache")
 
 
+class Include(StrEnum):
+    RESULT = "result"
+
+
 class JobQuery(PageQuery):
     state: JobState | None = None
     kind: Annotated[str, Field(max_length=100)] | None = None
     queue: Queue | None = None
     batch_id: UUID | None = None
     """Only the jobs of this batch."""
+    include: Include | None = None
+    """`result`: with each result of up to 4 KB. Without it a job that has a result only says where: `result_url`."""
 
 
 async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
     """A page of the tenant's jobs, newest first."""
     query = call.query
     filters = JobFilters(query.state, query.kind, query.queue, query.batch_id)
+    results = query.include is Include.RESULT
     page, cursor = await page_of(
         call,
         f"jobs {query.state} {query.queue} {query.kind} {query.batch_id}",
-        lambda before, limit: call.db.run(queries.jobs, filters, before=before, limit=limit),
+        lambda before, limit: call.db.run(queries.jobs, filters, before=before, limit=limit, results=results),
     )
     return json_answer(200, JobPage(jobs=page, next_cursor=cursor))
 
@@ -195,7 +203,7 @@ ENDPOINTS = (
         method="GET",
         path="/api/jobs",
         summary="List jobs",
-        description="The newest first.",
+        description="The newest first, without results unless `include=result`.",
         handle=list_jobs,
         query=JobQuery,
         answers={200: JobPage},
