@@ -38,7 +38,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
     "last-event-id": {
         "name": "Last-Event-ID",
-        "description": "The id of the last event you have; the stream goes on after it.",
+        "description": "The id of the last event you have, after which the stream goes on; 0 for the first that is kept.",
         "schema": {"type": "string"},
     },
 }
