@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -76,7 +76,7 @@ class SectionTemplate(Model):
 
     heading: Annotated[str, Field(min_length=1, max_length=300)]
     """Liquid, rendered to one line."""
-    body: Annotated[str, Field(min_length=1, max_length=20_000)]
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
     """Liquid. Facts are variables; so are `title`, `language` and `tone`.
 
     `money: "EUR"`, `number` and `date` write values the way the document's language does.
@@ -124,6 +124,7 @@ class GenerateDocument(Command):
     """
 
     kind: ClassVar[str] = "ai.generate_document"
+    version: ClassVar[int] = 2
     queue: ClassVar[Queue] = Queue.AI
     needs_processor: ClassVar[bool] = True
     max_attempts: ClassVar[int] = 3
@@ -142,6 +143,13 @@ class GenerateDocument(Command):
     """Chooses between a template's wordings. The result says when the template has only one."""
     document_id: DocumentId | None = None
     """Your own identifier. It comes back with the result."""
+
+    @classmethod
+    def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:
+        sections = fields.get("sections")
+        if version > 1 or not sections:
+            return fields
+        return {**fields, "sections": [{"heading": one["heading"], "text": one["body"]} for one in sections]}
 
     @model_validator(mode="after")
     def _one_source_of_wording(self) -> Self:
