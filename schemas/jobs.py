@@ -164,6 +164,18 @@ class Timeline(Model):
     entries: tuple[TimelineEntry, ...]
 
 
+class JobCommand(Model):
+    """What a job was given to do, as it is stored."""
+
+    job_id: UUID
+    kind: str
+    version: int
+    """The version of the kind that the fields are in; a worker of a newer one converts them."""
+    command: dict[str, Any] | None
+    """None where it can't be read; `problem` says why."""
+    problem: Problem | None = None
+
+
 class ReadTokenRequest(Model):
     """Options for a read token."""
 

@@ -28,7 +28,7 @@ from infrastructure.postgres.session import Connection
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
 from schemas.commands import Queue
-from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
+from schemas.jobs import Job, JobCommand, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +95,15 @@ async def show_timeline(call: Call[Empty, Empty]) -> Answer:
     if timeline is None:
         raise problems.not_found("job")
     return json_answer(200, timeline)
+
+
+async def show_command(call: Call[Empty, Empty]) -> Answer:
+    """What the job was given to do."""
+    job_id = call.path_id("id", "job")
+    command = await call.db.run(queries.command, job_id)
+    if command is None:
+        raise problems.not_found("job")
+    return json_answer(200, command)
 
 
 async def cancel_job(call: Call[Empty, Empty]) -> Answer:
@@ -220,6 +229,17 @@ ENDPOINTS = (
         scope=Scope.JOBS_READ,
         problems=(404,),
         for_watchers=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/jobs/{id}/command",
+        summary="Show what a job was given",
+        description="The command with all its fields. It may hold whole documents, so reading jobs isn't enough for it, "
+        "and a read token never opens it.",
+        handle=show_command,
+        answers={200: JobCommand},
+        scope=Scope.JOBS_READ_CONTENT,
+        problems=(404,),
     ),
     Endpoint(
         method="POST",

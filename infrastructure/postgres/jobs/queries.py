@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from infrastructure.postgres.session import Connection
 from schemas.bounds import MAX_STORED_LEVELS, OutOfBounds, too_deep
-from schemas.jobs import Job, JobState, Timeline, TimelineEntry
+from schemas.jobs import Job, JobCommand, JobState, Timeline, TimelineEntry
 from schemas.problems import UNREADABLE
 
 LONGEST_TIMELINE = 1_000
@@ -46,6 +46,7 @@ WHERE tenant_id = %(tenant_id)s AND id < %(before)s
 _NEWEST = "ORDER BY tenant_id DESC, id DESC LIMIT %(limit)s"
 _NEWEST_OF_BATCH = "AND parent_id = %(batch_id)s ORDER BY parent_id DESC, id DESC LIMIT %(limit)s"
 
+_COMMAND = "SELECT kind, version, command::text FROM jobs WHERE tenant_id = %s AND id = %s"
 _RESULT = "SELECT result::text FROM jobs WHERE tenant_id = %s AND id = %s"
 _TIMELINE = """
 SELECT seq, type, at, data::text FROM job_events WHERE tenant_id = %s AND job_id = %s ORDER BY seq DESC LIMIT %s
@@ -101,6 +102,18 @@ async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Tim
     found = await connection.execute(_TIMELINE, (tenant_id, job_id, LONGEST_TIMELINE))
     entries = [_entry(*row) for row in await found.fetchall()]
     return Timeline(job_id=job_id, entries=tuple(reversed(entries))) if entries else None
+
+
+async def command(connection: Connection, tenant_id: UUID, job_id: UUID) -> JobCommand | None:
+    """What the job was given; None when the tenant has no such job."""
+    row = await (await connection.execute(_COMMAND, (tenant_id, job_id))).fetchone()
+    if row is None:
+        return None
+    kind, version, stored = row
+    try:
+        return JobCommand(job_id=job_id, kind=kind, version=version, command=readable(stored))
+    except ValueError:
+        return JobCommand(job_id=job_id, kind=kind, version=version, command=None, problem=UNREADABLE)
 
 
 async def result(connection: Connection, tenant_id: UUID, job_id: UUID) -> tuple[bool, str | None]:

@@ -7,6 +7,7 @@ import pytest
 from schemas.ai import GenerateDocument, SectionTemplate
 from schemas.catalogue import COMMANDS
 from schemas.commands import Command
+from schemas.model import Model
 from schemas.search import IndexDocument
 
 INDEXED = {"document_id": "a", "title": "Lease", "document_type": "contract"}
@@ -14,7 +15,8 @@ WRITTEN = {"title": "Lease"}
 
 
 def test_no_command_calls_a_documents_text_anything_else() -> None:
-    for model in (*COMMANDS.values(), SectionTemplate):
+    models: tuple[type[Model], ...] = (*COMMANDS.values(), SectionTemplate)
+    for model in models:
         assert not {"body", "content", "markdown"} & model.model_fields.keys(), model
 
 
