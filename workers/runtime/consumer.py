@@ -286,11 +286,11 @@ class JobConsumer:
         attempt = self._running.get(settlement.job_id.int)
         if attempt is None or attempt.claimed.token != settlement.token:
             return  # A lease without a run here, released by `check_leases`.
+        if effective:
+            attempt.delivery.count(settlement.state)
         self._forget(attempt)
         if effective and settlement.due_seconds is not None:
             self._notifier.ring_next(attempt.claimed, settlement, self._queue)
-
-    # Ending
 
     async def _until_idle(self, seconds: float) -> None:
         self._ended.clear()
