@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from schemas.commands import Command, Queue
 from schemas.model import FreeJson, Model
@@ -29,8 +29,13 @@ LanguageTag = Annotated[
 DocumentId = Annotated[str, Field(min_length=1, max_length=200, examples=["contracts/2026/0117"])]
 
 
+_LEASE = "This Lease is made on 3 March 2026 between Alder Ltd and Birch GmbH. The rent is EUR 1,250.00."
+
+
 class ProcessDocument(Command):
     """Read one document: its language, summary, key phrases, dates, amounts, parties and defined terms."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Lease", "text": _LEASE}]})
 
     kind: ClassVar[str] = "ai.process_document"
     queue: ClassVar[Queue] = Queue.AI
@@ -123,6 +128,20 @@ class GenerateDocument(Command):
     A fact that the wording needs and that isn't given fails the job by name; nothing is ever invented or left blank.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Notice of rent",
+                    "sections": [
+                        {"heading": "Rent", "text": "The rent is {{ rent | money: 'EUR' }} from {{ start | date }} on."}
+                    ],
+                    "facts": {"rent": "1250.00", "start": "2026-03-03"},
+                }
+            ]
+        }
+    )
+
     kind: ClassVar[str] = "ai.generate_document"
     version: ClassVar[int] = 2
     queue: ClassVar[Queue] = Queue.AI
@@ -171,6 +190,10 @@ class Analysis(StrEnum):
 
 class AnalyzeContent(Command):
     """Measure one text: how hard it reads, its tone, its risky clauses, and how it differs from a reference."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": _LEASE, "analyses": ["readability", "risk_terms"]}]}
+    )
 
     kind: ClassVar[str] = "ai.analyze_content"
     queue: ClassVar[Queue] = Queue.AI

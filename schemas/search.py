@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from schemas.commands import Command, Queue
 from schemas.model import Model
@@ -61,6 +69,12 @@ SearchText = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(
 class IndexDocument(Command):
     """Stores a document and makes it searchable. A later request for the same id replaces it; an earlier one that runs
     late doesn't."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"document_id": "0117", "title": "Lease", "text": "Due.", "document_type": "lease"}]
+        }
+    )
 
     kind: ClassVar[str] = "search.index_document"
     queue: ClassVar[Queue] = Queue.SEARCH

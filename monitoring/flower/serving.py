@@ -27,7 +27,7 @@ _FORGET_WORKER_AFTER_SECONDS: Final = 600
 _THREADS: Final = 8
 _CONNECTIONS: Final = 2 * (_THREADS + 1)
 """Inspecting workers holds one connection while it waits for another: with fewer, the threads would deadlock."""
-_COLUMNS: Final = "name,uuid,state,args,result,exception,received,started,runtime,worker"
+_COLUMNS: Final = "name,state,result,exception,args,received,started,runtime,worker,uuid"
 
 log = structlog.get_logger("monitoring.flower")
 
