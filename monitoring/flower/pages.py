@@ -29,18 +29,25 @@ class Pages(Loader):
     """Flower's templates, with our note on each page and our word for its tasks."""
 
     def __init__(self, folder: str, console_url: str) -> None:
+        """FlowerChanged when a place of theirs is gone."""
         super().__init__(folder)
         note = _NOTE.format(console_url=escape(console_url))
-        self._changes = {"base.html": (_MAIN, _MAIN + note), "navbar.html": (_TAB, _OUR_TAB)}
+        self._changed = {
+            "base.html": self._with("base.html", _MAIN, _MAIN + note),
+            "navbar.html": self._with("navbar.html", _TAB, _OUR_TAB),
+        }
+
+    def _with(self, name: str, place: str, ours: str) -> str:
+        text = self._text(name)
+        if place not in text:
+            raise FlowerChanged(f"Flower's {name} has no {place}")
+        return text.replace(place, ours)
+
+    def _text(self, name: str) -> str:
+        return (Path(self.root) / name).read_text(encoding="utf-8")
 
     def _create_template(self, name: str) -> Template:
-        text = (Path(self.root) / name).read_text(encoding="utf-8")
-        if name in self._changes:
-            found, ours = self._changes[name]
-            if found not in text:
-                raise FlowerChanged(f"Flower's {name} has no {found}")
-            text = text.replace(found, ours)
-        return Template(text, name=name, loader=self)
+        return Template(self._changed.get(name) or self._text(name), name=name, loader=self)
 
 
 def handlers(queues: Iterable[str]) -> list[tuple[str, type]]:
