@@ -6,13 +6,12 @@ A block runs as it stands. One that can't has a comment right before it, which r
     <!-- file: documents.jsonl -->                  saved under this name, for the blocks that follow
     <!-- until: stream.started -->                  goes on for ever, so it is ended once it has printed this
     <!-- beside: serving until Ctrl-C -->           goes on beside the blocks that follow, which wait until it has printed this
-    <!-- run by: .cache/service/bin/python -->      by this Python instead of the shell's own
 """
 
 import re
 from dataclasses import dataclass
 
-MARKERS = ("not run", "file", "until", "beside", "run by")
+MARKERS = ("not run", "file", "until", "beside")
 _BLOCK = re.compile(
     r"^(?: *<!-- (?P<marker>[^\n]*?) -->\n+)?(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,

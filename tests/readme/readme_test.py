@@ -14,14 +14,17 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HERE_ALONE = (".bucatini", ".git", ".cache", "dist")
 """Of a checkout, what README's commands write to."""
+INSTALLER_SETTINGS = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT")
 DEFAULT_PORT = "localhost:8000"
 
 
 def test_every_block_of_readme_runs_as_it_stands(tmp_path: Path) -> None:
     port, flower = free_port(), free_port()
+    installing = {name: value for name, value in os.environ.items() if name.startswith(INSTALLER_SETTINGS)}
     environment = {
+        **installing,
         "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
+        "HOME": os.environ["HOME"],
         "API_PORT": str(port),
         "FLOWER_PORT": str(flower),
         "PYTHON": sys.executable,
@@ -43,8 +46,7 @@ def _run(block: Block, text: str, terminal: Terminal, folder: Path) -> None:
         case _, "console":
             _type(moved, terminal)
         case _, "python":
-            python = block.about if block.marker == "run by" else "python"
-            _python(moved, python, terminal, folder)
+            _python(moved, terminal, folder)
         case _:
             raise Failed(
                 f"README line {block.line}: nothing runs a block of '{block.language}'; say why, or name its file"
@@ -73,14 +75,14 @@ def _check(block: Block, expected: tuple[str, ...], output: str) -> None:
             raise Failed(f"it should print\n{line}\nand printed\n{output}")
 
 
-def _python(block: Block, python: str, terminal: Terminal, folder: Path) -> None:
+def _python(block: Block, terminal: Terminal, folder: Path) -> None:
     script = folder / ".cache" / f"readme_{block.line}.py"
     script.parent.mkdir(exist_ok=True)
     script.write_text(block.text, encoding="utf-8")
-    command = f"PYTHONPATH=. {python} {script}"
+    command = f"PYTHONPATH=. python -u {script}"
     try:
         if block.marker == "until":
-            terminal.run_until(f"{command.replace(python, f'{python} -u', 1)}", block.about)
+            terminal.run_until(command, block.about)
         else:
             terminal.run(command)
     except AssertionError as error:
