@@ -21,7 +21,7 @@ def main() -> int:
             host=settings.flower_host,
             port=settings.flower_port,
             basic_auth=password.get_secret_value() if password else None,
-            console_url=f"{settings.api_url or f'http://{settings.api_host}:{settings.api_port}'}/",
+            console_url=f"{settings.bucatini_url or f'http://{settings.api_host}:{settings.api_port}'}/",
             queues=[queue.value for queue in Queue],
         )
     except (SettingsInvalid, LogSettingInvalid, FlowerWouldBeOpen) as error:

@@ -1,9 +1,8 @@
 """Examples of search, workflows and keys, and of what operators ask."""
 
 from api.documentation.examples.jobs import A_SECOND_LATER, JOB_ID, NOON, OTHER_JOB_ID
-from api.routes.api_keys import ApiKey, ApiKeyCreated, ApiKeys, NewApiKey
-from api.routes.health import Alive
-from schemas.health import Part, PartState, Readiness, Ready
+from schemas.api_keys import ApiKey, ApiKeyCreated, ApiKeys, NewApiKey
+from schemas.health import Alive, Part, PartState, Readiness, Ready
 from schemas.keys import KeyState, TenantKey, TenantKeys
 from schemas.search import (
     AllTerms,

@@ -4,13 +4,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from api.documentation.examples.jobs import A_SECOND_LATER, CURSOR, JOB_ID, NOON
-from api.routes.webhooks import RedeliverFailed
 from events.envelope import CloudEvent, event_id, job_source
 from events.groups import GroupEvent, GroupEvents
 from schemas.groups import Acknowledged, AcknowledgeEvents, Group, GroupRequest, Groups, Released, TakeEvents
 from schemas.webhooks import (
     DeliveryState,
     NewSecret,
+    RedeliverFailed,
     Redelivery,
     Webhook,
     WebhookCreated,
