@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from schemas.commands import Command, Queue
 from schemas.model import FreeJson, Model
@@ -29,8 +29,13 @@ LanguageTag = Annotated[
 DocumentId = Annotated[str, Field(min_length=1, max_length=200, examples=["contracts/2026/0117"])]
 
 
+_LEASE = "This Lease is made on 3 March 2026 between Alder Ltd and Birch GmbH. The rent is EUR 1,250.00."
+
+
 class ProcessDocument(Command):
     """Read one document: its language, summary, key phrases, dates, amounts, parties and defined terms."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Lease", "text": _LEASE}]})
 
     kind: ClassVar[str] = "ai.process_document"
     queue: ClassVar[Queue] = Queue.AI
@@ -76,7 +81,7 @@ class SectionTemplate(Model):
 
     heading: Annotated[str, Field(min_length=1, max_length=300)]
     """Liquid, rendered to one line."""
-    body: Annotated[str, Field(min_length=1, max_length=20_000)]
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
     """Liquid. Facts are variables; so are `title`, `language` and `tone`.
 
     `money: "EUR"`, `number` and `date` write values the way the document's language does.
@@ -123,7 +128,22 @@ class GenerateDocument(Command):
     A fact that the wording needs and that isn't given fails the job by name; nothing is ever invented or left blank.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Notice of rent",
+                    "sections": [
+                        {"heading": "Rent", "text": "The rent is {{ rent | money: 'EUR' }} from {{ start | date }} on."}
+                    ],
+                    "facts": {"rent": "1250.00", "start": "2026-03-03"},
+                }
+            ]
+        }
+    )
+
     kind: ClassVar[str] = "ai.generate_document"
+    version: ClassVar[int] = 2
     queue: ClassVar[Queue] = Queue.AI
     needs_processor: ClassVar[bool] = True
     max_attempts: ClassVar[int] = 3
@@ -142,6 +162,13 @@ class GenerateDocument(Command):
     """Chooses between a template's wordings. The result says when the template has only one."""
     document_id: DocumentId | None = None
     """Your own identifier. It comes back with the result."""
+
+    @classmethod
+    def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:
+        sections = fields.get("sections")
+        if version > 1 or not sections:
+            return fields
+        return {**fields, "sections": [{"heading": one["heading"], "text": one["body"]} for one in sections]}
 
     @model_validator(mode="after")
     def _one_source_of_wording(self) -> Self:
@@ -163,6 +190,10 @@ class Analysis(StrEnum):
 
 class AnalyzeContent(Command):
     """Measure one text: how hard it reads, its tone, its risky clauses, and how it differs from a reference."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": _LEASE, "analyses": ["readability", "risk_terms"]}]}
+    )
 
     kind: ClassVar[str] = "ai.analyze_content"
     queue: ClassVar[Queue] = Queue.AI

@@ -13,6 +13,8 @@ class Scope(StrEnum):
     """A permission of a key or token."""
 
     JOBS_READ = "jobs:read"
+    JOBS_READ_CONTENT = "jobs:read_content"
+    """Reading what jobs were given: their commands, which may hold whole documents."""
     JOBS_WRITE = "jobs:write"
     SEARCH_READ = "search:read"
     KEYS_WRITE = "keys:write"

@@ -132,9 +132,9 @@ class Job(Model):
     progress: Progress | None = None
     result: dict[str, Any] | None = None
     result_url: str | None = None
-    """Where to fetch a result that is too large to be included: above 256 KB, in a list above 4 KB."""
+    """Where to fetch a result that isn't included: above 256 KB, and in lists unless asked for and at most 4 KB."""
     result_bytes: int | None = None
-    """The size of that result."""
+    """The size of a result that is too large to be included."""
     problem: Problem | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
@@ -162,6 +162,18 @@ class TimelineEntry(Model):
 class Timeline(Model):
     job_id: UUID
     entries: tuple[TimelineEntry, ...]
+
+
+class JobCommand(Model):
+    """What a job was given to do, as it is stored."""
+
+    job_id: UUID
+    kind: str
+    version: int
+    """The version of the kind that the fields are in; a worker of a newer one converts them."""
+    command: dict[str, Any] | None
+    """None where it can't be read; `problem` says why."""
+    problem: Problem | None = None
 
 
 class ReadTokenRequest(Model):

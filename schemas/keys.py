@@ -4,6 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from pydantic import ConfigDict
+
 from schemas.commands import Command, Jitter, Queue, RetryPolicy
 from schemas.model import Model
 
@@ -13,6 +15,8 @@ class RotateKeys(Command):
 
     Everything stays readable and writable meanwhile. A tenant's rotations run one after another.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     kind: ClassVar[str] = "keys.rotate"
     queue: ClassVar[Queue] = Queue.KEYS

@@ -7,12 +7,20 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from schemas.commands import Command, Queue
 from schemas.model import Model
 
-MAX_BODY_CHARACTERS = 200_000
+MAX_TEXT_CHARACTERS = 200_000
 MAX_LEVELS = 16
 MAX_CLAUSES = 64
 MAX_WORDS = 64
@@ -62,16 +70,23 @@ class IndexDocument(Command):
     """Stores a document and makes it searchable. A later request for the same id replaces it; an earlier one that runs
     late doesn't."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"document_id": "0117", "title": "Lease", "text": "Due.", "document_type": "lease"}]
+        }
+    )
+
     kind: ClassVar[str] = "search.index_document"
     queue: ClassVar[Queue] = Queue.SEARCH
+    version: ClassVar[int] = 2
     time_limit_seconds: ClassVar[float] = 120.0
 
     document_id: DocumentId
     title: Annotated[str, Field(min_length=1, max_length=500)]
-    body: Annotated[
+    text: Annotated[
         str,
-        Field(max_length=MAX_BODY_CHARACTERS),
-        SealedAtRest(indexed_because="Finding a document by the words of its body is what this command is sent for."),
+        Field(max_length=MAX_TEXT_CHARACTERS),
+        SealedAtRest(indexed_because="Finding a document by the words of its text is what this command is sent for."),
     ]
     document_type: Label
     industry: Label | None = None
@@ -81,9 +96,15 @@ class IndexDocument(Command):
     created_at: Moment | None = None
     """When the document was created; the time of its first indexing if not given."""
 
+    @classmethod
+    def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:
+        if version > 1 or "body" not in fields:
+            return fields
+        return {**{name: value for name, value in fields.items() if name != "body"}, "text": fields["body"]}
+
 
 class AllTerms(Model):
-    """Every word must occur, in any order, in the title or the body."""
+    """Every word must occur, in any order, in the title or the text."""
 
     op: Literal["all_terms"] = "all_terms"
     text: SearchText
@@ -184,7 +205,7 @@ class SearchQuery(Model):
     """A search in the tenant's own documents."""
 
     match: Match | None = None
-    """What to look for in titles and bodies; everything if not given."""
+    """What to look for in titles and texts; everything if not given."""
     filters: Filters = Filters()
     facets: Annotated[tuple[FacetField, ...], Field(max_length=len(FacetField))] = ()
     """Fields whose values are counted. A field's own filter doesn't narrow its counts, so that a user sees the other
@@ -237,7 +258,7 @@ class Mark(Model):
 
 
 class Snippet(Model):
-    """The most relevant excerpt of a body: plain text, never markup."""
+    """The most relevant excerpt of a document's text: plain text, never markup."""
 
     text: str
     marks: tuple[Mark, ...] = ()

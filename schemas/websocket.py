@@ -42,7 +42,7 @@ class TypesFrom(TypesSubject):
     """Events by type, after a position."""
 
     after: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = None
-    """The `after` of the last message received; without it the events begin now."""
+    """The `after` of the last message received, or "0" for the oldest event that is kept; without it the events begin now."""
 
     @property
     def subject(self) -> TypesSubject:

@@ -234,6 +234,27 @@ class RunWorkflowStep(Command):
     """Starts an instance of the definition. The job's id is the instance's id; the job runs once for each step and
     waits for the step's job in between."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "definition": {
+                        "StartAt": "Read",
+                        "States": {
+                            "Read": {
+                                "Type": "Task",
+                                "Resource": "urn:bucatini:job:ai.process_document",
+                                "Parameters": {"title": "Lease", "text.$": "$.text"},
+                                "End": True,
+                            }
+                        },
+                    },
+                    "input": {"text": "This Lease is made on 3 March 2026."},
+                }
+            ]
+        }
+    )
+
     kind: ClassVar[str] = "workflow.run_step"
     queue: ClassVar[Queue] = Queue.WORKFLOW
     time_limit_seconds: ClassVar[float] = 60.0

@@ -74,6 +74,7 @@ class Misbehave(Command):
     """From this attempt on it behaves."""
     seconds: float = 0.0
     """How long it takes before it does."""
+    pad: str = ""
 
 
 class Gather(Command):

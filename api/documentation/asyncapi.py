@@ -9,6 +9,7 @@ from api.streams.websocket import PATH
 from events.catalogue import EVENTS
 from events.envelope import CloudEvent
 from events.jobs import JobEvent
+from events.streams import STREAM_STARTED, StreamStarted
 from events.websocket import SERVER_MESSAGES
 from schemas.model import Model
 from schemas.problems import Problem
@@ -27,7 +28,10 @@ _CHANNELS: Final = {
     ),
     TENANT_STREAM: (
         "/api/events",
-        "Server-Sent Events of all the tenant's jobs, from now on or from after `Last-Event-ID`. `?type=search.*` filters.",
+        (
+            "Server-Sent Events of all the tenant's jobs, from now on, as the first message says (`event: stream.started`), "
+            "or from after `Last-Event-ID`: 0 is before the oldest event that is kept. `?type=search.*` filters."
+        ),
     ),
     SOCKET: (
         PATH,
@@ -60,12 +64,14 @@ def document(version: str) -> dict[str, Any]:
         "defaultContentType": JSON,
         "channels": {
             JOB_STREAM: _channel(JOB_STREAM, events),
-            TENANT_STREAM: _channel(TENANT_STREAM, events),
+            TENANT_STREAM: _channel(TENANT_STREAM, (*events, STREAM_STARTED)),
             SOCKET: {**_channel(SOCKET, (*requests, *server_messages)), "bindings": {"ws": {"method": "GET"}}},
         },
         "operations": {
             "followJob": _operation("send", JOB_STREAM, events, "Sends the events of a job."),
-            "followTenant": _operation("send", TENANT_STREAM, events, "Sends the events of all jobs."),
+            "followTenant": _operation(
+                "send", TENANT_STREAM, (*events, STREAM_STARTED), "Sends the events of all jobs."
+            ),
             "tellWatcher": _operation(
                 "send", SOCKET, server_messages, "Sends a client the events of its subscriptions."
             ),
@@ -74,6 +80,7 @@ def document(version: str) -> dict[str, Any]:
         "components": {
             "messages": {
                 **{kind: _event_message(kind, model, schemas) for kind, model in events.items()},
+                STREAM_STARTED: _message(STREAM_STARTED, StreamStarted, schemas[StreamStarted, "serialization"]),
                 **{name: _message(name, model, schemas[model, "validation"]) for name, model in requests.items()},
                 **{
                     name: _message(name, model, schemas[model, "serialization"])
@@ -93,7 +100,9 @@ Schemas = Mapping[Any, dict[str, Any]]
 
 
 def _models() -> Iterable[tuple[type[Model], JsonSchemaMode]]:
-    yield from ((model, "serialization") for model in (CloudEvent, Problem, *EVENTS.values(), *SERVER_MESSAGES))
+    yield from (
+        (model, "serialization") for model in (CloudEvent, Problem, StreamStarted, *EVENTS.values(), *SERVER_MESSAGES)
+    )
     yield from ((model, "validation") for model in REQUESTS.values())
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from api.documentation.examples.catalogue import answer_of, request_of
+from api.documentation.examples.problems import problem_of
+from api.documentation.examples.streams import media_of
 from api.endpoint import AnyEndpoint, takes_nothing
 from api.http.responses import Media, NoBody
 from schemas.model import Model
@@ -38,7 +41,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
     "last-event-id": {
         "name": "Last-Event-ID",
-        "description": "The id of the last event you have; the stream goes on after it.",
+        "description": "The id of the last event you have, after which the stream goes on; 0 for the first that is kept.",
         "schema": {"type": "string"},
     },
 }
@@ -142,14 +145,14 @@ def _operation(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, 
         "operationId": _operation_id(endpoint, path),
         "summary": endpoint.summary,
         "parameters": [*_parameters(endpoint, path), *_EVERYWHERE],
-        "responses": {**_answers(endpoint, schemas), **_problem_answers(endpoint)},
+        "responses": {**_answers(endpoint, path, schemas), **_problem_answers(endpoint, path)},
         "security": [] if endpoint.scope is None else [{"key": []}],
     }
     needs = "" if endpoint.scope is None else f"Needs the scope `{endpoint.scope}`."
     if text := "\n\n".join(part for part in (endpoint.description, needs) if part):
         operation["description"] = text
     if endpoint.body is not None:
-        content = {"application/json": {"schema": schemas[endpoint.body, "validation"]}}
+        content = {"application/json": _media(schemas[endpoint.body, "validation"], request_of(endpoint.body))}
         operation["requestBody"] = {"required": not takes_nothing(endpoint.body), "content": content}
     return operation
 
@@ -189,7 +192,7 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def _answers(endpoint: AnyEndpoint, schemas: Schemas) -> dict[str, Any]:
+def _answers(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, answer in endpoint.answers.items():
         described: dict[str, Any] = {"description": _ANSWERS.get(status, "OK.")}
@@ -197,16 +200,23 @@ def _answers(endpoint: AnyEndpoint, schemas: Schemas) -> dict[str, Any]:
             case NoBody():
                 pass
             case Media(kind, description):
-                described = {"description": description or described["description"], "content": {kind: {}}}
+                example = media_of(path)
+                shown = {} if example is None else {"example": example}
+                described = {"description": description or described["description"], "content": {kind: shown}}
             case model:
-                described["content"] = {"application/json": {"schema": schemas[model, "serialization"]}}
+                example = answer_of(endpoint, status, model)
+                described["content"] = {"application/json": _media(schemas[model, "serialization"], example)}
         answers[str(status)] = described
     if "if-none-match" in endpoint.headers:
         answers["304"] = {"description": _ANSWERS[304]}
     return answers
 
 
-def _problem_answers(endpoint: AnyEndpoint) -> dict[str, Any]:
+def _media(schema: dict[str, Any], example: Any | None) -> dict[str, Any]:
+    return {"schema": schema} if example is None else {"schema": schema, "example": example}
+
+
+def _problem_answers(endpoint: AnyEndpoint, path: str) -> dict[str, Any]:
     statuses = {500, 503, 504, *endpoint.problems}
     if endpoint.scope is not None:
         statuses |= {401, 403, 429}
@@ -214,9 +224,14 @@ def _problem_answers(endpoint: AnyEndpoint) -> dict[str, Any]:
         statuses |= {400, 408, 413, 415, 422}
     if endpoint.headers or endpoint.query is not None:
         statuses |= {400, 422}
-    content = {Problem.media_type: {"schema": {"$ref": REF.format(model=Problem.__name__)}}}
+    schema = {"$ref": REF.format(model=Problem.__name__)}
+
+    def content(status: int) -> dict[str, Any]:
+        example = problem_of(endpoint, path, status).model_dump(mode="json", exclude_defaults=True)
+        return {Problem.media_type: _media(schema, example)}
+
     return {
-        str(status): {"description": _PROBLEMS[status], **_headers(status), "content": content}
+        str(status): {"description": _PROBLEMS[status], **_headers(status), "content": content(status)}
         for status in sorted(statuses)
         if status not in endpoint.answers
     }

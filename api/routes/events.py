@@ -17,7 +17,7 @@ from api.streams.subscribers import JobEvents, TypedEvents
 from schemas.event_patterns import EventPattern
 from schemas.model import Model
 
-STREAM = Media("text/event-stream", "Server-Sent Events; each `data` is one CloudEvent in JSON.")
+STREAM = Media("text/event-stream", "Server-Sent Events; each `data` without an `event` is one CloudEvent in JSON.")
 
 
 class EventQuery(Model):
@@ -67,7 +67,8 @@ ENDPOINTS = (
         method="GET",
         path="/api/events",
         summary="Follow all jobs",
-        description="Resumes after the `Last-Event-ID` without loss or repeat.",
+        description="Starts now, as its first message says (`event: stream.started`). With a `Last-Event-ID` it goes on "
+        "after that event without loss or repeat; `Last-Event-ID: 0` starts with the oldest event that is kept.",
         handle=follow_tenant,
         query=EventQuery,
         answers={200: STREAM},

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -27,13 +28,17 @@ from infrastructure.postgres.session import Connection
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
 from schemas.commands import Queue
-from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
+from schemas.jobs import Job, JobCommand, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
 
 logger = logging.getLogger(__name__)
 
 MAX_ROUNDS, ROUND_SECONDS = 50, 0.02
 """Rounds in which a batch's jobs are cancelled: a job locked by a claim or settle is left for the next round."""
 FRESH: Header = (b"cache-control", b"private, no-cache")
+
+
+class Include(StrEnum):
+    RESULT = "result"
 
 
 class JobQuery(PageQuery):
@@ -44,16 +49,19 @@ class JobQuery(PageQuery):
     """Only the jobs of this batch."""
     id_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")] | None = None
     """Only jobs whose id begins with these hexadecimal digits; hyphens are left out."""
+    include: Include | None = None
+    """`result`: with each result of up to 4 KB. Without it a job that has a result only says where: `result_url`."""
 
 
 async def list_jobs(call: Call[Empty, JobQuery]) -> Answer:
     """A page of the tenant's jobs, newest first."""
     query = call.query
     filters = JobFilters(query.state, query.kind, query.queue, query.batch_id, query.id_prefix)
+    results = query.include is Include.RESULT
     page, cursor = await page_of(
         call,
         f"jobs {query.state} {query.queue} {query.kind} {query.batch_id} {query.id_prefix}",
-        lambda before, limit: call.db.run(queries.jobs, filters, before=before, limit=limit),
+        lambda before, limit: call.db.run(queries.jobs, filters, before=before, limit=limit, results=results),
     )
     return json_answer(200, JobPage(jobs=page, next_cursor=cursor))
 
@@ -89,6 +97,15 @@ async def show_timeline(call: Call[Empty, Empty]) -> Answer:
     if timeline is None:
         raise problems.not_found("job")
     return json_answer(200, timeline)
+
+
+async def show_command(call: Call[Empty, Empty]) -> Answer:
+    """What the job was given to do."""
+    job_id = call.path_id("id", "job")
+    command = await call.db.run(queries.command, job_id)
+    if command is None:
+        raise problems.not_found("job")
+    return json_answer(200, command)
 
 
 async def cancel_job(call: Call[Empty, Empty]) -> Answer:
@@ -197,7 +214,7 @@ ENDPOINTS = (
         method="GET",
         path="/api/jobs",
         summary="List jobs",
-        description="The newest first.",
+        description="The newest first, without results unless `include=result`.",
         handle=list_jobs,
         query=JobQuery,
         answers={200: JobPage},
@@ -214,6 +231,17 @@ ENDPOINTS = (
         scope=Scope.JOBS_READ,
         problems=(404,),
         for_watchers=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/jobs/{id}/command",
+        summary="Show what a job was given",
+        description="The command with all its fields. It may hold whole documents, so reading jobs isn't enough for it, "
+        "and a read token never opens it.",
+        handle=show_command,
+        answers={200: JobCommand},
+        scope=Scope.JOBS_READ_CONTENT,
+        problems=(404,),
     ),
     Endpoint(
         method="POST",

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from api.streams.resume_tokens import token_of
+from events.streams import STREAM_STARTED, StreamStarted
 from infrastructure.postgres.events.cloud_events import cloud_event_json
 from infrastructure.postgres.events.feed import EventRow, Position
 
@@ -71,6 +72,13 @@ class Announced:
 def place_frame(position: Position) -> bytes:
     """An SSE frame without an event that updates the client's `Last-Event-ID`, so that an idle stream resumes from there."""
     return b"id: %s\n\n" % token_of(position).encode()
+
+
+def start_frame(position: Position) -> bytes:
+    """The first SSE frame of a stream that starts now: an event of its own name, which an EventSource's `onmessage`
+    doesn't get, so that whoever expects CloudEvents gets nothing else."""
+    started = StreamStarted().model_dump_json().encode()
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (token_of(position).encode(), STREAM_STARTED.encode(), started)
 
 
 def _frame(cloud_event: bytes, identity: bytes | None) -> bytes:

@@ -17,6 +17,11 @@ LARGEST_TRANSACTION = 2**63 - 1
 
 MAX_NUMBER_BYTES = 10
 
+FROM_THE_OLDEST = "0"
+"""In place of a resume token: everything that is still kept, as 0 is for a job's stream."""
+_NOTHING_SEEN = Position("1:1:")
+"""A snapshot older than any transaction of ours."""
+
 _PLACE = Struct(">Q16sI")
 """Microseconds, job, seq."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
@@ -36,9 +41,12 @@ def seq_from(last_event_id: str | None) -> int:
 
 
 def position_from(last_event_id: str | None) -> Position | None:
-    """The position after which a tenant's stream resumes; None for now. Raises a Refusal (400) for an invalid token."""
+    """The position after which a tenant's stream resumes; None for now, "0" for the oldest event. Raises a Refusal (400) for
+    an invalid token."""
     if last_event_id is None or last_event_id == "":
         return None
+    if last_event_id == FROM_THE_OLDEST:
+        return _NOTHING_SEEN
     try:
         return _position(last_event_id)
     except (ValueError, OverflowError, StructError):

@@ -49,6 +49,10 @@ class EventSink(Protocol):
         """Updates the client's position without an event, so that an idle stream resumes from there."""
         ...
 
+    async def write_start(self, position: Position) -> None:
+        """Says that the stream starts now, at this position."""
+        ...
+
     async def keep_up(self, place: Position | None = None) -> None:
         """Does periodic work, such as heartbeats. Raises when the client may no longer read."""
         ...
@@ -164,7 +168,7 @@ class TenantEventSource:
             if upto is None:
                 return
             if self._place is None:
-                await sink.write_position(Position(upto))
+                await sink.write_start(Position(upto))
             elif not await self._send_stored(sink, subscriber, upto):
                 return
             self._place = Position(upto)

@@ -12,7 +12,7 @@ from api.auth.principal import Principal
 from api.dependencies import Dependencies
 from api.http.responses import Header
 from api.streams.catching_up.pages import Chunk
-from api.streams.encoding import HEARTBEAT, PREAMBLE, Announced, place_frame
+from api.streams.encoding import HEARTBEAT, PREAMBLE, Announced, place_frame, start_frame
 from api.streams.sources import EventSink
 from api.streams.subscribers import JobEvents, Subscriber, TypedEvents
 from infrastructure.concurrency import watched
@@ -108,6 +108,9 @@ class Writer:
 
     async def write_position(self, position: Position) -> None:
         await self._write(place_frame(position))
+
+    async def write_start(self, position: Position) -> None:
+        await self._write(start_frame(position))
 
     async def begin(self) -> None:
         await self._write(PREAMBLE)

@@ -124,6 +124,10 @@ class WebSocketSink:
         await self._writer.text(f'{self._begin},"after":"{token_of(position)}"}}')
         self._wrote_at = time.monotonic()
 
+    async def write_start(self, position: Position) -> None:
+        # The client has its `subscribed`, and asked for no `after`.
+        await self.write_position(position)
+
     async def keep_up(self, place: Position | None = None) -> None:
         # The connection checks the key, once for all subscriptions.
         if self.idle_seconds > 0:

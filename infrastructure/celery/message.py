@@ -28,7 +28,9 @@ LEAST_PIECE = 5
 """The fewest jobs of a lot in one doorbell, where the lot has as many: a thousand tenants' lots cut into single jobs
 would cost more than the jobs."""
 SEVERAL_KINDS = "jobs.several_kinds"
-"""The task name that Celery and Flower see for a doorbell with jobs of different kinds."""
+"""The task that Celery calls for a doorbell with jobs of different kinds. Its `shadow` names them to Flower."""
+MAX_NAMED = 3
+"""Of several kinds, so many are named."""
 FEW = 25
 """Kinds with fewer jobs than this share a doorbell: alone they would fill less than half of one."""
 UUID_BYTES = 16
@@ -199,6 +201,12 @@ def _id_at(at: float | None) -> UUID:
     return UUID(int=made if at is None else int(at * 1_000) << 80 | made & (1 << 80) - 1)
 
 
+def _names(kinds: set[str]) -> str:
+    """The kinds as Flower shows them: a few by name."""
+    named, others = sorted(kinds)[:MAX_NAMED], len(kinds) - MAX_NAMED
+    return ", ".join(named) + (f" and {others} more" if others > 0 else "")
+
+
 def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ahead: bool, at: float | None) -> bytes:
     doorbell_id = str(_id_at(at))
     ids: dict[tuple[str, UUID], list[bytes]] = defaultdict(list)
@@ -218,6 +226,7 @@ def _message(queue: str, step: int, lots: list[Lot], traceparent: str | None, ah
             "headers": {
                 "lang": "py",
                 "task": kind,
+                **({} if len(kinds) == 1 else {"shadow": _names(kinds)}),
                 "id": doorbell_id,
                 "root_id": doorbell_id,
                 "parent_id": None,

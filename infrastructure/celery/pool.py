@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ import uvloop
 from celery.concurrency.base import BasePool
 from celery.worker import state
 
+from infrastructure.celery.bell_outcome import Raised, answer_of
 from infrastructure.celery.message import Doorbell, read
 from infrastructure.celery.window import Window
+from schemas.jobs import JobState
 
 DRAIN_SLACK_SECONDS = 10.0
 """How much longer than its grace period a drain may take, to settle what has ended."""
@@ -33,6 +35,11 @@ class Taken(Protocol):
     @property
     def done(self) -> "asyncio.Future[None]":
         """Done when every job of the doorbell has been settled, handed back or given up."""
+        ...
+
+    @property
+    def tally(self) -> Mapping[JobState, int]:
+        """How many of its jobs ended a run in each state."""
         ...
 
 
@@ -63,7 +70,7 @@ class Call:
     number: int
     doorbell: Doorbell
     came_at: float
-    answer: Callable[[tuple[int, None, float]], None]
+    answer: Callable[[tuple[int, str | Raised, float]], None]
     taken: Taken | None = None
 
 
@@ -175,7 +182,9 @@ class CoroutinePool(BasePool):
         while self._answered:
             call = self._answered.popleft()
             self._calls.pop(call.number, None)
-            call.answer((0, None, time.monotonic() - call.came_at))
+            tally = {} if call.taken is None else call.taken.tally
+            failed, result = answer_of(tally, call.doorbell.jobs)
+            call.answer((failed, result, time.monotonic() - call.came_at))
 
     def _in_loop(self, work: Any) -> "Future[Any]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)

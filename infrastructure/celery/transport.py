@@ -181,7 +181,7 @@ class BulkPopping(stock.Channel):
                 continue
             if self.kinds and "bell" in headers and headers["task"] not in self.kinds:
                 # Celery would drop it. The claim leaves its jobs for a worker that knows the kind.
-                headers["task"] = SEVERAL_KINDS
+                headers |= {"shadow": headers.get("shadow", headers["task"]), "task": SEVERAL_KINDS}
             self.connection._deliver(message, queue)
         if len(messages) == 1:
             sleep(ASIDE_SECONDS)

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from infrastructure.local_stack.files.state_dir import Home
 from infrastructure.local_stack.part import ProcessSpec
-from infrastructure.local_stack.servers.loopback import LOOPBACK, answers, free_port, port_from
+from infrastructure.local_stack.servers.loopback import LOOPBACK, PortTaken, answers, free_port, is_free, port_from
 from infrastructure.local_stack.supervisor.processes import Running
 from infrastructure.settings import Settings
 from schemas.commands import Queue
@@ -30,9 +30,30 @@ class Ports:
     workers: Mapping[Queue, int]
 
 
+def refuse_taken_ports(settings: Settings) -> None:
+    """Raises PortTaken when a port that was given explicitly can't be had: whoever names one expects it there."""
+    given: dict[int, str] = {}
+    for name in ("api", "flower"):
+        port, host = getattr(settings, f"{name}_port"), getattr(settings, f"{name}_host")
+        if f"{name}_port" not in settings.model_fields_set or port == 0:
+            continue
+        variable = f"{name.upper()}_PORT={port}"
+        if port in given:
+            raise PortTaken(f"{given[port]} and {variable} name the same port: give each its own")
+        if not is_free(port, host):
+            raise PortTaken(
+                f"{variable}, and port {port} of {host} is taken: end what listens there, give another, or give none to "
+                "have a free one chosen"
+            )
+        given[port] = variable
+
+
 def choose_ports(settings: Settings, report: Callable[[str], None]) -> Ports:
-    """The ports that are set, or the next free ones, which it reports with `report`."""
-    api = port_from(settings.api_port, settings.api_host)
+    """The ports that were given, or else the default ones or the next free ones, which it reports with `report`.
+    PortTaken as `refuse_taken_ports`."""
+    refuse_taken_ports(settings)
+    flowers = frozenset({settings.flower_port} if "flower_port" in settings.model_fields_set else ())
+    api = port_from(settings.api_port, settings.api_host, besides=flowers)
     flower = port_from(settings.flower_port, settings.flower_host, besides=frozenset({api}))
     for name, wanted, found in (("API", settings.api_port, api), ("Flower", settings.flower_port, flower)):
         if wanted not in (0, found):

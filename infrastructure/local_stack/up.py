@@ -10,7 +10,7 @@ from typing import Any
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.files.state_dir import RUNNER, Home, Record, Recorded, locked
-from infrastructure.local_stack.programs import choose_ports, process_specs, urls
+from infrastructure.local_stack.programs import choose_ports, process_specs, refuse_taken_ports, urls
 from infrastructure.local_stack.servers.postgres import PostgresServer
 from infrastructure.local_stack.servers.redis import RedisServer
 from infrastructure.local_stack.supervisor.processes import identity
@@ -52,8 +52,9 @@ class LocalStack:
         """Since when the record couldn't be written."""
 
     def start(self) -> None:
-        """Returns when every part is ready. PartFailed, SettingsInvalid, Unavailable or NoFreePort say why not."""
+        """Returns when every part is ready. PartFailed, SettingsInvalid, Unavailable, PortTaken or NoFreePort say why not."""
         settings = settings_module.load()
+        refuse_taken_ports(settings)
         database_url = settings.database if settings.database_url else self._start_postgres()
         redis_url = settings.redis if settings.redis_url else self._start_redis()
         self._make_tables(database_url, settings.lease_seconds)

@@ -17,7 +17,7 @@ class IndexedDocument:
     document_id: str
     version: int
     title: str = field(repr=False)
-    body: str = field(repr=False)
+    text: str = field(repr=False)
     document_type: str
     industry: str | None
     language: str | None
@@ -36,7 +36,7 @@ class StoredDocument:
 
 
 class Documents(Protocol):
-    """The tenants' documents, with sealed bodies: the source of truth of every index."""
+    """The tenants' documents, with sealed texts: the source of truth of every index."""
 
     async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
         """Stores the content unless a newer job's stands. Repeating it for the same job changes nothing."""

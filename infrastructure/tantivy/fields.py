@@ -95,7 +95,7 @@ def to_index(document: IndexedDocument) -> Document:
         "id": document.document_id,
         "version": document.version,
         "title": document.title,
-        "body": document.body,
+        "body": document.text,
         "document_type": document.document_type,
         "tags": list(document.tags),
         "created_at": document.created_at,
@@ -106,5 +106,5 @@ def to_index(document: IndexedDocument) -> Document:
         # Found by the whole tag and by its language alone.
         fields["language"] = list(dict.fromkeys((document.language, document.language.partition("-")[0])))
     if language := stemmed_language(document.language):
-        fields[stems_field(language)] = [document.title, document.body]
+        fields[stems_field(language)] = [document.title, document.text]
     return Document.from_dict(fields, SCHEMA)

@@ -12,8 +12,8 @@ from producers.cli.ingress import WrongUsage
 from schemas.catalogue import UnknownKind, command_of
 from schemas.commands import Command
 
-TEXT_FIELDS = ("text", "body")
-"""What commands call the document itself."""
+TEXT = "text"
+"""What every command calls a document's text."""
 
 
 ALIASES = {"workflow.start": "workflow.run_step"}
@@ -38,7 +38,7 @@ def command_from(kind: str, given: Given) -> Command:
     """The command, or NotACommand."""
     kind = ALIASES.get(kind, kind)
     try:
-        return command_of(kind, _fields(kind, given))
+        return command_of(kind, _fields(given))
     except UnknownKind as error:
         raise NotACommand(str(error)) from None
     except ValidationError as error:
@@ -51,10 +51,10 @@ def flaws_of(error: ValidationError, whole: str) -> str:
     return "; ".join(f"{'.'.join(map(str, line['loc'])) or whole}: {line['msg']}" for line in lines)
 
 
-def _fields(kind: str, given: Given) -> dict[str, Any]:
+def _fields(given: Given) -> dict[str, Any]:
     fields = _from_json(given.json_file)
     if given.text_file is not None:
-        fields[_text_field(kind)] = _read(given.text_file)
+        fields[TEXT] = _read(given.text_file)
         fields.setdefault("title", given.text_file.name)
     if given.title is not None:
         fields["title"] = given.title
@@ -81,13 +81,6 @@ def _from_json(source: str | None) -> dict[str, Any]:
 def text_of(source: str) -> str:
     """The file's text, or what is typed when its name is a dash."""
     return _decoded(sys.stdin.buffer.read(), "what is typed") if source == "-" else _read(Path(source))
-
-
-def _text_field(kind: str) -> str:
-    from schemas.catalogue import COMMANDS
-
-    known = COMMANDS[kind].model_fields if kind in COMMANDS else {}
-    return next((name for name in TEXT_FIELDS if name in known), TEXT_FIELDS[0])
 
 
 def _read(file: Path) -> str:

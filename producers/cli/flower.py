@@ -5,8 +5,9 @@ import sys
 
 from infrastructure.celery.app import celery_app
 from infrastructure.settings import SettingsInvalid, load
-from monitoring.flower import FlowerWouldBeOpen, serve_flower
+from monitoring.flower.serving import FlowerWouldBeOpen, serve_flower
 from monitoring.logs.logging import LogSettingInvalid, configure
+from schemas.commands import Queue
 
 
 def main() -> int:
@@ -20,6 +21,8 @@ def main() -> int:
             host=settings.flower_host,
             port=settings.flower_port,
             basic_auth=password.get_secret_value() if password else None,
+            console_url=f"{settings.bucatini_url or f'http://{settings.api_host}:{settings.api_port}'}/",
+            queues=[queue.value for queue in Queue],
         )
     except (SettingsInvalid, LogSettingInvalid, FlowerWouldBeOpen) as error:
         sys.stderr.write(f"{error}\n")

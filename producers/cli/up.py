@@ -16,7 +16,7 @@ from rich.console import Console
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.files.state_dir import AlreadyRunning
-from infrastructure.local_stack.servers.loopback import NoFreePort
+from infrastructure.local_stack.servers.loopback import NoFreePort, PortTaken
 from infrastructure.local_stack.supervisor.processes import PartFailed
 from infrastructure.local_stack.supervisor.stack import Notice, Restarted, Restarting, Started
 from infrastructure.local_stack.up import KeyMade, LocalStack, Said, local_stack
@@ -34,7 +34,16 @@ SHOWN_URLS = ("console", "api", "docs", "flower", "metrics api")
 INTERRUPTED = 130
 PIPED_WIDTH = 150
 """Of a line where no terminal sets one."""
-EXPECTED = (AlreadyRunning, NoFreePort, PartFailed, SettingsInvalid, Unavailable, SampleFailed, SamplesUnusable)
+EXPECTED = (
+    AlreadyRunning,
+    NoFreePort,
+    PartFailed,
+    PortTaken,
+    SettingsInvalid,
+    Unavailable,
+    SampleFailed,
+    SamplesUnusable,
+)
 
 
 Samples = Annotated[

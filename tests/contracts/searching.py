@@ -12,12 +12,12 @@ ACME = UUID(int=1)
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def document(document_id: str, body: str = "", **fields: object) -> IndexedDocument:
+def document(document_id: str, text: str = "", **fields: object) -> IndexedDocument:
     plain = IndexedDocument(
         document_id=document_id,
         version=1,
         title="Untitled",
-        body=body,
+        text=text,
         document_type="contract",
         industry=None,
         language="en",

@@ -13,6 +13,7 @@ import psycopg
 from httpx_sse import EventSource
 
 from events.envelope import CloudEvent
+from events.streams import STREAM_STARTED
 from infrastructure.settings import Settings
 from monitoring.metrics.bus import render_metrics
 from tests.integration.serving import Tenant, World
@@ -40,7 +41,7 @@ def follow(world: World, tenant: Tenant, path: str, after: str = "") -> Iterator
     with world.http(tenant) as http, http.stream("GET", path, headers=headers) as stream:
         assert stream.status_code == 200
         for said in EventSource(stream).iter_sse():
-            if said.data:
+            if said.data and said.event != STREAM_STARTED:
                 yield Heard(CloudEvent.model_validate_json(said.data), said.id)
 
 
@@ -150,7 +151,7 @@ def seqs_on(connection: socket.socket) -> Iterator[int]:
     while received := connection.recv(65_536):
         *lines, unread = (unread + received).split(b"\n")
         for line in lines:
-            if line.startswith(b"data: "):
+            if line.startswith(b'data: {"specversion"'):
                 event = CloudEvent.model_validate_json(line.removeprefix(b"data: "))
                 yield int(event.id.rpartition(":")[2])
 

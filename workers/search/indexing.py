@@ -30,12 +30,12 @@ async def rebuild(tenant_id: UUID, *, documents: Documents, engine: SearchEngine
 
 
 def to_index(command: IndexDocument, stored: StoredDocument) -> IndexedDocument:
-    """The document as indexed, body included: the schema says why."""
+    """The document as indexed, text included: the schema says why."""
     return IndexedDocument(
         document_id=command.document_id,
         version=stored.version,
         title=command.title,
-        body=command.body,
+        text=command.text,
         document_type=command.document_type,
         industry=command.industry,
         language=command.language,

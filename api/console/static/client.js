@@ -89,7 +89,7 @@ export async function follow(path, {onEvent, onLink = () => {}, signal}) {
       pause = FIRST_PAUSE;
       for await (const frame of framesOf(answer.body)) {
         if (frame.id !== null) lastId = frame.id;
-        const verdict = frame.data === "" ? undefined : onEvent(JSON.parse(frame.data));
+        const verdict = frame.data === "" || frame.name !== "" ? undefined : onEvent(JSON.parse(frame.data));
         if (verdict === "over" || verdict === "on") over = verdict === "over";
       }
       if (over) return;
@@ -120,9 +120,10 @@ async function* framesOf(body) {
 }
 
 function frameIn(text) {
-  const frame = {id: null, data: ""};
+  const frame = {id: null, name: "", data: ""};
   for (const line of text.split("\n")) {
     if (line.startsWith("id: ")) frame.id = line.slice(4);
+    if (line.startsWith("event: ")) frame.name = line.slice(7);
     if (line.startsWith("data: ")) frame.data += line.slice(6);
   }
   return frame;

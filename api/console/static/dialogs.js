@@ -60,7 +60,7 @@ export function replayJob(job) {
     content: el("div", {},
       el("p", {}, `Its ${job.max_attempts} attempts are given back. Without fields below it runs with the command it had.`),
       el("div", {class: "field"}, el("label", {for: "command"}, "Other fields, as JSON (optional)"), fields,
-        el("p", {class: "note"}, `All fields of ${job.kind}: a stored command is never shown.`))),
+        el("p", {class: "note"}, `All fields of ${job.kind}, since they replace those that the job has.`))),
     yes: "Replay",
     onYes: () => {
       const text = fields.value.trim();

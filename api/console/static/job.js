@@ -1,7 +1,9 @@
 // One job: where it stands and why, what it brought, and all that happened to it, as it happens.
 
+import {attempts} from "./attempts.js";
 import {batchProgress} from "./batch.js";
 import {call, calmly, fetchFile, follow, Refused, rest, session} from "./client.js";
+import {commandOf} from "./command.js";
 import {confirmed, replayJob, shareJob} from "./dialogs.js";
 import {badge, copyButton, duration, el, heading, json, moment, problemBox, say, setText} from "./elements.js";
 import {timeline} from "./timeline.js";
@@ -15,11 +17,12 @@ const BATCH = "jobs.batch";
 export async function showJob(root, {argument: id, signal}) {
   const path = `/api/jobs/${id.toLowerCase()}`;
   const parts = partsOf();
-  const told = timeline();
+  const told = timeline(), tried = attempts(), command = commandOf(path);
   let job = await call("GET", path, {signal});
   root.append(heading(job.kind, parts.state, parts.actions),
     el("p", {class: "identity"}, el("code", {}, job.id), copyButton(job.id, "Copy id")),
     parts.problem, parts.why, parts.progress, parts.batch, parts.outcome,
+    tried.element, ...(session.watches ? [] : [command.element]),
     el("div", {class: "columns"},
       el("section", {"aria-labelledby": "facts"}, el("h2", {id: "facts"}, "Facts"), parts.facts),
       el("section", {"aria-labelledby": "timeline"}, el("h2", {id: "timeline"}, "Timeline"), told.element)));
@@ -44,16 +47,21 @@ export async function showJob(root, {argument: id, signal}) {
     }
   }
 
+  const askCommand = session.watches ? async () => {} : calmly(() => command.show(signal).catch(() => {}), BETWEEN_LOOKS, signal);
+
   let following = false;
   async function followOn() {
     if (following || signal.aborted) return;
     following = true;
     told.clear();
+    tried.clear();
     const ask = calmly(() => look().catch(() => {}), BETWEEN_LOOKS, signal);
     try {
       await follow(`${path}/events`, {signal, onEvent: event => {
         if (event.type === "job.progressed") return showProgress(parts.progress, event.data);
         told.add(event);
+        tried.add(event);
+        if (event.type === "job.replayed") askCommand();
         ask();
         if (ENDINGS.has(event.type)) return "over";
         return event.type === "job.replayed" ? "on" : undefined;
@@ -65,6 +73,7 @@ export async function showJob(root, {argument: id, signal}) {
 
   await render(job, parts, act, signal);
   renderActions(job, parts, act);
+  askCommand();
   return () => {
     keepLooking(() => job, look, signal);
     return followOn();

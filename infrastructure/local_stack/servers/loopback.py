@@ -16,6 +16,10 @@ class NoFreePort(Exception):
     """Every port that was tried is taken. End what listens there, or name another one in the setting."""
 
 
+class PortTaken(Exception):
+    """A port that was given explicitly is in use. End what listens there, or give another one."""
+
+
 def is_free(port: int, host: str = LOOPBACK) -> bool:
     """Whether a server could listen there now. PermissionError's ports (below 1024) count as taken."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

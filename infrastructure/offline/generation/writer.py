@@ -82,15 +82,15 @@ def built_in(name: TemplateName, language: WritingLanguage) -> tuple[SectionTemp
         )
     parts = re.split(r"^## (.+)$", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return tuple(
-        SectionTemplate(heading=heading.strip(), body=body.strip())
-        for heading, body in zip(parts[1::2], parts[2::2], strict=True)
+        SectionTemplate(heading=heading.strip(), text=text.strip())
+        for heading, text in zip(parts[1::2], parts[2::2], strict=True)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
     heading: BoundTemplate
-    body: BoundTemplate
+    text: BoundTemplate
     names: frozenset[str]
     """What it mentions that it doesn't set itself."""
     pointer: str
@@ -98,17 +98,17 @@ class _Section:
     def fill(self, values: dict[str, Any]) -> GeneratedSection:
         heading = _rendered(self.heading, values, self.pointer)
         return GeneratedSection(
-            heading=" ".join(heading.split()), text=_tidied(_rendered(self.body, values, self.pointer))
+            heading=" ".join(heading.split()), text=_tidied(_rendered(self.text, values, self.pointer))
         )
 
 
 def _parse(liquid: BoundedLiquid, section: SectionTemplate, pointer: str) -> _Section:
     try:
-        heading, body = liquid.read(section.heading), liquid.read(section.body)
-        names = frozenset(heading.analyze().globals) | frozenset(body.analyze().globals)
+        heading, text = liquid.read(section.heading), liquid.read(section.text)
+        names = frozenset(heading.analyze().globals) | frozenset(text.analyze().globals)
     except (LiquidError, RecursionError) as error:
         raise Refused(_unusable(pointer, error)) from None
-    return _Section(heading, body, names, pointer)
+    return _Section(heading, text, names, pointer)
 
 
 def _rendered(template: BoundTemplate, values: dict[str, Any], pointer: str) -> str:

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from infrastructure.postgres.session import Connection
 from schemas.bounds import MAX_STORED_LEVELS, OutOfBounds, too_deep
-from schemas.jobs import Job, JobState, Timeline, TimelineEntry
+from schemas.jobs import Job, JobCommand, JobState, Timeline, TimelineEntry
 from schemas.problems import UNREADABLE
 
 LONGEST_TIMELINE = 1_000
@@ -26,6 +26,9 @@ _COLUMNS = """id, kind, queue, state, priority, attempt, max_attempts, created_a
   deadline, progress::text, problem::text, correlation_id, causation_id, parent_id,"""
 _JOB_COLUMNS = f"""{_COLUMNS}
   result::text, (SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id) AS result_bytes"""
+LEAN_COLUMNS = f"""{_COLUMNS}
+  NULL::text AS result, result IS NOT NULL AS has_result,
+  (SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id) AS result_bytes"""
 LISTED_COLUMNS = f"""{_COLUMNS}
   CASE WHEN octet_length(result::text) <= {MAX_LISTED_RESULT_BYTES} THEN result::text END AS result,
   coalesce((SELECT bytes FROM job_objects o WHERE o.job_id = jobs.id),
@@ -33,17 +36,17 @@ LISTED_COLUMNS = f"""{_COLUMNS}
 
 _JOB = f"SELECT {_JOB_COLUMNS} FROM jobs WHERE tenant_id = %s AND id = %s"
 
-_FIRST_OF = f"""
-SELECT {LISTED_COLUMNS} FROM jobs
+_FILTERED = """
 WHERE tenant_id = %(tenant_id)s AND id < %(before)s AND id >= %(least)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (%(queue)s::text IS NULL OR queue = %(queue)s)
 """
 # Each order matches an index.
-_JOBS = _FIRST_OF + "ORDER BY tenant_id DESC, id DESC LIMIT %(limit)s"
-_JOBS_OF_BATCH = _FIRST_OF + "AND parent_id = %(batch_id)s ORDER BY parent_id DESC, id DESC LIMIT %(limit)s"
+_NEWEST = "ORDER BY tenant_id DESC, id DESC LIMIT %(limit)s"
+_NEWEST_OF_BATCH = "AND parent_id = %(batch_id)s ORDER BY parent_id DESC, id DESC LIMIT %(limit)s"
 
+_COMMAND = "SELECT kind, version, command::text FROM jobs WHERE tenant_id = %s AND id = %s"
 _RESULT = "SELECT result::text FROM jobs WHERE tenant_id = %s AND id = %s"
 _TIMELINE = """
 SELECT seq, type, at, data::text FROM job_events WHERE tenant_id = %s AND job_id = %s ORDER BY seq DESC LIMIT %s
@@ -76,8 +79,11 @@ async def job(connection: Connection, tenant_id: UUID, job_id: UUID) -> Job | No
     return None if row is None else told_job(row)
 
 
-async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, before: UUID, limit: int) -> list[Job]:
-    """Up to `limit` jobs, the newest first, all older than the job `before`."""
+async def jobs(
+    connection: Connection, tenant_id: UUID, filters: JobFilters, *, before: UUID, limit: int, results: bool = False
+) -> list[Job]:
+    """Up to `limit` jobs, the newest first, all older than the job `before`. Without `results` each only says where its
+    result is."""
     least, beyond = _ids_with(filters.id_prefix)
     wanted = {
         "tenant_id": tenant_id,
@@ -89,8 +95,10 @@ async def jobs(connection: Connection, tenant_id: UUID, filters: JobFilters, *, 
         "batch_id": filters.batch_id,
         "limit": limit,
     }
+    columns = LISTED_COLUMNS if results else LEAN_COLUMNS
+    order = _NEWEST if filters.batch_id is None else _NEWEST_OF_BATCH
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_JOBS if filters.batch_id is None else _JOBS_OF_BATCH, wanted)
+        await cursor.execute(f"SELECT {columns} FROM jobs {_FILTERED} {order}", wanted)
         return await told_jobs(await cursor.fetchall())
 
 
@@ -108,6 +116,18 @@ async def timeline(connection: Connection, tenant_id: UUID, job_id: UUID) -> Tim
     return Timeline(job_id=job_id, entries=tuple(reversed(entries))) if entries else None
 
 
+async def command(connection: Connection, tenant_id: UUID, job_id: UUID) -> JobCommand | None:
+    """What the job was given; None when the tenant has no such job."""
+    row = await (await connection.execute(_COMMAND, (tenant_id, job_id))).fetchone()
+    if row is None:
+        return None
+    kind, version, stored = row
+    try:
+        return JobCommand(job_id=job_id, kind=kind, version=version, command=readable(stored))
+    except ValueError:
+        return JobCommand(job_id=job_id, kind=kind, version=version, command=None, problem=UNREADABLE)
+
+
 async def result(connection: Connection, tenant_id: UUID, job_id: UUID) -> tuple[bool, str | None]:
     """Whether the tenant has the job, and its row's result as JSON text."""
     row = await (await connection.execute(_RESULT, (tenant_id, job_id))).fetchone()
@@ -115,7 +135,7 @@ async def result(connection: Connection, tenant_id: UUID, job_id: UUID) -> tuple
 
 
 async def told_jobs(rows: Sequence[dict[str, Any]]) -> list[Job]:
-    """Jobs from rows of LISTED_COLUMNS."""
+    """Jobs from rows of LISTED_COLUMNS or LEAN_COLUMNS."""
     found: list[Job] = []
     for row in rows:
         if len(found) % ROWS_IN_A_GO == ROWS_IN_A_GO - 1:
@@ -127,7 +147,8 @@ async def told_jobs(rows: Sequence[dict[str, Any]]) -> list[Job]:
 def told_job(row: dict[str, Any]) -> Job:
     """A job from a row of the columns above. JSON that can't be parsed is left out, and the job's problem says so."""
     url = f"/api/jobs/{row['id']}/result"
-    shown = {**row, "result_url": None if row["result_bytes"] is None else url}
+    elsewhere = row["result_bytes"] is not None or row.pop("has_result", False)
+    shown = {**row, "result_url": url if elsewhere else None}
     try:
         return Job.model_validate({**shown, **{name: readable(row[name]) for name in _JSON}})
     except ValueError:

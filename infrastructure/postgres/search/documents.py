@@ -65,9 +65,9 @@ class StoredDocuments:
     async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
         cell = _body_of(tenant_id, document.document_id)
         for _ in range(MAX_KEY_CHANGES):
-            sealed = await self._sealer.seal(cell, document.body)
+            sealed = await self._sealer.seal(cell, document.text)
             row = {
-                **document.model_dump(exclude={"body", "tags"}),
+                **document.model_dump(exclude={"text", "tags"}),
                 "tags": list(document.tags),
                 "body": sealed.ciphertext,
                 "tenant": tenant_id,

@@ -238,11 +238,25 @@ def test_a_quiet_stream_moves_its_readers_place_along(world: World, monkeypatch:
     world.submit(tenant)
     moved = next(frame for frame in frames if frame.id != begin.id)
 
-    assert (moved.data, begin.data) == ("", "")
+    assert (moved.data, begin.event) == ("", "stream.started")
     with world.http(tenant) as http:
         headers = {"last-event-id": moved.id}
         with http.stream("GET", "/api/events", headers=headers) as stream:
             assert stream.status_code == 200
+
+
+def test_a_stream_says_first_that_it_starts_now_and_how_to_start_earlier(world: World) -> None:
+    tenant = world.tenant()
+    before = [world.submit(tenant), world.submit(tenant)]
+    first = next(world.frames(tenant))
+    after = world.submit(tenant)
+    from_the_oldest = list(islice(follow(world, tenant, "/api/events", after="0"), 3))
+    from_there = next(follow(world, tenant, "/api/events", after=first.id))
+
+    assert (first.event, first.json()["starts"]) == ("stream.started", "now")
+    assert "Last-Event-ID: the id of an event that you have, to go on after it, or 0" in first.json()["detail"]
+    assert [one.job_id for one in from_the_oldest] == [*before, after]
+    assert from_there.job_id == after
 
 
 def test_a_last_event_id_that_no_stream_gave_is_refused(world: World) -> None:

@@ -151,6 +151,25 @@ def test_a_list_is_filtered(world: World) -> None:
         assert http.get("/api/jobs", params={"state": "asleep"}).status_code == 422
 
 
+def test_a_list_brings_results_only_when_it_is_asked_for_them(world: World) -> None:
+    tenant = world.tenant()
+    waits, done = world.submit(tenant), world.submit(tenant)
+    world.succeed(done, {"pages": 3})
+    with world.http(tenant) as http:
+        lean = http.get("/api/jobs").json()["jobs"]
+        whole = http.get("/api/jobs", params={"include": "result"}).json()["jobs"]
+        fetched = http.get(lean[0]["result_url"]).json()
+        refused = http.get("/api/jobs", params={"include": "everything"})
+
+    assert [(job["id"], job["result"], job["result_url"]) for job in lean] == [
+        (str(done), None, f"/api/jobs/{done}/result"),
+        (str(waits), None, None),
+    ]
+    assert [job["result"] for job in whole] == [fetched, None]
+    assert fetched == {"pages": 3}
+    assert (refused.status_code, _problem(refused).errors[0].pointer) == (422, "/query/include")
+
+
 def test_a_cursor_that_was_changed_or_carried_elsewhere_is_refused(world: World) -> None:
     tenant, other = world.tenant(), world.tenant()
     for _ in range(3):

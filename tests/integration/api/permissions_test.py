@@ -68,6 +68,22 @@ def test_a_clerk_still_cancels_what_a_clerk_may_start(world: World) -> None:
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
+def test_what_a_job_was_given_is_shown_to_those_alone_who_may_read_content(world: World) -> None:
+    owner = world.tenant("jobs:write")
+    reader, clerk = world.another_key(owner.id, "jobs:read_content"), world.another_key(owner.id, "jobs:read")
+    job_id = world.submit(owner, title="Lease", text="Rent.")
+    with world.http(reader) as allowed, world.http(clerk) as http, world.http(world.tenant()) as stranger:
+        shown = allowed.get(f"/api/jobs/{job_id}/command")
+        refused = http.get(f"/api/jobs/{job_id}/command")
+        token = http.post(f"/api/jobs/{job_id}/token", json={}).json()["token"]
+        by_token = httpx.get(f"{world.url}/api/jobs/{job_id}/command", headers={"authorization": f"Bearer {token}"})
+        elsewhere = stranger.get(f"/api/jobs/{job_id}/command")
+
+    assert (shown.json()["kind"], shown.json()["command"]["text"]) == ("ai.process_document", "Rent.")
+    assert (refused.status_code, by_token.status_code, elsewhere.status_code) == (403, 403, 404)
+    assert "jobs:read_content" in refused.json()["detail"]
+
+
 def _made(http: httpx.Client, made: str) -> tuple[str, UUID]:
     match made:
         case "job":

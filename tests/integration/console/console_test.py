@@ -82,6 +82,30 @@ def test_a_job_is_watched_to_its_end(browser: Browser, system: System, served: W
     assert len(shown) == len(set(shown)), "nothing is told twice"
 
 
+def test_a_jobs_page_shows_its_command_and_each_attempts_error(browser: Browser, system: System, served: World) -> None:
+    tenant = served.tenant("jobs:read", "jobs:read_content")
+    (job_id,) = system.submit(Misbehave(how="ask for patience", until_attempt=2), tenant_id=tenant.id)
+    system.worker()
+    system.dispatcher()
+    system.await_state(job_id, "succeeded")
+    with _console(browser, served, tenant, f"/jobs/{job_id}") as page:
+        page.wait_for_text('"until_attempt": 2', "section[aria-labelledby=command-heading] pre")
+        page.wait_for("document.querySelectorAll('.attempts li').length === 2", "both attempts are shown")
+        first, second = page.run("[...document.querySelectorAll('.attempts li')].map(one => one.innerText)")
+
+    assert [part in first for part in ("Attempt 1", "retrying", "the probe asks for patience")] == [True] * 3
+    assert [part in second for part in ("Attempt 2", "succeeded")] == [True] * 2
+
+
+def test_a_command_is_shown_to_nobody_whose_key_may_not_read_content(browser: Browser, served: World) -> None:
+    owner = served.tenant()
+    reader = served.another_key(owner.id, "jobs:read")
+    job_id = served.submit(owner, title="Very private")
+    with _console(browser, served, reader, f"/jobs/{job_id}") as page:
+        page.wait_for_text("needs the scope jobs:read_content")
+        assert "Very private" not in page.text
+
+
 def test_a_job_is_cancelled_once_that_is_confirmed_and_replayed_with_other_fields(
     browser: Browser, system: System, served: World
 ) -> None:

@@ -109,7 +109,7 @@ def test_real_workers_index_rotate_and_die(system: System) -> None:
     system.start("workers.runtime", Queue.SEARCH.value, **quick)
     keys = system.start("workers.runtime", Queue.KEYS.value, **quick)
     documents = [
-        IndexDocument(document_id=f"d{n}", title="Lease", body=f"words {n}", document_type="contract")
+        IndexDocument(document_id=f"d{n}", title="Lease", text=f"words {n}", document_type="contract")
         for n in range(40)
     ]
     system.submit(*documents)

@@ -80,11 +80,11 @@ async def test_a_writer_that_still_believes_in_the_old_key_writes_under_the_new_
     async with PostgresSession(tenant.settings.database, Role.SYSTEM, "late") as session:
         late = Keyring(StoredKeys(session), tenant.vault, active_seconds=3_600)
         documents = StoredDocuments(tenant.lines, late)
-        first = IndexDocument(document_id="a", title="Lease", body="old words", document_type="contract")
+        first = IndexDocument(document_id="a", title="Lease", text="old words", document_type="contract")
         await documents.store(tenant.id, uuid7(), first)
         await tenant.rotate()
 
-        await documents.store(tenant.id, uuid7(), first.model_copy(update={"body": "new words"}))
+        await documents.store(tenant.id, uuid7(), first.model_copy(update={"text": "new words"}))
 
     assert tenant.rows_by_version() == {2: 1}
     assert await tenant.read() == {"a": "new words"}

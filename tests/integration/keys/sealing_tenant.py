@@ -42,7 +42,7 @@ class Tenant:
     vault: KeyVault
 
     async def write(self, document_id: str, body: str) -> None:
-        document = IndexDocument(document_id=document_id, title="Lease", body=body, document_type="contract")
+        document = IndexDocument(document_id=document_id, title="Lease", text=body, document_type="contract")
         await self.documents.store(self.id, uuid7(), document)
 
     async def write_many(self, count: int) -> dict[str, str]:
@@ -60,7 +60,7 @@ class Tenant:
 
     async def read(self) -> dict[str, str]:
         """Every body that opens, by id."""
-        return {one.document_id: one.body async for some in self.documents.all_of(self.id) for one in some}
+        return {one.document_id: one.text async for some in self.documents.all_of(self.id) for one in some}
 
     async def rotate(self, run: OneRun | None = None, *, wait_seconds: float = 30.0) -> KeysRotated:
         return await rotate_keys(

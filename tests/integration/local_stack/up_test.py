@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,10 +36,10 @@ class Terminal:
         ports = {"API_PORT": str(free_port()), "FLOWER_PORT": str(free_port())}
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "BUCATINI_HOME": str(self.home), **ports}
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = self.command(*arguments)
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command, environment = self.command(*arguments), {**self.environment(), **variables}
         return subprocess.run(
-            command, env=self.environment(), cwd=ROOT, capture_output=True, text=True, check=False, timeout=180
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=180
         )
 
     def status(self) -> dict[str, Any]:
@@ -152,6 +153,17 @@ def test_taking_a_stack_down_ends_all_of_it(tmp_path: Path) -> None:
         assert up.wait(timeout=GUARD_SECONDS) == 0
         assert _run(pids) == []
     assert terminal.run("down").stdout == f"no local stack runs in {terminal.home}\n"
+
+
+def test_a_given_port_that_is_taken_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = terminal.run("up", API_PORT=str(port))
+
+    assert refused.returncode == 1
+    assert f"API_PORT={port}, and port {port} of 127.0.0.1 is taken: end what listens there" in refused.stderr
+    assert not (terminal.home / "postgres").exists()
 
 
 def test_samples_that_are_not_there_are_told_of_before_anything_is_started(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from celery import Celery
 
 from infrastructure.local_stack.servers.redis import RedisServer
 from infrastructure.local_stack.supervisor.processes import Program, Running
-from tests.probe import Nothing
+from schemas.commands import Queue
+from tests.probe import Misbehave, Nothing
 from tests.system import System
 from tests.waiting import wait_until
 
@@ -84,6 +85,41 @@ def test_flower_shows_a_real_workers_jobs_by_kind_and_count(system: System, flow
     assert worker.status_code == 200
     assert CANARY not in worker.text + json.dumps(tasks)
     assert _password(system.environment["REDIS_URL"]) not in worker.text
+
+
+def test_a_doorbell_with_a_failed_job_shows_as_failed_and_one_to_be_retried_as_that(
+    system: System, flower: Running
+) -> None:
+    url = _url(flower)
+    system.worker()
+    wait_until(lambda: "ai-" in httpx.get(f"{url}/workers?json=1").text, "Flower knows the worker")
+
+    def shown() -> dict[str, str]:
+        # Submitted again until Flower's request for task events has reached the worker.
+        system.submit(Misbehave(how="refuse", pad=CANARY), Nothing())
+        system.submit(Misbehave(how="ask for patience"))
+        tasks = _tasks(url)
+        assert all(task["name"] for task in tasks), "every row has a name"
+        by_state = {task["state"]: f"{task['name']}: {task['exception'] or task['result']}" for task in tasks}
+        return by_state if {"FAILURE", "RETRY"} <= by_state.keys() else {}
+
+    by_state = wait_until(shown, "Flower shows a failed doorbell and a retried one")
+
+    assert re.fullmatch(r"(probe\.misbehave|.*probe\.nothing): \d+ failed.*", by_state["FAILURE"]), by_state
+    assert re.fullmatch(r"probe\.misbehave.*: .*\d+ retrying.*", by_state["RETRY"]), by_state
+    assert CANARY not in str(_tasks(url))
+
+
+def test_flower_lists_every_queue_and_says_what_its_tasks_are_and_where_the_jobs_are(flower: Running) -> None:
+    url = _url(flower)
+    queues = set(re.findall(r'<tr id="(\w+)">', httpx.get(f"{url}/broker").text))
+
+    assert queues == {queue.value for queue in Queue}
+    for page in ("/", "/tasks", "/broker"):
+        text = httpx.get(url + page).text
+        assert "Tasks here are <strong>doorbells</strong>" in text
+        assert '<a href="http://127.0.0.1:8000/">the console</a>' in text
+        assert "Doorbells</a>" in text
 
 
 def test_the_brokers_password_is_in_no_page_no_argument_and_no_log_line(flower: Running, redis_url: str) -> None:

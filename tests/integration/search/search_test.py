@@ -60,7 +60,7 @@ class Search:
 
 
 def lease(**fields: object) -> IndexDocument:
-    plain = {"document_id": "lease-1", "title": "Lease", "body": SECRET, "document_type": "contract", "language": "en"}
+    plain = {"document_id": "lease-1", "title": "Lease", "text": SECRET, "document_type": "contract", "language": "en"}
     return IndexDocument.model_validate({**plain, **fields})
 
 
@@ -110,10 +110,10 @@ async def test_a_redelivered_job_changes_nothing(search: Search) -> None:
 
 
 async def test_a_later_job_replaces_the_content_and_keeps_the_documents_own_time(search: Search) -> None:
-    await search.index(body="old words")
+    await search.index(text="old words")
     (before,) = await search.hits("old")
 
-    indexed = await search.index(body="new words")
+    indexed = await search.index(text="new words")
 
     assert indexed.version == 2
     assert await search.found("old") == []
@@ -122,9 +122,9 @@ async def test_a_later_job_replaces_the_content_and_keeps_the_documents_own_time
 
 async def test_an_earlier_job_that_runs_late_is_superseded(search: Search) -> None:
     early, late = search.run(), search.run()
-    await search.index(late, body="new words")
+    await search.index(late, text="new words")
 
-    indexed = await search.index(early, body="old words")
+    indexed = await search.index(early, text="old words")
 
     assert indexed == DocumentIndexed(document_id="lease-1", version=1, superseded=True)
     assert await search.found("old") == []
@@ -133,10 +133,10 @@ async def test_an_earlier_job_that_runs_late_is_superseded(search: Search) -> No
 
 async def test_jobs_for_one_document_in_any_order_at_once_leave_the_last_submitted(search: Search) -> None:
     runs = [search.run() for _ in range(12)]
-    await search.index(runs[0], body="warm up the index")
+    await search.index(runs[0], text="warm up the index")
 
     order = [7, 3, 11, 0, 5, 9, 1, 10, 2, 8, 4, 6, 11, 3]
-    await asyncio.gather(*(search.index(runs[number], body=f"number{number}") for number in order))
+    await asyncio.gather(*(search.index(runs[number], text=f"number{number}") for number in order))
 
     assert [await search.found(f"number{number}") for number in range(12)] == [[]] * 11 + [["lease-1"]]
     assert len(await search.hits()) == 1
@@ -145,10 +145,10 @@ async def test_jobs_for_one_document_in_any_order_at_once_leave_the_last_submitt
 async def test_a_crash_between_storing_and_indexing_is_made_good_by_the_next_run(search: Search) -> None:
     await search.index(document_id="other")
     run = search.run()
-    await search.documents.store(run.tenant_id, run.job_id, lease(body="nearly lost"))
+    await search.documents.store(run.tenant_id, run.job_id, lease(text="nearly lost"))
     assert await search.found("nearly") == []
 
-    indexed = await search.index(run, body="nearly lost")
+    indexed = await search.index(run, text="nearly lost")
 
     assert indexed.version == 1
     assert await search.found("nearly") == ["lease-1"]
@@ -180,10 +180,10 @@ async def test_a_rebuild_has_all_that_is_stored_but_what_cannot_be_opened(
     search: Search, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(7):
-        await search.index(document_id=f"d{number}", body=f"{SECRET} {number}")
+        await search.index(document_id=f"d{number}", text=f"{SECRET} {number}")
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE documents SET body = set_byte(body, 90, 0) WHERE document_id = 'd3'")
-    await search.index(document_id="d2", body="replaced")
+    await search.index(document_id="d2", text="replaced")
 
     await rebuild(search.tenant_id, documents=search.documents, engine=search.engine)
 
@@ -194,8 +194,8 @@ async def test_a_rebuild_has_all_that_is_stored_but_what_cannot_be_opened(
 
 
 async def test_a_body_moved_to_another_document_opens_nowhere(search: Search, database_url: str) -> None:
-    await search.index(document_id="mine", body="my words")
-    await search.index(document_id="yours", body="your words")
+    await search.index(document_id="mine", text="my words")
+    await search.index(document_id="yours", text="your words")
     with psycopg.connect(database_url) as connection:
         connection.execute("""
             UPDATE documents SET body = (SELECT body FROM documents o WHERE o.document_id = 'yours')
@@ -225,7 +225,7 @@ async def test_a_tenants_role_sees_its_own_documents_and_nobodys_keys(search: Se
 async def test_every_text_a_command_may_hold_is_stored_and_indexed(search: Search) -> None:
     body = "".join(map(chr, [*range(1, 32), 127, 0x202E, 0xFFFD, 0x1F600, 0x10FFFF])) + " words" * 33_000
 
-    await search.index(body=body, title="\u202e\x01 '\"\\ %s")
+    await search.index(text=body, title="\u202e\x01 '\"\\ %s")
 
     assert await search.found("words") == ["lease-1"]
 
@@ -234,7 +234,7 @@ def test_a_killed_worker_leaves_every_document_to_the_next_and_none_twice(system
     quick = {"HEARTBEAT_SECONDS": "1", "LEASE_SECONDS": "5"}
     system.dispatcher(**quick)
     first = system.start("workers.runtime", Queue.SEARCH.value, **quick)
-    commands = [lease(document_id=f"d{number}", body=f"document number {number}") for number in range(150)]
+    commands = [lease(document_id=f"d{number}", text=f"document number {number}") for number in range(150)]
     job_ids = system.submit(*commands)
     wait_until(lambda: system.states()["succeeded"] > 10, "some documents are indexed")
 

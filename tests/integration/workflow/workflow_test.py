@@ -50,7 +50,7 @@ READ_THEN_INDEX: dict[str, Any] = {
             "Parameters": {
                 "document_id.$": "$.id",
                 "title.$": "$.title",
-                "body.$": "$.text",
+                "text.$": "$.text",
                 "language.$": "$.read.language.code",
                 "document_type": "contract",
             },
@@ -101,7 +101,7 @@ async def test_two_steps_run_one_after_the_other_and_the_instance_shows_where_it
 
     started.child_ends({"language": {"code": "en"}})
     indexing = IndexDocument(
-        document_id="lease-1", title="Lease", body=LEASE["text"], language="en", document_type="contract"
+        document_id="lease-1", title="Lease", text=LEASE["text"], language="en", document_type="contract"
     )
     assert await started.step() == AwaitChildren((indexing,))
     assert (await started.stored()).state == "Index"

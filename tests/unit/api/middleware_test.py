@@ -136,6 +136,7 @@ def test_a_client_that_disconnected_gets_no_answer() -> None:
 def test_every_scope_is_a_word_a_key_may_have() -> None:
     assert {scope.value for scope in Scope} == {
         "jobs:read",
+        "jobs:read_content",
         "jobs:write",
         "search:read",
         "keys:write",

@@ -3,7 +3,8 @@
 import pytest
 from celery import Celery
 
-from monitoring.flower import FlowerWouldBeOpen, harmless, serve_flower
+from monitoring.flower.events import harmless
+from monitoring.flower.serving import FlowerWouldBeOpen, serve_flower
 
 CANARY = "cANARY77aBcDeFgH"
 
@@ -31,6 +32,15 @@ def test_flower_keeps_nothing_of_an_event_that_may_quote_a_document() -> None:
     }
 
 
+def test_flower_keeps_how_many_jobs_came_to_what() -> None:
+    failed = {"type": "task-failed", "exception": "JobsFailed('1 failed, 2 succeeded')"}
+    hostile = {"type": "task-failed", "exception": f"JobsFailed('1 failed, {CANARY}')"}
+
+    assert harmless(failed)["exception"] == "1 failed, 2 succeeded"
+    assert harmless(hostile)["exception"] == "JobsFailed"
+    assert harmless({"type": "task-succeeded", "result": "3 succeeded, 1 not run here"})["result"].startswith("3 ")
+
+
 def test_flower_keeps_a_heartbeat_as_it_is() -> None:
     heartbeat = {"type": "worker-heartbeat", "hostname": "ai-1", "active": 3}
 
@@ -44,4 +54,4 @@ def test_arguments_are_bounded() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "10.0.0.1", "example.com"])
 def test_flower_without_a_password_refuses_to_listen_beyond_this_machine(host: str) -> None:
     with pytest.raises(FlowerWouldBeOpen, match="set FLOWER_BASIC_AUTH=user:password"):
-        serve_flower(Celery(), host=host, port=0, basic_auth=None)
+        serve_flower(Celery(), host=host, port=0, basic_auth=None, console_url="", queues=())

@@ -9,7 +9,7 @@ from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command, Queue
 
 DOCUMENT = {"title": "Lease", "text": "The rent is due."}
-SECTIONS = [{"heading": "Rent", "body": "Due on {{ day }}."}]
+SECTIONS = [{"heading": "Rent", "text": "Due on {{ day }}."}]
 
 
 @pytest.mark.parametrize("command", [ProcessDocument, GenerateDocument, AnalyzeContent])
@@ -63,8 +63,8 @@ def test_a_document_of_exactly_the_limit_is_accepted() -> None:
         {"template": "mutual_nda"},
         {"sections": []},
         {"sections": SECTIONS * 51},
-        {"sections": [{"heading": "Rent", "body": ""}]},
-        {"sections": [{"heading": "Rent", "body": "x" * 20_001}]},
+        {"sections": [{"heading": "Rent", "text": ""}]},
+        {"sections": [{"heading": "Rent", "text": "x" * 20_001}]},
         {"facts": {"Day": 1}},
         {"facts": {"tone": "kind"}},
         {"facts": {"day": 10**16}},

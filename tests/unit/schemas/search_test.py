@@ -71,4 +71,4 @@ def test_as_much_as_allowed_is_taken() -> None:
 @pytest.mark.parametrize("document_id", ["", " a", "a b", "a\n", "../up", "ä", "a" * 201])
 def test_a_document_id_that_could_be_misread_is_refused(document_id: str) -> None:
     with pytest.raises(ValidationError):
-        IndexDocument(document_id=document_id, title="t", body="b", document_type="x")
+        IndexDocument(document_id=document_id, title="t", text="b", document_type="x")

@@ -28,7 +28,7 @@ def two_steps() -> dict[str, Any]:
                 "Parameters": {
                     "document_id.$": "$.id",
                     "title": "Lease",
-                    "body.$": "$.text",
+                    "text.$": "$.text",
                     "document_type": "contract",
                 },
                 "End": True,

@@ -2,11 +2,13 @@
 
 import asyncio
 
+from schemas.jobs import JobState
+
 
 class Delivery:
     """`done` is set when none of its jobs is open."""
 
-    __slots__ = ("ahead", "done", "open", "revoked")
+    __slots__ = ("ahead", "done", "open", "revoked", "tally")
 
     def __init__(self, count: int, *, ahead: bool = False) -> None:
         self.open = count
@@ -14,9 +16,14 @@ class Delivery:
         """Rung for ahead of the commit: its jobs may not be visible yet."""
         self.revoked = False
         """Revoked by an operator: none of its jobs may run."""
+        self.tally: dict[JobState, int] = {}
+        """How many of its jobs ended a run in each state, for Celery's dashboards."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not count:
             self.done.set_result(None)
+
+    def count(self, state: JobState) -> None:
+        self.tally[state] = self.tally.get(state, 0) + 1
 
     def close(self, jobs: int = 1) -> None:
         self.open -= jobs

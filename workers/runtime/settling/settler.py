@@ -120,6 +120,8 @@ class Settler:
         attempt = self._running.get(settlement.job_id)
         if attempt is None or attempt.claimed.token != settlement.token:
             return  # A lease without a run here, released by the lease check.
+        if effective:
+            attempt.delivery.count(settlement.state)
         self.drop(attempt)
         if effective and settlement.due_seconds is not None:
             self._notifier.ring_next(attempt.claimed, settlement, self._queue)

@@ -12,6 +12,7 @@ import pytest
 from api.documentation.asyncapi import document
 from events.catalogue import EVENTS
 from events.jobs import JobEvent
+from events.streams import STREAM_STARTED
 from events.websocket import SERVER_MESSAGES, Ended, Pong, Refused
 from infrastructure.postgres.events.cloud_events import cloud_event_json
 from schemas.problems import Problem
@@ -48,7 +49,7 @@ def test_every_event_and_message_is_described() -> None:
     messages = DOCUMENT["components"]["messages"].keys()
     streams = DOCUMENT["channels"]["tenantEvents"]["messages"].keys()
 
-    assert streams == {*JobEvent, *EVENTS}
+    assert streams == {*JobEvent, *EVENTS, STREAM_STARTED}
     assert messages == {*streams, *(one.__name__ for one in (*REQUESTS.values(), *SERVER_MESSAGES))}
 
 

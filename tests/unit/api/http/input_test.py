@@ -91,12 +91,12 @@ def test_a_command_is_made_of_what_was_typed(tmp_path: Path) -> None:
     )
 
 
-def test_an_indexed_document_takes_the_file_as_its_body(tmp_path: Path) -> None:
+def test_an_indexed_document_takes_the_file_as_its_text(tmp_path: Path) -> None:
     text = tmp_path / "lease.txt"
     text.write_text("Some words.", encoding="utf-8")
     typed = Given(text_file=text, assignments=("document_id=lease", "document_type=contract"))
 
-    assert command_from("search.index_document", typed).model_dump()["body"] == "Some words."
+    assert command_from("search.index_document", typed).model_dump()["text"] == "Some words."
 
 
 @pytest.mark.parametrize(

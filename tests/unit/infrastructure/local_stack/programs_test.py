@@ -1,11 +1,15 @@
 """What the local stack consists of."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from infrastructure.local_stack.files.state_dir import Home
 from infrastructure.local_stack.programs import Ports, choose_ports, process_specs, urls
-from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
+from infrastructure.local_stack.servers.loopback import LOOPBACK, PortTaken, free_port
 from infrastructure.settings import Settings
 from schemas.commands import Queue
 
@@ -37,20 +41,41 @@ def test_a_worker_may_finish_its_jobs_before_it_is_killed(tmp_path: Path) -> Non
     assert all(spec.grace_seconds > 60 for spec in specs if spec.name.startswith("worker "))
 
 
-def test_a_taken_port_is_replaced_by_the_next_and_said_so() -> None:
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, free_port()))
-        listener.listen()
-        taken = listener.getsockname()[1]
-        said: list[str] = []
-
-        ports = choose_ports(Settings(api_port=taken, flower_port=taken), said.append)
+def test_a_default_port_that_is_taken_is_replaced_by_the_next_and_said_so() -> None:
+    said: list[str] = []
+    with _taken_port() as taken:
+        nothing_given = Settings.model_construct(_fields_set=set(), api_port=taken, flower_port=taken)
+        ports = choose_ports(nothing_given, said.append)
 
     assert taken < ports.api < ports.flower
     assert said == [
         f"port {taken} is taken: API is on {ports.api} (API_PORT chooses another)",
         f"port {taken} is taken: Flower is on {ports.flower} (FLOWER_PORT chooses another)",
     ]
+
+
+@pytest.mark.parametrize("name", ["api", "flower"])
+def test_a_port_that_was_given_and_is_taken_is_an_error_that_names_it(name: str) -> None:
+    with _taken_port() as taken:
+        given = Settings.model_validate({f"{name}_port": taken})
+        with pytest.raises(PortTaken, match=f"{name.upper()}_PORT={taken}, and port {taken} of 127.0.0.1 is taken"):
+            choose_ports(given, lambda _: None)
+
+
+def test_a_given_port_is_kept_whoever_else_prefers_it() -> None:
+    port = free_port()
+    flowers = Settings.model_construct(_fields_set={"flower_port"}, api_port=port, flower_port=port)
+
+    ports = choose_ports(flowers, lambda _: None)
+
+    assert ports.flower == port < ports.api
+
+
+def test_one_port_for_two_is_refused() -> None:
+    port = free_port()
+
+    with pytest.raises(PortTaken, match=f"API_PORT={port} and FLOWER_PORT={port} name the same port"):
+        choose_ports(Settings(api_port=port, flower_port=port), lambda _: None)
 
 
 def test_addresses_are_ones_that_can_be_opened_even_when_a_server_listens_everywhere() -> None:
@@ -60,3 +85,11 @@ def test_addresses_are_ones_that_can_be_opened_even_when_a_server_listens_everyw
     assert found["docs"] == "http://127.0.0.1:8000/docs"
     assert found["metrics api"] == f"http://127.0.0.1:{PORTS.api_metrics}/metrics"
     assert found["metrics worker keys"] == f"http://127.0.0.1:{PORTS.workers[Queue.KEYS]}/metrics"
+
+
+@contextmanager
+def _taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, free_port()))
+        listener.listen()
+        yield listener.getsockname()[1]

@@ -54,7 +54,7 @@ PROPOSAL_FACTS: dict[str, Any] = {
 
 
 def filled(body: str, **facts: Any) -> str:
-    return wrote({"sections": [{"heading": "H", "body": body}], "facts": facts}).sections[0].text
+    return wrote({"sections": [{"heading": "H", "text": body}], "facts": facts}).sections[0].text
 
 
 def wrote(fields: dict[str, Any]) -> Writing:
@@ -68,14 +68,14 @@ def refused(fields: dict[str, Any]) -> Problem:
 
 
 def refused_body(body: str, **facts: Any) -> Problem:
-    return refused({"sections": [{"heading": "H", "body": body}], "facts": facts})
+    return refused({"sections": [{"heading": "H", "text": body}], "facts": facts})
 
 
 def test_facts_fill_headings_and_bodies() -> None:
     writing = wrote(
         {
             "sections": [
-                {"heading": "For {{ client.name }}", "body": "{% for item in items %}- {{ item }}\n{% endfor %}"}
+                {"heading": "For {{ client.name }}", "text": "{% for item in items %}- {{ item }}\n{% endfor %}"}
             ],
             "facts": {"client": {"name": "Acme"}, "items": ["one", "two"]},
         }
@@ -156,7 +156,7 @@ def test_a_template_may_ask_whether_a_fact_is_there() -> None:
 
 def test_values_are_written_the_way_the_language_does() -> None:
     fields = {
-        "sections": [{"heading": "H", "body": "{{ fee | money: 'EUR' }} · {{ users | number }} · {{ start | date }}"}],
+        "sections": [{"heading": "H", "text": "{{ fee | money: 'EUR' }} · {{ users | number }} · {{ start | date }}"}],
         "facts": {"fee": "12500.5", "users": 12500, "start": "2026-03-14"},
     }
 
@@ -176,7 +176,7 @@ def test_the_tone_is_reported_only_where_it_made_a_difference() -> None:
 
 
 def test_facts_that_nothing_mentions_are_reported() -> None:
-    writing = wrote({"sections": [{"heading": "H", "body": "{{ a }}"}], "facts": {"a": 1, "b": 2}})
+    writing = wrote({"sections": [{"heading": "H", "text": "{{ a }}"}], "facts": {"a": 1, "b": 2}})
 
     assert writing.unused_facts == ("b",)
 
@@ -228,7 +228,7 @@ def test_a_problem_quotes_no_fact() -> None:
 
 
 def test_a_document_beyond_the_limit_is_refused() -> None:
-    section = {"heading": "H", "body": "{{ big }}{{ big }}"}
+    section = {"heading": "H", "text": "{{ big }}{{ big }}"}
 
     assert (
         refused({"sections": [section, section, section], "facts": {"big": "x" * 100_000}}).name == "document-too-long"

@@ -15,11 +15,11 @@ def test_every_sealed_field_that_an_index_takes_has_its_reason_recorded() -> Non
         if isinstance(mark, SealedAtRest)
     }
 
-    assert reasons.keys() == {"body"}
+    assert reasons.keys() == {"text"}
     assert all(reasons[name] for name in reasons.keys() & taken)
 
 
 def test_a_document_on_its_way_to_an_index_shows_no_text() -> None:
     shown = {field.name for field in fields(IndexedDocument) if field.repr}
 
-    assert not shown & {"title", "body"}
+    assert not shown & {"title", "text"}

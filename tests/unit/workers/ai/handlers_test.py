@@ -94,7 +94,7 @@ def test_a_generated_document_is_one_markdown_text_of_its_sections() -> None:
         command = GenerateDocument.model_validate(
             {
                 "title": "Order",
-                "sections": [{"heading": "Price", "body": "{{ fee | money: 'EUR' }}"}],
+                "sections": [{"heading": "Price", "text": "{{ fee | money: 'EUR' }}"}],
                 "facts": {"fee": 5},
             }
         )

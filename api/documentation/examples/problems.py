@@ -1,0 +1,61 @@
+"""Examples of problems, as the functions make them that refuse requests."""
+
+from api.endpoint import AnyEndpoint
+from api.http import problems
+from api.http.validation import model_of
+from schemas.problems import FieldProblem, Problem
+
+_KINDS = {
+    "api-keys": "API key",
+    "batches": "batch",
+    "failures": "failure",
+    "groups": "group",
+    "holds": "hold",
+    "replays": "replay",
+    "schedules": "schedule",
+    "webhooks": "webhook",
+    "workflow": "workflow instance",
+}
+"""What isn't there, by the part of the address after /api."""
+_LIMIT_BYTES = 2_000_000
+_REQUESTS_PER_MINUTE = 300_000
+_CORRELATION_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+MAX_ERRORS = 3
+_SAME_EVERYWHERE = {
+    400: problems.malformed_json("unexpected end of data: line 1 column 17 (char 16)").problem,
+    401: problems.unauthenticated().problem,
+    408: problems.body_too_slow().problem,
+    409: problems.job_over("succeeded").problem,
+    413: problems.body_too_large(_LIMIT_BYTES).problem,
+    415: problems.unsupported_media_type().problem,
+    429: problems.too_many_requests("key", _REQUESTS_PER_MINUTE, 7, ()).problem,
+    500: problems.internal(_CORRELATION_ID),
+    503: problems.unavailable(2.0),
+}
+
+
+def problem_of(endpoint: AnyEndpoint, path: str, status: int) -> Problem:
+    """A problem of this status that this endpoint may answer with. LookupError for a status without an example."""
+    match status:
+        case 403:
+            return problems.scope_missing(endpoint.scope or "").problem
+        case 404:
+            return problems.not_found(_KINDS.get(path.split("/")[2], "job")).problem
+        case 422:
+            return _invalid(endpoint)
+        case 504:
+            return problems.timed_out(endpoint.seconds)
+    return _SAME_EVERYWHERE[status]
+
+
+def _invalid(endpoint: AnyEndpoint) -> Problem:
+    """What a body with a field too many, or a query with one, is refused with."""
+    if endpoint.body is None:
+        return problems.invalid_query(
+            [FieldProblem(pointer="/query/surprise", detail="there is no such field")]
+        ).problem
+    try:
+        model_of(endpoint.body, {"surprise": True})
+    except problems.Refusal as refusal:
+        return refusal.problem.model_copy(update={"errors": refusal.problem.errors[:MAX_ERRORS]})
+    raise LookupError(f"{endpoint.body.__name__} takes any field")
