@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.model import FreeJson, Model
 
 MAX_TEXT_CHARACTERS = 200_000
@@ -33,7 +33,7 @@ class ProcessDocument(Command):
     """Read one document: its language, summary, key phrases, dates, amounts, parties and defined terms."""
 
     kind: ClassVar[str] = "ai.process_document"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
 
     title: Title
@@ -124,7 +124,8 @@ class GenerateDocument(Command):
     """
 
     kind: ClassVar[str] = "ai.generate_document"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
+    aliases: ClassVar[tuple[str, ...]] = ("/api/ai/generate",)
     needs_processor: ClassVar[bool] = True
     max_attempts: ClassVar[int] = 3
     time_limit_seconds: ClassVar[float] = 30.0
@@ -165,7 +166,7 @@ class AnalyzeContent(Command):
     """Measure one text: how hard it reads, its tone, its risky clauses, and how it differs from a reference."""
 
     kind: ClassVar[str] = "ai.analyze_content"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
 
     text: DocumentText

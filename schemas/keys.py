@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from schemas.commands import Command, Jitter, Queue, RetryPolicy
+from schemas.commands import Command, Jitter, RetryPolicy
 from schemas.model import Model
 
 
@@ -15,7 +15,8 @@ class RotateKeys(Command):
     """
 
     kind: ClassVar[str] = "keys.rotate"
-    queue: ClassVar[Queue] = Queue.KEYS
+    queue: ClassVar[str] = "keys"
+    scope: ClassVar[str] = "keys:write"
     max_attempts: ClassVar[int] = 10
     # It fails on another rotation of the tenant or an unavailable vault: an immediate retry helps with neither.
     retry: ClassVar[RetryPolicy] = RetryPolicy(base_seconds=5.0, jitter=Jitter.EQUAL)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.model import Model
 
 MAX_BODY_CHARACTERS = 200_000
@@ -63,7 +63,7 @@ class IndexDocument(Command):
     late doesn't."""
 
     kind: ClassVar[str] = "search.index_document"
-    queue: ClassVar[Queue] = Queue.SEARCH
+    queue: ClassVar[str] = "search"
     time_limit_seconds: ClassVar[float] = 120.0
 
     document_id: DocumentId

@@ -58,6 +58,7 @@ MAY_READ_THE_ENVIRONMENT = (
 MAY_READ_THE_WALL_CLOCK = (
     "infrastructure/postgres/clock.py",
     # What a person or a client sees on its own machine.
+    "bucatini/testing.py",
     "producers/cli/ages.py",
     "producers/cli/sample_report.py",
     "producers/client/exchange.py",
