@@ -10,7 +10,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from api.app import build
+from api.app import build, check_kinds
 from api.dependencies import Dependencies
 from api.protocol.connection_limits import ConnectionLimits, places, raise_descriptor_limit
 from api.protocol.http import LimitedHttp, LimitedState
@@ -22,6 +22,8 @@ from infrastructure.concurrency.supervisor import EXIT_LOOP_FAILED, Supervisor
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import refuse_unfit
 from infrastructure.settings import Settings, SettingsInvalid
+from kinds.declaration import JobInvalid
+from kinds.loading import load as load_jobs
 from monitoring.health import server as serving
 from monitoring.health.event_loop import BLOCKED_AFTER_SECONDS, PERIOD_SECONDS, LoopLag
 from monitoring.health.loops import EVENT_LOOP, LoopReport
@@ -128,8 +130,10 @@ def _config(settings: Settings, app: ASGIApp, backlog: int) -> uvicorn.Config:
 def main() -> None:
     try:
         settings = settings_module.load()
+        load_jobs(settings)
+        check_kinds()
         refuse_unfit(settings.database)
-    except (SettingsInvalid, Unfit) as error:
+    except (SettingsInvalid, JobInvalid, Unfit) as error:
         sys.exit(str(error))
     configure(settings.log_level, settings.log_format, process="api")
     raise_descriptor_limit()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import TypedDict
@@ -10,14 +11,14 @@ from typing import TypedDict
 from starlette.routing import Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.auth.principal import Scope as KeyScope
 from api.console import routes as console
 from api.dependencies import Dependencies, open_dependencies
 from api.documentation.pages import pages
-from api.endpoint import AnyEndpoint, routes
+from api.endpoint import AnyEndpoint, all_paths, routes
 from api.http import problems
 from api.middleware import Middleware
 from api.routes import (
-    ai,
     api_keys,
     batches,
     events,
@@ -27,6 +28,7 @@ from api.routes import (
     holds,
     jobs,
     keys,
+    kinds,
     replays,
     results,
     schedules,
@@ -36,13 +38,15 @@ from api.routes import (
     workflow,
 )
 from api.streams import websocket
+from events.catalogue import Kind
+from events.catalogue import kinds as known_kinds
 from infrastructure.concurrency import watched
 from infrastructure.concurrency.supervisor import Supervisor
 from infrastructure.settings import Settings
+from kinds.declaration import JobInvalid
 
 # The busiest first: routes are tried in this order.
-DESCRIBED: tuple[AnyEndpoint, ...] = (
-    *ai.ENDPOINTS,
+RESOURCES: tuple[AnyEndpoint, ...] = (
     *search.ENDPOINTS,
     *replays.ENDPOINTS,
     *batches.ENDPOINTS,  # Before the jobs: /api/jobs/{id} would match "batch" as an id.
@@ -62,6 +66,29 @@ DESCRIBED: tuple[AnyEndpoint, ...] = (
 )
 
 
+def check_kinds() -> None:
+    """Raises JobInvalid when a kind has an address of the ingress's own, or needs a scope that no key can have."""
+    own = {path for method, path in all_paths(RESOURCES) if method == "POST"}
+    for kind in known_kinds():
+        command = kind.command
+        for path in (kind.path, *command.aliases):
+            if path in own:
+                raise JobInvalid(f"{kind.name}: POST {path} is an address of the ingress's own; choose another route")
+        if command.scope not in {scope.value for scope in KeyScope}:
+            known = ", ".join(KeyScope)
+            raise JobInvalid(f"{kind.name}: there is no scope {command.scope!r}; known are {known}")
+
+
+def described() -> tuple[AnyEndpoint, ...]:
+    """Every endpoint that the OpenAPI document has, those of the kinds that are known now first."""
+    return _described(tuple(known_kinds()))
+
+
+@cache
+def _described(of: tuple[Kind, ...]) -> tuple[AnyEndpoint, ...]:
+    return (*kinds.endpoints(of), *RESOURCES)
+
+
 class State(TypedDict):
     """The lifespan state that Starlette puts into every request's scope."""
 
@@ -75,9 +102,10 @@ def build(settings: Settings, closing: asyncio.Event, supervisor: Supervisor) ->
     It is Starlette's router without its application class: that class adds two layers whose work `Middleware` does already,
     and every event of every stream would pass through them.
     """
+    endpoints = described()
     router = Router(
         routes=[
-            *routes((*DESCRIBED, *pages(DESCRIBED, product_version()), *console.pages(product_version()))),
+            *routes((*endpoints, *pages(endpoints, product_version()), *console.pages(product_version()))),
             WebSocketRoute(websocket.PATH, websocket.WebSocketEndpoint()),
         ],
         default=_not_found,

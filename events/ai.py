@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from events.envelope import DomainEvent
-from schemas.ai import Tone, WritingLanguage
+from events.envelope import Commands, DomainEvent
+from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument, Tone, WritingLanguage
 from schemas.model import Model
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -130,6 +130,7 @@ class DocumentProcessed(DomainEvent):
     the number of findings beyond the limits."""
 
     type: ClassVar[str] = "ai.document_processed"
+    result_of: ClassVar[Commands] = (ProcessDocument,)
 
     title: str
     document_id: str | None
@@ -164,6 +165,7 @@ class DocumentGenerated(DomainEvent):
     """A document was generated. It doesn't mean that it was stored anywhere except in this job's result."""
 
     type: ClassVar[str] = "ai.document_generated"
+    result_of: ClassVar[Commands] = (GenerateDocument,)
 
     title: str
     document_id: str | None
@@ -266,6 +268,7 @@ class ContentAnalyzed(DomainEvent):
     """A text was analyzed. Analyses that weren't requested are null, which doesn't mean that they found nothing."""
 
     type: ClassVar[str] = "ai.content_analyzed"
+    result_of: ClassVar[Commands] = (AnalyzeContent,)
 
     document_id: str | None
     provider: Provider

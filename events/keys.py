@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from events.envelope import DomainEvent
+from events.envelope import Commands, DomainEvent
+from schemas.keys import RotateKeys
 
 
 class KeysRotated(DomainEvent):
@@ -10,6 +11,7 @@ class KeysRotated(DomainEvent):
     backups are under the new key."""
 
     type: ClassVar[str] = "keys.rotated"
+    result_of: ClassVar[Commands] = (RotateKeys,)
 
     old_version: int | None
     """None when the tenant had no key before."""

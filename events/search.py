@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from events.envelope import DomainEvent
+from events.envelope import Commands, DomainEvent
+from schemas.search import IndexDocument
 
 
 class DocumentIndexed(DomainEvent):
@@ -10,6 +11,7 @@ class DocumentIndexed(DomainEvent):
     request's content was stored: see `superseded`."""
 
     type: ClassVar[str] = "search.document_indexed"
+    result_of: ClassVar[Commands] = (IndexDocument,)
 
     document_id: str
     version: int

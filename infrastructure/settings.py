@@ -49,11 +49,18 @@ class Settings(BaseModel):
     bucatini_api_key: SecretStr | None = None
     """What the CLI authenticates with."""
 
+    bucatini_jobs: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """The packages or modules with jobs of your own, such as `my_package.jobs`, with commas between. The same for every
+    process."""
+    bucatini_jobs_folder: Path = Path()
+    """Where these are looked for if they aren't installed; the current folder if not set."""
     worker_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 256
     """Jobs that one worker process runs at a time."""
     cpu_processes: Annotated[int, Field(ge=1, le=64)] = 1
     """Child processes for CPU-bound steps in each worker that has some. Of kinds that say they need one, a worker runs
     as many jobs at a time."""
+    worker_threads: Annotated[int, Field(ge=1, le=1_000)] = 16
+    """Functions that aren't `async` and that one worker process runs at a time, each in a thread."""
     grace_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0
     """What running jobs get to finish in after SIGTERM, before they are handed back."""
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0

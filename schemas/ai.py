@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.model import FreeJson, Model
 
 MAX_TEXT_CHARACTERS = 200_000
@@ -38,7 +38,7 @@ class ProcessDocument(Command):
     model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Lease", "text": _LEASE}]})
 
     kind: ClassVar[str] = "ai.process_document"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
 
     title: Title
@@ -144,7 +144,8 @@ class GenerateDocument(Command):
 
     kind: ClassVar[str] = "ai.generate_document"
     version: ClassVar[int] = 2
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
+    aliases: ClassVar[tuple[str, ...]] = ("/api/ai/generate",)
     needs_processor: ClassVar[bool] = True
     max_attempts: ClassVar[int] = 3
     time_limit_seconds: ClassVar[float] = 30.0
@@ -196,7 +197,7 @@ class AnalyzeContent(Command):
     )
 
     kind: ClassVar[str] = "ai.analyze_content"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
 
     text: DocumentText

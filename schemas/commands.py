@@ -1,4 +1,4 @@
-"""The base class of commands, with their queues and retry policies."""
+"""The base class of commands, with the names and retry policies they declare."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
@@ -7,16 +7,15 @@ from pydantic import Field
 
 from schemas.model import Model
 
+MAX_KIND_CHARACTERS = 100
+KIND_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
+QUEUE_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
+"""A queue's name is that of its Redis list: neither separators nor underscores, which our and kombu's other keys have."""
 
-class Queue(StrEnum):
-    """The queues. Each has its own worker pool, so that each scales alone."""
-
-    AI = "ai"
-    SEARCH = "search"
-    WORKFLOW = "workflow"
-    KEYS = "keys"
-    WEBHOOKS = "webhooks"
-    """Separate, so that slow receivers don't delay other work."""
+KindName = Annotated[str, Field(max_length=MAX_KIND_CHARACTERS, pattern=KIND_PATTERN, examples=["ai.process_document"])]
+"""`capability.verb_object`."""
+QueueName = Annotated[str, Field(pattern=QUEUE_PATTERN, examples=["ai"])]
+"""Each queue has its own worker pool, so that each scales alone."""
 
 
 class Jitter(StrEnum):
@@ -49,11 +48,12 @@ class RetryPolicy(Model):
 
 
 class Command(Model):
-    """The base of commands, each of which becomes one job. A subclass sets its kind, queue, attempts and time limit.
+    """The base of commands, each of which becomes one job. A subclass says its kind, queue, attempts and time limit, or
+    leaves that to the `@job` of its function.
 
         class TranslateDocument(Command):
             kind: ClassVar[str] = "ai.translate_document"
-            queue: ClassVar[Queue] = Queue.AI
+            queue: ClassVar[str] = "ai"
             max_attempts: ClassVar[int] = 3
 
             text: DocumentText
@@ -63,7 +63,7 @@ class Command(Model):
     """
 
     kind: ClassVar[str]
-    queue: ClassVar[Queue]
+    queue: ClassVar[str]
     version: ClassVar[int] = 1
     max_attempts: ClassVar[int] = 5
     retry: ClassVar[RetryPolicy] = RetryPolicy()
@@ -76,9 +76,22 @@ class Command(Model):
     """How long a finished job is kept; None for the default in the settings. At least until its idempotency key expires."""
     result_ttl_seconds: ClassVar[float | None] = None
     """How long the result is kept, if shorter; None for as long as the job."""
+    route: ClassVar[str | None] = None
+    """Where it is submitted; None for the address that its kind makes: see `path_of`."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Further addresses."""
+    scope: ClassVar[str] = "jobs:write"
+    """What an API key needs to submit it, replay it or act on its jobs."""
+    internal: ClassVar[bool] = False
+    """Whether only the system submits it: clients can't."""
 
     @classmethod
     def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:
         """Converts the fields of an older version to this one. Override it when `version` was raised and defaults don't
         cover the change: jobs of older versions may still be queued."""
         return fields
+
+
+def path_of(command: type[Command]) -> str:
+    """Where the command is submitted: `/api/ai/process-document` for `ai.process_document`, unless it says another."""
+    return command.route or f"/api/{command.kind.replace('.', '/').replace('_', '-')}"

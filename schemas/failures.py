@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.commands import Queue
+from schemas.commands import QueueName
 from schemas.jobs import Job
 from schemas.model import Model
 
@@ -63,7 +63,7 @@ class ReplayFilter(Model):
 
     state: FailedState | None = None
     kind: Annotated[str, Field(max_length=100)] | None = None
-    queue: Queue | None = None
+    queue: QueueName | None = None
     problem: Annotated[str, Field(max_length=200)] | None = None
     """A problem's type, or its short name, such as `time-limit`."""
     fingerprint: Fingerprint | None = None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from schemas.commands import Queue
+from schemas.commands import QueueName
 from schemas.model import FreeJson, Model
 
 MAX_ARGUMENT_CHARACTERS = 1_000
@@ -35,7 +35,7 @@ class NewHold(Model):
     """Selects the jobs to hold: those that match every given field; all the tenant's jobs if none is given."""
 
     action: HoldAction = HoldAction.PAUSE
-    queue: Queue | None = None
+    queue: QueueName | None = None
     kind: Annotated[str, Field(max_length=100, examples=["ai.process_document"])] | None = None
     argument: Annotated[FreeJson, AfterValidator(_fits)] | None = None
     """Part of the command as JSON, such as `{"title": "Lease"}`: matches commands that have these fields with these

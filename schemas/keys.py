@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from schemas.commands import Command, Jitter, Queue, RetryPolicy
+from schemas.commands import Command, Jitter, RetryPolicy
 from schemas.model import Model
 
 
@@ -19,7 +19,8 @@ class RotateKeys(Command):
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     kind: ClassVar[str] = "keys.rotate"
-    queue: ClassVar[Queue] = Queue.KEYS
+    queue: ClassVar[str] = "keys"
+    scope: ClassVar[str] = "keys:write"
     max_attempts: ClassVar[int] = 10
     # It fails on another rotation of the tenant or an unavailable vault: an immediate retry helps with neither.
     retry: ClassVar[RetryPolicy] = RetryPolicy(base_seconds=5.0, jitter=Jitter.EQUAL)

@@ -9,6 +9,8 @@ MAX_TYPE, MAX_TITLE, MAX_DETAIL, MAX_ERROR = 200, 300, 2_000, 300
 """Limits, in characters, of a stored problem."""
 MAX_ERRORS = 20
 PROBLEM_BASE = "https://bucatini.dev/problems/"
+NOT_UNDERSTOOD = "not-understood"
+"""The name of the problem that no worker has had the job's kind in its version so far."""
 
 
 class FieldProblem(Model):

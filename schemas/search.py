@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.model import Model
 
 MAX_TEXT_CHARACTERS = 200_000
@@ -77,7 +77,7 @@ class IndexDocument(Command):
     )
 
     kind: ClassVar[str] = "search.index_document"
-    queue: ClassVar[Queue] = Queue.SEARCH
+    queue: ClassVar[str] = "search"
     version: ClassVar[int] = 2
     time_limit_seconds: ClassVar[float] = 120.0
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.commands import Command, Jitter, Queue, RetryPolicy
+from schemas.commands import Command, Jitter, RetryPolicy
 from schemas.event_patterns import EventPatterns
 from schemas.model import Model
 from schemas.problems import Problem
@@ -114,7 +114,8 @@ class DeliverWebhook(Command):
     """Sends one event to one webhook. Submitted by the dispatcher, never by clients."""
 
     kind: ClassVar[str] = "jobs.deliver_webhook"
-    queue: ClassVar[Queue] = Queue.WEBHOOKS
+    queue: ClassVar[str] = "webhooks"
+    internal: ClassVar[bool] = True
     max_attempts: ClassVar[int] = MAX_ATTEMPTS
     time_limit_seconds: ClassVar[float] = 120.0
     # Applies to failures outside an HTTP attempt; those follow `workers/webhooks/delivery_policy.py`.

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_pascal
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.bounds import MAX_FREE_LEVELS
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.model import FreeJson, Model
 from schemas.problems import Problem
 
@@ -256,7 +256,8 @@ class RunWorkflowStep(Command):
     )
 
     kind: ClassVar[str] = "workflow.run_step"
-    queue: ClassVar[Queue] = Queue.WORKFLOW
+    queue: ClassVar[str] = "workflow"
+    route: ClassVar[str | None] = "/api/workflow/start"
     time_limit_seconds: ClassVar[float] = 60.0
 
     definition: Definition

@@ -58,6 +58,7 @@ MAY_READ_THE_ENVIRONMENT = (
 MAY_READ_THE_WALL_CLOCK = (
     "infrastructure/postgres/clock.py",
     # What a person or a client sees on its own machine.
+    "bucatini/testing.py",
     "producers/cli/ages.py",
     "producers/cli/sample_report.py",
     "producers/client/exchange.py",
@@ -70,6 +71,8 @@ MAY_START_TASKS: dict[str, str] = {
     "infrastructure/concurrency/supervisor.py": "runs every loop",
     "infrastructure/concurrency/watched.py": "logs what fails of all that ends by itself",
     "workers/runtime/running/runner.py": "one task a job: its run has its own edge, and a callback would cost each of them",
+    "infrastructure/concurrency/threads.py": "its caller waits for what the function returns or raises",
+    "infrastructure/local_stack/supervisor/source_watch.py": "only notices saved files, at a developer's desk",
     "infrastructure/key_vault/keyring.py": "its callers wait for the fetch that they share",
     "api/streams/websocket.py": "the socket waits for its tasks, which end by raising why",
     "infrastructure/celery/pool.py": "the worker's event loop itself, whose lag the heartbeat and Celery watch",

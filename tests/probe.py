@@ -15,10 +15,11 @@ from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.settings import Settings
+from kinds.run import AwaitChildren, Run
 from monitoring.logs.logging import configure
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.problems import Problem
-from workers.runtime.handler import AwaitChildren, Handler, Run
+from workers.runtime.handler import Handler
 from workers.runtime.serve import serve
 
 
@@ -26,7 +27,7 @@ class Nothing(Command):
     """Ends at once."""
 
     kind: ClassVar[str] = "probe.nothing"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     pad: str = ""
 
 
@@ -34,7 +35,7 @@ class LeaveMark(Command):
     """Writes a row each time it runs to its end: what a test counts as the effect."""
 
     kind: ClassVar[str] = "probe.leave_mark"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     seconds: float = 0.0
     """How long it works before it leaves the mark."""
 
@@ -43,7 +44,7 @@ class Reckon(Command):
     """Keeps a processor busy."""
 
     kind: ClassVar[str] = "probe.reckon"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
     max_attempts: ClassVar[int] = 2
     time_limit_seconds: ClassVar[float] = 3.0
@@ -56,7 +57,7 @@ class Dip(Command):
     """Needs a processor now and then, and doesn't say so: most of its time it waits for somebody else."""
 
     kind: ClassVar[str] = "probe.dip"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     max_attempts: ClassVar[int] = 1
     time_limit_seconds: ClassVar[float] = 3.0
     seconds: float = 0.0
@@ -66,7 +67,7 @@ class Misbehave(Command):
     """Does what its name says."""
 
     kind: ClassVar[str] = "probe.misbehave"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     max_attempts: ClassVar[int] = 3
     time_limit_seconds: ClassVar[float] = 2.0
     how: str
@@ -81,7 +82,7 @@ class Gather(Command):
     """Waits for as many children as it is told, then counts them."""
 
     kind: ClassVar[str] = "probe.gather"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     children: int
 
 
@@ -89,7 +90,7 @@ class Write(Command):
     """Brings a result of so many characters."""
 
     kind: ClassVar[str] = "probe.write"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     characters: int
 
 
@@ -97,7 +98,7 @@ class Collect(Command):
     """Has two results written, and tells how much was written in all."""
 
     kind: ClassVar[str] = "probe.collect"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     characters: int
 
 
@@ -219,7 +220,7 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
 def main() -> None:
     settings = settings_module.load()
     configure(settings.log_level, settings.log_format)
-    serve(settings, Queue(sys.argv[1]), handlers, [command.kind for command in KINDS])
+    serve(settings, sys.argv[1], handlers, [command.kind for command in KINDS])
 
 
 if __name__ == "__main__":

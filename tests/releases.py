@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
 from infrastructure.settings import Settings
+from kinds.run import Run
 from monitoring.logs.logging import configure
-from schemas.commands import Command, Queue
-from workers.runtime.handler import Handler, Run
+from schemas.commands import Command
+from workers.runtime.handler import Handler
 from workers.runtime.serve import serve
 
 
@@ -18,7 +19,7 @@ class Greet(Command):
     """As the first release knows it."""
 
     kind: ClassVar[str] = "releases.greet"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     name: str
 
 
@@ -26,7 +27,7 @@ class GreetMany(Command):
     """The same kind as the second release knows it."""
 
     kind: ClassVar[str] = "releases.greet"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     version: ClassVar[int] = 2
     max_attempts: ClassVar[int] = 1
     names: tuple[str, ...]
@@ -40,7 +41,7 @@ class Wave(Command):
     """Only the second release has it."""
 
     kind: ClassVar[str] = "releases.wave"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     max_attempts: ClassVar[int] = 1
 
 
@@ -77,7 +78,7 @@ def main() -> None:
 
     settings = settings_module.load()
     configure(settings.log_level, settings.log_format)
-    serve(settings, Queue.AI, bind, [handler.kind for handler in handlers])
+    serve(settings, "ai", bind, [handler.kind for handler in handlers])
 
 
 if __name__ == "__main__":

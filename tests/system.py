@@ -18,7 +18,7 @@ from infrastructure.postgres.jobs.submission import Submission
 from infrastructure.settings import Settings
 from infrastructure.settings import load as load_settings
 from producers.submission.submitter import ORDINARY, JobOptions, new_job, open_submitter
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.jobs import TERMINAL
 from tests.waiting import GUARD_SECONDS, wait_until
 
@@ -63,9 +63,9 @@ class System:
 
     # Processes
 
-    def worker(self, queue: Queue = Queue.AI, **environment: str) -> Running:
+    def worker(self, queue: str = "ai", **environment: str) -> Running:
         """A probe worker, ready to claim."""
-        return self.start("tests.probe", queue.value, **environment)
+        return self.start("tests.probe", queue, **environment)
 
     def dispatcher(self, **environment: str) -> Running:
         return self.start("producers.dispatcher", **environment)

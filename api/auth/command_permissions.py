@@ -1,38 +1,31 @@
 """Validates and authorizes commands that arrive inside another body: in a batch or a schedule."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from api.auth.principal import Principal, Scope, allows
 from api.http import problems
 from api.http.request_body import pointer_to
 from api.http.validation import model_of
-from api.routes import ai, keys, search, workflow
-from api.routes.commands import JobOptionsQuery
+from api.routes.workflow import check_start
 from schemas.catalogue import COMMANDS
 from schemas.commands import Command
 from schemas.problems import FieldProblem
 from schemas.workflow import RunWorkflowStep
 
-_ADDRESSES = (*ai.ENDPOINTS, *search.ENDPOINTS, *workflow.ENDPOINTS, *keys.ENDPOINTS)
-SCOPES: Mapping[str, Scope] = {
-    one.body.kind: one.scope for one in _ADDRESSES if one.query is JobOptionsQuery and one.body and one.scope
-}
-"""The required scope by kind, as the kind's own endpoint declares it."""
-
 
 def admitted(principal: Principal, kind: str, fields: Any, place: list[str | int]) -> Command:
     """The command, validated and authorized as its own endpoint would. Raises a Refusal with pointers below `place`, the
     part of the body that has the `kind` and the `command`."""
-    if kind not in SCOPES:
-        detail = f"there is no such kind; known are {', '.join(SCOPES)}"
+    if kind not in COMMANDS:
+        detail = f"there is no such kind; known are {', '.join(COMMANDS)}"
         raise problems.invalid_fields([FieldProblem(pointer=pointer_to([*place, "kind"]), detail=detail)])
-    if not allows(principal, SCOPES[kind]):
-        raise problems.scope_missing(SCOPES[kind])
+    scope = Scope(COMMANDS[kind].scope)
+    if not allows(principal, scope):
+        raise problems.scope_missing(scope)
     command = model_of(COMMANDS[kind], fields, [*place, "command"])
     if isinstance(command, RunWorkflowStep):
         try:
-            workflow.check_start(principal, command)
+            check_start(principal, command)
         except problems.Refusal as refusal:
             raise _moved(refusal, pointer_to([*place, "command"])) from None
     return command

@@ -7,13 +7,10 @@ from pydantic import ValidationError
 
 from api.auth.principal import Principal, Scope, allows
 from api.http import problems
-from schemas.catalogue import UnknownKind, command_of
+from schemas.catalogue import COMMANDS, UnknownKind, command_of
 from schemas.commands import Command
-from schemas.keys import RotateKeys
 from schemas.workflow import RunWorkflowStep
 from schemas.workflow_tasks import kinds_of
-
-_MORE_THAN_JOBS_WRITE = {RotateKeys.kind: Scope.KEYS_WRITE}
 
 
 def check_permissions(principal: Principal, kind: str, command: Command | None) -> None:
@@ -21,7 +18,7 @@ def check_permissions(principal: Principal, kind: str, command: Command | None) 
     `command` is None if the stored one can't be parsed."""
     started = kinds_of(command.definition) if isinstance(command, RunWorkflowStep) else frozenset()
     for one in sorted({kind, *started}):
-        needed = _MORE_THAN_JOBS_WRITE.get(one, Scope.JOBS_WRITE)
+        needed = _scope_of(one)
         if not allows(principal, needed):
             raise problems.scope_missing(needed)
 
@@ -38,5 +35,10 @@ def check_permissions_to_act(principal: Principal, kind: str, fields: dict[str, 
 
 def kinds_beyond(principal: Principal) -> tuple[str, ...]:
     """Kinds that need a check of each job: those the principal may not submit, and workflows, which start other kinds."""
-    beyond = [kind for kind, needed in _MORE_THAN_JOBS_WRITE.items() if not allows(principal, needed)]
+    beyond = [kind for kind in COMMANDS if not allows(principal, _scope_of(kind))]
     return (*beyond, RunWorkflowStep.kind) if beyond else ()
+
+
+def _scope_of(kind: str) -> Scope:
+    known = COMMANDS.get(kind)
+    return Scope.JOBS_WRITE if known is None else Scope(known.scope)

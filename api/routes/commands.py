@@ -1,5 +1,6 @@
 """Submits commands as jobs, for every capability."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import queries
 from infrastructure.postgres.jobs.submission import Accepted, KeyReused, Repeated
 from producers.submission.submitter import JobOptions, concurrency
-from schemas.commands import Command
+from schemas.commands import Command, path_of
 from schemas.jobs import ConcurrencyKey, ConcurrencyLimit, Job, JobState, Priority
 from schemas.model import Model
 from schemas.problems import FieldProblem
@@ -43,21 +44,21 @@ class JobOptionsQuery(Model):
 
 
 def command_endpoint(
-    path: str, command: type[C], scope: Scope, *, aliases: tuple[str, ...] = (), handle: Any = None
+    command: type[C], handle: Callable[[Call[C, JobOptionsQuery]], Awaitable[Answer]] | None = None
 ) -> Endpoint[C, JobOptionsQuery]:
     """The endpoint that submits a command as a job. Its summary and description are the command's docstring."""
     summary, _, more = " ".join((command.__doc__ or command.kind).split()).removesuffix(".").partition(". ")
     return Endpoint(
         method="POST",
-        path=path,
-        aliases=aliases,
+        path=path_of(command),
+        aliases=command.aliases,
         summary=summary,
         description=f"{more}\n\nSubmits a job of kind `{command.kind}`. 202 means that the job is stored. {_tries(command)}".strip(),
         handle=handle or accept,
         body=command,
         query=JobOptionsQuery,
         answers={202: Job, 200: Job},
-        scope=scope,
+        scope=Scope(command.scope),
         headers=("idempotency-key", "prefer"),
         problems=(422,),
     )

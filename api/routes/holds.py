@@ -12,7 +12,7 @@ from infrastructure.postgres.jobs.holds import MAX_HOLDS_OF_A_TENANT
 from infrastructure.postgres.session import Connection
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
-from schemas.catalogue import COMMANDS
+from schemas.catalogue import COMMANDS, queues
 from schemas.holds import Hold, Holds, NewHold
 from schemas.problems import FieldProblem
 
@@ -30,6 +30,9 @@ async def make_hold(call: Call[NewHold, Empty]) -> Answer:
     if wanted.kind is not None and wanted.kind not in COMMANDS:
         detail = f"there is no such kind; known are {', '.join(COMMANDS)}"
         raise problems.invalid_fields([FieldProblem(pointer="/kind", detail=detail)])
+    if wanted.queue is not None and wanted.queue not in queues():
+        detail = f"there is no such queue; known are {', '.join(queues())}"
+        raise problems.invalid_fields([FieldProblem(pointer="/queue", detail=detail)])
 
     async def add(connection: Connection) -> Hold | None:
         return await holds.add(connection, wanted, tenant_id, f"key {call.principal.key_id}")

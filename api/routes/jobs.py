@@ -27,7 +27,7 @@ from infrastructure.postgres.jobs.settlement import resume_parents
 from infrastructure.postgres.session import Connection
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
-from schemas.commands import Queue
+from schemas.commands import QueueName
 from schemas.jobs import Job, JobCommand, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Include(StrEnum):
 class JobQuery(PageQuery):
     state: JobState | None = None
     kind: Annotated[str, Field(max_length=100)] | None = None
-    queue: Queue | None = None
+    queue: QueueName | None = None
     batch_id: UUID | None = None
     """Only the jobs of this batch."""
     id_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")] | None = None

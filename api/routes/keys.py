@@ -1,11 +1,10 @@
-"""Rotates and lists the tenant's data keys. Key material is never returned."""
+"""Lists the tenant's data keys. Key material is never returned."""
 
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http.responses import Answer, json_answer
-from api.routes.commands import command_endpoint
 from infrastructure.postgres.keys.wrapped_keys import tenant_keys
-from schemas.keys import RotateKeys, TenantKeys
+from schemas.keys import TenantKeys
 
 
 async def list_keys(call: Call[Empty, Empty]) -> Answer:
@@ -13,7 +12,6 @@ async def list_keys(call: Call[Empty, Empty]) -> Answer:
 
 
 ENDPOINTS = (
-    command_endpoint("/api/keys/rotate", RotateKeys, Scope.KEYS_WRITE),
     Endpoint(
         method="GET",
         path="/api/keys",

@@ -20,7 +20,7 @@ from infrastructure.postgres.jobs.replay import ChildrenRun, Edit, NotOver, Repl
 from infrastructure.postgres.session import Connection
 from schemas.batches import BATCH_KIND
 from schemas.bounds import check_command
-from schemas.catalogue import SYSTEM_KINDS, UnknownKind, command_of
+from schemas.catalogue import UnknownKind, command_of, system_kinds
 from schemas.commands import Command
 from schemas.failures import Replay, ReplayCount, ReplayFailures, ReplayJob
 from schemas.jobs import Job
@@ -31,7 +31,7 @@ INSTEAD = {
     BATCH_KIND: "Nothing of it runs: replay its jobs, which GET /api/jobs?batch_id= lists.",
     DeliverWebhook.kind: "Have the event sent again: POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver.",
 }
-"""What to do instead, for each of SYSTEM_KINDS."""
+"""What to do instead, for each of `system_kinds`."""
 
 
 async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
@@ -76,7 +76,7 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
         _check_replayable(body.kind)
         if body.kind in beyond:
             check_permissions(call.principal, body.kind, None)
-    left_out = (*beyond, *SYSTEM_KINDS)
+    left_out = (*beyond, *system_kinds())
     if body.dry_run:
         now = call.ingress.clock.now()
         before = now if body.until is None else min(now, body.until)
@@ -113,7 +113,7 @@ async def show_replay(call: Call[Empty, Empty]) -> Answer:
 
 
 def _check_replayable(kind: str) -> None:
-    if kind in SYSTEM_KINDS:
+    if kind in system_kinds():
         raise problems.not_replayable(kind, INSTEAD[kind])
 
 

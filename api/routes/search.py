@@ -3,8 +3,7 @@
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http.responses import Answer, json_answer
-from api.routes.commands import command_endpoint
-from schemas.search import IndexDocument, SearchQuery, SearchResults
+from schemas.search import SearchQuery, SearchResults
 
 
 async def search(call: Call[SearchQuery, Empty]) -> Answer:
@@ -13,7 +12,6 @@ async def search(call: Call[SearchQuery, Empty]) -> Answer:
 
 
 ENDPOINTS = (
-    command_endpoint("/api/search/index-document", IndexDocument, Scope.JOBS_WRITE),
     Endpoint(
         method="POST",
         path="/api/search/advanced",

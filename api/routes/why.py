@@ -24,7 +24,7 @@ from schemas.explanations import (
 )
 from schemas.holds import Hold
 from schemas.jobs import HOLD, LIMIT, TERMINAL, JobState, Progress
-from schemas.problems import Problem
+from schemas.problems import NOT_UNDERSTOOD, Problem
 
 
 async def show_why(call: Call[Empty, Empty]) -> Answer:
@@ -44,7 +44,8 @@ async def show_why(call: Call[Empty, Empty]) -> Answer:
 
 def explain(found: Found, numbers: QueueNumbers | None, *, now: datetime) -> Explanation:
     reason = _reason(found, numbers, now)
-    return Explanation(job_id=found.job.id, state=found.job.state, summary=_in_a_sentence(found, reason), reason=reason)
+    summary = _not_understood(found, reason) or _in_a_sentence(found, reason)
+    return Explanation(job_id=found.job.id, state=found.job.state, summary=summary, reason=reason)
 
 
 def _reason(found: Found, numbers: QueueNumbers | None, now: datetime) -> Reason:
@@ -99,6 +100,18 @@ def _under_cap(found: Found) -> UnderCap:
         position=ahead + 1,
         tenant_limit=job.tenant_limit,
         tenant_in_flight=None if job.tenant_limit is None else tenant_in_flight,
+    )
+
+
+def _not_understood(found: Found, reason: Reason) -> str | None:
+    """The sentence for a job that no worker has known so far; None for every other."""
+    problem = _problem(found)
+    if problem is None or problem.name != NOT_UNDERSTOOD or not isinstance(reason, NotYet | InLine):
+        return None
+    offered = f"; it is offered again at {reason.at:%H:%M:%S} UTC." if isinstance(reason, NotYet) else "."
+    return (
+        f"No worker of pool {found.job.queue} that took it knows {found.job.kind} in its version; it waits for one that does. "
+        f"Give a worker the package or the release that brings it (BUCATINI_JOBS){offered}"
     )
 
 

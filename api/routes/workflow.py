@@ -5,7 +5,7 @@ from api.auth.principal import Principal, Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, json_answer
-from api.routes.commands import JobOptionsQuery, accept, command_endpoint
+from api.routes.commands import JobOptionsQuery, accept
 from infrastructure.postgres.workflow import instances
 from schemas.workflow import RunWorkflowStep, WorkflowInstance
 from schemas.workflow_tasks import task_problem
@@ -35,7 +35,6 @@ async def show_instance(call: Call[Empty, Empty]) -> Answer:
 
 
 ENDPOINTS = (
-    command_endpoint("/api/workflow/start", RunWorkflowStep, Scope.JOBS_WRITE, handle=start_workflow),
     Endpoint(
         method="GET",
         path="/api/workflow/instances/{id}",

@@ -13,7 +13,6 @@ from infrastructure.celery.message import SEVERAL_KINDS
 from infrastructure.celery.window import Window
 from infrastructure.redis.address import IN_ONE_SLOT, Address, Direct, InCluster, address_of
 from infrastructure.settings import Settings
-from schemas.commands import Queue
 
 SOCKET_OPTIONS = {
     # Without these a server that vanishes silently freezes a worker for ever (docs/performance.md, Redis faults).
@@ -81,7 +80,7 @@ def _options() -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "task_create_missing_queues": True,
-        "task_default_queue": Queue.WORKFLOW.value,
+        "task_default_queue": "workflow",
         "event_queue_ttl": 10.0,
     }
 

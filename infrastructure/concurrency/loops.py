@@ -39,6 +39,12 @@ class ThreadLoop:
     stalled_after_seconds: float = STALLED_AFTER_SECONDS
 
 
+class WithLoops:
+    """The base of what an adapter is when it must be kept up by loops: whoever opens it has a supervisor run them."""
+
+    loops: tuple[Loop, ...]
+
+
 class LoopReport(Protocol):
     """Counts and logs what becomes of one loop's rounds. May be called from any thread."""
 

@@ -9,8 +9,9 @@ from infrastructure.local_stack.part import ProcessSpec
 from infrastructure.local_stack.servers.loopback import LOOPBACK, PortTaken, answers, free_port, is_free, port_from
 from infrastructure.local_stack.supervisor.processes import Running
 from infrastructure.settings import Settings
-from schemas.commands import Queue
+from schemas.catalogue import queues
 
+FLOWER = "flower"
 READY_WORDS = "ready: "
 """What workers and the dispatcher log once they work."""
 STOP_SECONDS = 5.0
@@ -27,7 +28,7 @@ class Ports:
     api_metrics: int
     flower: int
     dispatcher: int
-    workers: Mapping[Queue, int]
+    workers: Mapping[str, int]
 
 
 def refuse_taken_ports(settings: Settings) -> None:
@@ -58,7 +59,7 @@ def choose_ports(settings: Settings, report: Callable[[str], None]) -> Ports:
     for name, wanted, found in (("API", settings.api_port, api), ("Flower", settings.flower_port, flower)):
         if wanted not in (0, found):
             report(f"port {wanted} is taken: {name} is on {found} ({name.upper()}_PORT chooses another)")
-    return Ports(api, free_port(), flower, free_port(), {queue: free_port() for queue in Queue})
+    return Ports(api, free_port(), flower, free_port(), {queue: free_port() for queue in queues()})
 
 
 def urls(settings: Settings, ports: Ports) -> dict[str, str]:
@@ -92,7 +93,7 @@ def process_specs(settings: Settings, ports: Ports, shared: Mapping[str, str], h
         grace_seconds=API_STOP_SECONDS,
     )
     flower = ProcessSpec(
-        name="flower",
+        name=FLOWER,
         arguments=("-m", "producers.cli.flower"),
         environment=shared,
         log=home.log("flower"),
@@ -120,7 +121,7 @@ def _answering(port: int, path: str, host: str) -> Callable[[Running], bool]:
     return lambda _: answers(port, path, _reachable(host))
 
 
-def _worker(queue: Queue) -> str:
+def _worker(queue: str) -> str:
     return f"worker {queue}"
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.files.state_dir import RUNNER, Home, Record, Recorded, locked
-from infrastructure.local_stack.programs import choose_ports, process_specs, refuse_taken_ports, urls
+from infrastructure.local_stack.programs import FLOWER, choose_ports, process_specs, refuse_taken_ports, urls
 from infrastructure.local_stack.servers.postgres import PostgresServer
 from infrastructure.local_stack.servers.redis import RedisServer
 from infrastructure.local_stack.supervisor.processes import identity
@@ -40,8 +40,9 @@ Report = Callable[[Notice | Said | KeyMade], None]
 class LocalStack:
     """All parts in one home folder, and the record by which others find them."""
 
-    def __init__(self, home: Home, report: Report) -> None:
+    def __init__(self, home: Home, report: Report, jobs: Sequence[str] = ()) -> None:
         self.home = home
+        self._jobs = jobs
         self.urls: Mapping[str, str] = {}
         self.api_key: str | None = None
         """None when the first key was made earlier and isn't in this folder."""
@@ -70,6 +71,9 @@ class LocalStack:
             "bucatini_url": self.urls["api"],
             "flower_port": ports.flower,
         }
+        if jobs := tuple(self._jobs) or settings.bucatini_jobs:
+            folder = settings.bucatini_jobs_folder.resolve()
+            self._settings |= {"bucatini_jobs": ",".join(jobs), "bucatini_jobs_folder": str(folder)}
         shared = {name.upper(): str(value) for name, value in self._settings.items()}
         shared["BUCATINI_HOME"] = str(self.home.folder)
         self._stack.start_processes(process_specs(settings, ports, shared, self.home))
@@ -85,6 +89,11 @@ class LocalStack:
             return done()
 
         self._stack.tend_until(checked, patient=patient)
+
+    def reload(self) -> None:
+        """Restarts every process that has loaded jobs of other packages: all of ours but Flower."""
+        self._stack.restart_processes(lambda name: name != FLOWER)
+        self._record()
 
     def stop(self) -> None:
         self._stack.stop()
@@ -149,14 +158,15 @@ class LocalStack:
 
 
 @contextmanager
-def local_stack(folder: Path, report: Report) -> Iterator[LocalStack]:
-    """Everything started and ready; stopped in order when left, by whatever way.
+def local_stack(folder: Path, report: Report, jobs: Sequence[str] = ()) -> Iterator[LocalStack]:
+    """Everything started and ready; stopped in order when left, by whatever way. `jobs` are packages that the caller has
+    loaded; without them, those of the settings.
 
     AlreadyRunning when another holds the folder, and what `LocalStack.start` raises. Call it from the main thread: the
     children end with the thread that started them.
     """
     with locked(folder) as home:
-        stack = LocalStack(home, report)
+        stack = LocalStack(home, report, jobs)
         try:
             stack.start()
             yield stack

@@ -94,11 +94,12 @@ def _batch_job(number: int, line: str) -> "BatchJob":
 
     from pydantic import ValidationError
 
-    from producers.cli.command_input import flaws_of
+    from producers.cli.command_input import flaws_of, load_kinds
     from producers.client import BatchJob
     from schemas.batches import BatchItem
     from schemas.catalogue import UnknownKind, command_of
 
+    load_kinds()
     try:
         item = BatchItem.model_validate(json.loads(line))
         command = command_of(item.kind, item.command)

@@ -3,11 +3,15 @@
 import json
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from infrastructure import settings as settings_module
+from kinds.declaration import JobInvalid
+from kinds.loading import load
 from producers.cli.ingress import WrongUsage
 from schemas.catalogue import UnknownKind, command_of
 from schemas.commands import Command
@@ -36,6 +40,7 @@ class Given:
 
 def command_from(kind: str, given: Given) -> Command:
     """The command, or NotACommand."""
+    load_kinds()
     kind = ALIASES.get(kind, kind)
     try:
         return command_of(kind, _fields(given))
@@ -43,6 +48,15 @@ def command_from(kind: str, given: Given) -> Command:
         raise NotACommand(str(error)) from None
     except ValidationError as error:
         raise NotACommand(flaws_of(error, kind)) from None
+
+
+@cache
+def load_kinds() -> None:
+    """Loads the packages that BUCATINI_JOBS names, so that their kinds are known here. NotACommand when one can't be."""
+    try:
+        load(settings_module.load())
+    except JobInvalid as error:
+        raise NotACommand(str(error)) from None
 
 
 def flaws_of(error: ValidationError, whole: str) -> str:

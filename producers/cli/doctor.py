@@ -22,7 +22,7 @@ from infrastructure.ports import Unavailable
 from infrastructure.settings import Settings, SettingsInvalid
 from producers.cli.lazy_group import command_group
 from producers.cli.output import Output, OutputOption, Rows, print_lines, print_view, printable
-from schemas.commands import Queue
+from schemas.catalogue import queues
 from schemas.health import Condition, PartState, Readiness, Ready
 
 app = command_group()
@@ -165,7 +165,7 @@ def _writable(settings: Settings, shown: str) -> Finding:
 def workers_finding(alive: Mapping[str, int]) -> Finding:
     """Whether every pool has a worker."""
     shown = ", ".join(f"{queue} {count}" for queue, count in sorted(alive.items()))
-    lacking = [queue for queue in Queue if not alive.get(queue)]
+    lacking = [queue for queue in queues() if not alive.get(queue)]
     if not alive:
         return Finding(
             "workers", Verdict.ABSENT, "none runs: start all with `bucatini up` or one with `bucatini worker POOL`"

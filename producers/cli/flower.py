@@ -7,7 +7,7 @@ from infrastructure.celery.app import celery_app
 from infrastructure.settings import SettingsInvalid, load
 from monitoring.flower.serving import FlowerWouldBeOpen, serve_flower
 from monitoring.logs.logging import LogSettingInvalid, configure
-from schemas.commands import Queue
+from schemas.catalogue import queues
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
             port=settings.flower_port,
             basic_auth=password.get_secret_value() if password else None,
             console_url=f"{settings.bucatini_url or f'http://{settings.api_host}:{settings.api_port}'}/",
-            queues=[queue.value for queue in Queue],
+            queues=list(queues()),
         )
     except (SettingsInvalid, LogSettingInvalid, FlowerWouldBeOpen) as error:
         sys.stderr.write(f"{error}\n")

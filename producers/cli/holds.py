@@ -23,6 +23,8 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
 from infrastructure.settings import Settings, SettingsInvalid
+from kinds.declaration import JobInvalid
+from kinds.loading import load
 from producers.cli.ages import age
 from producers.cli.ids import id_of, without_dots
 from producers.cli.ingress import WrongUsage
@@ -44,7 +46,7 @@ from producers.cli.output import (
 from producers.cli.submit import known_kinds
 from producers.cli.table import Column
 from producers.dispatcher.controls import REFRESH_SECONDS
-from schemas.commands import Queue
+from schemas.catalogue import queues
 from schemas.holds import Hold, HoldAction, NewHold, TenantLimits
 
 T = TypeVar("T")
@@ -52,7 +54,7 @@ T = TypeVar("T")
 
 app = command_group()
 
-QueueName = Annotated[Queue | None, typer.Argument(help="A queue, such as ai.")]
+QueueName = Annotated[str | None, typer.Argument(help="A queue, such as ai.")]
 Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.", autocompletion=known_kinds)]
 Tenant = Annotated[str | None, typer.Option(help="Only this tenant's jobs: its name, its id, or the id's beginning.")]
 ArgumentPart = Annotated[
@@ -153,7 +155,7 @@ class NoSuchHold(Exception):
 
 
 def _wanted(
-    action: HoldAction, queue: Queue | None, kind: str | None, tenant: str | None, argument: str | None, reason: str
+    action: HoldAction, queue: str | None, kind: str | None, tenant: str | None, argument: str | None, reason: str
 ) -> NewHold:
     if (queue, kind, tenant) == (None, None, None):
         raise typer.Exit(print_error("say what to hold: a queue, --kind or --tenant", EXIT_USAGE))
@@ -172,6 +174,9 @@ def _wanted(
 
 def _hold(wanted: NewHold, tenant: str | None, output: Output) -> NoReturn:
     async def work(settings: Settings) -> View:
+        load(settings)
+        if wanted.queue is not None and wanted.queue not in queues():
+            raise WrongUsage(f"there is no queue {wanted.queue!r}; known are {', '.join(queues())}")
         made = await add_hold(settings, wanted, await _tenant(settings, tenant))
         if made is None:
             raise TooManyHolds(f"there are {holds.MAX_HOLDS} holds already; remove one first")
@@ -274,7 +279,7 @@ def _exit_code(work: Callable[[Settings], Awaitable[View]], output: Output) -> i
     try:
         print_view(asyncio.run(run()), output)
         return EXIT_OK
-    except (SettingsInvalid, WrongUsage) as error:
+    except (SettingsInvalid, JobInvalid, WrongUsage) as error:
         return print_error(error, EXIT_USAGE)
     except (Unavailable, NoSuchHold, TooManyHolds) as error:
         return print_error(error, EXIT_ERROR)

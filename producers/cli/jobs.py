@@ -26,7 +26,6 @@ from producers.cli.output import (
     screen_width,
 )
 from producers.cli.submit import CommandFile, known_kinds
-from schemas.commands import Queue
 from schemas.failures import FailedState, ReplayFailures
 from schemas.jobs import JobState
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 app = command_group("See, follow, cancel and replay jobs.")
 
 KindOption = Annotated[str | None, typer.Option(help="Only jobs of this kind.", autocompletion=known_kinds)]
-QueueOption = Annotated[Queue | None, typer.Option(help="Only jobs of this queue.")]
+QueueOption = Annotated[str | None, typer.Option(help="Only jobs of this queue.")]
 
 PAGE = 200
 

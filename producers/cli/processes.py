@@ -24,7 +24,9 @@ def dispatcher() -> None:
 
 
 @app.command()
-def worker(pool: Annotated[str, typer.Argument(help="ai, search, workflow, keys or webhooks")]) -> None:
+def worker(
+    pool: Annotated[str, typer.Argument(help="ai, search, workflow, keys, webhooks, or one of your own")],
+) -> None:
     """Run a worker for one pool; any number may run."""
     _become("workers.runtime", pool)
 
@@ -47,4 +49,5 @@ def celery(context: typer.Context) -> None:
 def _become(*module: str) -> None:
     # Replaced, not wrapped: the service's own process id is what is watched, signalled and counted.
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", *module])  # noqa: S606  # no shell is wanted
+    # Safe paths: a folder of the user's that is named like one of ours hides none of ours.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", *module])  # noqa: S606  # no shell is wanted

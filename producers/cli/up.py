@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +21,9 @@ from infrastructure.local_stack.supervisor.processes import PartFailed
 from infrastructure.local_stack.supervisor.stack import Notice, Restarted, Restarting, Started
 from infrastructure.local_stack.up import KeyMade, LocalStack, Said, local_stack
 from infrastructure.ports import Unavailable
-from infrastructure.settings import SettingsInvalid
+from infrastructure.settings import Settings, SettingsInvalid
+from kinds.declaration import JobInvalid
+from kinds.loading import load, sources_of
 from producers.cli.lazy_group import command_group
 from producers.cli.output import EXIT_USAGE, cell, print_error, print_note
 from producers.cli.sample_report import print_arrived, print_summary
@@ -36,6 +38,7 @@ PIPED_WIDTH = 150
 """Of a line where no terminal sets one."""
 EXPECTED = (
     AlreadyRunning,
+    JobInvalid,
     NoFreePort,
     PartFailed,
     PortTaken,
@@ -49,26 +52,36 @@ EXPECTED = (
 Samples = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Send the documents of this folder once all is ready.")
 ]
+Jobs = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PACKAGE", help="A package with jobs of your own: my_package.jobs. Repeatable."),
+]
+Reload = Annotated[bool, typer.Option("--reload", help="Start again what runs those jobs when their files change.")]
 Once = Annotated[bool, typer.Option("--once", help="Stop after the samples; the exit code is 1 if a job failed.")]
 
 
 @app.command()
-def up(samples: Samples = None, once: Once = False) -> None:
+def up(samples: Samples = None, once: Once = False, jobs: Jobs = None, reload: Reload = False) -> None:
     """Start everything here; serve until Ctrl-C."""
     if samples is not None and not samples.is_dir():
         raise typer.Exit(print_error(f"there is no folder {samples}", EXIT_USAGE))
-    raise typer.Exit(bring_up(samples, once=once))
+    raise typer.Exit(bring_up(samples, once=once, jobs=jobs or (), reload=reload))
 
 
-def bring_up(samples: Path | None, *, once: bool) -> int:
+def bring_up(samples: Path | None, *, once: bool, jobs: Sequence[str] = (), reload: bool = False) -> int:
     """The exit code: 0 when all went well, 1 when a part or a sample failed, 130 when it was interrupted on the way."""
     width = None if sys.stdout.isatty() else PIPED_WIDTH
     console = Console(file=cast(TextIO, _Unfailing(sys.stdout)), highlight=False, soft_wrap=True, width=width)
     try:
-        with _interrupted_by_signals(), local_stack(_home(), lambda notice: _show(console, notice)) as stack:
+        settings = _settings(jobs)
+        load(settings)  # What it brings decides which pools are started.
+        home, names = settings.bucatini_home, settings.bucatini_jobs
+        with _interrupted_by_signals(), local_stack(home, lambda notice: _show(console, notice), names) as stack:
             failed = _send(console, stack, samples) if samples else 0
             _show_addresses(console, stack)
-            if not once:
+            if not once and reload:
+                _serve_and_reload(console, stack, sources_of(settings))
+            elif not once:
                 _serve(console, stack)
             console.print("stopping …")
             return 1 if failed and once else 0
@@ -99,8 +112,27 @@ class _Unfailing:
         return getattr(self._stream, name)
 
 
-def _home() -> Path:
-    return settings_module.load().bucatini_home
+def _settings(jobs: Sequence[str]) -> Settings:
+    """The environment's, with these packages of jobs if any are given."""
+    settings = settings_module.load()
+    return settings.model_copy(update={"bucatini_jobs": tuple(jobs)}) if jobs else settings
+
+
+def _serve_and_reload(console: Console, stack: LocalStack, sources: Sequence[Path]) -> None:
+    from infrastructure.local_stack.supervisor.source_watch import SourceWatch
+
+    shown = ", ".join(map(str, sources)) or "nothing: name a package with --jobs"
+    console.print(f"\nserving until Ctrl-C; changes are watched in {shown}")
+    watch = SourceWatch(sources)
+    try:
+        while True:
+            stack.tend_until(watch.changed, patient=True)
+            console.print("[yellow]↻[/] a source file changed: starting again what has loaded it")
+            stack.reload()
+    except KeyboardInterrupt:
+        console.print()
+    finally:
+        watch.close()
 
 
 def _serve(console: Console, stack: LocalStack) -> None:

@@ -1,6 +1,6 @@
-"""Where each command is sent, and the event its job ends with."""
+"""What is sent for a command, and the event that its job ends with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final, TypedDict
@@ -8,37 +8,13 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+from events.catalogue import result_from
 from events.envelope import DomainEvent
-from events.keys import KeysRotated
-from events.search import DocumentIndexed
-from events.workflow import WorkflowCompleted
 from producers.client.errors import REQUEST_ID, JobFailed, UnknownCommand
 from producers.client.exchange import Request
 from producers.client.requests import keyed_post, path, with_query
-from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
-from schemas.commands import Command
+from schemas.commands import Command, path_of
 from schemas.jobs import Job, JobState
-from schemas.keys import RotateKeys
-from schemas.search import IndexDocument
-from schemas.workflow import RunWorkflowStep
-
-
-@dataclass(frozen=True, slots=True)
-class CommandRoute:
-    path: str
-    event: type[DomainEvent]
-
-
-COMMANDS: Final[Mapping[type[Command], CommandRoute]] = {
-    ProcessDocument: CommandRoute("/api/ai/process-document", DocumentProcessed),
-    GenerateDocument: CommandRoute("/api/ai/generate-document", DocumentGenerated),
-    AnalyzeContent: CommandRoute("/api/ai/analyze-content", ContentAnalyzed),
-    IndexDocument: CommandRoute("/api/search/index-document", DocumentIndexed),
-    RunWorkflowStep: CommandRoute("/api/workflow/start", WorkflowCompleted),
-    RotateKeys: CommandRoute("/api/keys/rotate", KeysRotated),
-}
-_EVENTS: Final = {command.kind: route.event for command, route in COMMANDS.items()}
 
 Result = DomainEvent | dict[str, Any] | None
 """Typed when the client knows the kind of job."""
@@ -75,11 +51,10 @@ _ITEM_OPTIONS: Final = tuple(field.name for field in fields(BatchJob) if field.n
 
 def submission(command: Command, options: JobOptions) -> Request:
     """Carries an idempotency key in any case, so that a connection that breaks never makes two jobs."""
-    route = COMMANDS.get(type(command))
-    if route is None:
-        raise UnknownCommand(f"there is no address for {type(command).__name__}")
+    if not hasattr(command, "kind"):
+        raise UnknownCommand(f"{type(command).__name__} has no kind: import the module with its function's @job first")
     query = {name: value for name, value in options.items() if name not in ("idempotency_key", "correlation_id")}
-    request = keyed_post(with_query(route.path, query), command, options.get("idempotency_key"))
+    request = keyed_post(with_query(path_of(type(command)), query), command, options.get("idempotency_key"))
     if "correlation_id" not in options:
         return request
     return replace(request, headers={**request.headers, REQUEST_ID: str(options["correlation_id"])})
@@ -103,5 +78,4 @@ def result_of(job: Job) -> Result:
     """What a job that has ended brought. JobFailed when it brought nothing."""
     if job.state is not JobState.SUCCEEDED:
         raise JobFailed(job)
-    event = _EVENTS.get(job.kind)
-    return job.result if event is None or job.result is None else event.model_validate(job.result, extra="ignore")
+    return None if job.result is None else result_from(job.kind, job.result)

@@ -18,7 +18,7 @@ from infrastructure.redis.client import Redis
 from infrastructure.redis.pubsub import Channel, Subscription, words_in
 from producers.dispatcher.controls import Controls
 from producers.dispatcher.queue_feeder import QueueFeeder
-from schemas.commands import Queue
+from schemas.catalogue import queues
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ class FairScheduler:
         self._doorbells = Doorbells(redis)
         self._session = session
         self._controls = controls
-        self._feeders = {
-            queue.value: QueueFeeder(queue, self._doorbells, self._weight, ring_again_seconds=ring_again_seconds)
-            for queue in Queue
-        }
+        self._ring_again_seconds = ring_again_seconds
+        self._feeders: dict[str, QueueFeeder] = {}
+        for queue in queues():
+            self._feeder_of(queue)
         self._wake = asyncio.Event()
         self._watched_at = self._began_at = self._pinged_at = self._not_before = 0.0
         self._pause_seconds = ROUND_SECONDS
@@ -62,7 +62,7 @@ class FairScheduler:
 
     def mark_pending(self, queue: str, turns: Iterable[tuple[int, UUID]]) -> None:
         """These (step, tenant) have pending jobs whose doorbells may be lost: they are read from the start and rung again."""
-        self._feeders[queue].mark_pending(turns, from_start=True)
+        self._feeder_of(queue).mark_pending(turns, from_start=True)
         self._wake.set()
 
     @property
@@ -72,6 +72,14 @@ class FairScheduler:
             Loop("fair scheduling", RETRY_SECONDS, self.feed, wake=self._wake),
             Loop("overflow channel", 0.0, channel.read),
         )
+
+    def _feeder_of(self, queue: str) -> QueueFeeder:
+        """Made when the queue is first met: it may be of a package that this dispatcher lacks."""
+        feeder = self._feeders.get(queue)
+        if feeder is None:
+            feeder = QueueFeeder(queue, self._doorbells, self._weight, ring_again_seconds=self._ring_again_seconds)
+            self._feeders[queue] = feeder
+        return feeder
 
     async def feed(self) -> float:
         """One round over all queues, where this dispatcher has the lock or gets it. Returns how long to pause."""

@@ -21,6 +21,8 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.probe import probe
 from infrastructure.settings import Settings, SettingsInvalid
 from infrastructure.wiring import object_store
+from kinds.declaration import JobInvalid
+from kinds.loading import load as load_jobs
 from monitoring.health import server
 from monitoring.health.checks import WATCH_SECONDS, Health
 from monitoring.health.event_loop import BLOCKED_AFTER_SECONDS, PERIOD_SECONDS, LoopLag
@@ -96,8 +98,9 @@ async def run(settings: Settings) -> None:
 def main() -> None:
     try:
         settings = settings_module.load()
+        load_jobs(settings)
         refuse_unfit(settings.database)
-    except (SettingsInvalid, Unfit) as error:
+    except (SettingsInvalid, JobInvalid, Unfit) as error:
         sys.exit(str(error))
     configure(settings.log_level, settings.log_format, process="dispatcher")
     uvloop.run(run(settings))

@@ -16,7 +16,6 @@ from infrastructure.postgres.session import Connection
 from monitoring.metrics import bus as metrics
 from producers.dispatcher.doorbell_window import Window
 from producers.dispatcher.turn_order import Rotation, Share
-from schemas.commands import Queue
 
 REFRESH_SECONDS = 0.1
 """How often the workers' reports and the age of the oldest doorbell are read."""
@@ -71,7 +70,7 @@ class QueueFeeder:
     """Feeds one queue. Its state is only a cache: after a reset some jobs are rung for a second time, which is harmless."""
 
     def __init__(
-        self, queue: Queue, doorbells: Doorbells, weight: Callable[[UUID], int], *, ring_again_seconds: float
+        self, queue: str, doorbells: Doorbells, weight: Callable[[UUID], int], *, ring_again_seconds: float
     ) -> None:
         self.queue = queue
         self._doorbells = doorbells

@@ -25,7 +25,7 @@ from producers.dispatcher.concurrency_limits import ConcurrencyLimits
 from producers.dispatcher.controls import NONE, Controls
 from producers.dispatcher.fair_scheduler import FairScheduler
 from producers.dispatcher.schedules import fire_due
-from schemas.commands import Queue
+from schemas.catalogue import queues
 from schemas.jobs import JobState
 from schemas.problems import Problem
 
@@ -76,6 +76,8 @@ class Sweeper:
         )
         self._housekept_at = self._measured_at = self._scheduled_all_at = 0.0
         self._grace_until = 0.0
+        self._queues_seen = dict.fromkeys(queues())
+        """Those of the kinds known here, and those that had waiting jobs: a dispatcher may lack the package of some."""
         self._missed_a_sweep = False
 
     async def sweep(self) -> None:
@@ -89,8 +91,9 @@ class Sweeper:
     async def _sweep(self) -> None:
         lease_seconds, declare = self._settings.lease_seconds, self._may_declare_lost()
         due = await self._session.run(
-            lambda connection: sweeping.look(connection, tuple(Queue), lease_seconds=lease_seconds, declare=declare)
+            lambda connection: sweeping.look(connection, lease_seconds=lease_seconds, declare=declare)
         )
+        self._queues_seen.update(dict.fromkeys(due.queues))
         if due.lost:
             await self._reap()
         if due.scheduled:
@@ -245,7 +248,7 @@ class Sweeper:
             await self._session.run(self._measure)
 
     async def _measure(self, connection: Connection) -> None:
-        for queue in Queue:
+        for queue in self._queues_seen:
             depth, oldest_seconds = await sweeping.depth(connection, queue)
             metrics.queue_seen(queue, depth=depth, oldest_seconds=oldest_seconds)
         metrics.workers_seen(await sweeping.alive(connection))

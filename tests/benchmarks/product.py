@@ -17,12 +17,13 @@ import uvloop
 from infrastructure import settings as settings_module
 from infrastructure.postgres.migration import migrate
 from infrastructure.settings import Settings
+from kinds.run import Run
 from monitoring.logs.logging import configure
 from producers.submission.submitter import Submitter, new_job, open_submitter
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from tests.benchmarks.peers.load import PAD, TENANTS, Reservoir, call_together, produce_together
 from tests.benchmarks.peers.tally import Tally, count
-from workers.runtime.handler import Handler, Run
+from workers.runtime.handler import Handler
 from workers.runtime.serve import serve
 
 CALLERS = 256
@@ -34,7 +35,7 @@ FIRST_TENANT = TENANTS[0].int
 
 class Nothing(Command):
     kind: ClassVar[str] = "bench.nothing"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     pad: str = PAD
     called_at: float = 0.0
 
@@ -137,7 +138,7 @@ def _submits(submitter: Submitter) -> Callable[..., Awaitable[object]]:
 
 def work(settings: Settings) -> None:
     configure(settings.log_level, settings.log_format, process="worker")
-    serve(settings, Queue.AI, handlers, [command.kind for command in COMMANDS])
+    serve(settings, "ai", handlers, [command.kind for command in COMMANDS])
 
 
 def main() -> None:

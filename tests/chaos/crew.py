@@ -13,7 +13,6 @@ from random import Random
 import psutil
 
 from infrastructure.local_stack.supervisor.processes import Program, Running
-from schemas.commands import Queue
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,7 +44,7 @@ class Crew:
         self._environment = environment
         self._folder = folder
         self.started: list[Running] = []
-        twice = [("tests.chaos.probe", Queue.AI.value), ("tests.chaos.probe", Queue.SEARCH.value), DISPATCHER]
+        twice = [("tests.chaos.probe", "ai"), ("tests.chaos.probe", "search"), DISPATCHER]
         self.members = [Member(role, self._start(role)) for role in (*twice, *twice, INGRESS)]
 
     def await_ready(self) -> None:

@@ -12,11 +12,12 @@ from infrastructure.concurrency.process_pool import ProcessorPool, processor_poo
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.settings import Settings
+from kinds.run import AwaitChildren, Run
 from monitoring.logs.logging import configure
 from schemas.ai import ProcessDocument
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.problems import Problem
-from workers.runtime.handler import AwaitChildren, Handler, Run
+from workers.runtime.handler import Handler
 from workers.runtime.serve import serve
 
 
@@ -24,7 +25,7 @@ class Errand(Command):
     """Takes a while, may fail a few times first, and leaves a mark."""
 
     kind: ClassVar[str] = "chaos.errand"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     max_attempts: ClassVar[int] = 12
     time_limit_seconds: ClassVar[float] = 20.0
     seconds: float = 0.0
@@ -36,7 +37,7 @@ class Lookup(Errand):
     """The same on the other pool."""
 
     kind: ClassVar[str] = "chaos.lookup"
-    queue: ClassVar[Queue] = Queue.SEARCH
+    queue: ClassVar[str] = "search"
 
 
 class Reckon(Errand):
@@ -63,9 +64,9 @@ class Done(DomainEvent):
     attempt: int
 
 
-KINDS: dict[Queue, tuple[type[Command], ...]] = {
-    Queue.AI: (Errand, Reckon, Delegate, Decline, ProcessDocument),
-    Queue.SEARCH: (Lookup,),
+KINDS: dict[str, tuple[type[Command], ...]] = {
+    "ai": (Errand, Reckon, Delegate, Decline, ProcessDocument),
+    "search": (Lookup,),
 }
 E = TypeVar("E", bound=Errand)
 
@@ -112,13 +113,13 @@ class Work:
         return Done(attempt=run.attempt)
 
 
-def handlers_of(queue: Queue) -> Callable[[Settings], Any]:
+def handlers_of(queue: str) -> Callable[[Settings], Any]:
     @asynccontextmanager
     async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
         marks = PostgresSession(settings.database, Role.SYSTEM, "marks")
         async with marks, processor_pool(settings.cpu_processes) as processors:
             work = Work(marks, processors)
-            yield _ai(work) if queue is Queue.AI else (Handler(Lookup, work.errand),)
+            yield _ai(work) if queue == "ai" else (Handler(Lookup, work.errand),)
 
     return handlers
 
@@ -135,7 +136,7 @@ def _ai(work: Work) -> tuple[Handler[Any], ...]:
 
 
 def main() -> None:
-    queue = Queue(sys.argv[1])
+    queue = sys.argv[1]
     settings = settings_module.load()
     configure(settings.log_level, settings.log_format)
     serve(settings, queue, handlers_of(queue), [command.kind for command in KINDS[queue]])

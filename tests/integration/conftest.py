@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from api.app import DESCRIBED
+from api import app
 from api.documentation.pages import pages
 from api.endpoint import AnyEndpoint
 from infrastructure.settings import Settings
@@ -18,10 +18,11 @@ from tests.system import System
 @pytest.fixture(scope="session", autouse=True)
 def documents_made_once() -> Iterator[None]:
     """Of what the code declares, so they are the same for each ingress: to make them is most of what its start costs."""
-    made = cache(lambda version: pages(DESCRIBED, version))
+    ours = app.described()
+    made = cache(lambda version: pages(ours, version))
 
     def made_once(described: tuple[AnyEndpoint, ...], version: str) -> tuple[AnyEndpoint, ...]:
-        assert described is DESCRIBED
+        assert described is ours
         return made(version)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import uuid4
 
 from infrastructure.local_stack.supervisor.processes import Running
-from schemas.commands import Queue
 from tests.integration.serving import Tenant, World
 from tests.system import System
 from tests.waiting import wait_until
@@ -79,7 +78,7 @@ class Receiving:
         return Outside(self.system, self.world, self._port, self._file)
 
     def worker(self, **environment: str) -> Running:
-        return self.system.start("workers.runtime", Queue.WEBHOOKS.value, **LOOPBACK, **environment)
+        return self.system.start("workers.runtime", "webhooks", **LOOPBACK, **environment)
 
     def _started(self) -> int:
         receiver = self.system.start("tests.receiver", str(self._file))

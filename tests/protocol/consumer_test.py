@@ -14,10 +14,11 @@ from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import sweep
 from infrastructure.postgres.jobs.sweep import Verdict
 from infrastructure.postgres.session import PostgresSession, Role
-from schemas.commands import Command, Queue
+from kinds.run import AwaitChildren, Run
+from schemas.commands import Command
 from tests.protocol.consuming import CONCURRENCY, SOON_SECONDS, Consuming, consuming
 from workers.runtime.consumer import JobConsumer
-from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
+from workers.runtime.handler import Answer, Handler
 from workers.runtime.running.runner import MAX_UNSETTLED
 from workers.runtime.settling.outcomes import Stop
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 class Walk(Command):
     kind: ClassVar[str] = "probe.walk"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
     time_limit_seconds: ClassVar[float] = 1.0
     max_attempts: ClassVar[int] = 1
     seconds: float = 0.0
@@ -123,7 +124,7 @@ def test_an_end_whose_answer_was_lost_is_not_called_discarded(urls: tuple[str, s
 def test_a_parent_is_resumed_though_the_answer_to_its_childs_end_was_lost(urls: tuple[str, str]) -> None:
     class Lead(Command):
         kind: ClassVar[str] = "probe.lead"
-        queue: ClassVar[Queue] = Queue.AI
+        queue: ClassVar[str] = "ai"
 
     async def lead(command: Lead, run: Run) -> Answer:
         return Walked() if run.children else AwaitChildren((Walk(),))

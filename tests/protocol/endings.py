@@ -5,10 +5,10 @@ from typing import ClassVar
 from events.envelope import DomainEvent
 from infrastructure.postgres.jobs.claim import Claimed
 from infrastructure.postgres.jobs.settlement import Settlement
-from schemas.commands import Command, Queue
+from kinds.run import AwaitChildren
+from schemas.commands import Command
 from schemas.jobs import JobState, Trigger
 from schemas.problems import Problem
-from workers.runtime.handler import AwaitChildren
 from workers.runtime.settling.outcomes import AwaitingChildren, Done, Failed, Outcome, Stop, Stopped, settlement_of
 from workers.runtime.settling.retry import Failure
 
@@ -25,7 +25,7 @@ TRIGGERS: dict[JobState, Trigger] = {
 
 class Errand(Command):
     kind: ClassVar[str] = "probe.errand"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
 
 
 class Ran(DomainEvent):

@@ -167,9 +167,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        due = self.database.do(
-            lambda connection: sweep.look(connection, ["ai"], lease_seconds=LEASE_SECONDS, declare=True)
-        )
+        due = self.database.do(lambda connection: sweep.look(connection, lease_seconds=LEASE_SECONDS, declare=True))
         self.dead |= self.silent
         reaped = self.database.do(lambda connection: sweep.reap(connection, poison=POISON, stall=POISON))
         lost = {job_id: row for job_id, row in self.expected.items() if row.worker in self.dead}

@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import pytest
 
+from kinds.run import Run
 from producers.submission.submitter import new_job
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from tests.protocol.consuming import SOON_SECONDS, Consuming, consuming
 from tests.protocol.database import TENANT
-from workers.runtime.handler import Handler, Run
+from workers.runtime.handler import Handler
 
 UNTIL_A_CLAIM_WAITS = """
 DO $$ BEGIN
@@ -25,7 +26,7 @@ END $$
 
 class Walk(Command):
     kind: ClassVar[str] = "probe.walk"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
 
 
 async def walk(command: Walk, run: Run) -> None:

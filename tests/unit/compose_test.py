@@ -186,7 +186,7 @@ def test_only_what_the_image_is_made_of_gets_near_the_builder() -> None:
     rules = [line for line in lines if line and not line.startswith("#")]
 
     assert rules[0] == "*"
-    packages = {"api", "events", "infrastructure", "monitoring", "producers", "schemas", "workers"}
+    packages = {"api", "bucatini", "events", "infrastructure", "kinds", "monitoring", "producers", "schemas", "workers"}
     assert {rule[1:] for rule in rules if rule.startswith("!")} == {
         *packages,
         *("pyproject.toml", "README.md", "requirements.lock"),

@@ -2,9 +2,9 @@
 
 from events.ai import Comparison, ContentAnalyzed, Readability, Risk, Sentiment
 from infrastructure.ports.ai import TextProvider
+from kinds.run import Run
 from schemas.ai import Analysis, AnalyzeContent
 from workers.ai.language import language_of
-from workers.runtime.handler import Run
 
 
 async def analyze_content(command: AnalyzeContent, run: Run, *, provider: TextProvider) -> ContentAnalyzed:

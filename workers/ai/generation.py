@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from events.ai import DocumentGenerated, GeneratedSection
 from infrastructure.ports.ai import TextProvider
+from kinds.run import Run
 from schemas.ai import GenerateDocument
-from workers.runtime.handler import Run
 
 
 async def generate_document(command: GenerateDocument, run: Run, *, provider: TextProvider) -> DocumentGenerated:

@@ -2,9 +2,9 @@
 
 from events.ai import DocumentProcessed
 from infrastructure.ports.ai import TextProvider
+from kinds.run import Run
 from schemas.ai import ProcessDocument
 from workers.ai.language import language_of
-from workers.runtime.handler import Run
 
 
 async def process_document(command: ProcessDocument, run: Run, *, provider: TextProvider) -> DocumentProcessed:

@@ -1,28 +1,39 @@
-"""The AI pool's handlers, bound to their text provider."""
+"""The AI pool's jobs, and the text provider they share."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any
 
+from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.offline.provider import OfflineProvider, prepare
+from infrastructure.ports.ai import TextProvider
 from infrastructure.settings import Settings
+from kinds.declaration import job
+from kinds.run import Run
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from workers.ai.analysis import analyze_content
 from workers.ai.generation import generate_document
 from workers.ai.processing import process_document
-from workers.runtime.handler import Handler
 
 
 @asynccontextmanager
-async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
-    """Yields the handlers once the child processes are warm; the processes end with the block."""
+async def text_provider(settings: Settings) -> AsyncIterator[TextProvider]:
+    """Yields the provider once its child processes are warm; they end with the block."""
     async with processor_pool(settings.cpu_processes, prepare) as processors:
         await processors.warm()
-        provider = OfflineProvider(processors)
-        yield (
-            Handler(ProcessDocument, partial(process_document, provider=provider)),
-            Handler(GenerateDocument, partial(generate_document, provider=provider)),
-            Handler(AnalyzeContent, partial(analyze_content, provider=provider)),
-        )
+        yield OfflineProvider(processors)
+
+
+@job(uses=text_provider)
+async def process(command: ProcessDocument, run: Run, provider: TextProvider) -> DocumentProcessed:
+    return await process_document(command, run, provider=provider)
+
+
+@job(uses=text_provider)
+async def generate(command: GenerateDocument, run: Run, provider: TextProvider) -> DocumentGenerated:
+    return await generate_document(command, run, provider=provider)
+
+
+@job(uses=text_provider)
+async def analyze(command: AnalyzeContent, run: Run, provider: TextProvider) -> ContentAnalyzed:
+    return await analyze_content(command, run, provider=provider)

@@ -8,9 +8,9 @@ from events.keys import KeysRotated
 from infrastructure.key_vault.sealed import DecryptionFailed
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.keys import Resealer, Rotation, Rotations, RotationSession, SealedRow, WrappedKey
+from kinds.run import Run
 from schemas.keys import RotateKeys
 from schemas.problems import Problem
-from workers.runtime.handler import Run
 
 MAX_PASSES = 5
 

@@ -1,29 +1,122 @@
-"""The tasks module of each queue, imported only by the workers of that queue."""
+"""The functions of each pool, ours and those of other packages, and what they need: opened once per worker."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
-from infrastructure.concurrency.loops import Loop
+from infrastructure.concurrency.loops import Loop, WithLoops
+from infrastructure.concurrency.process_pool import ProcessorPool, processor_pool
+from infrastructure.concurrency.threads import Threads
 from infrastructure.settings import Settings
-from schemas.commands import Queue
+from kinds.declaration import JobFunction
+from kinds.loading import AnyJob, check_one_for_each_kind, jobs_in, load
+from kinds.run import Run, RunEnded
+from schemas.commands import Command
 from workers.runtime.handler import Handler
 
-TASKS: dict[Queue, str] = {
-    Queue.AI: "workers.ai.tasks",
-    Queue.SEARCH: "workers.search.tasks",
-    Queue.WORKFLOW: "workers.workflow.tasks",
-    Queue.KEYS: "workers.keys.tasks",
-    Queue.WEBHOOKS: "workers.webhooks.tasks",
-}
-
 Bind = Callable[[Settings], AbstractAsyncContextManager[tuple[Handler[Any] | Loop, ...]]]
-"""The type of `handlers` in each tasks module: opens the pool's adapters, yields its handlers and the loops that their
-adapters need, closes the adapters."""
+"""Opens what the handlers depend on, yields them and the loops that keep it up, and closes it."""
+Handle = Callable[[Any, Run], Any]
 
 
-def bind(queue: Queue) -> Bind:
-    """The queue's `handlers`. Imports that pool's SDKs and no other's."""
-    found: Bind = import_module(TASKS[queue]).handlers
-    return found
+def jobs_of(queue: str, loaded: Sequence[AnyJob] = ()) -> tuple[AnyJob, ...]:
+    """The functions of this queue: ours, from `workers/QUEUE/tasks.py`, and the loaded ones. Imports that pool's SDKs and no
+    other's. Raises JobInvalid when two are for the same kind."""
+    jobs = (*_own(queue), *(job for job in loaded if job.command.queue == queue))
+    check_one_for_each_kind(jobs)
+    return jobs
+
+
+def _own(queue: str) -> tuple[AnyJob, ...]:
+    if find_spec(f"workers.{queue}") is None or find_spec(f"workers.{queue}.tasks") is None:
+        return ()
+    return tuple(jobs_in(import_module(f"workers.{queue}.tasks")))
+
+
+def bind(jobs: Sequence[AnyJob]) -> Bind:
+    """Makes the functions' handlers."""
+
+    @asynccontextmanager
+    async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any] | Loop, ...]]:
+        async with AsyncExitStack() as resources:
+            used: dict[Any, Any] = {}
+            for job in jobs:
+                if job.uses is not None and job.uses not in used:
+                    used[job.uses] = await resources.enter_async_context(job.uses(settings))
+            threads, processors = Threads(settings.worker_threads), None
+            if any(job.computes for job in jobs):
+                pool = processor_pool(settings.cpu_processes, partial(_load, settings))
+                processors = await resources.enter_async_context(pool)
+                await processors.warm()
+            handlers = (_handler(job, used, threads, processors, settings.worker_threads) for job in jobs)
+            loops = (loop for brought in used.values() if isinstance(brought, WithLoops) for loop in brought.loops)
+            yield (*handlers, *loops)
+
+    return handlers
+
+
+def _load(settings: Settings) -> None:
+    # In each child as it starts, so that no job waits for the imports. It has the worker's paths already.
+    load(settings)
+
+
+def _handler(
+    job: AnyJob, used: dict[Any, Any], threads: Threads, processors: ProcessorPool | None, max_threads: int
+) -> Handler[Any]:
+    arguments = () if job.uses is None else (used[job.uses],)
+    at_most, handle = job.at_most, _on_the_loop(job, arguments)
+    if job.computes:
+        assert processors is not None
+        handle = _in_a_process(job, processors)
+    elif not job.is_async:
+        at_most, handle = at_most or max_threads, _in_a_thread(job, arguments, threads)
+    return Handler(job.command, handle, answers=job.answers, awaits_children=job.awaits_children, most_at_once=at_most)
+
+
+def _on_the_loop(job: AnyJob, arguments: tuple[Any, ...]) -> Handle:
+    if not arguments:
+        return job.function
+    function, (used,) = job.function, arguments
+    return lambda command, run: function(command, run, used)
+
+
+def _in_a_thread(job: AnyJob, arguments: tuple[Any, ...], threads: Threads) -> Handle:
+    async def handle(command: Command, run: Run) -> Any:
+        seen = RunInThread(run, asyncio.get_running_loop())
+        try:
+            return await threads.run(partial(job.function, command, seen, *arguments))
+        finally:
+            seen.ended = True
+
+    return handle
+
+
+def _in_a_process(job: AnyJob, processors: ProcessorPool) -> Handle:
+    async def handle(command: Command, run: Run) -> Any:
+        return await processors.run(_compute, job, command)
+
+    return handle
+
+
+def _compute(job: JobFunction[Any, Any, Any], command: Command) -> Any:
+    return job.function(command)
+
+
+class RunInThread:
+    """The run as a function in a thread sees it."""
+
+    def __init__(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+        self.job_id, self.tenant_id, self.attempt, self.children = run.job_id, run.tenant_id, run.attempt, run.children
+        self.ended = False
+        self._run = run
+        self._loop = loop
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """See `Run.progress`. Raises RunEnded once the run was stopped."""
+        if self.ended:
+            raise RunEnded
+        self._loop.call_soon_threadsafe(self._run.progress, fraction, message)

@@ -12,12 +12,11 @@ from infrastructure.celery.pool import pool_of
 from infrastructure.celery.window import Window
 from infrastructure.settings import Settings
 from monitoring.health import server
-from schemas.commands import Queue
 from workers.runtime.pools import Bind
 from workers.runtime.worker import Worker
 
 
-def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) -> None:
+def serve(settings: Settings, queue: str, bind: Bind, kinds: Iterable[str]) -> None:
     """Returns when the worker has drained after SIGTERM or SIGINT. Raises SystemExit with Celery's exit code when it ended for
     another reason."""
     pulse = Liveness()
@@ -27,7 +26,7 @@ def serve(settings: Settings, queue: Queue, bind: Bind, kinds: Iterable[str]) ->
     with server.serve(settings.metrics_port, faults=worker.faults, ready=worker.ready, host=settings.metrics_host):
         celery = app.Worker(
             hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",
-            queues=[queue.value],
+            queues=[queue],
             pool_cls=pool_of(worker, window),
             concurrency=settings.worker_concurrency,
             without_gossip=True,

@@ -29,7 +29,6 @@ from infrastructure.wiring import object_store
 from monitoring.health.checks import NOT_READY, WATCH_SECONDS, Health
 from monitoring.health.loops import LoopReport, faults_of
 from producers.dispatcher.controls import Controls
-from schemas.commands import Queue
 from schemas.health import Condition, PartState, Ready
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Service
@@ -58,7 +57,7 @@ CLAIM_SESSION = {**BUS_SESSION, "synchronous_commit": "off"}
 class Worker:
     """The consumer that Celery's pool drives, on the pool's event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue, bind: Bind, liveness: Liveness, window: Window) -> None:
+    def __init__(self, settings: Settings, queue: str, bind: Bind, liveness: Liveness, window: Window) -> None:
         self._settings = settings
         self._queue = queue
         self._bind = bind

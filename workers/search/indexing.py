@@ -4,8 +4,8 @@ from uuid import UUID
 
 from events.search import DocumentIndexed
 from infrastructure.ports.search import Documents, IndexedDocument, IndexMissing, SearchEngine, StoredDocument
+from kinds.run import Run
 from schemas.search import IndexDocument
-from workers.runtime.handler import Run
 
 
 async def index_document(

@@ -1,25 +1,32 @@
-"""The search pool's handlers, bound to their adapters."""
+"""The search pool's job, bound to its adapters."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
+from events.search import DocumentIndexed
 from infrastructure.postgres.search.documents import StoredDocuments
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
 from infrastructure.wiring import keyring, search_engine
+from kinds.declaration import job
+from kinds.run import Run
 from schemas.search import IndexDocument
-from workers.runtime.handler import Handler
 from workers.search.indexing import index_document
+
+Indexing = Callable[[IndexDocument, Run], Awaitable[DocumentIndexed]]
 
 
 @asynccontextmanager
-async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]]:
+async def indexing(settings: Settings) -> AsyncIterator[Indexing]:
     async with (
         TenantPool(settings.database, "documents") as connections,
         keyring(settings) as sealer,
         search_engine(settings) as engine,
     ):
-        documents = StoredDocuments(connections, sealer)
-        yield (Handler(IndexDocument, partial(index_document, documents=documents, engine=engine)),)
+        yield partial(index_document, documents=StoredDocuments(connections, sealer), engine=engine)
+
+
+@job(uses=indexing)
+async def index(command: IndexDocument, run: Run, indexing: Indexing) -> DocumentIndexed:
+    return await indexing(command, run)

@@ -9,10 +9,10 @@ from datetime import datetime
 from events.webhooks import WebhookPaused
 from infrastructure.ports import Refused, TryLater
 from infrastructure.ports.webhooks import Deliveries, DueDelivery, Message, NotReached, Receivers, Sent
+from kinds.run import Run
 from monitoring.metrics import outgoing as outgoing_metrics
 from schemas.problems import Problem
 from schemas.webhooks import DeliverWebhook
-from workers.runtime.handler import Run
 from workers.webhooks.delivery_policy import Again, Delivered, GiveUp, Pause, judge
 from workers.webhooks.receiver_limits import Crowded, ReceiverLimits
 

@@ -7,11 +7,11 @@ from uuid import UUID
 from events.workflow import WorkflowCompleted
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.workflow import Instances
+from kinds.run import AwaitChildren, Child, Run
 from schemas.jobs import JobState
 from schemas.problems import Problem
 from schemas.workflow import InstanceState, InstanceStatus, RunWorkflowStep, WorkflowInstance
 from schemas.workflow_tasks import task_problem
-from workers.runtime.handler import AwaitChildren, Child, Run
 from workers.workflow.reducer import (
     Complete,
     Effect,

@@ -3,7 +3,6 @@
 Every statement may run in any number of dispatchers at once.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +13,7 @@ from infrastructure.postgres.session import Connection
 from schemas.jobs import LIMIT, JobState, Trigger, transition
 
 MAX_AT_ONCE = 1_000
+MAX_QUEUES = 200
 MAX_COUNTED = 100_000
 CRASHES_ALLOWED = 2
 """A job during whose runs this many processes died is poison."""
@@ -70,9 +70,9 @@ _DECLARE_DEAD = """
 UPDATE workers SET dead_at = now() WHERE dead_at IS NULL AND heartbeat_at < now() - make_interval(secs => %(lease)s)
 """
 
-# One statement finds out which of those below have work, so that a quiet system doesn't run ten of them a second. Of
-# each queue it selects the first waiting job in the index's order: for EXISTS the planner joins, and reads the whole
-# backlog.
+# One statement finds out which of those below have work, so that a quiet system doesn't run ten of them a second. It goes
+# from one queue that has a waiting job to the next in the index's order, whoever declared it: this dispatcher may lack
+# the package of some.
 LOOK = f"""
 SELECT
   EXISTS (SELECT 1 FROM workers w JOIN jobs j ON j.lease_worker = w.id WHERE w.dead_at IS NOT NULL),
@@ -84,9 +84,13 @@ SELECT
   EXISTS (SELECT 1 FROM jobs WHERE parked = '{LIMIT}'),
   EXISTS (SELECT 1 FROM schedules WHERE look_at <= now()),
   EXISTS (SELECT 1 FROM replays WHERE finished_at IS NULL AND next_at <= now()),
-  ARRAY(SELECT q FROM unnest(%(queues)s::text[]) AS q
-    WHERE (SELECT id FROM jobs WHERE queue = q AND wake_at IS NOT NULL AND state = 'queued'
-      ORDER BY lane, tenant_id, id LIMIT 1) IS NOT NULL)
+  ARRAY(WITH RECURSIVE waiting AS (
+    (SELECT queue FROM jobs WHERE wake_at IS NOT NULL AND state = 'queued' ORDER BY queue, lane, tenant_id, id LIMIT 1)
+    UNION ALL
+    SELECT next.queue FROM waiting CROSS JOIN LATERAL (
+      SELECT queue FROM jobs WHERE wake_at IS NOT NULL AND state = 'queued' AND queue > waiting.queue
+      ORDER BY queue, lane, tenant_id, id LIMIT 1) next)
+    SELECT queue FROM waiting LIMIT {MAX_QUEUES})
 """
 
 # Joins all dead workers, not only those just declared dead: a claim may have raced that statement. A suspect is a job
@@ -185,14 +189,14 @@ class Reaped:
     """The parents of the dead ones, which may wait for them."""
 
 
-async def look(connection: Connection, queues: Sequence[str], *, lease_seconds: float, declare: bool) -> Due:
+async def look(connection: Connection, *, lease_seconds: float, declare: bool) -> Due:
     """Finds out what the sweeper has to do. With `declare` it first declares workers without a recent heartbeat dead.
 
     `declare` is False right after an outage of PostgreSQL: no heartbeat could be stored then.
     """
     if declare:
         await connection.execute(_DECLARE_DEAD, {"lease": lease_seconds})
-    row = await (await connection.execute(LOOK, {"queues": list(queues)})).fetchone()
+    row = await (await connection.execute(LOOK)).fetchone()
     assert row is not None
     lost, scheduled, retries, waiting, above, below, capped, due_schedules, due_replays, queued = row
     return Due(lost, scheduled, retries, waiting, above or below, capped, due_schedules, due_replays, tuple(queued))

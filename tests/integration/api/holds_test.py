@@ -64,6 +64,8 @@ def test_holds_are_bounded_and_need_an_admin(world: World, tenant: Tenant) -> No
     ("body", "pointer"),
     [
         ({"reason": "r", "kind": "ai.unknown"}, "/kind"),
+        ({"reason": "r", "queue": "unknown"}, "/queue"),
+        ({"reason": "r", "queue": "No Queue"}, "/queue"),
         ({"reason": "r", "argument": []}, "/argument"),
         ({"reason": "r", "argument": {"a": "x" * 2_000}}, "/argument"),
         ({"reason": ""}, "/reason"),

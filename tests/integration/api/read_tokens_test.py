@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.app import DESCRIBED
+from api.app import described
 from api.auth.read_tokens import PREFIX, ReadToken, ReadTokens
 from api.http.cursors import signing_key
 from monitoring.logs.logging import formatter
@@ -30,12 +30,12 @@ def test_a_token_opens_its_job_and_nothing_else(world: World) -> None:
         foreign = {part: http.get(f"/api/jobs/{other}{part}").status_code for part in (*OPENED, "/events")}
         elsewhere = [
             http.request(one.method, one.path.replace("{id}", str(job_id)), json={}).status_code
-            for one in DESCRIBED
+            for one in described()
             if one.scope is not None and not one.for_watchers
         ]
     assert set(opened.values()) == {200}, opened
     assert set(foreign.values()) == {404}, foreign
-    assert {f"/api/jobs/{{id}}{part}" for part in foreign} == {one.path for one in DESCRIBED if one.for_watchers}
+    assert {f"/api/jobs/{{id}}{part}" for part in foreign} == {one.path for one in described() if one.for_watchers}
     assert set(elsewhere) == {403}
     assert [heard.event.type for heard in follow(world, holder, f"/api/jobs/{job_id}/events")] == [
         "job.queued",

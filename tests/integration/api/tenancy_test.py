@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from api.app import DESCRIBED
+from api.app import described
 from api.auth.principal import Scope
 from api.endpoint import AnyEndpoint
 from api.routes.events import STREAM
@@ -42,7 +42,7 @@ BODIES: dict[type[Model] | None, object] = {
 """What an address needs to be asked at all."""
 NAMED_BY_THE_CALLER = {("PUT", "/api/groups/{name}")}
 """Makes the caller's own thing, whatever others call theirs."""
-GUARDED = [one for one in DESCRIBED if one.scope is not None]
+GUARDED = [one for one in described() if one.scope is not None]
 ADDRESSES = [(one, path) for one in GUARDED for path in (one.path, *one.aliases)]
 
 

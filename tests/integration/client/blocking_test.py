@@ -14,7 +14,6 @@ from events.envelope import CloudEvent
 from events.keys import KeysRotated
 from producers.client import AsyncBucatini, Bucatini, JobFailed, ProblemAnswer, ResultTimeout
 from schemas.ai import ProcessDocument
-from schemas.commands import Queue
 from schemas.jobs import JobState
 from schemas.keys import RotateKeys
 from schemas.problems import Problem
@@ -46,7 +45,7 @@ def test_the_async_client_does_the_same(world: World) -> None:
                 await job.result(timeout_seconds=0)
             await asyncio.to_thread(world.succeed, job.id, ROTATED.model_dump(mode="json"))
             assert await job.result(timeout_seconds=10) == ROTATED
-            assert [one.id async for one in client.jobs.list(queue=Queue.KEYS)] == [job.id]
+            assert [one.id async for one in client.jobs.list(queue="keys")] == [job.id]
             assert (await (await client.jobs.get(job.id)).refresh()).state is JobState.SUCCEEDED
             return [event.type async for event in job.events()]
 

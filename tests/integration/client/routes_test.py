@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 
-from api.app import DESCRIBED
+from api.app import described
 from api.endpoint import AnyEndpoint
 from api.routes.commands import JobOptionsQuery
 from producers.client import BatchJob, Bucatini, ProblemAnswer
@@ -107,7 +107,7 @@ def test_every_route_is_reached_and_no_other(world: World) -> None:
 
     reached = {_route_of(*one) for one in asked}
     assert None not in reached, [one for one in asked if _route_of(*one) is None]
-    assert {_named(one) for one in DESCRIBED if one.query is not JobOptionsQuery} - reached == set()
+    assert {_named(one) for one in described() if one.query is not JobOptionsQuery} - reached == set()
 
 
 def test_a_route_that_the_client_lacks_is_noticed() -> None:
@@ -133,7 +133,7 @@ def _follow_until_something_happens(bucatini: Bucatini) -> None:
 
 def _route_of(method: str, path: str) -> str | None:
     """The declared route that such a request takes: one without parameters before one with."""
-    found = [one for one in DESCRIBED if one.method == method and any(_matches(given, path) for given in _paths(one))]
+    found = [one for one in described() if one.method == method and any(_matches(given, path) for given in _paths(one))]
     return min((_named(one) for one in found), key=lambda name: name.count("{"), default=None)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from producers.packaging import wheel as packaging
-from schemas.commands import Queue
 from tests.integration.serving import World
 from tests.system import ROOT, System
 from tests.waiting import wait_until
@@ -19,7 +18,7 @@ from tests.waiting import wait_until
 UV = Path(sys.executable).with_name("uv")
 PYTHONS = (f"{sys.version_info.major}.{sys.version_info.minor}", ".".join(map(str, packaging.OLDEST_PYTHON)))
 EXAMPLES = [text for text in re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
-            if "import Bucatini" in text or "import AsyncBucatini" in text]  # fmt: skip
+            if "bucatini_client import" in text]  # fmt: skip
 BROUGHT = {
     "annotated-types", "anyio", "bucatini-client", "certifi", "exceptiongroup", "h11", "httpcore", "httpx", "httpx-sse", "idna",
     "pydantic", "pydantic-core", "sniffio", "typing-extensions", "typing-inspection", "websockets",
@@ -71,7 +70,7 @@ def test_all_of_it_can_be_imported_without_anything_else(python: Path) -> None:
 
 def test_the_readmes_examples_run_in_it_against_a_live_stack(python: Path, served: World, system: System) -> None:
     system.start("producers.dispatcher")
-    system.start("workers.runtime", Queue.AI.value)
+    system.start("workers.runtime", "ai")
     environment = {**os.environ, "BUCATINI_URL": served.url, "BUCATINI_API_KEY": served.tenant().key}
     endless = [example for example in EXAMPLES if "groups.subscribe(" in example]
     ending = [example for example in EXAMPLES if example not in endless]

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import redis as redis_package
 
 from producers.submission.submitter import Concurrency, JobOptions
-from schemas.commands import Queue
 from schemas.jobs import TERMINAL
 from tests.probe import LeaveMark, Misbehave, Nothing
 from tests.system import System
@@ -22,7 +21,7 @@ def capped(limit: int, key: str = "one customer") -> JobOptions:
 
 def test_a_cap_holds_while_workers_are_killed(system: System) -> None:
     system.dispatcher(**QUICK)
-    workers = {worker.pid: worker for worker in (system.worker(Queue.AI, **QUICK) for _ in range(4))}
+    workers = {worker.pid: worker for worker in (system.worker("ai", **QUICK) for _ in range(4))}
     system.submit(*[LeaveMark(seconds=0.1) for _ in range(50)], terms=capped(3))
     for ended in (5, 15, 25):
         wait_until(lambda: sum(system.states()[state] for state in TERMINAL) >= ended, "more have ended")  # noqa: B023

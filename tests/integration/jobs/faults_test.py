@@ -11,7 +11,6 @@ import pytest
 
 from infrastructure.local_stack.servers.postgres import PostgresServer
 from infrastructure.local_stack.servers.redis import RedisServer
-from schemas.commands import Queue
 from tests.probe import LeaveMark, Misbehave, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -170,10 +169,10 @@ def test_work_that_blocks_the_loop_loses_its_lease(system: System) -> None:
 def test_a_job_that_blocks_its_workers_is_set_aside_by_that_name_and_nobody_else_is_charged(system: System) -> None:
     system.dispatcher(LEASE_SECONDS="3")
     impatient = {"LEASE_SECONDS": "3", "HEARTBEAT_SECONDS": "1"}
-    workers = [system.worker(Queue.AI, **impatient)]
+    workers = [system.worker("ai", **impatient)]
     *neighbours, blocking = system.submit(*[LeaveMark(seconds=4) for _ in range(5)], Misbehave(how="block the loop"))
     system.await_state(blocking, "running")
-    workers += [system.worker(Queue.AI, **impatient) for _ in range(2)]
+    workers += [system.worker("ai", **impatient) for _ in range(2)]
 
     system.await_state(blocking, "dead")
 

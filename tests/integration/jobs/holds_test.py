@@ -9,7 +9,6 @@ import redis as redis_package
 from infrastructure.celery.keys import list_of
 from producers.cli.holds import add_hold, remove_holds, set_limits
 from producers.submission.submitter import Concurrency, JobOptions, open_submitter
-from schemas.commands import Queue
 from schemas.holds import Hold, HoldAction, NewHold, TenantLimits
 from tests.probe import Gather, LeaveMark, Nothing
 from tests.system import System
@@ -31,7 +30,7 @@ def remove(system: System, hold: Hold) -> None:
 def test_nothing_of_a_paused_queue_begins_and_no_bells_pile_up(system: System, redis_url: str) -> None:
     system.dispatcher(**OFTEN)
     system.worker()
-    paused = hold(system, queue=Queue.AI)
+    paused = hold(system, queue="ai")
 
     asyncio.run(_submit_one_by_one(system, 200))
     system.submit(*[Nothing() for _ in range(1_000)])
@@ -40,7 +39,7 @@ def test_nothing_of_a_paused_queue_begins_and_no_bells_pile_up(system: System, r
 
     assert system.states() == {"queued": 1_200}
     with redis_package.Redis.from_url(redis_url) as client:
-        assert client.llen(list_of(Queue.AI, 0)) < 50, "those of the first moments, and none rung again"
+        assert client.llen(list_of("ai", 0)) < 50, "those of the first moments, and none rung again"
     remove(system, paused)
     assert system.await_all_finished(1_200) == {"succeeded": 1_200}
 
@@ -48,7 +47,7 @@ def test_nothing_of_a_paused_queue_begins_and_no_bells_pile_up(system: System, r
 def test_a_queue_that_was_rung_for_while_paused_goes_on_at_once(system: System) -> None:
     system.dispatcher(RING_AGAIN_SECONDS="600", RING_ALL_AGAIN_SECONDS="600")
     system.worker()
-    paused = hold(system, queue=Queue.AI)
+    paused = hold(system, queue="ai")
     (job_id,) = system.submit(LeaveMark())
     remove(system, paused)
 

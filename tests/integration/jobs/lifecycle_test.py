@@ -11,7 +11,6 @@ from infrastructure.celery.keys import list_of, step_of
 from infrastructure.postgres.jobs.claim import SOUGHT_SECONDS
 from infrastructure.postgres.jobs.submission import Accepted, KeyReused, Repeated
 from producers.submission.submitter import NORMAL_PRIORITY, JobOptions
-from schemas.commands import Queue
 from tests.probe import Gather, LeaveMark, Misbehave, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -199,7 +198,7 @@ def test_a_job_committed_after_its_doorbell_is_let_go_is_rung_for_again(system: 
     system.submit_alone(LeaveMark())
 
     with redis.Redis.from_url(system.environment["REDIS_URL"]) as client:
-        assert client.llen(list_of(Queue.AI, step_of(NORMAL_PRIORITY))) == 2, "one ahead, one after the commit"
+        assert client.llen(list_of("ai", step_of(NORMAL_PRIORITY))) == 2, "one ahead, one after the commit"
 
 
 def test_lone_submissions_are_all_heard_of(system: System) -> None:

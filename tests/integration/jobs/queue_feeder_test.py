@@ -16,11 +16,10 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import Redis
 from producers.dispatcher.queue_feeder import QueueFeeder
 from producers.submission.submitter import NORMAL_PRIORITY
-from schemas.commands import Queue
 from tests.probe import Nothing
 from tests.system import System
 
-QUEUE = Queue.AI
+QUEUE = "ai"
 BACKLOG = 4_500
 MAX_ROUNDS = 200
 
@@ -38,14 +37,14 @@ async def _rung_for(system: System) -> set[UUID]:
     connection = await connect(system.settings.database, Role.SYSTEM, "test", BUS_SESSION)
     redis = redis_client.connect(system.settings.redis)
     try:
-        await redis.delete(*lists_of(QUEUE.value))
+        await redis.delete(*lists_of(QUEUE))
         feeder = QueueFeeder(QUEUE, Doorbells(redis), lambda _: 1, ring_again_seconds=600)
         feeder.mark_pending([(step_of(NORMAL_PRIORITY), system.tenant_id)])
         rung: set[UUID] = set()
         for _ in range(MAX_ROUNDS):
             if not feeder.waiting:
                 return rung
-            await redis.hset(service_of(QUEUE.value), "worker", in_words(Service(1_000, 0, time.time())))
+            await redis.hset(service_of(QUEUE), "worker", in_words(Service(1_000, 0, time.time())))
             await feeder.run_round(connection, dict.fromkeys(STEPS_IN_TURN, 0))
             taken = await _take(redis)
             await _claim(connection, taken)
@@ -58,7 +57,7 @@ async def _rung_for(system: System) -> set[UUID]:
 
 async def _take(redis: Redis) -> set[UUID]:
     """Empties the lists, as workers that are fast enough do."""
-    lists = lists_of(QUEUE.value)
+    lists = lists_of(QUEUE)
     messages = [orjson.loads(raw) for name in lists for raw in await redis.lrange(name, 0, -1)]
     await redis.delete(*lists)
     doorbells = [read(message["headers"], b64decode(message["body"])) for message in messages]

@@ -73,7 +73,7 @@ def test_a_command_that_nobody_understood_for_a_day_is_set_aside(system: System)
     )
 
     system.await_state(job_id, "dead")
-    assert "deploy one that has" in system.problem(job_id)["detail"]
+    assert "start one that has" in system.problem(job_id)["detail"]
 
 
 def test_bells_of_the_next_release_go_round_until_its_worker_comes_and_keep_nobody_else_waiting(system: System) -> None:

@@ -13,7 +13,7 @@ import redis
 from infrastructure.celery.keys import lists_of
 from producers.cli.holds import set_limits
 from producers.submission.submitter import JobOptions
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.holds import TenantLimits
 from tests.probe import LeaveMark, Misbehave, Nothing
 from tests.system import System
@@ -137,7 +137,7 @@ def test_what_is_rung_is_begun_soon(system: System, redis_url: str) -> None:
     wait_until(lambda: system.states()["succeeded"] >= 20, "some are done")
 
     with redis.Redis.from_url(redis_url) as client:
-        standing = sum(int(client.llen(name)) for name in lists_of(Queue.AI))
+        standing = sum(int(client.llen(name)) for name in lists_of("ai"))
     assert standing <= 4 * SLOTS, "however often the oldest are looked for"
 
 

@@ -7,13 +7,12 @@ from collections import Counter
 
 import pytest
 
+from bucatini.testing import RecordedRun
 from events.keys import KeysRotated
 from infrastructure.settings import Settings
-from schemas.commands import Queue
 from schemas.keys import RotateKeys
 from schemas.search import IndexDocument
 from tests.integration.keys.sealing_tenant import KEY_OF, Tenant, a_tenant
-from tests.one_run import OneRun
 from tests.system import ROOT, System
 from tests.waiting import wait_until
 
@@ -51,9 +50,9 @@ import asyncio, os, sys
 from uuid import UUID
 from infrastructure.settings import load
 from tests.integration.keys.sealing_tenant import a_tenant
-from tests.one_run import OneRun
+from bucatini.testing import RecordedRun
 
-class Talkative(OneRun):
+class Talkative(RecordedRun):
     def progress(self, fraction, message=""):
         print(message, flush=True)
         sys.stdin.readline()
@@ -81,7 +80,7 @@ async def test_a_rotation_killed_between_batches_goes_on_where_it_was(tenant: Te
     assert await tenant.read() == bodies
 
 
-def _rotate_and_be_killed(tenant: Tenant, run: OneRun, *, batches: int) -> None:
+def _rotate_and_be_killed(tenant: Tenant, run: RecordedRun, *, batches: int) -> None:
     command = [sys.executable, "-c", KILLED, str(tenant.id), str(run.job_id)]
     environment = {
         "DATABASE_URL": tenant.settings.database,
@@ -106,8 +105,8 @@ def _rotate_and_be_killed(tenant: Tenant, run: OneRun, *, batches: int) -> None:
 def test_real_workers_index_rotate_and_die(system: System) -> None:
     quick = {"HEARTBEAT_SECONDS": "1", "LEASE_SECONDS": "5"}
     system.dispatcher(**quick)
-    system.start("workers.runtime", Queue.SEARCH.value, **quick)
-    keys = system.start("workers.runtime", Queue.KEYS.value, **quick)
+    system.start("workers.runtime", "search", **quick)
+    keys = system.start("workers.runtime", "keys", **quick)
     documents = [
         IndexDocument(document_id=f"d{n}", title="Lease", text=f"words {n}", document_type="contract")
         for n in range(40)
@@ -119,7 +118,7 @@ def test_real_workers_index_rotate_and_die(system: System) -> None:
     wait_until(lambda: system.read("SELECT 1 FROM tenant_keys WHERE version = 2"), "the new key is active")
     keys.kill()
     system.submit(*documents[:10])
-    system.start("workers.runtime", Queue.KEYS.value, **quick, KEY_CACHE_SECONDS="1")
+    system.start("workers.runtime", "keys", **quick, KEY_CACHE_SECONDS="1")
 
     system.await_state(job_id, "succeeded")
     assert system.timeline(job_id)[-2:] == ["keys.rotated", "job.succeeded"]

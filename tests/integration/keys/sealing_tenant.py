@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 from uuid_utils.compat import uuid7
 
+from bucatini.testing import RecordedRun
 from events.keys import KeysRotated
 from infrastructure.key_vault.keyring import Keyring, make_key
 from infrastructure.key_vault.sealed import Cell
@@ -22,7 +23,6 @@ from infrastructure.settings import Settings
 from infrastructure.wiring import key_vault, keyring
 from schemas.keys import KeyState, RotateKeys
 from schemas.search import IndexDocument
-from tests.one_run import OneRun
 from workers.keys.rotation import rotate_keys
 
 FENCE_SECONDS = 0.05
@@ -62,7 +62,7 @@ class Tenant:
         """Every body that opens, by id."""
         return {one.document_id: one.text async for some in self.documents.all_of(self.id) for one in some}
 
-    async def rotate(self, run: OneRun | None = None, *, wait_seconds: float = 30.0) -> KeysRotated:
+    async def rotate(self, run: RecordedRun | None = None, *, wait_seconds: float = 30.0) -> KeysRotated:
         return await rotate_keys(
             RotateKeys(),
             run or self.run(),
@@ -72,8 +72,8 @@ class Tenant:
             fence_seconds=FENCE_SECONDS,
         )
 
-    def run(self) -> OneRun:
-        return OneRun(self.id)
+    def run(self) -> RecordedRun:
+        return RecordedRun(self.id)
 
     async def keys(self) -> dict[int, KeyState]:
         found = await self.lines.run(self.id, lambda connection: tenant_keys(connection, self.id))

@@ -16,7 +16,6 @@ import redis
 from infrastructure.celery.app import celery_app
 from infrastructure.local_stack.supervisor.processes import Running
 from infrastructure.redis.pubsub import Channel
-from schemas.commands import Queue
 from tests.probe import LeaveMark, Nothing
 from tests.system import ROOT, System
 from tests.waiting import GUARD_SECONDS, wait_until
@@ -34,7 +33,7 @@ class Control:
 
     def __init__(self, system: System, **environment: str) -> None:
         self.system = system
-        self.process = system.worker(Queue.AI, **environment)
+        self.process = system.worker("ai", **environment)
         self.app = celery_app(system.settings)
         self.name = wait_until(self._name, "the worker answers a ping")
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from bucatini.testing import RecordedRun
 from events.search import DocumentIndexed
 from infrastructure.ports.search import IndexMissing, SearchEngine
 from infrastructure.postgres.search.documents import StoredDocuments
@@ -18,9 +19,7 @@ from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings, load
 from infrastructure.wiring import keyring, search_engine
-from schemas.commands import Queue
 from schemas.search import AllTerms, Hit, IndexDocument, SearchQuery
-from tests.one_run import OneRun
 from tests.system import System
 from tests.waiting import wait_until
 from workers.search.indexing import index_document, rebuild
@@ -44,12 +43,12 @@ class Search:
     tenant_id: UUID
     home: Path
 
-    async def index(self, run: OneRun | None = None, **fields: object) -> DocumentIndexed:
+    async def index(self, run: RecordedRun | None = None, **fields: object) -> DocumentIndexed:
         run = run or self.run()
         return await index_document(lease(**fields), run, documents=self.documents, engine=self.engine)
 
-    def run(self) -> OneRun:
-        return OneRun(self.tenant_id)
+    def run(self) -> RecordedRun:
+        return RecordedRun(self.tenant_id)
 
     async def hits(self, text: str | None = None) -> list[Hit]:
         query = SearchQuery(match=AllTerms(text=text) if text else None, limit=100)
@@ -233,13 +232,13 @@ async def test_every_text_a_command_may_hold_is_stored_and_indexed(search: Searc
 def test_a_killed_worker_leaves_every_document_to_the_next_and_none_twice(system: System) -> None:
     quick = {"HEARTBEAT_SECONDS": "1", "LEASE_SECONDS": "5"}
     system.dispatcher(**quick)
-    first = system.start("workers.runtime", Queue.SEARCH.value, **quick)
+    first = system.start("workers.runtime", "search", **quick)
     commands = [lease(document_id=f"d{number}", text=f"document number {number}") for number in range(150)]
     job_ids = system.submit(*commands)
     wait_until(lambda: system.states()["succeeded"] > 10, "some documents are indexed")
 
     first.kill()
-    system.start("workers.runtime", Queue.SEARCH.value, **quick)
+    system.start("workers.runtime", "search", **quick)
 
     assert system.await_all_finished(len(job_ids)) == {"succeeded": 150}
     settings = system.settings

@@ -10,20 +10,19 @@ from uuid import UUID, uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
+from bucatini.testing import RecordedRun
 from events.workflow import WorkflowCompleted
 from infrastructure.ports import Refused
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.workflow.instances import StoredInstances, instance
 from infrastructure.wiring import search_engine
+from kinds.run import AwaitChildren, Child
 from schemas.ai import ProcessDocument
-from schemas.commands import Queue
 from schemas.jobs import JobState
 from schemas.problems import Problem
 from schemas.search import AllTerms, IndexDocument, SearchQuery
 from schemas.workflow import InstanceStatus, RunWorkflowStep, WorkflowInstance
-from tests.one_run import OneRun
 from tests.system import System
-from workers.runtime.handler import AwaitChildren, Child
 from workers.workflow.step_runner import run_workflow_step
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +67,7 @@ class Instance:
 
     instances: StoredInstances
     command: RunWorkflowStep
-    run: OneRun = field(default_factory=OneRun)
+    run: RecordedRun = field(default_factory=RecordedRun)
 
     async def step(self) -> WorkflowCompleted | AwaitChildren:
         return await run_workflow_step(self.command, self.run, instances=self.instances)
@@ -214,13 +213,13 @@ def test_real_workers_carry_an_instance_through_and_survive_a_kill(system: Syste
     }
     command = RunWorkflowStep.model_validate({"definition": definition, "input": {**LEASE, "language": "en"}})
     system.dispatcher(**quick)
-    doomed = system.start("workers.runtime", Queue.WORKFLOW.value, **quick)
+    doomed = system.start("workers.runtime", "workflow", **quick)
 
     (job_id,) = system.submit(command)
     system.await_state(job_id, "waiting")
     doomed.kill()
-    system.start("workers.runtime", Queue.SEARCH.value, **quick)
-    system.start("workers.runtime", Queue.WORKFLOW.value, **quick)
+    system.start("workers.runtime", "search", **quick)
+    system.start("workers.runtime", "workflow", **quick)
 
     system.await_state(job_id, "succeeded")
     (result,) = system.read("SELECT result FROM jobs WHERE id = %s", job_id)[0]

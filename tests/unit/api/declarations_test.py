@@ -7,35 +7,48 @@ from typing import Any
 
 import pytest
 
-from api.app import DESCRIBED, product_version
+from api.app import described, product_version
 from api.console import routes
 from api.documentation.openapi import document
 from api.documentation.pages import ASSETS, pages
 from api.endpoint import all_paths
 from api.routes.commands import JobOptionsQuery
-from producers.client.commands import COMMANDS
-from schemas.catalogue import COMMANDS as KINDS
+from events.catalogue import kinds
+from schemas.ai import ProcessDocument
+from schemas.workflow import RunWorkflowStep
 
-DOCUMENT = document(DESCRIBED, "1.2.3")
+DOCUMENT = document(described(), "1.2.3")
 
 
 def test_every_address_is_declared_once() -> None:
-    paths = all_paths((*DESCRIBED, *pages(DESCRIBED, product_version()), *routes.pages(product_version())))
+    paths = all_paths((*described(), *pages(described(), product_version()), *routes.pages(product_version())))
 
     assert len(paths) == len(set(paths))
 
 
-def test_the_client_sends_every_command_where_it_is_taken() -> None:
-    taken = {one.body: one.path for one in DESCRIBED if one.query is JobOptionsQuery}
+def test_every_kind_is_submitted_at_the_address_that_its_command_says() -> None:
+    taken = {one.body: one.path for one in described() if one.query is JobOptionsQuery}
 
-    assert {command: spoken.path for command, spoken in COMMANDS.items()} == taken
-    assert {command.kind for command in COMMANDS} == KINDS.keys()
+    assert taken == {kind.command: kind.path for kind in kinds()}
+    assert taken[ProcessDocument] == "/api/ai/process-document"
+    assert taken[RunWorkflowStep] == "/api/workflow/start"
+
+
+def test_every_kind_of_ours_ends_with_an_event_of_ours() -> None:
+    assert {kind.name: [event.type for event in kind.results] for kind in kinds()} == {
+        "ai.process_document": ["ai.document_processed"],
+        "ai.generate_document": ["ai.document_generated"],
+        "ai.analyze_content": ["ai.content_analyzed"],
+        "keys.rotate": ["keys.rotated"],
+        "search.index_document": ["search.document_indexed"],
+        "workflow.run_step": ["workflow.completed"],
+    }
 
 
 def test_the_document_has_every_declared_address_and_no_other() -> None:
-    described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    in_the_document = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
 
-    assert described == set(all_paths(DESCRIBED))
+    assert in_the_document == set(all_paths(described()))
 
 
 def test_every_reference_in_the_document_leads_somewhere() -> None:
@@ -55,7 +68,7 @@ def test_operation_ids_are_unique() -> None:
 def test_every_guarded_operation_names_its_scope_and_its_refusals() -> None:
     guarded = [operation for operation in _operations() if operation["security"]]
 
-    assert len(guarded) == sum(len((one.path, *one.aliases)) for one in DESCRIBED if one.scope)
+    assert len(guarded) == sum(len((one.path, *one.aliases)) for one in described() if one.scope)
     for operation in guarded:
         assert "Needs the scope `" in operation["description"]
         assert {"401", "403", "500", "503"} <= operation["responses"].keys()
@@ -75,7 +88,7 @@ def test_a_documents_page_is_made_of_what_the_package_has() -> None:
 
 
 def test_the_document_is_written_the_same_each_time() -> None:
-    assert json.dumps(document(DESCRIBED, "1.2.3")) == json.dumps(DOCUMENT)
+    assert json.dumps(document(described(), "1.2.3")) == json.dumps(DOCUMENT)
 
 
 @pytest.mark.parametrize("status", ["200", "202"])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -18,16 +19,17 @@ from infrastructure.celery.keys import step_of
 from infrastructure.concurrency.work_clock import at_work
 from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.jobs.claim import Claimed
+from kinds.run import AwaitChildren, Child
 from monitoring.errors.failures import describe_failure
 from monitoring.logs.context import LogContext, bound
 from monitoring.logs.log_throttle import LogThrottle
 from monitoring.tracing import parse_traceparent
 from schemas.commands import Command
 from schemas.jobs import Progress
-from schemas.problems import FieldProblem, Problem
+from schemas.problems import NOT_UNDERSTOOD, FieldProblem, Problem
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
-from workers.runtime.handler import AwaitChildren, Child, Handler
+from workers.runtime.handler import Handler
 from workers.runtime.settling.outcomes import (
     AwaitingChildren,
     Done,
@@ -223,6 +225,8 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
         if times := _failures.times((attempt.claimed.kind, type(error))):
             logger.error("handler failed, %d times since this was last logged", times, exc_info=error)
         return Failed(_crashed(error))
+    if not isinstance(answer, handler.answers):
+        return Failed(_undeclared(handler, answer))
     return AwaitingChildren(answer) if isinstance(answer, AwaitChildren) else Done(answer)
 
 
@@ -251,8 +255,8 @@ def _too_late(deadline: datetime) -> Failure:
 def _not_understood(claimed: Claimed, now: datetime) -> Failure:
     # In a rolling deploy another worker may know the command, so this run isn't counted as an attempt.
     since = now if claimed.troubled_since is None else datetime.fromisoformat(claimed.troubled_since)
-    detail = f"This worker has no handler for {claimed.kind} version {claimed.version}; deploy one that has."
-    problem = Problem.of("not-understood", "The worker doesn't know this command", 501, detail)
+    detail = f"This worker has no handler for {claimed.kind} version {claimed.version}; start one that has, from the release or with the package (BUCATINI_JOBS) that brings it."
+    problem = Problem.of(NOT_UNDERSTOOD, "The worker doesn't know this command", 501, detail)
     return Failure(
         problem.model_copy(update={"since": since}),
         retryable=True,
@@ -260,6 +264,12 @@ def _not_understood(claimed: Claimed, now: datetime) -> Failure:
         counted=False,
         until=since + MAX_UNREAD_AGE,
     )
+
+
+def _undeclared(handler: Handler[Any], answer: object) -> Failure:
+    declared = " or ".join("None" if one is NoneType else one.__name__ for one in handler.answers)
+    detail = f"The function of {handler.kind} returned {type(answer).__name__}; it declares {declared}."
+    return Failure(Problem.of("result-undeclared", "The result isn't of a declared type", 500, detail), retryable=False)
 
 
 def _invalid(error: ValidationError) -> Failure:

@@ -9,9 +9,9 @@ from infrastructure.ports.jobs import ObjectStore
 from infrastructure.postgres.jobs import claim
 from infrastructure.postgres.jobs.queries import readable
 from infrastructure.postgres.session import PostgresSession
+from kinds.run import Child
 from schemas.jobs import JobState
 from schemas.problems import UNREADABLE, Problem
-from workers.runtime.handler import Child
 from workers.runtime.settling.large_results import fetched
 from workers.runtime.settling.retry_until_available import retry_until_available
 

@@ -12,10 +12,11 @@ from infrastructure.ports.jobs import ObjectStore
 from infrastructure.postgres.jobs import claim
 from infrastructure.postgres.jobs.claim import Claimed
 from infrastructure.postgres.session import PostgresSession
+from kinds.run import Child
 from schemas.commands import Command
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import AllSlots
-from workers.runtime.handler import Child, Handler
+from workers.runtime.handler import Handler
 from workers.runtime.running.attempt import Attempt, perform
 from workers.runtime.running.children import children_of
 from workers.runtime.running.notifier import Notifier

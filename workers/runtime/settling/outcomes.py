@@ -17,12 +17,12 @@ from infrastructure.postgres.jobs.claim import Claimed
 from infrastructure.postgres.jobs.settlement import Settlement
 from infrastructure.postgres.jobs.submission import NewJob
 from infrastructure.postgres.jobs.sweep import WAIT_CHECK_SECONDS
+from kinds.run import AwaitChildren
 from monitoring.errors.fingerprints import fingerprint
 from schemas.bounds import OutOfBounds, check_command, check_result
 from schemas.commands import Command, RetryPolicy
 from schemas.jobs import JobState, Trigger, transition
 from schemas.problems import Problem
-from workers.runtime.handler import AwaitChildren
 from workers.runtime.settling.retry import Failure, GiveUp, RetryIn, decide
 
 MAX_CHILDREN = 1_000

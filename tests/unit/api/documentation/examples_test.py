@@ -7,18 +7,18 @@ import jsonschema_rs
 import pytest
 from pydantic import BaseModel
 
-from api.app import DESCRIBED
+from api.app import described
 from api.documentation.examples.catalogue import answer_of, request_of
 from api.documentation.openapi import document
 from api.endpoint import AnyEndpoint
 from api.http.responses import Media
 from schemas.problems import PROBLEM_BASE, Problem
 
-DOCUMENT = document(DESCRIBED, "1.2.3")
+DOCUMENT = document(described(), "1.2.3")
 PROBLEM = "application/problem+json"
-REQUESTS = sorted({one.body for one in DESCRIBED if one.body is not None}, key=str)
+REQUESTS = sorted({one.body for one in described() if one.body is not None}, key=str)
 ANSWERS = [
-    (one, status, model) for one in DESCRIBED for status, model in one.answers.items() if isinstance(model, type)
+    (one, status, model) for one in described() for status, model in one.answers.items() if isinstance(model, type)
 ]
 
 
@@ -76,7 +76,7 @@ def test_streams_are_the_only_answers_without_a_schema() -> None:
 
     assert without == {
         path
-        for one in DESCRIBED
+        for one in described()
         for path in (one.path, *one.aliases)
         if any(isinstance(answer, Media) for answer in one.answers.values())
     }

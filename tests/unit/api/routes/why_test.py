@@ -76,6 +76,24 @@ def found(**differently: Any) -> Found:
             "time",
             "tried again at 2027-01-31 12:01:00 UTC, after: The provider is away.",
         ),
+        (
+            found(
+                state=JobState.RETRYING,
+                run_at=NOW + timedelta(minutes=1),
+                problem=Problem.of("not-understood", "The worker doesn't know it", 501).model_dump(mode="json"),
+            ),
+            BUSY,
+            "time",
+            "that brings it (BUCATINI_JOBS); it is offered again at 12:01:00 UTC.",
+        ),
+        (
+            found(
+                ahead=0, problem=Problem.of("not-understood", "The worker doesn't know it", 501).model_dump(mode="json")
+            ),
+            BUSY,
+            "turn",
+            "No worker of pool ai that took it knows ai.process_document in its version; it waits for one that does.",
+        ),
         (found(state=JobState.WAITING, children=(5, 2)), None, "children", "waits for 5 jobs that it made; 2 of them"),
         (
             found(state=JobState.RUNNING, lease_worker=UUID(int=3), host="node-7", since=NOW),

@@ -11,10 +11,14 @@ from infrastructure.local_stack.files.state_dir import Home
 from infrastructure.local_stack.programs import Ports, choose_ports, process_specs, urls
 from infrastructure.local_stack.servers.loopback import LOOPBACK, PortTaken, free_port
 from infrastructure.settings import Settings
-from schemas.commands import Queue
+from schemas.catalogue import queues
 
 PORTS = Ports(
-    api=8000, api_metrics=8999, flower=5555, dispatcher=9000, workers={queue: 9001 + n for n, queue in enumerate(Queue)}
+    api=8000,
+    api_metrics=8999,
+    flower=5555,
+    dispatcher=9000,
+    workers={queue: 9001 + n for n, queue in enumerate(queues())},
 )
 SHARED = {"DATABASE_URL": "postgresql://postgres:secret@127.0.0.1/postgres", "API_PORT": "8000"}
 
@@ -23,9 +27,9 @@ def test_every_pool_has_a_worker_with_a_log_and_a_metrics_port_of_its_own(tmp_pa
     specs = process_specs(Settings(), PORTS, SHARED, Home(tmp_path))
     workers = {spec.name: spec for spec in specs if spec.name.startswith("worker ")}
 
-    assert set(workers) == {f"worker {queue}" for queue in Queue}
+    assert set(workers) == {f"worker {queue}" for queue in queues()}
     assert len({spec.log for spec in specs}) == len(specs)
-    assert workers["worker ai"].environment["METRICS_PORT"] == str(PORTS.workers[Queue.AI])
+    assert workers["worker ai"].environment["METRICS_PORT"] == str(PORTS.workers["ai"])
     assert workers["worker ai"].log == tmp_path / "logs" / "worker-ai.log"
 
 
@@ -84,7 +88,7 @@ def test_addresses_are_ones_that_can_be_opened_even_when_a_server_listens_everyw
     assert found["api"] == "http://127.0.0.1:8000"
     assert found["docs"] == "http://127.0.0.1:8000/docs"
     assert found["metrics api"] == f"http://127.0.0.1:{PORTS.api_metrics}/metrics"
-    assert found["metrics worker keys"] == f"http://127.0.0.1:{PORTS.workers[Queue.KEYS]}/metrics"
+    assert found["metrics worker keys"] == f"http://127.0.0.1:{PORTS.workers['keys']}/metrics"
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What `bucatini doctor` makes of what it finds."""
 
 from producers.cli.doctor import Verdict, python_finding, redis_finding, workers_finding
-from schemas.commands import Queue
+from schemas.catalogue import queues
 
 
 def test_an_old_python_is_named_with_the_one_that_is_needed() -> None:
@@ -17,7 +17,7 @@ def test_a_redis_that_evicts_is_wrong_however_well_it_answers() -> None:
 
 
 def test_a_pool_without_a_worker_is_named() -> None:
-    finding = workers_finding({Queue.AI: 2, Queue.SEARCH: 1, Queue.KEYS: 1, Queue.WEBHOOKS: 1})
+    finding = workers_finding({"ai": 2, "search": 1, "keys": 1, "webhooks": 1})
 
     assert finding.verdict is Verdict.BAD
     assert "none for workflow: start it with `bucatini worker POOL`" in finding.text
@@ -25,4 +25,4 @@ def test_a_pool_without_a_worker_is_named() -> None:
 
 def test_no_worker_at_all_is_no_fault_before_the_first_start() -> None:
     assert workers_finding({}).verdict is Verdict.ABSENT
-    assert workers_finding(dict.fromkeys(Queue, 1)).verdict is Verdict.GOOD
+    assert workers_finding(dict.fromkeys(queues(), 1)).verdict is Verdict.GOOD

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 
+from bucatini.testing import RecordedRun
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed, Method
 from events.envelope import DomainEvent
 from infrastructure.ports import Refused
@@ -14,31 +14,17 @@ from infrastructure.settings import Settings
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command
 from tests.unit.infrastructure.offline.samples import NAMES, sample
-from workers.ai.tasks import handlers
-from workers.runtime.handler import Child
+from workers.runtime.handler import Handler
+from workers.runtime.pools import bind, jobs_of
 
 Perform = Callable[[Command], Awaitable[DomainEvent]]
-
-
-class RecordedRun:
-    """A run that records its progress reports."""
-
-    def __init__(self) -> None:
-        self.job_id = UUID(int=1)
-        self.tenant_id = UUID(int=2)
-        self.attempt = 1
-        self.children: tuple[Child, ...] = ()
-        self.reports: list[tuple[float, str]] = []
-
-    def progress(self, fraction: float, message: str = "") -> None:
-        self.reports.append((fraction, message))
 
 
 def in_a_worker(work: Callable[[Callable[[Command], Awaitable[Any]], RecordedRun], Awaitable[None]]) -> None:
     async def run() -> None:
         recorded = RecordedRun()
-        async with handlers(Settings()) as opened, asyncio.timeout(120):
-            by_kind = {handler.kind: handler for handler in opened}
+        async with bind(jobs_of("ai"))(Settings()) as opened, asyncio.timeout(120):
+            by_kind = {handler.kind: handler for handler in opened if isinstance(handler, Handler)}
             await work(lambda command: by_kind[command.kind].handle(command, recorded), recorded)
 
     asyncio.run(run())

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from events.envelope import DomainEvent
 from infrastructure.postgres.jobs.claim import Claimed
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 
 JOB, TENANT, TOKEN = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
 class Brew(Command):
     kind: ClassVar[str] = "kitchen.brew"
-    queue: ClassVar[Queue] = Queue.WORKFLOW
+    queue: ClassVar[str] = "workflow"
     version: ClassVar[int] = 2
     max_attempts: ClassVar[int] = 3
     cups: int = 1

@@ -9,11 +9,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from infrastructure.ports import Refused, TryLater, Unavailable
+from kinds.run import AwaitChildren, Run
 from schemas.problems import Problem
 from tests.unit.workers.runtime.runs import Brew, Brewed, claimed
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
-from workers.runtime.handler import Answer, AwaitChildren, Handler, Run
+from workers.runtime.handler import Answer, Handler
 from workers.runtime.running.attempt import (
     MAX_UNREAD_AGE,
     MAX_UNREAD_SECONDS,

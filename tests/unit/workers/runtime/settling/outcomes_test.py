@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from events.envelope import DomainEvent
 from infrastructure.postgres.jobs.settlement import Settlement
+from kinds.run import AwaitChildren
 from schemas.bounds import MAX_STORED_LEVELS
-from schemas.commands import Command, Queue
+from schemas.commands import Command
 from schemas.jobs import TERMINAL, TRANSITIONS, JobState
 from schemas.problems import FieldProblem, Problem
 from tests.unit.workers.runtime.runs import JOB, TENANT, TOKEN, Brew, Brewed, claimed
-from workers.runtime.handler import AwaitChildren
 from workers.runtime.settling.outcomes import AwaitingChildren, Done, Failed, Outcome, Stop, Stopped, settlement_of
 from workers.runtime.settling.retry import Failure
 
@@ -161,7 +161,7 @@ def test_a_result_as_deep_as_it_may_be_is_kept() -> None:
 
 class Order(Command):
     kind: ClassVar[str] = "kitchen.order"
-    queue: ClassVar[Queue] = Queue.AI
+    queue: ClassVar[str] = "ai"
 
     wishes: dict[str, Any]
 

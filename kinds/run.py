@@ -1,0 +1,57 @@
+"""What a job's function is given beside its command, and what it may answer instead of a result."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from schemas.commands import Command
+from schemas.jobs import JobState
+from schemas.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """How an awaited child job ended."""
+
+    job_id: UUID
+    kind: str
+    state: JobState
+    result: dict[str, Any] | None
+    problem: Problem | None
+
+
+class Run(Protocol):
+    """The current attempt, as its function sees it."""
+
+    @property
+    def job_id(self) -> UUID: ...
+    @property
+    def tenant_id(self) -> UUID: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """Empty at first; after `AwaitChildren`, the awaited jobs, in the order they were given."""
+        ...
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Publishes the progress (0 to 1). Never blocks; of reports in quick succession only the last is sent.
+
+        In a function that runs in a thread it raises `RunEnded` once the run was stopped, since nothing else can end it.
+        """
+        ...
+
+
+class RunEnded(Exception):
+    """The run was stopped: it was cancelled or exceeded its time limit. Nothing that it still returns is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitChildren:
+    """The function's answer when other jobs must end first.
+
+    The children are stored in the transaction that sets this job waiting. When all have ended, the function runs again from
+    its start with `run.children` filled.
+    """
+
+    commands: tuple[Command, ...]
