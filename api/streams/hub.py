@@ -187,6 +187,8 @@ class Hub:
     async def read(self) -> float | None:
         """Reads what is new and queues it for its subscribers. Raises Unavailable; the next call finds what was missed."""
         if not self._feeds:
+            # Or a tenant that comes back would be taken for one that was announced already.
+            self._changed.clear()
             return math.inf
         if not self._changed:
             # Nothing was announced for LOOK_SECONDS: an announcement may have been lost.

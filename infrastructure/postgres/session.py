@@ -1,7 +1,7 @@
 """PostgreSQL connections: their role, their session settings, and reconnecting."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg
 from psycopg import errors, sql
+from psycopg._preparing import Key, Prepare, PrepareManager
+from psycopg.abc import Transformer
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres import refusals
 from infrastructure.postgres.address import CONNECT_TIMEOUT_SECONDS, conninfo
 from infrastructure.postgres.fitness import refuse_encoding, refuse_transaction_pooling
 from infrastructure.postgres.schema import refuse_tables
-from infrastructure.postgres.statements import Statements
 
 if TYPE_CHECKING:  # Workers and the dispatcher needn't load SQLAlchemy.
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -47,6 +49,26 @@ BUS_SESSION = {
 }
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """The errors of a server that is gone or can't work for now, such as a standby not yet promoted or a full disk."""
+
+
+class Statements(PrepareManager):
+    """Tracks a session's prepared statements, psycopg's own and those of infrastructure/postgres/prepared.py.
+
+    They last as long as the session. psycopg by itself deallocates all of them, ours too, at every rollback, in case a
+    statement's table was created in that transaction; no session of ours creates or drops tables.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: dict[str, Transformer | None] = {}
+        """By the name of our own statements: the decoder of their rows, set at the first result with rows."""
+
+    def clear(self) -> bool:
+        return False
+
+    def validate(self, key: Key, prep: Prepare, name: bytes, results: Sequence[PGresult]) -> None:
+        # A statement that failed stays prepared. psycopg would drop its name and prepare it again under another.
+        self._rotate()
 
 
 class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):

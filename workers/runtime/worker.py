@@ -114,9 +114,9 @@ class Worker:
         controls.on_change = self._consumer.wake
         with suppress(Unavailable):
             await controls.refresh()
+        self._service = ServiceReports(self._notifier, self._queue, lambda: self._consumer.service)
         await self._heartbeat.start(supervisor)
         self._consumer.begin(supervisor)
-        self._service = ServiceReports(self._notifier, self._queue, lambda: self._consumer.service)
         supervisor.start(
             *controls.loops,
             Loop("cancellations channel", 0.0, self._cancellations(running).read),

@@ -123,7 +123,7 @@ class Runner:
     def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
         try:
             self._settler.settle(attempt, outcome, self._command_type(attempt.claimed.kind).retry)
-        except Exception:  # The run's edge: `check_leases` finds its lease and releases its job.
+        except Exception:  # The run's edge: the lease check finds its lease and releases its job.
             logger.exception("a run couldn't be settled; its job will run again")
             self._settler.drop(attempt)
 

@@ -76,11 +76,15 @@ class Settler:
         self._on_room()
 
     async def _offload(self, attempt: Attempt, settlement: Settlement, policy: RetryPolicy) -> None:
-        offloaded = await offload(settlement, attempt.claimed, self._objects)
-        if isinstance(offloaded, Settlement):
-            self._batcher.hand_in(offloaded)
-        else:
-            self.settle(attempt, offloaded, policy)
+        try:
+            offloaded = await offload(settlement, attempt.claimed, self._objects)
+            if isinstance(offloaded, Settlement):
+                self._batcher.hand_in(offloaded)
+            else:
+                self.settle(attempt, offloaded, policy)
+        except Exception:  # The task's edge: the lease check finds the run's lease and releases its job.
+            logger.exception("a large result couldn't be kept; its job will run again")
+            self.drop(attempt)
 
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         try:
