@@ -67,7 +67,7 @@ def test_urgent_jobs_and_other_tenants_pass_a_backlog_at_the_processors(system: 
 
 
 def test_what_a_worker_can_not_start_soon_is_left_to_a_worker_that_comes(system: System) -> None:
-    system.submit(*[LeaveMark(seconds=1.0) for _ in range(40)])
+    system.submit(*[LeaveMark(seconds=1.0) for _ in range(120)])
     system.worker(WORKER_CONCURRENCY="2")
     wait_until(lambda: system.states()["succeeded"] >= 2, "one worker works at it")
 

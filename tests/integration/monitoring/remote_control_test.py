@@ -189,7 +189,7 @@ def test_a_paused_worker_takes_nothing_and_then_everything_once(system: System, 
 
 
 def test_a_shutdown_drains(system: System, control: Control) -> None:
-    running = system.submit(*[LeaveMark(seconds=2) for _ in range(2)])
+    running = system.submit(*[LeaveMark(seconds=5) for _ in range(2)])
     wait_until(lambda: system.states()["running"] == 2, "both run")
     waiting = system.submit(*[LeaveMark(seconds=2) for _ in range(2)])
 
