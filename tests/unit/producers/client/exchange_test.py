@@ -1,8 +1,10 @@
 """What the client says, without a socket: each conversation is given the answers and asked for its steps."""
 
 import json
+import pickle
 from collections.abc import Generator
 from datetime import UTC, datetime
+from itertools import count
 from typing import TypeVar
 from uuid import uuid4
 
@@ -81,6 +83,23 @@ def test_a_server_that_is_down_is_said_within_its_time() -> None:
     assert tries > 2
     assert now <= DOWN_SECONDS
     assert caught.value.job_id == JOB
+
+
+def test_a_server_that_was_there_a_moment_ago_is_waited_for() -> None:
+    seconds = count()
+    refused = [NoReply("refused", connected=False)] * (MAX_TRIES - 2)
+    conversation = exchange(Request("GET", "/x"), lambda: float(next(seconds)))
+    steps, reply = _talk(conversation, NoReply("ReadError"), *refused, GOOD)
+
+    assert reply == GOOD
+    assert sum(isinstance(step, Request) for step in steps) == MAX_TRIES
+
+
+def test_errors_travel_between_processes() -> None:
+    problem = Problem.of("no", "No", 403)
+    for error in (ProblemAnswer(problem, job_id=JOB), RequestTimeout("late", request_id="here"), Unreachable("away")):
+        arrived = pickle.loads(pickle.dumps(error))
+        assert (type(arrived), str(arrived), arrived.__dict__) == (type(error), str(error), error.__dict__)
 
 
 def test_a_response_that_never_comes_is_a_timeout_after_two_tries() -> None:
