@@ -66,7 +66,7 @@ class RequestTimeout(Unreachable, TimeoutError):
     """The ingress took the request, and didn't respond in time."""
 
 
-class Incomprehensible(BucatiniError):
+class UnreadableResponse(BucatiniError):
     """The response isn't what this client knows. One of the two is older than the other, or a proxy responded."""
 
 

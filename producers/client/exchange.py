@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from producers.client.errors import REQUEST_ID, Incomprehensible, ProblemAnswer, RequestTimeout, Unreachable
+from producers.client.errors import REQUEST_ID, ProblemAnswer, RequestTimeout, Unreachable, UnreadableResponse
 from schemas.model import Model
 from schemas.problems import Problem
 from schemas.retry_after import asked_seconds
@@ -99,12 +99,14 @@ def exchange(request: Request, clock: Clock = time.monotonic) -> Generator[Step,
     """The reply. ProblemAnswer when the ingress says no, Unreachable when nothing comes."""
     request = _named(request)
     began_at = clock()
-    was_there = False
+    was_there = may_be_done = False
     for attempt in range(1, MAX_TRIES + 1):
         outcome = yield request
         asked = 0.0
         match outcome:
             case Reply(status=status) if status < 400 or status in request.accepts:
+                return outcome
+            case Reply(status=404) if may_be_done and request.method == "DELETE":
                 return outcome
             case Reply():
                 asked = _asked_of(outcome)
@@ -120,6 +122,7 @@ def exchange(request: Request, clock: Clock = time.monotonic) -> Generator[Step,
                     raise _unreachable(request, outcome, attempt)
         # One that was there a moment ago is starting again, most often, and worth a longer wait.
         was_there = was_there or not isinstance(outcome, NoReply) or outcome.connected
+        may_be_done = may_be_done or (isinstance(outcome, NoReply) and outcome.connected)
         yield Pause(pause_seconds(attempt, asked) if was_there else _short_pause(began_at, clock))
     raise AssertionError("the last try returns or raises")
 
@@ -178,11 +181,11 @@ def _problem_in(reply: Reply) -> Problem:
 
 
 def parsed(model: type[M], reply: Reply) -> M:
-    """The reply's body. Fields of a later release are left out; Incomprehensible when those of ours aren't there."""
+    """The reply's body. Fields of a later release are left out; UnreadableResponse when those of ours aren't there."""
     try:
         return model.model_validate_json(reply.body, extra="ignore")
     except ValidationError as error:
-        raise Incomprehensible(
+        raise UnreadableResponse(
             f"the ingress responded with what this client can't read as {model.__name__} "
             f"({error.error_count()} fields): is one of them older?",
             status=reply.status,

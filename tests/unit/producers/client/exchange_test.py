@@ -13,7 +13,7 @@ from httpx_sse import ServerSentEvent
 
 from events.envelope import CloudEvent, event_id, job_source
 from producers.client.commands import submission
-from producers.client.errors import Incomprehensible, ProblemAnswer, RequestTimeout, Unreachable
+from producers.client.errors import ProblemAnswer, RequestTimeout, Unreachable, UnreadableResponse
 from producers.client.exchange import (
     DOWN_SECONDS,
     MAX_TRIES,
@@ -95,6 +95,15 @@ def test_a_server_that_was_there_a_moment_ago_is_waited_for() -> None:
     assert sum(isinstance(step, Request) for step in steps) == MAX_TRIES
 
 
+def test_what_a_lost_answers_request_has_deleted_is_deleted() -> None:
+    gone = Reply(404, {}, Problem.of("not-found", "There is no such hold", 404).model_dump_json().encode())
+    _, reply = _talk(exchange(Request("DELETE", "/x")), NoReply("ReadError"), gone)
+    with pytest.raises(ProblemAnswer):
+        _talk(exchange(Request("DELETE", "/x")), NoReply("refused", connected=False), gone)
+
+    assert reply == gone
+
+
 def test_errors_travel_between_processes() -> None:
     problem = Problem.of("no", "No", 403)
     for error in (ProblemAnswer(problem, job_id=JOB), RequestTimeout("late", request_id="here"), Unreachable("away")):
@@ -142,7 +151,7 @@ def test_a_later_releases_fields_are_left_out_and_what_cant_be_read_is_said() ->
     later = json.dumps({**known, "colour": "green", "errors": [{"pointer": "/a", "detail": "b", "weight": 3}]}).encode()
 
     assert parsed(Problem, Reply(200, {}, later)).errors[0].detail == "b"
-    with pytest.raises(Incomprehensible, match="older"):
+    with pytest.raises(UnreadableResponse, match="older"):
         parsed(Problem, Reply(200, {}, b"<html>"))
 
 
