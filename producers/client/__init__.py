@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from producers.client.errors import (
     BucatiniError,
-    Incomprehensible,
     JobFailed,
     Misconfigured,
     ProblemAnswer,
@@ -20,6 +19,7 @@ from producers.client.errors import (
     ResultTimeout,
     UnknownCommand,
     Unreachable,
+    UnreadableResponse,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ __all__ = [
     "Bucatini",
     "BucatiniError",
     "GroupDelivery",
-    "Incomprehensible",
     "JobFailed",
     "JobHandle",
     "JobOptions",
@@ -53,6 +52,7 @@ __all__ = [
     "ResultTimeout",
     "UnknownCommand",
     "Unreachable",
+    "UnreadableResponse",
 ]
 
 _PLACES: Final = {

@@ -1,6 +1,6 @@
 """What the client raises. Everything is a BucatiniError, with as much about it as is known."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from schemas.jobs import Job
@@ -32,6 +32,10 @@ class BucatiniError(Exception):
         self.request_id = request_id
         """Finds the request in the ingress's logs."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error has to travel between processes: one that can't be read hangs a process pool.
+        return _unpickled, (type(self), self.args, self.__dict__)
+
 
 class Misconfigured(BucatiniError, ValueError):
     """An address, a key or a variable of the environment with which nothing can be asked. The message names it, and says
@@ -62,7 +66,7 @@ class RequestTimeout(Unreachable, TimeoutError):
     """The ingress took the request, and didn't respond in time."""
 
 
-class Incomprehensible(BucatiniError):
+class UnreadableResponse(BucatiniError):
     """The response isn't what this client knows. One of the two is older than the other, or a proxy responded."""
 
 
@@ -82,6 +86,13 @@ class JobFailed(BucatiniError):
 
 class UnknownCommand(BucatiniError):
     """The client doesn't know where to send such a command. Is it older than the command?"""
+
+
+def _unpickled(kind: type[BucatiniError], args: tuple[Any, ...], fields: dict[str, Any]) -> BucatiniError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 def _in_words(problem: Problem) -> str:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from producers.client.errors import REQUEST_ID, Incomprehensible, ProblemAnswer, RequestTimeout, Unreachable
+from producers.client.errors import REQUEST_ID, ProblemAnswer, RequestTimeout, Unreachable, UnreadableResponse
 from schemas.model import Model
 from schemas.problems import Problem
 from schemas.retry_after import asked_seconds
@@ -30,7 +30,8 @@ MAX_PAUSE_SECONDS: Final = 10.0
 MAX_ASKED_SECONDS: Final = 30.0
 """An ingress that asks for a longer pause is told to the caller instead, who may have better to do."""
 DOWN_SECONDS: Final = 0.7
-"""No new attempt to connect begins later than this after the first: a server that is down is said at once."""
+"""No new attempt to connect begins later than this after the first, unless somebody was there: a server that is down is
+said at once."""
 PATIENCE_SECONDS: Final = 120.0
 """Who follows events, or waits for a result, waits so long for an ingress that was there and went away."""
 MAX_POLL_SECONDS: Final = 30
@@ -98,24 +99,31 @@ def exchange(request: Request, clock: Clock = time.monotonic) -> Generator[Step,
     """The reply. ProblemAnswer when the ingress says no, Unreachable when nothing comes."""
     request = _named(request)
     began_at = clock()
+    was_there = may_be_done = False
     for attempt in range(1, MAX_TRIES + 1):
         outcome = yield request
         asked = 0.0
         match outcome:
             case Reply(status=status) if status < 400 or status in request.accepts:
                 return outcome
+            case Reply(status=404) if may_be_done and request.method == "DELETE":
+                return outcome
             case Reply():
                 asked = _asked_of(outcome)
                 if attempt == MAX_TRIES or asked > MAX_ASKED_SECONDS or not _may_pass(outcome.status, request):
                     raise refusal(outcome, request)
             case NoReply(connected=False):
-                if attempt == MAX_TRIES or clock() - began_at >= DOWN_SECONDS:
+                is_down = not was_there and clock() - began_at >= DOWN_SECONDS
+                if attempt == MAX_TRIES or is_down:
                     raise _unreachable(request, outcome, attempt)
             case NoReply():
                 tries = MAX_TRIES_TIMED_OUT if outcome.timed_out else MAX_TRIES
                 if attempt >= tries or not request.repeatable:
                     raise _unreachable(request, outcome, attempt)
-        yield Pause(pause_seconds(attempt, asked) if _answered(outcome) else _short_pause(began_at, clock))
+        # One that was there a moment ago is starting again, most often, and worth a longer wait.
+        was_there = was_there or not isinstance(outcome, NoReply) or outcome.connected
+        may_be_done = may_be_done or (isinstance(outcome, NoReply) and outcome.connected)
+        yield Pause(pause_seconds(attempt, asked) if was_there else _short_pause(began_at, clock))
     raise AssertionError("the last try returns or raises")
 
 
@@ -128,11 +136,6 @@ def _named(request: Request) -> Request:
 
 def _may_pass(status: int, request: Request) -> bool:
     return status in (PASSING_STATUSES if request.repeatable else REFUSING_STATUSES)
-
-
-def _answered(outcome: Outcome) -> bool:
-    """Whether somebody was there, and another try is worth a longer pause."""
-    return not isinstance(outcome, NoReply) or outcome.connected
 
 
 def _short_pause(began_at: float, clock: Clock) -> float:
@@ -178,11 +181,11 @@ def _problem_in(reply: Reply) -> Problem:
 
 
 def parsed(model: type[M], reply: Reply) -> M:
-    """The reply's body. Fields of a later release are left out; Incomprehensible when those of ours aren't there."""
+    """The reply's body. Fields of a later release are left out; UnreadableResponse when those of ours aren't there."""
     try:
         return model.model_validate_json(reply.body, extra="ignore")
     except ValidationError as error:
-        raise Incomprehensible(
+        raise UnreadableResponse(
             f"the ingress responded with what this client can't read as {model.__name__} "
             f"({error.error_count()} fields): is one of them older?",
             status=reply.status,

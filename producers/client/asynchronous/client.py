@@ -177,7 +177,7 @@ class AsyncBucatini:
                     outcome = None
 
     async def ask(self, answer: type[M], request: Request) -> M:
-        """The reply, read. Incomprehensible when it can't be."""
+        """The reply, read. UnreadableResponse when it can't be."""
         return parsed(answer, await self.send(request))
 
     async def follow(self, following: Following) -> AsyncIterator[CloudEvent]:

@@ -16,7 +16,7 @@ class AsyncCaller(Protocol):
         """The reply, tried again where that helps. ProblemAnswer or Unreachable."""
 
     async def ask(self, answer: type[M], request: Request) -> M:
-        """The reply, read. Incomprehensible when it can't be."""
+        """The reply, read. UnreadableResponse when it can't be."""
 
     def follow(self, following: Following) -> AsyncIterator[CloudEvent]:
         """The events of a stream, across connections that break."""

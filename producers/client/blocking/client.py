@@ -178,7 +178,7 @@ class Bucatini:
                     outcome = None
 
     def ask(self, answer: type[M], request: Request) -> M:
-        """The reply, read. Incomprehensible when it can't be."""
+        """The reply, read. UnreadableResponse when it can't be."""
         return parsed(answer, self.send(request))
 
     def follow(self, following: Following) -> Iterator[CloudEvent]:

@@ -17,7 +17,7 @@ class Caller(Protocol):
         """The reply, tried again where that helps. ProblemAnswer or Unreachable."""
 
     def ask(self, answer: type[M], request: Request) -> M:
-        """The reply, read. Incomprehensible when it can't be."""
+        """The reply, read. UnreadableResponse when it can't be."""
 
     def follow(self, following: Following) -> Iterator[CloudEvent]:
         """The events of a stream, across connections that break."""

@@ -1,8 +1,10 @@
 """What the client says, without a socket: each conversation is given the answers and asked for its steps."""
 
 import json
+import pickle
 from collections.abc import Generator
 from datetime import UTC, datetime
+from itertools import count
 from typing import TypeVar
 from uuid import uuid4
 
@@ -11,7 +13,7 @@ from httpx_sse import ServerSentEvent
 
 from events.envelope import CloudEvent, event_id, job_source
 from producers.client.commands import submission
-from producers.client.errors import Incomprehensible, ProblemAnswer, RequestTimeout, Unreachable
+from producers.client.errors import ProblemAnswer, RequestTimeout, Unreachable, UnreadableResponse
 from producers.client.exchange import (
     DOWN_SECONDS,
     MAX_TRIES,
@@ -83,6 +85,32 @@ def test_a_server_that_is_down_is_said_within_its_time() -> None:
     assert caught.value.job_id == JOB
 
 
+def test_a_server_that_was_there_a_moment_ago_is_waited_for() -> None:
+    seconds = count()
+    refused = [NoReply("refused", connected=False)] * (MAX_TRIES - 2)
+    conversation = exchange(Request("GET", "/x"), lambda: float(next(seconds)))
+    steps, reply = _talk(conversation, NoReply("ReadError"), *refused, GOOD)
+
+    assert reply == GOOD
+    assert sum(isinstance(step, Request) for step in steps) == MAX_TRIES
+
+
+def test_what_a_lost_answers_request_has_deleted_is_deleted() -> None:
+    gone = Reply(404, {}, Problem.of("not-found", "There is no such hold", 404).model_dump_json().encode())
+    _, reply = _talk(exchange(Request("DELETE", "/x")), NoReply("ReadError"), gone)
+    with pytest.raises(ProblemAnswer):
+        _talk(exchange(Request("DELETE", "/x")), NoReply("refused", connected=False), gone)
+
+    assert reply == gone
+
+
+def test_errors_travel_between_processes() -> None:
+    problem = Problem.of("no", "No", 403)
+    for error in (ProblemAnswer(problem, job_id=JOB), RequestTimeout("late", request_id="here"), Unreachable("away")):
+        arrived = pickle.loads(pickle.dumps(error))
+        assert (type(arrived), str(arrived), arrived.__dict__) == (type(error), str(error), error.__dict__)
+
+
 def test_a_response_that_never_comes_is_a_timeout_after_two_tries() -> None:
     with pytest.raises(RequestTimeout) as caught:
         _talk(exchange(Request("GET", "/x")), *[NoReply("ReadTimeout", timed_out=True)] * MAX_TRIES_TIMED_OUT)
@@ -123,7 +151,7 @@ def test_a_later_releases_fields_are_left_out_and_what_cant_be_read_is_said() ->
     later = json.dumps({**known, "colour": "green", "errors": [{"pointer": "/a", "detail": "b", "weight": 3}]}).encode()
 
     assert parsed(Problem, Reply(200, {}, later)).errors[0].detail == "b"
-    with pytest.raises(Incomprehensible, match="older"):
+    with pytest.raises(UnreadableResponse, match="older"):
         parsed(Problem, Reply(200, {}, b"<html>"))
 
 
