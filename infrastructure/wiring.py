@@ -17,8 +17,8 @@ from infrastructure.settings import Settings, SettingsInvalid
 
 if TYPE_CHECKING:
     from infrastructure.extraction.limits import ExtractionLimits
-    from infrastructure.ports.extraction import TextExtractor
     from infrastructure.key_vault.keyring import Keyring
+    from infrastructure.ports.extraction import TextExtractor
 
 
 @asynccontextmanager
