@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infrastructure.ports.extraction import TextExtractor
 from infrastructure.ports.identity import Issuer
 from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
@@ -19,6 +18,7 @@ from infrastructure.settings import Settings, SettingsInvalid
 if TYPE_CHECKING:
     from infrastructure.extraction.limits import ExtractionLimits
     from infrastructure.key_vault.keyring import Keyring
+    from infrastructure.ports.extraction import TextExtractor
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
 @asynccontextmanager
 async def text_extractor(
     children: int, report: Callable[[str, str, float], None], limits: "ExtractionLimits | None" = None
-) -> AsyncIterator[TextExtractor]:
+) -> AsyncIterator["TextExtractor"]:
     """Reads documents in so many child processes, which end with the block. `report` is given each document's format, its
     outcome and its seconds. Processes are started when the first document comes."""
     from infrastructure.extraction.extractor import ChildExtractor

@@ -40,6 +40,12 @@ def looks_like_text(beginning: bytes) -> bool:
     return len(_CONTROLS.findall(beginning)) <= MAX_CONTROLS_SHARE * len(beginning)
 
 
+def narrow(beginning: bytes) -> bytes:
+    """The same letters with ASCII's in one byte each, so that patterns find them."""
+    wide = _mark_of(beginning) or _wide_without_mark(beginning)
+    return beginning.decode(wide, errors="replace").encode(errors="replace") if wide else beginning
+
+
 def _candidates(content: bytes, declared: str | None) -> Iterator[str]:
     if mark := _mark_of(content):
         yield mark

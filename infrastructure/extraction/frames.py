@@ -34,9 +34,13 @@ class AnswerInvalid(Exception):
 
 
 def request(hints: Hints) -> bytes:
-    file_name, media_type = hints.file_name, hints.media_type
-    body = orjson.dumps([file_name and file_name[-MAX_HINT:], media_type and media_type[:MAX_HINT]])
+    body = orjson.dumps([_bounded(hints.file_name), _bounded(hints.media_type)])
     return _LENGTH.pack(len(body)) + body
+
+
+def _bounded(hint: str | None) -> str | None:
+    """Its end, where a name has its suffix. A name from a file system may have what isn't Unicode."""
+    return None if hint is None else hint[-MAX_HINT:].encode(errors="replace").decode()
 
 
 def chunk(data: bytes) -> bytes:

@@ -5,7 +5,7 @@ import zipfile
 from dataclasses import dataclass
 from io import BytesIO
 
-from infrastructure.extraction.decoding import looks_like_text
+from infrastructure.extraction.decoding import looks_like_text, narrow
 from infrastructure.extraction.refusal import Refusal, damaged, password_protected
 from infrastructure.ports.extraction import DocumentFormat, Reason
 
@@ -102,7 +102,7 @@ def recognise(content: bytes, hints: Hints) -> DocumentFormat:
             raise _unknown(f"It is {what}.")
     if not looks_like_text(beginning):
         raise _unknown("Its content is none of the formats that are read.")
-    return _text(beginning, hints)
+    return _text(narrow(beginning), hints)
 
 
 def _text(beginning: bytes, hints: Hints) -> DocumentFormat:

@@ -15,6 +15,8 @@ _LINE_ENDS = re.compile(r"\r\n?")
 # What no text is made of: controls other than tab, line feed and form feed, and halves of surrogate pairs.
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
+_CONTROLS = bytes(byte for byte in (*range(0x20), 0x7F) if byte not in b"\t\n\f\r")
+
 
 @dataclass(slots=True)
 class TextBuilder:
@@ -78,7 +80,17 @@ def clean(text: str) -> str:
     """The text as it is stored: lines end in a line feed, and no controls."""
     if "\r" in text:
         text = _LINE_ENDS.sub("\n", text)
-    return _UNWANTED.sub("", text)
+    return text if _is_clean(text) else _UNWANTED.sub("", text)
+
+
+def _is_clean(text: str) -> bool:
+    """What `_UNWANTED` finds, found in a fifth of the time: controls are single bytes in UTF-8."""
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:  # Half of a surrogate pair.
+        return False
+    is_without_controls = len(encoded.translate(None, _CONTROLS)) == len(encoded)
+    return is_without_controls and "\ufffe" not in text and "\uffff" not in text
 
 
 def one_line(text: str) -> str:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from infrastructure.extraction.decoding import decode
-from infrastructure.extraction.text_builder import TextBuilder, clean, one_line
+from infrastructure.extraction.text_builder import MAX_HEADINGS, TextBuilder, clean, one_line
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
@@ -30,7 +31,7 @@ def read_markdown(content: bytes, text: TextBuilder) -> None:
     found, text.encoding = decode(content)
     found = clean(found)
     front = _front_matter(found)
-    for offset, level, title in _headings(found, len(front)):
+    for offset, level, title in islice(_headings(found, len(front)), MAX_HEADINGS):
         text.heading(_MARKS.sub(r"\1", title), level, offset=offset)
     named = next((line.removeprefix("title:") for line in front.splitlines() if line.startswith("title:")), "")
     first = next((heading.title for heading in text.headings if heading.level == 1), None)

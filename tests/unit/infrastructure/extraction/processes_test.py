@@ -13,8 +13,9 @@ import pytest
 
 from infrastructure.extraction.extractor import ChildExtractor, ReaderKilled
 from infrastructure.ports import Unavailable
-from infrastructure.ports.extraction import Extracted
+from infrastructure.ports.extraction import Extracted, Reason
 from infrastructure.wiring import text_extractor
+from tests.unit.infrastructure.extraction.conftest import reason_of
 from tests.unit.infrastructure.extraction.producers import docx, pdf
 from tests.waiting import wait_until
 
@@ -89,6 +90,27 @@ def test_a_killed_reader_is_reported_as_such_and_the_next_document_is_read() -> 
             await reading
         assert readers() == []
         assert isinstance(await extractor.extract(ONE, docx()), Extracted)
+
+    with_extractor(work)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (signal.SIGSEGV, Reason.CRASHED),
+        (signal.SIGABRT, Reason.USED_TOO_MUCH_MEMORY),
+        (signal.SIGXCPU, Reason.TOOK_TOO_LONG),
+        (signal.SIGALRM, Reason.TOOK_TOO_LONG),
+    ],
+)
+def test_a_reader_that_dies_of_its_document_is_the_documents_fault(number: signal.Signals, reason: Reason) -> None:
+    async def work(extractor: ChildExtractor) -> None:
+        reading = asyncio.create_task(extractor.extract(ONE, FOREVER))
+        await until(readers, "a child is there")
+        await is_reading(only_reader())
+        only_reader().send_signal(number)
+        assert reason_of(await reading) == reason
+        assert readers() == []
 
     with_extractor(work)
 

@@ -11,7 +11,7 @@ import pytest
 from infrastructure.ports.extraction import DocumentFormat, NotExtracted, Reason
 from tests.unit.infrastructure.extraction.conftest import Extract, reason_of, text_of
 from tests.unit.infrastructure.extraction.hostile import archive
-from tests.unit.infrastructure.extraction.producers import FILES, docx, made_by_libreoffice, pdf, scanned_pdf
+from tests.unit.infrastructure.extraction.producers import FILES, HTML, docx, made_by_libreoffice, pdf, scanned_pdf
 
 MEMO = "From: Ayodele Brandt\nTo: Steering committee\nDate: 24 April 2026\nSubject: Status\n\nIn short: we are late.\n"
 
@@ -82,6 +82,15 @@ def test_what_its_uploader_says_decides_between_formats_that_look_the_same(
     extract: Extract, hints: dict[str, str], expected: DocumentFormat
 ) -> None:
     assert text_of(extract(MEMO.encode(), **hints)).format == expected
+
+
+def test_a_page_in_utf_16_is_a_page(extract: Extract) -> None:
+    assert text_of(extract(HTML.encode("utf-16"))).format == DocumentFormat.HTML
+
+
+def test_a_name_that_isnt_unicode_harms_nothing(extract: Extract) -> None:
+    assert extract(MEMO.encode(), file_name="Prix \udce9lev\udce9s.txt").format == DocumentFormat.TEXT
+    assert extract(MEMO.encode(), file_name="a" * 100_000 + ".eml").format == DocumentFormat.EML
 
 
 def test_text_with_the_marks_of_markdown_is_markdown(extract: Extract) -> None:
