@@ -51,16 +51,17 @@ def show(view_of: "Callable[[Bucatini], View]", output: Output, *, watch: bool =
 
 
 def print_again(look: Callable[[], V], output: Output) -> V:
-    """The last view, once nothing can change it any more. Each is printed when it differs from the one before."""
-    before: V | None = None
+    """The last view, once nothing can change it any more. Each is printed when what it shows has changed."""
+    before: object = None
     while True:
         view = look()
-        if view != before or sys.stdout.isatty():  # On a terminal ages grow, also where nothing happens.
+        now = view.things if isinstance(view, Rows) else view.thing
+        if now != before or sys.stdout.isatty():  # On a terminal ages grow, also where nothing happens.
             clear_screen()
             print_view(view, output)
         if isinstance(view, One) and view.over:
             return view
-        before = view
+        before = now
         time.sleep(WATCH_SECONDS)
 
 
