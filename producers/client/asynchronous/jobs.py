@@ -20,7 +20,7 @@ from producers.client.waiting import Waiting
 from schemas.commands import Command
 from schemas.explanations import Explanation
 from schemas.failures import ReplayJob
-from schemas.jobs import Job, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
+from schemas.jobs import Job, JobCommand, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
 
 if TYPE_CHECKING:
     from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
@@ -112,12 +112,13 @@ class AsyncJobs:
         queue: str | None = None,
         batch_id: Id | None = None,
         id_prefix: str | None = None,
+        results: bool = False,
         limit: int = PAGE,
     ) -> AsyncIterator[Job]:
         """All your jobs that match, the newest first, fetched `limit` at a time while you go on. `id_prefix` is the first
-        hexadecimal digits of an id, without hyphens."""
+        hexadecimal digits of an id, without hyphens. With `results` each comes with its result of up to 4 KB."""
         chosen = {"state": state, "kind": kind, "queue": queue, "batch_id": batch_id, "id_prefix": id_prefix}
-        filters = {**chosen, "limit": limit}
+        filters = {**chosen, "include": "result" if results else None, "limit": limit}
         cursor: str | None = None
         while True:
             page = await self._client.ask(JobPage, get(path("jobs"), {**filters, "cursor": cursor}))
@@ -135,6 +136,10 @@ class AsyncJobs:
     async def timeline(self, job_id: Id) -> Timeline:
         """What has happened to it so far, in order."""
         return await self._client.ask(Timeline, get(path("jobs", job_id, "timeline")))
+
+    async def command(self, job_id: Id) -> JobCommand:
+        """What it was given to do. Needs the scope `jobs:read_content`."""
+        return await self._client.ask(JobCommand, get(path("jobs", job_id, "command")))
 
     async def why(self, job_id: Id) -> Explanation:
         """What keeps it from running, or how far it is."""

@@ -62,6 +62,7 @@ CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
     lambda bucatini: bucatini.holds.list(),
     lambda bucatini: bucatini.holds.delete(ID),
     lambda bucatini: bucatini.jobs.cancel(ID),
+    lambda bucatini: bucatini.jobs.command(ID),
     lambda bucatini: first(bucatini.jobs.events(ID)),
     lambda bucatini: first(bucatini.jobs.list()),
     lambda bucatini: bucatini.jobs.get(ID),
