@@ -143,6 +143,7 @@ def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
     assert labels <= {
         *(
             "kind",
+            "format",
             "state",
             "queue",
             "problem",
