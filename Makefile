@@ -40,12 +40,12 @@ check: development ## Lint, format, types and generated code, without changing a
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m producers.packaging.blocking --check
+	$(BIN)/python -m producers.packaging --check
 
 format: development ## Sort imports, format, and generate the blocking client
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/python -m producers.packaging.blocking
+	$(BIN)/python -m producers.packaging
 
 client: development ## Build bucatini-client, the wheel that other services install, into dist/
 	@exec $(BIN)/python -m producers.packaging.wheel dist

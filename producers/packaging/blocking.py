@@ -1,17 +1,16 @@
-"""`python -m producers.packaging.blocking` writes the blocking client anew from the one for asyncio, which is the one to edit.
-With `--check` it writes nothing, and fails when they differ."""
+"""Writes the blocking client from the one for asyncio, which is the one to edit."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from producers.packaging.tidying import tidied
+
 CLIENT: Final = Path(__file__).parent.parent / "client"
 WRITTEN, GENERATED = CLIENT / "asynchronous", CLIENT / "blocking"
 DOCSTRING: Final = '"""The blocking client, a file a resource, generated from `producers/client/asynchronous/`."""\n'
-HEADER: Final = "# Generated from asynchronous/{name} by `python -m producers.packaging.blocking`: edit that one.\n"
+HEADER: Final = "# Generated from asynchronous/{name} by `python -m producers.packaging`: edit that one.\n"
 
 REPLACEMENTS: Final = (
     # Whole phrases first, then words, then what is left of the syntax.
@@ -30,10 +29,6 @@ REPLACEMENTS: Final = (
     (r"\(await (self\._client\.ask\([^\n]*\))\)(?=\.)", r"\1"),
     (r"\bawait (?=[\w(])", ""),
 )  # fmt: skip
-
-
-FIRST_PARTY: Final = 'lint.isort.known-first-party = ["events", "producers", "schemas"]'
-"""Said, since files that aren't there yet aren't found."""
 
 
 def generated() -> Mapping[str, str]:
@@ -62,41 +57,4 @@ def _generated(name: str, text: str) -> str:
         return DOCSTRING
     for pattern, replacement in REPLACEMENTS:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
-    return _tidied(HEADER.format(name=name) + text, GENERATED / name)
-
-
-def _tidied(text: str, file: Path) -> str:
-    """As the linter and the formatter want it: lines that became shorter are joined, imports sorted and named once."""
-    for command in (
-        (
-            "check",
-            "--fix",
-            "--unsafe-fixes",
-            "--exit-zero",
-            "--quiet",
-            "--select",
-            "I,F401,UP028",
-            "--config",
-            FIRST_PARTY,
-        ),
-        ("format",),
-    ):
-        run = (sys.executable, "-m", "ruff", *command, "--stdin-filename", str(file), "-")
-        text = subprocess.run(run, input=text, capture_output=True, text=True, encoding="utf-8", check=True).stdout
-    return text
-
-
-def main() -> None:
-    files = generated()
-    wrong = differing(files)
-    if "--check" in sys.argv[1:]:
-        if wrong:
-            sys.exit(
-                f"{', '.join(wrong)}: not what the client for asyncio says; run python -m producers.packaging.blocking"
-            )
-    else:
-        write(files)
-
-
-if __name__ == "__main__":
-    main()
+    return tidied(HEADER.format(name=name) + text, GENERATED / name)

@@ -12,7 +12,7 @@ from httpx_sse import EventSource
 
 from events.envelope import CloudEvent
 from producers.client import address
-from producers.client.asynchronous.jobs import AsyncJobs
+from producers.client.asynchronous.typed_jobs import AsyncTypedJobs
 from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, exchange, parsed
 from producers.client.sse import Following
 from producers.client.transport import (
@@ -70,7 +70,7 @@ class AsyncBucatini:
         access = address.access(url, api_key, timeout_seconds, connect_timeout_seconds)
         self._access = access
         self._http = opened(access, lambda: httpx.AsyncClient(**http_arguments(access)))
-        self.jobs = AsyncJobs(self)
+        self.jobs = AsyncTypedJobs(self)
         """Submit jobs, wait for what they bring, see, follow, cancel and replay them."""
         self.submit = self.jobs.submit
         """What most callers come for: the same as `jobs.submit`."""

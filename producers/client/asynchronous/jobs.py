@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from uuid import UUID
 
 from events.envelope import CloudEvent
@@ -23,15 +23,7 @@ from schemas.failures import ReplayJob
 from schemas.jobs import Job, JobCommand, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
 
 if TYPE_CHECKING:
-    from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
-    from events.keys import KeysRotated
-    from events.search import DocumentIndexed
-    from events.workflow import WorkflowCompleted
     from producers.client.commands import JobOptions, Result
-    from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
-    from schemas.keys import RotateKeys
-    from schemas.search import IndexDocument
-    from schemas.workflow import RunWorkflowStep
 
 R = TypeVar("R")
 
@@ -44,34 +36,8 @@ class AsyncJobs:
     def __init__(self, client: AsyncCaller) -> None:
         self._client = client
 
-    @overload
-    async def submit(
-        self, command: ProcessDocument, **options: Unpack[JobOptions]
-    ) -> AsyncJobHandle[DocumentProcessed]: ...
-    @overload
-    async def submit(
-        self, command: GenerateDocument, **options: Unpack[JobOptions]
-    ) -> AsyncJobHandle[DocumentGenerated]: ...
-    @overload
-    async def submit(
-        self, command: AnalyzeContent, **options: Unpack[JobOptions]
-    ) -> AsyncJobHandle[ContentAnalyzed]: ...
-    @overload
-    async def submit(
-        self, command: IndexDocument, **options: Unpack[JobOptions]
-    ) -> AsyncJobHandle[DocumentIndexed]: ...
-    @overload
-    async def submit(
-        self, command: RunWorkflowStep, **options: Unpack[JobOptions]
-    ) -> AsyncJobHandle[WorkflowCompleted]: ...
-    @overload
-    async def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> AsyncJobHandle[KeysRotated]: ...
-    @overload
-    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> AsyncJobHandle[Any]: ...
-
-    async def submit(self, command: Command, **options: Unpack[JobOptions]) -> AsyncJobHandle[Any]:
-        """The job, once it is kept. A repeat with the same idempotency key gives the same job; without one the client
-        makes its own, so that its own repeats are safe."""
+    async def submit_any(self, command: Command, options: JobOptions) -> AsyncJobHandle[Any]:
+        """The job, once it is kept. See `submit`."""
         from producers.client.commands import submission
 
         return AsyncJobHandle(self, await self._client.ask(Job, submission(command, options)))

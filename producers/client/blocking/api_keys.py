@@ -1,4 +1,4 @@
-# Generated from asynchronous/api_keys.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/api_keys.py by `python -m producers.packaging`: edit that one.
 """API keys: who may ask for what in a tenant's name."""
 
 from producers.client.blocking.ports import Caller

@@ -1,4 +1,4 @@
-# Generated from asynchronous/batches.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/batches.py by `python -m producers.packaging`: edit that one.
 """Batches: many commands at once, how far they are, and their end."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from asynchronous/client.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/client.py by `python -m producers.packaging`: edit that one.
 """The blocking client. A resource is loaded when it is used: a call from a terminal needs one or two of them."""
 
 import time
@@ -13,7 +13,7 @@ from httpx_sse import EventSource
 
 from events.envelope import CloudEvent
 from producers.client import address
-from producers.client.blocking.jobs import Jobs
+from producers.client.blocking.typed_jobs import TypedJobs
 from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, exchange, parsed
 from producers.client.sse import Following
 from producers.client.transport import (
@@ -71,7 +71,7 @@ class Bucatini:
         access = address.access(url, api_key, timeout_seconds, connect_timeout_seconds)
         self._access = access
         self._http = opened(access, lambda: httpx.Client(**http_arguments(access)))
-        self.jobs = Jobs(self)
+        self.jobs = TypedJobs(self)
         """Submit jobs, wait for what they bring, see, follow, cancel and replay them."""
         self.submit = self.jobs.submit
         """What most callers come for: the same as `jobs.submit`."""

@@ -1,4 +1,4 @@
-# Generated from asynchronous/events.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/events.py by `python -m producers.packaging`: edit that one.
 """Events: what happens to a tenant's jobs, as it happens."""
 
 from collections.abc import Iterable, Iterator

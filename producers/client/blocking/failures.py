@@ -1,4 +1,4 @@
-# Generated from asynchronous/failures.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/failures.py by `python -m producers.packaging`: edit that one.
 """Failures: what failed and why, and running it again."""
 
 from collections.abc import Iterator

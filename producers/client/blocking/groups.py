@@ -1,4 +1,4 @@
-# Generated from asynchronous/groups.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/groups.py by `python -m producers.packaging`: edit that one.
 """Consumer groups: events shared among the members of a service, each acknowledged by one of them."""
 
 import time

@@ -1,4 +1,4 @@
-# Generated from asynchronous/health.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/health.py by `python -m producers.packaging`: edit that one.
 """Health: whether the ingress is up, and the servers that it needs."""
 
 from typing import Final

@@ -1,4 +1,4 @@
-# Generated from asynchronous/holds.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/holds.py by `python -m producers.packaging`: edit that one.
 """Holds: what keeps jobs from running."""
 
 from producers.client.blocking.ports import Caller

@@ -1,4 +1,4 @@
-# Generated from asynchronous/jobs.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/jobs.py by `python -m producers.packaging`: edit that one.
 """Jobs: submit them, wait for what they bring, see, follow, cancel and replay them.
 
 The kinds of jobs are loaded by those who submit one or read its result: they are half of what the client would load.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from uuid import UUID
 
 from events.envelope import CloudEvent
@@ -24,15 +24,7 @@ from schemas.failures import ReplayJob
 from schemas.jobs import Job, JobCommand, JobPage, JobState, JobToken, ReadTokenRequest, Timeline
 
 if TYPE_CHECKING:
-    from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
-    from events.keys import KeysRotated
-    from events.search import DocumentIndexed
-    from events.workflow import WorkflowCompleted
     from producers.client.commands import JobOptions, Result
-    from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
-    from schemas.keys import RotateKeys
-    from schemas.search import IndexDocument
-    from schemas.workflow import RunWorkflowStep
 
 R = TypeVar("R")
 
@@ -45,24 +37,8 @@ class Jobs:
     def __init__(self, client: Caller) -> None:
         self._client = client
 
-    @overload
-    def submit(self, command: ProcessDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentProcessed]: ...
-    @overload
-    def submit(self, command: GenerateDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentGenerated]: ...
-    @overload
-    def submit(self, command: AnalyzeContent, **options: Unpack[JobOptions]) -> JobHandle[ContentAnalyzed]: ...
-    @overload
-    def submit(self, command: IndexDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentIndexed]: ...
-    @overload
-    def submit(self, command: RunWorkflowStep, **options: Unpack[JobOptions]) -> JobHandle[WorkflowCompleted]: ...
-    @overload
-    def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> JobHandle[KeysRotated]: ...
-    @overload
-    def submit(self, command: Command, **options: Unpack[JobOptions]) -> JobHandle[Any]: ...
-
-    def submit(self, command: Command, **options: Unpack[JobOptions]) -> JobHandle[Any]:
-        """The job, once it is kept. A repeat with the same idempotency key gives the same job; without one the client
-        makes its own, so that its own repeats are safe."""
+    def submit_any(self, command: Command, options: JobOptions) -> JobHandle[Any]:
+        """The job, once it is kept. See `submit`."""
         from producers.client.commands import submission
 
         return JobHandle(self, self._client.ask(Job, submission(command, options)))

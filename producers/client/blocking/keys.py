@@ -1,4 +1,4 @@
-# Generated from asynchronous/keys.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/keys.py by `python -m producers.packaging`: edit that one.
 """Data keys: what a tenant's texts are sealed with. `RotateKeys` is a command, submitted like any other."""
 
 from producers.client.blocking.ports import Caller

@@ -1,4 +1,4 @@
-# Generated from asynchronous/ports.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/ports.py by `python -m producers.packaging`: edit that one.
 """What the resources need of the client. They depend on this and not on the client, which is built of them."""
 
 from collections.abc import Iterator

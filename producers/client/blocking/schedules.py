@@ -1,4 +1,4 @@
-# Generated from asynchronous/schedules.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/schedules.py by `python -m producers.packaging`: edit that one.
 """Schedules: commands that are handed in again and again."""
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-# Generated from asynchronous/search.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/search.py by `python -m producers.packaging`: edit that one.
 """Search: finding what was indexed."""
 
 from producers.client.blocking.ports import Caller

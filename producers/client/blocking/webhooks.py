@@ -1,4 +1,4 @@
-# Generated from asynchronous/webhooks.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/webhooks.py by `python -m producers.packaging`: edit that one.
 """Webhooks: where events are sent, and what was sent."""
 
 from collections.abc import Iterator

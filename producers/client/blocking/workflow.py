@@ -1,4 +1,4 @@
-# Generated from asynchronous/workflow.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/workflow.py by `python -m producers.packaging`: edit that one.
 """Workflows: how far an instance is. `RunWorkflowStep` starts one, submitted like any other command."""
 
 from producers.client.blocking.ports import Caller

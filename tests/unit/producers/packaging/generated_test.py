@@ -1,10 +1,14 @@
-"""The blocking client says what the one for asyncio says."""
+"""The generated code is what it is generated from: the blocking client of the one for asyncio, and `submit` of the kinds."""
 
-from producers.packaging import blocking
+from producers.packaging import blocking, typed_jobs
+
+
+def test_submit_is_typed_by_what_the_kinds_declare() -> None:
+    assert typed_jobs.differing() == [], "run python -m producers.packaging"
 
 
 def test_the_blocking_client_is_the_one_for_asyncio_without_await() -> None:
-    assert blocking.differing(blocking.generated()) == [], "run python -m producers.packaging.blocking"
+    assert blocking.differing(blocking.generated()) == [], "run python -m producers.packaging"
 
 
 def test_a_change_by_hand_is_noticed() -> None:
