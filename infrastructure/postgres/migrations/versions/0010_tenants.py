@@ -59,7 +59,10 @@ CREATE TABLE tenant_erasures (
 COMMENT ON COLUMN tenant_erasures.erased IS 'How much of each part the erasing job has removed so far';
 
 ALTER TABLE holds ADD COLUMN by_operator boolean NOT NULL DEFAULT false;
-COMMENT ON COLUMN holds.by_operator IS 'An operator of the system made it, so its tenant can''t remove it'
+COMMENT ON COLUMN holds.by_operator IS 'An operator of the system made it, so its tenant can''t remove it';
+
+ALTER TABLE webhooks DROP CONSTRAINT webhooks_paused_because_check,
+  ADD CONSTRAINT webhooks_paused_because_check CHECK (paused_because IN ('owner', 'gone', 'failing', 'tenant-suspended'))
 """
 
 # As in 0001. What an operator holds, its tenant sees and can't remove. Only the system sees erasures. It erases in every
@@ -112,6 +115,9 @@ DROP POLICY remove_own ON holds;
 CREATE POLICY own ON holds TO bucatini_tenant
   USING (tenant_id = (SELECT nullif(current_setting('app.tenant_id', true), '')::uuid));
 ALTER TABLE holds DROP COLUMN by_operator;
+UPDATE webhooks SET paused_because = 'owner' WHERE paused_because = 'tenant-suspended';
+ALTER TABLE webhooks DROP CONSTRAINT webhooks_paused_because_check,
+  ADD CONSTRAINT webhooks_paused_because_check CHECK (paused_because IN ('owner', 'gone', 'failing'));
 UPDATE api_keys SET scopes = array_remove(scopes, 'tenants:admin') WHERE 'tenants:admin' = ANY(scopes);
 DROP TABLE tenant_erasures;
 DROP TABLE tenant_usage;
