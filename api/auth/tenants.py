@@ -4,8 +4,6 @@ Kept for a second at the most, so that a suspension is in effect everywhere with
 record is read again in the background, and none of them waits.
 """
 
-import asyncio
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -14,14 +12,13 @@ from uuid import UUID
 
 from api.auth.principal import Scope
 from api.http import problems, tenant_problems
+from infrastructure.concurrency import watched
 from infrastructure.concurrency.batching import Batcher, Overloaded
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.session import PostgresSession
 from infrastructure.postgres.tenants import registry
 from infrastructure.postgres.tenants.registry import TenantRecord
 from schemas.tenants import Limits, TenantState, effective
-
-logger = logging.getLogger(__name__)
 
 FRESH_SECONDS: Final = 1.0
 RENEW_SECONDS: Final = 0.5
@@ -38,7 +35,7 @@ class TenantRecords:
         self.defaults = defaults
         self._lookups: Batcher[UUID, TenantRecord | None] = Batcher(self._look_up, "tenant records")
         self._known: OrderedDict[UUID, tuple[float, TenantRecord]] = OrderedDict()
-        self._renewing: dict[UUID, asyncio.Task[TenantRecord | None]] = {}
+        self._renewing: set[UUID] = set()
 
     async def of(self, tenant_id: UUID) -> TenantRecord:
         """The tenant's record with the limits that apply. Raises a Refusal (401) when the tenant is being erased or gone."""
@@ -62,18 +59,16 @@ class TenantRecords:
         await self._lookups.drain()
 
     def _renew(self, tenant_id: UUID) -> None:
-        task = asyncio.create_task(self._fresh(tenant_id), name="renews a tenant's record")
-        self._renewing[tenant_id] = task
-        task.add_done_callback(lambda done: self._renewed(tenant_id, done))
+        self._renewing.add(tenant_id)
+        watched.start(self._renewed(tenant_id), "renews a tenant's record")
 
-    def _renewed(self, tenant_id: UUID, task: "asyncio.Task[TenantRecord | None]") -> None:
-        del self._renewing[tenant_id]
-        if task.cancelled():
-            return
-        error = task.exception()
-        # The next request after FRESH_SECONDS waits for an answer, or gets the error.
-        if error is not None and not isinstance(error, (Unavailable, Overloaded)):
-            logger.error("a tenant's record couldn't be read", exc_info=error)
+    async def _renewed(self, tenant_id: UUID) -> None:
+        try:
+            await self._fresh(tenant_id)
+        except (Unavailable, Overloaded):
+            return  # The next request after FRESH_SECONDS waits for an answer, or gets the error.
+        finally:
+            self._renewing.discard(tenant_id)
 
     async def _fresh(self, tenant_id: UUID) -> TenantRecord | None:
         asked_at = time.monotonic()  # Before the query: a slow answer is that much older.
