@@ -12,8 +12,8 @@ from uuid import UUID
 
 from api.auth.principal import Scope
 from api.http import problems, tenant_problems
-from infrastructure.concurrency import watched
 from infrastructure.concurrency.batching import Batcher, Overloaded
+from infrastructure.concurrency.watched import WatchedTasks
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.session import PostgresSession
 from infrastructure.postgres.tenants import registry
@@ -36,6 +36,7 @@ class TenantRecords:
         self._lookups: Batcher[UUID, TenantRecord | None] = Batcher(self._look_up, "tenant records")
         self._known: OrderedDict[UUID, tuple[float, TenantRecord]] = OrderedDict()
         self._renewing: set[UUID] = set()
+        self._tasks = WatchedTasks()
 
     async def of(self, tenant_id: UUID) -> TenantRecord:
         """The tenant's record with the limits that apply. Raises a Refusal (401) when the tenant is being erased or gone."""
@@ -56,11 +57,12 @@ class TenantRecords:
         self._known.pop(tenant_id, None)
 
     async def close(self) -> None:
+        await self._tasks.cancel()
         await self._lookups.drain()
 
     def _renew(self, tenant_id: UUID) -> None:
         self._renewing.add(tenant_id)
-        watched.start(self._renewed(tenant_id), "renews a tenant's record")
+        self._tasks.start(self._renewed(tenant_id), "renews a tenant's record")
 
     async def _renewed(self, tenant_id: UUID) -> None:
         try:
