@@ -37,6 +37,7 @@ from api.routes import (
     why,
     workflow,
 )
+from api.routes.tenants import routes as tenants
 from api.streams import websocket
 from events.catalogue import Kind
 from events.catalogue import kinds as known_kinds
@@ -62,6 +63,7 @@ RESOURCES: tuple[AnyEndpoint, ...] = (
     *groups.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *api_keys.ENDPOINTS,
+    *tenants.ENDPOINTS,
     *health.ENDPOINTS,
 )
 

@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
 
 from api.auth.authentication import Credentials
 from api.auth.read_tokens import ReadTokens
+from api.auth.tenants import TenantRecords
 from api.http.cursors import Cursors, signing_key
+from api.queued_jobs import QueuedJobs
 from api.rate_limits import RateLimits
 from api.readiness import health_of
 from api.shutdown import Closing
 from api.streams.catching_up.backlog import Backlog
 from api.streams.hub import Hub
+from api.streams.open_streams import OpenStreams
 from infrastructure.concurrency.loops import Loop
 from infrastructure.concurrency.supervisor import Supervisor
 from infrastructure.ports.jobs import ObjectStore
@@ -20,6 +25,7 @@ from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.clock import SharedClock
 from infrastructure.postgres.probe import PostgresProbe
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
+from infrastructure.postgres.tenants import usage
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.tenants.sessions import TenantSessions
 from infrastructure.redis import client as redis_client
@@ -30,12 +36,22 @@ from infrastructure.wiring import issuer, key_vault, object_store, search_engine
 from monitoring.health.checks import WATCH_SECONDS, Health
 from monitoring.health.loops import faults_of
 from producers.submission.submitter import Submitter, open_submitter
+from schemas.tenants import Limits, effective
 
 REQUEST_SESSIONS = 8
 CATCH_UP_SESSIONS = 4
 """A pool of their own, so that a thousand streams catching up don't slow down requests."""
 CATCH_UP_SESSION = {"enable_bitmapscan": "off"}
 """To find a job's few events PostgreSQL might bitmap-scan all of its tenant's: it doesn't know the row counts yet."""
+
+
+async def _waiting_jobs(session: PostgresSession, tenant_id: UUID, most: int) -> int:
+    return await session.run(lambda connection: usage.waiting_jobs(connection, tenant_id, most))
+
+
+def default_limits(settings: Settings) -> Limits:
+    """The limits of a tenant for which no operator set any."""
+    return effective(Limits(requests_per_minute=settings.tenant_requests_per_minute))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +66,13 @@ class Dependencies:
     """For counts over a whole queue, which row-level security hides from a tenant's session."""
     clock: SharedClock
     credentials: Credentials
+    tenants: TenantRecords
     tokens: ReadTokens
     rates: RateLimits
+    queued: QueuedJobs
+    streams: OpenStreams
+    operator: PostgresSession
+    """For the operator's work on tenants."""
     hub: Hub
     redis: Redis
     tenant_notifier: TenantNotifier
@@ -83,6 +104,10 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
         oidc_issuer = await resources.enter(issuer(settings, clock.now))
         credentials = Credentials(settings, tokens, oidc_issuer, clock.now)
         resources.then(credentials.close, "the credentials")
+        tenants_session = await resources.enter(PostgresSession(settings.database, Role.SYSTEM, "tenants", BUS_SESSION))
+        tenants = TenantRecords(tenants_session, default_limits(settings))
+        resources.then(tenants.close, "the tenants' records")
+        counting = await resources.enter(PostgresSession(settings.database, Role.SYSTEM, "queued jobs", BUS_SESSION))
         catch_up_pool = await resources.enter(
             TenantPool(settings.database, "catch-up", CATCH_UP_SESSIONS, session=CATCH_UP_SESSION)
         )
@@ -104,9 +129,13 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
             system_session=system_session,
             clock=clock,
             credentials=credentials,
+            tenants=tenants,
             tokens=tokens,
             rates=rates,
             hub=hub,
+            queued=QueuedJobs(partial(_waiting_jobs, counting)),
+            streams=OpenStreams(),
+            operator=await resources.enter(PostgresSession(settings.database, Role.SYSTEM, "operator")),
             redis=redis,
             tenant_notifier=tenant_notifier,
             cursors=Cursors(signing_key(settings)),

@@ -14,6 +14,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from api.auth.principal import Principal, Scope, allows
+from api.auth.tenants import check_tenant
 from api.dependencies import Dependencies
 from api.http import problems
 from api.http.request_body import read_body
@@ -28,6 +29,7 @@ from infrastructure.postgres.tenants.sessions import TenantSession
 from monitoring.tracing import TraceContext
 from schemas.bounds import MAX_BATCH_VALUES, MAX_FREE_VALUES
 from schemas.model import Model
+from schemas.tenants import Limits
 
 ANSWER_SECONDS = 30.0
 """Timeout for reading a request and answering it. A `Prefer: wait=N` adds N seconds."""
@@ -75,6 +77,14 @@ class Call(Generic[B, Q]):
         """SQLAlchemy sessions that see only the principal's tenant, on the same connections."""
         return TenantDatabase(self.ingress.sessions, self.tenant_id)
 
+    async def limits(self) -> Limits:
+        """The limits that apply to the principal's tenant."""
+        return (await self.ingress.tenants.of(self.tenant_id)).limits
+
+    async def admit_jobs(self, count: int = 1) -> None:
+        """Counts jobs that are about to be stored. Raises QuotaExceeded when the tenant has too many waiting."""
+        await self.ingress.queued.admit(self.tenant_id, count, (await self.limits()).queued_jobs)
+
     def path_id(self, name: str, what: str) -> UUID:
         """A path parameter as a UUID. A 404 when it isn't one."""
         try:
@@ -116,10 +126,16 @@ class Endpoint(Generic[B, Q]):
     """Whether its body holds many commands, so that `max_batch_body_bytes` limits it."""
     for_watchers: bool = False
     """Whether a read token of the job in the path is accepted."""
+    while_suspended: bool | None = None
+    """Whether it answers a suspended tenant; None for the default: what reads does, by GET."""
     token_in_query: bool = False
     """Whether a read token is accepted as `?token=`: a browser's EventSource can't send a header."""
     listed: bool = field(default=True)
     """Whether the OpenAPI document has it."""
+
+    @property
+    def answers_suspended(self) -> bool:
+        return self.method == "GET" if self.while_suspended is None else self.while_suspended
 
 
 AnyEndpoint = Endpoint[Any, Any]
@@ -188,6 +204,8 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
         body = await _body(endpoint, endpoint.body, ingress, arrival, receive)
         if principal is not ANONYMOUS and time.monotonic() - began > SLOW_BODY_SECONDS:
             await ingress.credentials.recheck(principal)
+            tenant = await ingress.tenants.of(principal.tenant_id)
+            check_tenant(tenant, endpoint.scope, answers_suspended=endpoint.answers_suspended)
     call = Call(
         ingress,
         principal,
@@ -211,11 +229,13 @@ async def _principal(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival)
         principal = await credentials.principal_with_read_token(token_in(scope["query_string"]))
     else:
         principal = await credentials.authenticate(authorization)
-    scope[RATE_HEADERS] = admitted(ingress.rates, principal)
+    tenant = await ingress.tenants.of(principal.tenant_id)
+    scope[RATE_HEADERS] = admitted(ingress.rates, principal, tenant.limits)
     if principal.only_job is not None and not endpoint.for_watchers:
         raise problems.read_token_only_watches()
     if not allows(principal, endpoint.scope):
         raise problems.scope_missing(endpoint.scope)
+    check_tenant(tenant, endpoint.scope, answers_suspended=endpoint.answers_suspended)
     if principal.only_job is not None and _id_in(scope["path_params"]["id"]) != principal.only_job:
         raise problems.not_found("job")
     return principal
@@ -229,9 +249,9 @@ def _id_in(part: str) -> UUID | None:
         return None
 
 
-def admitted(rates: RateLimits, principal: Principal) -> tuple[Header, ...]:
+def admitted(rates: RateLimits, principal: Principal, limits: Limits) -> tuple[Header, ...]:
     """Counts the request and returns the rate limit headers. Raises a Refusal (429) with them when a limit is reached."""
-    verdict = rates.admit(principal)
+    verdict = rates.admit(principal, limits.requests_per_minute)
     if verdict.wait_seconds:
         raise problems.too_many_requests(verdict.limited, verdict.limit, verdict.wait_seconds, verdict.headers)
     return verdict.headers

@@ -11,12 +11,13 @@ from uuid import UUID
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from api.http import problems
+from api.http import problems, tenant_problems
 from api.http.request_body import Disconnected
 from api.http.responses import NOSNIFF, POLICY, Answer, Header, problem_answer, send_answer
 from api.rate_limits import RATE_HEADERS
 from infrastructure.concurrency.batching import Overloaded
 from infrastructure.ports import Unavailable, Unstorable
+from infrastructure.postgres.tenants.quotas import QuotaExceeded, TenantSuspended
 from monitoring.logs.context import LogContext, bound
 from monitoring.metrics import ingress as ingress_metrics
 from monitoring.tracing import TraceContext, continue_trace
@@ -173,6 +174,12 @@ def _answer_to(error: Exception, arrival: Arrival) -> Answer:
     match error:
         case problems.Refusal():
             return problem_answer(error.problem, error.headers)
+        case QuotaExceeded():
+            ingress_metrics.quota_refused(error.quota)
+            refusal = tenant_problems.quota_exceeded(error.quota, error.used, error.limit, adjustable=error.adjustable)
+            return problem_answer(refusal.problem)
+        case TenantSuspended():
+            return problem_answer(tenant_problems.tenant_suspended("").problem)
         case Unavailable():
             logger.warning("answered 503: %s", error)
             return problem_answer(problems.unavailable(error.retry_after_seconds))

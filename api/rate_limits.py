@@ -11,9 +11,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from api.auth.principal import Principal
 from api.http.responses import Header
@@ -99,6 +101,24 @@ class Verdict:
         )
 
 
+class _Limits(NamedTuple):
+    """Requests a minute."""
+
+    tenant: int
+    key: int
+
+
+@lru_cache(maxsize=1_000)
+def _policy(limits: _Limits) -> bytes:
+    named = {Limited.TENANT: limits.tenant, Limited.KEY: limits.key}
+    return ", ".join(f'"{name}";q={limit};w={WINDOW_SECONDS}' for name, limit in named.items()).encode()
+
+
+def _verdict(limited: Limited, remaining: int, limits: _Limits, now: float, wait_seconds: int = 0) -> Verdict:
+    limit = limits.tenant if limited is Limited.TENANT else limits.key
+    return Verdict(limited, limit, remaining, wait_seconds, ceil(WINDOW_SECONDS - _elapsed(now)), _policy(limits))
+
+
 class RateLimits:
     """One per process. `clock` gives Unix seconds and must be shared by all processes, since it decides the current minute."""
 
@@ -107,8 +127,6 @@ class RateLimits:
         self._clock = clock
         self._tenant_limit = settings.tenant_requests_per_minute
         self._key_limit = settings.key_requests_per_minute
-        limits = {Limited.TENANT: self._tenant_limit, Limited.KEY: self._key_limit}
-        self._policy = ", ".join(f'"{name}";q={limit};w={WINDOW_SECONDS}' for name, limit in limits.items()).encode()
         self._windows: OrderedDict[str, Window] = OrderedDict()
         self._unreported: set[Window] = set()
         self._counted = asyncio.Event()
@@ -117,35 +135,37 @@ class RateLimits:
     def loop(self) -> Loop:
         return Loop("rate limits", math.inf, self.exchange_counts, wake=self._counted)
 
-    def admit(self, principal: Principal) -> Verdict:
-        """Counts the request against its tenant and its key if both are below their limits. A refused one isn't counted."""
+    def used(self, tenant_id: UUID) -> int:
+        """How many requests the tenant has made within the last minute, as far as this process knows."""
+        return ceil(self._window(f"t:{tenant_id.hex}", now := self._clock()).used(now))
+
+    def admit(self, principal: Principal, tenant_limit: int | None = None) -> Verdict:
+        """Counts the request against its tenant and its key if both are below their limits. A refused one isn't counted.
+        A tenant without a limit of its own has that of the settings."""
         now = self._clock()
+        limits = _Limits(tenant_limit or self._tenant_limit, self._key_limit)
         tenant = self._window(f"t:{principal.tenant_id.hex}", now)
         key = self._window(_key_name(principal), now)
-        tenant_left = self._tenant_limit - tenant.used(now)
-        key_left = self._key_limit - key.used(now)
+        tenant_left = limits.tenant - tenant.used(now)
+        key_left = limits.key - key.used(now)
         if tenant_left < 1 or key_left < 1:
-            return self._refused(tenant, key, now)
+            return self._refused(tenant, key, limits, now)
         for window in (tenant, key):
             window.pending += 1
             self._unreported.add(window)
         self._counted.set()
         if tenant_left < key_left:
-            return self._verdict(Limited.TENANT, int(tenant_left) - 1, now)
-        return self._verdict(Limited.KEY, int(key_left) - 1, now)
+            return _verdict(Limited.TENANT, int(tenant_left) - 1, limits, now)
+        return _verdict(Limited.KEY, int(key_left) - 1, limits, now)
 
-    def _refused(self, tenant: Window, key: Window, now: float) -> Verdict:
+    def _refused(self, tenant: Window, key: Window, limits: _Limits, now: float) -> Verdict:
         waits = {
-            Limited.TENANT: tenant.free_in_seconds(now, self._tenant_limit),
-            Limited.KEY: key.free_in_seconds(now, self._key_limit),
+            Limited.TENANT: tenant.free_in_seconds(now, limits.tenant),
+            Limited.KEY: key.free_in_seconds(now, limits.key),
         }
         longest = max(waits, key=waits.__getitem__)
         ingress_metrics.request_limited(longest)
-        return self._verdict(longest, 0, now, wait_seconds=max(1, ceil(waits[longest])))
-
-    def _verdict(self, limited: Limited, remaining: int, now: float, wait_seconds: int = 0) -> Verdict:
-        limit = self._tenant_limit if limited is Limited.TENANT else self._key_limit
-        return Verdict(limited, limit, remaining, wait_seconds, ceil(WINDOW_SECONDS - _elapsed(now)), self._policy)
+        return _verdict(longest, 0, limits, now, wait_seconds=max(1, ceil(waits[longest])))
 
     def _window(self, name: str, now: float) -> Window:
         window = self._windows.get(name)

@@ -100,7 +100,9 @@ class Settings(BaseModel):
     oidc_jwks_url: str | None = None
     """Where its keys are; found by discovery if not set."""
     oidc_tenant_claim: str = "tenant"
-    """The claim that names the tenant, by id or name. The tenant must exist."""
+    """The claim that names the tenant, by id or name. The tenant must exist, or OIDC_PROVISION_TENANTS be set."""
+    oidc_provision_tenants: bool = False
+    """Makes a tenant, with default limits, of a name in that claim that no tenant has."""
     oidc_scopes_claim: str = "scope"
     """The claim that lists our scopes: a list, or text with spaces between."""
     key_cache_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0

@@ -21,7 +21,9 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     EVENTS_CONSUME = "events:consume"
     ADMIN = "admin"
-    """Allows everything, including managing API keys."""
+    """Allows everything in its tenant, including managing API keys."""
+    TENANTS_ADMIN = "tenants:admin"
+    """Allows making and changing tenants. Only keys of the operator's tenant can have it; `admin` doesn't include it."""
 
 
 class NewApiKey(Model):

@@ -1,4 +1,4 @@
-"""Holds, which keep jobs from running, and tenants' limits and weights."""
+"""Holds, which keep jobs from running."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,9 +11,6 @@ from schemas.commands import QueueName
 from schemas.model import FreeJson, Model
 
 MAX_ARGUMENT_CHARACTERS = 1_000
-
-Weight = Annotated[int, Field(ge=1, le=100)]
-"""A tenant of weight 2 gets twice the share of one of weight 1 while both wait."""
 
 
 class HoldAction(StrEnum):
@@ -57,6 +54,8 @@ class Hold(Model):
     reason: str
     created_by: str
     created_at: datetime
+    by_operator: bool = False
+    """Whether an operator made it: its tenant can't remove it."""
 
     @property
     def closes_queue(self) -> bool:
@@ -71,10 +70,3 @@ class Hold(Model):
 
 class Holds(Model):
     holds: tuple[Hold, ...]
-
-
-class TenantLimits(Model):
-    tenant_id: UUID
-    most_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """The most jobs in flight; None for no limit."""
-    weight: Weight = 1

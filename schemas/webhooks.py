@@ -34,6 +34,7 @@ class PauseReason(StrEnum):
     """The receiver answered 410 Gone."""
     FAILING = "failing"
     """Every delivery failed for five days."""
+    SUSPENDED = "tenant-suspended"
 
 
 class Webhook(Model):

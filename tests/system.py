@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 
@@ -20,6 +20,7 @@ from infrastructure.settings import load as load_settings
 from producers.submission.submitter import ORDINARY, JobOptions, new_job, open_submitter
 from schemas.commands import Command
 from schemas.jobs import TERMINAL
+from tests.tenancy import limit_tenant, make_tenant
 from tests.waiting import GUARD_SECONDS, wait_until
 
 MAX_AT_ONCE = 1_000
@@ -40,7 +41,6 @@ class System:
 
     def __init__(self, database_url: str, redis_url: str, folder: Path) -> None:
         self.folder = folder
-        self.tenant_id = uuid4()
         self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -53,6 +53,7 @@ class System:
         }
         self.processes: list[Running] = []
         self._database_url = database_url
+        self.tenant_id = self.tenant()
         self.reconnect()
         self._database.execute("CREATE TABLE marks (job_id uuid, attempt int, at timestamptz DEFAULT now())")
         self._database.execute("GRANT ALL ON marks TO bucatini_system")
@@ -60,6 +61,14 @@ class System:
     @property
     def settings(self) -> Settings:
         return load_settings(self.environment)
+
+    def tenant(self, **limits: Any) -> UUID:
+        """Another tenant."""
+        return make_tenant(self._database_url, **limits)
+
+    def limit(self, tenant_id: UUID, **limits: Any) -> int:
+        """How many waiting jobs the tenant's new cap holds back."""
+        return limit_tenant(self.settings, tenant_id, **limits)
 
     # Processes
 

@@ -1,19 +1,26 @@
 """Authenticates OpenID Connect tokens: the claims name the tenant and the scopes."""
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
+
+from pydantic import ValidationError
 
 from api.auth.principal import Principal, Scope, end_of
 from api.http import problems
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports.identity import Issuer
 from infrastructure.postgres.session import PostgresSession
-from infrastructure.postgres.tenants import api_keys
+from infrastructure.postgres.tenants import api_keys, registry
 from infrastructure.settings import Settings
+from schemas.tenants import NewTenant
+
+logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 4.0
 MAX_REMEMBERED = 10_000
@@ -33,6 +40,7 @@ class OidcPrincipals:
     ) -> None:
         self._issuer = issuer
         self._now = now
+        self._provisions = settings.oidc_provision_tenants
         self._tenant_claim = settings.oidc_tenant_claim
         self._scopes_claim = settings.oidc_scopes_claim
         self._session = session
@@ -78,7 +86,20 @@ class OidcPrincipals:
 
     async def _look_up(self, named: Sequence[str]) -> Sequence[UUID | None]:
         found = await self._session.run(lambda connection: api_keys.find_tenants(connection, named))
+        if self._provisions and (unknown := [one for one in named if one not in found]):
+            await self._provision(unknown)
+            found = await self._session.run(lambda connection: api_keys.find_tenants(connection, named))
         return [found.get(one) for one in named]
+
+    async def _provision(self, names: Sequence[str]) -> None:
+        """Makes tenants with the default limits and without a key. A claim that can't be a tenant's name makes none."""
+        for name in dict.fromkeys(names):
+            try:
+                wanted = NewTenant(name=name)
+            except ValidationError:
+                continue
+            if await self._session.run(partial(registry.add, wanted=wanted)) is not None:
+                logger.info("tenant made at the first sight of its name in a token")
 
 
 def _text(claim: object) -> str | None:

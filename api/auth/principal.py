@@ -42,4 +42,4 @@ def rate_limit_key(principal: Principal) -> object:
 
 
 def allows(principal: Principal, scope: Scope) -> bool:
-    return scope in principal.scopes or Scope.ADMIN in principal.scopes
+    return scope in principal.scopes or (Scope.ADMIN in principal.scopes and scope is not Scope.TENANTS_ADMIN)

@@ -149,7 +149,11 @@ def read_token_only_watches() -> Refusal:
 
 
 def too_many_requests(what: str, limit: int, wait_seconds: int, headers: Sequence[Header]) -> Refusal:
-    detail = f"This {what} may make {limit:,} requests a minute. Nothing was stored; try again in {wait_seconds} s."
+    who = " An operator can raise the limit requests_per_minute." if what == "tenant" else ""
+    detail = (
+        f"This {what} has made the {limit:,} requests that it may make a minute. Nothing was stored; try again in "
+        f"{wait_seconds} s.{who}"
+    )
     title = "Too many requests"
     return Refusal(Problem.of("too-many-requests", title, 429, detail, retry_after_seconds=wait_seconds), *headers)
 
@@ -185,19 +189,9 @@ def children_run() -> Refusal:
     return Refusal(Problem.of("children-run", "The job's children still run", 409, detail))
 
 
-def too_many_replays(limit: int) -> Refusal:
-    detail = f"At most {limit} replays may be under way. Ask again when one has finished."
-    return Refusal(Problem.of("too-many-replays", "There are too many replays", 409, detail))
-
-
 def name_taken() -> Refusal:
     detail = "Another schedule of yours has this name, with another definition. Choose another, or change that one."
     return Refusal(Problem.of("name-taken", "The name is taken", 409, detail))
-
-
-def too_many_schedules(limit: int) -> Refusal:
-    detail = f"At most {limit} schedules may exist at a time. Delete one first."
-    return Refusal(Problem.of("too-many-schedules", "There are too many schedules", 409, detail))
 
 
 def last_admin_key() -> Refusal:
@@ -205,33 +199,13 @@ def last_admin_key() -> Refusal:
     return Refusal(Problem.of("last-admin-key", "This is the last admin key", 409, detail))
 
 
-def too_many_webhooks(limit: int) -> Refusal:
-    detail = f"At most {limit} webhooks may exist at a time. Remove one first, or give one more types of event."
-    return Refusal(Problem.of("too-many-webhooks", "There are too many webhooks", 409, detail))
-
-
 def url_refused(reason: str) -> Refusal:
     return invalid_fields([FieldProblem(pointer="/url", detail=reason)])
-
-
-def too_many_groups(limit: int) -> Refusal:
-    detail = f"At most {limit} groups may exist at a time. Remove one first."
-    return Refusal(Problem.of("too-many-groups", "There are too many consumer groups", 409, detail))
 
 
 def receipt_invalid() -> Refusal:
     detail = "must be the receipt of a delivered event"
     return invalid_fields([FieldProblem(pointer="/receipts", detail=detail)])
-
-
-def too_many_keys(limit: int) -> Refusal:
-    detail = f"At most {limit} keys may exist at a time. Revoke one first."
-    return Refusal(Problem.of("too-many-keys", "There are too many keys", 409, detail))
-
-
-def too_many_holds(limit: int) -> Refusal:
-    detail = f"At most {limit} holds of a tenant may exist at a time. Remove one first."
-    return Refusal(Problem.of("too-many-holds", "There are too many holds", 409, detail))
 
 
 def origin_not_allowed() -> Refusal:

@@ -53,6 +53,7 @@ async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
     jobs = [one for one in looked if isinstance(one, NewJob)]
     if not jobs or (call.body.atomic and len(jobs) < len(looked)):
         raise _refused(looked)
+    await call.admit_jobs(len(jobs))
 
     def first_answer(submissions: Sequence[Submission]) -> str:
         return _answer(batch_id, call.body.name, looked, submissions).model_dump_json()
@@ -259,6 +260,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/batches/{id}/cancel",
+        while_suspended=True,
         summary="Cancel a batch",
         description="Every job of it that hasn't ended is cancelled. Repeating it is safe.",
         handle=cancel_batch,

@@ -76,6 +76,7 @@ def _tries(command: type[Command]) -> str:
 async def accept(call: Call[C, JobOptionsQuery]) -> Answer:
     """202 with the job once it is committed; 200 when the client waited (`Prefer: wait`) and it has ended."""
     options = _job_options(call)
+    await call.admit_jobs()
     submission = await call.ingress.submitter.submit(call.tenant_id, call.body, options)
     headers: tuple[Header, ...] = ()
     match submission:

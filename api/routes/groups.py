@@ -34,7 +34,7 @@ from schemas.groups import (
 )
 from schemas.model import Model
 
-MAX_GROUPS = 100
+MAX_LISTED = 1_000
 WHAT = "consumer group"
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class ParkedQuery(Model):
 
 
 async def list_groups(call: Call[Empty, Empty]) -> Answer:
-    found = await call.db.run(groups.listed, limit=MAX_GROUPS)
+    found = await call.db.run(groups.listed, limit=MAX_LISTED)
     return json_answer(200, Groups(groups=tuple(found)))
 
 
@@ -63,12 +63,11 @@ async def put_group(call: Call[GroupRequest, Empty]) -> Answer:
     name, tenant_id, types = _name(call), call.tenant_id, call.body.types
 
     async def put(connection: Connection) -> Group | None:
-        stands = await groups.put(connection, tenant_id, name, types, limit=MAX_GROUPS)
-        return await groups.find(connection, tenant_id, name) if stands else None
+        await groups.put(connection, tenant_id, name, types)
+        return await groups.find(connection, tenant_id, name)
 
     group = await call.db.transaction(put)
-    if group is None:
-        raise problems.too_many_groups(MAX_GROUPS)
+    assert group is not None, "the transaction has just put it"
     return json_answer(200, group)
 
 
@@ -214,6 +213,7 @@ ENDPOINTS = (
     Endpoint(
         method="PUT",
         path="/api/groups/{name}",
+        while_suspended=True,
         summary="Make or change a consumer group",
         description="A new group gets events from now on. Repeating it is safe: an existing group keeps its "
         "position. A name has up to 64 of a-z, 0-9, `_`, `.` and `-`.",
@@ -236,6 +236,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/groups/{name}/take",
+        while_suspended=True,
         summary="Take events",
         description="Leases events to the caller until it acknowledges them or the lease expires; then others get them, so "
         "delivery is at least once. `Prefer: wait=N` answers as soon as there are some.",
@@ -249,6 +250,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/groups/{name}/ack",
+        while_suspended=True,
         summary="Acknowledge events",
         description="They are not delivered again. Repeating it is safe.",
         handle=acknowledge_events,

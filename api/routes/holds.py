@@ -8,7 +8,6 @@ from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, NoBody, json_answer
 from infrastructure.postgres.jobs import holds
-from infrastructure.postgres.jobs.holds import MAX_HOLDS_OF_A_TENANT
 from infrastructure.postgres.session import Connection
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
@@ -34,12 +33,10 @@ async def make_hold(call: Call[NewHold, Empty]) -> Answer:
         detail = f"there is no such queue; known are {', '.join(queues())}"
         raise problems.invalid_fields([FieldProblem(pointer="/queue", detail=detail)])
 
-    async def add(connection: Connection) -> Hold | None:
+    async def add(connection: Connection) -> Hold:
         return await holds.add(connection, wanted, tenant_id, f"key {call.principal.key_id}")
 
     hold = await call.db.transaction(add)
-    if hold is None:
-        raise problems.too_many_holds(MAX_HOLDS_OF_A_TENANT)
     await _announce(call)
     return json_answer(201, hold)
 

@@ -246,6 +246,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/jobs/{id}/cancel",
+        while_suspended=True,
         summary="Cancel a job",
         description="A running attempt is stopped and its result is dropped. Repeating it is safe.",
         handle=cancel_job,
@@ -256,6 +257,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/jobs/{id}/token",
+        while_suspended=True,
         summary="Make a read token",
         description="For a browser: it opens this job, its timeline, its result, why it waits and its events, on streams "
         "and WebSockets, and nothing else. It ends when its time is up or when the key that asked for it is revoked.",

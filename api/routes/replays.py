@@ -15,7 +15,6 @@ from api.routes.commands import idempotency_key
 from infrastructure.celery.message import JobRef
 from infrastructure.postgres.jobs import bulk_replays, queries
 from infrastructure.postgres.jobs import replay as job_replay
-from infrastructure.postgres.jobs.bulk_replays import MAX_OPEN
 from infrastructure.postgres.jobs.replay import ChildrenRun, Edit, NotOver, Replayed, Request
 from infrastructure.postgres.session import Connection
 from schemas.batches import BATCH_KIND
@@ -25,10 +24,12 @@ from schemas.commands import Command
 from schemas.failures import Replay, ReplayCount, ReplayFailures, ReplayJob
 from schemas.jobs import Job
 from schemas.problems import FieldProblem
+from schemas.tenants import EraseTenant
 from schemas.webhooks import DeliverWebhook
 
 INSTEAD = {
     BATCH_KIND: "Nothing of it runs: replay its jobs, which GET /api/jobs?batch_id= lists.",
+    EraseTenant.kind: "Ask for it again: DELETE /api/tenants/{id}.",
     DeliverWebhook.kind: "Have the event sent again: POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver.",
 }
 """What to do instead, for each of `system_kinds`."""
@@ -48,6 +49,7 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
         edited = command.model_dump_json()
         check_command(edited)
         edit = Edit(edited, command.version)
+    await call.admit_jobs()
     request = _request(call)
     seconds = call.ingress.settings.ring_again_seconds
 
@@ -97,8 +99,6 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
             per_second=body.per_second,
         )
     )
-    if replay is None:
-        raise problems.too_many_replays(MAX_OPEN)
     if (replay.filter, replay.limit, replay.per_second) != (body.filter, body.limit, body.per_second):
         raise problems.key_reused()
     return json_answer(202, replay, (b"location", f"/api/replays/{replay.id}".encode()))

@@ -25,8 +25,6 @@ from schemas.model import Model
 from schemas.problems import FieldProblem
 from schemas.schedules import Schedule, ScheduleDefinition, SchedulePage, Upcoming
 
-MAX_SCHEDULES = 1_000
-
 
 class UpcomingQuery(Model):
     count: Annotated[int, Field(ge=1, le=100)] = 10
@@ -45,7 +43,7 @@ async def create_schedule(call: Call[ScheduleDefinition, Empty]) -> Answer:
     """201 with the schedule; 200 when an identical one exists."""
     wanted, schedule_id = _checked(call), uuid7()
     next_at = next_slot(wanted.cron, wanted.timezone, call.ingress.clock.now())
-    outcome = await call.db.run(schedules.add, schedule_id, wanted, next_at=next_at, limit=MAX_SCHEDULES)
+    outcome = await call.db.run(schedules.add, schedule_id, wanted, next_at=next_at)
     kept = _kept(outcome)
     location = (b"location", f"/api/schedules/{kept.id}".encode())
     return json_answer(201 if kept.id == schedule_id else 200, kept, location)
@@ -76,8 +74,6 @@ def _kept(outcome: Schedule | NotKept) -> Schedule:
             return outcome
         case NotKept.NAME_TAKEN:
             raise problems.name_taken()
-        case NotKept.TOO_MANY:
-            raise problems.too_many_schedules(MAX_SCHEDULES)
         case NotKept.UNKNOWN:
             raise problems.not_found("schedule")
 
@@ -120,6 +116,7 @@ async def run_schedule(call: Call[Empty, Empty]) -> Answer:
     """Submits a job now, even if the schedule is paused. Its slots and their overlap policy aren't affected."""
     schedule = await _schedule(call)
     command = admitted(call.principal, schedule.kind, schedule.command, [])
+    await call.admit_jobs()
     options = terms_of(
         schedule, call.ingress.clock.now(), idempotency_key=idempotency_key(call.headers.get("idempotency-key"))
     )

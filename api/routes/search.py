@@ -15,6 +15,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/search/advanced",
+        while_suspended=True,
         aliases=("/api/search/query",),
         summary="Search documents",
         description="In the tenant's own documents, with filters, facets and snippets. Makes no job.",

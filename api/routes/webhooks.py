@@ -27,7 +27,7 @@ from schemas.webhooks import (
     Webhooks,
 )
 
-MAX_WEBHOOKS = 50
+MAX_LISTED = 1_000
 WHAT = "webhook"
 
 
@@ -40,14 +40,12 @@ async def create_webhook(call: Call[WebhookRequest, Empty]) -> Answer:
     secret = make_secret()
     wrapped = await call.ingress.vault.wrap(secret)
 
-    webhook = await call.orm.run(endpoints.add, wanted, wrapped, limit=MAX_WEBHOOKS)
-    if webhook is None:
-        raise problems.too_many_webhooks(MAX_WEBHOOKS)
+    webhook = await call.orm.run(endpoints.add, wanted, wrapped)
     return json_answer(201, WebhookCreated(**webhook.model_dump(), secret=shown(secret)))
 
 
 async def list_webhooks(call: Call[Empty, Empty]) -> Answer:
-    found = await call.orm.run(endpoints.listed, limit=MAX_WEBHOOKS)
+    found = await call.orm.run(endpoints.listed, limit=MAX_LISTED)
     return json_answer(200, Webhooks(webhooks=tuple(found)))
 
 

@@ -159,6 +159,11 @@ class EventStream:
         return _HEADERS
 
     async def run(self, receive: Receive, send: Send) -> None:
+        limits = (await self.ingress.tenants.of(self.principal.tenant_id)).limits
+        with self.ingress.streams.one_more(self.principal.tenant_id, limits.streams):
+            await self._run(receive, send)
+
+    async def _run(self, receive: Receive, send: Send) -> None:
         async with self.ingress.hub.subscribe(self.principal.tenant_id, self.wants) as subscriber:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             writer = Writer(send, self.frame)

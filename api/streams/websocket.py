@@ -27,6 +27,7 @@ from api.streams.websocket_writer import Closing, Left, Pace, SocketWriter, WebS
 from events.websocket import Authenticated, Ended, Pong, Refused, Subscribed, Unsubscribed
 from infrastructure.concurrency.batching import Overloaded
 from infrastructure.ports import Unavailable
+from infrastructure.postgres.tenants.quotas import QuotaExceeded
 from monitoring.metrics import ingress as ingress_metrics
 from schemas.websocket import (
     REQUESTS,
@@ -72,7 +73,8 @@ class WebSocketEndpoint:
         authorization = arrival.headers.get("authorization")
         principal = None if authorization is None else await ingress.credentials.authenticate(authorization)
         if principal is not None:
-            admitted(ingress.rates, principal)
+            tenant = await ingress.tenants.of(principal.tenant_id)
+            admitted(ingress.rates, principal, tenant.limits)
             if not allows(principal, SCOPE):
                 raise problems.scope_missing(SCOPE)
         with self._limits.place(principal) as place:
@@ -97,9 +99,14 @@ class _WebSocketSession:
     async def run(self, principal: Principal | None, place: Place) -> None:
         try:
             principal = principal or await self._authenticated(place)
-            await self._watch(principal)
+            tenant = await self._ingress.tenants.of(principal.tenant_id)
+            with self._ingress.streams.one_more(principal.tenant_id, tenant.limits.streams):
+                await self._watch(principal)
         except Closing as closing:
             await self._writer.close(closing)
+        except QuotaExceeded as error:
+            ingress_metrics.quota_refused(error.quota)
+            await self._writer.close(Closing(4429, f"{error}; an operator can raise the limit"))
         except Left:
             return
 
@@ -110,13 +117,14 @@ class _WebSocketSession:
                 if not isinstance(request, Authenticate):
                     raise Closing(4401, "authenticate first")
                 principal = await self._ingress.credentials.principal_with(request.authenticate.get_secret_value())
+                tenant = await self._ingress.tenants.of(principal.tenant_id)
         except TimeoutError:
             raise Closing(4408, f"not authenticated within {AUTHENTICATION_SECONDS:g} s") from None
         except Refusal as refusal:
             raise Closing(4401, refusal.problem.title) from None
         except (Unavailable, Overloaded):
             raise Closing(1013, "try again shortly") from None
-        if self._ingress.rates.admit(principal).wait_seconds:
+        if self._ingress.rates.admit(principal, tenant.limits.requests_per_minute).wait_seconds:
             raise Closing(4429, "too many requests; try again later")
         if not allows(principal, SCOPE):
             raise Closing(4403, f"the key lacks the scope {SCOPE}")

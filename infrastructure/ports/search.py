@@ -72,3 +72,7 @@ class SearchEngine(Protocol):
         `unless_there` leaves a usable index as it is. Safe to repeat.
         """
         ...
+
+    async def remove(self, tenant_id: UUID) -> bool:
+        """Removes the tenant's index, and returns whether there was one. Safe to repeat."""
+        ...

@@ -98,6 +98,13 @@ class TantivyEngine:
             finally:
                 await self._write(rebuild.close)
 
+    async def remove(self, tenant_id: UUID) -> bool:
+        index = self._of(tenant_id)
+        there = index.folder.there()
+        async with index.turns.alone():
+            await self._write(index.folder.remove)
+        return there
+
     def _of(self, tenant_id: UUID) -> _TenantIndex:
         index = self._open.get(tenant_id)
         if index is None:

@@ -67,6 +67,13 @@ class IndexFolder:
             if other != generation:
                 shutil.rmtree(other, ignore_errors=True)
 
+    def remove(self) -> None:
+        """Leaves the write lock's files only. Who still reads keeps its open files."""
+        (self.path / "current").unlink(missing_ok=True)
+        _sync(self.path)
+        for generation in self.path.glob("v*-*"):
+            shutil.rmtree(generation, ignore_errors=True)
+
     def _current(self) -> str:
         try:
             generation = (self.path / "current").readlink().name

@@ -7,7 +7,7 @@ No label names a tenant, a job or a worker: their number has no bound, and Prome
 The values that remain are held to a limit all the same; what exceeds it is counted as "other".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -24,6 +24,7 @@ from monitoring.metrics.batch_histogram import BatchHistogram
 from monitoring.metrics.label_limits import LimitedLabel
 from monitoring.metrics.registry import registry as _registry
 from schemas.jobs import JobState
+from schemas.tenants import TenantState
 
 
 class Path(StrEnum):
@@ -64,6 +65,7 @@ _leases_lost = Counter("bucatini_leases_lost", "Running jobs taken from dead or 
 _held_back = Counter("bucatini_jobs_held_back", "Jobs kept from being claimed by a hold", registry=_registry)
 _held_now = Gauge("bucatini_jobs_held", "Jobs that a hold keeps from being claimed", registry=_registry)
 _capped_now = Gauge("bucatini_jobs_capped", "Jobs that wait for a slot of their concurrency limit", registry=_registry)
+_tenants_now = Gauge("bucatini_tenants", "Tenants by state", ["state"], registry=_registry)
 _handed_back = Counter(
     "bucatini_jobs_handed_back",
     "Jobs a worker received and put back because it couldn't start them soon",
@@ -161,6 +163,12 @@ def settles_discarded(count: int = 1) -> None:
 def jobs_held_back(count: int) -> None:
     """Counts jobs that a worker received and a hold kept from being claimed."""
     _held_back.inc(count)
+
+
+def tenants_seen(count_by_state: Mapping[str, int]) -> None:
+    """Sets how many tenants the dispatcher found in each state."""
+    for state in TenantState:
+        _tenants_now.labels(state.value).set(count_by_state.get(state, 0))
 
 
 def withheld_seen(*, capped: int, held: int) -> None:

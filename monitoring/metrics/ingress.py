@@ -43,11 +43,24 @@ _requests_limited = Counter(
     "bucatini_requests_limited", "Requests refused since a limit was reached", ["limited"], registry=registry
 )
 
+_quotas_refused = Counter(
+    "bucatini_quotas_refused",
+    "Requests refused since their tenant has used a quota up",
+    ["quota"],
+    registry=registry,
+)
+
+QUOTAS: Final = (
+    *("queued_jobs", "stored_bytes", "documents", "schedules", "webhooks", "groups", "streams"),
+    *("ai_usd_a_day", "ai_usd_a_month", "keys", "holds", "replays"),
+)
 REFUSED_SINCE: Final = ("full", "address_full", "gave_way", "head_too_large", "silent", "malformed", "unread")
 
 # As in `monitoring.metrics.bus`: a series counts from zero.
 for _limited in ("tenant", "key"):
     _requests_limited.labels(_limited)
+for _quota in QUOTAS:
+    _quotas_refused.labels(_quota)
 for _reason in REFUSED_SINCE:
     _connections_refused.labels(_reason)
 
@@ -110,6 +123,12 @@ def _answered(route: str, verb: str, status: int) -> tuple[Counter, Histogram]:
 def request_limited(limited: str) -> None:
     """Counts a request refused because its tenant or key made too many."""
     _requests_limited.labels(limited).inc()
+
+
+def quota_refused(quota: str) -> None:
+    """Counts a request refused because its tenant has used up the quota, which is one of QUOTAS. Requests a minute are
+    counted by `request_limited`."""
+    _quotas_refused.labels(quota).inc()
 
 
 def connections_open(count: int) -> None:

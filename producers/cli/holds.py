@@ -1,6 +1,6 @@
-"""`bucatini pause`, `kill`, `resume`, `holds` and `limit`: what an operator of the system sets for all tenants.
+"""`bucatini pause`, `kill`, `resume` and `holds`: what an operator of the system sets for all tenants.
 
-They write to PostgreSQL and Redis directly, as the system's role: an operator has no tenant whose key the ingress would take.
+They write to PostgreSQL and Redis directly, as the system's role: so they work while the ingress is down.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from infrastructure import settings as settings_module
 from infrastructure.ports import Unavailable
 from infrastructure.postgres.jobs import holds
 from infrastructure.postgres.session import Connection, PostgresSession, Role
-from infrastructure.postgres.tenants import limits as tenant_limits
 from infrastructure.postgres.tenants.lookup import tenants_like
+from infrastructure.postgres.tenants.quotas import QuotaExceeded
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import FAULTS
 from infrastructure.redis.pubsub import Channel, announce
@@ -47,7 +47,7 @@ from producers.cli.submit import known_kinds
 from producers.cli.table import Column
 from producers.dispatcher.controls import REFRESH_SECONDS
 from schemas.catalogue import queues
-from schemas.holds import Hold, HoldAction, NewHold, TenantLimits
+from schemas.holds import Hold, HoldAction, NewHold
 
 T = TypeVar("T")
 
@@ -130,26 +130,6 @@ def list_holds(output: OutputOption = Output.TABLE) -> None:
     _run(work, output)
 
 
-@app.command()
-def limit(
-    tenant: Annotated[str, typer.Argument(help="The tenant's name, its id, or the id's beginning.")],
-    in_flight: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="No cap if not given.")] = None,
-    weight: Annotated[int, typer.Option(min=1, max=100, help="Twice the weight, twice the share.")] = 1,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Set a tenant's cap and its share."""
-
-    async def work(settings: Settings) -> View:
-        tenant_id = await _tenant(settings, tenant)
-        assert tenant_id is not None, "one was typed"
-        limits = TenantLimits(tenant_id=tenant_id, most_in_flight=in_flight, weight=weight)
-        capped = await set_limits(settings, limits)
-        waiting = f"at most {counted(in_flight, 'job')} in flight, {capped} now wait" if in_flight else "no cap"
-        return One(limits, [f"tenant {tenant_id}: weight {weight}, {waiting}"])
-
-    _run(work, output)
-
-
 class NoSuchHold(Exception):
     """Nothing that stands is meant. `bucatini holds` lists what does."""
 
@@ -178,17 +158,11 @@ def _hold(wanted: NewHold, tenant: str | None, output: Output) -> NoReturn:
         if wanted.queue is not None and wanted.queue not in queues():
             raise WrongUsage(f"there is no queue {wanted.queue!r}; known are {', '.join(queues())}")
         made = await add_hold(settings, wanted, await _tenant(settings, tenant))
-        if made is None:
-            raise TooManyHolds(f"there are {holds.MAX_HOLDS} holds already; remove one first")
         return One(
             made, [f"{_what(made)} {'is paused' if wanted.action is HoldAction.PAUSE else 'is killed'}: hold {made.id}"]
         )
 
     _run(work, output)
-
-
-class TooManyHolds(Exception):
-    """Each is checked for every job, so there is room for so many only. Remove one first."""
 
 
 async def _tenant(settings: Settings, typed: str | None) -> UUID | None:
@@ -225,12 +199,12 @@ COLUMNS = (
 )
 
 
-async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) -> Hold | None:
-    """The hold, announced to all workers; None when there are too many."""
+async def add_hold(settings: Settings, wanted: NewHold, tenant_id: UUID | None) -> Hold:
+    """The hold, announced to all workers. Raises QuotaExceeded when there are too many."""
 
-    async def add(connection: Connection) -> Hold | None:
+    async def add(connection: Connection) -> Hold:
         async with connection.transaction():
-            return await holds.add(connection, wanted, tenant_id, f"operator {_operator()}")
+            return await holds.add(connection, wanted, tenant_id, f"operator {_operator()}", by_operator=True)
 
     made = await _as_system(settings, add)
     await _announce(settings)
@@ -244,13 +218,6 @@ async def remove_holds(settings: Settings, meant: Callable[[Hold], bool]) -> lis
     removed = await _as_system(settings, remove)
     await _announce(settings)
     return removed
-
-
-async def set_limits(settings: Settings, limits: TenantLimits) -> int:
-    """How many waiting jobs the cap now holds back."""
-    capped = await _as_system(settings, lambda connection: tenant_limits.set_limits(connection, limits))
-    await _announce(settings)
-    return capped
 
 
 async def _as_system(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -281,8 +248,10 @@ def _exit_code(work: Callable[[Settings], Awaitable[View]], output: Output) -> i
         return EXIT_OK
     except (SettingsInvalid, JobInvalid, WrongUsage) as error:
         return print_error(error, EXIT_USAGE)
-    except (Unavailable, NoSuchHold, TooManyHolds) as error:
+    except (Unavailable, NoSuchHold) as error:
         return print_error(error, EXIT_ERROR)
+    except QuotaExceeded as error:
+        return print_error(f"{error}; remove one first", EXIT_ERROR)
 
 
 def _operator() -> str:

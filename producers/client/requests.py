@@ -42,6 +42,10 @@ def put(address: str, body: Model) -> Request:
     return Request("PUT", address, JSON, _json(body))
 
 
+def patch(address: str, body: Model) -> Request:
+    return Request("PATCH", address, JSON, _json(body))
+
+
 def delete(address: str) -> Request:
     return Request("DELETE", address)
 

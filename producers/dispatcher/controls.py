@@ -23,7 +23,8 @@ from schemas.holds import Hold, HoldAction
 
 logger = logging.getLogger(__name__)
 
-REFRESH_SECONDS = 3.0
+REFRESH_SECONDS = 1.5
+"""A tenant's suspension is in effect everywhere within two seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from infrastructure.postgres.jobs import sweep as sweeping
 from infrastructure.postgres.jobs.settlement import Resumed
 from infrastructure.postgres.jobs.sweep import MAX_AT_ONCE, Unclaimed, Verdict
 from infrastructure.postgres.session import Connection, PostgresSession
+from infrastructure.postgres.tenants import registry
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.pubsub import Channel, announce
 from infrastructure.redis.tenant_notifier import TenantNotifier
@@ -253,6 +254,7 @@ class Sweeper:
             metrics.queue_seen(queue, depth=depth, oldest_seconds=oldest_seconds)
         metrics.workers_seen(await sweeping.alive(connection))
         metrics.withheld_seen(**await holds.withheld(connection))
+        metrics.tenants_seen(await registry.count_by_state(connection))
 
     async def _drain_batches(self, batch: Callable[[], Awaitable[int]]) -> None:
         for _ in range(MAX_ROUNDS):

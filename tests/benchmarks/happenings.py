@@ -16,7 +16,7 @@ from tests.benchmarks.waiting import pass_time
 _MAKE = """
 WITH made AS (
   INSERT INTO jobs (id, tenant_id, kind, queue, state, max_attempts, command)
-  SELECT uuidv7(), (SELECT id FROM tenants), 'bench.nothing', 'ai', 'queued', 5, '{}' FROM generate_series(1, %s)
+  SELECT uuidv7(), (SELECT id FROM tenants WHERE is_operator), 'bench.nothing', 'ai', 'queued', 5, '{}' FROM generate_series(1, %s)
   RETURNING id, tenant_id),
 told AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)

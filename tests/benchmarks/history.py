@@ -1,11 +1,13 @@
 """Fills a database with jobs that have ended, as months of work leave them."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
 import psycopg
 
 from tests.benchmarks.peers.load import PAD, TENANTS
+from tests.tenancy import tenants_numbered
 
 DAYS = 30
 JOBS_IN_A_COMMIT = 2_000
@@ -56,7 +58,8 @@ def leave_history(database_url: str, jobs: int) -> History:
     """Adds so many succeeded jobs with three events each, spread over the past month, vacuumed and analysed."""
     begun_at = time.monotonic()
     with psycopg.connect(database_url, autocommit=True) as connection:
-        statement = _FILL.format(jobs=jobs, tenants=",".join(str(tenant) for tenant in TENANTS))
+        tenants = asyncio.run(tenants_numbered(database_url, len(TENANTS)))
+        statement = _FILL.format(jobs=jobs, tenants=",".join(map(str, tenants)))
         connection.execute(statement.encode())
         connection.execute("VACUUM (ANALYZE) jobs, job_events")
         row = connection.execute("SELECT pg_database_size(current_database())").fetchone()

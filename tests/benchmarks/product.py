@@ -6,7 +6,7 @@ import asyncio
 import functools
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from producers.submission.submitter import Submitter, new_job, open_submitter
 from schemas.commands import Command
 from tests.benchmarks.peers.load import PAD, TENANTS, Reservoir, call_together, produce_together
 from tests.benchmarks.peers.tally import Tally, count
+from tests.tenancy import tenants_numbered
 from workers.runtime.handler import Handler
 from workers.runtime.serve import serve
 
@@ -30,7 +31,7 @@ CALLERS = 256
 """Single submissions under way at a time; what comes in the same moment is committed together."""
 BULK = 500
 MAX_KINDS = 200
-FIRST_TENANT = TENANTS[0].int
+MAX_TENANTS = len(TENANTS)
 
 
 class Nothing(Command):
@@ -80,11 +81,12 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
 
 
 async def enqueue(settings: Settings, jobs: int, tenants: int, kinds: int, failing_every: int) -> None:
+    tenant_ids = await tenants_numbered(settings.database, tenants)
     async with open_submitter(settings) as submitter:
         for start in range(0, jobs, BULK):
             numbers = range(start, min(start + BULK, jobs))
             await submitter.submit_all(
-                [new_job(_tenant(number % tenants), _command(number, kinds, failing_every)) for number in numbers]
+                [new_job(tenant_ids[number % tenants], _command(number, kinds, failing_every)) for number in numbers]
             )
 
 
@@ -94,16 +96,13 @@ def _command(number: int, kinds: int, failing_every: int) -> Nothing:
     return NOTHINGS[number % kinds]()
 
 
-def _tenant(number: int) -> UUID:
-    return UUID(int=FIRST_TENANT + number)
-
-
 async def bulk(settings: Settings, jobs: int, size: int) -> None:
     """Submits by calls of this size, one after the other, and leaves beside the tallies how many seconds that took."""
+    tenant_ids = await tenants_numbered(settings.database, MAX_TENANTS)
     async with open_submitter(settings) as submitter:
         begun_at = time.monotonic()
         for start in range(0, jobs, size):
-            share = [new_job(_tenant(number % len(TENANTS)), Nothing()) for number in range(start, start + size)]
+            share = [new_job(tenant_ids[number % MAX_TENANTS], Nothing()) for number in range(start, start + size)]
             await submitter.submit_all(share)
         seconds = time.monotonic() - begun_at
     (Path(os.environ["TALLY_FOLDER"]) / "bulk-seconds").write_text(str(seconds))
@@ -111,27 +110,32 @@ async def bulk(settings: Settings, jobs: int, size: int) -> None:
 
 async def hold(settings: Settings, jobs: int, seconds: float) -> None:
     """Submits jobs that all run at once for so long."""
+    tenant_ids = await tenants_numbered(settings.database, MAX_TENANTS)
     async with open_submitter(settings) as submitter:
         lasting = Lasts(pad="", seconds=seconds)
-        await submitter.submit_all([new_job(_tenant(number % len(TENANTS)), lasting) for number in range(jobs)])
+        await submitter.submit_all([new_job(tenant_ids[number % MAX_TENANTS], lasting) for number in range(jobs)])
 
 
 async def produce(settings: Settings, most_ahead: int) -> None:
     folder = Path(os.environ["TALLY_FOLDER"])
+    tenant_ids = await tenants_numbered(settings.database, MAX_TENANTS)
     async with open_submitter(settings) as submitter:
-        await produce_together(_submits(submitter), Reservoir(lambda: count(folder).runs, most_ahead), CALLERS)
+        await produce_together(
+            _submits(submitter, tenant_ids), Reservoir(lambda: count(folder).runs, most_ahead), CALLERS
+        )
 
 
 async def call(settings: Settings, rate: float, seconds: float, seed: int) -> None:
+    tenant_ids = await tenants_numbered(settings.database, MAX_TENANTS)
     async with open_submitter(settings) as submitter:
-        await call_together(_submits(submitter), rate, seconds, seed)
+        await call_together(_submits(submitter, tenant_ids), rate, seconds, seed)
 
 
-def _submits(submitter: Submitter) -> Callable[..., Awaitable[object]]:
+def _submits(submitter: Submitter, tenant_ids: Sequence[UUID]) -> Callable[..., Awaitable[object]]:
     turn = iter(range(1 << 62))
 
     async def submit(called_at: float = 0.0) -> object:
-        return await submitter.submit(TENANTS[next(turn) % len(TENANTS)], Nothing(called_at=called_at))
+        return await submitter.submit(tenant_ids[next(turn) % len(tenant_ids)], Nothing(called_at=called_at))
 
     return submit
 

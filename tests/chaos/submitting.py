@@ -10,8 +10,9 @@ from infrastructure.postgres.jobs.submission import Accepted
 from infrastructure.settings import Settings
 from producers.submission.submitter import Concurrency, JobOptions, Submitter, new_job, open_submitter
 from tests.chaos.probe import Decline, Delegate, Errand, Lookup, Reckon
+from tests.tenancy import tenants_numbered
 
-TENANTS = tuple(UUID(int=number) for number in range(1, 6))
+TENANTS = 5
 LARGEST_BURST = 30
 CAPPED, MAX_CAPPED, SHARE_CAPPED = "one of few", 4, 0.15
 
@@ -27,6 +28,7 @@ class Submitting:
         self._dice = Random(seed)
         self._jobs = jobs
         self._seconds = seconds
+        self._tenants = asyncio.run(tenants_numbered(settings.database, TENANTS))
         self._thread = ThreadPoolExecutor(1, "submitting")
         self._done = self._thread.submit(lambda: asyncio.run(self._submit_all()))
 
@@ -43,7 +45,7 @@ class Submitting:
                 await asyncio.sleep(pause_seconds)
 
     async def _submit_some(self, submitter: Submitter) -> None:
-        tenant = self._dice.choice(TENANTS)
+        tenant = self._dice.choice(self._tenants)
         capped = Concurrency(CAPPED, MAX_CAPPED) if self._dice.random() < SHARE_CAPPED else None
         terms = JobOptions(priority=self._dice.choice([2, 5, 5, 5, 8]), concurrency=capped)
         jobs = [new_job(tenant, self._any_command(), terms) for _ in range(self._dice.randint(1, LARGEST_BURST))]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -19,10 +19,11 @@ from httpx_sse import EventSource, ServerSentEvent
 from psycopg.types.json import Jsonb
 
 from api.__main__ import Server
-from infrastructure.postgres.tenants.api_keys import make_key
+from infrastructure.postgres.tenants.api_keys import create_first_admin_key, parse_key
 from infrastructure.redis.pubsub import Channel
 from infrastructure.settings import Settings
 from schemas.jobs import JobState
+from tests.tenancy import make_key_of, make_tenant
 from tests.waiting import GUARD_SECONDS, wait_until
 
 DOCUMENT = {"title": "Lease", "text": "Acme Ltd shall pay $500 by 1 May 2027."}
@@ -124,16 +125,20 @@ class World(ServedApi):
 
     def tenant(self, *scopes: str) -> Tenant:
         """A new tenant with a key; with every right if none is named."""
-        tenant_id = uuid4()
-        self.database.execute("INSERT INTO tenants (id, name) VALUES (%s, %s)", (tenant_id, str(tenant_id)))
-        return self.another_key(tenant_id, *scopes)
+        return self.another_key(make_tenant(self.settings.database), *scopes)
+
+    def operator(self) -> Tenant:
+        """The operator's tenant with the first admin key. Call it before any other tenant has a key."""
+        key = create_first_admin_key(self.settings.database)
+        parsed = parse_key(key or "")
+        assert key is not None, "a key exists already"
+        assert parsed is not None
+        row = self.database.execute("SELECT tenant_id FROM api_keys WHERE id = %s", (parsed.id,)).fetchone()
+        assert row is not None
+        return Tenant(row[0], parsed.id, key)
 
     def another_key(self, tenant_id: UUID, *scopes: str) -> Tenant:
-        key = make_key()
-        self.database.execute(
-            "INSERT INTO api_keys (id, tenant_id, name, secret_hash, scopes) VALUES (%s, %s, 'test', %s, %s)",
-            (key.id, tenant_id, key.secret_hash, list(scopes) or ["admin"]),
-        )
+        key = make_key_of(self.settings.database, tenant_id, scopes)
         return Tenant(tenant_id, key.id, key.key)
 
     @contextmanager

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from infrastructure.postgres.events import feed, stretches
 from infrastructure.postgres.events.feed import EventRow
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.quotas import GROUPS, has_room
+from infrastructure.postgres.tenants.quotas import GROUPS, check_room
 from schemas.event_patterns import matches_any
 from schemas.groups import Group
 
@@ -139,16 +139,14 @@ async def listed(connection: Connection, tenant_id: UUID, *, limit: int) -> list
     return await _groups(connection, _LIST, (tenant_id, limit))
 
 
-async def put(connection: Connection, tenant_id: UUID, name: str, types: Sequence[str], *, limit: int) -> bool:
+async def put(connection: Connection, tenant_id: UUID, name: str, types: Sequence[str]) -> None:
     """Creates the group, which gets events from now on, or changes an existing one's types and keeps its position.
-    False when the tenant has `limit` groups already. Safe to repeat. Call it in a transaction."""
+    Raises QuotaExceeded when the tenant has too many. Safe to repeat. Call it in a transaction."""
     row = {"tenant_id": tenant_id, "name": name, "types": list(types)}
     if (await connection.execute(_CHANGE, row)).rowcount:
-        return True
-    if not await has_room(connection, GROUPS, tenant_id, limit):
-        return False
+        return
+    await check_room(connection, GROUPS, tenant_id)
     await connection.execute(_ADD, row)
-    return True
 
 
 async def remove(connection: Connection, tenant_id: UUID, name: str) -> bool:

@@ -13,7 +13,7 @@ from infrastructure.postgres.jobs.failures import LAST_RUN_FAILED
 from infrastructure.postgres.jobs.replay import ANEW, ENDED, Request
 from infrastructure.postgres.jobs.sweep import Unclaimed
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.quotas import OPEN_REPLAYS, has_room
+from infrastructure.postgres.tenants.quotas import OPEN_REPLAYS, usage_of
 from schemas.failures import FailedState, Replay, ReplayFilter, ReplayState
 from schemas.problems import PROBLEM_BASE
 
@@ -21,8 +21,6 @@ AT_ONCE = 500
 """Jobs that one transaction replays."""
 MAX_LOOKED_AT = 10_000
 """Failures that one transaction reads to find matching ones."""
-MAX_OPEN = 20
-"""Unfinished replays of one tenant."""
 KEPT_DAYS = 30
 
 _FAILED = ", ".join(f"'{state.value}'" for state in FailedState)
@@ -105,13 +103,15 @@ async def begin(
     except_kinds: Sequence[str],
     limit: int,
     per_second: float | None,
-) -> Replay | None:
-    """Stores a replay for the dispatchers; returns the earlier one when the key was used before, None when MAX_OPEN are
-    open. Call it in a transaction."""
-    room = await has_room(connection, OPEN_REPLAYS, tenant_id, MAX_OPEN)
+) -> Replay:
+    """Stores a replay for the dispatchers; returns the earlier one when the key was used before. Raises QuotaExceeded when
+    too many are open. Call it in a transaction."""
+    usage = await usage_of(connection, OPEN_REPLAYS, tenant_id)
     async with connection.cursor(row_factory=dict_row) as cursor:
-        row = None
-        if room:
+        await cursor.execute(_BY_KEY, (tenant_id, request.key))
+        row = await cursor.fetchone()
+        if row is None:
+            usage.check()
             await cursor.execute(
                 _BEGIN,
                 {
@@ -126,10 +126,8 @@ async def begin(
                 },
             )
             row = await cursor.fetchone()
-        if row is None:
-            await cursor.execute(_BY_KEY, (tenant_id, request.key))
-            row = await cursor.fetchone()
-    return None if row is None else _replay(row)
+    assert row is not None, "the quota's lock keeps others from adding one of the same key"
+    return _replay(row)
 
 
 async def replay_of(connection: Connection, tenant_id: UUID, replay_id: UUID) -> Replay | None:

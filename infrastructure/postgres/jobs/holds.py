@@ -13,24 +13,24 @@ from events.jobs import JobEvent
 from infrastructure.postgres.jobs.claim import CLAIMABLE
 from infrastructure.postgres.jobs.sweep import MAX_AT_ONCE, Unclaimed
 from infrastructure.postgres.session import Connection
-from infrastructure.postgres.tenants.quotas import HOLDS, has_room
+from infrastructure.postgres.tenants.quotas import HOLDS, HOLDS_OF_ALL, usage_of
 from schemas.holds import Hold, HoldAction, NewHold
 from schemas.jobs import HOLD, LIMIT, JobState, Trigger, transition
 
-MAX_HOLDS = 1_000
-"""In the whole system: each worker matches its jobs against all of them."""
-MAX_HOLDS_OF_A_TENANT = 50
+MAX_LISTED = 11_000
+"""More than there can be: the operators' own, and one for each of ten thousand suspended tenants."""
 
-_COLUMNS = "id, action, tenant_id, queue, kind, argument, reason, created_by, created_at"
+_COLUMNS = "id, action, tenant_id, queue, kind, argument, reason, created_by, created_at, by_operator"
 _CANCELLED = transition(JobState.QUEUED, Trigger.CANCEL)
 
-_LIST = f"SELECT {_COLUMNS} FROM holds ORDER BY id LIMIT {MAX_HOLDS}"
-_OF_TENANT = f"SELECT {_COLUMNS} FROM holds WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY id LIMIT {MAX_HOLDS}"
+_LIST = f"SELECT {_COLUMNS} FROM holds ORDER BY id LIMIT {MAX_LISTED}"
+_OF_TENANT = f"SELECT {_COLUMNS} FROM holds WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY id LIMIT {MAX_LISTED}"
 
 # Adding the same hold twice makes one, so a client that lost the response may repeat.
 _ADD = f"""
-INSERT INTO holds (id, action, tenant_id, queue, kind, argument, reason, created_by)
-VALUES (%(id)s, %(action)s, %(tenant_id)s::uuid, %(queue)s, %(kind)s, %(argument)s::jsonb, %(reason)s, %(created_by)s)
+INSERT INTO holds (id, action, tenant_id, queue, kind, argument, reason, created_by, by_operator)
+VALUES (%(id)s, %(action)s, %(tenant_id)s::uuid, %(queue)s, %(kind)s, %(argument)s::jsonb, %(reason)s, %(created_by)s,
+  %(by_operator)s)
 ON CONFLICT (tenant_id, action, queue, kind, argument) DO NOTHING
 RETURNING {_COLUMNS}
 """
@@ -41,7 +41,9 @@ WHERE tenant_id IS NOT DISTINCT FROM %(tenant_id)s::uuid AND action = %(action)s
   AND argument IS NOT DISTINCT FROM %(argument)s::jsonb
 """
 
-_REMOVE = "DELETE FROM holds WHERE id = %(id)s AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s)"
+_REMOVE = """
+DELETE FROM holds WHERE id = %(id)s AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s AND NOT by_operator)
+"""
 _PAUSED_QUEUES = """
 SELECT queue FROM holds WHERE action = 'pause' AND tenant_id IS NULL AND kind IS NULL AND argument IS NULL
 """
@@ -144,10 +146,11 @@ async def listed_for(connection: Connection, tenant_id: UUID) -> list[Hold]:
     return await _holds(connection, _OF_TENANT, (tenant_id,))
 
 
-async def add(connection: Connection, wanted: NewHold, tenant_id: UUID | None, created_by: str) -> Hold | None:
-    """Adds a hold and returns it, or the existing one if it is the same. None when there are too many already. Call it
-    in a transaction."""
-    limit = MAX_HOLDS if tenant_id is None else MAX_HOLDS_OF_A_TENANT
+async def add(
+    connection: Connection, wanted: NewHold, tenant_id: UUID | None, created_by: str, *, by_operator: bool = False
+) -> Hold:
+    """Adds a hold and returns it, or the existing one if it is the same. Raises QuotaExceeded when there are too many
+    already. Call it in a transaction."""
     asked = {
         "id": uuid7(),
         "tenant_id": tenant_id,
@@ -157,12 +160,13 @@ async def add(connection: Connection, wanted: NewHold, tenant_id: UUID | None, c
         "argument": None if wanted.argument is None else Jsonb(wanted.argument),
         "reason": wanted.reason,
         "created_by": created_by,
+        "by_operator": by_operator,
     }
-    made: list[Hold] = []
-    if await has_room(connection, HOLDS, tenant_id, limit):
-        made = await _holds(connection, _ADD, asked)
-    made = made or await _holds(connection, _THE_SAME, asked)
-    return made[0] if made else None
+    usage = await usage_of(connection, HOLDS_OF_ALL if tenant_id is None else HOLDS, tenant_id)
+    existing = await _holds(connection, _THE_SAME, asked)
+    if not existing:
+        usage.check()
+    return (existing or await _holds(connection, _ADD, asked))[0]
 
 
 async def remove(connection: Connection, hold_id: UUID, *, tenant_id: UUID | None = None) -> bool:

@@ -104,7 +104,6 @@ class NotKept(StrEnum):
     """Why a schedule wasn't stored."""
 
     NAME_TAKEN = "name taken"
-    TOO_MANY = "too many"
     UNKNOWN = "unknown"
 
 
@@ -115,17 +114,15 @@ async def add(
     wanted: ScheduleDefinition,
     *,
     next_at: datetime | None,
-    limit: int,
 ) -> Schedule | NotKept:
-    """Adds the schedule; returns the existing one of the same name and definition, so repeating is safe. Call it in a
-    transaction."""
+    """Adds the schedule; returns the existing one of the same name and definition, so repeating is safe. Raises
+    QuotaExceeded when the tenant has too many. Call it in a transaction."""
     row = _stored(tenant_id, schedule_id, wanted, next_at)
-    room = await quotas.has_room(connection, quotas.SCHEDULES, tenant_id, limit)
+    usage = await quotas.usage_of(connection, quotas.SCHEDULES, tenant_id)
     before = await _whole(connection, _NAMED, (tenant_id, wanted.name))
     if before is not None:
         return before if before.definition() == wanted else NotKept.NAME_TAKEN
-    if not room:
-        return NotKept.TOO_MANY
+    usage.check()
     stored = await _whole(connection, _ADD, row)
     assert stored is not None, "the quota's lock keeps others from adding one"
     return stored

@@ -1,6 +1,7 @@
 """What keeps jobs from running, makes them run on time, or runs them again."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -30,6 +31,13 @@ holds = Table(
     Column("reason", Text, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column(
+        "by_operator",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="An operator of the system made it, so its tenant can't remove it",
+    ),
     CheckConstraint("action = ANY (ARRAY['pause'::text, 'kill'::text])", name="holds_action_check"),
     CheckConstraint("num_nonnulls(tenant_id, queue, kind) > 0", name="holds_check"),
     UniqueConstraint(

@@ -89,6 +89,11 @@ jobs = Table(
     ),
     Index("jobs_tenant", "tenant_id", "id"),
     Index(
+        "jobs_later",
+        "tenant_id",
+        postgresql_where=text("state = ANY (ARRAY['scheduled'::text, 'retrying'::text, 'waiting'::text])"),
+    ),
+    Index(
         "jobs_turn",
         "queue",
         "lane",

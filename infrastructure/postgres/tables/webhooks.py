@@ -48,7 +48,7 @@ webhooks = Table(
     ),
     CheckConstraint("(paused_at IS NULL) = (paused_because IS NULL)", name="webhooks_check"),
     CheckConstraint(
-        "paused_because = ANY (ARRAY['owner'::text, 'gone'::text, 'failing'::text])",
+        "paused_because = ANY (ARRAY['owner'::text, 'gone'::text, 'failing'::text, 'tenant-suspended'::text])",
         name="webhooks_paused_because_check",
     ),
     Index("webhooks_tenant", "tenant_id", "id"),

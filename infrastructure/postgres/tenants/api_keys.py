@@ -16,12 +16,13 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from infrastructure.postgres.session import Connection, Role, connect_blocking
-from infrastructure.postgres.tenants.quotas import API_KEYS, has_room
+from infrastructure.postgres.tenants.quotas import API_KEYS, check_room
 
 ID_LENGTH = 12
 SECRET_BYTES = 32
 DEFAULT_TENANT = "default"
 ADMIN = "admin"
+TENANTS_ADMIN = "tenants:admin"
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _KEY = re.compile(r"bct_([A-Za-z0-9]{12})_([A-Za-z0-9_-]{32,128})", re.ASCII)
 _ONE_FIRST_KEY = 0x6275_636B
@@ -67,6 +68,7 @@ class KeyRecord:
 
 
 _FIND = "SELECT id, tenant_id, secret_hash, scopes FROM api_keys WHERE id = ANY(%s) AND revoked_at IS NULL"
+_REVOKE_ALL = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = %s"
 _FIND_TENANTS = """
 SELECT name, id FROM tenants WHERE name = ANY(%(names)s)
 UNION ALL SELECT id::text, id FROM tenants WHERE id = ANY(%(ids)s)
@@ -132,16 +134,14 @@ def _as_id(text: str) -> UUID | None:
         return None
 
 
-async def add(
-    connection: Connection, tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str], *, limit: int
-) -> KeyRecord | None:
-    """Stores the key and returns its record; None when the tenant has `limit` of them already. Call it in a
+async def add(connection: Connection, tenant_id: UUID, key: NewKey, name: str, scopes: Sequence[str]) -> KeyRecord:
+    """Stores the key and returns its record. Raises QuotaExceeded when the tenant has too many. Call it in a
     transaction."""
-    if not await has_room(connection, API_KEYS, tenant_id, limit):
-        return None
+    await check_room(connection, API_KEYS, tenant_id)
     found = await connection.execute(_ADD, _added(tenant_id, key, name, scopes))
     row = await found.fetchone()
-    return None if row is None else KeyRecord(*row)
+    assert row is not None, "the statement returns what it added"
+    return KeyRecord(*row)
 
 
 async def listed(connection: Connection, tenant_id: UUID, *, limit: int) -> list[KeyRecord]:
@@ -159,8 +159,13 @@ async def revoke(connection: Connection, tenant_id: UUID, key_id: str) -> Revoca
     return Revocation.DONE if found.rowcount else Revocation.UNKNOWN
 
 
+async def revoke_all(connection: Connection, tenant_id: UUID) -> None:
+    """Revokes every key of the tenant, the last admin's too. For the system's role. Safe to repeat."""
+    await connection.execute(_REVOKE_ALL, (tenant_id,))
+
+
 def create_first_admin_key(database_url: str) -> str | None:
-    """Creates the first key, with every scope, for the tenant `default`; None when any key exists already.
+    """Creates the first key, with every scope, for the operator's tenant, `default`; None when any key exists already.
 
     It is returned here and never again. Of several concurrent callers, one gets it.
     """
@@ -169,12 +174,14 @@ def create_first_admin_key(database_url: str) -> str | None:
         if connection.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None:
             return None
         connection.execute(
-            "INSERT INTO tenants (id, name) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", (uuid7(), DEFAULT_TENANT)
+            """INSERT INTO tenants (id, name, is_operator) VALUES (%s, %s, true)
+            ON CONFLICT (name) DO UPDATE SET is_operator = true""",
+            (uuid7(), DEFAULT_TENANT),
         )
         tenant = connection.execute("SELECT id FROM tenants WHERE name = %s", (DEFAULT_TENANT,)).fetchone()
         assert tenant is not None, "the statement above made it"
         key = make_key()
-        connection.execute(_ADD, _added(tenant[0], key, "first admin", [ADMIN]))
+        connection.execute(_ADD, _added(tenant[0], key, "first admin", [ADMIN, TENANTS_ADMIN]))
     return key.key
 
 

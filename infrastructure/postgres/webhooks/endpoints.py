@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.ports.keys import WrappedKey
 from infrastructure.postgres.tables.webhooks import webhook_deliveries, webhook_secrets, webhooks
-from infrastructure.postgres.tenants.quotas import WEBHOOKS, has_room
+from infrastructure.postgres.tenants.quotas import WEBHOOKS, check_room
 from infrastructure.postgres.tenants.sessions import TenantSession
 from infrastructure.postgres.webhooks.deliveries import MAX_SECRETS
 from schemas.webhooks import (
@@ -41,12 +41,9 @@ _DELIVERY: Final = tuple(
 _SEND_AGAIN: Final[Mapping[str, Any]] = {"state": DeliveryState.WAITING, "job_id": None, "attempts": 0}
 
 
-async def add(
-    session: TenantSession, tenant_id: UUID, wanted: WebhookRequest, secret: WrappedKey, *, limit: int
-) -> Webhook | None:
-    """Adds a webhook, which gets events from now on; None when the tenant has `limit` of them already."""
-    if not await has_room(session.driver, WEBHOOKS, tenant_id, limit):
-        return None
+async def add(session: TenantSession, tenant_id: UUID, wanted: WebhookRequest, secret: WrappedKey) -> Webhook:
+    """Adds a webhook, which gets events from now on. Raises QuotaExceeded when the tenant has too many."""
+    await check_room(session.driver, WEBHOOKS, tenant_id)
     new = insert(webhooks).values(
         id=uuid7(),
         tenant_id=tenant_id,
@@ -55,8 +52,8 @@ async def add(
         paused_because=PauseReason.OWNER if wanted.paused else None,
     )
     webhook = await _webhook(session, new.returning(*_WEBHOOK))
-    if webhook is not None:
-        await _add_signing_key(session, tenant_id, webhook.id, secret)
+    assert webhook is not None, "the statement returns what it added"
+    await _add_signing_key(session, tenant_id, webhook.id, secret)
     return webhook
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from producers.client.asynchronous.keys import AsyncKeys
     from producers.client.asynchronous.schedules import AsyncSchedules
     from producers.client.asynchronous.search import AsyncSearch
+    from producers.client.asynchronous.tenants import AsyncTenants
     from producers.client.asynchronous.webhooks import AsyncWebhooks
     from producers.client.asynchronous.workflow import AsyncWorkflow
 
@@ -102,6 +103,13 @@ class AsyncBucatini:
         from producers.client.asynchronous.groups import AsyncGroups
 
         return AsyncGroups(self)
+
+    @cached_property
+    def tenants(self) -> "AsyncTenants":
+        """All tenants, for an operator's key."""
+        from producers.client.asynchronous.tenants import AsyncTenants
+
+        return AsyncTenants(self)
 
     @cached_property
     def webhooks(self) -> "AsyncWebhooks":

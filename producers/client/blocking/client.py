@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from producers.client.blocking.keys import Keys
     from producers.client.blocking.schedules import Schedules
     from producers.client.blocking.search import Search
+    from producers.client.blocking.tenants import Tenants
     from producers.client.blocking.webhooks import Webhooks
     from producers.client.blocking.workflow import Workflow
 
@@ -103,6 +104,13 @@ class Bucatini:
         from producers.client.blocking.groups import Groups
 
         return Groups(self)
+
+    @cached_property
+    def tenants(self) -> "Tenants":
+        """All tenants, for an operator's key."""
+        from producers.client.blocking.tenants import Tenants
+
+        return Tenants(self)
 
     @cached_property
     def webhooks(self) -> "Webhooks":

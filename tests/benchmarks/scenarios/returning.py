@@ -31,7 +31,7 @@ POSTGRES = "PostgreSQL"
 
 _MAKE = """
 INSERT INTO jobs (id, tenant_id, kind, queue, state, max_attempts, command)
-SELECT uuidv7(), (SELECT id FROM tenants), 'bench.nothing', 'ai', 'queued', 5, '{}' FROM generate_series(1, %d)
+SELECT uuidv7(), (SELECT id FROM tenants WHERE is_operator), 'bench.nothing', 'ai', 'queued', 5, '{}' FROM generate_series(1, %d)
 """
 _HAPPEN = """
 WITH changed AS (

@@ -21,6 +21,7 @@ from schemas.holds import NewHold
 from schemas.keys import RotateKeys
 from schemas.schedules import ScheduleDefinition
 from schemas.search import SearchQuery
+from schemas.tenants import NewTenant, TenantChange, TenantState
 from schemas.webhooks import WebhookRequest
 from tests.integration.serving import World
 
@@ -82,6 +83,14 @@ CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
     lambda bucatini: bucatini.schedules.run(ID),
     lambda bucatini: bucatini.schedules.upcoming(ID),
     lambda bucatini: bucatini.search.query(SearchQuery()),
+    lambda bucatini: bucatini.tenants.change(ID, TenantChange(state=TenantState.SUSPENDED)),
+    lambda bucatini: bucatini.tenants.create(NewTenant(name="acme")),
+    lambda bucatini: bucatini.tenants.erase(ID),
+    lambda bucatini: bucatini.tenants.find("acme"),
+    lambda bucatini: bucatini.tenants.get(ID),
+    lambda bucatini: first(bucatini.tenants.list()),
+    lambda bucatini: bucatini.tenants.own_usage(),
+    lambda bucatini: bucatini.tenants.usage(ID),
     lambda bucatini: bucatini.webhooks.create(WEBHOOK),
     lambda bucatini: bucatini.webhooks.delete(ID),
     lambda bucatini: first(bucatini.webhooks.deliveries(ID)),

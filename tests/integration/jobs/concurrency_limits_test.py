@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import redis as redis_package
 
@@ -65,7 +65,7 @@ def test_one_keys_jobs_hold_up_no_other_key_and_no_other_tenant(system: System) 
     system.await_state(slow, "running")
 
     (other_key,) = system.submit(Nothing(), terms=capped(1, "another customer"))
-    (other_tenant,) = system.submit(Nothing(), terms=capped(1), tenant_id=uuid4())
+    (other_tenant,) = system.submit(Nothing(), terms=capped(1), tenant_id=system.tenant())
     (uncapped,) = system.submit(Nothing())
 
     for job_id in (other_key, other_tenant, uncapped):

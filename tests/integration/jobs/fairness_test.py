@@ -1,16 +1,11 @@
 """One tenant's backlog delays no other tenant's job."""
 
-import asyncio
-from uuid import uuid4
-
 import pytest
 import redis
 
 from infrastructure.celery.keys import list_of
 from infrastructure.local_stack.servers.redis import RedisServer
-from producers.cli.holds import set_limits
 from producers.submission.submitter import JobOptions
-from schemas.holds import TenantLimits
 from tests.probe import LeaveMark, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -26,7 +21,7 @@ def test_a_job_behind_another_tenants_backlog_goes_before_it(system: System) -> 
     system.worker(WORKER_CONCURRENCY="64")
     wait_until(lambda: system.states()["running"], "the backlog is being worked off")
 
-    (job_id,) = system.submit(Nothing(), tenant_id=uuid4())
+    (job_id,) = system.submit(Nothing(), tenant_id=system.tenant())
 
     system.await_state(job_id, "succeeded")
     waited_seconds, went_before = system.read(
@@ -56,7 +51,7 @@ def test_redis_holds_little_of_a_large_backlog_and_all_of_it_is_done(
 def test_nobody_who_waits_for_a_turn_is_left_to_the_sweep(system: System) -> None:
     system.environment |= {"RING_AGAIN_SECONDS": "600", "RING_ALL_AGAIN_SECONDS": "600"}
     system.dispatcher()
-    tenants = [uuid4() for _ in range(5)]
+    tenants = [system.tenant() for _ in range(5)]
     for tenant_id in tenants:
         system.submit(*[Nothing() for _ in range(3_000)], tenant_id=tenant_id)
 
@@ -77,8 +72,8 @@ def test_urgent_work_passes_the_same_tenants_backlog(system: System) -> None:
 
 
 def test_a_tenant_of_twice_the_weight_gets_twice_the_share(system: System) -> None:
-    heavy, light = uuid4(), uuid4()
-    asyncio.run(set_limits(system.settings, TenantLimits(tenant_id=heavy, weight=2)))
+    heavy, light = system.tenant(), system.tenant()
+    system.limit(heavy, weight=2)
     system.dispatcher()
     for tenant_id in (light, heavy):
         system.submit(*[LeaveMark(seconds=0.02) for _ in range(2_000)], tenant_id=tenant_id)

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import redis as redis_package
 
 from infrastructure.celery.keys import list_of
-from producers.cli.holds import add_hold, remove_holds, set_limits
+from producers.cli.holds import add_hold, remove_holds
 from producers.submission.submitter import Concurrency, JobOptions, open_submitter
-from schemas.holds import Hold, HoldAction, NewHold, TenantLimits
+from schemas.holds import Hold, HoldAction, NewHold
 from tests.probe import Gather, LeaveMark, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -73,7 +73,7 @@ def test_a_paused_tenant_holds_up_nobody_else(system: System) -> None:
     system.worker()
     paused = hold(system, tenant_id=system.tenant_id)
     jobs = system.submit(*[Nothing() for _ in range(2_500)])
-    (other,) = system.submit(Nothing(), tenant_id=uuid4())
+    (other,) = system.submit(Nothing(), tenant_id=system.tenant())
 
     system.await_state(other, "succeeded")
     wait_until(lambda: all(_parked(system, job_id) for job_id in jobs), "all of the tenant's are parked")
@@ -142,7 +142,7 @@ def test_a_parked_job_gives_its_place_under_a_cap_up_and_gets_it_back(system: Sy
 def test_a_tenants_cap_holds_for_all_its_keys_and_for_what_waited_before(system: System) -> None:
     system.dispatcher(**OFTEN)
     system.submit(*[LeaveMark(seconds=0.1) for _ in range(10)])
-    assert asyncio.run(set_limits(system.settings, TenantLimits(tenant_id=system.tenant_id, most_in_flight=2))) == 10
+    assert system.limit(system.tenant_id, jobs_in_flight=2) == 10
     for key in ("a", "b", "c"):
         system.submit(*[LeaveMark(seconds=0.1) for _ in range(3)], terms=JobOptions(concurrency=Concurrency(key, 2)))
     system.submit(LeaveMark(seconds=0.1))
@@ -153,13 +153,13 @@ def test_a_tenants_cap_holds_for_all_its_keys_and_for_what_waited_before(system:
 
 
 def test_a_lifted_cap_lets_everything_in(system: System) -> None:
-    asyncio.run(set_limits(system.settings, TenantLimits(tenant_id=system.tenant_id, most_in_flight=1)))
+    system.limit(system.tenant_id, jobs_in_flight=1)
     system.submit(*[LeaveMark(seconds=30) for _ in range(3)])
     system.dispatcher(**OFTEN)
     system.worker()
     wait_until(lambda: system.states()["running"] == 1, "one runs")
 
-    asyncio.run(set_limits(system.settings, TenantLimits(tenant_id=system.tenant_id)))
+    system.limit(system.tenant_id, jobs_in_flight=None)
 
     wait_until(lambda: system.states()["running"] == 3, "all run")
 

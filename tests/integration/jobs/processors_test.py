@@ -1,6 +1,6 @@
 """Jobs that compute share few processors: what they wait for them is nobody's fault, and nobody waits longer than in turn."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from producers.submission.submitter import JobOptions
 from tests.probe import Dip, LeaveMark, Nothing, Reckon
@@ -57,7 +57,7 @@ def test_urgent_jobs_and_other_tenants_pass_a_backlog_at_the_processors(system: 
     wait_until(lambda: system.states()["succeeded"] >= 2, "the backlog is being worked off")
 
     (urgent,) = system.submit(Reckon(), terms=JobOptions(priority=9))
-    (others,) = system.submit(Reckon(), tenant_id=uuid4())
+    (others,) = system.submit(Reckon(), tenant_id=system.tenant())
     (in_no_need,) = system.submit(Nothing())
 
     for job_id in (urgent, others, in_no_need):

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from api.routes.schedules import MAX_SCHEDULES
+from schemas.tenants import DEFAULT_LIMITS
 from tests.integration.serving import World
 from tests.system import System
 from tests.waiting import wait_until
@@ -201,7 +201,7 @@ def test_a_tenant_has_so_many_schedules_and_no_more(world: World) -> None:
           catch_up_most, catch_up_window_seconds)
         SELECT gen_random_uuid(), tenant_id, n::text, cron, timezone, kind, command, priority, overlap, catch_up,
           catch_up_most, catch_up_window_seconds FROM schedules, generate_series(2, %s) n WHERE id = %s""",
-        (MAX_SCHEDULES, first),
+        (DEFAULT_LIMITS.schedules, first),
     )
     with world.http(tenant) as http:
         full = http.post("/api/schedules", json=NIGHTLY)
@@ -214,7 +214,7 @@ def test_a_tenant_has_so_many_schedules_and_no_more(world: World) -> None:
             cursor = page["next_cursor"]
 
     assert (full.status_code, full.json()["type"].rpartition("/")[2]) == (409, "too-many-schedules")
-    assert len(set().union(*pages)) == MAX_SCHEDULES
+    assert len(set().union(*pages)) == DEFAULT_LIMITS.schedules
 
 
 def _due(system: System, **changes: Any) -> UUID:

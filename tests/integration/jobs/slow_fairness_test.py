@@ -1,20 +1,17 @@
 """Behind whatever backlog of slow jobs, another tenant's job begins within a second, or twice what such a job takes."""
 
-import asyncio
 import random
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import redis
 
 from infrastructure.celery.keys import lists_of
-from producers.cli.holds import set_limits
 from producers.submission.submitter import JobOptions
 from schemas.commands import Command
-from schemas.holds import TenantLimits
 from tests.probe import LeaveMark, Misbehave, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -53,7 +50,7 @@ def failing(system: System) -> None:
 
 def of_many_tenants(system: System) -> None:
     for _ in range(100):
-        system.submit(*slow(20), tenant_id=uuid4())
+        system.submit(*slow(20), tenant_id=system.tenant())
 
 
 def after_quick_ones(system: System) -> None:
@@ -71,7 +68,10 @@ def test_a_job_begins_soon_behind_slow_jobs(system: System, backlog: Callable[[S
     backlog(system)
     wait_until(lambda: system.states()["running"] >= 2 * SLOTS, "every slot is taken")
 
-    waited = [_waited_seconds(system, tenant_id) for tenant_id in (*[uuid4()] * 3, *[uuid4() for _ in range(3)])]
+    waited = [
+        _waited_seconds(system, tenant_id)
+        for tenant_id in (*[system.tenant()] * 3, *[system.tenant() for _ in range(3)])
+    ]
 
     print(f"waited {', '.join(f'{seconds:.2f}' for seconds in waited)} s")
     assert max(waited) <= _bound_seconds(system)
@@ -87,7 +87,7 @@ def test_a_job_begins_soon_though_workers_die(system: System) -> None:
     waited = []
     for worker in doomed:
         worker.kill()
-        waited += [_waited_seconds(system, uuid4()) for _ in range(3)]
+        waited += [_waited_seconds(system, system.tenant()) for _ in range(3)]
 
     print(f"waited {', '.join(f'{seconds:.2f}' for seconds in waited)} s")
     assert max(waited) <= _bound_seconds(system)
@@ -101,13 +101,13 @@ def test_a_job_begins_though_the_dispatcher_that_gives_turns_freezes(system: Sys
     system.freeze(feeding)
     system.dispatcher()
 
-    assert _waited_seconds(system, uuid4()) <= FROZEN_SECONDS
-    assert max(_waited_seconds(system, uuid4()) for _ in range(3)) <= _bound_seconds(system)
+    assert _waited_seconds(system, system.tenant()) <= FROZEN_SECONDS
+    assert max(_waited_seconds(system, system.tenant()) for _ in range(3)) <= _bound_seconds(system)
 
 
 def test_tenants_share_slow_work_by_weight(system: System) -> None:
-    heavy, light = uuid4(), uuid4()
-    asyncio.run(set_limits(system.settings, TenantLimits(tenant_id=heavy, weight=3)))
+    heavy, light = system.tenant(), system.tenant()
+    system.limit(heavy, weight=3)
     system.dispatcher()
     for tenant_id in (light, heavy):
         system.submit(

@@ -143,4 +143,5 @@ def test_every_scope_is_a_word_a_key_may_have() -> None:
         "webhooks:write",
         "events:consume",
         "admin",
+        "tenants:admin",
     }

@@ -149,6 +149,7 @@ def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
             "problem",
             "outcome",
             "lane",
+            "quota",
             "server",
             "route",
             "method",

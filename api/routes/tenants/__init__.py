@@ -1,0 +1,1 @@
+"""The operator's work on tenants, and what a tenant sees of its own quotas."""
