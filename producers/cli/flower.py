@@ -5,6 +5,8 @@ import sys
 
 from infrastructure.celery.app import celery_app
 from infrastructure.settings import SettingsInvalid, load
+from kinds.declaration import JobInvalid
+from kinds.loading import load as load_jobs
 from monitoring.flower.serving import FlowerWouldBeOpen, serve_flower
 from monitoring.logs.logging import LogSettingInvalid, configure
 from schemas.catalogue import queues
@@ -14,6 +16,7 @@ def main() -> int:
     """Flower from the settings. The exit code is 2 when they can't work."""
     try:
         settings = load()
+        load_jobs(settings)
         configure(settings.log_level, settings.log_format, process="flower")
         password = settings.flower_basic_auth
         serve_flower(
@@ -24,7 +27,7 @@ def main() -> int:
             console_url=f"{settings.bucatini_url or f'http://{settings.api_host}:{settings.api_port}'}/",
             queues=list(queues()),
         )
-    except (SettingsInvalid, LogSettingInvalid, FlowerWouldBeOpen) as error:
+    except (SettingsInvalid, JobInvalid, LogSettingInvalid, FlowerWouldBeOpen) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
