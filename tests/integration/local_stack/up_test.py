@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -76,8 +77,9 @@ def _run(pids: list[int]) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    return Terminal(tmp_path_factory.mktemp("up") / "home")
+def terminal() -> Iterator[Terminal]:
+    with TemporaryDirectory(prefix="bucatini-tests-", ignore_cleanup_errors=True) as folder:
+        yield Terminal(Path(folder) / "home")
 
 
 @pytest.fixture(scope="module")
