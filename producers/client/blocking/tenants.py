@@ -1,4 +1,4 @@
-# Generated from asynchronous/tenants.py by `python -m producers.packaging.blocking`: edit that one.
+# Generated from asynchronous/tenants.py by `python -m producers.packaging`: edit that one.
 """Tenants: an operator's work, and what a tenant uses of its own quotas."""
 
 from collections.abc import Iterator
