@@ -39,7 +39,8 @@ FINISHED = ", ".join(f"'{state}'" for state in TERMINAL)
 class System:
     """Everything on one database and one Redis. Leaving it kills what it started."""
 
-    def __init__(self, database_url: str, redis_url: str, folder: Path) -> None:
+    def __init__(self, database_url: str, redis_url: str, folder: Path, tenant_id: UUID | None = None) -> None:
+        """With a tenant of its own, unless its tables are too old for this release to make one."""
         self.folder = folder
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -53,7 +54,7 @@ class System:
         }
         self.processes: list[Running] = []
         self._database_url = database_url
-        self.tenant_id = self.tenant()
+        self.tenant_id = tenant_id or self.tenant()
         self.reconnect()
         self._database.execute("CREATE TABLE marks (job_id uuid, attempt int, at timestamptz DEFAULT now())")
         self._database.execute("GRANT ALL ON marks TO bucatini_system")

@@ -1,7 +1,8 @@
 """Tenants, keys and limits for tests, made by the product's own code."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -51,7 +52,7 @@ def limit_tenant(settings: Settings, tenant_id: UUID, **limits: Any) -> int:
     """How many of its waiting jobs a new cap holds back. All processes are told."""
     changed = Limits(**limits)
     capped = _as_system(settings.database, lambda connection: set_limits(connection, tenant_id, changed))
-    asyncio.run(_announce(settings))
+    _run(_announce(settings))
     return capped
 
 
@@ -61,7 +62,13 @@ def _as_system(database_url: str, work: Callable[[Connection], Awaitable[T]]) ->
         async with connection, connection.transaction():
             return await work(connection)
 
-    return asyncio.run(run())
+    return _run(run())
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread, since tests may call this from a running event loop."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _announce(settings: Settings) -> None:

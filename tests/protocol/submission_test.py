@@ -40,6 +40,7 @@ JOBS = {
 def test_a_lone_job_is_stored_as_one_among_many(database_url: str, job: NewJob, capped: bool) -> None:
     with Database(database_url) as database:
         if capped:
+            database.change("INSERT INTO tenants (id, name) VALUES (%s, 'capped')", TENANT)
             database.change("INSERT INTO tenant_limits (tenant_id, most_in_flight) VALUES (%s, 1)", TENANT)
         [lone] = _store(database, job)
         _, among_many = _store(database, new_job(BESIDE), replace(job, id=AMONG_MANY))

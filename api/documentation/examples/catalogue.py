@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.documentation.examples import batches, capabilities, failures, jobs, outgoing
+from api.documentation.examples import batches, capabilities, failures, jobs, outgoing, tenants
 from api.endpoint import AnyEndpoint
 from schemas.commands import Command
 from schemas.jobs import Job
 
-_AREAS = (jobs, batches, failures, outgoing, capabilities)
+_AREAS = (jobs, batches, failures, outgoing, capabilities, tenants)
 _ANSWERS: dict[type[BaseModel], BaseModel] = {type(one): one for area in _AREAS for one in area.ANSWERS}
 _REQUESTS: dict[type[BaseModel], BaseModel] = {type(one): one for area in _AREAS for one in area.REQUESTS}
 

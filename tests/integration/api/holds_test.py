@@ -13,6 +13,7 @@ from schemas.holds import HoldAction, NewHold
 from schemas.problems import Problem
 from tests.integration.cli.jobs_test import Terminal
 from tests.integration.serving import DOCUMENT, PROCESS, Tenant, World
+from tests.tenancy import limit_tenant
 from tests.waiting import wait_until
 
 COMMAND = ProcessDocument(title=DOCUMENT["title"], text=DOCUMENT["text"])
@@ -99,7 +100,7 @@ def test_a_capped_job_says_whom_it_waits_for(world: World, tenant: Tenant) -> No
         assert why.summary == (
             "At most 1 jobs of the key 'acme' may be under way, and 1 are. It is number 1 of those waiting."
         )
-        assert [one.type for one in second.timeline().entries] == ["job.queued", "job.held"]
+        assert [one.type for one in second.timeline().entries] == ["job.queued", "job.capped"]
 
 
 def test_a_waiting_job_says_that_no_worker_is_there_and_then_that_its_queue_is_paused(
@@ -123,14 +124,13 @@ def test_a_waiting_job_says_that_no_worker_is_there_and_then_that_its_queue_is_p
         assert job.why().reason.because == "turn"
 
 
-def test_an_operator_caps_a_tenant_from_a_terminal(world: World, tenant: Tenant, tmp_path: Path) -> None:
-    with Bucatini(world.url, tenant.key) as client:
-        job = client.submit(COMMAND)
-        operator = _operator(world, tenant, tmp_path)
-        capped = operator.type("limit", str(tenant.id), "--in-flight", "3", "--weight", "2")
+def test_a_job_over_its_tenants_cap_says_so(world: World, tenant: Tenant) -> None:
+    limit_tenant(world.settings, tenant.id, jobs_in_flight=1)
 
-        assert capped.stdout == f"tenant {tenant.id}: weight 2, at most 3 in flight, 1 now wait\n"
-        assert job.why().reason.because == "limit"
+    with Bucatini(world.url, tenant.key) as client:
+        _, second = (client.submit(COMMAND) for _ in range(2))
+
+        assert second.why().reason.because == "limit"
 
 
 @pytest.mark.parametrize(

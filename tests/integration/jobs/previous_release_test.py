@@ -52,7 +52,7 @@ def system(postgres: PostgresServer, before: Path, redis_url: str, tmp_path: Pat
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     subprocess.run([sys.executable, "-c", TABLES, postgres.url_of(name)], cwd=before, check=True)
-    with System(postgres.url_of(name), redis_url, tmp_path) as running:
+    with System(postgres.url_of(name), redis_url, tmp_path, uuid4()) as running:
         yield running
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

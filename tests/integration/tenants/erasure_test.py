@@ -108,7 +108,7 @@ def object_of(tenant: Tenant) -> str:
 def _fill(system: System, world: World, tenant: Tenant) -> None:
     """Something of the tenant wherever the product keeps anything."""
     with world.http(tenant) as http:
-        document = {"document_id": "d", "title": SECRET, "body": SECRET, "document_type": "contract"}
+        document = {"document_id": "d", "title": SECRET, "text": SECRET, "document_type": "contract"}
         answer = http.post("/api/search/index-document", json=document, headers={"idempotency-key": "k"})
         job = UUID(answer.json()["id"])
         schedule = {"name": SECRET, "cron": "0 0 1 1 *", "kind": "keys.rotate", "command": {}}

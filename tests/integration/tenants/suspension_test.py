@@ -85,7 +85,7 @@ def test_a_process_that_hears_nothing_from_redis_holds_them_within_two_seconds(
     job_id = wait_until(lambda: _held_of(system, *system.submit(Nothing())), "a new job is held")
     assert job_id is not None
     assert time.monotonic() - suspended_at < EFFECTIVE_SECONDS + MACHINE_SECONDS
-    assert system.timeline(job_id) == ["job.queued", "job.parked"]
+    assert system.timeline(job_id) == ["job.queued", "job.held"]
 
 
 def test_new_work_is_refused_with_the_reason_and_reads_go_on(served: World, operator: Tenant, tenant: Tenant) -> None:
