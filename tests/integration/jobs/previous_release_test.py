@@ -15,7 +15,6 @@ from psycopg import sql
 from infrastructure.local_stack.servers.loopback import free_port
 from infrastructure.local_stack.servers.postgres import PostgresServer
 from infrastructure.postgres.migration import migrate
-from infrastructure.postgres.tenants.api_keys import create_first_admin_key
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.pubsub import Channel, announce
 from tests.integration.serving import DOCUMENT, PROCESS
@@ -24,6 +23,12 @@ from tests.probe import LeaveMark, Nothing
 from tests.system import ROOT, System
 
 TABLES = "import sys; from infrastructure.postgres.migration import migrate; migrate(sys.argv[1])"
+FIRST_KEY = """
+import sys
+from infrastructure.postgres.credentials import create_first_admin_key
+
+print(create_first_admin_key(sys.argv[1]))
+"""
 SUBMIT = """
 import asyncio, sys
 from uuid import UUID
@@ -65,6 +70,17 @@ def _submit_as_before(system: System, before: Path, count: int) -> None:
         env={**system.environment, "PYTHONPATH": str(before)},
         check=True,
     )
+
+
+def _first_key_as_before(system: System, before: Path) -> str:
+    made = subprocess.run(
+        [sys.executable, "-c", FIRST_KEY, system.settings.database],
+        cwd=before,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return made.stdout.strip()
 
 
 def test_the_release_before_and_this_one_share_the_work_and_do_each_job_once(system: System, before: Path) -> None:
@@ -113,7 +129,7 @@ async def _stop(system: System, job_id: UUID) -> None:
 
 
 def test_callers_notice_nothing_of_a_deploy(system: System, before: Path) -> None:
-    key = create_first_admin_key(system.settings.database)
+    key = _first_key_as_before(system, before)
     old = [
         system.start_from(before, "producers.dispatch"),
         system.start_from(before, "workers.runtime", "ai"),
