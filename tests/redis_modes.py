@@ -1,5 +1,6 @@
 """Redis as it runs where it must not be away: a master with a replica watched by Sentinels, and a cluster. Real servers."""
 
+import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from pathlib import Path
 import redis
 from redis.crc import key_slot
 
-from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
+from infrastructure.local_stack.servers.loopback import LOOPBACK, OUR_PORTS, free_port, is_free
 from infrastructure.local_stack.servers.redis import server_binary
 from infrastructure.local_stack.supervisor.processes import Program, Running
 from infrastructure.redis.address import IN_ONE_SLOT
@@ -17,6 +18,8 @@ from tests.waiting import GUARD_SECONDS, wait_until
 PASSWORD, SENTINELS_PASSWORD = "sPaGhEtTi4711", "bUcAtInI0815"
 MASTER = "main"
 SLOTS = 16_384
+BUS = 10_000
+"""The nodes of a cluster speak to each other on ports that much above their own."""
 USUAL = f"""\
 bind {LOOPBACK}
 dir .
@@ -126,7 +129,10 @@ def watched_redis(folder: Path) -> Iterator[Watched]:
 def redis_cluster(folder: Path) -> Iterator[Cluster]:
     configuration = f"{USUAL}cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 1500\n"
     with ExitStack() as started:
-        nodes = tuple(_started(started, Node(folder / f"node{number}", configuration)) for number in range(4))
+        nodes = tuple(
+            _started(started, Node(folder / f"node{number}", configuration, port=_port_with_bus()))
+            for number in range(4)
+        )
         *masters, replica = nodes
         for number, node in enumerate(masters):
             slots = range(number * SLOTS // 3, (number + 1) * SLOTS // 3)
@@ -141,6 +147,15 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
             client.execute_command("CLUSTER REPLICATE", holder.execute_command("CLUSTER MYID"))
         wait_until(lambda: _info(replica).get("master_link_status") == "up", "the replica follows its master")
         yield cluster
+
+
+def _port_with_bus() -> int:
+    """A free port whose bus's is free as well. Both are below those that the system gives to connections, which come and go."""
+    return next(
+        port
+        for port in random.sample(range(OUR_PORTS.start, OUR_PORTS.stop - BUS), OUR_PORTS.stop - BUS - OUR_PORTS.start)
+        if is_free(port) and is_free(port + BUS)
+    )
 
 
 def _started(started: ExitStack, node: Node) -> Node:
