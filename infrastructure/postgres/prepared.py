@@ -53,7 +53,9 @@ async def fetch(connection: Connection, call: Call) -> Rows:
     """Executes the call and returns its rows. Raises what psycopg raises for a statement."""
     await _prepare(connection, call.statement)
     call.send(connection.pgconn)
-    (result,) = await connection.wait(generators.execute(connection.pgconn))
+    result, *failures = await connection.wait(generators.execute(connection.pgconn))
+    for failure in failures:  # Of the commit, which comes after the rows.
+        _raise_if_failed(failure)
     return _rows(connection, call.statement, result)
 
 
@@ -92,7 +94,10 @@ def _results(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
     results: list[PGresult] = []
     for _ in range(count):
         results += yield from generators.fetch_many(pgconn)
-    yield from generators.fetch_many(pgconn)  # The pipeline's sync is a result too.
+    # The pipeline's sync is a result too, or what the commit failed of in its place: then the rows before it are of a
+    # transaction that was rolled back.
+    for ended in (yield from generators.fetch_many(pgconn)):
+        _raise_if_failed(ended)
     return results
 
 

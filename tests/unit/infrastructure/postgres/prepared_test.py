@@ -31,6 +31,7 @@ ALL = Prepared(
 )
 ECHO = Prepared("echo", "SELECT n FROM unnest(%(texts)b::text[]) AS t (n)")
 DIVIDE = Prepared("divide", "SELECT 10 / %(bigint)b::int8")
+KEEP = Prepared("keep", "INSERT INTO kept VALUES (%(bigint)b::int8) RETURNING n")
 SLEEP = Prepared("sleep", "SELECT pg_sleep(%(double)b::float8)")
 
 MOMENTS = st.timedeltas(timedelta(days=-1e5), timedelta(days=1e6)).map(
@@ -181,3 +182,25 @@ def _asleep(database_url: str) -> bool:
     with psycopg.connect(database_url) as other:
         found = other.execute("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         return found.fetchone() is not None
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_rows_of_a_commit_that_fails_are_given_to_nobody(database_url: str, together: int) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE kept (n int8)")
+        owner.execute("GRANT ALL ON kept TO bucatini_system")
+        owner.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the commit fails'; END $$"
+        )
+        owner.execute(
+            "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON kept DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+            "EXECUTE FUNCTION refuse()"
+        )
+
+    async def story(session: PostgresSession) -> None:
+        calls = [KEEP(bigint=binary.bigint(1)) for _ in range(together)]
+        with pytest.raises(psycopg.errors.RaiseException):
+            await session.run(lambda connection: fetch_together(connection, *calls))
+        assert await session.run(lambda connection: fetch(connection, ECHO(texts=binary.texts(["on"])))) == [("on",)]
+
+    _tell(database_url, story)
