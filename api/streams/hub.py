@@ -200,7 +200,7 @@ class Hub:
         self._news.clear()
         try:
             await self._read()
-        except Exception:
+        except Exception:  # Whatever it was, what was announced is read by the next round; the supervisor decides.
             self._mark_changed(self._feeds)
             raise
         return None

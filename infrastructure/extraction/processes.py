@@ -72,7 +72,7 @@ class ForkServer:
         except OSError as error:
             ours.close()
             raise Unavailable(f"the fork server for documents can't be started: {error.strerror}") from None
-        except BaseException:
+        except BaseException:  # Cancelled, too: the socket has no other owner yet.
             ours.close()
             raise
         server = cls(process, ours, limits)
@@ -107,7 +107,7 @@ class ForkServer:
         lifeline.setblocking(False)
         try:
             reader, writer = await asyncio.open_unix_connection(sock=channel, limit=frames.CHUNK_BYTES)
-        except BaseException:
+        except BaseException:  # Cancelled, too: or the child would wait for a caller that has left.
             channel.close()
             lifeline.close()  # which ends the child
             raise
