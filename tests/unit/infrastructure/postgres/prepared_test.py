@@ -184,13 +184,20 @@ def _asleep(database_url: str) -> bool:
         return found.fetchone() is not None
 
 
+REFUSED = "RAISE 'the commit fails'", psycopg.errors.RaiseException
+ENDED = "PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(10)", Unavailable
+
+
+@pytest.mark.parametrize(("commit", "error"), [REFUSED, ENDED], ids=["refused", "session ended"])
 @pytest.mark.parametrize("together", [1, 2])
-def test_rows_of_a_commit_that_fails_are_given_to_nobody(database_url: str, together: int) -> None:
+def test_rows_of_a_commit_that_fails_are_given_to_nobody(
+    database_url: str, together: int, commit: str, error: type[Exception]
+) -> None:
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute("CREATE TABLE kept (n int8)")
         owner.execute("GRANT ALL ON kept TO bucatini_system")
         owner.execute(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the commit fails'; END $$"
+            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN {commit}; RETURN NULL; END $$"
         )
         owner.execute(
             "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON kept DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
@@ -199,7 +206,7 @@ def test_rows_of_a_commit_that_fails_are_given_to_nobody(database_url: str, toge
 
     async def story(session: PostgresSession) -> None:
         calls = [KEEP(bigint=binary.bigint(1)) for _ in range(together)]
-        with pytest.raises(psycopg.errors.RaiseException):
+        with pytest.raises(error):
             await session.run(lambda connection: fetch_together(connection, *calls))
         assert await session.run(lambda connection: fetch(connection, ECHO(texts=binary.texts(["on"])))) == [("on",)]
 
