@@ -27,23 +27,20 @@ def health_of(settings: Settings, postgres: PostgresProbe, submitter: Submitter,
 
 
 class Migrations:
-    """Checks that this release can work with the database schema. Once that is so it isn't checked again."""
+    """Checks that this release can work with the database schema. It may change while the process runs, and then no
+    new connection is opened: so it is checked each time."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self.complete = False
 
     async def __call__(self) -> Condition:
-        if self.complete:
-            return Condition()
         try:
             why = await why_tables_unfit(self._database_url)
         except Unavailable:
             return Condition(PartState.UNKNOWN)
-        if why:
-            return Condition(PartState.FAILED, why)
-        self.complete = True
-        return Condition()
+        self.complete = not why
+        return Condition(PartState.FAILED, why) if why else Condition()
 
 
 class Submissions:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from infrastructure.postgres.address import Unfit
 from schemas.health import Condition, PartState
 
 REMEMBERED_SECONDS = 5.0
@@ -67,6 +68,8 @@ def code_of(error: BaseException) -> str:
 
 def reason(error: BaseException) -> str:
     """A sentence for the error. It quotes no statement and no value."""
+    if isinstance(error, Unfit):
+        return str(error)
     code = code_of(error)
     if code in REASONS:
         return REASONS[code]
