@@ -28,7 +28,7 @@ def tar() -> bytes:
     [
         archive(b"some text", docx()),
         archive(),
-        gzip.compress(b"some text"),
+        gzip.compress(b"some text", mtime=0),
         bz2.compress(b"some text"),
         lzma.compress(b"some text"),
         tar(),
