@@ -1,0 +1,34 @@
+"""Events of documents."""
+
+from typing import ClassVar
+
+from events.envelope import Commands, DomainEvent
+from schemas.documents import ImportDocument, RemoveDocument
+
+
+class DocumentImported(DomainEvent):
+    """A version's text was read and stored. It doesn't mean that the document can be found yet: indexing is a job of its
+    own."""
+
+    type: ClassVar[str] = "documents.imported"
+    result_of: ClassVar[Commands] = (ImportDocument,)
+
+    document_id: str
+    version: int
+    current: bool
+    """Whether it is what is read from now on. It isn't where a newer version was imported first, or the document was
+    deleted."""
+    media_type: str
+    language: str
+    characters: int
+    pages: int | None = None
+
+
+class DocumentDeleted(DomainEvent):
+    """A document's contents were removed, and it can't be found any more. Its id and version numbers are remembered."""
+
+    type: ClassVar[str] = "documents.deleted"
+    result_of: ClassVar[Commands] = (RemoveDocument,)
+
+    document_id: str
+    version: int

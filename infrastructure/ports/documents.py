@@ -1,0 +1,77 @@
+"""Protocols of documents: what jobs read of them, and what they add to them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from infrastructure.ports.extraction import Extracted
+from schemas.documents import DocumentRef, IngestionProfile, VersionState
+from schemas.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDetails:
+    """A version, and what is said about its document now."""
+
+    document_id: str
+    version: int
+    state: VersionState
+    is_current: bool
+    is_deleted: bool
+    """Whether the document was deleted since this version."""
+    media_type: str
+    file_name: str | None
+    title: str = field(repr=False)
+    document_type: str
+    industry: str | None
+    language: str | None
+    """As its author says, or as it was detected."""
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A version's original: its bytes, opened as they are read."""
+
+    size_bytes: int
+    chunks: AsyncIterator[bytes]
+
+
+class DocumentStore(Protocol):
+    """The tenants' documents. Every call raises Unavailable when a store can't be used, and is safe to repeat.
+
+    A reference without a version means the current one. What isn't there, or was deleted, is None.
+    """
+
+    async def details(self, tenant_id: UUID, ref: DocumentRef) -> VersionDetails | None: ...
+
+    async def original(self, tenant_id: UUID, ref: DocumentRef) -> Original | None:
+        """The original as it was sent; of a version that came as text, that text in UTF-8."""
+        ...
+
+    async def text(self, tenant_id: UUID, ref: DocumentRef) -> str | None:
+        """The text of a version that was imported."""
+        ...
+
+    async def imported(self, tenant_id: UUID, ref: DocumentRef, extracted: Extracted) -> VersionDetails | None:
+        """Stores what was extracted, and makes the version current unless a newer one is, or the document was deleted
+        since. Of two concurrent calls one stores. Raises QuotaExceeded when the tenant may store no more."""
+        ...
+
+    async def failed(self, tenant_id: UUID, ref: DocumentRef, problem: Problem) -> None:
+        """Says that the version can't be imported, and why."""
+        ...
+
+    async def add_facts(
+        self, tenant_id: UUID, ref: DocumentRef, *, job_id: UUID, kind: str, facts: dict[str, Any]
+    ) -> None:
+        """Keeps what a job found in the version; once for each job."""
+        ...
+
+    async def profile(self, tenant_id: UUID, name: str) -> IngestionProfile: ...
+
+    async def remove(self, tenant_id: UUID, ref: DocumentRef) -> bool:
+        """Removes the contents of the version and of all before it, for good, and frees what they counted as stored. False
+        when a newer version is there, which stays."""
+        ...
