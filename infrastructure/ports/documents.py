@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -28,6 +29,11 @@ class VersionDetails:
     language: str | None
     """As its author says, or as it was detected."""
     tags: tuple[str, ...]
+    created_at: datetime
+    """The document's."""
+    characters: int | None = None
+    """Of the text; None until it was imported, as is the number of pages for formats without them."""
+    pages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class Original:
 
     size_bytes: int
     chunks: AsyncIterator[bytes]
+    is_text: bool = False
+    """Whether it came as text, of which nothing is to be extracted: the bytes are that text in UTF-8."""
 
 
 class DocumentStore(Protocol):
