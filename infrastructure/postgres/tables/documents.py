@@ -36,7 +36,8 @@ documents = Table(
         Uuid,
         comment="Of the newest job that brought its text along; ids grow with time, so an older job never replaces it",
     ),
-    Column("title", Text, nullable=False),
+    Column("indexed_version", BigInteger, comment="The newest that an index was to have; NULL: it isn't to be found"),
+    Column("title", Text, comment="As its author says; NULL for the one that the current version names itself"),
     Column("document_type", Text, nullable=False),
     Column("industry", Text),
     Column("language", Text, comment="As its author says; NULL for the one that was detected"),
@@ -47,6 +48,7 @@ documents = Table(
     Column("deleted_at", DateTime(timezone=True), comment="NULL: it isn't deleted"),
     Index("idx_documents_search", "tenant_id", "document_type", "industry", text("created_at DESC")),
     Index("documents_newest", "tenant_id", text("created_at DESC"), text("document_id DESC")),
+    Index("documents_indexed", "tenant_id", "document_id", postgresql_where=text("indexed_version IS NOT NULL")),
     info=owned_by("tenant_id"),
 )
 
@@ -60,7 +62,7 @@ document_versions = Table(
         "cell",
         Text(collation="C"),
         nullable=False,
-        comment="Names the row in its sealed values, and its objects: unique in the tenant, never used again",
+        comment="Names the row in its sealed values, and its original: unique in the tenant, never used again",
     ),
     Column("state", Text, nullable=False),
     Column("job_id", Uuid, comment="The job that imports it"),
@@ -69,12 +71,18 @@ document_versions = Table(
     Column("stored_bytes", BigInteger, nullable=False, comment="What counts as stored: all ciphertexts"),
     Column("media_type", Text, nullable=False, comment="As declared, until its content is recognised"),
     Column("file_name", Text),
+    Column("title", Text, comment="That it names itself"),
     Column("original_key", LargeBinary, info=sealed("cell"), comment="NULL: the text is the original"),
     Column(
         "text",
         LargeBinary,
         info=sealed("cell", "documents.body"),
         comment="NULL: there is none yet, or it is an object",
+    ),
+    Column(
+        "text_cell",
+        Text(collation="C"),
+        comment="Names the object with a long text: of two workers that import the version each writes one of its own",
     ),
     Column("text_key", LargeBinary, info=sealed("cell"), comment="The key of the object with a long text"),
     Column("outline", LargeBinary, info=sealed("cell"), comment="Headings, pages and attachments as JSON"),
@@ -95,6 +103,7 @@ document_versions = Table(
         name="document_versions_document_fkey",
     ),
     UniqueConstraint("tenant_id", "cell", name="document_versions_cell"),
+    UniqueConstraint("tenant_id", "text_cell", name="document_versions_text_cell"),
     info=owned_by("tenant_id"),
 )
 

@@ -89,6 +89,13 @@ jobs = Table(
     ),
     Index("jobs_tenant", "tenant_id", "id"),
     Index(
+        "jobs_of_documents",
+        "tenant_id",
+        text("(command #>> '{document,id}'::text[])"),
+        "id",
+        postgresql_where=text("(command #>> '{document,id}'::text[]) IS NOT NULL"),
+    ),
+    Index(
         "jobs_later",
         "tenant_id",
         postgresql_where=text("state = ANY (ARRAY['scheduled'::text, 'retrying'::text, 'waiting'::text])"),
