@@ -19,8 +19,8 @@ from api.streams.hub import Hub
 from api.streams.open_streams import OpenStreams
 from infrastructure.concurrency.loops import Loop
 from infrastructure.concurrency.supervisor import Supervisor
-from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.clock import SharedClock
 from infrastructure.postgres.probe import PostgresProbe

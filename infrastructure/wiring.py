@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infrastructure.ports.identity import Issuer
-from infrastructure.ports.jobs import ObjectStore
 from infrastructure.ports.keys import KeyVault
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.ports.search import SearchEngine
 from infrastructure.ports.webhooks import Receivers
 from infrastructure.postgres.session import PostgresSession, Role
@@ -18,6 +18,7 @@ from infrastructure.settings import Settings, SettingsInvalid
 if TYPE_CHECKING:
     from infrastructure.extraction.limits import ExtractionLimits
     from infrastructure.key_vault.keyring import Keyring
+    from infrastructure.object_store.sealed import SealedObjects
     from infrastructure.ports.extraction import TextExtractor
 
 
@@ -48,7 +49,7 @@ async def text_extractor(
 
 
 def object_store(settings: Settings) -> ObjectStore:
-    """The object store for results too large for a row."""
+    """The object store: what is too large for a row."""
     if settings.object_store_url is None:
         from infrastructure.object_store.files import FileStore
 
@@ -56,6 +57,13 @@ def object_store(settings: Settings) -> ObjectStore:
     from infrastructure.object_store.s3 import S3ObjectStore, address_from
 
     return S3ObjectStore(address_from(settings))
+
+
+def sealed_objects(settings: Settings) -> "SealedObjects":
+    """The objects that are sealed, in the same store."""
+    from infrastructure.object_store.sealed import SealedObjects
+
+    return SealedObjects(object_store(settings))
 
 
 def key_vault(settings: Settings) -> KeyVault:

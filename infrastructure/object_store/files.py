@@ -1,43 +1,52 @@
-"""Objects as private files, for processes that share a folder. They aren't sealed, like results in rows."""
+"""Objects as private files, for processes that share a folder."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from uuid_utils import uuid4
-
+from infrastructure.object_store.unfinished_file import UnfinishedFile
 from infrastructure.ports import Unavailable
-from infrastructure.ports.jobs import StoredObject
+from infrastructure.ports.objects import StoredObject
 
 CHUNK_BYTES = 256 * 1_024
-TRIES = 3
 
 
 class FileStore:
-    """One file for each object, readable by its owner only. A key's parts are folders."""
+    """One file for each object, readable by its owner only. A key's parts are folders.
+
+    A process that is killed in a write leaves a file that is listed: its key is the object's, a dot and a UUID.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def put(self, key: str, content: bytes) -> None:
-        try:
-            await asyncio.to_thread(_write, self._path(key), content)
-        except OSError as error:
-            raise Unavailable(f"the object store's folder can't be written ({type(error).__name__})") from error
+        await self.put_stream(key, _once(content))
 
-    async def read(self, key: str) -> AsyncIterator[bytes] | None:
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        file = UnfinishedFile(self._folder, self._path(key))
+        try:
+            async for chunk in chunks:
+                await _in_thread(file.write, chunk)
+            await _in_thread(file.finish)
+        except BaseException:
+            # Shielded: being cancelled once more mustn't keep the file.
+            await asyncio.shield(asyncio.to_thread(file.discard))
+            raise
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None] | None:
         try:
             reader = await asyncio.to_thread(self._path(key).open, "rb")
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Unavailable(f"the object store's folder can't be read ({type(error).__name__})") from error
-        return _chunks(reader)
+        return _chunks(reader, start, end)
 
     async def delete(self, keys: Sequence[str]) -> None:
         try:
@@ -66,52 +75,27 @@ class FileStore:
                 path.parent.rmdir()
 
 
-def _write(path: Path, content: bytes) -> None:
-    for last in (False,) * (TRIES - 1) + (True,):
-        try:
-            for folder in _folders_of(path):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_whole(path, content)
-            return
-        except FileNotFoundError:
-            if last:
-                raise
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    unfinished = path.with_name(f"{path.name}.{uuid4()}")
+async def _in_thread(step: Callable[..., None], *content: bytes) -> None:
     try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writer:
-            writer.write(content)
-            writer.flush()
-            os.fsync(writer.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    # A new name outlives a crash once the folders that hold it are on the disk.
-    for folder in _folders_of(path):
-        _sync_folder(folder)
+        await asyncio.to_thread(step, *content)
+    except OSError as error:
+        raise Unavailable(f"the object store's folder can't be written ({type(error).__name__})") from error
 
 
-def _folders_of(path: Path) -> tuple[Path, ...]:
-    """The store's own, the tenant's and the job's."""
-    job = path.parent
-    return job.parent.parent, job.parent, job
-
-
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
-async def _chunks(reader: BinaryIO) -> AsyncIterator[bytes]:
+async def _chunks(reader: BinaryIO, start: int, end: int | None) -> AsyncGenerator[bytes, None]:
     with reader:
-        while chunk := await asyncio.to_thread(reader.read, CHUNK_BYTES):
-            yield chunk
+        try:
+            reader.seek(start)
+            while size := CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - reader.tell()):
+                if not (chunk := await asyncio.to_thread(reader.read, size)):
+                    return
+                yield chunk
+        except OSError as error:
+            raise Unavailable(f"the object store's folder can't be read ({type(error).__name__})") from error
 
 
 def _walk(folder: Path, prefix: str, after: str) -> Iterator[StoredObject]:

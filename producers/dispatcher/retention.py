@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from infrastructure.concurrency.loops import Loop
-from infrastructure.ports.jobs import ObjectStore, job_of
+from infrastructure.object_store.places import job_of
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.postgres.jobs import retention, stored_results
 from infrastructure.postgres.jobs.retention import SHORTEST, KeptFor, Retention
 from infrastructure.postgres.session import PostgresSession

@@ -12,9 +12,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from infrastructure.object_store.files import FileStore
+from infrastructure.object_store.places import job_of, result_place
 from infrastructure.object_store.s3 import Address, S3ObjectStore, address_from
 from infrastructure.ports import Unavailable
-from infrastructure.ports.jobs import ObjectStore, job_of, object_key
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.settings import Settings, SettingsInvalid
 
 pytestmark = pytest.mark.anyio
@@ -53,7 +54,7 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectSt
 
 
 def _key(tenant: UUID | None = None, job: UUID | None = None) -> str:
-    return object_key(tenant or uuid4(), job or uuid4(), uuid4())
+    return result_place(tenant or uuid4(), job or uuid4(), uuid4())
 
 
 async def _read(objects: ObjectStore, key: str) -> bytes | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from events.tenants import TenantErased
 from infrastructure.ports import Unavailable
-from infrastructure.ports.jobs import ObjectStore
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.ports.search import SearchEngine
 from infrastructure.ports.tenants import Erasures
 from kinds.run import Run

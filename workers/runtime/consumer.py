@@ -8,7 +8,7 @@ from infrastructure.celery.message import Doorbell
 from infrastructure.celery.window import Window
 from infrastructure.concurrency.loops import Loop
 from infrastructure.concurrency.supervisor import Supervised, Supervisor
-from infrastructure.ports.jobs import ObjectStore
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.postgres.session import PostgresSession
 from producers.dispatcher.controls import ControlsSnapshot
 from workers.runtime.claiming.claimer import Claimer

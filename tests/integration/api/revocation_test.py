@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from infrastructure.object_store.files import FileStore
-from infrastructure.ports.jobs import object_key
+from infrastructure.object_store.places import result_place
 from tests.integration.event_streams import await_subscribers, follow
 from tests.integration.serving import DOCUMENT, PROCESS, Tenant, World
 from tests.integration.websockets import watcher
@@ -142,7 +142,7 @@ def test_a_download_ends_soon_after_the_key_falls(owner: Owner, revoke: Callable
     world = owner.world
     job_id = world.submit(owner.tenant)
     size = 100_000_000
-    key = object_key(owner.tenant.id, job_id, job_id)
+    key = result_place(owner.tenant.id, job_id, job_id)
     asyncio.run(FileStore(world.settings.bucatini_home / "objects").put(key, b" " * size))
     world.database.execute("INSERT INTO job_objects VALUES (%s, %s, %s, %s)", (job_id, owner.tenant.id, key, size))
     with world.http(owner.falling) as http, http.stream("GET", f"/api/jobs/{job_id}/result") as stream:

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from infrastructure.object_store.files import FileStore
-from infrastructure.ports.jobs import object_key
+from infrastructure.object_store.places import result_place
 from infrastructure.postgres.jobs.retention import first_id_of
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from producers.client import Bucatini
@@ -107,7 +107,7 @@ async def _tidy(system: System, store: FileStore) -> None:
 
 
 def _key(system: System, job_id: UUID) -> str:
-    return object_key(system.tenant_id, job_id, uuid4())
+    return result_place(system.tenant_id, job_id, uuid4())
 
 
 def _folder(system: System) -> Path:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from infrastructure.object_store.files import FileStore
-from infrastructure.ports.jobs import object_key
+from infrastructure.object_store.places import result_place
 from infrastructure.postgres.tables import OWNER, metadata
 from infrastructure.postgres.tenants import erasure
 from infrastructure.tantivy.engine import folder_name
@@ -102,7 +102,7 @@ def test_an_erasure_whose_worker_is_killed_is_carried_on_by_another(
 
 
 def object_of(tenant: Tenant) -> str:
-    return object_key(tenant.id, UUID(int=1), UUID(int=2))
+    return result_place(tenant.id, UUID(int=1), UUID(int=2))
 
 
 def _fill(system: System, world: World, tenant: Tenant) -> None:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from infrastructure.ports.jobs import ObjectStore
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.postgres.jobs import claim
 from infrastructure.postgres.jobs.queries import readable
 from infrastructure.postgres.session import PostgresSession

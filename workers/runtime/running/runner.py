@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, nullcontext
 from typing import Any
 from uuid import UUID
 
-from infrastructure.ports.jobs import ObjectStore
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.postgres.jobs import claim
 from infrastructure.postgres.jobs.claim import Claimed
 from infrastructure.postgres.session import PostgresSession

@@ -1,7 +1,8 @@
 """Offloads results that are too large for a row to the object store, before their run is settled."""
 
+from infrastructure.object_store.places import result_place
 from infrastructure.ports import Unavailable
-from infrastructure.ports.jobs import ObjectStore, object_key
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.postgres.jobs.claim import Claimed
 from infrastructure.postgres.jobs.settlement import Settlement
 from infrastructure.postgres.jobs.stored_results import StoredResult
@@ -27,7 +28,7 @@ async def offload(settlement: Settlement, claimed: Claimed, objects: ObjectStore
     which retention removes. Safe to repeat: the key is the run's own.
     """
     content = (settlement.result or "").encode()
-    key = object_key(claimed.tenant_id, claimed.id, claimed.token)
+    key = result_place(claimed.tenant_id, claimed.id, claimed.token)
     try:
         await objects.put(key, content)
     except Unavailable as error:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports import Unavailable, Unstorable
-from infrastructure.ports.jobs import ObjectStore
+from infrastructure.ports.objects import ObjectStore
 from infrastructure.postgres.jobs import settlement as settling
 from infrastructure.postgres.jobs.settlement import Settled, Settlement
 from infrastructure.postgres.session import PostgresSession
