@@ -11,7 +11,15 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from infrastructure.key_vault.sealed import Cell, DecryptionFailed, Sealed
-from infrastructure.key_vault.sealing import KEY_BYTES, TenantKeyMaterial, key_id_of, open_text, seal
+from infrastructure.key_vault.sealing import (
+    KEY_BYTES,
+    TenantKeyMaterial,
+    key_id_of,
+    open_bytes,
+    open_text,
+    reseal,
+    seal,
+)
 from infrastructure.ports import Unavailable
 from infrastructure.ports.keys import KeyVault, WrappedKey
 
@@ -68,16 +76,18 @@ class Keyring:
         self._keys: OrderedDict[tuple[UUID, int], TenantKeyMaterial] = OrderedDict()
         self._fetching: dict[UUID | tuple[UUID, int], asyncio.Task[Any]] = {}
 
-    async def seal(self, cell: Cell, text: str) -> Sealed:
-        return Sealed(seal(await self._active_key(cell.tenant_id), cell, text))
-
-    async def seal_with(self, key_id: int, cell: Cell, text: str) -> Sealed:
-        """The text under this key, whether it is active or not."""
-        return Sealed(seal(await self._key(cell.tenant_id, key_id), cell, text))
+    async def seal(self, cell: Cell, plaintext: str | bytes) -> Sealed:
+        return Sealed(seal(await self._active_key(cell.tenant_id), cell, plaintext))
 
     async def open(self, cell: Cell, sealed: Sealed) -> str:
-        key = await self._key(cell.tenant_id, key_id_of(sealed.ciphertext))
-        return open_text(key, cell, sealed.ciphertext)
+        return open_text(await self._key_of(cell, sealed), cell, sealed.ciphertext)
+
+    async def open_bytes(self, cell: Cell, sealed: Sealed) -> bytes:
+        return open_bytes(await self._key_of(cell, sealed), cell, sealed.ciphertext)
+
+    async def reseal(self, key_id: int, cell: Cell, sealed: Sealed) -> Sealed:
+        old, new = await self._key_of(cell, sealed), await self._key(cell.tenant_id, key_id)
+        return Sealed(reseal(old, new, cell, sealed.ciphertext))
 
     def forget_active(self, tenant_id: UUID) -> None:
         self._active.pop(tenant_id, None)
@@ -108,6 +118,9 @@ class Keyring:
         _keep(self._active, tenant_id, known)
         await self._learn(stored)
         return known
+
+    async def _key_of(self, cell: Cell, sealed: Sealed) -> TenantKeyMaterial:
+        return await self._key(cell.tenant_id, key_id_of(sealed.ciphertext))
 
     async def _key(self, tenant_id: UUID, key_id: int) -> TenantKeyMaterial:
         key = self._keys.get((tenant_id, key_id))

@@ -54,6 +54,13 @@ def seal(key: TenantKeyMaterial, cell: Cell, plaintext: str | bytes) -> bytes:
     return _seal(key, cell, plaintext, os.urandom(_SALT_BYTES))
 
 
+def reseal(old: TenantKeyMaterial, new: TenantKeyMaterial, cell: Cell, ciphertext: bytes) -> bytes:
+    """What was sealed for this cell with the old key, text or bytes, sealed with the new one; or DecryptionFailed."""
+    if ciphertext[:4] == _PREFIX_TEXT:
+        return seal(new, cell, open_text(old, cell, ciphertext))
+    return seal(new, cell, open_bytes(old, cell, ciphertext))
+
+
 def open_text(key: TenantKeyMaterial, cell: Cell, ciphertext: bytes) -> str:
     """The text that was sealed for this cell, or DecryptionFailed."""
     return _open(key, cell, ciphertext, _PREFIX_TEXT).decode()

@@ -34,12 +34,16 @@ class KeyVault(Protocol):
 class Sealer(Protocol):
     """Seals and opens single cells with the tenant's keys."""
 
-    async def seal(self, cell: Cell, text: str) -> Sealed:
-        """The text under the tenant's active key, which is made at the tenant's first seal."""
+    async def seal(self, cell: Cell, plaintext: str | bytes) -> Sealed:
+        """The text, or the bytes, under the tenant's active key, which is made at the tenant's first seal."""
         ...
 
     async def open(self, cell: Cell, sealed: Sealed) -> str:
-        """The text, or DecryptionFailed; Unavailable when its key can't be fetched now."""
+        """The text, or DecryptionFailed, for sealed bytes too; Unavailable when its key can't be fetched now."""
+        ...
+
+    async def open_bytes(self, cell: Cell, sealed: Sealed) -> bytes:
+        """The bytes, or DecryptionFailed, for a sealed text too; Unavailable when its key can't be fetched now."""
         ...
 
     def forget_active(self, tenant_id: UUID) -> None:
@@ -112,6 +116,7 @@ class Rotations(Protocol):
 class Resealer(Protocol):
     """Moves cells from one key to another."""
 
-    async def open(self, cell: Cell, sealed: Sealed) -> str: ...
-
-    async def seal_with(self, key_id: int, cell: Cell, text: str) -> Sealed: ...
+    async def reseal(self, key_id: int, cell: Cell, sealed: Sealed) -> Sealed:
+        """What is sealed, text or bytes, under this key of the tenant's, whether it is active or not. DecryptionFailed when
+        it can't be opened; Unavailable when a key can't be fetched now."""
+        ...

@@ -87,10 +87,10 @@ async def _resealed(rows: Sequence[SealedRow], rotation: Rotation, resealer: Res
     resealed: list[SealedRow] = []
     for row in rows:
         try:
-            text = await resealer.open(row.cell, row.sealed)
+            sealed = await resealer.reseal(rotation.key_id, row.cell, row.sealed)
         except DecryptionFailed:
             continue  # Counted by the caller: the old key isn't retired while a row under it can't be read.
-        resealed.append(SealedRow(row.cell, await resealer.seal_with(rotation.key_id, row.cell, text)))
+        resealed.append(SealedRow(row.cell, sealed))
     return resealed
 
 

@@ -168,10 +168,7 @@ async def test_a_row_rewritten_in_the_moment_of_its_reencryption_keeps_its_write
         old = await session.next_rows(rotation)
         tenant.keyring.forget_active(tenant.id)
         await tenant.write("d00001", "written meanwhile")
-        new = [
-            SealedRow(row.cell, await tenant.keyring.seal_with(rotation.key_id, row.cell, bodies[row.cell.row]))
-            for row in old
-        ]
+        new = [SealedRow(row.cell, await tenant.keyring.reseal(rotation.key_id, row.cell, row.sealed)) for row in old]
 
         after = await session.replace(rotation, old, new)
 
