@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.auth.principal import Scope as KeyScope
 from api.console import routes as console
 from api.dependencies import Dependencies, open_dependencies
+from api.dispatch import routes
 from api.documentation.pages import pages
-from api.endpoint import AnyEndpoint, all_paths, routes
+from api.endpoint import AnyEndpoint, all_paths
 from api.http import problems
 from api.middleware import Middleware
 from api.routes import (

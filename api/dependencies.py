@@ -17,6 +17,7 @@ from api.shutdown import Closing
 from api.streams.catching_up.backlog import Backlog
 from api.streams.hub import Hub
 from api.streams.open_streams import OpenStreams
+from api.uploads.places import UploadPlaces
 from infrastructure.concurrency.loops import Loop
 from infrastructure.concurrency.supervisor import Supervisor
 from infrastructure.ports.keys import KeyVault
@@ -71,6 +72,7 @@ class Dependencies:
     rates: RateLimits
     queued: QueuedJobs
     streams: OpenStreams
+    uploads: UploadPlaces
     operator: PostgresSession
     """For the operator's work on tenants."""
     hub: Hub
@@ -135,6 +137,7 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
             hub=hub,
             queued=QueuedJobs(partial(_waiting_jobs, counting)),
             streams=OpenStreams(),
+            uploads=UploadPlaces(in_all=settings.max_uploads, per_tenant=settings.max_uploads_per_tenant),
             operator=await resources.enter(PostgresSession(settings.database, Role.SYSTEM, "operator")),
             redis=redis,
             tenant_notifier=tenant_notifier,

@@ -26,6 +26,8 @@ from schemas.bounds import OutOfBounds
 logger = logging.getLogger(__name__)
 
 ARRIVAL = "bucatini.arrival"
+UNREAD = "bucatini.unread"
+"""Whether the client may still be sending an upload."""
 LINGER_SECONDS = 2.0
 MAX_LINGERING_BYTES = 16_000_000
 UNKNOWN_ROUTE = "unknown"
@@ -85,7 +87,11 @@ class Middleware:
             except Exception as error:  # The request's edge: the last place that can answer an unhandled exception.
                 if status:
                     raise
-                await send_answer(send_named, _answer_to(error, arrival))
+                answer = _answer_to(error, arrival)
+                if scope.get(UNREAD, False):
+                    await _send_lingering(answer.with_headers((b"connection", b"close")), receive, send_named)
+                else:
+                    await send_answer(send_named, answer)
         _count(scope, status, time.perf_counter() - began)
 
     async def _run_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -127,6 +127,16 @@ class Settings(BaseModel):
     max_body_bytes: Annotated[int, Field(ge=1_024, le=4_000_000)] = 2_000_000
     max_batch_body_bytes: Annotated[int, Field(ge=1_024, le=64_000_000)] = 16_000_000
     """The same for a request with many commands."""
+    max_upload_bytes: Annotated[int, Field(ge=1_024, le=5_000_000_000)] = 100_000_000
+    """The same for an uploaded document, or a form with several."""
+    upload_idle_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """An upload of which hardly anything arrives for this long is ended."""
+    upload_seconds: Annotated[float, Field(gt=0, le=86_400)] = 3_600.0
+    """What an upload may take in all."""
+    max_uploads: Annotated[int, Field(ge=1, le=10_000)] = 128
+    """Uploads that one process of the ingress takes at a time."""
+    max_uploads_per_tenant: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """The same of one tenant."""
     log_level: str = "INFO"
     log_format: str = "json"
 

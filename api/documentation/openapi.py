@@ -11,7 +11,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from api.documentation.examples.catalogue import answer_of, request_of
 from api.documentation.examples.problems import problem_of
 from api.documentation.examples.streams import media_of
-from api.endpoint import AnyEndpoint, takes_nothing
+from api.endpoint import AnyEndpoint
+from api.http.json_body import takes_nothing
 from api.http.responses import Media, NoBody
 from schemas.model import Model
 from schemas.problems import Problem

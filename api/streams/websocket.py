@@ -14,7 +14,7 @@ from starlette.types import Scope as Connection
 
 from api.auth.principal import Principal, Scope, allows
 from api.dependencies import Dependencies
-from api.endpoint import admitted
+from api.dispatch import admitted
 from api.http import problems
 from api.http.problems import Refusal
 from api.http.validation import model_of, parse_json

@@ -12,7 +12,8 @@ from starlette.routing import Router
 from starlette.types import Message
 
 from api.auth.principal import Scope
-from api.endpoint import AnyEndpoint, Call, Empty, Endpoint, routes
+from api.dispatch import routes
+from api.endpoint import AnyEndpoint, Call, Empty, Endpoint
 from api.http.responses import Answer
 from api.middleware import Middleware
 from infrastructure.concurrency.batching import Overloaded
