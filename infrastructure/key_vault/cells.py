@@ -1,0 +1,28 @@
+"""The cells of documents' sealed values. `cell` is the row's own name: unique in the tenant, never used again."""
+
+from uuid import UUID
+
+from infrastructure.key_vault.sealed import Cell
+
+
+def text_cell(tenant_id: UUID, cell: str) -> Cell:
+    """Of a version's text in its row; named as before documents had versions, so that those texts still open."""
+    return Cell(tenant_id, "documents", "body", cell)
+
+
+def original_key_cell(tenant_id: UUID, cell: str) -> Cell:
+    """Of the key that a version's original is encrypted with."""
+    return Cell(tenant_id, "document_versions", "original_key", cell)
+
+
+def text_key_cell(tenant_id: UUID, cell: str) -> Cell:
+    """Of the key that a version's long text is encrypted with."""
+    return Cell(tenant_id, "document_versions", "text_key", cell)
+
+
+def outline_cell(tenant_id: UUID, cell: str) -> Cell:
+    return Cell(tenant_id, "document_versions", "outline", cell)
+
+
+def facts_cell(tenant_id: UUID, cell: str) -> Cell:
+    return Cell(tenant_id, "document_facts", "facts", cell)
