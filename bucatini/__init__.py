@@ -7,7 +7,7 @@ from events.envelope import DomainEvent
 from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.settings import Settings
 from kinds.declaration import JobFunction, JobInvalid, job
-from kinds.run import AwaitChildren, Child, Run, RunEnded
+from kinds.run import AwaitChildren, Child, Run, RunEnded, Then
 from schemas.commands import Command, Jitter, RetryPolicy
 from schemas.problems import Problem
 
@@ -25,6 +25,7 @@ __all__ = [
     "Run",
     "RunEnded",
     "Settings",
+    "Then",
     "TryLater",
     "Unavailable",
     "job",

@@ -13,14 +13,14 @@ from typing import Any, TypeVar, Unpack, overload
 from events.catalogue import add
 from events.envelope import DomainEvent
 from kinds.declaration import JobFunction
-from kinds.run import AwaitChildren
+from kinds.run import AwaitChildren, Then
 from producers.client import AsyncBucatini, AsyncJobHandle, Bucatini, JobHandle, JobOptions
 from schemas.commands import Command
 
 __all__ = ["AsyncBucatini", "Bucatini", "submit"]
 
 C = TypeVar("C", bound=Command)
-R = TypeVar("R", bound=DomainEvent | AwaitChildren | None)
+R = TypeVar("R", bound=DomainEvent | AwaitChildren | Then | None)
 
 
 @overload

@@ -12,7 +12,7 @@ async def test_a_report_counts_its_rows() -> None:
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -25,14 +25,16 @@ from infrastructure.ports import Unstorable
 from infrastructure.postgres.jobs.submission import Accepted, KeyReused, NewJob, Repeated, Submission
 from infrastructure.settings import Settings
 from kinds.declaration import JobFunction
-from kinds.run import AwaitChildren, Child
+from kinds.run import AwaitChildren, Child, Then
 from producers.submission.submitter import ORDINARY, JobOptions, new_job
 from schemas.bounds import check_command, check_result
 from schemas.commands import Command
+from schemas.model import Model
 
 C = TypeVar("C", bound=Command)
-R = TypeVar("R", bound=DomainEvent | AwaitChildren | None)
+R = TypeVar("R", bound=DomainEvent | AwaitChildren | Then | None)
 D = TypeVar("D")
+M = TypeVar("M", bound=Model)
 
 
 @dataclass
@@ -71,17 +73,26 @@ async def _run(job: JobFunction[C, R, D], command: C, run: RecordedRun, uses: D 
         arguments += [run] if job.uses is None else [run, uses]
     called = job.function(*arguments) if job.is_async else asyncio.to_thread(job.function, *arguments)
     answer: R = _as_stored(await called)
-    if not isinstance(answer, job.answers):
-        raise TypeError(f"{job.name} returned {type(answer).__name__}, which its annotation doesn't name")
+    for given in (answer, answer.result) if isinstance(answer, Then) else (answer,):
+        if not isinstance(given, job.answers):
+            raise TypeError(f"{job.name} returned {type(given).__name__}, which its annotation doesn't name")
     return answer
 
 
 def _as_stored(answer: Any) -> Any:
-    if not isinstance(answer, DomainEvent):
-        return answer
-    text = answer.model_dump_json()
-    check_result(text)
-    return type(answer).model_validate_json(text)
+    match answer:
+        case DomainEvent():
+            return _through_json(answer, check_result)
+        case Then(result, commands):
+            return Then(_as_stored(result), tuple(_through_json(command, check_command) for command in commands))
+        case _:
+            return answer
+
+
+def _through_json(model: M, check: Callable[[str], None]) -> M:
+    text = model.model_dump_json()
+    check(text)
+    return type(model).model_validate_json(text)
 
 
 class InMemorySubmitter:

@@ -25,12 +25,12 @@ from typing import (
 from events.catalogue import check_distinct, results_of
 from events.envelope import DomainEvent
 from infrastructure.settings import Settings
-from kinds.run import AwaitChildren, Run
+from kinds.run import AwaitChildren, Run, Then
 from schemas.catalogue import CommandInvalid, check
 from schemas.commands import Command, RetryPolicy
 
 C = TypeVar("C", bound=Command)
-R = TypeVar("R", bound=DomainEvent | AwaitChildren | None)
+R = TypeVar("R", bound=DomainEvent | AwaitChildren | Then | None)
 D = TypeVar("D")
 D_contra = TypeVar("D_contra")
 
@@ -190,10 +190,14 @@ def _signature_of(declared: JobFunction[Any, Any, Any]) -> tuple[type[Any], tupl
     hint = hints["return"]
     answers = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     for answer in answers:
-        if not (isinstance(answer, type) and issubclass(answer, DomainEvent | AwaitChildren | NoneType)):
+        if not (isinstance(answer, type) and issubclass(answer, DomainEvent | AwaitChildren | Then | NoneType)):
             raise JobInvalid(f"{declared.name}: {answer!r} can't be a result; name subclasses of DomainEvent")
         if answer is DomainEvent:
             raise JobInvalid(f"{declared.name}: DomainEvent alone says nothing about its result; name the events")
+    if set(answers) == {Then}:
+        raise JobInvalid(
+            f"{declared.name}: `Then` alone says nothing about its result; write `-> ReportMade | Then`, or `-> None | Then`"
+        )
     return command, answers
 
 

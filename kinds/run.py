@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from events.envelope import DomainEvent
 from schemas.commands import Command
 from schemas.jobs import JobState
 from schemas.problems import Problem
@@ -54,4 +55,18 @@ class AwaitChildren:
     its start with `run.children` filled.
     """
 
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """The function's answer when other jobs follow its own, which doesn't wait for them.
+
+        return Then(ReportMade(rows=7), (SendReport(to="office"), ArchiveReport()))
+
+    The jobs are stored in the transaction that stores the result: all of it or nothing, and once, however often the function
+    runs. They have the priority of this job, its trace and its correlation id, and name it as their cause.
+    """
+
+    result: DomainEvent | None
     commands: tuple[Command, ...]

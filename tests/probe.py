@@ -15,7 +15,7 @@ from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.settings import Settings
-from kinds.run import AwaitChildren, Run
+from kinds.run import AwaitChildren, Run, Then
 from monitoring.logs.logging import configure
 from schemas.commands import Command
 from schemas.problems import Problem
@@ -86,6 +86,15 @@ class Gather(Command):
     children: int
 
 
+class PassOn(Command):
+    """Ends, and has as many others follow it."""
+
+    kind: ClassVar[str] = "probe.pass_on"
+    queue: ClassVar[str] = "ai"
+    followers: int
+    seconds: float = 0.0
+
+
 class Write(Command):
     """Brings a result of so many characters."""
 
@@ -123,7 +132,7 @@ class Gathered(DomainEvent):
     states: tuple[str, ...]
 
 
-KINDS: tuple[type[Command], ...] = (Nothing, LeaveMark, Reckon, Dip, Misbehave, Gather, Write, Collect)
+KINDS: tuple[type[Command], ...] = (Nothing, LeaveMark, Reckon, Dip, Misbehave, Gather, PassOn, Write, Collect)
 
 
 def keep_busy(seconds: float) -> None:
@@ -173,6 +182,11 @@ async def gather(command: Gather, run: Run) -> Gathered | AwaitChildren:
     return Gathered(states=tuple(child.state for child in run.children))
 
 
+async def pass_on(command: PassOn, run: Run) -> Gathered | Then:
+    await asyncio.sleep(command.seconds)
+    return Then(Gathered(states=()), tuple(LeaveMark() for _ in range(command.followers)))
+
+
 async def write(command: Write, run: Run) -> Written:
     return Written(text="ä" * command.characters)
 
@@ -212,6 +226,7 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
             Handler(Dip, dip),
             Handler(Misbehave, misbehave),
             Handler(Gather, gather, awaits_children=True),
+            Handler(PassOn, pass_on),
             Handler(Write, write),
             Handler(Collect, collect, awaits_children=True),
         )

@@ -36,6 +36,7 @@ PROBLEM = Problem.of("broke", "It broke", 500)
 OUTCOMES: tuple[Outcome, ...] = (
     Done(Ran()),
     Done(None),
+    Done(Ran(), (Errand(), Errand())),
     Failed(Failure(PROBLEM, retryable=True, retry_after_seconds=3_000.0)),
     Failed(Failure(PROBLEM, retryable=False)),
     AwaitingChildren(AwaitChildren((Errand(), Errand()))),

@@ -287,14 +287,15 @@ class ProtocolMachine(RuleBasedStateMachine):
             before = self.expected[one.job_id]
             if before.token == one.token:
                 self._step(one.job_id, rows.settled(before, one.token, TRIGGERS[one.state]))
-                self._bring_children(one)
+                self._bring_new_jobs(one)
                 if one.due_seconds:
                     self.not_yet.add(one.job_id)
 
-    def _bring_children(self, ended: Settlement) -> None:
-        for child in ended.children:
-            self.expected[child.id] = rows.stored()
-            self.parents[child.id] = ended.job_id
+    def _bring_new_jobs(self, ended: Settlement) -> None:
+        for job in ended.new_jobs:
+            self.expected[job.id] = rows.stored()
+            if job.parent_id is not None:
+                self.parents[job.id] = job.parent_id
 
     def _step(self, job_id: UUID, after: Row) -> None:
         wrong = illegal_step(self.expected[job_id], after)

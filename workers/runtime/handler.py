@@ -6,12 +6,12 @@ from types import NoneType
 from typing import Any, Generic, TypeVar
 
 from events.envelope import DomainEvent
-from kinds.run import AwaitChildren, Run
+from kinds.run import AwaitChildren, Run, Then
 from schemas.commands import Command
 
 C = TypeVar("C", bound=Command)
 
-Answer = DomainEvent | AwaitChildren | None
+Answer = DomainEvent | AwaitChildren | Then | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Handler(Generic[C]):
 
     command_type: type[C]
     handle: Callable[[C, Run], Awaitable[Answer]]
-    answers: tuple[type[Any], ...] = (DomainEvent, AwaitChildren, NoneType)
+    answers: tuple[type[Any], ...] = (DomainEvent, AwaitChildren, Then, NoneType)
     """What it may answer with."""
     awaits_children: bool = False
     """Whether it may return `AwaitChildren`: only then are a job's children read before its run."""

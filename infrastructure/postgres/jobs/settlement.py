@@ -40,7 +40,8 @@ class Settlement(NamedTuple):
     The worker publishes the doorbell after the delay; the sweeper does if the worker didn't."""
     uncounted: bool = False
     """The run was interrupted by the system, so it doesn't count as an attempt."""
-    children: tuple[NewJob, ...] = ()
+    new_jobs: tuple[NewJob, ...] = ()
+    """Stored with it: its children, or the jobs that follow a success."""
     stored: StoredResult | None = None
     """The object that holds a result too large for the row; `result` is None then."""
 
@@ -196,7 +197,7 @@ class _Effect(NamedTuple):
 async def settle(connection: Connection, settlements: Sequence[Settlement], *, ring_again_seconds: float) -> Settled:
     """Settles the runs, all or none. Safe to repeat: the second time all are late, and `settled_before` returns which
     had taken effect."""
-    if not any(one.stored or one.children for one in settlements):
+    if not any(one.stored or one.new_jobs for one in settlements):
         return await _end(connection, settlements, ring_again_seconds)
     async with connection.transaction():
         settled = await _end(connection, settlements, ring_again_seconds)
@@ -204,8 +205,8 @@ async def settle(connection: Connection, settlements: Sequence[Settlement], *, r
         effective = [one for one in settlements if id(one) not in late]
         if stored := [(one.job_id, one.stored) for one in effective if one.stored]:
             await stored_results.keep(connection, stored)
-        if children := [child for one in effective for child in one.children]:
-            await store(connection, children, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
+        if new_jobs := [job for one in effective for job in one.new_jobs]:
+            await store(connection, new_jobs, ring_again_seconds=ring_again_seconds, idempotency_hours=1)
         return settled
 
 

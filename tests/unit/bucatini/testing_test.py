@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bucatini import Command, DomainEvent, Problem, Refused, Run, Settings, job
+from bucatini import Command, DomainEvent, Problem, Refused, Run, Settings, Then, job
 from bucatini.testing import RecordedRun, run_job
 
 
@@ -62,6 +62,16 @@ async def lie(command: Lie, run: Run) -> Added:
     return "no event"  # type: ignore[return-value]  # what an unchecked function may do
 
 
+class Shelve(Command):
+    genre: str
+
+
+@job("library.shelve", queue="library")
+async def shelve(command: Shelve, run: Run) -> Added | Then:
+    result = Added(total=1) if command.genre != "wrong" else BooksCounted(books=1)
+    return Then(result, (CountBooks(genre=command.genre),))
+
+
 def test_a_function_runs_with_a_recorded_run_and_what_stands_for_its_database() -> None:
     run = RecordedRun()
 
@@ -88,3 +98,14 @@ def test_a_plain_function_runs_too() -> None:
 def test_an_answer_that_isnt_declared_is_named() -> None:
     with pytest.raises(TypeError, match="returned str"):
         asyncio.run(run_job(lie, Lie()))
+
+
+def test_jobs_that_follow_are_answered_with_the_result() -> None:
+    answer = asyncio.run(run_job(shelve, Shelve(genre="poetry")))
+
+    assert answer == Then(Added(total=1), (CountBooks(genre="poetry"),))
+
+
+def test_a_result_inside_then_must_be_declared_too() -> None:
+    with pytest.raises(TypeError, match="returned BooksCounted"):
+        asyncio.run(run_job(shelve, Shelve(genre="wrong")))

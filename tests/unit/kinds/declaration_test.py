@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from bucatini import AwaitChildren, Command, DomainEvent, JobInvalid, RetryPolicy, Run, Settings, job
+from bucatini import AwaitChildren, Command, DomainEvent, JobInvalid, RetryPolicy, Run, Settings, Then, job
 from schemas.ai import ProcessDocument
 
 
@@ -86,6 +86,10 @@ async def _with_text(command: Unnamed, run: Run) -> str:
     return ""
 
 
+async def _with_then_alone(command: Unnamed, run: Run) -> Then:
+    return Then(Told(), ())
+
+
 async def _with_twins(command: Unnamed, run: Run) -> Told | ToldTwice:
     return Told()
 
@@ -109,6 +113,7 @@ async def _fine(command: Unnamed, run: Run) -> Told:
         (job("tests.none", queue="tests"), _without_command, "first parameter must be annotated with its command"),
         (job("tests.none", queue="tests"), _with_any_event, "DomainEvent alone says nothing"),
         (job("tests.none", queue="tests"), _with_text, "can't be a result"),
+        (job("tests.none", queue="tests"), _with_then_alone, "`Then` alone says nothing"),
         (job("tests.twins", queue="tests"), _with_twins, "which has the same fields"),
         (job("tests.much", queue="tests"), _with_too_much, "it must take the command, the run, and nothing else"),
         (job(), _for_ours, "differ, which name DocumentProcessed"),

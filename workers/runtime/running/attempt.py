@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import lru_cache
-from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -19,17 +17,17 @@ from infrastructure.celery.keys import step_of
 from infrastructure.concurrency.work_clock import at_work
 from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.jobs.claim import Claimed
-from kinds.run import AwaitChildren, Child
-from monitoring.errors.failures import describe_failure
+from kinds.run import AwaitChildren, Child, Then
 from monitoring.logs.context import LogContext, bound
 from monitoring.logs.log_throttle import LogThrottle
 from monitoring.tracing import parse_traceparent
 from schemas.commands import Command
 from schemas.jobs import Progress
-from schemas.problems import NOT_UNDERSTOOD, FieldProblem, Problem
+from schemas.problems import Problem
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
-from workers.runtime.handler import Handler
+from workers.runtime.handler import Answer, Handler
+from workers.runtime.running.run_failures import crashed, invalid, not_understood, storable, too_late, undeclared
 from workers.runtime.settling.outcomes import (
     AwaitingChildren,
     Done,
@@ -44,15 +42,10 @@ from workers.runtime.settling.retry import Failure
 logger = logging.getLogger(__name__)
 _failures = LogThrottle()
 
-MAX_MESSAGE_CHARACTERS = 1_000
-MAX_UNREAD_AGE = timedelta(days=1)
-"""A job that no worker understood for so long is dead; until then its runs aren't counted as attempts."""
 MAX_WAIT_SECONDS = 1.0
 """A claimed job that has waited so long for a slot is released: the runs before it take longer than was measured."""
 MAX_PAUSE_SECONDS = 60.0
 """The same for a run that has started and waits for something others hold."""
-MIN_UNREAD_SECONDS, MAX_UNREAD_SECONDS = 1.0, 30.0
-"""Bounds of the delay before a job that wasn't understood is tried again; it grows with the time since the first try."""
 
 
 class Attempt:
@@ -137,7 +130,7 @@ class Attempt:
         return self._log_context
 
     def progress(self, fraction: float, message: str = "") -> None:
-        shown = Progress(fraction=min(max(fraction, 0.0), 1.0), message=_storable(message[:500]))
+        shown = Progress(fraction=min(max(fraction, 0.0), 1.0), message=storable(message[:500]))
         self._report(self.claimed, shown, self.now())
 
     def stop(self, reason: Stop) -> None:
@@ -194,9 +187,9 @@ async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Out
     claimed = attempt.claimed
     handler = handlers.get(claimed.kind)
     if handler is None or claimed.version > handler.command_type.version:
-        return Failed(_not_understood(claimed, attempt.now()))
+        return Failed(not_understood(claimed, attempt.now()))
     if claimed.deadline is not None and claimed.deadline <= attempt.now():
-        return Failed(_too_late(claimed.deadline))
+        return Failed(too_late(claimed.deadline))
     at_work.set(attempt)  # A context variable of the run's own task, which ends with it.
     with bound(attempt.log_context):
         return await _perform(attempt, handler)
@@ -207,27 +200,33 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
         command = _read(handler.command_type, attempt.claimed)
         answer = await handler.handle(command, attempt)
     except asyncio.CancelledError as error:
-        return _ended_by_us(attempt) if attempt.stopped else Failed(_crashed(error))
+        return _ended_by_us(attempt) if attempt.stopped else Failed(crashed(error))
     except Refused as refused:
         return Failed(Failure(refused.problem, retryable=False))
     except TryLater as later:
         return Failed(Failure(later.problem, retryable=True, wait_seconds=later.seconds, counted=later.counted))
     except Unavailable as error:
-        detail = _storable(str(error))
+        detail = storable(str(error))
         problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, detail)
         return Failed(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
     except ValidationError as error:
-        return Failed(_invalid(error))
+        return Failed(invalid(error))
     except BaseException as error:  # A handler's SystemExit would end the loop and every other run.
         if attempt.stopped:
             return _ended_by_us(attempt)
         # Each failure is in its job's timeline; the log has the traceback, throttled.
         if times := _failures.times((attempt.claimed.kind, type(error))):
             logger.error("handler failed, %d times since this was last logged", times, exc_info=error)
-        return Failed(_crashed(error))
-    if not isinstance(answer, handler.answers):
-        return Failed(_undeclared(handler, answer))
-    return AwaitingChildren(answer) if isinstance(answer, AwaitChildren) else Done(answer)
+        return Failed(crashed(error))
+    return _done(handler, answer)
+
+
+def _done(handler: Handler[Any], answer: Answer) -> Outcome:
+    result, commands = (answer.result, answer.commands) if isinstance(answer, Then) else (answer, ())
+    for given in (answer, result):
+        if not isinstance(given, handler.answers):
+            return Failed(undeclared(handler, given))
+    return AwaitingChildren(result) if isinstance(result, AwaitChildren) else Done(result, commands)
 
 
 def _read(command_type: type[Command], claimed: Claimed) -> Command:
@@ -245,51 +244,3 @@ def _ended_by_us(attempt: Attempt) -> Outcome:
             raise AssertionError("only a stopped attempt was ended by us")
         case reason:
             return Stopped(reason)
-
-
-def _too_late(deadline: datetime) -> Failure:
-    detail = f"Its deadline was {deadline.isoformat()}; no worker was free before."
-    return Failure(Problem.of("deadline-passed", "The deadline passed", 504, detail), retryable=True)
-
-
-def _not_understood(claimed: Claimed, now: datetime) -> Failure:
-    # In a rolling deploy another worker may know the command, so this run isn't counted as an attempt.
-    since = now if claimed.troubled_since is None else datetime.fromisoformat(claimed.troubled_since)
-    detail = f"This worker has no handler for {claimed.kind} version {claimed.version}; start one that has, from the release or with the package (BUCATINI_JOBS) that brings it."
-    problem = Problem.of(NOT_UNDERSTOOD, "The worker doesn't know this command", 501, detail)
-    return Failure(
-        problem.model_copy(update={"since": since}),
-        retryable=True,
-        wait_seconds=min(max((now - since).total_seconds(), MIN_UNREAD_SECONDS), MAX_UNREAD_SECONDS),
-        counted=False,
-        until=since + MAX_UNREAD_AGE,
-    )
-
-
-def _undeclared(handler: Handler[Any], answer: object) -> Failure:
-    declared = " or ".join("None" if one is NoneType else one.__name__ for one in handler.answers)
-    detail = f"The function of {handler.kind} returned {type(answer).__name__}; it declares {declared}."
-    return Failure(Problem.of("result-undeclared", "The result isn't of a declared type", 500, detail), retryable=False)
-
-
-def _invalid(error: ValidationError) -> Failure:
-    # Only where and why: the values may be confidential.
-    errors = tuple(
-        FieldProblem(pointer="/" + "/".join(map(str, one["loc"])), detail=one["msg"]) for one in error.errors()[:20]
-    )
-    return Failure(Problem.of("invalid", "A value doesn't fit its schema", 422, errors=errors), retryable=False)
-
-
-def _storable(message: str) -> str:
-    # An adapter's message may quote an answer: PostgreSQL takes no null characters and no lone surrogates; and it is cut.
-    return message[:MAX_MESSAGE_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-def _crashed(error: BaseException) -> Failure:
-    return _crashed_there(describe_failure(error))
-
-
-@lru_cache(maxsize=500)
-def _crashed_there(detail: str) -> Failure:
-    # Most failures have the same cause, so the problem is cached.
-    return Failure(Problem.of("handler-crashed", "The handler failed unexpectedly", 500, detail), retryable=True)

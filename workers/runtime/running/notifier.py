@@ -97,9 +97,9 @@ class Notifier:
             self.ring(refs, short=SHORT_FOR_RETRIES)
 
     def ring_next(self, claimed: Claimed, settlement: Settlement, queue: str) -> None:
-        """Rings for what follows a settled run: its children at once, or its next attempt when that is due."""
-        if settlement.children:
-            self.ring(JobRef(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.children)
+        """Rings for what follows a settled run: the jobs stored with it at once, or its next attempt when that is due."""
+        if settlement.new_jobs:
+            self.ring(JobRef(one.id, one.tenant_id, one.kind, one.queue, one.priority) for one in settlement.new_jobs)
         elif settlement.due_seconds is not None:
             self.ring_after(
                 settlement.due_seconds, JobRef(claimed.id, claimed.tenant_id, claimed.kind, queue, claimed.priority)

@@ -1,7 +1,7 @@
 """The outcomes of a run, and the settlement that each leads to."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -25,7 +25,8 @@ from schemas.jobs import JobState, Trigger, transition
 from schemas.problems import Problem
 from workers.runtime.settling.retry import Failure, GiveUp, RetryIn, decide
 
-MAX_CHILDREN = 1_000
+MAX_NEW_JOBS = 1_000
+"""How many jobs one run may wait for, or start with its end."""
 UNSTORABLE = Problem.of("result-unstorable", "The result can't be stored", 500, "It holds a value no JSON store takes.")
 
 
@@ -46,6 +47,8 @@ class Stop(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Done:
     event: DomainEvent | None
+    then: tuple[Command, ...] = ()
+    """What follows it, each as a job of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,8 @@ def _settlement_of(
     dice: Callable[[], float],
 ) -> Settlement | None:
     match outcome:
-        case Done(event):
-            return _succeeded(claimed, event)
+        case Done(event, then):
+            return _succeeded(claimed, event, then)
         case AwaitingChildren(awaited):
             return _waiting(claimed, awaited)
         case Failed(failure):
@@ -115,7 +118,8 @@ def _settlement_of(
             return None
 
 
-def _succeeded(claimed: Claimed, event: DomainEvent | None) -> Settlement:
+def _succeeded(claimed: Claimed, event: DomainEvent | None, then: Sequence[Command]) -> Settlement:
+    _check_number(then, "starts")
     result = None if event is None else event.model_dump_json()
     if result is not None:
         check_result(result)
@@ -126,14 +130,12 @@ def _succeeded(claimed: Claimed, event: DomainEvent | None) -> Settlement:
         JobEvent.SUCCEEDED,
         domain_event=None if event is None else event.type,
         result=result,
+        new_jobs=tuple(_caused_by(claimed, command) for command in then),
     )
 
 
 def _waiting(claimed: Claimed, awaited: AwaitChildren) -> Settlement:
-    if len(awaited.commands) > MAX_CHILDREN:
-        raise OutOfBounds(
-            f"the run waits for {len(awaited.commands):,} jobs; at most {MAX_CHILDREN:,} may be waited for"
-        )
+    _check_number(awaited.commands, "waits for")
     children = tuple(child_of(claimed, command) for command in awaited.commands)
     return Settlement(
         claimed.id,
@@ -143,12 +145,21 @@ def _waiting(claimed: Claimed, awaited: AwaitChildren) -> Settlement:
         job_event_data=_json({"children": [str(child.id) for child in children]}),
         due_seconds=WAIT_CHECK_SECONDS,
         uncounted=True,
-        children=children,
+        new_jobs=children,
     )
+
+
+def _check_number(commands: Sequence[Command], verb: str) -> None:
+    if len(commands) > MAX_NEW_JOBS:
+        raise OutOfBounds(f"the run {verb} {len(commands):,} jobs; at most {MAX_NEW_JOBS:,} are taken of one run")
 
 
 def child_of(claimed: Claimed, command: Command) -> NewJob:
     """A child job of the same tenant, linked to its parent. Raises OutOfBounds when the command is too large or too deep."""
+    return replace(_caused_by(claimed, command), parent_id=claimed.id)
+
+
+def _caused_by(claimed: Claimed, command: Command) -> NewJob:
     body = command.model_dump_json()
     check_command(body)
     return NewJob(
@@ -162,7 +173,6 @@ def child_of(claimed: Claimed, command: Command) -> NewJob:
         command=body,
         correlation_id=claimed.correlation_id or claimed.id,
         causation_id=claimed.id,
-        parent_id=claimed.id,
         traceparent=claimed.traceparent,
     )
 

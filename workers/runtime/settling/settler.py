@@ -127,7 +127,7 @@ class Settler:
         if effective:
             attempt.delivery.count(settlement.state)
         self.drop(attempt)
-        if effective and settlement.due_seconds is not None:
+        if effective and (settlement.new_jobs or settlement.due_seconds is not None):
             self._notifier.ring_next(attempt.claimed, settlement, self._queue)
 
     async def _store(self, settlements: Sequence[Settlement]) -> Settled:

@@ -9,19 +9,14 @@ import pytest
 from pydantic import TypeAdapter
 
 from infrastructure.ports import Refused, TryLater, Unavailable
-from kinds.run import AwaitChildren, Run
+from kinds.run import AwaitChildren, Run, Then
 from schemas.problems import Problem
 from tests.unit.workers.runtime.runs import Brew, Brewed, claimed
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.handler import Answer, Handler
-from workers.runtime.running.attempt import (
-    MAX_UNREAD_AGE,
-    MAX_UNREAD_SECONDS,
-    MIN_UNREAD_SECONDS,
-    Attempt,
-    perform,
-)
+from workers.runtime.running.attempt import Attempt, perform
+from workers.runtime.running.run_failures import MAX_UNREAD_AGE, MAX_UNREAD_SECONDS, MIN_UNREAD_SECONDS
 from workers.runtime.settling.outcomes import AwaitingChildren, Done, Failed, Outcome, Stop, Stopped
 from workers.runtime.settling.retry import Failure
 
@@ -75,6 +70,13 @@ def test_waiting_for_children_is_an_outcome() -> None:
         return AwaitChildren((Brew(),))
 
     assert _outcome(delegate) == AwaitingChildren(AwaitChildren((Brew(),)))
+
+
+def test_a_result_with_jobs_that_follow_is_an_outcome() -> None:
+    async def brew(command: Brew, run: Run) -> Answer:
+        return Then(Brewed(), (Brew(cups=3),))
+
+    assert _outcome(brew) == Done(Brewed(), (Brew(cups=3),))
 
 
 def test_a_refusal_is_final_and_keeps_its_problem() -> None:

@@ -29,6 +29,7 @@ outcomes = st.sampled_from(
     [
         Done(None),
         Done(Brewed(notes=("strong",))),
+        Done(None, (Brew(),)),
         AwaitingChildren(AwaitChildren((Brew(), Brew()))),
         TRY_AGAIN,
         HOPELESS,
@@ -87,11 +88,21 @@ def test_a_waiting_job_is_stored_with_its_children() -> None:
     )
 
     assert (settled.state, settled.job_event, settled.uncounted) == ("waiting", "job.waiting", True)
-    assert [orjson.loads(child.command)["cups"] for child in settled.children] == [1, 2]
-    assert orjson.loads(settled.job_event_data or "") == {"children": [str(child.id) for child in settled.children]}
-    for child in settled.children:
+    assert [orjson.loads(child.command)["cups"] for child in settled.new_jobs] == [1, 2]
+    assert orjson.loads(settled.job_event_data or "") == {"children": [str(child.id) for child in settled.new_jobs]}
+    for child in settled.new_jobs:
         assert (child.tenant_id, child.parent_id, child.causation_id, child.correlation_id) == (TENANT, JOB, JOB, JOB)
         assert (child.priority, child.traceparent, child.queue) == (8, "00-aa-bb-01", Brew.queue)
+
+
+def test_jobs_that_follow_are_stored_with_the_success_and_wait_for_nothing() -> None:
+    settled = _settled(Done(None, (Brew(cups=1), Brew(cups=2))), priority=8, traceparent="00-aa-bb-01")
+
+    assert (settled.state, settled.due_seconds) == ("succeeded", None)
+    assert [orjson.loads(job.command)["cups"] for job in settled.new_jobs] == [1, 2]
+    for job in settled.new_jobs:
+        assert (job.tenant_id, job.parent_id, job.causation_id, job.correlation_id) == (TENANT, None, JOB, JOB)
+        assert (job.priority, job.traceparent, job.queue) == (8, "00-aa-bb-01", Brew.queue)
 
 
 def test_a_run_ended_by_a_drain_is_released_and_not_counted() -> None:
@@ -122,7 +133,7 @@ def test_every_settlement_shows_its_token_and_takes_a_step_the_table_allows(
     assert (settled.job_id, settled.token) == (JOB, TOKEN)
     assert settled.state in {after for (before, _), after in TRANSITIONS.items() if before is JobState.RUNNING}
     assert (settled.due_seconds is None) == (settled.state in TERMINAL), "an unfinished job has a due time"
-    assert not settled.children or settled.state is JobState.WAITING
+    assert not settled.new_jobs or settled.state in (JobState.WAITING, JobState.SUCCEEDED)
 
 
 class Poured(DomainEvent):
@@ -169,11 +180,12 @@ class Order(Command):
 @pytest.mark.parametrize(
     "commands", [(Order(wishes=_nested(100)),), (Order(wishes={"long": "x" * 5_000_000}),), (Brew(),) * 1_001]
 )
-def test_children_out_of_bounds_fail_their_parent_by_name(commands: tuple[Command, ...]) -> None:
-    settled = _settled(AwaitingChildren(AwaitChildren(commands)))
+def test_jobs_out_of_bounds_fail_by_name_the_run_that_asks_for_them(commands: tuple[Command, ...]) -> None:
+    for outcome in (AwaitingChildren(AwaitChildren(commands)), Done(None, commands)):
+        settled = _settled(outcome)
 
-    assert (settled.state, settled.children) == ("failed", ())
-    assert Problem.model_validate_json(settled.problem or "").name == "result-out-of-bounds"
+        assert (settled.state, settled.new_jobs) == ("failed", ())
+        assert Problem.model_validate_json(settled.problem or "").name == "result-out-of-bounds"
 
 
 @pytest.mark.parametrize("retryable", [True, False])
