@@ -56,8 +56,14 @@ class SearchEngine(Protocol):
 
     async def index(self, tenant_id: UUID, document: IndexedDocument) -> None:
         """Returns once the document can be found, and keeps it across a crash. A version older than the one in the
-        index is dropped, so repeating is safe and order doesn't matter. IndexMissing when the tenant has no index
-        yet."""
+        index, or deleted from it, is dropped, so repeating is safe and order doesn't matter. IndexMissing when the
+        tenant has no index yet."""
+        ...
+
+    async def delete(self, tenant_id: UUID, document_id: str, version: int) -> None:
+        """Returns once neither this version nor an older one can be found; a newer one stays. The index remembers it,
+        also when it is rebuilt: whoever indexes such a version later changes nothing. Safe to repeat. IndexMissing when
+        the tenant has no index yet, which could remember nothing."""
         ...
 
     async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:

@@ -52,9 +52,14 @@ def compile_filters(filters: Filters, *, but: FacetField | None = None) -> Itera
 
 
 def all_of(queries: Iterable[Query]) -> Query:
-    """Matches what all of them match; everything when there is none."""
+    """Matches what all of them match; every document when there is none."""
     clauses = [(Occur.Must, query) for query in queries]
-    return Query.boolean_query(clauses) if clauses else Query.all_query()
+    return Query.boolean_query(clauses) if clauses else every_document()
+
+
+def every_document() -> Query:
+    """All but what is remembered of deleted ones, which has no time."""
+    return Query.exists_query("created_at")
 
 
 class _Compiler:
@@ -146,7 +151,7 @@ class _Compiler:
         outer, self._unmarked = self._unmarked, True
         excluded = [(Occur.MustNot, self.compile(clause)) for clause in clauses]
         self._unmarked = outer
-        return _unscored(Query.boolean_query([(Occur.Must, Query.all_query()), *excluded]))
+        return _unscored(Query.boolean_query([(Occur.Must, every_document()), *excluded]))
 
 
 def _written(word: str) -> Iterator[Query]:

@@ -18,7 +18,7 @@ from uuid import UUID
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.concurrency.work_clock import Wait, waiting
 from infrastructure.ports.search import IndexedDocument, IndexMissing
-from infrastructure.tantivy.folder import IndexFolder
+from infrastructure.tantivy.folder import Change, Deletion, IndexFolder
 from infrastructure.tantivy.query import search
 from infrastructure.tantivy.rebuild import Rebuild
 from infrastructure.tantivy.write_lock import WriteLock
@@ -33,9 +33,9 @@ T = TypeVar("T")
 
 
 class _Waiting(NamedTuple):
-    """A document on its way into an index, and its run's wait until it is written."""
+    """A change on its way into an index, and its run's wait until it is written."""
 
-    document: IndexedDocument
+    change: Change
     wait: Wait
 
 
@@ -44,7 +44,7 @@ class _TenantIndex:
     folder: IndexFolder
     turns: WriteLock
     waiting: Batcher[_Waiting, None]
-    """Documents that come during a commit share the next one."""
+    """Changes that come during a commit share the next one."""
 
 
 class TantivyEngine:
@@ -67,9 +67,15 @@ class TantivyEngine:
         self._writing = ThreadPoolExecutor(WRITE_THREADS, "index")
 
     async def index(self, tenant_id: UUID, document: IndexedDocument) -> None:
+        await self._change(tenant_id, document)
+
+    async def delete(self, tenant_id: UUID, document_id: str, version: int) -> None:
+        await self._change(tenant_id, Deletion(document_id, version))
+
+    async def _change(self, tenant_id: UUID, change: Change) -> None:
         # Its work is the write. Until then it waits for others' documents, for the index and for a thread.
         with waiting() as wait:
-            await self._of(tenant_id).waiting.put(_Waiting(document, wait))
+            await self._of(tenant_id).waiting.put(_Waiting(change, wait))
 
     async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:
         folder = self._of(tenant_id).folder
@@ -127,7 +133,7 @@ class TantivyEngine:
 
         def write() -> None:
             loop.call_soon_threadsafe(begin)
-            folder.write([one.document for one in batch])
+            folder.write([one.change for one in batch])
 
         async with turns.alone():
             await self._write(write)

@@ -33,6 +33,7 @@ STEMMED = {
     "tr": "turkish",
 }
 LONGEST_WORD_BYTES = 60
+TOMBSTONE = "-"
 _FOLDED = "folded"
 
 
@@ -88,6 +89,16 @@ def register_analyzers(index: Index) -> None:
     index.register_tokenizer(_FOLDED, folded())
     for language in STEMMED:
         index.register_tokenizer(language, stemming(language))
+
+
+def tombstone_id(document_id: str) -> str:
+    """The id of what is kept of a deleted document. Documents' own ids begin with a letter or a digit."""
+    return f"{TOMBSTONE}{document_id}"
+
+
+def to_tombstone(document_id: str, version: int) -> Document:
+    """What remembers that the version was deleted. It has nothing that a query looks for."""
+    return Document.from_dict({"id": tombstone_id(document_id), "version": version}, SCHEMA)
 
 
 def to_index(document: IndexedDocument) -> Document:

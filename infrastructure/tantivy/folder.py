@@ -9,17 +9,38 @@ import secrets
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
-from tantivy import Index, Query, Searcher
+from tantivy import DocAddress, Document, Index, Query, Searcher
 
 from infrastructure.ports import Unavailable
 from infrastructure.ports.search import IndexedDocument, IndexMissing
-from infrastructure.tantivy.fields import SCHEMA, SCHEMA_VERSION, register_analyzers, to_index
+from infrastructure.tantivy.fields import (
+    SCHEMA,
+    SCHEMA_VERSION,
+    TOMBSTONE,
+    register_analyzers,
+    to_index,
+    to_tombstone,
+    tombstone_id,
+)
 
 WRITER_HEAP_BYTES = 30_000_000
 GENERATION = f"v{SCHEMA_VERSION}-"
+TOMBSTONES_AT_ONCE = 1_000
+
+
+class Deletion(NamedTuple):
+    """A document that was deleted at this version."""
+
+    document_id: str
+    version: int
+
+
+Change = IndexedDocument | Deletion
 
 
 class IndexFolder:
@@ -37,13 +58,24 @@ class IndexFolder:
         with self._opening, tantivy_errors(self.path):
             return self._fresh(generation).searcher()
 
-    def write(self, documents: Sequence[IndexedDocument]) -> None:
-        """Commits those that are newer than what the index has of the same id. IndexMissing when there is none."""
+    def write(self, changes: Sequence[Change]) -> None:
+        """Commits those that are no older than what the index has of the same id. IndexMissing when there is none."""
         with tantivy_errors(self.path):
             index = self._open(self._current())
-            newer = _newer(index.searcher(), documents)
-            if newer:
-                _commit(index, newer)
+            effective = _effective(index.searcher(), changes)
+            if effective:
+                _commit(index, effective)
+
+    def tombstones(self) -> Iterator[Sequence[Document]]:
+        """What is remembered of deleted documents, in batches. An index that is missing or damaged remembers nothing."""
+        with suppress(Unavailable), tantivy_errors(self.path):
+            searcher = self._open(self._current()).searcher()
+            deleted = Query.regex_query(SCHEMA, "id", f"{TOMBSTONE}.*")
+            for offset in count(0, TOMBSTONES_AT_ONCE):
+                hits = searcher.search(deleted, limit=TOMBSTONES_AT_ONCE, offset=offset, count=False).hits
+                if not hits:
+                    return
+                yield [_tombstone_at(searcher, address) for _, address in hits]
 
     def there(self) -> bool:
         try:
@@ -118,27 +150,45 @@ def open_index(path: Path) -> Index:
     return index
 
 
-def _newer(searcher: Searcher, documents: Sequence[IndexedDocument]) -> list[IndexedDocument]:
-    newest: dict[str, IndexedDocument] = {}
-    for document in documents:
-        known = newest.get(document.document_id)
-        if known is None or known.version < document.version:
-            newest[document.document_id] = document
-    return [document for document in newest.values() if _indexed_version(searcher, document) < document.version]
+def _effective(searcher: Searcher, changes: Sequence[Change]) -> list[Change]:
+    """The last word on each document, where the index doesn't have it yet."""
+    last: dict[str, Change] = {}
+    for change in changes:
+        known = last.get(change.document_id)
+        if known is None or _rank(known) <= _rank(change):
+            last[change.document_id] = change
+    return [change for change in last.values() if _known_rank(searcher, change.document_id) <= _rank(change)]
 
 
-def _indexed_version(searcher: Searcher, document: IndexedDocument) -> int:
-    hits = searcher.search(Query.term_query(SCHEMA, "id", document.document_id), limit=1, count=False).hits
+def _rank(change: Change) -> tuple[int, bool]:
+    """What wins of two changes of one document: the newer version, and of one version its deletion."""
+    return change.version, isinstance(change, Deletion)
+
+
+def _known_rank(searcher: Searcher, document_id: str) -> tuple[int, bool]:
+    indexed = _version_of(searcher, document_id)
+    deleted = _version_of(searcher, tombstone_id(document_id))
+    return max((indexed, False), (deleted, True))
+
+
+def _version_of(searcher: Searcher, name: str) -> int:
+    hits = searcher.search(Query.term_query(SCHEMA, "id", name), limit=1, count=False).hits
     versions = searcher.fast_field_values("version", [address for _, address in hits])
     return int(versions[0] or 0) if versions else 0
 
 
-def _commit(index: Index, documents: Sequence[IndexedDocument]) -> None:
+def _tombstone_at(searcher: Searcher, address: DocAddress) -> Document:
+    kept = searcher.doc(address)
+    return to_tombstone(str(kept.get_first("id")).removeprefix(TOMBSTONE), int(str(kept.get_first("version"))))
+
+
+def _commit(index: Index, changes: Sequence[Change]) -> None:
     writer = index.writer(WRITER_HEAP_BYTES, 1)
     try:
-        for document in documents:
-            writer.delete_documents_by_term("id", document.document_id)
-            writer.add_document(to_index(document))
+        for change in changes:
+            writer.delete_documents_by_term("id", change.document_id)
+            writer.delete_documents_by_term("id", tombstone_id(change.document_id))
+            writer.add_document(to_tombstone(*change) if isinstance(change, Deletion) else to_index(change))
         writer.commit()
     finally:
         writer.wait_merging_threads()  # Without it the merges a commit begins are thrown away and segments pile up.

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from tantivy import DocAddress, Document, Order, Query, Searcher, SearchResult
 
-from infrastructure.tantivy.compiler import Looked, all_of, compile_filters, compile_match
+from infrastructure.tantivy.compiler import Looked, all_of, compile_filters, compile_match, every_document
 from infrastructure.tantivy.fields import SCHEMA
 from infrastructure.tantivy.folder import IndexFolder, tantivy_errors
 from infrastructure.tantivy.snippets import Snippets
@@ -30,7 +30,7 @@ def search(folder: IndexFolder, query: SearchQuery) -> SearchResults:
 
 
 def _search(searcher: Searcher, query: SearchQuery) -> SearchResults:
-    matched, looked = (Query.all_query(), Looked()) if query.match is None else compile_match(query.match, searcher)
+    matched, looked = (every_document(), Looked()) if query.match is None else compile_match(query.match, searcher)
     total, found = _find(searcher, all_of([matched, *compile_filters(query.filters)]), query)
     after = query.offset + len(found)
     return SearchResults(

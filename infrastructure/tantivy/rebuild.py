@@ -24,6 +24,9 @@ class Rebuild:
         self._generation = self._folder.new_generation()
         with tantivy_errors(self._generation):
             self._writer = open_index(self._generation).writer(WRITER_HEAP_BYTES, 1)
+            for tombstones in self._folder.tombstones():
+                for tombstone in tombstones:
+                    self._writer.add_document(tombstone)
 
     def add(self, documents: Sequence[IndexedDocument]) -> None:
         generation, writer = self._begun()
