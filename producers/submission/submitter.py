@@ -6,6 +6,7 @@ burst never blocks the event loop.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from uuid_utils.compat import uuid7
 from infrastructure.celery.message import JobRef
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports import Unavailable, Unstorable
+from infrastructure.postgres.documents.jobs import StoredJob
 from infrastructure.postgres.jobs.batches import BatchSubmission, Kept, NewBatch, store_batch
 from infrastructure.postgres.jobs.claim import SOUGHT_SECONDS
 from infrastructure.postgres.jobs.submission import Accepted, NewJob, Submission, is_plain, rehearse, store
@@ -108,6 +110,15 @@ class Submitter:
         requeued = list(refs)
         self._tenant_notifier.notify(ref.tenant_id for ref in requeued)
         self._doorbell_notifier.ring(requeued)
+
+    def ring_stored(self, stored: Sequence[StoredJob]) -> None:
+        """Rings for jobs that were committed with what they are about, and notifies their tenants."""
+        refs = [one.ref for one in stored]
+        self._doorbell_notifier.ring([one.ref for one in stored if not one.capped])
+        if capped := [one.ref.job_id for one in stored if one.capped]:
+            self._doorbell_notifier.request_admission(capped)
+        self._tenant_notifier.notify(ref.tenant_id for ref in refs)
+        self._count(refs)
 
     async def submit_batch(self, batch: NewBatch, jobs: Sequence[NewJob]) -> BatchSubmission:
         """Submits a batch with its jobs, in one transaction and one push."""
@@ -204,11 +215,8 @@ class Submitter:
                 await asyncio.sleep(PAUSE_SECONDS)
         raise AssertionError("the last try returns or raises")
 
-    def _count(self, accepted: list[NewJob]) -> None:
-        kinds: dict[str, int] = {}
-        for job in accepted:
-            kinds[job.kind] = kinds.get(job.kind, 0) + 1
-        for kind, count in kinds.items():
+    def _count(self, accepted: Sequence[NewJob | JobRef]) -> None:
+        for kind, count in Counter(job.kind for job in accepted).items():
             metrics.jobs_submitted(kind, count)
 
 

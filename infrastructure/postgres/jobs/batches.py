@@ -89,9 +89,14 @@ async def store_batch(
         )
         if batch.atomic and any(isinstance(one, KeyReused) for one in submissions):
             raise psycopg.Rollback
-        await connection.execute(_INSERT_BATCH, _inserted(batch, submissions))
+        await store_batch_job(connection, batch, submissions)
         return Kept(tuple(submissions))
     return RefusedWhole(tuple(submissions))
+
+
+async def store_batch_job(connection: Connection, batch: NewBatch, submissions: Sequence[Submission]) -> None:
+    """Stores the batch's own job, after those that it waits for. Call it in their transaction. Safe to repeat."""
+    await connection.execute(_INSERT_BATCH, _inserted(batch, submissions))
 
 
 def _inserted(batch: NewBatch, submissions: Sequence[Submission]) -> dict[str, object]:

@@ -84,6 +84,14 @@ async def check_room(connection: Connection, quota: Quota, tenant_id: UUID) -> N
     (await usage_of(connection, quota, tenant_id)).check()
 
 
+async def check_active(connection: Connection, tenant_id: UUID) -> None:
+    """Raises TenantSuspended unless the tenant is active. One that is suspended at the same moment has the job held."""
+    found = await connection.execute("SELECT state FROM tenants WHERE id = %s", (tenant_id,))
+    row = await found.fetchone()
+    if row is not None and row[0] != "active":
+        raise TenantSuspended(f"tenant {tenant_id} is {row[0]}")
+
+
 async def lock(connection: Connection, quota: Quota, tenant_id: UUID | None) -> None:
     """Keeps others from adding or renaming one until the transaction ends."""
     await connection.execute(

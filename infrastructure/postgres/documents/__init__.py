@@ -1,0 +1,1 @@
+"""Documents: accepting, reading, changing and removing them, in the tenant's role."""

@@ -1,0 +1,113 @@
+"""Changes what is said about a document, and deletes documents."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from uuid_utils.compat import uuid7
+
+from infrastructure.postgres.documents import queries
+from infrastructure.postgres.documents.etags import UNCONDITIONAL, Precondition, edition
+from infrastructure.postgres.documents.jobs import ORDINARY, ImportOptions, StoredJob, removal_job, store_jobs
+from infrastructure.postgres.tables.documents import documents
+from infrastructure.postgres.tenants import usage
+from infrastructure.postgres.tenants.quotas import check_active
+from infrastructure.postgres.tenants.sessions import TenantSession
+from infrastructure.postgres.tenants.usage import Amount
+from schemas.documents import Document, DocumentChange
+
+# Two changes in one transaction's time, or by a clock that was set back, have different entity tags too.
+_NOW: Final = func.greatest(func.clock_timestamp(), documents.c.updated_at + func.make_interval(0, 0, 0, 0, 0, 0, 1e-6))
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """There is no such document, or it was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsExpected:
+    """The precondition isn't met."""
+
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The document can't be read any more, and the job removes its contents. Ring for it after the commit."""
+
+    stored: StoredJob
+    version: int
+
+
+async def change(
+    session: TenantSession,
+    tenant_id: UUID,
+    document_id: str,
+    wanted: DocumentChange,
+    precondition: Precondition = UNCONDITIONAL,
+) -> Document | NotThere | NotAsExpected:
+    """Changes the given fields, and returns the document. The index learns of it by a job of its own."""
+    if (refused := await _refused(session, tenant_id, document_id, precondition)) is not None:
+        return refused
+    given = {
+        name: value
+        for name, value in wanted.model_dump(exclude_unset=True).items()
+        if value is not None or documents.c[name].nullable
+    }
+    await session.execute(_of(tenant_id, document_id).values(**given, updated_at=_NOW))
+    changed = await queries.document(session, tenant_id, document_id)
+    assert changed is not None, "its row is locked"
+    return changed
+
+
+async def delete(
+    session: TenantSession,
+    tenant_id: UUID,
+    document_id: str,
+    precondition: Precondition = UNCONDITIONAL,
+    *,
+    options: ImportOptions = ORDINARY,
+    ring_again_seconds: float,
+) -> Deleted | NotThere | NotAsExpected:
+    """Deletes the document: from the commit on it isn't found, and no late job brings one of its versions back. The room of
+    its contents is free once they are removed."""
+    await check_active(session.driver, tenant_id)
+    if (refused := await _refused(session, tenant_id, document_id, precondition)) is not None:
+        return refused
+    # The job's id is the newest that the document knows: an older one that indexes a text doesn't revive it.
+    job_id = uuid7()
+    buried = {
+        "deleted_version": documents.c.version,
+        "current_version": None,
+        "indexed_version": None,
+        "job_id": job_id,
+    }
+    tombstone = _of(tenant_id, document_id).values(**buried, deleted_at=func.now(), updated_at=_NOW)
+    version = await session.scalar(tombstone.returning(documents.c.version))
+    assert version is not None, "its row is locked"
+    job = removal_job(job_id, tenant_id, document_id, version, options)
+    (stored,) = await store_jobs(session.driver, [job], ring_again_seconds=ring_again_seconds)
+    await usage.change(session.driver, tenant_id, {Amount.DOCUMENTS: -1})
+    return Deleted(stored, version)
+
+
+async def _refused(
+    session: TenantSession, tenant_id: UUID, document_id: str, precondition: Precondition
+) -> NotThere | NotAsExpected | None:
+    """Why the document can't be changed; None if it can, and its row is locked then."""
+    standing = select(documents.c.version, documents.c.updated_at, documents.c.deleted_at)
+    own = (documents.c.tenant_id == tenant_id, documents.c.document_id == document_id)
+    row = (await session.execute(standing.where(*own).with_for_update())).first()
+    if row is None or row.deleted_at is not None:
+        return NotThere()
+    if precondition.met_by(edition(row.version, row.updated_at)):
+        return None
+    document = await queries.document(session, tenant_id, document_id)
+    assert document is not None, "its row is locked"
+    return NotAsExpected(document)
+
+
+def _of(tenant_id: UUID, document_id: str) -> Any:
+    return update(documents).where(documents.c.tenant_id == tenant_id, documents.c.document_id == document_id)

@@ -1,0 +1,77 @@
+"""The jobs that documents are stored and deleted with, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from infrastructure.celery.message import JobRef
+from infrastructure.postgres.jobs import submission
+from infrastructure.postgres.jobs.submission import NewJob
+from infrastructure.postgres.session import Connection
+from schemas.commands import Command
+from schemas.documents import DocumentRef, ImportDocument, RemoveDocument
+
+NORMAL_PRIORITY = 5
+NO_KEYS = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What a request says about the jobs that it makes."""
+
+    priority: int = NORMAL_PRIORITY
+    correlation_id: UUID | None = None
+    traceparent: str | None = None
+    parent_id: UUID | None = None
+    """The batch that waits for them."""
+
+
+ORDINARY = ImportOptions()
+
+
+def import_job(
+    job_id: UUID, tenant_id: UUID, document_id: str, version: int, profile: str, options: ImportOptions
+) -> NewJob:
+    command = ImportDocument(document=DocumentRef(id=document_id, version=version), profile=profile)
+    return _job(job_id, tenant_id, command, options)
+
+
+def removal_job(job_id: UUID, tenant_id: UUID, document_id: str, version: int, options: ImportOptions) -> NewJob:
+    return _job(job_id, tenant_id, RemoveDocument(document=DocumentRef(id=document_id, version=version)), options)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """A job to ring for after the commit (`Submitter.ring_stored`)."""
+
+    ref: JobRef
+    capped: bool
+    """Whether it waits for a concurrency limit, and needs to be admitted first."""
+
+
+async def store_jobs(connection: Connection, jobs: Sequence[NewJob], *, ring_again_seconds: float) -> list[StoredJob]:
+    """Stores the jobs, without idempotency keys, in the transaction of what they are about."""
+    stored = await submission.store(connection, jobs, ring_again_seconds=ring_again_seconds, idempotency_hours=NO_KEYS)
+    return [
+        StoredJob(
+            JobRef(job.id, job.tenant_id, job.kind, job.queue, job.priority),
+            capped=isinstance(one, submission.Accepted) and one.capped,
+        )
+        for job, one in zip(jobs, stored, strict=True)
+    ]
+
+
+def _job(job_id: UUID, tenant_id: UUID, command: Command, options: ImportOptions) -> NewJob:
+    return NewJob(
+        id=job_id,
+        tenant_id=tenant_id,
+        kind=command.kind,
+        version=command.version,
+        queue=command.queue,
+        priority=options.priority,
+        max_attempts=command.max_attempts,
+        command=command.model_dump_json(),
+        correlation_id=options.correlation_id,
+        traceparent=options.traceparent,
+        parent_id=options.parent_id,
+    )
