@@ -6,7 +6,7 @@ Count its job against the tenant's queued jobs before (`Call.admit_jobs`), and r
 (`Submitter.ring_stored`). Unless the outcome is `Accepted`, the original's object belongs to nobody: delete it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -139,12 +139,14 @@ async def accept_all(
     uploaded: Sequence[UploadedVersion],
     *,
     batch: NewBatch | None = None,
+    tell: Callable[[Sequence[VersionAdded | VersionKept]], str] | None = None,
     options: ImportOptions = ORDINARY,
     ring_again_seconds: float,
     idempotency_hours: int,
 ) -> AcceptedAll | Repeated | KeyReused | StaleKey:
     """Accepts all of the versions, or none; with the batch whose jobs they are, if one is given. Several versions of one
-    document get their numbers in order. The versions' own idempotency keys aren't used, but the batch's is.
+    document get their numbers in order. The versions' own idempotency keys aren't used, but the batch's is. `tell` makes the
+    batch's command from all outcomes, instead of `NewBatch.tell`, which is given the added ones' jobs only.
 
     Raises as `accept`.
     """
@@ -161,7 +163,8 @@ async def accept_all(
     outcomes = await _store(connection, tenant_id, uploaded, job_ids, UNCONDITIONAL, options, ring_again_seconds)
     if batch is not None:
         added = [submission.Accepted(one.stored.ref.job_id) for one in outcomes if isinstance(one, VersionAdded)]
-        await store_batch_job(connection, batch, added)
+        told = batch if tell is None else replace(batch, tell=lambda _: tell(outcomes))
+        await store_batch_job(connection, told, added)
     return AcceptedAll(tuple(outcomes))
 
 

@@ -39,6 +39,7 @@ _CONTENT: Final = tuple(
         "text",
         "text_cell",
         "text_key",
+        "text_bytes",
         "outline",
         "characters",
     )
@@ -68,6 +69,8 @@ class StoredContent:
     text: Sealed | None
     text_cell: str | None
     text_key: Sealed | None
+    text_bytes: int | None
+    """Of the text in UTF-8, where it is an object: it takes that to open one."""
     outline: Sealed | None
     characters: int | None
 

@@ -85,6 +85,7 @@ document_versions = Table(
         comment="Names the object with a long text: of two workers that import the version each writes one of its own",
     ),
     Column("text_key", LargeBinary, info=sealed("cell"), comment="The key of the object with a long text"),
+    Column("text_bytes", BigInteger, comment="Of the text in UTF-8, in an object; NULL where it is in the row"),
     Column("outline", LargeBinary, info=sealed("cell"), comment="Headings, pages and attachments as JSON"),
     Column("characters", BigInteger),
     Column("words", BigInteger),

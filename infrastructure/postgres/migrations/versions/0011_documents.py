@@ -32,6 +32,7 @@ CREATE TABLE document_versions (
   text bytea,
   text_cell text COLLATE "C",
   text_key bytea,
+  text_bytes bigint,
   outline bytea,
   characters bigint,
   words bigint,
@@ -57,6 +58,7 @@ COMMENT ON COLUMN document_versions.original_key IS 'NULL: the text is the origi
 COMMENT ON COLUMN document_versions.text IS 'NULL: there is none yet, or it is an object';
 COMMENT ON COLUMN document_versions.text_cell IS 'Names the object with a long text: of two workers that import the version each writes one of its own';
 COMMENT ON COLUMN document_versions.text_key IS 'The key of the object with a long text';
+COMMENT ON COLUMN document_versions.text_bytes IS 'Of the text in UTF-8, in an object; NULL where it is in the row';
 COMMENT ON COLUMN document_versions.outline IS 'Headings, pages and attachments as JSON';
 COMMENT ON COLUMN document_versions.problem IS 'Why it couldn''t be imported';
 
