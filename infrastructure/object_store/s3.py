@@ -1,11 +1,9 @@
 """Objects in an S3-compatible store."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Self, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
@@ -13,15 +11,14 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from infrastructure.object_store.byte_reader import ByteReader
+from infrastructure.object_store.multipart_upload import PART_BYTES, UploadFailed, upload
 from infrastructure.ports import Unavailable
 from infrastructure.ports.objects import StoredObject
 from infrastructure.settings import Settings, SettingsInvalid
 
 CHUNK_BYTES = 256 * 1_024
-PIECE_BYTES = 256 * 1_024
-PART_BYTES = 5 * 1_024 * 1_024
-"""The least that S3 takes as a part, unless it is the last: more of it would only be held in memory."""
-PARTS_IN_FLIGHT = 1
+WINDOW_BYTES = 4 * 1_024 * 1_024
+"""Read by one request."""
 ANSWER_SECONDS = 30
 CONNECT_SECONDS = 5
 RETRIES = 2
@@ -54,7 +51,11 @@ def address_from(settings: Settings) -> Address:
 
 
 class S3ObjectStore:
-    """Objects in a bucket, below a prefix if one is set. Results quote documents: enable the bucket's encryption."""
+    """Objects in a bucket, below a prefix if one is set. Results quote documents: enable the bucket's encryption.
+
+    A process that is killed in a long upload leaves parts that no listing shows and that are paid for: give the bucket a
+    lifecycle rule that aborts incomplete multipart uploads after a day (AbortIncompleteMultipartUpload).
+    """
 
     def __init__(self, address: Address) -> None:
         given: dict[str, Any] = {
@@ -86,40 +87,49 @@ class S3ObjectStore:
         first = bytes(await reader.take(PART_BYTES))
         if len(first) < PART_BYTES:
             await self.put(key, first)
-        else:
-            await self._put_parts(key, first, reader)
-
-    async def _put_parts(self, key: str, first: bytes, reader: ByteReader) -> None:
-        pieces = _Pieces()
-        # Its stub says that it is a coroutine; it is a future, under way from here on.
-        upload = cast(
-            "asyncio.Future[Any]",
-            obstore.put_async(
-                self._store, key, pieces, use_multipart=True, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT
-            ),
-        )
-        upload.add_done_callback(pieces.stop)
+            return
         try:
-            piece = first
-            while piece and not upload.done():
-                await pieces.put(piece)
-                piece = bytes(await reader.take(PIECE_BYTES))
-            await pieces.put(StopAsyncIteration())
-            await _ended(upload)
-        except BaseException:
-            # The library aborts an upload whose pieces can't be had, but not one that is cancelled: so it never is.
-            pieces.fail()
-            await asyncio.wait([upload], timeout=ANSWER_SECONDS)
-            raise
+            await upload(self._store, key, first, reader, abort_seconds=ANSWER_SECONDS)
+        except UploadFailed as failed:
+            raise _away(failed.error) from None
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None] | None:
         try:
-            found = await obstore.get_async(self._store, key, options=_range(start, end))
+            window = await self._window(key, start, end)
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
             raise _away(error) from None
-        return _chunks(found)
+        return self._windows(key, window, end)
+
+    async def _windows(self, key: str, window: "_Window", end: int | None) -> AsyncGenerator[bytes, None]:
+        while window.content:
+            for offset in range(0, len(window.content), CHUNK_BYTES):
+                yield bytes(window.content[offset : offset + CHUNK_BYTES])
+            if window.ends_at >= (window.size_bytes if end is None else min(end, window.size_bytes)):
+                return
+            try:
+                window = await self._window(key, window.ends_at, end, window.etag)
+            except (BaseError, OSError) as error:
+                raise _away(error) from None
+
+    async def _window(self, key: str, start: int, end: int | None, etag: str | None = None) -> "_Window":
+        # No request stays open while a slow reader takes its time: it would run into its time limit.
+        until = start + WINDOW_BYTES if end is None else min(end, start + WINDOW_BYTES)
+        try:
+            wanted: obstore.GetOptions = {"range": (start, until)}
+            found = await obstore.get_async(
+                self._store, key, options=wanted if etag is None else wanted | {"if_match": etag}
+            )
+            content = memoryview(await found.bytes_async())
+        except FileNotFoundError:
+            raise
+        except BaseError:
+            # A range behind the object's end is an error, which the library doesn't tell from others.
+            if (await obstore.head_async(self._store, key))["size"] > start:
+                raise
+            return _Window(memoryview(b""), start, start, None)
+        return _Window(content, start + len(content), found.meta["size"], found.meta["e_tag"])
 
     async def delete(self, keys: Sequence[str]) -> None:
         try:
@@ -140,66 +150,15 @@ class S3ObjectStore:
         return found[:most]
 
 
-class _GivenUp(Exception):
-    """Whoever brings the object's pieces stopped."""
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A part of an object, in memory."""
 
-
-class _Pieces:
-    """Hands pieces to the library, which asks for them by iteration. Each waits until the one before it was taken."""
-
-    def __init__(self) -> None:
-        self._next: asyncio.Queue[bytes | Exception] = asyncio.Queue(maxsize=1)
-        self._is_stopped = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = await self._next.get()
-        if isinstance(piece, Exception):
-            raise piece
-        return piece
-
-    async def put(self, piece: bytes | Exception) -> None:
-        if not self._is_stopped:
-            await self._next.put(piece)
-
-    def fail(self) -> None:
-        """Raises where the next piece is awaited."""
-        self._make_room()
-        self._next.put_nowait(_GivenUp())
-
-    def stop(self, upload: "asyncio.Future[Any]") -> None:
-        """Nobody asks any more, as the upload has ended."""
-        self._is_stopped = True
-        self._make_room()
-        if not upload.cancelled():
-            upload.exception()  # Read here, for when it is of no interest: its caller raises another.
-
-    def _make_room(self) -> None:
-        with suppress(asyncio.QueueEmpty):
-            self._next.get_nowait()
-
-
-async def _ended(upload: "asyncio.Future[Any]") -> None:
-    try:
-        await asyncio.shield(upload)
-    except (BaseError, OSError) as error:
-        raise _away(error) from None
-
-
-def _range(start: int, end: int | None) -> "obstore.GetOptions":
-    if end is not None:
-        return {"range": (start, end)}
-    return {"range": {"offset": start}} if start else {}
-
-
-async def _chunks(found: "obstore.GetResult") -> AsyncGenerator[bytes, None]:
-    try:
-        async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
-            yield bytes(chunk)
-    except (BaseError, OSError) as error:
-        raise _away(error) from None
+    content: memoryview
+    ends_at: int
+    size_bytes: int
+    """The whole object's."""
+    etag: str | None
 
 
 def _away(error: Exception) -> Unavailable:

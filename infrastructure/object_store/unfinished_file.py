@@ -26,7 +26,7 @@ class UnfinishedFile:
         self._folders = _folders_between(root, path)
         self._lock = Lock()
         self._writer: BinaryIO | None = None
-        self._is_discarded = False
+        self._is_discarded = self._is_finished = False
 
     def write(self, content: bytes) -> None:
         """Appends the content. The first call makes the file, and the folders that it is in."""
@@ -41,19 +41,20 @@ class UnfinishedFile:
             os.fsync(writer.fileno())
             writer.close()
             self._unfinished.replace(self._path)
+            self._is_finished = True
             # A new name is durable once the folders that hold it are.
             for folder in self._folders:
                 _sync_folder(folder)
 
     def discard(self) -> None:
-        """Removes what isn't finished; a write under way ends first. Safe to repeat."""
+        """Removes the file, a finished one too; a step under way ends first. Safe to repeat."""
         with self._lock:
             self._is_discarded = True
             if self._writer is not None:
                 with suppress(OSError):  # What it still buffers is of no use, so a full disk is no matter.
                     self._writer.close()
             with suppress(OSError):  # What stays is swept.
-                self._unfinished.unlink(missing_ok=True)
+                (self._path if self._is_finished else self._unfinished).unlink(missing_ok=True)
 
     def _opened(self) -> BinaryIO:
         if self._is_discarded:

@@ -32,13 +32,14 @@ class ObjectStore(Protocol):
         """Stores the chunks, one after another, as one object, atomically and in bounded memory; returns once it is durable.
 
         Nothing is stored, and nothing is left behind, when this is cancelled or the iterator raises, which is raised here
-        again. What a killed process leaves is listed like an object, or kept by the store out of sight: see the adapter.
+        again; only a store that can't be asked any more may keep what it was sent. What a killed process leaves is listed
+        like an object, or out of sight: see the adapter.
         """
         ...
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None] | None:
-        """The content's bytes from `start` to before `end`, in chunks; fewer where the object ends earlier. None when there
-        is no such object. Close it unless you read it to its end."""
+        """The content's bytes from `start` to before a later `end`, in chunks; fewer where the object ends earlier. None
+        when there is no such object. Close it unless you read it to its end."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:

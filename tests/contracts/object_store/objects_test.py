@@ -1,15 +1,11 @@
 """What every object store promises."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from infrastructure.object_store.files import FileStore
 from infrastructure.object_store.places import job_of, result_place
@@ -20,45 +16,17 @@ from infrastructure.settings import Settings, SettingsInvalid
 
 pytestmark = pytest.mark.anyio
 
-REGION = "us-east-1"
-BUCKET = "results"
-LARGE = bytes(range(256)) * 4_096
-StoreAdapter = Callable[[Path], AbstractContextManager[ObjectStore]]
-
-
-@contextmanager
-def files(folder: Path) -> Iterator[ObjectStore]:
-    yield FileStore(folder / "objects")
-
-
-@contextmanager
-def s3(folder: Path) -> Iterator[ObjectStore]:
-    """A real server of S3's protocol on a real socket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        httpx.post(f"{endpoint}/moto-api/reset", trust_env=False)
-        httpx.put(f"{endpoint}/{BUCKET}", trust_env=False).raise_for_status()
-        yield S3ObjectStore(Address(BUCKET, "jobs", REGION, endpoint, "test", "test"))
-    finally:
-        server.stop()
-
-
-@pytest.fixture(params=[files, s3], ids=["files", "s3"])
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
-    adapter: StoreAdapter = request.param
-    with adapter(tmp_path) as store:
-        yield store
+LARGE = b"".join(number.to_bytes(4, "big") for number in range(1_250_000))
+LARGE_BYTES = len(LARGE)
+"""More than a store reads at once."""
 
 
 def _key(tenant: UUID | None = None, job: UUID | None = None) -> str:
     return result_place(tenant or uuid4(), job or uuid4(), uuid4())
 
 
-async def _read(objects: ObjectStore, key: str) -> bytes | None:
-    content = await objects.read(key)
+async def _read(objects: ObjectStore, key: str, start: int = 0, end: int | None = None) -> bytes | None:
+    content = await objects.read(key, start, end)
     return None if content is None else b"".join([part async for part in content])
 
 
@@ -78,6 +46,17 @@ async def test_what_was_put_is_read_back_and_gone_once_deleted(objects: ObjectSt
 async def test_what_was_never_put_isnt_there(objects: ObjectStore) -> None:
     assert await _read(objects, _key()) is None
     assert await objects.list_after("", 10) == []
+
+
+async def test_a_range_is_read_alone(objects: ObjectStore) -> None:
+    key = _key()
+    await objects.put(key, LARGE)
+
+    for start, end in ((0, 1), (5, 600_000), (LARGE_BYTES - 3, None), (LARGE_BYTES - 3, LARGE_BYTES + 9), (0, None)):
+        assert await _read(objects, key, start, end) == LARGE[start:end]
+    for behind in (LARGE_BYTES, LARGE_BYTES + 1):
+        assert await _read(objects, key, behind) == await _read(objects, key, behind, behind + 9) == b""
+    assert await _read(objects, _key(), 5, 6) is None
 
 
 async def test_two_runs_of_a_job_keep_their_own(objects: ObjectStore) -> None:
@@ -130,7 +109,7 @@ async def test_files_are_their_owners_only(tmp_path: Path) -> None:
 
 async def test_a_store_that_is_away_says_so(tmp_path: Path) -> None:
     (tmp_path / "objects").write_text("not a folder")
-    nobody = S3ObjectStore(Address(BUCKET, "", REGION, "http://127.0.0.1:9", "test", "very secret"))
+    nobody = S3ObjectStore(Address("bucket", "", "us-east-1", "http://127.0.0.1:9", "test", "very secret"))
     for store in (FileStore(tmp_path / "objects"), nobody):
         with pytest.raises(Unavailable) as caught:
             await store.put(_key(), b"{}")
