@@ -17,5 +17,6 @@ class KeysRotated(DomainEvent):
     """None when the tenant had no key before."""
     new_version: int
     rows_reencrypted: int
+    """A row with several sealed values counts once for each."""
     conflicts: int
     """Rows that were updated concurrently with their re-encryption; the concurrent update was kept."""

@@ -67,8 +67,10 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class SealedRow:
-    """One sealed cell of a table, and what its row is called."""
+    """One sealed cell of a row: a row with several counts as so many."""
 
+    column: str
+    """Where it is stored; its cell may be called otherwise."""
     cell: Cell
     sealed: Sealed
 
@@ -89,7 +91,8 @@ class RotationSession(Protocol):
         ...
 
     async def next_rows(self, rotation: Rotation) -> Sequence[SealedRow]:
-        """Rows after the cursor that are not under the new key; bounded in number and bytes, empty at the end."""
+        """Rows after the cursor that are not under the new key; bounded in number and bytes, all of one column, none at the
+        end."""
         ...
 
     async def replace(self, rotation: Rotation, old: Sequence[SealedRow], new: Sequence[SealedRow]) -> Rotation:

@@ -3,6 +3,7 @@ resumed from its cursor by the next run."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from events.keys import KeysRotated
 from infrastructure.key_vault.sealed import DecryptionFailed
@@ -90,7 +91,7 @@ async def _resealed(rows: Sequence[SealedRow], rotation: Rotation, resealer: Res
             sealed = await resealer.reseal(rotation.key_id, row.cell, row.sealed)
         except DecryptionFailed:
             continue  # Counted by the caller: the old key isn't retired while a row under it can't be read.
-        resealed.append(SealedRow(row.cell, sealed))
+        resealed.append(replace(row, sealed=sealed))
     return resealed
 
 

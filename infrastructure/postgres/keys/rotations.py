@@ -1,6 +1,6 @@
-"""Rotations of the tenants' keys: the lock, the progress, and the rows that are still under older keys."""
+"""Rotations of the tenants' keys: the lock, the progress, and the sealed cells that are still under older keys."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
@@ -8,19 +8,19 @@ from uuid import UUID
 from psycopg.errors import LockNotAvailable
 
 from infrastructure.concurrency.work_clock import waiting
-from infrastructure.key_vault.sealed import Cell, Sealed
+from infrastructure.key_vault.sealed import Sealed
+from infrastructure.key_vault.sealing import HEADER_BYTES
 from infrastructure.ports import Unavailable
 from infrastructure.ports.keys import Rotation, SealedRow, WrappedKey
+from infrastructure.postgres.keys.sealed_columns import CiphertextColumn, ciphertext_columns
 from infrastructure.postgres.keys.wrapped_keys import CHANGE_KEYS
-from infrastructure.postgres.search.documents import BODY, TABLE
 from infrastructure.postgres.session import LOST, Connection, Role, connect
+from infrastructure.postgres.tables import metadata
 
 WAIT_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 30.0
 STATEMENT_SECONDS = 60
-MAX_ROWS = 500
-MAX_BYTES = 8_000_000
-HEADER_BYTES = 68
+COLUMNS = ciphertext_columns(metadata)
 
 _ALONE = "SELECT pg_advisory_lock(hashtextextended('bucatini rotation ' || %s::text, 0))"
 
@@ -40,23 +40,6 @@ SELECT %(tenant)s, coalesce(max(version), 0) + 1, 'active', %(master)s, %(wrappe
 FROM tenant_keys WHERE tenant_id = %(tenant)s
 """
 
-_OLD = "tenant_id = %(tenant)s AND substring(body FROM 5 FOR 8) <> int8send(%(key)s)"
-_LEFT_OVER = f"SELECT count(*) FROM documents WHERE {_OLD}"
-_NEXT_ROWS = f"""
-SELECT document_id, body FROM (
-  SELECT document_id, body, row_number() OVER w AS row, sum(octet_length(body)) OVER w AS bytes
-  FROM (SELECT document_id, body FROM documents WHERE {_OLD} AND document_id > %(cursor)s
-        ORDER BY document_id LIMIT {MAX_ROWS}) AS few
-  WINDOW w AS (ORDER BY document_id)) AS measured
-WHERE row = 1 OR bytes <= {MAX_BYTES} ORDER BY document_id
-"""
-
-# The header has 192 random bits, new at every seal, so an equal header means that the cell hasn't been written since.
-_REPLACE = f"""
-UPDATE documents d SET body = s.new
-FROM unnest(%(ids)b::text[], %(headers)b::bytea[], %(new)b::bytea[]) AS s (id, header, new)
-WHERE d.tenant_id = %(tenant)b AND d.document_id = s.id AND substring(d.body FROM 1 FOR {HEADER_BYTES}) = s.header
-"""
 _ADVANCE = """
 UPDATE tenant_keys SET rotation_cursor = %s, rows_reencrypted = rows_reencrypted + %s, conflicts = conflicts + %s
 WHERE id = %s
@@ -124,29 +107,36 @@ class PostgresRotationSession:
         return begun
 
     async def left_over(self, rotation: Rotation) -> int:
-        found = await self._connection.execute(_LEFT_OVER, {"tenant": self._tenant_id, "key": rotation.key_id})
+        return sum([await self._left_over_in(column, rotation) for column in COLUMNS.values()])
+
+    async def _left_over_in(self, column: CiphertextColumn, rotation: Rotation) -> int:
+        found = await self._connection.execute(column.left_over, {"tenant": self._tenant_id, "key": rotation.key_id})
         row = await found.fetchone()
         return 0 if row is None else int(row[0])
 
     async def next_rows(self, rotation: Rotation) -> Sequence[SealedRow]:
-        where = {"tenant": self._tenant_id, "key": rotation.key_id, "cursor": rotation.cursor}
-        found = await self._connection.execute(_NEXT_ROWS, where, binary=True)
-        return [
-            SealedRow(Cell(self._tenant_id, TABLE, BODY, document_id), Sealed(body))
-            for document_id, body in await found.fetchall()
-        ]
+        """Rows of one column: the columns follow each other by their names."""
+        for column, cursor in columns_from(rotation.cursor):
+            where = {"tenant": self._tenant_id, "key": rotation.key_id, "cursor": cursor}
+            found = await self._connection.execute(column.next_rows, where, binary=True)
+            if rows := await found.fetchall():
+                return [
+                    SealedRow(column.name, column.cell(self._tenant_id, row), Sealed(sealed)) for row, sealed in rows
+                ]
+        return []
 
     async def replace(self, rotation: Rotation, old: Sequence[SealedRow], new: Sequence[SealedRow]) -> Rotation:
+        column = COLUMNS[old[-1].column]
         headers = {row.cell: row.sealed.ciphertext[:HEADER_BYTES] for row in old}
         rows = {
             "tenant": self._tenant_id,
-            "ids": [row.cell.row for row in new],
+            "rows": [row.cell.row for row in new],
             "headers": [headers[row.cell] for row in new],
             "new": [row.sealed.ciphertext for row in new],
         }
-        cursor = old[-1].cell.row
+        cursor = f"{column.name}/{old[-1].cell.row}"
         async with self._connection.transaction():
-            replaced = (await self._connection.execute(_REPLACE, rows)).rowcount
+            replaced = (await self._connection.execute(column.replace, rows)).rowcount
             conflicts = len(new) - replaced
             await self._connection.execute(_ADVANCE, (cursor, replaced, conflicts, rotation.key_id))
         return replace(
@@ -165,3 +155,11 @@ class PostgresRotationSession:
             await self._connection.execute(_RETIRE, (self._tenant_id,))
             await self._connection.execute(_FINISH, (rotation.key_id,))
         return replace(rotation, finished=True)
+
+
+def columns_from(cursor: str) -> Iterator[tuple[CiphertextColumn, str]]:
+    """The columns from the cursor's on, each with the row to go on after. A column that was dropped since is passed over."""
+    reached, _, row = cursor.partition("/")
+    for name, column in COLUMNS.items():
+        if name >= reached:
+            yield column, row if name == reached else ""
