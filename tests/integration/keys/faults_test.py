@@ -124,4 +124,6 @@ def test_real_workers_index_rotate_and_die(system: System) -> None:
     assert system.timeline(job_id)[-2:] == ["keys.rotated", "job.succeeded"]
     (result,) = system.read("SELECT result FROM jobs WHERE id = %s", job_id)[0]
     assert (result["old_version"], result["new_version"]) == (1, 2)
-    assert system.read(f"SELECT DISTINCT k.version FROM documents JOIN tenant_keys k ON k.id = {KEY_OF}") == [(2,)]
+    assert system.read(f"SELECT DISTINCT k.version FROM document_versions JOIN tenant_keys k ON k.id = {KEY_OF}") == [
+        (2,)
+    ]

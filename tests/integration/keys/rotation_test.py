@@ -1,6 +1,7 @@
 """Keys rotate under real PostgreSQL while everybody reads and writes, and whoever dies on the way is no loss."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
@@ -10,14 +11,11 @@ from uuid_utils.compat import uuid7
 from events.keys import KeysRotated
 from infrastructure.key_vault.keyring import Keyring, make_key
 from infrastructure.ports import Refused, Unavailable
-from infrastructure.ports.keys import SealedRow
 from infrastructure.postgres.keys.rotations import PostgresRotations
 from infrastructure.postgres.keys.wrapped_keys import StoredKeys
-from infrastructure.postgres.search.documents import StoredDocuments
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.settings import Settings
 from schemas.keys import KeyState
-from schemas.search import IndexDocument
 from tests.integration.keys.sealing_tenant import Tenant, a_tenant
 from tests.waiting import wait_until
 
@@ -59,7 +57,7 @@ async def test_other_tenants_are_left_alone(tenant: Tenant, settings: Settings) 
 
 async def test_a_rotation_changes_nothing_but_the_ciphertext(tenant: Tenant) -> None:
     await tenant.write("a", "words")
-    rest = "SELECT version, job_id, title, document_type, tags, created_at, updated_at FROM documents"
+    rest = "SELECT v.version, v.cell, v.created_at, updated_at FROM documents d JOIN document_versions v USING (document_id)"
     before = tenant.execute(rest)
 
     await tenant.rotate()
@@ -78,13 +76,11 @@ async def test_a_job_that_runs_again_after_its_end_makes_no_second_key(tenant: T
 
 async def test_a_writer_that_still_believes_in_the_old_key_writes_under_the_new_one(tenant: Tenant) -> None:
     async with PostgresSession(tenant.settings.database, Role.SYSTEM, "late") as session:
-        late = Keyring(StoredKeys(session), tenant.vault, active_seconds=3_600)
-        documents = StoredDocuments(tenant.lines, late)
-        first = IndexDocument(document_id="a", title="Lease", text="old words", document_type="contract")
-        await documents.store(tenant.id, uuid7(), first)
+        late = replace(tenant, keyring=Keyring(StoredKeys(session), tenant.vault, active_seconds=3_600))
+        await late.write("a", "old words")
         await tenant.rotate()
 
-        await documents.store(tenant.id, uuid7(), first.model_copy(update={"text": "new words"}))
+        await late.write("a", "new words")
 
     assert tenant.rows_by_version() == {2: 1}
     assert await tenant.read() == {"a": "new words"}
@@ -130,7 +126,7 @@ async def test_a_rotation_that_waits_too_long_for_another_says_so(tenant: Tenant
 
 async def test_an_unreadable_row_keeps_the_old_key_until_it_is_replaced(tenant: Tenant) -> None:
     bodies = await tenant.write_many(600)
-    tenant.execute("UPDATE documents SET body = set_byte(body, 80, 255) WHERE document_id IN ('d00100', 'd00550')")
+    tenant.execute("UPDATE document_versions SET text = set_byte(text, 80, 255) WHERE cell IN ('d00100', 'd00550')")
     run = tenant.run()
 
     with pytest.raises(Refused) as refused:
@@ -168,11 +164,11 @@ async def test_a_row_rewritten_in_the_moment_of_its_reencryption_keeps_its_write
         old = await session.next_rows(rotation)
         tenant.keyring.forget_active(tenant.id)
         await tenant.write("d00001", "written meanwhile")
-        new = [SealedRow(row.cell, await tenant.keyring.reseal(rotation.key_id, row.cell, row.sealed)) for row in old]
+        new = [replace(row, sealed=await tenant.keyring.reseal(rotation.key_id, row.cell, row.sealed)) for row in old]
 
         after = await session.replace(rotation, old, new)
 
-        assert (after.rows_reencrypted, after.conflicts, after.cursor) == (2, 1, "d00002")
+        assert (after.rows_reencrypted, after.conflicts, after.cursor) == (2, 1, "document_versions.text/d00002")
         assert await session.left_over(after) == 0
     assert await tenant.read() == bodies | {"d00001": "written meanwhile"}
 
@@ -180,9 +176,9 @@ async def test_a_row_rewritten_in_the_moment_of_its_reencryption_keeps_its_write
 async def test_a_batch_is_bounded_in_bytes(tenant: Tenant) -> None:
     await tenant.write("big", "x" * 200_000)
     tenant.execute("""
-        INSERT INTO documents (tenant_id, document_id, job_id, title, body, document_type)
-        SELECT tenant_id, 'copy-' || n, job_id, title, body, document_type FROM documents, generate_series(1, 60) n
-        WHERE document_id = 'big'""")
+        INSERT INTO document_versions (tenant_id, document_id, version, cell, state, digest, size_bytes, stored_bytes, media_type, text)
+        SELECT tenant_id, document_id, n, 'copy-' || n, state, digest, size_bytes, stored_bytes, media_type, text
+        FROM document_versions, generate_series(2, 61) n""")
     async with PostgresRotations(tenant.settings.database).alone(tenant.id) as session:
         rotation = await session.begin(uuid7(), await make_key(tenant.vault))
         rows = await session.next_rows(rotation)
