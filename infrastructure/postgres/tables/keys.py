@@ -35,7 +35,7 @@ tenant_keys = Table(
         Text,
         nullable=False,
         server_default=text("''::text"),
-        comment="The last document this rotation has dealt with in its present pass",
+        comment="table.column/row: the last cell this rotation has dealt with in its present pass",
     ),
     Column("rows_reencrypted", BigInteger, nullable=False, server_default=text("0")),
     Column("conflicts", BigInteger, nullable=False, server_default=text("0")),

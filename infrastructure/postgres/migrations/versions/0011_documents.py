@@ -112,6 +112,7 @@ COMMENT ON COLUMN documents.title IS 'As its author says; NULL for the one that 
 COMMENT ON COLUMN documents.job_id IS 'Of the newest job that brought its text along; ids grow with time, so an older job never replaces it';
 COMMENT ON COLUMN documents.language IS 'As its author says; NULL for the one that was detected';
 COMMENT ON COLUMN documents.deleted_at IS 'NULL: it isn''t deleted';
+COMMENT ON COLUMN tenant_keys.rotation_cursor IS 'table.column/row: the last cell this rotation has dealt with in its present pass';
 INSERT INTO tenant_usage AS u (tenant_id, what, amount)
   SELECT d.tenant_id, w.what, sum(CASE w.what WHEN 'documents' THEN 1 ELSE d.stored_bytes END)
   FROM document_versions d JOIN tenants t ON t.id = d.tenant_id CROSS JOIN (VALUES ('documents'), ('stored_bytes')) AS w (what)
@@ -140,6 +141,7 @@ GRANT SELECT, UPDATE, DELETE ON document_versions, document_facts, ingestion_pro
 """
 
 UNDO = """
+COMMENT ON COLUMN tenant_keys.rotation_cursor IS 'The last document this rotation has dealt with in its present pass';
 REVOKE INSERT, DELETE ON job_keys FROM bucatini_tenant;
 ALTER TABLE documents ADD COLUMN body bytea;
 UPDATE documents d SET body = v.text, version = v.version FROM document_versions v

