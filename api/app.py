@@ -38,6 +38,7 @@ from api.routes import (
     why,
     workflow,
 )
+from api.routes.documents import routes as documents
 from api.routes.tenants import routes as tenants
 from api.streams import websocket
 from events.catalogue import Kind
@@ -65,6 +66,7 @@ RESOURCES: tuple[AnyEndpoint, ...] = (
     *webhooks.ENDPOINTS,
     *api_keys.ENDPOINTS,
     *tenants.ENDPOINTS,
+    *documents.ENDPOINTS,
     *health.ENDPOINTS,
 )
 

@@ -20,7 +20,8 @@ from api.streams.open_streams import OpenStreams
 from api.uploads.places import UploadPlaces
 from infrastructure.concurrency.loops import Loop
 from infrastructure.concurrency.supervisor import Supervisor
-from infrastructure.ports.keys import KeyVault
+from infrastructure.object_store.sealed import SealedObjects
+from infrastructure.ports.keys import KeyVault, Sealer
 from infrastructure.ports.objects import ObjectStore
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.clock import SharedClock
@@ -33,7 +34,7 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import Redis
 from infrastructure.redis.tenant_notifier import TenantNotifier
 from infrastructure.settings import Settings
-from infrastructure.wiring import issuer, key_vault, object_store, search_engine
+from infrastructure.wiring import issuer, key_vault, keyring, object_store, sealed_objects, search_engine
 from monitoring.health.checks import WATCH_SECONDS, Health
 from monitoring.health.loops import faults_of
 from producers.submission.submitter import Submitter, open_submitter
@@ -82,6 +83,8 @@ class Dependencies:
     search: SearchEngine
     vault: KeyVault
     objects: ObjectStore
+    originals: SealedObjects
+    sealer: Sealer
     health: Health
     faults: Callable[[], Sequence[str]]
     """Why this process should be restarted; nothing while its loops go on."""
@@ -146,5 +149,7 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
             faults=lambda: faults_of(supervisor.stalled(), health.last()),
             vault=key_vault(settings),
             objects=object_store(settings),
+            originals=sealed_objects(settings),
+            sealer=await resources.enter(keyring(settings)),
             search=await resources.enter(search_engine(settings)),
         )

@@ -97,7 +97,9 @@ class Uploads(Generic[Q]):
     form: type[Model]
     """The fields of `multipart/form-data`, for the OpenAPI document."""
     files: str
-    """The form's part that is a file, or each of the parts that are."""
+    """The form's part that is a file."""
+    many: bool = False
+    """Whether there may be several such parts."""
     raw: bool = True
     """Whether the body may also be the file itself, of any media type."""
 

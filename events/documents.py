@@ -25,7 +25,8 @@ class DocumentImported(DomainEvent):
 
 
 class DocumentDeleted(DomainEvent):
-    """A document's contents were removed, and it can't be found any more. Its id and version numbers are remembered."""
+    """A document's contents were removed, and it can't be found any more. It doesn't mean that the id is free: its version
+    numbers are remembered, and a new version goes on counting."""
 
     type: ClassVar[str] = "documents.deleted"
     result_of: ClassVar[Commands] = (RemoveDocument,)

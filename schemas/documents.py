@@ -178,6 +178,35 @@ class DocumentAccepted(Model):
     job: Job | None = None
 
 
+class DocumentOfBatch(Model):
+    """What became of one document of a batch."""
+
+    id: str
+    version: int
+    job_id: UUID | None = None
+    """The job that imports it; null when there was nothing new in it."""
+
+
+class DocumentBatchAccepted(Model):
+    """A stored batch, which `GET /api/batches/{id}` shows and waits for."""
+
+    id: UUID
+    name: str
+    total: int
+    """The number of accepted jobs."""
+    documents: tuple[DocumentOfBatch, ...]
+    """In the order in which they were sent."""
+
+
+class DocumentRemoval(Model):
+    """A document that was deleted, and the job that removes its contents."""
+
+    id: str
+    version: int
+    """The newest at its deletion."""
+    job_id: UUID
+
+
 class DocumentPage(Model):
     documents: tuple[Document, ...]
     next_cursor: str | None = None

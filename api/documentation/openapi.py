@@ -1,65 +1,25 @@
 """Generates the OpenAPI 3.1 document from the endpoint declarations."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from api.documentation.examples.catalogue import answer_of, request_of
+from api.documentation.bodies import REF, Schemas, body_of, media_with
+from api.documentation.examples.catalogue import answer_of
 from api.documentation.examples.problems import problem_of
 from api.documentation.examples.streams import media_of
+from api.documentation.parameters import EVERYWHERE, parameters_of
 from api.endpoint import AnyEndpoint
-from api.http.json_body import takes_nothing
 from api.http.responses import Media, NoBody
-from schemas.model import Model
 from schemas.problems import Problem
 
 _BEARER = (
     "An API key (`bct_…`), whose tenant is yours; a read token (`bctr_…`) where one job is read or followed; or a JWT of "
     "the OpenID Connect provider that this ingress trusts, if it trusts one."
 )
-REF = "#/components/schemas/{model}"
-_PARAMETER = re.compile(r"{(\w+)}")
-
-_HEADERS: dict[str, dict[str, Any]] = {
-    "idempotency-key": {
-        "name": "Idempotency-Key",
-        "description": "The same key with the same body gives the same job; with another body it is refused.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
-    },
-    "prefer": {
-        "name": "Prefer",
-        "description": "`wait=N` (RFC 7240): answer when the job has ended, or after N seconds (60 at most).",
-        "schema": {"type": "string", "examples": ["wait=1"]},
-    },
-    "if-none-match": {
-        "name": "If-None-Match",
-        "description": "The ETag of the job as you know it; 304 when it is still that.",
-        "schema": {"type": "string"},
-    },
-    "last-event-id": {
-        "name": "Last-Event-ID",
-        "description": "The id of the last event you have, after which the stream goes on; 0 for the first that is kept.",
-        "schema": {"type": "string"},
-    },
-}
-_EVERYWHERE = [
-    {
-        "name": "X-Correlation-ID",
-        "in": "header",
-        "description": "A UUID of yours that finds this request in logs; generated if it isn't a UUID. Returned.",
-        "schema": {"type": "string", "examples": ["0f8fad5b-d9cb-469f-a165-70867728950e"]},
-    },
-    {
-        "name": "traceparent",
-        "in": "header",
-        "description": "W3C Trace Context; a new trace begins if it can't be read. Returned.",
-        "schema": {"type": "string"},
-    },
-]
 _PROBLEMS = {
     400: "The request can't be read.",
     401: "The key is missing, wrong or revoked.",
@@ -67,8 +27,10 @@ _PROBLEMS = {
     404: "It doesn't exist, or it belongs to another tenant.",
     408: "The body didn't arrive in time.",
     409: "The current state doesn't allow it.",
+    412: "The document isn't what the request says it must be.",
     413: "The body is too large.",
-    415: "The body isn't JSON.",
+    415: "The body's media type isn't taken.",
+    416: "The range lies beyond the content.",
     422: "Some fields can't be accepted; the problem names each.",
     429: "The tenant or the key has made too many requests. Retry-After says when to try again.",
     500: "Something went wrong here.",
@@ -122,15 +84,13 @@ def document(endpoints: Sequence[AnyEndpoint], version: str) -> dict[str, Any]:
     }
 
 
-Schemas = Mapping[Any, dict[str, Any]]
-"""By (model, mode)."""
-
-
 def _models(endpoints: Sequence[AnyEndpoint]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
     found: set[tuple[type[BaseModel], JsonSchemaMode]] = {(Problem, "serialization")}
     for endpoint in endpoints:
         if endpoint.body is not None:
             found.add((endpoint.body, "validation"))
+        if endpoint.uploads is not None:
+            found.add((endpoint.uploads.form, "validation"))
         if endpoint.query is not None:
             found.add((endpoint.query, "validation"))
         for answer in endpoint.answers.values():
@@ -145,7 +105,7 @@ def _operation(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, 
         "tags": [capability],
         "operationId": _operation_id(endpoint, path),
         "summary": endpoint.summary,
-        "parameters": [*_parameters(endpoint, path), *_EVERYWHERE],
+        "parameters": [*parameters_of(endpoint, path), *EVERYWHERE],
         "responses": {**_answers(endpoint, path, schemas), **_problem_answers(endpoint, path)},
         "security": [] if endpoint.scope is None else [{"key": []}],
     }
@@ -153,44 +113,13 @@ def _operation(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, 
     if text := "\n\n".join(part for part in (endpoint.description, needs) if part):
         operation["description"] = text
     if endpoint.body is not None:
-        content = {"application/json": _media(schemas[endpoint.body, "validation"], request_of(endpoint.body))}
-        operation["requestBody"] = {"required": not takes_nothing(endpoint.body), "content": content}
+        operation["requestBody"] = body_of(endpoint, endpoint.body, schemas)
     return operation
 
 
 def _operation_id(endpoint: AnyEndpoint, path: str) -> str:
     words = re.findall(r"[A-Za-z0-9]+", path.removeprefix("/api"))
     return "_".join([endpoint.method.lower(), *words]) if words else f"{endpoint.method.lower()}_root"
-
-
-def _parameters(endpoint: AnyEndpoint, path: str) -> Iterator[dict[str, Any]]:
-    for name in _PARAMETER.findall(path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-    if endpoint.query is not None:
-        yield from _query_parameters(endpoint.query)
-    for header in endpoint.headers:
-        yield {"in": "header", **_HEADERS[header]}
-
-
-def _query_parameters(query: type[Model]) -> Iterator[dict[str, Any]]:
-    """The query's fields as parameters. Null is dropped from their schemas: an absent parameter is simply left out."""
-    schema = query.model_json_schema(ref_template=REF)
-    inner = schema.get("$defs", {})
-    for name, field in schema.get("properties", {}).items():
-        shape = {key: value for key, value in field.items() if key not in ("description", "title", "default", "anyOf")}
-        shape |= next((one for one in field.get("anyOf", ()) if one != {"type": "null"}), {})
-        if "$ref" in shape:
-            shape = inner[shape["$ref"].rsplit("/", 1)[-1]]
-        if field.get("default") is not None:
-            shape = {**shape, "default": _plain(field["default"])}
-        parameter = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": shape}
-        if "description" in field:
-            parameter["description"] = field["description"]
-        yield parameter
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
 
 
 def _answers(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, Any]:
@@ -206,15 +135,11 @@ def _answers(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, An
                 described = {"description": description or described["description"], "content": {kind: shown}}
             case model:
                 example = answer_of(endpoint, status, model)
-                described["content"] = {"application/json": _media(schemas[model, "serialization"], example)}
+                described["content"] = {"application/json": media_with(schemas[model, "serialization"], example)}
         answers[str(status)] = described
     if "if-none-match" in endpoint.headers:
         answers["304"] = {"description": _ANSWERS[304]}
     return answers
-
-
-def _media(schema: dict[str, Any], example: Any | None) -> dict[str, Any]:
-    return {"schema": schema} if example is None else {"schema": schema, "example": example}
 
 
 def _problem_answers(endpoint: AnyEndpoint, path: str) -> dict[str, Any]:
@@ -229,7 +154,7 @@ def _problem_answers(endpoint: AnyEndpoint, path: str) -> dict[str, Any]:
 
     def content(status: int) -> dict[str, Any]:
         example = problem_of(endpoint, path, status).model_dump(mode="json", exclude_defaults=True)
-        return {Problem.media_type: _media(schema, example)}
+        return {Problem.media_type: media_with(schema, example)}
 
     return {
         str(status): {"description": _PROBLEMS[status], **_headers(status), "content": content(status)}

@@ -19,20 +19,30 @@ class Cursors:
         self._key = key
 
     def sign(self, tenant_id: UUID, scope: str, after: UUID) -> str:
-        return urlsafe_b64encode(after.bytes + self._signature(tenant_id, scope, after)).rstrip(b"=").decode()
+        return self.sign_bytes(tenant_id, scope, after.bytes)
 
     def read(self, tenant_id: UUID, scope: str, cursor: str) -> UUID:
+        after = self.read_bytes(tenant_id, scope, cursor)
+        if len(after) != UUID_BYTES:
+            raise problems.cursor_invalid()
+        return UUID(bytes=after)
+
+    def sign_bytes(self, tenant_id: UUID, scope: str, after: bytes) -> str:
+        """For a list whose order isn't that of UUIDs."""
+        return urlsafe_b64encode(after + self._signature(tenant_id, scope, after)).rstrip(b"=").decode()
+
+    def read_bytes(self, tenant_id: UUID, scope: str, cursor: str) -> bytes:
         try:
             raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-            after = UUID(bytes=raw[:UUID_BYTES])
         except ValueError:
             raise problems.cursor_invalid() from None
-        if not hmac.compare_digest(raw[UUID_BYTES:], self._signature(tenant_id, scope, after)):
+        after, signature = raw[:-SIGNATURE_BYTES], raw[-SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(tenant_id, scope, after)):
             raise problems.cursor_invalid()
         return after
 
-    def _signature(self, tenant_id: UUID, scope: str, after: UUID) -> bytes:
-        message = tenant_id.bytes + after.bytes + scope.encode()
+    def _signature(self, tenant_id: UUID, scope: str, after: bytes) -> bytes:
+        message = tenant_id.bytes + after + scope.encode()
         return hmac.digest(self._key, message, "sha256")[:SIGNATURE_BYTES]
 
 

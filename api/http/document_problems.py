@@ -1,13 +1,7 @@
 """The problems of uploads and of documents."""
 
-from api.http.problems import BUSY_SECONDS, BodyTooLarge, Refusal
+from api.http.problems import BUSY_SECONDS, Refusal
 from schemas.problems import FieldProblem, Problem
-
-
-def form_too_large(max_bytes: int) -> BodyTooLarge:
-    detail = f"At most {max_bytes:,} bytes are taken in one request. Nothing was stored."
-    problem = Problem.of("body-too-large", "The body is too large", 413, detail)
-    return BodyTooLarge(problem, (b"connection", b"close"))
 
 
 def unsupported_upload() -> Refusal:
@@ -16,6 +10,11 @@ def unsupported_upload() -> Refusal:
         "`file`; or JSON with a text."
     )
     return Refusal(Problem.of("unsupported-media-type", "The body's type isn't taken", 415, detail))
+
+
+def empty_upload() -> Refusal:
+    detail = "It has no bytes. Send the document's content."
+    return Refusal(Problem.of("empty-upload", "The upload is empty", 422, detail))
 
 
 def invalid_part(name: str, reason: str) -> Refusal:
@@ -52,7 +51,7 @@ def too_many_parts(max_parts: int) -> Refusal:
 
 
 def digest_mismatch(header: str) -> Refusal:
-    detail = f"It is what {header} says in no way: it was changed on its way, or is another file. Nothing was stored."
+    detail = f"It isn't what {header} says: it was changed on its way, or is another file. Nothing was stored."
     errors = (FieldProblem(pointer=f"/headers/{header}", detail="isn't the content's digest"),)
     return Refusal(Problem.of("digest-mismatch", "The content isn't what was announced", 400, detail, errors=errors))
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from starlette.types import Receive
 
-from api.http import problems
+from api.http import digests, problems
 from api.http.request_body import read_body
 from api.http.responses import JSON
 from api.http.validation import LARGE_BODY_BYTES, model_of, parse_json
@@ -29,6 +29,7 @@ async def read_json(
         return model()
     if not is_json(headers.get("content-type", "")) or is_compressed(headers):
         raise problems.unsupported_media_type()
+    digests.check(digests.announced(headers), body)
     tree = parse_json(body, max_values=max_values)
     if len(body) > LARGE_BODY_BYTES:  # Let other requests run before the model is validated.
         await asyncio.sleep(0)

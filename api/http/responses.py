@@ -14,6 +14,8 @@ Header = tuple[bytes, bytes]
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 CACHE = b"cache-control"
+UNSHARED: Header = (CACHE, b"private, no-cache")
+"""Only the client's own cache may keep it, and asks each time whether it is still so."""
 NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 POLICY: Header = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 """For every response that isn't a page: a browser that shows it as one runs nothing."""

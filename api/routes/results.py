@@ -1,55 +1,15 @@
 """Returns a job's result; a large one is streamed from the object store."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 
-from starlette.types import Receive, Send
-
-from api.auth.authentication import Credentials
-from api.auth.principal import Principal, Scope
+from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
-from api.http.request_body import Disconnected
-from api.http.responses import JSON, Answer, Header, Media
-from api.streams.sse import SEND_SECONDS
+from api.http.responses import JSON, UNSHARED, Answer, Media
+from api.streams.download import Download
 from infrastructure.postgres.jobs import queries, stored_results
 from infrastructure.postgres.jobs.stored_results import StoredResult
 from infrastructure.postgres.session import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """Streams a stored result. A client that reads nothing for SEND_SECONDS is disconnected, and so is one whose key is
-    revoked; by the content-length it knows that the result is incomplete."""
-
-    content: AsyncIterator[bytes]
-    bytes: int
-    credentials: Credentials
-    principal: Principal
-
-    @property
-    def headers(self) -> Sequence[Header]:
-        length = str(self.bytes).encode()
-        return ((b"content-type", JSON), (b"content-length", length), (b"cache-control", b"private, no-cache"))
-
-    async def run(self, receive: Receive, send: Send) -> None:
-        invalid = asyncio.Event()
-        await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
-        with self.credentials.while_valid(self.principal, invalid.set):
-            async for part in self.content:
-                await _send_in_time(send, part)
-                if invalid.is_set():
-                    raise Disconnected
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _send_in_time(send: Send, part: bytes) -> None:
-    try:
-        async with asyncio.timeout(SEND_SECONDS):
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-    except TimeoutError:
-        raise Disconnected from None
 
 
 async def show_result(call: Call[Empty, Empty]) -> Answer | Download:
@@ -64,12 +24,17 @@ async def show_result(call: Call[Empty, Empty]) -> Answer | Download:
     if not is_there:
         raise problems.not_found("job")
     if stored is not None:
-        content = await call.ingress.objects.read(stored.key)
-        if content is not None:
-            return Download(content, stored.bytes, call.ingress.credentials, call.principal)
+        headers = ((b"content-type", JSON), (b"content-length", b"%d" % stored.bytes), UNSHARED)
+        return Download(
+            partial(call.ingress.objects.read, stored.key),
+            headers,
+            call.ingress.credentials,
+            call.principal,
+            "result",
+        )
     if result is None:
         raise problems.not_found("result")
-    return Answer(200, result.encode(), headers=((b"cache-control", b"private, no-cache"),))
+    return Answer(200, result.encode(), headers=(UNSHARED,))
 
 
 ENDPOINTS = (

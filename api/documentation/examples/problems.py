@@ -1,13 +1,14 @@
 """Examples of problems, as the functions make them that refuse requests."""
 
 from api.endpoint import AnyEndpoint
-from api.http import problems
+from api.http import document_problems, problems
 from api.http.validation import model_of
 from schemas.problems import FieldProblem, Problem
 
 _KINDS = {
     "api-keys": "API key",
     "batches": "batch",
+    "documents": "document",
     "failures": "failure",
     "groups": "group",
     "holds": "hold",
@@ -26,8 +27,10 @@ _SAME_EVERYWHERE = {
     401: problems.unauthenticated().problem,
     408: problems.body_too_slow().problem,
     409: problems.job_over("succeeded").problem,
+    412: document_problems.precondition_failed("If-Match", '"4-0d9e2b7a5f1c.c2e6f0a4d381"').problem,
     413: problems.body_too_large(_LIMIT_BYTES).problem,
     415: problems.unsupported_media_type().problem,
+    416: document_problems.range_not_satisfiable(48_213).problem,
     429: problems.too_many_requests("key", _REQUESTS_PER_MINUTE, 7, ()).problem,
     500: problems.internal(_CORRELATION_ID),
     503: problems.unavailable(2.0),

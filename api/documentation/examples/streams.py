@@ -20,4 +20,6 @@ def media_of(path: str) -> Any | None:
             return (PREAMBLE + event.for_job()).decode()
         case "/api/events":
             return (PREAMBLE + start_frame(_BEGIN) + event.for_tenant()).decode()
+        case "/api/documents/{id}/content" | "/api/documents/{id}/text":
+            return "The rent is due on the first of each month."
     return None

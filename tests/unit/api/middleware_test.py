@@ -140,6 +140,8 @@ def test_every_scope_is_a_word_a_key_may_have() -> None:
         "jobs:read_content",
         "jobs:write",
         "search:read",
+        "documents:read",
+        "documents:write",
         "keys:write",
         "webhooks:write",
         "events:consume",

@@ -2,7 +2,8 @@
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from hashlib import sha256
 from typing import Final
 
 from api.http import document_problems, problems
@@ -44,8 +45,23 @@ def _sha_256_in(header: str, given: str) -> bytes | None:
     return digest
 
 
-def check(expected: Mapping[str, bytes], digest: bytes) -> None:
+async def checked(chunks: AsyncIterator[bytes], expected: Mapping[str, bytes]) -> AsyncIterator[bytes]:
+    """The chunks. Raises a Refusal (400) after the last when they have another digest than was announced."""
+    hashed = sha256()
+    async for chunk in chunks:
+        if expected:
+            hashed.update(chunk)
+        yield chunk
+    _compare(expected, hashed.digest())
+
+
+def check(expected: Mapping[str, bytes], content: bytes) -> None:
     """Raises a Refusal (400) when the content has another digest than was announced."""
+    if expected:
+        _compare(expected, sha256(content).digest())
+
+
+def _compare(expected: Mapping[str, bytes], digest: bytes) -> None:
     for header, one in expected.items():
         if one != digest:
             raise document_problems.digest_mismatch(header)
