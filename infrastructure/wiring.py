@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from infrastructure.ports.documents import DocumentStore
 from infrastructure.ports.identity import Issuer
 from infrastructure.ports.keys import KeyVault
 from infrastructure.ports.objects import ObjectStore
@@ -64,6 +65,15 @@ def sealed_objects(settings: Settings) -> "SealedObjects":
     from infrastructure.object_store.sealed import SealedObjects
 
     return SealedObjects(object_store(settings))
+
+
+@asynccontextmanager
+async def document_store(settings: Settings) -> AsyncIterator[DocumentStore]:
+    """The tenants' documents, for jobs."""
+    from infrastructure.postgres.documents.store import StoredDocuments
+
+    async with TenantPool(settings.database, "documents") as pool, keyring(settings) as sealer:
+        yield StoredDocuments(pool, sealer, sealed_objects(settings))
 
 
 def key_vault(settings: Settings) -> KeyVault:

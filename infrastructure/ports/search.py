@@ -43,7 +43,7 @@ class Documents(Protocol):
         ...
 
     def all_of(self, tenant_id: UUID) -> AsyncIterator[Sequence[IndexedDocument]]:
-        """Every document of the tenant, in batches."""
+        """Every document of the tenant that was to be indexed and wasn't deleted, in batches."""
         ...
 
 

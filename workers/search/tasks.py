@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from events.search import DocumentIndexed
-from infrastructure.postgres.search.documents import StoredDocuments
+from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
-from infrastructure.wiring import keyring, search_engine
+from infrastructure.wiring import keyring, sealed_objects, search_engine
 from kinds.declaration import job
 from kinds.run import Run
 from schemas.search import IndexDocument
@@ -24,7 +24,9 @@ async def indexing(settings: Settings) -> AsyncIterator[Indexing]:
         keyring(settings) as sealer,
         search_engine(settings) as engine,
     ):
-        yield partial(index_document, documents=StoredDocuments(connections, sealer), engine=engine)
+        yield partial(
+            index_document, documents=IndexedDocuments(connections, sealer, sealed_objects(settings)), engine=engine
+        )
 
 
 @job(uses=indexing)

@@ -16,7 +16,7 @@ from api.uploads.file_names import attachment
 from infrastructure.key_vault.cells import original_key_cell, text_cell, text_key_cell
 from infrastructure.object_store.places import document_place
 from infrastructure.postgres.documents import queries
-from infrastructure.postgres.documents.queries import StoredContent
+from infrastructure.postgres.documents.contents import StoredContent
 from schemas.documents import VersionNumber, VersionState
 from schemas.model import Model
 

@@ -101,11 +101,13 @@ async def list_documents(call: Call[Empty, DocumentQuery]) -> Answer:
 
 
 def _packed(position: Position) -> bytes:
-    return ((position.created_at - EPOCH) // MICROSECOND).to_bytes(TIME_BYTES) + position.document_id.encode()
+    return ((position.created_at - EPOCH) // MICROSECOND).to_bytes(
+        TIME_BYTES, signed=True
+    ) + position.document_id.encode()
 
 
 def _position(packed: bytes) -> Position:
-    created_at = EPOCH + int.from_bytes(packed[:TIME_BYTES]) * MICROSECOND
+    created_at = EPOCH + int.from_bytes(packed[:TIME_BYTES], signed=True) * MICROSECOND
     return Position(created_at, packed[TIME_BYTES:].decode())
 
 

@@ -1,12 +1,13 @@
-"""A tenant's reads of its documents, their versions, facts and jobs. Deleted documents are read too: `deleted_at` says so."""
+"""A tenant's reads of its documents, their versions, facts and jobs. Deleted documents are read too, without their versions:
+`deleted_at` says so."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from psycopg.rows import dict_row
-from sqlalchemy import ColumnElement, RowMapping, func, select
+from sqlalchemy import ColumnElement, Table, func, select
 
 from infrastructure.key_vault.sealed import Sealed
 from infrastructure.postgres.documents.columns import (
@@ -16,35 +17,16 @@ from infrastructure.postgres.documents.columns import (
     documents_with_versions,
     version_of,
 )
+from infrastructure.postgres.documents.contents import COLUMNS, StoredContent, content_of
 from infrastructure.postgres.jobs.queries import LEAN_COLUMNS, told_jobs
 from infrastructure.postgres.tables.documents import document_facts, document_versions, documents
 from infrastructure.postgres.tenants.sessions import TenantSession
-from schemas.documents import Document, DocumentVersion, VersionState
+from schemas.documents import Document, DocumentVersion
 from schemas.jobs import Job
 
 Where = tuple[ColumnElement[bool], ...]
 
-_CONTENT: Final = tuple(
-    document_versions.c[name]
-    for name in (
-        "document_id",
-        "version",
-        "cell",
-        "state",
-        "media_type",
-        "file_name",
-        "size_bytes",
-        "digest",
-        "original_key",
-        "text",
-        "text_cell",
-        "text_key",
-        "text_bytes",
-        "outline",
-        "characters",
-    )
-)
-_SEALED: Final = ("original_key", "text", "text_key", "outline")
+_CONTENT: Final = tuple(document_versions.c[name] for name in COLUMNS)
 # By the index `jobs_of_documents`.
 _JOBS: Final = f"""
 SELECT {LEAN_COLUMNS} FROM jobs
@@ -54,30 +36,8 @@ ORDER BY id DESC LIMIT %(limit)s
 
 
 @dataclass(frozen=True, slots=True)
-class StoredContent:
-    """Where a version's original and text are, and what they are sealed with. `contents.py` opens them."""
-
-    document_id: str
-    version: int
-    cell: str
-    state: VersionState
-    media_type: str
-    file_name: str | None = field(repr=False)
-    size_bytes: int
-    digest: bytes
-    original_key: Sealed | None
-    text: Sealed | None
-    text_cell: str | None
-    text_key: Sealed | None
-    text_bytes: int | None
-    """Of the text in UTF-8, where it is an object: it takes that to open one."""
-    outline: Sealed | None
-    characters: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class SealedFinding:
-    """What a job found in a version, sealed."""
+    """What a job found in a version, sealed for `facts_cell` of its cell."""
 
     version: int
     job_id: UUID
@@ -98,14 +58,16 @@ async def versions(
     session: TenantSession, tenant_id: UUID, document_id: str, *, before: int, limit: int
 ) -> list[DocumentVersion]:
     """Up to `limit` versions, the newest first, all older than the version `before`."""
-    found = select(*VERSION).where(*_of(tenant_id, document_id), document_versions.c.version < before)
+    found = select(*VERSION).where(*_of(tenant_id, document_id), _stands(document_versions))
+    found = found.where(document_versions.c.version < before)
     newest_first = found.order_by(document_versions.c.version.desc()).limit(limit)
     return [version_of(row) for row in (await session.execute(newest_first)).mappings()]
 
 
 async def version(session: TenantSession, tenant_id: UUID, document_id: str, number: int) -> DocumentVersion | None:
     """None when the document has no such version."""
-    found = select(*VERSION).where(*_of(tenant_id, document_id), document_versions.c.version == number)
+    found = select(*VERSION).where(*_of(tenant_id, document_id), _stands(document_versions))
+    found = found.where(document_versions.c.version == number)
     row = (await session.execute(found)).mappings().first()
     return None if row is None else version_of(row)
 
@@ -121,8 +83,8 @@ async def content(
         .where(document_versions.c.version == wanted)
         .where(document_versions.c.version > func.coalesce(documents.c.deleted_version, 0))
     )
-    row = (await session.execute(found)).mappings().first()
-    return None if row is None else _content_of(row)
+    row = (await session.execute(found)).first()
+    return None if row is None else content_of(tuple(row))
 
 
 async def facts(
@@ -137,7 +99,9 @@ async def facts(
         document_facts.c.created_at.label("found_at"),
         document_facts.c.cell,
         document_facts.c.facts,
-    ).where(document_facts.c.tenant_id == tenant_id, document_facts.c.document_id == document_id)
+    ).where(
+        document_facts.c.tenant_id == tenant_id, document_facts.c.document_id == document_id, _stands(document_facts)
+    )
     if number is not None:
         found = found.where(document_facts.c.version == number)
     newest_first = found.where(document_facts.c.job_id < before).order_by(document_facts.c.job_id.desc()).limit(limit)
@@ -158,10 +122,13 @@ def _is(tenant_id: UUID, document_id: str) -> Where:
     return documents.c.tenant_id == tenant_id, documents.c.document_id == document_id
 
 
+def _stands(rows: Table) -> ColumnElement[bool]:
+    """Whether the version wasn't deleted: of a document that was, and has newer ones now, the old ones are going."""
+    deleted = select(func.coalesce(documents.c.deleted_version, 0)).where(
+        documents.c.tenant_id == rows.c.tenant_id, documents.c.document_id == rows.c.document_id
+    )
+    return rows.c.version > deleted.scalar_subquery()
+
+
 def _of(tenant_id: UUID, document_id: str) -> Where:
     return document_versions.c.tenant_id == tenant_id, document_versions.c.document_id == document_id
-
-
-def _content_of(row: RowMapping) -> StoredContent:
-    opaque = {name: None if row[name] is None else Sealed(row[name]) for name in _SEALED}
-    return StoredContent(**{**row, **opaque, "state": VersionState(row["state"])})

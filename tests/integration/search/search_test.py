@@ -14,13 +14,14 @@ import pytest
 from bucatini.testing import RecordedRun
 from events.search import DocumentIndexed
 from infrastructure.ports.search import IndexMissing, SearchEngine
-from infrastructure.postgres.search.documents import StoredDocuments
+from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings, load
-from infrastructure.wiring import keyring, search_engine
+from infrastructure.wiring import keyring, sealed_objects, search_engine
 from schemas.search import AllTerms, Hit, IndexDocument, SearchQuery
 from tests.system import System
+from tests.tenancy import make_tenant
 from tests.waiting import wait_until
 from workers.search.indexing import index_document, rebuild
 
@@ -37,7 +38,7 @@ def anyio_backend() -> str:
 class Search:
     """What a search worker has, and a tenant who uses it."""
 
-    documents: StoredDocuments
+    documents: IndexedDocuments
     lines: TenantPool
     engine: SearchEngine
     tenant_id: UUID
@@ -69,7 +70,8 @@ async def a_search(settings: Settings, tenant_id: UUID) -> AsyncIterator[Search]
         lines = await resources.enter_async_context(TenantPool(settings.database, "test"))
         sealer = await resources.enter_async_context(keyring(settings))
         engine = await resources.enter_async_context(search_engine(settings))
-        yield Search(StoredDocuments(lines, sealer), lines, engine, tenant_id, settings.bucatini_home)
+        documents = IndexedDocuments(lines, sealer, sealed_objects(settings))
+        yield Search(documents, lines, engine, tenant_id, settings.bucatini_home)
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def search(settings: Settings) -> AsyncIterator[Search]:
-    async with a_search(settings, uuid4()) as search:
+    async with a_search(settings, make_tenant(settings.database)) as search:
         yield search
 
 
@@ -93,7 +95,9 @@ async def test_an_indexed_document_is_found_by_another_process_and_lies_sealed_i
         (hit,) = await elsewhere.hits("confidential leases")
     assert (hit.title, hit.tags, hit.industry, hit.version) == ("Lease", ("signed",), "legal", 1)
     with psycopg.connect(database_url) as connection:
-        rows = connection.execute("SELECT documents::text, body FROM documents").fetchall()
+        rows = connection.execute(
+            "SELECT d::text || v::text, text FROM documents d JOIN document_versions v USING (document_id)"
+        ).fetchall()
     assert len(rows) == 1
     assert "confidential" not in rows[0][0]
     assert rows[0][1][:2] == b"\xfe\x01"
@@ -181,23 +185,23 @@ async def test_a_rebuild_has_all_that_is_stored_but_what_cannot_be_opened(
     for number in range(7):
         await search.index(document_id=f"d{number}", text=f"{SECRET} {number}")
     with psycopg.connect(database_url) as connection:
-        connection.execute("UPDATE documents SET body = set_byte(body, 90, 0) WHERE document_id = 'd3'")
+        connection.execute("UPDATE document_versions SET text = set_byte(text, 90, 0) WHERE document_id = 'd3'")
     await search.index(document_id="d2", text="replaced")
 
     await rebuild(search.tenant_id, documents=search.documents, engine=search.engine)
 
     assert await search.found("confidential") == ["d0", "d1", "d4", "d5", "d6"]
     assert [hit.version for hit in await search.hits("replaced")] == [2]
-    assert "could not open a document's body" in caplog.text
+    assert "could not open a document's text" in caplog.text
     assert "confidential" not in caplog.text
 
 
-async def test_a_body_moved_to_another_document_opens_nowhere(search: Search, database_url: str) -> None:
+async def test_a_text_moved_to_another_document_opens_nowhere(search: Search, database_url: str) -> None:
     await search.index(document_id="mine", text="my words")
     await search.index(document_id="yours", text="your words")
     with psycopg.connect(database_url) as connection:
         connection.execute("""
-            UPDATE documents SET body = (SELECT body FROM documents o WHERE o.document_id = 'yours')
+            UPDATE document_versions SET text = (SELECT text FROM document_versions o WHERE o.document_id = 'yours')
             WHERE document_id = 'mine'""")
 
     await rebuild(search.tenant_id, documents=search.documents, engine=search.engine)
