@@ -25,6 +25,7 @@ from infrastructure.ports.keys import KeyVault, Sealer
 from infrastructure.ports.objects import ObjectStore
 from infrastructure.ports.search import SearchEngine
 from infrastructure.postgres.clock import SharedClock
+from infrastructure.postgres.documents.contents import Contents
 from infrastructure.postgres.probe import PostgresProbe
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from infrastructure.postgres.tenants import usage
@@ -84,6 +85,7 @@ class Dependencies:
     vault: KeyVault
     objects: ObjectStore
     originals: SealedObjects
+    contents: Contents
     sealer: Sealer
     health: Health
     faults: Callable[[], Sequence[str]]
@@ -120,6 +122,7 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
         postgres = await resources.enter(PostgresProbe(settings.database))
         pool = await resources.enter(TenantPool(settings.database, "requests", REQUEST_SESSIONS))
         hub = await resources.enter(Hub(settings.database, redis))
+        originals, sealer = sealed_objects(settings), await resources.enter(keyring(settings))
         health = health_of(settings, postgres, submitter, redis)
         resources.then(supervisor.stop, "the loops")
         supervisor.start(
@@ -149,7 +152,8 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
             faults=lambda: faults_of(supervisor.stalled(), health.last()),
             vault=key_vault(settings),
             objects=object_store(settings),
-            originals=sealed_objects(settings),
-            sealer=await resources.enter(keyring(settings)),
+            originals=originals,
+            contents=Contents(sealer, originals),
+            sealer=sealer,
             search=await resources.enter(search_engine(settings)),
         )

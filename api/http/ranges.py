@@ -18,6 +18,10 @@ class ByteRange:
     start: int
     end: int
 
+    @property
+    def size_bytes(self) -> int:
+        return self.end - self.start
+
     def content_range(self, size_bytes: int) -> bytes:
         return b"bytes %d-%d/%d" % (self.start, self.end - 1, size_bytes)
 

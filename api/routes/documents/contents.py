@@ -1,9 +1,8 @@
 """Serves originals and texts: whole or in part, in bounded memory, and never as something that a browser runs."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from api.endpoint import Call, Empty
 from api.http import problems
@@ -13,11 +12,9 @@ from api.http.ranges import ByteRange, wanted_range
 from api.http.responses import POLICY, UNSHARED, Answer, Header
 from api.streams.download import Download
 from api.uploads.file_names import attachment
-from infrastructure.key_vault.cells import original_key_cell, text_cell, text_key_cell
-from infrastructure.object_store.places import document_place
 from infrastructure.postgres.documents import queries
 from infrastructure.postgres.documents.contents import StoredContent
-from schemas.documents import VersionNumber, VersionState
+from schemas.documents import VersionNumber
 from schemas.model import Model
 
 WHAT: Final = "content"
@@ -31,47 +28,38 @@ class ContentQuery(Model):
     """The current one if it isn't given; the newest while none was imported."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A content in the object store, or one that is in memory already because it is short."""
-
-    etag: str
-    size_bytes: int
-    headers: tuple[Header, ...]
-    place: str = ""
-    key: bytes = b""
-    inline: bytes | None = None
+class Read(Protocol):
+    def __call__(self, *, start: int, end: int) -> Awaitable[AsyncIterator[bytes] | None]: ...
 
 
 async def show_content(call: Call[Empty, ContentQuery]) -> Answer | Download:
     """The original as it was sent; of a version that came as text, that text in UTF-8."""
     content = await _content(call)
-    etag = f'"{content.version}-{content.digest.hex()[:32]}"'
     name = content.file_name or content.document_id.rsplit("/", 1)[-1]
-    kind = content.media_type if content.original_key is not None else PLAIN_TEXT
     digest = ((b"repr-digest", as_header(content.digest)),) if content.digest else ()
-    headers = ((b"content-type", kind.encode()), (b"content-disposition", attachment(name)), *digest)
-    if content.original_key is None:
-        return await _serve(call, await _inline(call, content, etag, headers))
-    cell = original_key_cell(call.tenant_id, content.cell)
-    key = await call.ingress.sealer.open_bytes(cell, content.original_key)
-    place = document_place(call.tenant_id, content.cell)
-    return await _serve(call, _Stored(etag, content.size_bytes, headers, place, key))
+    headers = (
+        (b"content-type", (PLAIN_TEXT if content.is_text else content.media_type).encode()),
+        (b"content-disposition", attachment(name)),
+        *digest,
+    )
+    etag = f'"{content.version}-{content.digest.hex()[:32]}"'
+    read = partial(call.ingress.contents.original, call.tenant_id, content)
+    return _serve(call, etag, content.size_bytes, headers, read)
 
 
 async def show_text(call: Call[Empty, ContentQuery]) -> Answer | Download:
     """The text that was read of it."""
     content = await _content(call)
-    if content.state is not VersionState.READY:
-        raise problems.not_found("text")
     etag = f'"{content.version}-text-{content.digest.hex()[:32]}"'
     headers = ((b"content-type", PLAIN_TEXT.encode()),)
-    if content.text_key is None or content.text_cell is None or content.text_bytes is None:
-        return await _serve(call, await _inline(call, content, etag, headers))
-    cell = text_key_cell(call.tenant_id, content.cell)
-    key = await call.ingress.sealer.open_bytes(cell, content.text_key)
-    place = document_place(call.tenant_id, content.text_cell)
-    return await _serve(call, _Stored(etag, content.text_bytes, headers, place, key))
+    if content.text_bytes is not None:
+        read = partial(call.ingress.contents.long_text, call.tenant_id, content)
+        return _serve(call, etag, content.text_bytes, headers, read)
+    text = await call.ingress.contents.text(call.tenant_id, content)
+    if text is None:
+        raise problems.not_found("text")
+    encoded = text.encode()
+    return _serve(call, etag, len(encoded), headers, partial(_part_of, encoded))
 
 
 async def _content(call: Call[Empty, ContentQuery]) -> StoredContent:
@@ -86,28 +74,18 @@ async def _content(call: Call[Empty, ContentQuery]) -> StoredContent:
     return content
 
 
-async def _inline(
-    call: Call[Empty, ContentQuery], content: StoredContent, etag: str, headers: tuple[Header, ...]
-) -> _Stored:
-    if content.text is None:
-        raise problems.not_found(WHAT)
-    text = await call.ingress.sealer.open(text_cell(call.tenant_id, content.cell), content.text)
-    inline = text.encode()
-    return _Stored(etag, len(inline), headers, inline=inline)
-
-
-async def _serve(call: Call[Any, Any], stored: _Stored) -> Answer | Download:
-    own = ((b"etag", stored.etag.encode()), UNSHARED)
-    if is_known(call.headers.get("if-none-match"), stored.etag):
-        return Answer(304, headers=own)
-    wanted = wanted_range(call.headers.get("range"), call.headers.get("if-range"), stored.etag, stored.size_bytes)
-    part = wanted or ByteRange(0, stored.size_bytes)
-    headers = (*stored.headers, *own, SANDBOX, (b"accept-ranges", b"bytes"))
-    headers += ((b"content-length", b"%d" % (part.end - part.start)),)
+def _serve(call: Call[Any, Any], etag: str, size_bytes: int, own: tuple[Header, ...], read: Read) -> Answer | Download:
+    """The bytes that the request asks for; 304 when it has them."""
+    tagged = ((b"etag", etag.encode()), UNSHARED)
+    if is_known(call.headers.get("if-none-match"), etag):
+        return Answer(304, headers=tagged)
+    wanted = wanted_range(call.headers.get("range"), call.headers.get("if-range"), etag, size_bytes)
+    part = wanted or ByteRange(0, size_bytes)
+    headers = (*own, *tagged, SANDBOX, (b"accept-ranges", b"bytes"), (b"content-length", b"%d" % part.size_bytes))
     if wanted is not None:
-        headers += ((b"content-range", wanted.content_range(stored.size_bytes)),)
+        headers += ((b"content-range", wanted.content_range(size_bytes)),)
     return Download(
-        partial(_read, call, stored, part),
+        partial(read, start=part.start, end=part.end),
         headers,
         call.ingress.credentials,
         call.principal,
@@ -116,14 +94,9 @@ async def _serve(call: Call[Any, Any], stored: _Stored) -> Answer | Download:
     )
 
 
-async def _read(call: Call[Any, Any], stored: _Stored, part: ByteRange) -> AsyncIterator[bytes] | None:
-    if stored.inline is not None:
-        return _once(stored.inline[part.start : part.end])
-    return await call.ingress.originals.read(
-        stored.place, stored.key, size_bytes=stored.size_bytes, start=part.start, end=part.end
-    )
+async def _part_of(content: bytes, *, start: int, end: int) -> AsyncIterator[bytes]:
+    return _single(content[start:end])
 
 
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    if content:
-        yield content
+async def _single(chunk: bytes) -> AsyncIterator[bytes]:
+    yield chunk

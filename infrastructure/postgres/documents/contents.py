@@ -79,12 +79,18 @@ class Contents:
             return None
         if content.text is not None:
             return await self._sealer.open(text_cell(tenant_id, content.cell), content.text)
+        chunks = await self.long_text(tenant_id, content)
+        return None if chunks is None else b"".join([chunk async for chunk in chunks]).decode()
+
+    async def long_text(
+        self, tenant_id: UUID, content: StoredContent, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes] | None:
+        """Of a text that is an object, the bytes from `start` to before `end`, in chunks."""
         if content.text_key is None or content.text_cell is None or content.text_bytes is None:
             return None
         key = await self._sealer.open_bytes(text_key_cell(tenant_id, content.cell), content.text_key)
         place = document_place(tenant_id, content.text_cell)
-        chunks = await self._objects.read(place, key, size_bytes=content.text_bytes)
-        return None if chunks is None else b"".join([chunk async for chunk in chunks]).decode()
+        return await self._objects.read(place, key, size_bytes=content.text_bytes, start=start, end=end)
 
 
 async def _single(chunk: bytes) -> AsyncIterator[bytes]:
