@@ -38,6 +38,7 @@ from api.routes import (
     why,
     workflow,
 )
+from api.routes.documents import profiles
 from api.routes.documents import routes as documents
 from api.routes.tenants import routes as tenants
 from api.streams import websocket
@@ -67,6 +68,7 @@ RESOURCES: tuple[AnyEndpoint, ...] = (
     *api_keys.ENDPOINTS,
     *tenants.ENDPOINTS,
     *documents.ENDPOINTS,
+    *profiles.ENDPOINTS,
     *health.ENDPOINTS,
 )
 

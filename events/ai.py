@@ -138,6 +138,8 @@ class DocumentProcessed(DomainEvent):
     provider: Provider
     language: Language
     size: Size
+    unread_characters: Count = 0
+    """At the end of a stored document's text that is longer than what one job reads."""
     summary: tuple[SummarySentence, ...]
     key_phrases: tuple[KeyPhrase, ...]
     """Best first. Drawn from the first 6,000 words of a longer text."""
@@ -273,6 +275,8 @@ class ContentAnalyzed(DomainEvent):
     document_id: str | None
     provider: Provider
     language: Language
+    unread_characters: Count = 0
+    """At the end of a stored document's text, or of the longer one of two, that is longer than what one job reads."""
     readability: Readability | None = None
     sentiment: Sentiment | None = None
     risk: Risk | None = None

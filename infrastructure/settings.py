@@ -59,6 +59,8 @@ class Settings(BaseModel):
     cpu_processes: Annotated[int, Field(ge=1, le=64)] = 1
     """Child processes for CPU-bound steps in each worker that has some. Of kinds that say they need one, a worker runs
     as many jobs at a time."""
+    extraction_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    """Child processes that read uploaded documents in each worker of the pool `search`: so many at a time."""
     worker_threads: Annotated[int, Field(ge=1, le=1_000)] = 16
     """Functions that aren't `async` and that one worker process runs at a time, each in a thread."""
     grace_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0

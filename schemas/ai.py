@@ -7,9 +7,12 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from schemas.commands import Command
+from schemas.document_references import check_source
+from schemas.documents import DocumentRef, DocumentText, LanguageTag
 from schemas.model import FreeJson, Model
 
-MAX_TEXT_CHARACTERS = 200_000
+MAX_READ_CHARACTERS = 1_000_000
+"""So much of a stored document's text is read, from its beginning: about four hundred pages."""
 MAX_FACT_CHARACTERS = 200_000
 MAX_FACT_VALUES = 5_000
 MAX_FACT_INTEGER = 10**15
@@ -21,11 +24,7 @@ def _some_words(text: str) -> str:
     return text
 
 
-DocumentText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS), AfterValidator(_some_words)]
 Title = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_some_words)]
-LanguageTag = Annotated[
-    str, Field(max_length=20, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$", examples=["en", "de", "fr-CH"])
-]
 DocumentId = Annotated[str, Field(min_length=1, max_length=200, examples=["contracts/2026/0117"])]
 
 
@@ -33,24 +32,35 @@ _LEASE = "This Lease is made on 3 March 2026 between Alder Ltd and Birch GmbH. T
 
 
 class ProcessDocument(Command):
-    """Read one document: its language, summary, key phrases, dates, amounts, parties and defined terms."""
+    """Read one document: its language, summary, key phrases, dates, amounts, parties and defined terms.
+
+    What is found in a stored document is kept with its version.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Lease", "text": _LEASE}]})
 
     kind: ClassVar[str] = "ai.process_document"
+    version: ClassVar[int] = 2
     queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
 
-    title: Title
-    """What people call the document. It comes back with the result and isn't read for facts."""
-    text: DocumentText
-    """Plain text or Markdown. Offsets in the result count its Unicode code points from 0."""
+    title: Title | None = None
+    """What people call the document. It comes back with the result and isn't read for facts. Required with `text`."""
+    text: DocumentText | None = None
+    """Plain text or Markdown. Offsets in the result count its Unicode code points from 0. Give this or `document`."""
+    document: DocumentRef | None = None
+    """A stored document in place of `title` and `text`. The first million characters of its text are read."""
     language: LanguageTag | None = None
     """The document's language (BCP 47), if you know it; otherwise it is detected."""
     document_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["contract"])] | None = None
     """Your own word for the kind of document. It comes back with the result; extraction doesn't depend on it."""
     document_id: DocumentId | None = None
     """Your own identifier. It comes back with the result."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        check_source(self, without=("title", "text"), never_with=("text", "document_id"))
+        return self
 
 
 class TemplateName(StrEnum):
@@ -197,11 +207,14 @@ class AnalyzeContent(Command):
     )
 
     kind: ClassVar[str] = "ai.analyze_content"
+    version: ClassVar[int] = 2
     queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
 
-    text: DocumentText
-    """Plain text or Markdown. Offsets in the result count its Unicode code points from 0."""
+    text: DocumentText | None = None
+    """Plain text or Markdown. Offsets in the result count its Unicode code points from 0. Give this or `document`."""
+    document: DocumentRef | None = None
+    """A stored document in place of `text`. The first million characters of its text are read."""
     analyses: Annotated[tuple[Analysis, ...], Field(min_length=1, max_length=len(Analysis))] = (
         Analysis.READABILITY,
         Analysis.SENTIMENT,
@@ -210,15 +223,25 @@ class AnalyzeContent(Command):
     """Which questions to answer, each at most once."""
     reference: DocumentText | None = None
     """What to compare with, such as the last version or the house standard. Needed by `comparison`, and only by it."""
+    reference_document: DocumentRef | None = None
+    """A stored document in place of `reference`."""
     language: LanguageTag | None = None
     """The text's language (BCP 47), if you know it; otherwise it is detected."""
     document_id: DocumentId | None = None
     """Your own identifier. It comes back with the result."""
 
     @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        check_source(self, without=("text",), never_with=("text", "document_id"))
+        return self
+
+    @model_validator(mode="after")
     def _reference_if_compared(self) -> Self:
         if len(set(self.analyses)) != len(self.analyses):
             raise ValueError("each analysis may be asked for once")
-        if (Analysis.COMPARISON in self.analyses) != (self.reference is not None):
+        references = (self.reference, self.reference_document)
+        if references.count(None) == 0:
+            raise ValueError("give either `reference` or `reference_document`")
+        if (Analysis.COMPARISON in self.analyses) != (references.count(None) == 1):
             raise ValueError("`comparison` needs a `reference`, and a `reference` is read by `comparison` only")
         return self

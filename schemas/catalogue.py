@@ -46,11 +46,6 @@ def queues() -> tuple[str, ...]:
     return tuple(dict.fromkeys(command.queue for command in (*COMMANDS.values(), *INTERNAL.values())))
 
 
-def system_kinds() -> frozenset[str]:
-    """Kinds of jobs that represent another resource with its own endpoints: clients can't submit or replay them."""
-    return frozenset({BATCH_KIND, *INTERNAL})
-
-
 def add(command: type[Command]) -> None:
     """Adds a command. Raises CommandInvalid when its declaration can't work, or another has its kind or address."""
     check(command)

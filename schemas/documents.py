@@ -70,7 +70,7 @@ ProfileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=
 
 class DocumentRef(Model):
     """A stored document, in place of its text. The version is pinned when the job is accepted: the current one if none is
-    given."""
+    given. A slot of a schedule, and a step of a workflow, reads the one that is current when it runs."""
 
     id: DocumentId
     version: VersionNumber | None = None

@@ -12,15 +12,15 @@ from pydantic import (
     AwareDatetime,
     ConfigDict,
     Field,
-    StringConstraints,
     field_validator,
     model_validator,
 )
 
 from schemas.commands import Command
+from schemas.document_references import check_source
+from schemas.documents import MAX_TEXT_CHARACTERS, DocumentId, DocumentRef, Label, LanguageTag
 from schemas.model import Model
 
-MAX_TEXT_CHARACTERS = 200_000
 MAX_LEVELS = 16
 MAX_CLAUSES = 64
 MAX_WORDS = 64
@@ -54,21 +54,13 @@ def _searchable(text: str) -> str:
     return text
 
 
-DocumentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/~-]{0,199}$")]
-"""The client's own id of a document, unique within the tenant."""
-Label = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-"""A value to filter and count by, compared exactly."""
-LanguageTag = Annotated[str, Field(max_length=20, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")]
-"""BCP 47, such as `en` or `fr-CH`."""
 Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
 SearchText = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_searchable)]
 
 
 class IndexDocument(Command):
-    """Stores a document and makes it searchable. A later request for the same id replaces it; an earlier one that runs
-    late doesn't."""
+    """Makes a document searchable: one that is stored already, or one that is sent along and stored first. A later request
+    for the same id replaces it; an earlier one that runs late doesn't."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -78,23 +70,31 @@ class IndexDocument(Command):
 
     kind: ClassVar[str] = "search.index_document"
     queue: ClassVar[str] = "search"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     time_limit_seconds: ClassVar[float] = 120.0
 
-    document_id: DocumentId
-    title: Annotated[str, Field(min_length=1, max_length=500)]
+    document: DocumentRef | None = None
+    """A stored document. All that is to be known of it is stored with it: give nothing else."""
+    document_id: DocumentId | None = None
+    title: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     text: Annotated[
-        str,
+        str | None,
         Field(max_length=MAX_TEXT_CHARACTERS),
         SealedAtRest(indexed_because="Finding a document by the words of its text is what this command is sent for."),
-    ]
-    document_type: Label
+    ] = None
+    document_type: Label | None = None
     industry: Label | None = None
     language: LanguageTag | None = None
     """Enables stemming for known languages: `agreements` finds `agreement`."""
     tags: Annotated[tuple[Label, ...], Field(max_length=50)] = ()
     created_at: Moment | None = None
     """When the document was created; the time of its first indexing if not given."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        needed = ("document_id", "title", "text", "document_type")
+        check_source(self, without=needed, never_with=(*needed, "industry", "language", "tags", "created_at"))
+        return self
 
     @classmethod
     def upcast(cls, version: int, fields: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from schemas.catalogue import COMMANDS
 from schemas.commands import Command
+from schemas.document_references import document_fields
 from schemas.problems import FieldProblem, Problem
 from schemas.workflow import Definition, RunWorkflowStep, Task
 
@@ -39,6 +40,17 @@ def kinds_of(definition: Definition) -> frozenset[str]:
     return frozenset(state.kind for state in definition.states.values() if isinstance(state, Task))
 
 
+def reads_documents(definition: Definition) -> bool:
+    """Whether a task may refer to a stored document: it says so, or gets its fields from the workflow's data."""
+    return any(isinstance(state, Task) and _may_refer(state) for state in definition.states.values())
+
+
+def _may_refer(task: Task) -> bool:
+    fields = document_fields(COMMANDS[task.kind]) if task.kind in COMMANDS else ()
+    given = {name.removesuffix(".$") for name in task.parameters or ()}
+    return bool(fields) and (task.parameters is None or not given.isdisjoint(fields))
+
+
 def _errors_of(place: str, task: Task) -> Iterator[FieldProblem]:
     if task.kind == RunWorkflowStep.kind:
         yield FieldProblem(pointer=f"{place}/Resource", detail="a workflow can't start another workflow yet")
@@ -57,7 +69,8 @@ def _misfits(place: str, command: type[Command], template: dict[str, Any]) -> It
         command.model_validate(pathless)
     except ValidationError as error:
         for line in error.errors(include_url=False, include_input=False):
-            if line["type"] == "missing" and len(line["loc"]) == 1 and line["loc"][0] in given:
+            # A document that a path names may be in the place of what is missing.
+            if line["type"] == "missing" and len(line["loc"]) == 1 and {*line["loc"], "document"} & given:
                 continue
             if line["loc"] or given == pathless.keys():
                 yield FieldProblem(pointer="/".join([place, *map(_escaped, line["loc"])]), detail=line["msg"])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.auth.permissions import check_documents
 from api.auth.principal import Principal, Scope, allows
 from api.http import problems
 from api.http.request_body import pointer_to
@@ -23,6 +24,7 @@ def admitted(principal: Principal, kind: str, fields: Any, place: list[str | int
     if not allows(principal, scope):
         raise problems.scope_missing(scope)
     command = model_of(COMMANDS[kind], fields, [*place, "command"])
+    check_documents(principal, command)
     if isinstance(command, RunWorkflowStep):
         try:
             check_start(principal, command)

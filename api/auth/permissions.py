@@ -7,20 +7,36 @@ from pydantic import ValidationError
 
 from api.auth.principal import Principal, Scope, allows
 from api.http import problems
-from schemas.catalogue import COMMANDS, UnknownKind, command_of
+from schemas.catalogue import COMMANDS, INTERNAL, UnknownKind, command_of
 from schemas.commands import Command
+from schemas.document_references import references_in
 from schemas.workflow import RunWorkflowStep
-from schemas.workflow_tasks import kinds_of
+from schemas.workflow_tasks import kinds_of, reads_documents
 
 
 def check_permissions(principal: Principal, kind: str, command: Command | None) -> None:
-    """Raises a Refusal (403) unless the principal may submit this kind and every kind that the command would start.
+    """Raises a Refusal (403) unless the principal may submit this kind, every kind that the command would start, and read
+    the documents that it refers to.
     `command` is None if the stored one can't be parsed."""
     started = kinds_of(command.definition) if isinstance(command, RunWorkflowStep) else frozenset()
     for one in sorted({kind, *started}):
         needed = _scope_of(one)
         if not allows(principal, needed):
             raise problems.scope_missing(needed)
+    check_documents(principal, command)
+
+
+def check_documents(principal: Principal, command: Command | None) -> None:
+    """Raises a Refusal (403) when the command refers to documents, which its job would read, and the principal may read
+    none."""
+    if command is not None and _refers_to_documents(command) and not allows(principal, Scope.DOCUMENTS_READ):
+        raise problems.scope_missing(Scope.DOCUMENTS_READ)
+
+
+def _refers_to_documents(command: Command) -> bool:
+    if isinstance(command, RunWorkflowStep):
+        return reads_documents(command.definition)
+    return bool(references_in(command))
 
 
 def check_permissions_to_act(principal: Principal, kind: str, fields: dict[str, Any]) -> None:
@@ -35,10 +51,10 @@ def check_permissions_to_act(principal: Principal, kind: str, fields: dict[str, 
 
 def kinds_beyond(principal: Principal) -> tuple[str, ...]:
     """Kinds that need a check of each job: those the principal may not submit, and workflows, which start other kinds."""
-    beyond = [kind for kind in COMMANDS if not allows(principal, _scope_of(kind))]
+    beyond = [kind for kind in (*COMMANDS, *INTERNAL) if not allows(principal, _scope_of(kind))]
     return (*beyond, RunWorkflowStep.kind) if beyond else ()
 
 
 def _scope_of(kind: str) -> Scope:
-    known = COMMANDS.get(kind)
+    known = COMMANDS.get(kind) or INTERNAL.get(kind)
     return Scope.JOBS_WRITE if known is None else Scope(known.scope)

@@ -95,6 +95,12 @@ def invalid_fields(errors: Sequence[FieldProblem]) -> Refusal:
     return Refusal(Problem.of("invalid-fields", title, 422, "See errors for each.", errors=tuple(errors)))
 
 
+def document_importing(errors: Sequence[FieldProblem]) -> Refusal:
+    title = "A document isn't imported yet"
+    detail = "Its job imports it. Nothing was stored; see errors for which."
+    return Refusal(Problem.of("document-importing", title, 409, detail, errors=tuple(errors)))
+
+
 def invalid_query(errors: Sequence[FieldProblem]) -> Refusal:
     title = "Some query parameters can't be accepted"
     return Refusal(Problem.of("invalid-query", title, 422, "See errors for each.", errors=tuple(errors)))

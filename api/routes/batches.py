@@ -1,55 +1,44 @@
 """Batches: submits many commands in one request, and shows or cancels the batch."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from hashlib import sha256
 from uuid import UUID
 
 import orjson
 from uuid_utils.compat import uuid7
 
-from api.auth.command_permissions import admitted
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.request_body import pointer_to
 from api.http.responses import Answer, Header, json_answer
-from api.routes.commands import DEADLINE_PASSED, HALF_A_CAP, REPLAYED, deadline_passed, half_of_a_cap, idempotency_key
+from api.routes.batch_items import Looked, in_turns, look_at_all
+from api.routes.commands import REPLAYED, idempotency_key
 from api.routes.jobs import FRESH, end_job, unless_known
 from api.streams.long_poll import applied, until_finished, wanted_seconds
 from infrastructure.postgres.jobs import batches
 from infrastructure.postgres.jobs.batches import Kept, NewBatch, RefusedWhole
 from infrastructure.postgres.jobs.submission import Accepted, KeyReused, NewJob, Repeated, Submission
-from producers.submission.submitter import NORMAL_PRIORITY, JobOptions, concurrency, new_job
+from producers.submission.submitter import NORMAL_PRIORITY
 from schemas.batches import (
     BATCH_KIND,
     BATCH_QUEUE,
     Batch,
     BatchAccepted,
-    BatchItem,
     ItemAnswer,
     ItemOutcome,
     SubmitBatch,
 )
-from schemas.bounds import OutOfBounds
 from schemas.model import Model
 from schemas.problems import FieldProblem
 
-MAX_ERRORS_OF_AN_ITEM = 5
 MAX_ERRORS = 50
-TURN_SECONDS = 0.01
-"""How long validation runs before other requests get a turn on the event loop."""
-
-Looked = NewJob | ItemAnswer
-"""A validated item: the job to store, or the answer that says why not."""
 
 
 async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
     """202 with the outcome of each command, once the accepted jobs are committed."""
     batch_id = uuid7()
-    looked = await _look_at_all(call, batch_id)
+    looked = await look_at_all(call, batch_id)
     jobs = [one for one in looked if isinstance(one, NewJob)]
     if not jobs or (call.body.atomic and len(jobs) < len(looked)):
         raise _refused(looked)
@@ -70,64 +59,6 @@ async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
             return _accepted(await _first_answer(call, first_id), REPLAYED)
         case KeyReused():
             raise problems.key_reused()
-
-
-async def _look_at_all(call: Call[SubmitBatch, Empty], batch_id: UUID) -> list[Looked]:
-    looked: list[Looked] = []
-    async for number, item in _in_turns(call.body.jobs):
-        looked.append(_look_at(call, batch_id, number, item))
-    return looked
-
-
-async def _in_turns(items: Sequence[BatchItem]) -> AsyncIterator[tuple[int, BatchItem]]:
-    """The items with their numbers. Yields to the event loop every TURN_SECONDS, so a large batch doesn't block others."""
-    began = time.monotonic()
-    for number, item in enumerate(items):
-        if time.monotonic() - began > TURN_SECONDS:
-            await asyncio.sleep(0)
-            began = time.monotonic()
-        yield number, item
-
-
-def _look_at(call: Call[SubmitBatch, Empty], batch_id: UUID, number: int, item: BatchItem) -> Looked:
-    place: list[str | int] = ["jobs", number]
-    if flaws := _flaws_of(item, place, call.ingress.clock.now()):
-        return ItemAnswer(outcome=ItemOutcome.INVALID, errors=flaws)
-    try:
-        command = admitted(call.principal, item.kind, item.command, place)
-    except problems.Refusal as refusal:
-        problem = refusal.problem
-        outcome = ItemOutcome.FORBIDDEN if problem.status == 403 else ItemOutcome.INVALID
-        errors = problem.errors[:MAX_ERRORS_OF_AN_ITEM]
-        return ItemAnswer(
-            outcome=outcome, errors=errors or (FieldProblem(pointer=pointer_to(place), detail=problem.detail),)
-        )
-    options = JobOptions(
-        priority=item.priority,
-        run_at=item.run_at,
-        deadline=item.deadline,
-        correlation_id=call.correlation_id,
-        causation_id=batch_id,
-        parent_id=batch_id,
-        traceparent=call.trace.traceparent,
-        idempotency_key=item.idempotency_key,
-        concurrency=concurrency(item.concurrency_key, item.concurrency_limit),
-    )
-    try:
-        return new_job(call.tenant_id, command, options)
-    except OutOfBounds as error:
-        flaw = FieldProblem(pointer=pointer_to([*place, "command"]), detail=str(error))
-        return ItemAnswer(outcome=ItemOutcome.INVALID, errors=(flaw,))
-
-
-def _flaws_of(item: BatchItem, place: Sequence[str | int], now: datetime) -> tuple[FieldProblem, ...]:
-    """Errors that involve more than one field."""
-    flaws: list[FieldProblem] = []
-    if deadline_passed(item.run_at, item.deadline, now):
-        flaws.append(FieldProblem(pointer=pointer_to([*place, "deadline"]), detail=DEADLINE_PASSED))
-    if missing := half_of_a_cap(item.concurrency_key, item.concurrency_limit):
-        flaws.append(FieldProblem(pointer=pointer_to([*place, missing]), detail=HALF_A_CAP))
-    return tuple(flaws)
 
 
 def _refused(looked: Sequence[Looked]) -> problems.Refusal:
@@ -157,7 +88,7 @@ async def _as_job(call: Call[SubmitBatch, Empty], batch_id: UUID) -> NewJob:
 
 async def _fingerprint(body: SubmitBatch) -> bytes:
     hashed = sha256(BATCH_KIND.encode() + b"\n" + _written(body.model_copy(update={"jobs": ()})))
-    async for _, item in _in_turns(body.jobs):
+    async for _, item in in_turns(body.jobs):
         hashed.update(b"\n" + _written(item))
     return hashed.digest()
 

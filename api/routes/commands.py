@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from api.auth.principal import Scope
+from api.document_references import pinned
 from api.endpoint import Call, Endpoint
 from api.http import problems
 from api.http.responses import Answer, Header, json_answer
@@ -76,8 +77,9 @@ def _tries(command: type[Command]) -> str:
 async def accept(call: Call[C, JobOptionsQuery]) -> Answer:
     """202 with the job once it is committed; 200 when the client waited (`Prefer: wait`) and it has ended."""
     options = _job_options(call)
+    command = await pinned(call, call.body)
     await call.admit_jobs()
-    submission = await call.ingress.submitter.submit(call.tenant_id, call.body, options)
+    submission = await call.ingress.submitter.submit(call.tenant_id, command, options)
     headers: tuple[Header, ...] = ()
     match submission:
         case KeyReused():
@@ -109,6 +111,7 @@ def _job_options(call: Call[C, JobOptionsQuery]) -> JobOptions:
         correlation_id=call.correlation_id,
         traceparent=call.trace.traceparent,
         idempotency_key=idempotency_key(call.headers.get("idempotency-key")),
+        sent=call.body,
     )
 
 

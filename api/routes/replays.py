@@ -7,6 +7,7 @@ from uuid_utils.compat import uuid7
 
 from api.auth.permissions import check_permissions, kinds_beyond
 from api.auth.principal import Scope
+from api.document_references import pinned
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, json_answer
@@ -19,7 +20,7 @@ from infrastructure.postgres.jobs.replay import ChildrenRun, Edit, NotOver, Repl
 from infrastructure.postgres.session import Connection
 from schemas.batches import BATCH_KIND
 from schemas.bounds import check_command
-from schemas.catalogue import UnknownKind, command_of, system_kinds
+from schemas.catalogue import UnknownKind, command_of
 from schemas.commands import Command
 from schemas.failures import Replay, ReplayCount, ReplayFailures, ReplayJob
 from schemas.jobs import Job
@@ -32,7 +33,7 @@ INSTEAD = {
     EraseTenant.kind: "Ask for it again: DELETE /api/tenants/{id}.",
     DeliverWebhook.kind: "Have the event sent again: POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver.",
 }
-"""What to do instead, for each of `system_kinds`."""
+"""Kinds of which jobs can't be replayed, and what to do instead."""
 
 
 async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
@@ -46,6 +47,7 @@ async def replay_job(call: Call[ReplayJob, Empty]) -> Answer:
     check_permissions(call.principal, asked.kind, command)
     edit = None
     if call.body.command is not None and command is not None:
+        command = await pinned(call, command, ["command"])
         edited = command.model_dump_json()
         check_command(edited)
         edit = Edit(edited, command.version)
@@ -78,7 +80,7 @@ async def replay_failures(call: Call[ReplayFailures, Empty]) -> Answer:
         _check_replayable(body.kind)
         if body.kind in beyond:
             check_permissions(call.principal, body.kind, None)
-    left_out = (*beyond, *system_kinds())
+    left_out = (*beyond, *INSTEAD)
     if body.dry_run:
         now = call.ingress.clock.now()
         before = now if body.until is None else min(now, body.until)
@@ -113,7 +115,7 @@ async def show_replay(call: Call[Empty, Empty]) -> Answer:
 
 
 def _check_replayable(kind: str) -> None:
-    if kind in system_kinds():
+    if kind in INSTEAD:
         raise problems.not_replayable(kind, INSTEAD[kind])
 
 

@@ -1,6 +1,7 @@
 """Creates, changes, pauses, runs and deletes schedules, which submit a command by a cron expression."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from uuid_utils.compat import uuid7
 from api.auth.command_permissions import admitted
 from api.auth.permissions import check_permissions_to_act
 from api.auth.principal import Scope
+from api.document_references import pinned
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.pagination import PageQuery, page_of
@@ -116,11 +118,12 @@ async def run_schedule(call: Call[Empty, Empty]) -> Answer:
     """Submits a job now, even if the schedule is paused. Its slots and their overlap policy aren't affected."""
     schedule = await _schedule(call)
     command = admitted(call.principal, schedule.kind, schedule.command, [])
+    pinned_command = await pinned(call, command)
     await call.admit_jobs()
     options = terms_of(
         schedule, call.ingress.clock.now(), idempotency_key=idempotency_key(call.headers.get("idempotency-key"))
     )
-    submission = await call.ingress.submitter.submit(call.tenant_id, command, options)
+    submission = await call.ingress.submitter.submit(call.tenant_id, pinned_command, replace(options, sent=command))
     if isinstance(submission, KeyReused):
         raise problems.key_reused()
     job = await _job(call, submission.job_id)

@@ -11,16 +11,13 @@ from infrastructure.extraction.formats.plain import read_markdown, read_text
 from infrastructure.extraction.formats.pptx import read_pptx
 from infrastructure.extraction.formats.rtf import read_rtf
 from infrastructure.extraction.formats.xlsx import read_xlsx
-from infrastructure.extraction.limits import ExtractionLimits
+from infrastructure.extraction.limits import LANGUAGE_CHARACTERS, ExtractionLimits
 from infrastructure.extraction.package import Package
 from infrastructure.extraction.recognition import Hints, recognise
 from infrastructure.extraction.refusal import Refusal
 from infrastructure.extraction.text_builder import TextBuilder
 from infrastructure.offline.text.language import language_of
 from infrastructure.ports.extraction import DocumentFormat, Extracted, Extraction, NotExtracted, Reason
-
-LANGUAGE_CHARACTERS = 4_000
-"""Two pages: more takes longer than reading a short document, and changes nothing."""
 
 _FLAT: dict[DocumentFormat, Callable[[bytes, TextBuilder], None]] = {
     DocumentFormat.TEXT: read_text,

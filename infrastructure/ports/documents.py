@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.extraction import Extracted
 from schemas.documents import DocumentRef, IngestionProfile, VersionState
 from schemas.problems import Problem
@@ -88,3 +89,34 @@ class DocumentStore(Protocol):
         """Removes the contents of the version and of all before it, for good, and frees what they counted as stored. False
         when a newer version is there, which stays."""
         ...
+
+
+async def read_text(store: DocumentStore, tenant_id: UUID, ref: DocumentRef) -> tuple[VersionDetails, str]:
+    """The version and its text, for a job that refers to it. Raises Refused for good when it was deleted or can't be read,
+    and Unavailable while it is being imported."""
+    details = await store.details(tenant_id, ref)
+    if details is None or details.is_deleted:
+        raise Refused(gone(ref))
+    pinned = DocumentRef(id=details.document_id, version=details.version)
+    match details.state:
+        case VersionState.IMPORTING:
+            raise Unavailable(f"version {details.version} of the document is still being imported")
+        case VersionState.FAILED:
+            raise Refused(unread(pinned))
+    text = await store.text(tenant_id, pinned)
+    if text is None:  # It was deleted in between.
+        raise Refused(gone(pinned))
+    return details, text
+
+
+def gone(ref: DocumentRef) -> Problem:
+    version = "" if ref.version is None else f"version {ref.version} of "
+    detail = f"There is no {version}document '{ref.id}', or not any more. Refer to one that is there."
+    return Problem.of("document-gone", "The document isn't there", 410, detail)
+
+
+def unread(ref: DocumentRef) -> Problem:
+    detail = (
+        f"Version {ref.version} of '{ref.id}' couldn't be imported: its own problem says why. Refer to another version."
+    )
+    return Problem.of("document-unread", "The document has no text", 422, detail)

@@ -71,6 +71,8 @@ class JobOptions:
     idempotency_key: str | None = None
     max_attempts: int | None = None
     concurrency: Concurrency | None = None
+    sent: Command | None = None
+    """The command as the client sent it, where the stored one says more: by it a repeated idempotency key is compared."""
 
 
 ORDINARY = JobOptions()
@@ -240,7 +242,7 @@ def new_job(tenant_id: UUID, command: Command, options: JobOptions = ORDINARY) -
         parent_id=options.parent_id,
         traceparent=options.traceparent,
         idempotency_key=options.idempotency_key,
-        body_hash=_fingerprint(command.kind, body) if options.idempotency_key is not None else None,
+        body_hash=_fingerprint(options.sent or command, command, body) if options.idempotency_key is not None else None,
         concurrency_key=None if options.concurrency is None else options.concurrency.key,
         concurrency_limit=None if options.concurrency is None else options.concurrency.limit,
     )
@@ -250,8 +252,9 @@ def _job_ref(job: NewJob) -> JobRef:
     return JobRef(job.id, job.tenant_id, job.kind, job.queue, job.priority)
 
 
-def _fingerprint(kind: str, body: str) -> bytes:
-    return sha256(f"{kind}\n{body}".encode()).digest()
+def _fingerprint(sent: Command, stored: Command, body: str) -> bytes:
+    said = body if sent is stored else sent.model_dump_json()
+    return sha256(f"{sent.kind}\n{said}".encode()).digest()
 
 
 @asynccontextmanager

@@ -2,16 +2,21 @@
 
 from events.ai import Comparison, ContentAnalyzed, Readability, Risk, Sentiment
 from infrastructure.ports.ai import TextProvider
+from infrastructure.ports.documents import DocumentStore
 from kinds.run import Run
 from schemas.ai import Analysis, AnalyzeContent
 from workers.ai.language import language_of
+from workers.ai.sources import keep_facts, reference_of, source_of
 
 
-async def analyze_content(command: AnalyzeContent, run: Run, *, provider: TextProvider) -> ContentAnalyzed:
-    """The requested analyses in one result. Safe to repeat."""
-    text = command.text
+async def analyze_content(
+    command: AnalyzeContent, run: Run, *, provider: TextProvider, documents: DocumentStore
+) -> ContentAnalyzed:
+    """The requested analyses in one result; kept with the document's version if it is a stored one. Safe to repeat."""
+    source = await source_of(command, run.tenant_id, documents)
+    text, unread_characters = source.text, source.unread_characters
     run.progress(0.05, "language")
-    language = await language_of(text, command.language, provider)
+    language = await language_of(text, source.language, provider)
     readability: Readability | None = None
     sentiment: Sentiment | None = None
     risk: Risk | None = None
@@ -26,14 +31,18 @@ async def analyze_content(command: AnalyzeContent, run: Run, *, provider: TextPr
             case Analysis.RISK_TERMS:
                 risk = await provider.risk_in(text, language.code)
             case Analysis.COMPARISON:
-                assert command.reference is not None  # Guaranteed by the command's validator.
-                comparison = await provider.comparison_of(text, command.reference)
-    return ContentAnalyzed(
-        document_id=command.document_id,
+                reference, unread_of_reference = await reference_of(command, run.tenant_id, documents)
+                unread_characters = max(unread_characters, unread_of_reference)
+                comparison = await provider.comparison_of(text, reference)
+    analyzed = ContentAnalyzed(
+        document_id=source.document_id,
         provider=provider.measures_as,
         language=language,
+        unread_characters=unread_characters,
         readability=readability,
         sentiment=sentiment,
         risk=risk,
         comparison=comparison,
     )
+    await keep_facts(analyzed, source, command.kind, run, documents)
+    return analyzed

@@ -22,19 +22,26 @@ Bind = Callable[[Settings], AbstractAsyncContextManager[tuple[Handler[Any] | Loo
 """Opens what the handlers depend on, yields them and the loops that keep it up, and closes it."""
 Handle = Callable[[Any, Run], Any]
 
+PACKAGES = {"search": ("search", "documents")}
+"""The packages of `workers` whose jobs a queue has; for any other queue, the one of its name."""
+
 
 def jobs_of(queue: str, loaded: Sequence[AnyJob] = ()) -> tuple[AnyJob, ...]:
-    """The functions of this queue: ours, from `workers/QUEUE/tasks.py`, and the loaded ones. Imports that pool's SDKs and no
-    other's. Raises JobInvalid when two are for the same kind."""
+    """The functions of this queue: ours, from the `tasks.py` of its packages, and the loaded ones. Imports that pool's SDKs
+    and no other's. Raises JobInvalid when two are for the same kind."""
     jobs = (*_own(queue), *(job for job in loaded if job.command.queue == queue))
     check_one_for_each_kind(jobs)
     return jobs
 
 
 def _own(queue: str) -> tuple[AnyJob, ...]:
-    if find_spec(f"workers.{queue}") is None or find_spec(f"workers.{queue}.tasks") is None:
-        return ()
-    return tuple(jobs_in(import_module(f"workers.{queue}.tasks")))
+    packages = (f"workers.{name}" for name in PACKAGES.get(queue, (queue,)))
+    return tuple(
+        job
+        for package in packages
+        if find_spec(package) is not None and find_spec(f"{package}.tasks") is not None
+        for job in jobs_in(import_module(f"{package}.tasks"))
+    )
 
 
 def bind(jobs: Sequence[AnyJob]) -> Bind:

@@ -1,27 +1,53 @@
-"""Handles IndexDocument: stores a document and indexes it. Jobs may run in any order and any number of times."""
+"""Handles IndexDocument: indexes a stored document, or one that it stores first. Jobs may run in any order and any number of
+times."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from events.search import DocumentIndexed
+from infrastructure.ports.documents import DocumentStore, VersionDetails, read_text
 from infrastructure.ports.search import Documents, IndexedDocument, IndexMissing, SearchEngine, StoredDocument
 from kinds.run import Run
+from schemas.documents import DocumentRef
 from schemas.search import IndexDocument
 
 
-async def index_document(
-    command: IndexDocument, run: Run, *, documents: Documents, engine: SearchEngine
-) -> DocumentIndexed:
-    """Stores the document, then indexes it, so that the index can always be rebuilt from the store. Safe to repeat."""
-    stored = await documents.store(run.tenant_id, run.job_id, command)
-    if stored.superseded:
-        return DocumentIndexed(document_id=command.document_id, version=stored.version, superseded=True)
+@dataclass(frozen=True, slots=True)
+class Indexing:
+    """What the handler works with."""
+
+    documents: Documents
+    store: DocumentStore
+    engine: SearchEngine
+
+
+async def index_document(command: IndexDocument, run: Run, indexing: Indexing) -> DocumentIndexed:
+    """Indexes what is stored, so that the index can always be rebuilt from the store. Safe to repeat."""
+    if command.document is not None:
+        found, superseded = await _stored_already(command.document, run, indexing.store)
+    else:
+        stored = await indexing.documents.store(run.tenant_id, run.job_id, command)
+        found, superseded = to_index(command, stored), stored.superseded
+    if not superseded:
+        await _index(found, run, indexing)
+    return DocumentIndexed(document_id=found.document_id, version=found.version, superseded=superseded)
+
+
+async def _stored_already(ref: DocumentRef, run: Run, store: DocumentStore) -> tuple[IndexedDocument, bool]:
+    """The document, and whether a newer version of it stands."""
+    details, text = await read_text(store, run.tenant_id, ref)
+    pinned = DocumentRef(id=details.document_id, version=details.version)
+    is_current = await store.mark_indexed(run.tenant_id, pinned)
+    return _as_indexed(details, text), not is_current
+
+
+async def _index(document: IndexedDocument, run: Run, indexing: Indexing) -> None:
     try:
-        await engine.index(run.tenant_id, to_index(command, stored))
+        await indexing.engine.index(run.tenant_id, document)
     except IndexMissing:
         run.progress(0.1, "building the tenant's index")
-        await rebuild(run.tenant_id, documents=documents, engine=engine, unless_there=True)
-        await engine.index(run.tenant_id, to_index(command, stored))
-    return DocumentIndexed(document_id=command.document_id, version=stored.version)
+        await rebuild(run.tenant_id, documents=indexing.documents, engine=indexing.engine, unless_there=True)
+        await indexing.engine.index(run.tenant_id, document)
 
 
 async def rebuild(tenant_id: UUID, *, documents: Documents, engine: SearchEngine, unless_there: bool = False) -> None:
@@ -31,6 +57,8 @@ async def rebuild(tenant_id: UUID, *, documents: Documents, engine: SearchEngine
 
 def to_index(command: IndexDocument, stored: StoredDocument) -> IndexedDocument:
     """The document as indexed, text included: the schema says why."""
+    assert command.document_id is not None and command.document_type is not None  # noqa: PT018  # by its validator
+    assert command.title is not None and command.text is not None  # noqa: PT018  # as well
     return IndexedDocument(
         document_id=command.document_id,
         version=stored.version,
@@ -41,4 +69,18 @@ def to_index(command: IndexDocument, stored: StoredDocument) -> IndexedDocument:
         language=command.language,
         tags=command.tags,
         created_at=stored.created_at,
+    )
+
+
+def _as_indexed(details: VersionDetails, text: str) -> IndexedDocument:
+    return IndexedDocument(
+        document_id=details.document_id,
+        version=details.version,
+        title=details.title,
+        text=text,
+        document_type=details.document_type,
+        industry=details.industry,
+        language=details.language,
+        tags=details.tags,
+        created_at=details.created_at,
     )

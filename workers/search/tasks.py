@@ -1,20 +1,17 @@
 """The search pool's job, bound to its adapters."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from events.search import DocumentIndexed
 from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
-from infrastructure.wiring import keyring, sealed_objects, search_engine
+from infrastructure.wiring import document_store, keyring, sealed_objects, search_engine
 from kinds.declaration import job
 from kinds.run import Run
 from schemas.search import IndexDocument
-from workers.search.indexing import index_document
-
-Indexing = Callable[[IndexDocument, Run], Awaitable[DocumentIndexed]]
+from workers.search.indexing import Indexing, index_document
 
 
 @asynccontextmanager
@@ -22,13 +19,12 @@ async def indexing(settings: Settings) -> AsyncIterator[Indexing]:
     async with (
         TenantPool(settings.database, "documents") as connections,
         keyring(settings) as sealer,
+        document_store(settings) as store,
         search_engine(settings) as engine,
     ):
-        yield partial(
-            index_document, documents=IndexedDocuments(connections, sealer, sealed_objects(settings)), engine=engine
-        )
+        yield Indexing(IndexedDocuments(connections, sealer, sealed_objects(settings)), store, engine)
 
 
 @job(uses=indexing)
 async def index(command: IndexDocument, run: Run, indexing: Indexing) -> DocumentIndexed:
-    return await indexing(command, run)
+    return await index_document(command, run, indexing)

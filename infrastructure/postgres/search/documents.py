@@ -113,6 +113,7 @@ class IndexedDocuments:
         self._contents = Contents(sealer, objects)
 
     async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
+        assert document.text is not None, "it came with its text"
         cell = str(uuid7())
         for _ in range(MAX_KEY_CHANGES):
             text = await self._sealer.seal(text_cell(tenant_id, cell), document.text)
@@ -192,9 +193,10 @@ async def _store(connection: Connection, tenant_id: UUID, sent: SentText) -> Sto
 
 
 def _named(tenant_id: UUID, sent: SentText) -> dict[str, Any]:
-    document, content = sent.document, sent.document.text.encode()
+    document, text = sent.document, sent.document.text or ""
+    content = text.encode()
     return {
-        **document.model_dump(exclude={"text", "tags"}),
+        **document.model_dump(exclude={"text", "tags", "document"}),
         "tags": list(document.tags),
         "tenant_id": tenant_id,
         "job_id": sent.job_id,
@@ -204,7 +206,7 @@ def _named(tenant_id: UUID, sent: SentText) -> dict[str, Any]:
         "stored_bytes": len(sent.text.ciphertext),
         "media_type": PLAIN_TEXT,
         "body": sent.text.ciphertext,
-        "characters": len(document.text),
+        "characters": len(text),
     }
 
 

@@ -13,17 +13,18 @@ import pytest
 
 from bucatini.testing import RecordedRun
 from events.search import DocumentIndexed
+from infrastructure.ports.documents import DocumentStore
 from infrastructure.ports.search import IndexMissing, SearchEngine
 from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings, load
-from infrastructure.wiring import keyring, sealed_objects, search_engine
+from infrastructure.wiring import document_store, keyring, sealed_objects, search_engine
 from schemas.search import AllTerms, Hit, IndexDocument, SearchQuery
 from tests.system import System
 from tests.tenancy import make_tenant
 from tests.waiting import wait_until
-from workers.search.indexing import index_document, rebuild
+from workers.search.indexing import Indexing, index_document, rebuild
 
 pytestmark = pytest.mark.anyio
 SECRET = "the lease is confidential"
@@ -39,6 +40,7 @@ class Search:
     """What a search worker has, and a tenant who uses it."""
 
     documents: IndexedDocuments
+    store: DocumentStore
     lines: TenantPool
     engine: SearchEngine
     tenant_id: UUID
@@ -46,7 +48,7 @@ class Search:
 
     async def index(self, run: RecordedRun | None = None, **fields: object) -> DocumentIndexed:
         run = run or self.run()
-        return await index_document(lease(**fields), run, documents=self.documents, engine=self.engine)
+        return await index_document(lease(**fields), run, Indexing(self.documents, self.store, self.engine))
 
     def run(self) -> RecordedRun:
         return RecordedRun(self.tenant_id)
@@ -71,7 +73,8 @@ async def a_search(settings: Settings, tenant_id: UUID) -> AsyncIterator[Search]
         sealer = await resources.enter_async_context(keyring(settings))
         engine = await resources.enter_async_context(search_engine(settings))
         documents = IndexedDocuments(lines, sealer, sealed_objects(settings))
-        yield Search(documents, lines, engine, tenant_id, settings.bucatini_home)
+        store = await resources.enter_async_context(document_store(settings))
+        yield Search(documents, store, lines, engine, tenant_id, settings.bucatini_home)
 
 
 @pytest.fixture

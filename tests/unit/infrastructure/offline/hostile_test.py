@@ -9,7 +9,8 @@ import pytest
 from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.offline.provider import OfflineProvider, prepare
 from infrastructure.ports.ai import TextProvider
-from schemas.ai import MAX_TEXT_CHARACTERS, ProcessDocument
+from schemas.ai import ProcessDocument
+from schemas.documents import MAX_TEXT_CHARACTERS
 
 BOUND_SECONDS = ProcessDocument.time_limit_seconds / 5
 """For everything that can be asked of one text. An unbounded pattern would take hours; honest text takes about 2 s."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from bucatini.testing import RecordedRun
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed, Method
@@ -17,13 +18,15 @@ from tests.unit.infrastructure.offline.samples import NAMES, sample
 from workers.runtime.handler import Handler
 from workers.runtime.pools import bind, jobs_of
 
+NO_SERVERS = Settings(database_url=SecretStr("postgresql://127.0.0.1:1/nowhere"))
+"""Texts that commands bring along need none."""
 Perform = Callable[[Command], Awaitable[DomainEvent]]
 
 
 def in_a_worker(work: Callable[[Callable[[Command], Awaitable[Any]], RecordedRun], Awaitable[None]]) -> None:
     async def run() -> None:
         recorded = RecordedRun()
-        async with bind(jobs_of("ai"))(Settings()) as opened, asyncio.timeout(120):
+        async with bind(jobs_of("ai"))(NO_SERVERS) as opened, asyncio.timeout(120):
             by_kind = {handler.kind: handler for handler in opened if isinstance(handler, Handler)}
             await work(lambda command: by_kind[command.kind].handle(command, recorded), recorded)
 

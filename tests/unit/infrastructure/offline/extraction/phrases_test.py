@@ -10,7 +10,7 @@ from infrastructure.offline.extraction.phrases import MAX_PHRASES, phrases_of
 from infrastructure.offline.text.language import language_of
 from infrastructure.offline.text.sentences import sentences_in
 from infrastructure.offline.text.word_weights import READ_WORDS
-from schemas.ai import MAX_TEXT_CHARACTERS
+from schemas.documents import MAX_TEXT_CHARACTERS
 from tests.unit.infrastructure.offline.samples import NAMES, sample
 
 
