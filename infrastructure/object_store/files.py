@@ -72,7 +72,8 @@ class FileStore:
             path.unlink(missing_ok=True)
             # Whoever writes into a folder that goes at this moment makes it again.
             with suppress(OSError):
-                path.parent.rmdir()
+                for folder in path.relative_to(self._folder).parents[:-1]:
+                    self._folder.joinpath(folder).rmdir()
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -2,15 +2,16 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from infrastructure.concurrency.loops import Loop
-from infrastructure.object_store.places import job_of
+from infrastructure.object_store.places import document_object, job_of
 from infrastructure.ports.objects import ObjectStore
+from infrastructure.postgres.documents import objects as document_objects
 from infrastructure.postgres.jobs import retention, stored_results
 from infrastructure.postgres.jobs.retention import SHORTEST, KeptFor, Retention
-from infrastructure.postgres.session import PostgresSession
+from infrastructure.postgres.session import Connection, PostgresSession
 from infrastructure.settings import Settings
 from monitoring.metrics import bus as metrics
 from schemas.catalogue import COMMANDS
@@ -23,7 +24,8 @@ BUSY_SECONDS = 0.25
 """The largest part of each second spent on removal: the rest is left to jobs."""
 HOUR_SECONDS = 3_600.0
 ORPHAN_HOURS = 24.0
-"""An object without a job after this long is an orphan: no worker tries to settle for so long."""
+"""An object without an owner is an orphan this long after the longest upload: no worker tries to settle for so long, and no
+request to accept what it has stored."""
 MAX_LISTED = 500
 
 
@@ -34,6 +36,7 @@ class RetentionRunner:
         self._retention = retention_of(settings, COMMANDS)
         self._session = session
         self._objects = objects
+        self._orphan_after = timedelta(hours=ORPHAN_HOURS, seconds=settings.upload_seconds)
         self._stretch = SHORTEST
 
     @property
@@ -63,21 +66,33 @@ class RetentionRunner:
         return removed.more
 
     async def _remove_orphans(self) -> None:
-        """Deletes objects whose settlement had no effect, or whose job was removed while the store was away."""
+        """Deletes objects whose settlement or upload had no effect, and those whose owner was removed while the store was
+        away."""
         turn = await self._session.run(stored_results.take_turn)
         if turn is None:
             return
         cursor, now = turn
         listed = await self._objects.list_after(cursor, MAX_LISTED)
-        settled_by_now = now - timedelta(hours=ORPHAN_HOURS)
-        old = [one.key for one in listed if one.written_at < settled_by_now]
-        keys = [(key, job_id) for key in old if (job_id := job_of(key)) is not None]
-        orphans = await self._session.run(lambda connection: stored_results.orphans(connection, keys)) if keys else []
+        owned_by_now = now - self._orphan_after
+        orphans = await self._orphans_among([one.key for one in listed if one.written_at < owned_by_now])
         await self._objects.delete(orphans)
         if orphans:
-            logger.info("removed %d orphaned results", len(orphans))
+            logger.info("removed %d orphaned objects", len(orphans))
         next_cursor = listed[-1].key if len(listed) == MAX_LISTED else ""
         await self._session.run(lambda connection: stored_results.move_on(connection, next_cursor))
+
+    async def _orphans_among(self, places: Sequence[str]) -> list[str]:
+        """Those without an owner. What is neither a result's nor a document's isn't ours, and stays."""
+        results = [(place, job_id) for place in places if (job_id := job_of(place)) is not None]
+        documents = [found for place in places if (found := document_object(place)) is not None]
+
+        async def ask(connection: Connection) -> list[str]:
+            return [
+                *(await stored_results.orphans(connection, results) if results else ()),
+                *(await document_objects.orphans(connection, documents) if documents else ()),
+            ]
+
+        return await self._session.run(ask) if results or documents else []
 
 
 def retention_of(settings: Settings, commands: Mapping[str, type[Command]]) -> Retention:

@@ -91,7 +91,7 @@ def test_what_a_late_worker_wrote_overwrites_nothing_and_is_removed(system: Syst
     store = FileStore(_folder(system))
     for key in (late, fresh, strange):
         asyncio.run(store.put(key, b"{}"))
-    long_ago = time.time() - (ORPHAN_HOURS + 1) * 3_600
+    long_ago = time.time() - (ORPHAN_HOURS + 2) * 3_600
     for key in (late, strange, "/".join(stands.parts[-3:])):
         os.utime(_folder(system) / key, (long_ago, long_ago))
     asyncio.run(_tidy(system, store))

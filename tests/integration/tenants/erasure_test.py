@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from infrastructure.object_store.files import FileStore
-from infrastructure.object_store.places import result_place
+from infrastructure.object_store.places import document_place, result_place
 from infrastructure.postgres.tables import OWNER, metadata
 from infrastructure.postgres.tenants import erasure
 from infrastructure.tantivy.engine import folder_name
@@ -63,9 +63,10 @@ def test_nothing_is_left_and_other_tenants_keep_all(system: System, served: Worl
     assert _rows_of(system, gone.id) == {}
     left = _rows_of(system, other.id)
     assert {table: left.get(table, 0) >= count for table, count in kept.items()} == dict.fromkeys(kept, True)
-    assert [_objects_of(system, tenant) for tenant in (gone, other)] == [[], [object_of(other)]]
+    assert [_objects_of(system, tenant) for tenant in (gone, other)] == [[], sorted(objects_of(other))]
     assert [_indexed(system, tenant) for tenant in (gone, other)] == [False, True]
-    assert proof["erased"]["documents"] == proof["erased"]["search_index"] == proof["erased"]["objects"] == 1
+    assert proof["erased"]["documents"] == proof["erased"]["search_index"] == 1
+    assert proof["erased"]["objects"] == len(objects_of(gone))
     said = {name: value for name, value in proof.items() if name != "digest"}
     assert sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest() == proof["digest"]
     assert shown["name"] == f"erased-{gone.id}"
@@ -101,8 +102,10 @@ def test_an_erasure_whose_worker_is_killed_is_carried_on_by_another(
     assert _rows_of(system, gone.id) == {}
 
 
-def object_of(tenant: Tenant) -> str:
-    return result_place(tenant.id, UUID(int=1), UUID(int=2))
+def objects_of(tenant: Tenant) -> list[str]:
+    """A result, a document's original, and what a killed upload left."""
+    document = document_place(tenant.id, str(UUID(int=3)))
+    return [result_place(tenant.id, UUID(int=1), UUID(int=2)), document, f"{document}.{UUID(int=4)}"]
 
 
 def _fill(system: System, world: World, tenant: Tenant) -> None:
@@ -119,9 +122,10 @@ def _fill(system: System, world: World, tenant: Tenant) -> None:
     system.await_state(job, "succeeded")
     world.database.execute(
         "INSERT INTO job_objects (job_id, tenant_id, key, bytes) VALUES (%s, %s, %s, 6)",
-        (uuid4(), tenant.id, object_of(tenant)),
+        (uuid4(), tenant.id, objects_of(tenant)[0]),
     )
-    asyncio.run(FileStore(system.settings.bucatini_home / "objects").put(object_of(tenant), b"sealed"))
+    for place in objects_of(tenant):
+        asyncio.run(FileStore(system.settings.bucatini_home / "objects").put(place, b"sealed"))
 
 
 def _once_erased(http: Any, tenant_id: UUID) -> dict[str, Any] | None:
@@ -140,7 +144,7 @@ def _rows_of(system: System, tenant_id: UUID) -> dict[str, int]:
 def _objects_of(system: System, tenant: Tenant) -> list[str]:
     folder = system.settings.bucatini_home / "objects"
     files = [Path(place) / name for place, _, names in os.walk(folder / str(tenant.id)) for name in names]
-    return [str(file.relative_to(folder)) for file in files]
+    return sorted(str(file.relative_to(folder)) for file in files)
 
 
 def _indexed(system: System, tenant: Tenant) -> bool:
