@@ -84,7 +84,7 @@ class Settings(BaseModel):
     """The same for failed and dead ones, which may still be replayed until then."""
 
     object_store_url: str | None = None
-    """`s3://bucket/prefix`: where results beyond 256 KB lie. Without it, in files below BUCATINI_HOME."""
+    """`s3://bucket/prefix`: where documents, and results beyond 256 KB, lie. Without it, in files below BUCATINI_HOME."""
     object_store_endpoint: str | None = None
     """An S3-compatible server's address; AWS if not given."""
     object_store_region: str = "us-east-1"

@@ -1,6 +1,7 @@
-"""Uploads an object to S3 in parts: all of them become the object at once, or none does."""
+"""Uploads a stream to S3, in parts if it is long: all of it becomes the object at once, or nothing does."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from typing import Any, Self, cast
 
@@ -24,32 +25,42 @@ class UploadFailed(Exception):
         self.error = error
 
 
-async def upload(store: S3Store, key: str, first: bytes, rest: ByteReader, *, abort_seconds: float) -> None:
-    """Stores the first piece and the rest as one object. Aborts the upload when this is cancelled or the rest can't be read,
-    and waits so long for that. At most PARTS_IN_FLIGHT parts and a half-filled one are in memory."""
+async def upload(store: S3Store, key: str, chunks: AsyncIterator[bytes], *, abort_seconds: float) -> None:
+    """Stores the chunks as one object; in parts, if they are more than one. Takes it back when this is cancelled or the
+    iterator raises, and waits so long for that. At most PARTS_IN_FLIGHT parts and an unfinished one are in memory."""
+    rest = ByteReader(chunks)
+    first = bytes(await rest.take(PART_BYTES))
     pieces = _Pieces()
     # Its stub says that it is a coroutine; it is a future, under way from here on.
-    storing = cast(
-        "asyncio.Future[Any]",
-        obstore.put_async(
-            store, key, pieces, use_multipart=True, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT
-        ),
-    )
+    storing = cast("asyncio.Future[Any]", _begun(store, key, first, pieces))
     storing.add_done_callback(pieces.stop)
     try:
-        piece = first
-        while piece and not storing.done():
-            await pieces.put(piece)
-            piece = bytes(await rest.take(PIECE_BYTES))
-        await pieces.put(StopAsyncIteration())
+        if len(first) == PART_BYTES:
+            await _hand_over(pieces, first, rest)
         await _stored(storing)
     except BaseException:
         # The library aborts an upload whose pieces can't be had, but not one that is cancelled: so it never is.
         pieces.fail()
         await asyncio.wait([storing], timeout=abort_seconds)
-        if storing.done() and storing.exception() is None:  # It had all its pieces already.
+        if storing.done() and storing.exception() is None:  # It had all of it already.
             await obstore.delete_async(store, key)
         raise
+
+
+def _begun(store: S3Store, key: str, first: bytes, pieces: "_Pieces") -> Awaitable[Any]:
+    if len(first) < PART_BYTES:
+        return obstore.put_async(store, key, first, use_multipart=False)
+    return obstore.put_async(
+        store, key, pieces, use_multipart=True, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT
+    )
+
+
+async def _hand_over(pieces: "_Pieces", first: bytes, rest: ByteReader) -> None:
+    piece = first
+    while piece and not pieces.is_stopped:
+        await pieces.put(piece)
+        piece = bytes(await rest.take(PIECE_BYTES))
+    await pieces.put(StopAsyncIteration())
 
 
 async def _stored(storing: "asyncio.Future[Any]") -> None:
@@ -68,7 +79,7 @@ class _Pieces:
 
     def __init__(self) -> None:
         self._next: asyncio.Queue[bytes | Exception] = asyncio.Queue(maxsize=1)
-        self._is_stopped = False
+        self.is_stopped = False
 
     def __aiter__(self) -> Self:
         return self
@@ -80,7 +91,7 @@ class _Pieces:
         return piece
 
     async def put(self, piece: bytes | Exception) -> None:
-        if not self._is_stopped:
+        if not self.is_stopped:
             await self._next.put(piece)
 
     def fail(self) -> None:
@@ -90,7 +101,7 @@ class _Pieces:
 
     def stop(self, storing: "asyncio.Future[Any]") -> None:
         """Nobody asks any more, as the upload has ended."""
-        self._is_stopped = True
+        self.is_stopped = True
         self._make_room()
         if not storing.cancelled():
             storing.exception()  # Read here, for when it is of no interest: its caller raises another.

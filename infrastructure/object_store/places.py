@@ -52,5 +52,6 @@ def document_object(place: str) -> DocumentObject | None:
 
 
 def _cell_of(rest: str) -> str | None:
-    cell = rest.rpartition("/")[2]
-    return None if "." in cell else str(UUID(cell))
+    cell, unfinished, _ = rest.rpartition("/")[2].partition(".")
+    named = str(UUID(cell))
+    return None if unfinished else named

@@ -10,8 +10,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from infrastructure.object_store.byte_reader import ByteReader
-from infrastructure.object_store.multipart_upload import PART_BYTES, UploadFailed, upload
+from infrastructure.object_store.multipart_upload import UploadFailed, upload
 from infrastructure.ports import Unavailable
 from infrastructure.ports.objects import StoredObject
 from infrastructure.settings import Settings, SettingsInvalid
@@ -83,13 +82,8 @@ class S3ObjectStore:
             raise _away(error) from None
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
-        reader = ByteReader(chunks)
-        first = bytes(await reader.take(PART_BYTES))
-        if len(first) < PART_BYTES:
-            await self.put(key, first)
-            return
         try:
-            await upload(self._store, key, first, reader, abort_seconds=ANSWER_SECONDS)
+            await upload(self._store, key, chunks, abort_seconds=ANSWER_SECONDS)
         except UploadFailed as failed:
             raise _away(failed.error) from None
 

@@ -10,6 +10,9 @@ from typing import BinaryIO, Final
 from uuid_utils import uuid4
 
 TRIES: Final = 3
+MAX_UNSYNCED_BYTES: Final = 8 * 1_024 * 1_024
+"""So much is on its way to the disk at most: the end of a large file takes no longer than that of a small one, and its thread
+is free for others meanwhile."""
 
 
 class Discarded(Exception):
@@ -26,19 +29,23 @@ class UnfinishedFile:
         self._folders = _folders_between(root, path)
         self._lock = Lock()
         self._writer: BinaryIO | None = None
+        self._unsynced_bytes = 0
         self._is_discarded = self._is_finished = False
 
     def write(self, content: bytes) -> None:
         """Appends the content. The first call makes the file, and the folders that it is in."""
         with self._lock:
-            self._opened().write(content)
+            writer = self._opened()
+            writer.write(content)
+            self._unsynced_bytes += len(content)
+            if self._unsynced_bytes >= MAX_UNSYNCED_BYTES:
+                self._sync(writer)
 
     def finish(self) -> None:
         """Gives the file its name. When this returns, the file outlives a loss of power."""
         with self._lock:
             writer = self._opened()
-            writer.flush()
-            os.fsync(writer.fileno())
+            self._sync(writer)
             writer.close()
             self._unfinished.replace(self._path)
             self._is_finished = True
@@ -62,6 +69,11 @@ class UnfinishedFile:
         if self._writer is None:
             self._writer = self._make()
         return self._writer
+
+    def _sync(self, writer: BinaryIO) -> None:
+        writer.flush()
+        os.fsync(writer.fileno())
+        self._unsynced_bytes = 0
 
     def _make(self) -> BinaryIO:
         for last in (False,) * (TRIES - 1) + (True,):

@@ -1,7 +1,9 @@
 """Whatever is sealed, in whichever table, moves to the new key: a column has to say so once, where it is declared."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import LargeBinary, Text, UniqueConstraint
@@ -9,6 +11,9 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.key_vault.keyring import make_key
 from infrastructure.key_vault.sealed import Cell, Sealed
+from infrastructure.object_store.files import FileStore
+from infrastructure.object_store.places import document_place
+from infrastructure.object_store.sealed import SealedObjects
 from infrastructure.ports.keys import SealedRow
 from infrastructure.postgres.keys.rotations import PostgresRotations
 from infrastructure.postgres.keys.sealed_columns import ciphertext_columns
@@ -144,6 +149,34 @@ async def test_a_cell_left_in_any_column_keeps_the_old_key(tenant: Tenant, left_
             rotation = await session.replace(rotation, rows, moved)
 
         assert await session.left_over(rotation) == 2
+
+
+@pytest.mark.anyio
+async def test_a_rotation_seals_the_key_of_an_object_anew_and_leaves_the_object_alone(
+    tenant: Tenant, tmp_path: Path
+) -> None:
+    await _fill(tenant)
+    objects, place = SealedObjects(FileStore(tmp_path)), document_place(tenant.id, str(uuid7()))
+    written = await objects.write(place, _chunks(), max_bytes=1_000_000)
+    stored = await asyncio.to_thread((tmp_path / place).read_bytes)
+    column = COLUMNS["document_versions.original_key"]
+    cell = column.cell(tenant.id, "cell/1")
+    sealed = await tenant.keyring.seal(cell, written.key)
+    tenant.execute("UPDATE document_versions SET original_key = %s WHERE cell = %s", sealed.ciphertext, cell.row)
+
+    await tenant.rotate()
+
+    [(rotated,)] = tenant.execute("SELECT original_key FROM document_versions WHERE cell = %s", cell.row)
+    assert rotated != sealed.ciphertext
+    assert await asyncio.to_thread((tmp_path / place).read_bytes) == stored
+    key = await tenant.keyring.open_bytes(cell, Sealed(rotated))
+    found = await objects.read(place, key, size_bytes=written.size_bytes)
+    assert found is not None
+    assert b"".join([part async for part in found]) == b"sealed once" * 10_000
+
+
+async def _chunks() -> AsyncIterator[bytes]:
+    yield b"sealed once" * 10_000
 
 
 async def _resealed(tenant: Tenant, key_id: int, rows: Sequence[SealedRow]) -> list[SealedRow]:

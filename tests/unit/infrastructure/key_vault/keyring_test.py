@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -103,6 +103,28 @@ async def test_a_tenants_first_seal_makes_its_first_key(keyring: Keyring, store:
 
     assert await keyring.open(CELL, sealed) == "text"
     assert len(store.keys) == 1
+
+
+async def test_bytes_are_sealed_as_bytes(keyring: Keyring) -> None:
+    sealed = await keyring.seal(CELL, b"\xff\x00")
+
+    assert await keyring.open_bytes(CELL, sealed) == b"\xff\x00"
+    with pytest.raises(DecryptionFailed):
+        await keyring.open(CELL, sealed)
+
+
+async def test_text_and_bytes_move_to_another_key_and_stay_what_they_are(
+    keyring: Keyring, store: KeysInMemory, vault: PlainVault
+) -> None:
+    text, some_bytes = await keyring.seal(CELL, "text"), await keyring.seal(CELL, b"bytes")
+    store.add(CELL.tenant_id, await make_key(vault))
+    moved = [await keyring.reseal(2, CELL, sealed) for sealed in (text, some_bytes)]
+
+    assert [key_id_of(sealed.ciphertext) for sealed in moved] == [2, 2]
+    assert await keyring.open(CELL, moved[0]) == "text"
+    assert await keyring.open_bytes(CELL, moved[1]) == b"bytes"
+    with pytest.raises(DecryptionFailed):
+        await keyring.reseal(2, replace(CELL, row="b"), text)
 
 
 async def test_a_hundred_cold_callers_cost_one_question_and_one_unwrapping(

@@ -32,7 +32,9 @@ def test_a_results_place_says_its_job() -> None:
     assert document_object(place) is None
 
 
-@pytest.mark.parametrize("place", ["", "a", f"{TENANT}/documents", f"{TENANT}/documents/", f"x/documents/{CELL}"])
+@pytest.mark.parametrize(
+    "place", ["", "a", f"{TENANT}/documents", f"{TENANT}/documents/", f"x/documents/{CELL}", f"{TENANT}/documents/a.b"]
+)
 def test_other_places_hold_nothing_of_ours(place: str) -> None:
     assert document_object(place) is None
     assert job_of(place) is None

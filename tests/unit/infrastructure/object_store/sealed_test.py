@@ -156,6 +156,17 @@ async def test_an_object_that_isnt_as_it_was_written_doesnt_open(
         await stored.read()
 
 
+async def test_nothing_behind_a_last_chunk_that_is_full_goes_unnoticed(tmp_path: Path) -> None:
+    stored = await _stored(tmp_path, CONTENT[: 2 * CHUNK_BYTES])
+    stored.file.write_bytes(stored.file.read_bytes() + b"x")
+
+    with pytest.raises(DecryptionFailed):
+        await stored.read()
+    with pytest.raises(DecryptionFailed):
+        await stored.read(CHUNK_BYTES, CHUNK_BYTES + 1)
+    assert await stored.read(5, 9) == CONTENT[5:9]
+
+
 async def test_a_range_needs_no_more_than_its_own_chunks(stored: Stored) -> None:
     sealed = stored.file.read_bytes()
     stored.file.write_bytes(_swapped(sealed))
