@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infrastructure.key_vault.sealed import DecryptionFailed
@@ -35,6 +35,9 @@ GOLDEN = bytes.fromhex(
 FIRST, SECOND = slice(HEADER_BYTES, HEADER_BYTES + 21), slice(HEADER_BYTES + 21, None)
 """A stream of two chunks, `first` and `Grüße`, which are shorter than a writer would make them."""
 
+CONTENT = b"".join(number.to_bytes(4) for number in range(CHUNK_BYTES + 1))
+"""Four chunks and a little, of which no two parts are alike."""
+UNHURRIED = settings(deadline=None, max_examples=50)
 SIZES = st.builds(lambda chunks, more: max(chunks * CHUNK_BYTES + more, 0), st.integers(0, 4), st.integers(-2, 2))
 """Sizes that fill so many chunks, or all but."""
 
@@ -58,8 +61,7 @@ def _cut(plaintext: bytes) -> list[bytes]:
 
 
 def _content(size: int) -> bytes:
-    """No two parts of it are alike."""
-    return b"".join(number.to_bytes(4) for number in range(size // 4 + 1))[:size]
+    return CONTENT[:size]
 
 
 def test_what_was_sealed_before_still_opens() -> None:
@@ -84,6 +86,7 @@ def test_the_bytes_are_those_of_the_documented_format() -> None:
 
 
 @given(SIZES)
+@UNHURRIED
 def test_every_size_comes_back_and_is_as_long_as_foretold(size: int) -> None:
     content, key = _content(size), new_key()
     sealed = _seal(key, _cut(content))
@@ -93,6 +96,7 @@ def test_every_size_comes_back_and_is_as_long_as_foretold(size: int) -> None:
 
 
 @given(size=SIZES, data=st.data())
+@UNHURRIED
 def test_each_chunk_opens_alone(size: int, data: st.DataObject) -> None:
     content = _content(size)
     sealed = _seal(KEY, _cut(content))
@@ -115,6 +119,7 @@ def test_a_change_of_any_byte_fails_closed(position: int) -> None:
 
 
 @given(size=SIZES, data=st.data())
+@UNHURRIED
 def test_a_stream_that_was_cut_fails_closed(size: int, data: st.DataObject) -> None:
     sealed = _seal(KEY, _cut(_content(size)))
     at_any_byte = st.integers(0, len(sealed) - 1)
@@ -126,6 +131,7 @@ def test_a_stream_that_was_cut_fails_closed(size: int, data: st.DataObject) -> N
 
 
 @given(size=SIZES, more=st.binary(min_size=1, max_size=100))
+@UNHURRIED
 def test_a_stream_that_was_made_longer_fails_closed(size: int, more: bytes) -> None:
     sealed = _seal(KEY, _cut(_content(size)))
 
@@ -135,6 +141,7 @@ def test_a_stream_that_was_made_longer_fails_closed(size: int, more: bytes) -> N
 
 
 @given(st.permutations(range(4)), st.lists(st.integers(0, 3), min_size=1, max_size=6))
+@UNHURRIED
 def test_chunks_in_another_order_fail_closed(shuffled: list[int], repeated: list[int]) -> None:
     content = _content(4 * CHUNK_BYTES)
     sealed = _seal(KEY, _cut(content))
