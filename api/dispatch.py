@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -107,9 +108,7 @@ async def _with_timeout(endpoint: AnyEndpoint, scope: Connection, receive: Recei
     try:
         async with asyncio.timeout(seconds) as timer:
             if uploads is not None:
-                return await _answer_upload(
-                    endpoint, uploads, scope, arrival, receive_and_note_end, Pause(timer, seconds)
-                )
+                return await _answer_upload(endpoint, uploads, scope, arrival, receive_and_note_end, timer, seconds)
             return await _answer(endpoint, scope, arrival, receive_and_note_end)
     except TimeoutError:
         if endpoint.body is not None and not received:
@@ -141,19 +140,26 @@ async def _answer(endpoint: AnyEndpoint, scope: Connection, arrival: Arrival, re
 
 
 async def _answer_upload(
-    endpoint: AnyEndpoint, uploads: Uploads[Any], scope: Connection, arrival: Arrival, receive: Receive, pause: Pause
+    endpoint: AnyEndpoint,
+    uploads: Uploads[Any],
+    scope: Connection,
+    arrival: Arrival,
+    receive: Receive,
+    timeout: asyncio.Timeout,
+    seconds: float,
 ) -> Answer:
     """Nothing of the body is read before it is known that it may come."""
     ingress: Dependencies = scope["state"]["ingress"]
     principal = await _principal(endpoint, scope, arrival)
     query = query_model(endpoint.query or Empty, scope["query_string"])
     limits = _upload_limits(uploads, ingress.settings, arrival.headers)
-    stream = BodyStream(receive, limits, arrival.headers.get("content-length"), pause)
-    with (
-        ingress.uploads.one_more(principal.tenant_id),
-        ingress.credentials.while_valid(principal, lambda: stream.stop(problems.unauthenticated())),
-    ):
-        return await uploads.handle(_call(scope, arrival, principal, query, Empty()), stream)
+    with ExitStack() as place:  # It is given back when the body has arrived, since the handler may wait for a job then.
+        stream = BodyStream(
+            receive, limits, arrival.headers.get("content-length"), Pause(timeout, seconds, place.close)
+        )
+        place.enter_context(ingress.uploads.one_more(principal.tenant_id))
+        with ingress.credentials.while_valid(principal, lambda: stream.stop(problems.unauthenticated())):
+            return await uploads.handle(_call(scope, arrival, principal, query, Empty()), stream)
 
 
 def _upload_limits(uploads: Uploads[Any], settings: Settings, headers: Mapping[str, str]) -> UploadLimits:

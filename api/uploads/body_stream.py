@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,12 +32,14 @@ class Pause:
     timeout: asyncio.Timeout
     seconds_after: float
     """What the handler gets from the upload's end on."""
+    when_ended: Callable[[], None]
 
     def begin(self) -> None:
         self.timeout.reschedule(None)
 
     def end(self) -> None:
         self.timeout.reschedule(asyncio.get_running_loop().time() + self.seconds_after)
+        self.when_ended()
 
 
 class BodyStream:

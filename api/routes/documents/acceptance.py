@@ -45,7 +45,8 @@ async def accept(
 ) -> Answer:
     """202 with the document and its job once they are committed; 200 when there was nothing new in it, or when the client
     waited and the job has ended."""
-    outcome = await _accepted(call, original, fields, document_id, precondition)
+    with written.committing():
+        outcome = await _accepted(call, original, fields, document_id, precondition)
     match outcome:
         case Accepted(document, job, stored):
             written.keep(original)

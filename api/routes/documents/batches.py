@@ -14,7 +14,7 @@ from api.http import digests, document_problems, problems
 from api.http.responses import Answer, Header, json_answer
 from api.routes.commands import REPLAYED, idempotency_key
 from api.routes.documents.acceptance import MAX_TRIES, import_options
-from api.routes.documents.fields import MAX_BATCH_FIELD_BYTES, BatchFields, DocumentBatch, FormFields, UploadFields
+from api.routes.documents.fields import MAX_BATCH_FIELDS_BYTES, BatchFields, DocumentBatch, FormFields, UploadFields
 from api.routes.documents.originals import Original, Originals, check_room, of_text, originals, sealed
 from api.routes.documents.uploads import write_part
 from api.streams.long_poll import applied, until_finished, wanted_seconds
@@ -61,11 +61,11 @@ async def add_files(call: Call[Empty, Empty], stream: BodyStream) -> Answer:
 
 
 async def _form(form: MultipartReader, written: Originals) -> tuple[list[Described], str]:
-    fields = FormFields(BatchFields, AS_JSON, max_bytes=MAX_BATCH_FIELD_BYTES)
+    fields = FormFields(BatchFields, AS_JSON, max_bytes=MAX_BATCH_FIELDS_BYTES)
     files: list[Original] = []
     async for part in form.parts():
         if part.name != FILES:
-            fields.add(part.name, await form.text(part.name, fields.max_bytes))
+            fields.add(part.name, await form.text(part.name, fields.bytes_left))
         elif len(files) == MAX_IN_A_BATCH:
             raise document_problems.invalid_part(
                 FILES, f"are more than {MAX_IN_A_BATCH:,}; send them in several batches"
@@ -83,7 +83,8 @@ async def _form(form: MultipartReader, written: Originals) -> tuple[list[Describ
 
 async def _accept_all(call: AnyCall, described: Sequence[Described], name: str, written: Originals) -> Answer:
     await call.admit_jobs(len(described))
-    outcome, batch_id = await _accepted(call, described, name)
+    with written.committing():
+        outcome, batch_id = await _accepted(call, described, name)
     match outcome:
         case AcceptedAll():
             written.keep(*(original for original, _ in described))

@@ -20,10 +20,10 @@ from schemas.documents import (
 from schemas.model import Model
 from schemas.problems import FieldProblem
 
-MAX_FIELD_BYTES = 100_000
-"""Of one field of a form."""
-MAX_BATCH_FIELD_BYTES = 4_000_000
-"""Of the field that describes all files of a batch."""
+MAX_FIELDS_BYTES = 200_000
+"""Of all fields of a form."""
+MAX_BATCH_FIELDS_BYTES = 4_000_000
+"""The same where they describe the files of a batch."""
 SEPARATOR = ","
 
 
@@ -94,8 +94,9 @@ def refuse_query(query: VersionQuery) -> None:
 class FormFields:
     """The fields of a form, as they arrive: `tags` and nothing else may come several times."""
 
-    def __init__(self, model: type[Model], as_json: frozenset[str], *, max_bytes: int = MAX_FIELD_BYTES) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, model: type[Model], as_json: frozenset[str], *, max_bytes: int = MAX_FIELDS_BYTES) -> None:
+        self.bytes_left = max_bytes
+        """What the fields that follow may have together."""
         self._model = model
         self._as_json = as_json
         self._given: dict[str, Any] = {}
@@ -104,6 +105,7 @@ class FormFields:
         """Raises a Refusal (422) for a field that isn't known, comes twice or isn't JSON where it must be."""
         if name not in self._model.model_fields:
             raise _refused(name, "there is no such field")
+        self.bytes_left -= len(text.encode())
         if name == "tags":
             self._given.setdefault(name, []).append(text)
             return

@@ -1,8 +1,8 @@
 """Stores the originals of documents before anything says that they exist, and removes those that nothing will."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -15,10 +15,9 @@ from api.routes.documents.fields import UploadFields
 from infrastructure.key_vault.cells import original_key_cell, text_cell
 from infrastructure.key_vault.sealed import Sealed
 from infrastructure.object_store.places import document_place
-from infrastructure.ports import Unavailable
 from infrastructure.ports.objects import TooLarge
 from infrastructure.postgres.documents.uploads import UploadedVersion
-from infrastructure.postgres.tenants.quotas import QuotaExceeded
+from infrastructure.postgres.tenants.quotas import QuotaExceeded, TenantSuspended
 from infrastructure.postgres.tenants.usage import Amount, amounts
 from schemas.documents import DEFAULT_PROFILE, DocumentFields
 
@@ -50,13 +49,14 @@ def of_text(text: str) -> Original:
 class Originals:
     """The objects that one request writes. Those that it doesn't keep are deleted when it ends, however it ends.
 
-    Nothing is deleted when PostgreSQL went away in the commit: the versions may exist then. What a killed process leaves
-    is removed by the dispatcher's sweep.
+    Nothing is deleted while it is in doubt whether the versions were committed. What stays then without an owner, and what a
+    killed process leaves, is removed by the dispatcher's sweep.
     """
 
     def __init__(self, call: AnyCall) -> None:
         self._call = call
         self._places: list[str] = []
+        self._in_doubt = False
 
     async def write(self, chunks: AsyncIterator[bytes], media_type: str, file_name: str | None) -> Original:
         """Stores the content. Raises a Refusal when it is empty or too large, and what the iterator raises."""
@@ -73,12 +73,23 @@ class Originals:
             cell, written.digest, written.size_bytes, media_type, file_name, written.stored_bytes, key=written.key
         )
 
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """Around the transaction that accepts them: a commit that was cancelled or lost its server may have happened."""
+        self._in_doubt = True
+        try:
+            yield
+        except (QuotaExceeded, TenantSuspended):
+            self._in_doubt = False
+            raise
+        self._in_doubt = False
+
     def keep(self, *originals: Original) -> None:
         kept = {document_place(self._call.tenant_id, one.cell) for one in originals}
         self._places = [place for place in self._places if place not in kept]
 
     async def remove(self) -> None:
-        if self._places:
+        if self._places and not self._in_doubt:
             await self._call.ingress.originals.delete(self._places)
 
 
@@ -87,8 +98,6 @@ async def originals(call: AnyCall) -> AsyncIterator[Originals]:
     written = Originals(call)
     try:
         yield written
-    except Unavailable:
-        raise
     except BaseException:
         # Shielded: a request that is cancelled mustn't leave them either.
         await asyncio.shield(written.remove())

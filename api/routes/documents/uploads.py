@@ -111,7 +111,7 @@ async def _form(
         elif part.name == FILE:
             raise document_problems.invalid_part(FILE, "comes twice; send several files to /api/documents/batch")
         else:
-            fields.add(part.name, await form.text(part.name, fields.max_bytes))
+            fields.add(part.name, await form.text(part.name, fields.bytes_left))
     if original is None:
         raise document_problems.invalid_part(FILE, "is required")
     read: VersionFields = fields.read()

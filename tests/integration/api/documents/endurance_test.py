@@ -110,6 +110,15 @@ def test_killing_it_in_the_middle_of_an_upload_leaves_no_half_document(system: S
         assert http.get("/api/documents").json()["documents"] == []
     assert system.read("SELECT count(*) FROM document_versions") == [(0,)]
     assert system.read("SELECT count(*) FROM jobs") == [(0,)]
+    _is_swept(system)
+
+
+def _is_swept(system: System) -> None:
+    """What it had stored of the upload, once it is so old that nobody can be about to accept it."""
+    (left,) = objects_in(system.settings)
+    os.utime(left, (0, 0))
+    system.dispatcher()
+    wait_until(lambda: objects_in(system.settings) == [], "the object without an owner is removed")
 
 
 def _is_dead(ingress: Ingress) -> bool:

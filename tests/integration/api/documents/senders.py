@@ -1,5 +1,6 @@
 """Clients that upload as no library does: slowly, in part, or by their own words."""
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -57,4 +58,5 @@ def answer_of(connection: socket.socket) -> bytes:
 
 def objects_in(settings: Settings) -> list[Path]:
     """All files of the object store, finished or not."""
-    return [file for file in (settings.bucatini_home / "objects").rglob("*") if file.is_file()]
+    # Folders may go while they are looked through, which `os.walk` takes.
+    return [Path(folder, name) for folder, _, names in os.walk(settings.bucatini_home / "objects") for name in names]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from infrastructure.settings import Settings
+from tests.integration.api.documents.senders import objects_in
 from tests.integration.serving import World
 
 PAGE = b"<h1>Lease</h1>" * 20_000
@@ -83,12 +84,7 @@ def test_what_can_not_be_taken_is_named_and_nothing_is_stored(
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == pointer
-    assert (world.stored()["documents"], objects_of(world)) == (0, [])
-
-
-def objects_of(world: World) -> list[str]:
-    folder = world.settings.bucatini_home / "objects"
-    return [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
+    assert (world.stored()["documents"], objects_in(world.settings)) == (0, [])
 
 
 def test_an_upload_that_is_not_what_was_announced_is_refused(world: World) -> None:
@@ -97,7 +93,7 @@ def test_an_upload_that_is_not_what_was_announced_is_refused(world: World) -> No
     with world.http(world.tenant()) as http:
         refused = http.post(DOCUMENTS, content=PAGE, headers=wrong)
         refused_text = http.post(DOCUMENTS, json={"text": "words"}, headers={"content-digest": wrong["content-digest"]})
-        assert (world.stored()["documents"], objects_of(world)) == (0, [])
+        assert (world.stored()["documents"], objects_in(world.settings)) == (0, [])
         taken = http.post(DOCUMENTS, content=PAGE, headers=right)
 
     assert refused.json()["type"].endswith("/digest-mismatch")
@@ -109,7 +105,7 @@ def test_the_same_content_again_is_no_new_version_and_leaves_no_object(world: Wo
     with world.http(world.tenant()) as http:
         first = http.put(f"{DOCUMENTS}/a", content=PAGE, headers={"content-type": "text/html"})
         again = http.put(f"{DOCUMENTS}/a", content=PAGE, headers={"content-type": "text/html"})
-        objects = objects_of(world)
+        objects = objects_in(world.settings)
         other = http.put(f"{DOCUMENTS}/a", content=PAGE + b"!", headers={"content-type": "text/html"})
 
     assert (first.status_code, again.status_code, other.status_code) == (202, 200, 202)
@@ -130,7 +126,7 @@ def test_an_idempotency_key_gives_the_first_answer_again(world: World) -> None:
     assert again.json()["document"]["id"] == first.json()["document"]["id"]
     assert again.json()["job"]["id"] == first.json()["job"]["id"]
     assert other.json()["type"].endswith("/idempotency-key-reused")
-    assert len(objects_of(world)) == 1
+    assert len(objects_in(world.settings)) == 1
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain"])
@@ -158,7 +154,7 @@ def test_many_files_are_accepted_as_a_batch_or_not_at_all(world: World) -> None:
     files = [("files", (f"{number}.txt", b"words %d" % number, "text/plain")) for number in range(20)]
     with world.http(world.tenant()) as http:
         refused = http.post(f"{DOCUMENTS}/batch", files=[*files, ("files", ("x", b""))])
-        assert (world.stored()["documents"], objects_of(world)) == (0, [])
+        assert (world.stored()["documents"], objects_in(world.settings)) == (0, [])
         described = {"name": "May", "documents": '[{"id": "a/1", "title": "First"}]'}
         taken = http.post(f"{DOCUMENTS}/batch", files=files, data=described)
         batch = http.get(taken.headers["location"])
@@ -196,4 +192,4 @@ def test_what_is_too_large_is_refused_before_and_while_it_arrives(world: World) 
         taken = http.post(DOCUMENTS, content=b"x" * 500_000, headers=kind)
 
     assert [one.status_code for one in (announced, arriving, in_a_form, taken)] == [413, 413, 413, 202]
-    assert len(objects_of(world)) == 1
+    assert len(objects_in(world.settings)) == 1

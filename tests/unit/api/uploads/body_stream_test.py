@@ -14,6 +14,10 @@ from api.uploads.body_stream import MIN_BYTES, BodyStream, Pause, UploadLimits
 GENEROUS = UploadLimits(max_bytes=10_000, idle_seconds=60, total_seconds=60)
 
 
+def _nothing() -> None:
+    """Nobody waits for the end."""
+
+
 class _Client:
     """Sends these chunks and then nothing more; an empty one ends the body."""
 
@@ -32,7 +36,10 @@ class _Client:
 def _read(client: _Client, limits: UploadLimits = GENEROUS, length: str | None = None) -> Sequence[bytes]:
     async def read() -> Sequence[bytes]:
         async with asyncio.timeout(60) as around:
-            return [chunk async for chunk in BodyStream(client.receive, limits, length, Pause(around, 60)).chunks()]
+            return [
+                chunk
+                async for chunk in BodyStream(client.receive, limits, length, Pause(around, 60, _nothing)).chunks()
+            ]
 
     return asyncio.run(read())
 
@@ -71,7 +78,7 @@ def test_an_upload_that_lasts_too_long_is_refused() -> None:
 def test_an_upload_that_waits_can_be_stopped() -> None:
     async def stop_it() -> None:
         async with asyncio.timeout(60) as around:
-            stream = BodyStream(_Client(b"x").receive, GENEROUS, None, Pause(around, 60))
+            stream = BodyStream(_Client(b"x").receive, GENEROUS, None, Pause(around, 60, _nothing))
             async for _ in stream.chunks():
                 asyncio.get_running_loop().call_soon(stream.stop, problems.unauthenticated())
 
@@ -83,7 +90,7 @@ def test_an_upload_that_waits_can_be_stopped() -> None:
 def test_the_timeout_around_it_does_not_run_while_a_body_arrives() -> None:
     async def read() -> list[float | None]:
         async with asyncio.timeout(5) as around:
-            stream = BodyStream(_Client(b"a", b"").receive, GENEROUS, None, Pause(around, 5))
+            stream = BodyStream(_Client(b"a", b"").receive, GENEROUS, None, Pause(around, 5, _nothing))
             during = [around.when() async for _ in stream.chunks()]
             return [*during, around.when()]
 
