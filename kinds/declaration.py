@@ -239,9 +239,10 @@ def _check_models(declared: JobFunction[Any, Any, Any]) -> None:
     for model in (declared.command, *declared.results):
         try:
             model.model_rebuild()
+            model.model_json_schema()
         except (PydanticUserError, NameError, SchemaError) as error:
-            reason = str(error).partition("\n")[0]
-            raise JobInvalid(f"{declared.name}: {model.__name__} can't be read from JSON: {reason}") from None
+            reason = " ".join(str(error).partition("\n\n")[0].split())
+            raise JobInvalid(f"{declared.name}: {model.__name__} can't be described as JSON: {reason}") from None
 
 
 def _named(module: str, name: str) -> Any:

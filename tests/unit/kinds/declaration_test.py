@@ -105,6 +105,12 @@ class Unreadable(Command):
     database: Database
 
 
+class Indescribable(Command):
+    """JSON has no functions either."""
+
+    call: Callable[[], int]
+
+
 class Impossible(DomainEvent):
     """Its pattern is none."""
 
@@ -113,6 +119,10 @@ class Impossible(DomainEvent):
 
 
 async def _with_a_database(command: Unreadable, run: Run) -> Told:
+    return Told()
+
+
+async def _with_a_function(command: Indescribable, run: Run) -> Told:
     return Told()
 
 
@@ -136,9 +146,14 @@ async def _fine(command: Unnamed, run: Run) -> Told:
         (
             job("tests.database", queue="tests"),
             _with_a_database,
-            "Unreadable can't be read from JSON: Unable to generate",
+            "Unreadable can't be described as JSON: Unable to generate",
         ),
-        (job("tests.pattern", queue="tests"), _with_no_pattern, "Impossible can't be read from JSON: "),
+        (job("tests.call", queue="tests"), _with_a_function, "Indescribable can't be described as JSON: Cannot"),
+        (
+            job("tests.pattern", queue="tests"),
+            _with_no_pattern,
+            "Impossible can't be described as JSON: Error building",
+        ),
         (job(), _for_ours, "differ, which name DocumentProcessed"),
         (job("ai.other"), _for_ours, "ProcessDocument has a kind already"),
         (job(), _fine, "it needs a kind"),
