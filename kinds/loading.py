@@ -104,8 +104,10 @@ def _imported(name: str, folder: Path) -> ModuleType:
 
 
 def _place(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return ""  # Its message has the place; ours would be the line that imports.
     frames = extract_tb(error.__traceback__)
-    foreign = [frame for frame in frames if "importlib" not in frame.filename]
+    foreign = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
     return f" ({foreign[-1].filename}, line {foreign[-1].lineno})" if foreign else ""
 
 

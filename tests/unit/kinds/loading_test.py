@@ -85,6 +85,7 @@ def test_a_package_in_a_folder_brings_routes_documents_and_a_queue(tmp_path: Pat
         ("ROWS = 3", ["shop.jobs"], "shop.jobs declares no job"),
         ("\nimport nowhere_at_all", ["shop.jobs"], "shop.jobs can't be imported: No module named 'nowhere_at_all'"),
         ("\n\n1 / 0", ["shop.jobs"], "jobs.py, line 3)"),
+        ("\n\ndef (", ["shop.jobs"], "shop.jobs can't be imported: SyntaxError: invalid syntax (jobs.py, line 3)\n"),
         ("\nimport sys\nsys.exit(3)", ["shop.jobs"], "shop.jobs can't be imported: SystemExit: 3"),
         (REPORTS.replace("reports.make", "ai.process_document"), ["shop.jobs"], "has the kind 'ai.process_document' already"),
         (REPORTS.replace('queue="reports"', 'queue="reports", route="/api/ai/generate"'), ["shop.jobs"], "has the address"),
