@@ -16,11 +16,13 @@ UP_ARGS := --samples samples $(if $(ONCE),--once)
 CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 MAKE_ENVIRONMENT = -I infrastructure/local_stack/environment.py
 
-# The first that runs, is new enough, and can make environments; a shim or an old system Python is passed over.
-define with_python
-@for python in $(CANDIDATES); do \
+# An environment that stands is known by its own Python, at once. Another is made by the first Python that runs, is new
+# enough, and can make environments; a shim or an old system Python is passed over.
+define environment_from
+@if $(BIN)/python $(MAKE_ENVIRONMENT) --stands $(1) >/dev/null 2>&1; then exit 0; fi; \
+for python in $(CANDIDATES); do \
 	if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
-		exec "$$python" $(1); \
+		exec "$$python" $(MAKE_ENVIRONMENT) $(1); \
 	fi; \
 done; \
 echo "bucatini needs Python 3.11 or newer, and none of [ $(CANDIDATES) ] is: install one, or name it: make PYTHON=/path/to/python3" >&2; \
@@ -69,7 +71,7 @@ clean: ## Stop what runs from this checkout; delete .venv, .bucatini and all cac
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:
-	$(call with_python,$(MAKE_ENVIRONMENT) requirements.lock)
+	$(call environment_from,requirements.lock)
 
 development:
-	$(call with_python,$(MAKE_ENVIRONMENT) requirements-dev.lock)
+	$(call environment_from,requirements-dev.lock)

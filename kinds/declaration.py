@@ -22,6 +22,9 @@ from typing import (
     overload,
 )
 
+from pydantic import PydanticUserError
+from pydantic_core import SchemaError
+
 from events.catalogue import check_distinct, results_of
 from events.envelope import DomainEvent
 from infrastructure.settings import Settings
@@ -220,6 +223,7 @@ def _complete(declared: JobFunction[Any, Any, Any], said: dict[str, Any]) -> Non
 
 
 def _check(declared: JobFunction[Any, Any, Any]) -> None:
+    _check_models(declared)
     expected = results_of(declared.command) or declared.results
     if set(expected) != set(declared.results):
         named = ", ".join(event.__name__ for event in expected)
@@ -232,6 +236,17 @@ def _check(declared: JobFunction[Any, Any, Any]) -> None:
         raise JobInvalid(f"{declared.name}: it must take {', '.join(wanted)}, and nothing else")
     if declared.at_most is not None and declared.at_most < 1:
         raise JobInvalid(f"{declared.name}: at_most must be 1 or more")
+
+
+def _check_models(declared: JobFunction[Any, Any, Any]) -> None:
+    """Builds them now: models wait until they are used, and a mistake in one belongs to whoever starts the process."""
+    for model in (declared.command, *declared.results):
+        try:
+            model.model_rebuild()
+            model.model_json_schema()
+        except (PydanticUserError, NameError, SchemaError) as error:
+            reason = " ".join(str(error).partition("\n\n")[0].split())
+            raise JobInvalid(f"{declared.name}: {model.__name__} can't be described as JSON: {reason}") from None
 
 
 def _named(module: str, name: str) -> Any:

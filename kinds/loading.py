@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
@@ -86,7 +87,10 @@ def _imported(name: str, folder: Path) -> ModuleType:
     try:
         if find_spec(name) is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return import_module(name)
+        with redirect_stdout(
+            sys.stderr
+        ):  # What a command answers is for programs; a module that prints adds nothing to it.
+            return import_module(name)
     except JobInvalid:
         raise
     except ModuleNotFoundError as error:
@@ -95,13 +99,15 @@ def _imported(name: str, folder: Path) -> ModuleType:
         raise JobInvalid(
             f"there is no module {error.name!r} for BUCATINI_JOBS={name}: it is neither installed nor in {folder}"
         ) from None
-    except Exception as error:  # Whatever a foreign module raises is a fault of that module.
+    except (Exception, SystemExit) as error:  # Whatever a foreign module raises is a fault of that module.
         raise JobInvalid(f"{name} can't be imported: {type(error).__name__}: {error}{_place(error)}") from error
 
 
 def _place(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return ""  # Its message has the place; ours would be the line that imports.
     frames = extract_tb(error.__traceback__)
-    foreign = [frame for frame in frames if "importlib" not in frame.filename]
+    foreign = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
     return f" ({foreign[-1].filename}, line {foreign[-1].lineno})" if foreign else ""
 
 

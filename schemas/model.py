@@ -7,6 +7,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    GetJsonSchemaHandler,
     GetPydanticSchema,
     JsonValue,
     TypeAdapter,
@@ -15,6 +16,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import core_schema, to_json
 
+from schemas.attribute_docs import attribute_docs
 from schemas.bounds import MAX_FREE_LEVELS, too_deep
 from schemas.server_checks import json_as_it_is
 
@@ -27,7 +29,8 @@ _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 class Model(BaseModel):
     """A frozen model that rejects unknown fields, so that a typo is an error and never a silent default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # Built when it is first used: no process uses more than a few of the hundreds that it imports.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     _max_items: ClassVar[dict[str, int]] = {}
 
@@ -37,6 +40,20 @@ class Model(BaseModel):
         cls._max_items = {
             field.alias or name: limit for name, field in fields if (limit := _max_length(field)) is not None
         }
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> dict[str, Any]:
+        """The schema, with the text below each attribute as its description."""
+        described = handler(schema)
+        properties = handler.resolve_ref_schema(described).get("properties", {})
+        docs = attribute_docs(cls)
+        for name, field in cls.model_fields.items():
+            for key in (name, field.alias):
+                if key in properties and name in docs:
+                    properties[key].setdefault("description", docs[name])
+        return described
 
     @model_validator(mode="before")
     @classmethod

@@ -1,17 +1,17 @@
 """Serves the OpenAPI and AsyncAPI documents, and Swagger UI without any resource from the internet."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
-from api.documentation import asyncapi
-from api.documentation.openapi import document
 from api.endpoint import AnyEndpoint, Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import HTML, JSON, Answer, Header, Media
+from infrastructure.concurrency import watched
 
 ASSETS: Final = {
     "swagger-ui.css": b"text/css; charset=utf-8",
@@ -65,22 +65,43 @@ fetch("/openapi.json").then(answer => answer.json()).then(document => {
 """
 
 
+class Document:
+    """A document as JSON. It is written on a thread when somebody first asks: that takes as long as an ingress does to begin."""
+
+    def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
+        self._describe = describe
+        self._writing: asyncio.Task[bytes] | None = None
+        self._text: bytes | None = None
+
+    async def show(self, call: Call[Empty, Empty]) -> Answer:
+        if self._text is None:
+            if self._writing is None or self._writing.done():
+                self._writing = watched.start(asyncio.to_thread(self._written), "write a document")
+            self._text = await asyncio.shield(self._writing)  # Whoever leaves before it is written leaves it to others.
+        return Answer(200, self._text, JSON, ((b"cache-control", b"no-cache"),))
+
+    def _written(self) -> bytes:
+        return orjson.dumps(self._describe())
+
+
 def pages(described: tuple[AnyEndpoint, ...], version: str) -> tuple[AnyEndpoint, ...]:
     """The endpoints of the documentation. `described` are those in the documents; these pages aren't listed."""
-    spec = orjson.dumps(document(described, version))
-    events_spec = orjson.dumps(asyncapi.document(version))
 
-    async def show_document(call: Call[Empty, Empty]) -> Answer:
-        return Answer(200, spec, JSON, ((b"cache-control", b"no-cache"),))
+    def describe_api() -> dict[str, Any]:
+        from api.documentation import openapi  # With the examples, each of which makes a model be built.
 
-    async def show_events_document(call: Call[Empty, Empty]) -> Answer:
-        return Answer(200, events_spec, JSON, ((b"cache-control", b"no-cache"),))
+        return openapi.document(described, version)
+
+    def describe_events() -> dict[str, Any]:
+        from api.documentation import asyncapi
+
+        return asyncapi.document(version)
 
     return (
         page("/docs", "The documentation", _show_docs),
         page("/docs/{name}", "What the documentation is made of", _show_asset),
-        page("/openapi.json", "The OpenAPI document", show_document),
-        page("/asyncapi.json", "The AsyncAPI document", show_events_document),
+        page("/openapi.json", "The OpenAPI document", Document(describe_api).show),
+        page("/asyncapi.json", "The AsyncAPI document", Document(describe_events).show),
     )
 
 

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from infrastructure.celery.keys import NORMAL_STEP
 from infrastructure.concurrency.fair_slots import FairPlaces
+from infrastructure.concurrency.raised import sendable
 from infrastructure.concurrency.work_clock import at_work, waiting
 from infrastructure.ports import Unavailable
 
@@ -94,7 +95,7 @@ class _Child:
         try:
             executor = await self.start()
             on_start()
-            return await asyncio.wrap_future(executor.submit(work))
+            return await asyncio.wrap_future(executor.submit(_done, work))
         except BrokenProcessPool:
             await self.end()
             raise Unavailable("the process that did this work died, killed or out of memory") from None
@@ -127,6 +128,13 @@ class _Child:
             process.kill()
         if executor is not None:
             await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
+
+
+def _done(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except BaseException as error:  # noqa: BLE001  # It is raised again, in a form that reaches the worker.
+        raise sendable(error) from None
 
 
 def _has_ended(process: BaseProcess) -> bool:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from infrastructure.celery.keys import NORMAL_STEP
 from infrastructure.concurrency.fair_slots import FairPlaces
+from infrastructure.concurrency.raised import carried
 from infrastructure.concurrency.work_clock import at_work, waiting
 from infrastructure.ports import Unavailable
 
@@ -70,7 +71,5 @@ class Threads:
 def _outcome_of(function: Callable[[], T]) -> tuple[T | None, BaseException | None]:
     try:
         return function(), None
-    except StopIteration as error:  # A future takes no such exception.
-        return None, RuntimeError(f"the function raised {error!r}")
     except BaseException as error:  # noqa: BLE001  # It is raised again where the result is awaited.
-        return None, error
+        return None, carried(error)

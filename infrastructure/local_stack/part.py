@@ -71,7 +71,7 @@ class Process:
                 name=self.name,
                 argv=(sys.executable, *self.spec.arguments),
                 log=self.log,
-                environment={**_inherited(os.environ), **self.spec.environment},
+                environment={**inherited(os.environ), **self.spec.environment},
                 folder=ROOT,
                 grace_seconds=self.spec.grace_seconds,
             )
@@ -100,7 +100,7 @@ class Process:
             self._running.kill()
 
 
-def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     """What a child of ours is to know of the caller's environment: nothing that would make it another Python."""
     kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
     return {**kept, "PYTHONUTF8": "1"}

@@ -1,6 +1,8 @@
 """Brings the local stack up in a home folder: servers, tables, the first admin key, processes."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import Any
 
 from infrastructure import settings as settings_module
 from infrastructure.local_stack.files.state_dir import RUNNER, Home, Record, Recorded, locked
+from infrastructure.local_stack.part import ROOT, inherited
 from infrastructure.local_stack.programs import FLOWER, choose_ports, process_specs, refuse_taken_ports, urls
 from infrastructure.local_stack.servers.postgres import PostgresServer
 from infrastructure.local_stack.servers.redis import RedisServer
@@ -49,6 +52,8 @@ class LocalStack:
         self._report = report
         self._stack = Stack(self._hear)
         self._settings: dict[str, Any] = {}
+        self._environment: dict[str, str] = {}
+        """What all processes have in common."""
         self._unrecorded_since: float | None = None
         """Since when the record couldn't be written."""
 
@@ -74,9 +79,9 @@ class LocalStack:
         if jobs := tuple(self._jobs) or settings.bucatini_jobs:
             folder = settings.bucatini_jobs_folder.resolve()
             self._settings |= {"bucatini_jobs": ",".join(jobs), "bucatini_jobs_folder": str(folder)}
-        shared = {name.upper(): str(value) for name, value in self._settings.items()}
-        shared["BUCATINI_HOME"] = str(self.home.folder)
-        self._stack.start_processes(process_specs(settings, ports, shared, self.home))
+        self._environment = {name.upper(): str(value) for name, value in self._settings.items()}
+        self._environment["BUCATINI_HOME"] = str(self.home.folder)
+        self._stack.start_processes(process_specs(settings, ports, self._environment, self.home))
         self._record()
 
     def tend_until(self, done: Callable[[], bool], *, patient: bool = False) -> None:
@@ -89,6 +94,13 @@ class LocalStack:
             return done()
 
         self._stack.tend_until(checked, patient=patient)
+
+    def fault_of_jobs(self) -> str:
+        """Why the packages of jobs can't be loaded as they are now; empty if they can. It takes as long as to load them."""
+        environment = {**inherited(os.environ), **self._environment}
+        argv = [sys.executable, "-m", "kinds"]
+        loaded = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return loaded.stderr.strip() if loaded.returncode else ""
 
     def reload(self) -> None:
         """Restarts every process that has loaded jobs of other packages: all of ours but Flower."""

@@ -25,7 +25,6 @@ from infrastructure.offline.extraction.dates import dates_in
 from infrastructure.offline.extraction.parties import parties_in
 from infrastructure.offline.extraction.phrases import phrases_of
 from infrastructure.offline.extraction.terms import terms_in
-from infrastructure.offline.generation.writer import write
 from infrastructure.offline.text import language as languages
 from infrastructure.offline.text.sentences import prose_in, sentences_in
 from infrastructure.offline.text.words import words_in
@@ -60,7 +59,7 @@ class OfflineProvider:
         return await self._processors.run(_summary_of, text, language)
 
     async def write(self, command: GenerateDocument) -> Writing:
-        return await self._processors.run(write, command)
+        return await self._processors.run(_written, command)
 
     async def readability_of(self, text: str, language: str) -> Readability:
         return await self._processors.run(_readability_of, text, language)
@@ -103,6 +102,13 @@ def facts_in(text: str, language: str) -> TextFacts:
 
 def _beyond(count: int) -> int:
     return max(count - MAX_OF_A_KIND, 0)
+
+
+def _written(command: GenerateDocument) -> Writing:
+    # Liquid and Babel are loaded for the first of these, and only in the child process that writes it.
+    from infrastructure.offline.generation.writer import write
+
+    return write(command)
 
 
 def _key_phrases_of(text: str, language: str) -> tuple[KeyPhrase, ...]:

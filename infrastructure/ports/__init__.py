@@ -2,7 +2,8 @@
 processors."""
 
 from collections.abc import Callable
-from typing import ParamSpec, Protocol, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from schemas.problems import Problem
 
@@ -19,9 +20,14 @@ class Unavailable(Exception):
 
 
 class Refused(Exception):
-    """An outside system, or a rule of ours, refused for good. The job fails with this problem and isn't retried."""
+    """An outside system, or a rule, refused for good. The job fails with this problem and isn't retried.
 
-    def __init__(self, problem: Problem) -> None:
+    raise Refused("there is no month 13")
+    raise Refused(Problem.of("no-such-month", "There is no such month", 422, "Months end with 12."))
+    """
+
+    def __init__(self, problem: Problem | str) -> None:
+        problem = problem if isinstance(problem, Problem) else Problem.of("refused", "It was refused", 422, problem)
         super().__init__(f"{problem.title}: {problem.detail}")
         self.problem = problem
 
@@ -33,14 +39,22 @@ class Refused(Exception):
 class TryLater(Exception):
     """The handler failed and says when to retry, instead of the kind's backoff.
 
+        raise TryLater("the shop opens at nine", seconds=3_600, counted=False)
+
     `counted` says whether this counts as one of the job's attempts.
     """
 
-    def __init__(self, problem: Problem, *, seconds: float, counted: bool = True) -> None:
+    def __init__(self, problem: Problem | str, *, seconds: float, counted: bool = True) -> None:
+        problem = (
+            problem if isinstance(problem, Problem) else Problem.of("try-later", "It can't be done now", 503, problem)
+        )
         super().__init__(f"{problem.title}: again in {seconds:.0f} s")
         self.problem = problem
         self.seconds = seconds
         self.counted = counted
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), seconds=self.seconds, counted=self.counted), (self.problem,)
 
 
 class Unstorable(Exception):

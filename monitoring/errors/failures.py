@@ -17,6 +17,8 @@ OUR_PACKAGES: Final = frozenset(
     {"api", "events", "infrastructure", "monitoring", "producers", "schemas", "workers"},
 )
 _OUR_ROOT = str(Path(__file__).resolve().parent.parent.parent) + "/"
+_CALLERS = ("workers/runtime/", "infrastructure/concurrency/", "concurrent/futures/")
+"""Where the functions of jobs are called."""
 _MAX_FRAMES = 20
 _LONGEST_CHAIN = 5
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}", re.ASCII)
@@ -101,12 +103,30 @@ def _frames(error: BaseException) -> list[str]:
 
 
 def _place(error: BaseException) -> str | None:
-    innermost = ours = None
-    for innermost in traceback.walk_tb(error.__traceback__):
-        if _is_ours(innermost[0].f_code.co_filename):
-            ours = innermost
-    found = ours or innermost
-    return _told(*found) if found else None
+    if (elsewhere := _place_in_another_process(error)) is not None:
+        return elsewhere
+    places = list(traceback.walk_tb(error.__traceback__))
+    ours = [number for number, (frame, _) in enumerate(places) if _is_ours(frame.f_code.co_filename)]
+    if not ours:
+        return _told(*places[-1]) if places else None
+    found = ours[-1]
+    # Where a function of somebody else's was called, what is wanted is the place in that function.
+    if found + 1 < len(places) and _calls_others(places[found][0].f_code.co_filename):
+        found += 1
+    return _told(*places[found])
+
+
+def _place_in_another_process(error: BaseException) -> str | None:
+    """`concurrent.futures` brings the traceback of a child process as text, innermost last."""
+    if type(error.__cause__).__name__ != "_RemoteTraceback":
+        return None
+    places = [
+        (file, f"{_short(file)}:{line} in {function}")
+        for file, line, function in _TRACEBACK_PLACE.findall(str(error.__cause__))
+        if not _calls_others(file)
+    ]
+    own = [place for file, place in places if _is_ours(file)]
+    return own[-1] if own else places[-1][1] if places else None
 
 
 def _told(frame: FrameType, line: int) -> str:
@@ -115,7 +135,13 @@ def _told(frame: FrameType, line: int) -> str:
 
 @lru_cache(maxsize=1_000)
 def _is_ours(file: str) -> bool:
-    return _short(file).partition("/")[0] in OUR_PACKAGES
+    """Ours, or of a package of jobs that lies in a folder of its own: neither Python's nor an installed library's."""
+    short = _short(file)
+    return short.partition("/")[0] in OUR_PACKAGES or (short == file and file.startswith("/"))
+
+
+def _calls_others(file: str) -> bool:
+    return _short(file).startswith(_CALLERS)
 
 
 @lru_cache(maxsize=1_000)

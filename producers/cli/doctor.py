@@ -20,6 +20,8 @@ from infrastructure.local_stack.servers.redis import server_binary
 from infrastructure.local_stack.supervisor.processes import PartFailed
 from infrastructure.ports import Unavailable
 from infrastructure.settings import Settings, SettingsInvalid
+from kinds.declaration import JobInvalid
+from kinds.loading import load as load_jobs
 from producers.cli.lazy_group import command_group
 from producers.cli.output import Output, OutputOption, Rows, print_lines, print_view, printable
 from schemas.catalogue import queues
@@ -80,6 +82,7 @@ def findings() -> Iterator[Finding]:
     yield _embedded("postgres", lambda: str(programs() / "postgres"), needed=settings.database_url is None)
     yield _embedded("redis", server_binary, needed=settings.redis_url is None)
     yield _disk(settings)
+    yield from _jobs(settings)  # Before the workers: which pools there are depends on it.
     yield from _database(settings)
     yield _redis(settings)
     yield _api(settings)
@@ -127,6 +130,18 @@ def _disk(settings: Settings) -> Finding:
     if free < ROOM_BYTES:
         return Finding("disk", Verdict.BAD, f"{shown}: free some, or choose another place with BUCATINI_HOME")
     return Finding("disk", Verdict.GOOD, shown)
+
+
+def _jobs(settings: Settings) -> Iterator[Finding]:
+    """Whether the packages that BUCATINI_JOBS names can be loaded, if it names any."""
+    if not settings.bucatini_jobs:
+        return
+    try:
+        kinds = sorted(job.command.kind for job in load_jobs(settings))
+    except JobInvalid as error:
+        yield Finding("own jobs", Verdict.BAD, str(error))
+        return
+    yield Finding("own jobs", Verdict.GOOD, f"{', '.join(settings.bucatini_jobs)}: {', '.join(kinds)}")
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from infrastructure.settings import Settings, SettingsInvalid
 from kinds.declaration import JobInvalid
 from kinds.loading import load
 from producers.cli.ages import age
+from producers.cli.completion import known_kinds, known_queues
 from producers.cli.ids import id_of, without_dots
 from producers.cli.ingress import WrongUsage
 from producers.cli.lazy_group import command_group
@@ -43,7 +44,6 @@ from producers.cli.output import (
     print_note,
     print_view,
 )
-from producers.cli.submit import known_kinds
 from producers.cli.table import Column
 from producers.dispatcher.controls import REFRESH_SECONDS
 from schemas.catalogue import queues
@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 app = command_group()
 
-QueueName = Annotated[str | None, typer.Argument(help="A queue, such as ai.")]
+QueueName = Annotated[str | None, typer.Argument(help="A queue, such as ai.", autocompletion=known_queues)]
 Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.", autocompletion=known_kinds)]
 Tenant = Annotated[str | None, typer.Option(help="Only this tenant's jobs: its name, its id, or the id's beginning.")]
 ArgumentPart = Annotated[
@@ -154,7 +154,8 @@ def _wanted(
 
 def _hold(wanted: NewHold, tenant: str | None, output: Output) -> NoReturn:
     async def work(settings: Settings) -> View:
-        load(settings)
+        if wanted.queue is not None and wanted.queue not in queues():
+            load(settings)  # Only now: a package that can't be loaded keeps nobody from pausing what is ours.
         if wanted.queue is not None and wanted.queue not in queues():
             raise WrongUsage(f"there is no queue {wanted.queue!r}; known are {', '.join(queues())}")
         made = await add_hold(settings, wanted, await _tenant(settings, tenant))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from producers.cli.completion import known_kinds, known_queues
 from producers.cli.ids import JobId, fingerprint_of, job_of
 from producers.cli.ingress import WrongUsage, run, show
 from producers.cli.job_views import JOB_COLUMNS, event_line, job_view
@@ -25,7 +26,7 @@ from producers.cli.output import (
     print_lines,
     screen_width,
 )
-from producers.cli.submit import CommandFile, known_kinds
+from producers.cli.submit import CommandFile
 from schemas.failures import FailedState, ReplayFailures
 from schemas.jobs import JobState
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 app = command_group("See, follow, cancel and replay jobs.")
 
 KindOption = Annotated[str | None, typer.Option(help="Only jobs of this kind.", autocompletion=known_kinds)]
-QueueOption = Annotated[str | None, typer.Option(help="Only jobs of this queue.")]
+QueueOption = Annotated[str | None, typer.Option(help="Only jobs of this queue.", autocompletion=known_queues)]
 
 PAGE = 200
 

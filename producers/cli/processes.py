@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from producers.cli.completion import known_queues
 from producers.cli.lazy_group import command_group
 
 app = command_group()
@@ -25,7 +26,10 @@ def dispatcher() -> None:
 
 @app.command()
 def worker(
-    pool: Annotated[str, typer.Argument(help="ai, search, workflow, keys, webhooks, or one of your own")],
+    pool: Annotated[
+        str,
+        typer.Argument(help="ai, search, workflow, keys, webhooks, or one of your own", autocompletion=known_queues),
+    ],
 ) -> None:
     """Run a worker for one pool; any number may run."""
     _become("workers.runtime", pool)

@@ -5,13 +5,14 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from events.envelope import CloudEvent
 from events.jobs import ENDINGS
 from schemas.jobs import Job
+
+if TYPE_CHECKING:
+    import httpx
 
 SUFFIXES = frozenset({".md", ".txt"})
 MAX_SAMPLES = 200
@@ -72,6 +73,8 @@ async def send_samples(
     samples: list[Sample], api_url: str, api_key: str, on_event: Callable[[Arrived], None]
 ) -> list[Finished]:
     """Every sample's end, in the samples' order. SampleFailed when one can't be sent or followed to its end."""
+    import httpx  # Not before all is ready: whoever types `bucatini up` waits for what it imports.
+
     slots = asyncio.Semaphore(AT_A_TIME)
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     headers = {"authorization": f"Bearer {api_key}"}
@@ -86,23 +89,25 @@ async def send_samples(
         return await asyncio.gather(*map(send_one, samples))
 
 
-async def _submit(client: httpx.AsyncClient, sample: Sample) -> Job:
+async def _submit(client: "httpx.AsyncClient", sample: Sample) -> Job:
     command = {"title": sample.name, "text": sample.text}
     return _job(sample, await client.post("/api/ai/process-document", json=command))
 
 
-async def _read(client: httpx.AsyncClient, sample: Sample, job: Job) -> Job:
+async def _read(client: "httpx.AsyncClient", sample: Sample, job: Job) -> Job:
     return _job(sample, await client.get(f"/api/jobs/{job.id}"))
 
 
-def _job(sample: Sample, answer: httpx.Response) -> Job:
+def _job(sample: Sample, answer: "httpx.Response") -> Job:
     if answer.is_error:
         raise SampleFailed(f"{sample.name}: the ingress answered {answer.status_code}: {answer.text[:500]}")
     return Job.model_validate_json(answer.content)
 
 
-async def _follow(client: httpx.AsyncClient, sample: Sample, job: Job, on_event: Callable[[Arrived], None]) -> None:
+async def _follow(client: "httpx.AsyncClient", sample: Sample, job: Job, on_event: Callable[[Arrived], None]) -> None:
     """Returns when the job has ended. A stream that breaks is resumed after the last event that came."""
+    import httpx
+
     last_event_id = ""
     for _ in range(MAX_CONNECTIONS):
         headers = {"last-event-id": last_event_id} if last_event_id else {}
@@ -120,7 +125,7 @@ async def _follow(client: httpx.AsyncClient, sample: Sample, job: Job, on_event:
     raise SampleFailed(f"{sample.name}: its event stream broke {MAX_CONNECTIONS} times")
 
 
-async def _events(stream: httpx.Response) -> AsyncIterator[tuple[str, CloudEvent]]:
+async def _events(stream: "httpx.Response") -> AsyncIterator[tuple[str, CloudEvent]]:
     """The stream's events with their ids (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
     event_id, data = "", ""
     async for line in stream.aiter_lines():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from producers.cli.completion import known_kinds
 from producers.cli.ingress import run
 from producers.cli.lazy_group import command_group
 from producers.cli.output import One, Output, OutputOption, print_view
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     from producers.client import Bucatini, JobOptions
 
 app = command_group()
-
-
-def known_kinds(incomplete: str) -> list[str]:
-    """What the shell completes."""
-    from producers.cli.command_input import ALIASES
-    from schemas.catalogue import COMMANDS
-
-    return [kind for kind in (*COMMANDS, *ALIASES) if kind.startswith(incomplete)]
 
 
 KindArgument = Annotated[str, typer.Argument(help="Such as ai.process_document.", autocompletion=known_kinds)]

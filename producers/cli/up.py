@@ -127,6 +127,9 @@ def _serve_and_reload(console: Console, stack: LocalStack, sources: Sequence[Pat
     try:
         while True:
             stack.tend_until(watch.changed, patient=True)
+            if fault := stack.fault_of_jobs():
+                console.print(f"[red]✗[/] a source file changed, and what runs goes on without it: {cell(fault)}")
+                continue
             console.print("[yellow]↻[/] a source file changed: starting again what has loaded it")
             stack.reload()
     except KeyboardInterrupt:

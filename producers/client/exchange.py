@@ -184,10 +184,16 @@ def parsed(model: type[M], reply: Reply) -> M:
     """The reply's body. Fields of a later release are left out; UnreadableResponse when those of ours aren't there."""
     try:
         return model.model_validate_json(reply.body, extra="ignore")
-    except ValidationError as error:
+    except ValidationError:
+        if 300 <= reply.status < 400 and (elsewhere := reply.headers.get("location")):
+            reason = f"the address leads to {elsewhere}, and no redirect is followed: is that where the ingress is?"
+        else:
+            reason = (
+                f"the response isn't what this client reads as {model.__name__}: is the ingress at this address, and is one "
+                "of them older?"
+            )
         raise UnreadableResponse(
-            f"the ingress responded with what this client can't read as {model.__name__} "
-            f"({error.error_count()} fields): is one of them older?",
+            reason,
             status=reply.status,
             request_id=reply.headers.get(REQUEST_ID),
         ) from None

@@ -1,33 +1,14 @@
 """The running ingress, for the tests that talk to it."""
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from api import app
-from api.documentation.pages import pages
-from api.endpoint import AnyEndpoint
 from infrastructure.settings import Settings
 from tests.integration.serving import World
 from tests.system import System
-
-
-@pytest.fixture(scope="session", autouse=True)
-def documents_made_once() -> Iterator[None]:
-    """Of what the code declares, so they are the same for each ingress: to make them is most of what its start costs."""
-    ours = app.described()
-    made = cache(lambda version: pages(ours, version))
-
-    def made_once(described: tuple[AnyEndpoint, ...], version: str) -> tuple[AnyEndpoint, ...]:
-        assert described is ours
-        return made(version)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("api.app.pages", made_once)
-        yield
 
 
 @pytest.fixture

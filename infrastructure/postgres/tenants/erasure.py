@@ -15,7 +15,6 @@ from psycopg.types.json import Jsonb
 
 from infrastructure.postgres.jobs.cancellation import cancel
 from infrastructure.postgres.session import Connection, PostgresSession
-from infrastructure.postgres.tables import OWNER, metadata
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.pubsub import Channel, announce
 from schemas.jobs import TERMINAL
@@ -92,6 +91,9 @@ class StoredErasures:
 def tables() -> Iterator[tuple[str, str]]:
     """Each table that has tenants' rows with its owner's column, in the order of erasure: what refers to others goes before
     them."""
+    # SQLAlchemy, which declares the tables, takes longer to load than all else that a worker needs to begin.
+    from infrastructure.postgres.tables import OWNER, metadata
+
     owned = [table for table in reversed(metadata.sorted_tables) if OWNER in table.info and table.name not in KEPT]
     rank = {name: place - len(FIRST) for place, name in enumerate(FIRST)} | dict.fromkeys(LAST, 1)
     for table in sorted(owned, key=lambda table: rank.get(table.name, 0)):

@@ -102,10 +102,15 @@ def test_the_recipe_makes_a_job_and_a_changed_file_another(tmp_path: Path) -> No
         assert by_script.stdout == "7\n", by_script.stderr
         assert "worker reports" in said.read_text()
 
+        file.write_text(f"{recipe.jobs_file}\ndef (\n")
+        wait_until(lambda: "SyntaxError" in said.read_text(), "the mistake is said", within_seconds=120)
+        assert terminal.run("bucatini jobs list --output json").returncode == 0
+
         file.write_text(recipe.jobs_file.replace("len(command.month)", "100"))
         wait_until(
             lambda: said.read_text().count("worker reports") >= 2, "the worker is ready again", within_seconds=120
         )
+        assert "ended" not in said.read_text()  # While the file was broken, what ran before went on.
         made = terminal.run(recipe.submit)
         assert json.loads(made.stdout)["result"] == {"rows": 100}, made.stderr
 

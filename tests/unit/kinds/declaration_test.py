@@ -3,9 +3,10 @@
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pytest
+from pydantic import Field
 
 from bucatini import AwaitChildren, Command, DomainEvent, JobInvalid, RetryPolicy, Run, Settings, Then, job
 from schemas.ai import ProcessDocument
@@ -102,6 +103,37 @@ async def _for_ours(command: ProcessDocument, run: Run) -> Told:
     return Told()
 
 
+class Unreadable(Command):
+    """Its field is of a class that JSON has no form of."""
+
+    database: Database
+
+
+class Indescribable(Command):
+    """JSON has no functions either."""
+
+    call: Callable[[], int]
+
+
+class Impossible(DomainEvent):
+    """Its pattern is none."""
+
+    type: ClassVar[str] = "tests.impossible"
+    month: Annotated[str, Field(pattern="[")]
+
+
+async def _with_a_database(command: Unreadable, run: Run) -> Told:
+    return Told()
+
+
+async def _with_a_function(command: Indescribable, run: Run) -> Told:
+    return Told()
+
+
+async def _with_no_pattern(command: Unnamed, run: Run) -> Impossible:
+    return Impossible(month="")
+
+
 async def _fine(command: Unnamed, run: Run) -> Told:
     return Told()
 
@@ -116,6 +148,17 @@ async def _fine(command: Unnamed, run: Run) -> Told:
         (job("tests.none", queue="tests"), _with_then_alone, "`Then` alone says nothing"),
         (job("tests.twins", queue="tests"), _with_twins, "which has the same fields"),
         (job("tests.much", queue="tests"), _with_too_much, "it must take the command, the run, and nothing else"),
+        (
+            job("tests.database", queue="tests"),
+            _with_a_database,
+            "Unreadable can't be described as JSON: Unable to generate",
+        ),
+        (job("tests.call", queue="tests"), _with_a_function, "Indescribable can't be described as JSON: Cannot"),
+        (
+            job("tests.pattern", queue="tests"),
+            _with_no_pattern,
+            "Impossible can't be described as JSON: Error building",
+        ),
         (job(), _for_ours, "differ, which name DocumentProcessed"),
         (job("ai.other"), _for_ours, "ProcessDocument has a kind already"),
         (job(), _fine, "it needs a kind"),

@@ -85,6 +85,8 @@ def test_a_package_in_a_folder_brings_routes_documents_and_a_queue(tmp_path: Pat
         ("ROWS = 3", ["shop.jobs"], "shop.jobs declares no job"),
         ("\nimport nowhere_at_all", ["shop.jobs"], "shop.jobs can't be imported: No module named 'nowhere_at_all'"),
         ("\n\n1 / 0", ["shop.jobs"], "jobs.py, line 3)"),
+        ("\n\ndef (", ["shop.jobs"], "shop.jobs can't be imported: SyntaxError: invalid syntax (jobs.py, line 3)\n"),
+        ("\nimport sys\nsys.exit(3)", ["shop.jobs"], "shop.jobs can't be imported: SystemExit: 3"),
         (REPORTS.replace("reports.make", "ai.process_document"), ["shop.jobs"], "has the kind 'ai.process_document' already"),
         (REPORTS.replace('queue="reports"', 'queue="reports", route="/api/ai/generate"'), ["shop.jobs"], "has the address"),
         (REPORTS.replace('queue="reports"', 'queue="reports", route="/api/webhooks"'), ["shop.jobs"], "of the ingress's own"),
@@ -103,6 +105,15 @@ def test_a_package_that_cant_be_loaded_is_named_with_the_reason(
     assert loaded.returncode == 1
     assert reason in loaded.stderr
     assert "Traceback" not in loaded.stderr
+
+
+def test_what_a_module_prints_is_no_part_of_an_answer(tmp_path: Path) -> None:
+    _write(tmp_path, f"print('loading')\n{REPORTS}")
+
+    loaded = _load(tmp_path, "shop.jobs")
+
+    assert json.loads(loaded.stdout)["result"] == "ReportMade"
+    assert "loading" in loaded.stderr
 
 
 def test_a_folder_named_like_one_of_ours_hides_none_of_ours(tmp_path: Path) -> None:

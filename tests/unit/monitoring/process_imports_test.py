@@ -6,6 +6,8 @@ import sys
 import pytest
 
 PROCESSES = ("api.__main__", "producers.dispatcher.__main__", "workers.runtime.__main__", "producers.cli.flower")
+MAX_MODELS_BUILT = 10
+"""Of hundreds. Some are the values of constants."""
 PRINTED = "import importlib, sys; importlib.import_module(sys.argv[1]); print(*sys.modules)"
 
 
@@ -23,8 +25,37 @@ def test_a_stack_whose_tables_are_up_to_date_loads_no_migrations() -> None:
     assert not _packages("infrastructure.local_stack.up") & {"alembic", "sqlalchemy", "celery", "redis"}
 
 
+@pytest.mark.parametrize("pool", ["ai", "search", "workflow", "keys", "webhooks"])
+def test_no_pool_loads_what_only_some_of_its_jobs_need(pool: str) -> None:
+    assert not _packages(f"workers.{pool}.tasks") & {"sqlalchemy", "liquid", "babel", "numpy", "py3langid"}
+
+
+def test_the_ingress_writes_no_documents_before_somebody_asks() -> None:
+    loaded = _modules("api.__main__")
+
+    assert "api.documentation.pages" in loaded
+    assert not {"api.documentation.openapi", "api.documentation.examples.catalogue"} & loaded
+
+
+def test_a_model_is_built_when_it_is_used() -> None:
+    script = """
+import events.catalogue
+from schemas.model import Model
+def below(model):
+    for one in model.__subclasses__(): yield one; yield from below(one)
+print(*[one.__qualname__ for one in below(Model) if one.__pydantic_complete__])
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+
+    assert len(ran.stdout.split()) < MAX_MODELS_BUILT, ran.stdout
+
+
 def _packages(process: str) -> set[str]:
+    return {module.partition(".")[0] for module in _modules(process)}
+
+
+def _modules(process: str) -> set[str]:
     ran = subprocess.run(
         [sys.executable, "-c", PRINTED, process], capture_output=True, text=True, check=True, timeout=120
     )
-    return {module.partition(".")[0] for module in ran.stdout.split()}
+    return set(ran.stdout.split())

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from infrastructure.concurrency.process_pool import ProcessorPool, processor_pool
-from infrastructure.ports import Refused, Unavailable
+from infrastructure.ports import Refused, TryLater, Unavailable
+from monitoring.errors.failures import describe_failure
 from schemas.problems import Problem
 from tests.waiting import wait_until
 
@@ -41,6 +42,10 @@ def refuse() -> None:
 class UnpicklableError(Exception):
     def __init__(self, *, needed: str) -> None:
         super().__init__(needed)
+
+
+def throw(error: BaseException) -> None:
+    raise error
 
 
 def raise_what_cannot_travel() -> None:
@@ -150,11 +155,38 @@ def test_a_refusal_comes_back_with_its_problem() -> None:
     with_pool(1, work)
 
 
-def test_an_error_that_cannot_travel_costs_its_child_and_nothing_hangs() -> None:
+def test_an_error_that_cannot_travel_comes_back_by_its_name_and_costs_no_child() -> None:
     async def work(pool: ProcessorPool) -> None:
-        with pytest.raises(Unavailable):
+        child = await pool.run(os.getpid)
+        with pytest.raises(Exception, match="can't be read in another process") as raised:
             await pool.run(raise_what_cannot_travel)
-        assert await pool.run(triple, 4) == 12
+        assert describe_failure(raised.value).startswith(f"{__name__}.UnpicklableError at tests/")
+        assert describe_failure(raised.value).endswith(" in raise_what_cannot_travel")
+        assert await pool.run(os.getpid) == child
+
+    with_pool(1, work)
+
+
+@pytest.mark.parametrize("error", [StopIteration(), GeneratorExit(), asyncio.CancelledError()])
+def test_an_error_that_would_end_whoever_awaits_it_comes_back_as_one_of_the_function(error: BaseException) -> None:
+    async def work(pool: ProcessorPool) -> None:
+        child = await pool.run(os.getpid)
+        with pytest.raises(RuntimeError, match=f"the function raised {type(error).__name__}"):
+            await pool.run(throw, error)
+        assert await pool.run(os.getpid) == child
+
+    with_pool(1, work)
+
+
+def test_when_to_try_again_comes_back_with_its_reason() -> None:
+    async def work(pool: ProcessorPool) -> None:
+        with pytest.raises(TryLater) as later:
+            await pool.run(throw, TryLater("the shop is closed", seconds=60, counted=False))
+        assert (later.value.problem.detail, later.value.seconds, later.value.counted) == (
+            "the shop is closed",
+            60,
+            False,
+        )
 
     with_pool(1, work)
 

@@ -6,7 +6,7 @@ import pytest
 
 from infrastructure.object_store.places import DocumentObject, document_object, document_place, job_of, result_place
 
-TENANT, CELL = uuid4(), str(uuid4())
+TENANT, CELL = UUID(int=1), str(UUID(int=2))
 
 
 def test_a_documents_place_says_its_tenant_and_its_cell() -> None:

@@ -4,11 +4,14 @@ import asyncio
 import errno
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import psycopg.errors
 import pytest
 from prometheus_client import CollectorRegistry
 
+from infrastructure.concurrency.threads import Threads
 from monitoring.errors.failures import describe_failure, failure_fields, failure_lines, without_messages
 from monitoring.metrics.batch_histogram import BatchHistogram
 
@@ -35,6 +38,27 @@ def test_the_place_is_the_innermost_in_our_own_code() -> None:
 
     assert told.startswith("prometheus_client.registry.DuplicateTimeseries at monitoring/metrics/batch_histogram.py:")
     assert told.endswith(" in BatchHistogram.__init__")
+
+
+def test_the_place_in_a_package_of_jobs_is_the_innermost_of_that_package(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.py"
+    file.write_text("import json\n\ndef make_report():\n    json.loads('{')\n")
+    namespace: dict[str, Any] = {}
+    exec(compile(file.read_text(), file, "exec"), namespace)  # a module, without its folder on the path
+
+    told = describe_failure(_caught(lambda: asyncio.run(Threads(1).run(namespace["make_report"]))))
+
+    assert told == f"json.decoder.JSONDecodeError at {file}:4 in make_report"
+
+
+def test_the_place_in_an_installed_package_of_jobs_is_the_function_that_was_called(tmp_path: Path) -> None:
+    file = tmp_path / "lib" / "python3.11" / "site-packages" / "shop" / "jobs.py"
+    namespace: dict[str, Any] = {}
+    exec(compile("def make_report():\n    1 / 0\n", file, "exec"), namespace)  # nothing is installed for it
+
+    told = describe_failure(_caught(lambda: asyncio.run(Threads(1).run(namespace["make_report"]))))
+
+    assert told == "ZeroDivisionError at shop/jobs.py:2 in make_report"
 
 
 def test_the_whole_chain_of_causes_is_told_without_a_message() -> None:

@@ -39,6 +39,13 @@ GOOD = Reply(200, {}, b"{}")
 AWAY = Reply(503, {"retry-after": "3"}, Problem.of("unavailable", "Away", 503).model_dump_json().encode())
 
 
+def test_a_redirect_is_said_with_where_it_leads() -> None:
+    with pytest.raises(
+        UnreadableResponse, match=r"leads to https://bucatini\.example/api/jobs, and no redirect is followed"
+    ):
+        parsed(Problem, Reply(301, {"location": "https://bucatini.example/api/jobs"}, b""))
+
+
 def _talk(conversation: Generator[Step, Outcome, T], *outcomes: Outcome) -> tuple[list[Step], T]:
     steps = [next(conversation)]
     unheard = iter(outcomes)
