@@ -14,7 +14,6 @@ from kinds.run import Run, Then
 from schemas.ai import ProcessDocument
 from schemas.commands import Command
 from schemas.documents import DocumentRef, ImportDocument, IngestionProfile, VersionState
-from schemas.problems import Problem
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
 
@@ -76,9 +75,8 @@ async def _stored(ref: DocumentRef, extracted: Extracted, run: Run, store: Docum
     try:
         details = await store.imported(run.tenant_id, ref, extracted)
     except QuotaExceeded as exceeded:
-        problem = _no_room(exceeded)
-        await store.failed(run.tenant_id, ref, problem)
-        raise Refused(problem) from None
+        await store.failed(run.tenant_id, ref, exceeded.problem)
+        raise
     if details is None or details.is_deleted:
         raise Refused(gone(ref))
     return details
@@ -94,13 +92,3 @@ def _imported(details: VersionDetails) -> DocumentImported:
         characters=details.characters or 0,
         pages=details.pages,
     )
-
-
-def _no_room(exceeded: QuotaExceeded) -> Problem:
-    quota = exceeded.quota.replace("_", " ")
-    detail = (
-        f"The tenant has {exceeded.used:,} of {exceeded.limit:,}, and the document's text doesn't fit in. Delete some, or have "
-        "an operator raise the limit; then replay this job."
-    )
-    name = f"too-many-{quota.replace(' ', '-')}"
-    return Problem.of(name, f"The tenant's quota of {quota} is used up", 409, detail)

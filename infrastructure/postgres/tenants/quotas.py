@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from infrastructure.postgres.session import Connection
+from schemas.problems import Problem
 from schemas.tenants import DEFAULT_LIMITS
 
 
@@ -18,6 +19,15 @@ class QuotaExceeded(Exception):
         self.used = used
         self.limit = limit
         self.adjustable = adjustable
+
+    @property
+    def problem(self) -> Problem:
+        """What a job says that failed of it."""
+        quota = self.quota.replace("_", " ")
+        more = "or have an operator raise the limit; then replay the job" if self.adjustable else "then replay the job"
+        detail = f"The tenant has {self.used:,} of {self.limit:,}, and this doesn't fit in. Remove some, {more}."
+        name = f"too-many-{self.quota.replace('_', '-')}"
+        return Problem.of(name, f"The tenant's quota of {quota} is used up", 409, detail)
 
 
 class TenantSuspended(Exception):

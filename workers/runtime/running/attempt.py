@@ -17,6 +17,7 @@ from infrastructure.celery.keys import step_of
 from infrastructure.concurrency.work_clock import at_work
 from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.jobs.claim import Claimed
+from infrastructure.postgres.tenants.quotas import QuotaExceeded
 from kinds.run import AwaitChildren, Child, Then
 from monitoring.logs.context import LogContext, bound
 from monitoring.logs.log_throttle import LogThrottle
@@ -203,6 +204,8 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
         return _ended_by_us(attempt) if attempt.stopped else Failed(crashed(error))
     except Refused as refused:
         return Failed(Failure(refused.problem, retryable=False))
+    except QuotaExceeded as exceeded:
+        return Failed(Failure(exceeded.problem, retryable=False))
     except TryLater as later:
         return Failed(Failure(later.problem, retryable=True, wait_seconds=later.seconds, counted=later.counted))
     except Unavailable as error:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from infrastructure.ports import Refused, TryLater, Unavailable
+from infrastructure.postgres.tenants.quotas import QuotaExceeded
 from kinds.run import AwaitChildren, Run, Then
 from schemas.problems import Problem
 from tests.unit.workers.runtime.runs import Brew, Brewed, claimed
@@ -77,6 +78,14 @@ def test_a_result_with_jobs_that_follow_is_an_outcome() -> None:
         return Then(Brewed(), (Brew(cups=3),))
 
     assert _outcome(brew) == Done(Brewed(), (Brew(cups=3),))
+
+
+def test_a_quota_that_is_used_up_is_final_and_says_which() -> None:
+    outcome = _outcome(_raising(QuotaExceeded("stored_bytes", used=90, limit=100)))
+
+    assert isinstance(outcome, Failed)
+    assert (outcome.failure.problem.name, outcome.failure.retryable) == ("too-many-stored-bytes", False)
+    assert "90 of 100" in outcome.failure.problem.detail
 
 
 def test_a_refusal_is_final_and_keeps_its_problem() -> None:
