@@ -18,7 +18,7 @@ from api.dependencies import Dependencies
 from api.endpoint import AnyEndpoint, Call, Empty, Streamed, Uploads
 from api.http import document_problems, problems
 from api.http.json_body import is_compressed, is_json, read_json
-from api.http.responses import Answer, Header, problem_answer, send_answer
+from api.http.responses import JSON, Answer, Header, problem_answer, send_answer
 from api.http.routing import IdRoute
 from api.http.validation import query_model, token_in
 from api.middleware import ARRIVAL, UNREAD, Arrival
@@ -163,7 +163,12 @@ async def _answer_upload(
 
 
 def _upload_limits(uploads: Uploads[Any], settings: Settings, headers: Mapping[str, str]) -> UploadLimits:
-    is_form = media_type_of(headers.get("content-type", "")) == MULTIPART
+    kind = media_type_of(headers.get("content-type", ""))
+    is_form = kind == MULTIPART
+    if (
+        kind.encode() == JSON
+    ):  # In another charset than JSON may have. It isn't a file either: that would be too surprising.
+        raise problems.unsupported_media_type()
     if is_compressed(headers) or not (is_form or uploads.raw):
         raise document_problems.unsupported_upload()
     return UploadLimits(

@@ -135,10 +135,10 @@ class Settings(BaseModel):
     """An upload of which hardly anything arrives for this long is ended."""
     upload_seconds: Annotated[float, Field(gt=0, le=86_400)] = 3_600.0
     """What an upload may take in all."""
-    max_uploads: Annotated[int, Field(ge=1, le=10_000)] = 128
+    max_uploads: Annotated[int, Field(ge=1, le=10_000)] = 256
     """Uploads that one process of the ingress takes at a time."""
-    max_uploads_per_tenant: Annotated[int, Field(ge=1, le=10_000)] = 64
-    """The same of one tenant."""
+    max_uploads_per_tenant: Annotated[int, Field(ge=1, le=10_000)] = 32
+    """The same of one tenant: a part of them, so that none keeps the others out."""
     log_level: str = "INFO"
     log_format: str = "json"
 

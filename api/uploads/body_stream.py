@@ -12,7 +12,7 @@ from api.http import document_problems, problems
 from api.http.problems import Refusal
 from api.http.request_body import Disconnected
 
-MIN_BYTES: Final = 1_024
+MIN_BYTES: Final = 16_384
 """What must arrive in every `idle_seconds`: an upload of a byte now and then holds a place for nothing."""
 
 

@@ -19,6 +19,11 @@ EACH_BYTES = 100_000
 
 
 @pytest.fixture
+def api_settings(api_settings: Settings) -> Settings:
+    return api_settings.model_copy(update={"max_uploads_per_tenant": AT_ONCE})
+
+
+@pytest.fixture
 def owned(world: World) -> tuple[Tenant, dict[str, Any]]:
     """A tenant with documents, and what is shown of one of them."""
     tenant = world.tenant()

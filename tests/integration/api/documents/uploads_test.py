@@ -150,6 +150,43 @@ def test_a_version_is_stored_only_under_its_preconditions(world: World, kind: st
     assert stale.headers["etag"] == changed.headers["etag"]
 
 
+@pytest.mark.parametrize(
+    ("field", "left"),
+    [
+        ("title", "a"),
+        ("industry", None),
+        ("language", None),
+        ("document_type", "lease"),
+        ("tags", ["a"]),
+        ("metadata", {"a": 1}),
+    ],
+)
+def test_a_change_to_null_empties_what_can_be_empty_and_leaves_the_rest(world: World, field: str, left: Any) -> None:
+    said = {
+        "title": "T",
+        "document_type": "lease",
+        "industry": "law",
+        "language": "en",
+        "tags": ["a"],
+        "metadata": {"a": 1},
+    }
+    with world.http(world.tenant()) as http:
+        http.put(f"{DOCUMENTS}/a", json={"text": "words", **said}).raise_for_status()
+        changed = http.patch(f"{DOCUMENTS}/a", json={field: None})
+
+    assert changed.status_code == 200
+    assert {name: changed.json()[name] for name in said} == {**said, field: left}
+
+
+def test_json_in_a_charset_that_json_has_not_is_no_file_either(world: World) -> None:
+    kind = {"content-type": "application/json; charset=utf-16"}
+    with world.http(world.tenant()) as http:
+        answer = http.post(DOCUMENTS, content='{"text": "words"}'.encode("utf-16"), headers=kind)
+
+    assert answer.status_code == 415
+    assert world.stored()["documents"] == 0
+
+
 def test_many_files_are_accepted_as_a_batch_or_not_at_all(world: World) -> None:
     files = [("files", (f"{number}.txt", b"words %d" % number, "text/plain")) for number in range(20)]
     with world.http(world.tenant()) as http:

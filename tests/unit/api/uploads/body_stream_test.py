@@ -11,7 +11,7 @@ from api.http.problems import Refusal
 from api.http.request_body import Disconnected
 from api.uploads.body_stream import MIN_BYTES, BodyStream, Pause, UploadLimits
 
-GENEROUS = UploadLimits(max_bytes=10_000, idle_seconds=60, total_seconds=60)
+GENEROUS = UploadLimits(max_bytes=100_000, idle_seconds=60, total_seconds=60)
 
 
 def _nothing() -> None:
@@ -49,7 +49,7 @@ def test_the_chunks_come_as_they_arrive() -> None:
 
 
 def test_a_body_is_refused_at_its_limit_by_what_it_announces_or_by_what_arrives() -> None:
-    for client, length in [(_Client(), "10001"), (_Client(b"x" * 6_000, b"x" * 6_000), None)]:
+    for client, length in [(_Client(), "100001"), (_Client(b"x" * 60_000, b"x" * 60_000), None)]:
         with pytest.raises(Refusal) as refused:
             _read(client, length=length)
         assert refused.value.problem.status == 413
@@ -63,14 +63,14 @@ def test_a_client_that_leaves_ends_the_body() -> None:
 @pytest.mark.parametrize("sent", [(), (b"x",), (b"x" * (MIN_BYTES - 1),)])
 def test_an_upload_of_which_nothing_more_arrives_is_refused(sent: tuple[bytes, ...]) -> None:
     with pytest.raises(Refusal) as refused:
-        _read(_Client(*sent), UploadLimits(10_000, idle_seconds=0.05, total_seconds=60))
+        _read(_Client(*sent), UploadLimits(100_000, idle_seconds=0.05, total_seconds=60))
 
     assert refused.value.problem.name == "upload-stalled"
 
 
 def test_an_upload_that_lasts_too_long_is_refused() -> None:
     with pytest.raises(Refusal) as refused:
-        _read(_Client(b"x" * 5_000), UploadLimits(10_000, idle_seconds=60, total_seconds=0.05))
+        _read(_Client(b"x" * 5_000), UploadLimits(100_000, idle_seconds=60, total_seconds=0.05))
 
     assert refused.value.problem.name == "upload-too-long"
 
