@@ -165,9 +165,8 @@ async def _answer_upload(
 def _upload_limits(uploads: Uploads[Any], settings: Settings, headers: Mapping[str, str]) -> UploadLimits:
     kind = media_type_of(headers.get("content-type", ""))
     is_form = kind == MULTIPART
-    if (
-        kind.encode() == JSON
-    ):  # In another charset than JSON may have. It isn't a file either: that would be too surprising.
+    # In a charset that JSON hasn't. To store it as a file would surprise whoever meant its fields.
+    if kind.encode() == JSON:
         raise problems.unsupported_media_type()
     if is_compressed(headers) or not (is_form or uploads.raw):
         raise document_problems.unsupported_upload()
