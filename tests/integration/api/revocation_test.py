@@ -118,7 +118,7 @@ def test_a_socket_ends_before_anything_more_is_told(owner: Owner, revoke: Callab
 def test_a_key_that_falls_while_its_request_arrives_does_nothing(
     owner: Owner, revoke: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.endpoint.SLOW_BODY_SECONDS", 0.1)
+    monkeypatch.setattr("api.dispatch.SLOW_BODY_SECONDS", 0.1)
     monkeypatch.setattr("api.auth.authentication.FRESH_SECONDS", 0.1)
     world = owner.world
 
