@@ -17,6 +17,8 @@ from producers.client.errors import (
     ProblemAnswer,
     RequestTimeout,
     ResultTimeout,
+    SourceUnreadable,
+    TargetUnwritable,
     UnknownCommand,
     Unreachable,
     UnreadableResponse,
@@ -27,21 +29,30 @@ if TYPE_CHECKING:
     from producers.client.asynchronous.client import AsyncBucatini
     from producers.client.asynchronous.groups import AsyncGroupDelivery
     from producers.client.asynchronous.jobs import AsyncJobHandle
+    from producers.client.asynchronous.uploaded import AsyncDocumentBatch, AsyncDocumentHandle
     from producers.client.blocking.batches import BatchHandle
     from producers.client.blocking.client import Bucatini
     from producers.client.blocking.groups import GroupDelivery
     from producers.client.blocking.jobs import JobHandle
+    from producers.client.blocking.uploaded import DocumentBatch, DocumentHandle
     from producers.client.commands import BatchJob, JobOptions
+    from producers.client.documents import BatchDocument, DocumentOptions
 
 __all__ = [
     "AsyncBatchHandle",
     "AsyncBucatini",
+    "AsyncDocumentBatch",
+    "AsyncDocumentHandle",
     "AsyncGroupDelivery",
     "AsyncJobHandle",
+    "BatchDocument",
     "BatchHandle",
     "BatchJob",
     "Bucatini",
     "BucatiniError",
+    "DocumentBatch",
+    "DocumentHandle",
+    "DocumentOptions",
     "GroupDelivery",
     "JobFailed",
     "JobHandle",
@@ -50,6 +61,8 @@ __all__ = [
     "ProblemAnswer",
     "RequestTimeout",
     "ResultTimeout",
+    "SourceUnreadable",
+    "TargetUnwritable",
     "UnknownCommand",
     "Unreachable",
     "UnreadableResponse",
@@ -58,14 +71,20 @@ __all__ = [
 _PLACES: Final = {
     "AsyncBatchHandle": "asynchronous.batches",
     "AsyncBucatini": "asynchronous.client",
+    "AsyncDocumentBatch": "asynchronous.uploaded",
+    "AsyncDocumentHandle": "asynchronous.uploaded",
     "AsyncGroupDelivery": "asynchronous.groups",
     "AsyncJobHandle": "asynchronous.jobs",
     "BatchHandle": "blocking.batches",
     "Bucatini": "blocking.client",
+    "DocumentBatch": "blocking.uploaded",
+    "DocumentHandle": "blocking.uploaded",
     "GroupDelivery": "blocking.groups",
     "JobHandle": "blocking.jobs",
     "BatchJob": "commands",
     "JobOptions": "commands",
+    "BatchDocument": "documents",
+    "DocumentOptions": "documents",
 }
 """Loaded when they are asked for: who uses one client doesn't load the other, nor asyncio."""
 

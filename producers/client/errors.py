@@ -74,6 +74,14 @@ class ResultTimeout(BucatiniError, TimeoutError):
     """The job, or the batch, hasn't ended yet, and goes on. Ask again later, or follow its events."""
 
 
+class SourceUnreadable(BucatiniError, OSError):
+    """What is to be uploaded can't be read. The message names it and says why."""
+
+
+class TargetUnwritable(BucatiniError, OSError):
+    """What was fetched can't be written. The message names the file and says why."""
+
+
 class JobFailed(BucatiniError):
     """The job ended without a result; `problem` says why, unless it was cancelled."""
 

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from pydantic import ValidationError
 
 from producers.client.errors import REQUEST_ID, ProblemAnswer, RequestTimeout, Unreachable, UnreadableResponse
+from producers.client.uploads import Form
 from schemas.model import Model
 from schemas.problems import Problem
 from schemas.retry_after import asked_seconds
@@ -49,12 +50,19 @@ class Request:
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    form: Form | None = None
+    """What is sent as files, in place of a body."""
     patience_seconds: float = 0.0
     """How long the response may take on purpose."""
     repeatable: bool = True
     """Whether sending it twice has the effect of sending it once."""
     accepts: frozenset[int] = frozenset()
     """Statuses above 399 that are responses all the same."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether some of a stream went with the last try, so that there can't be another."""
+        return self.form is not None and self.form.spent
 
     @property
     def id(self) -> str | None:
@@ -135,7 +143,7 @@ def _named(request: Request) -> Request:
 
 
 def _may_pass(status: int, request: Request) -> bool:
-    return status in (PASSING_STATUSES if request.repeatable else REFUSING_STATUSES)
+    return not request.spent and status in (PASSING_STATUSES if request.repeatable else REFUSING_STATUSES)
 
 
 def _short_pause(began_at: float, clock: Clock) -> float:

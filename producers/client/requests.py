@@ -29,7 +29,7 @@ def post(address: str, body: Model | None = None, *, repeatable: bool = True, wa
     headers = {} if body is None else {**JSON}
     if wait_seconds:
         headers["prefer"] = f"wait={wait_seconds}"
-    return Request("POST", address, headers, _json(body), wait_seconds, repeatable)
+    return Request("POST", address, headers, _json(body), patience_seconds=wait_seconds, repeatable=repeatable)
 
 
 def keyed_post(address: str, body: Model | bytes | None = None, idempotency_key: str | None = None) -> Request:

@@ -48,7 +48,8 @@ def arguments_for(request: Request, access: Access) -> dict[str, Any]:
     """For httpx's `request`."""
     seconds = access.timeout_seconds + request.patience_seconds
     timeout = httpx.Timeout(seconds, connect=access.connect_timeout_seconds)
-    return {"headers": dict(request.headers), "content": request.body, "timeout": timeout}
+    body = {"content": request.body} if request.form is None else request.form.arguments()
+    return {"headers": dict(request.headers), "timeout": timeout, **body}
 
 
 def reply_of(response: httpx.Response) -> Reply:

@@ -23,7 +23,7 @@ REPLACEMENTS: Final = (
     (r"\basyncio\.sleep\b", "time.sleep"),
     (r"^import asyncio$", "import time"),
     (r"\b__a(enter|exit|iter|next)__\b", r"__\1__"),
-    (r"\b(aclose|aread|aiter_sse)\b", lambda found: found[0][1:]),
+    (r"\b(aclose|aread|aiter_sse|aiter_raw)\b", lambda found: found[0][1:]),
     (r"\bAsync(?=[A-Z])", ""),
     (r"\basync (?=def\b|with\b|for\b)", ""),
     (r"\(await (self\._client\.ask\([^\n]*\))\)(?=\.)", r"\1"),

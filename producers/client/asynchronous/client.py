@@ -13,6 +13,7 @@ from httpx_sse import EventSource
 from events.envelope import CloudEvent
 from producers.client import address
 from producers.client.asynchronous.typed_jobs import AsyncTypedJobs
+from producers.client.downloads import Downloading
 from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, exchange, parsed
 from producers.client.sse import Following
 from producers.client.transport import (
@@ -30,6 +31,7 @@ from schemas.model import Model
 if TYPE_CHECKING:
     from producers.client.asynchronous.api_keys import AsyncApiKeys
     from producers.client.asynchronous.batches import AsyncBatches
+    from producers.client.asynchronous.documents import AsyncDocuments
     from producers.client.asynchronous.events import AsyncEvents
     from producers.client.asynchronous.failures import AsyncFailures
     from producers.client.asynchronous.groups import AsyncGroups
@@ -82,6 +84,13 @@ class AsyncBucatini:
         from producers.client.asynchronous.batches import AsyncBatches
 
         return AsyncBatches(self, self.jobs)
+
+    @cached_property
+    def documents(self) -> "AsyncDocuments":
+        """What is uploaded, kept and found."""
+        from producers.client.asynchronous.documents import AsyncDocuments
+
+        return AsyncDocuments(self, self.jobs)
 
     @cached_property
     def schedules(self) -> "AsyncSchedules":
@@ -206,6 +215,25 @@ class AsyncBucatini:
                 broken = error  # Whether it is broken for good is decided by how long it stays broken.
             await asyncio.sleep(following.closed(broken))
 
+    async def download(self, downloading: Downloading) -> AsyncIterator[bytes]:
+        """The content, across connections that break."""
+        timeout = stream_timeout(self._access)
+        while not downloading.over:
+            broken: Exception | None = None
+            try:
+                headers = downloading.headers
+                async with self._http.stream("GET", downloading.path, headers=headers, timeout=timeout) as response:
+                    if response.is_error:
+                        await response.aread()
+                    if downloading.answered(reply_of(response)):
+                        async for chunk in response.aiter_raw():
+                            yield downloading.take(chunk)
+                        downloading.end()
+            except BROKEN_STREAM as error:
+                broken = error
+            if not downloading.over:
+                await asyncio.sleep(downloading.closed(broken))
+
     async def watch(self, jobs: Iterable[UUID], types: Iterable[str]) -> AsyncIterator[CloudEvent]:
         """The events of many jobs over one WebSocket, across connections that break."""
         # Loaded by those who watch: it is a third of what all the rest of the client loads.
@@ -235,6 +263,9 @@ class AsyncBucatini:
             return reply_of(await self._http.request(request.method, request.path, **arguments))
         except httpx.TransportError as error:
             return no_reply(error)
+        finally:
+            if request.form is not None:
+                request.form.close()
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol, TypeVar
 
 from events.envelope import CloudEvent
+from producers.client.downloads import Downloading
 from producers.client.exchange import Reply, Request
 from producers.client.sse import Following
 from schemas.model import Model
@@ -20,3 +21,6 @@ class AsyncCaller(Protocol):
 
     def follow(self, following: Following) -> AsyncIterator[CloudEvent]:
         """The events of a stream, across connections that break."""
+
+    def download(self, downloading: Downloading) -> AsyncIterator[bytes]:
+        """The content, across connections that break."""

@@ -14,6 +14,7 @@ from httpx_sse import EventSource
 from events.envelope import CloudEvent
 from producers.client import address
 from producers.client.blocking.typed_jobs import TypedJobs
+from producers.client.downloads import Downloading
 from producers.client.exchange import NoReply, Outcome, Pause, Reply, Request, exchange, parsed
 from producers.client.sse import Following
 from producers.client.transport import (
@@ -31,6 +32,7 @@ from schemas.model import Model
 if TYPE_CHECKING:
     from producers.client.blocking.api_keys import ApiKeys
     from producers.client.blocking.batches import Batches
+    from producers.client.blocking.documents import Documents
     from producers.client.blocking.events import Events
     from producers.client.blocking.failures import Failures
     from producers.client.blocking.groups import Groups
@@ -83,6 +85,13 @@ class Bucatini:
         from producers.client.blocking.batches import Batches
 
         return Batches(self, self.jobs)
+
+    @cached_property
+    def documents(self) -> "Documents":
+        """What is uploaded, kept and found."""
+        from producers.client.blocking.documents import Documents
+
+        return Documents(self, self.jobs)
 
     @cached_property
     def schedules(self) -> "Schedules":
@@ -207,6 +216,25 @@ class Bucatini:
                 broken = error  # Whether it is broken for good is decided by how long it stays broken.
             time.sleep(following.closed(broken))
 
+    def download(self, downloading: Downloading) -> Iterator[bytes]:
+        """The content, across connections that break."""
+        timeout = stream_timeout(self._access)
+        while not downloading.over:
+            broken: Exception | None = None
+            try:
+                headers = downloading.headers
+                with self._http.stream("GET", downloading.path, headers=headers, timeout=timeout) as response:
+                    if response.is_error:
+                        response.read()
+                    if downloading.answered(reply_of(response)):
+                        for chunk in response.iter_raw():
+                            yield downloading.take(chunk)
+                        downloading.end()
+            except BROKEN_STREAM as error:
+                broken = error
+            if not downloading.over:
+                time.sleep(downloading.closed(broken))
+
     def watch(self, jobs: Iterable[UUID], types: Iterable[str]) -> Iterator[CloudEvent]:
         """The events of many jobs over one WebSocket, across connections that break."""
         # Loaded by those who watch: it is a third of what all the rest of the client loads.
@@ -236,6 +264,9 @@ class Bucatini:
             return reply_of(self._http.request(request.method, request.path, **arguments))
         except httpx.TransportError as error:
             return no_reply(error)
+        finally:
+            if request.form is not None:
+                request.form.close()
 
     def close(self) -> None:
         self._http.close()

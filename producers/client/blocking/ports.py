@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Protocol, TypeVar
 
 from events.envelope import CloudEvent
+from producers.client.downloads import Downloading
 from producers.client.exchange import Reply, Request
 from producers.client.sse import Following
 from schemas.model import Model
@@ -21,3 +22,6 @@ class Caller(Protocol):
 
     def follow(self, following: Following) -> Iterator[CloudEvent]:
         """The events of a stream, across connections that break."""
+
+    def download(self, downloading: Downloading) -> Iterator[bytes]:
+        """The content, across connections that break."""
