@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "jobs": Command("producers.cli.jobs", "See, follow, cancel and replay jobs."),
     "failures": Command("producers.cli.failures", "Show what failed and why, grouped by reason."),
     "batches": Command("producers.cli.batches", "Submit, see and cancel batches."),
+    "documents": Command("producers.cli.documents", "Add documents; show, fetch, delete them."),
     "schedules": Command("producers.cli.schedules", "Make, see, pause and run schedules."),
     "webhooks": Command("producers.cli.webhooks", "Have events sent to a URL; see and repeat it."),
     "groups": Command("producers.cli.groups", "See consumer groups; take events as a member."),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from itertools import islice
 from typing import Any, Final
 from uuid import uuid4
@@ -16,6 +17,7 @@ from api.endpoint import AnyEndpoint
 from api.routes.commands import JobOptionsQuery
 from producers.client import BatchJob, Bucatini, ProblemAnswer
 from schemas.api_keys import NewApiKey, Scope
+from schemas.documents import DocumentChange, IngestionProfile
 from schemas.failures import ReplayFailures
 from schemas.holds import NewHold
 from schemas.keys import RotateKeys
@@ -44,6 +46,23 @@ CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
     lambda bucatini: first(bucatini.batches.events(ID)),
     lambda bucatini: bucatini.batches.get(ID),
     lambda bucatini: bucatini.batches.submit([BatchJob(RotateKeys(), priority=3)]),
+    lambda bucatini: bucatini.documents.add("The rent is due."),
+    lambda bucatini: bucatini.documents.add_all(["The rent is due."]),
+    lambda bucatini: bucatini.documents.change("lease", DocumentChange(title="Lease")),
+    lambda bucatini: bucatini.documents.content("lease", BytesIO()),
+    lambda bucatini: bucatini.documents.delete("lease"),
+    lambda bucatini: first(bucatini.documents.facts("lease")),
+    lambda bucatini: bucatini.documents.get("lease"),
+    lambda bucatini: first(bucatini.documents.jobs("lease")),
+    lambda bucatini: first(bucatini.documents.list()),
+    lambda bucatini: bucatini.documents.new_version("lease", "The rent is due."),
+    lambda bucatini: bucatini.documents.profiles.get("default"),
+    lambda bucatini: bucatini.documents.profiles.list(),
+    lambda bucatini: bucatini.documents.profiles.remove("contracts"),
+    lambda bucatini: bucatini.documents.profiles.set("contracts", IngestionProfile(process=True)),
+    lambda bucatini: bucatini.documents.text("lease"),
+    lambda bucatini: bucatini.documents.version("lease", 1),
+    lambda bucatini: first(bucatini.documents.versions("lease")),
     lambda bucatini: bucatini.failures.count(ReplayFailures()),
     lambda bucatini: bucatini.failures.groups(),
     lambda bucatini: first(bucatini.failures.jobs("0123456789abcdef")),
