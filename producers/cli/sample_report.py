@@ -1,4 +1,4 @@
-"""What the terminal shows of the samples: their events as they arrive, and what came of them."""
+"""What the terminal shows of the samples: their events as they arrive, what came of them, and what is found among them."""
 
 from datetime import datetime
 
@@ -6,11 +6,12 @@ from rich.console import Console
 from rich.table import Table
 
 from events.jobs import ENDINGS, JobEvent
-from producers.cli.output import cell, print_table
-from producers.cli.samples import Arrived, Finished
+from producers.cli.output import cell, counted, print_table
+from producers.cli.samples import Answered, Arrived, Finished, Imported
 from schemas.jobs import JobState
 
 NAME_WIDTH = 44
+KIND_WIDTH = 21
 WIDE = 120
 COLUMNS = {"document": 16, "state": 9, "ms": 6, "in": 2, "parties": 11, "amounts": 11, "dates": 10, "key phrase": 8}
 """The summary's, each with the characters it gets in a terminal that isn't wide."""
@@ -21,12 +22,14 @@ WHOLE = ("state", "ms", "in")
 def print_arrived(console: Console, arrived: Arrived) -> None:
     """One line for one event, with the clock of this machine."""
     clock = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
-    said = f"{cell(arrived.sample):{NAME_WIDTH}} [{_colour(arrived.type)}]{arrived.type}[/]{_progress(arrived)}"
+    what = f"{cell(arrived.sample):{NAME_WIDTH}} {arrived.kind:{KIND_WIDTH}}"
+    said = f"{what} [{_colour(arrived.type)}]{arrived.type}[/]{_progress(arrived)}"
     console.print(f"[dim]{clock}[/] {said}")
 
 
-def print_summary(console: Console, finished: list[Finished]) -> None:
-    """One row for each document: its end, how long that took, and what was read in it. Whole where it is piped."""
+def print_summary(console: Console, imported: Imported) -> None:
+    """One row for each document: its end, how long that took, and what was found in it. Whole where it is piped. Then a
+    search's hits."""
     narrow = console.is_terminal and console.width < WIDE
     table = Table(box=None, padding=(0, 1 if narrow else 2, 0, 0), header_style="bold")
     for name, narrow_width in COLUMNS.items():
@@ -38,31 +41,40 @@ def print_summary(console: Console, finished: list[Finished]) -> None:
             overflow="ellipsis",
             justify="right" if name == "ms" else "left",
         )
-    for done in finished:
+    for done in imported.finished:
         table.add_row(*_row(done))
     console.print()
     if console.is_terminal:
         console.print(table, soft_wrap=False)
     else:
         print_table(table)
-    succeeded = sum(done.job.state is JobState.SUCCEEDED for done in finished)
-    providers = sorted({done.job.result["provider"]["name"] for done in finished if done.job.result})
-    console.print(f"{succeeded} of {len(finished)} succeeded; provider: {', '.join(providers) or 'none'}")
+    providers = sorted({done.facts["provider"]["name"] for done in imported.finished if done.facts})
+    succeeded = len(imported.finished) - imported.failed
+    console.print(f"{succeeded} of {len(imported.finished)} succeeded; provider: {', '.join(providers) or 'none'}")
+    if imported.answered is not None:
+        _print_hits(console, imported.answered)
+
+
+def _print_hits(console: Console, answered: Answered) -> None:
+    found = counted(answered.results.total, "document")
+    console.print(f"\na search for [bold]{cell(answered.words)}[/] finds {found}:")
+    for hit in answered.results.hits:
+        snippet = "" if hit.snippet is None else " ".join(hit.snippet.text.split())
+        console.print(f"  [bold]{cell(hit.title)}[/] [dim]({cell(hit.document_id)})[/]\n    {cell(snippet)}")
 
 
 def _row(done: Finished) -> tuple[str, ...]:
-    job = done.job
-    state = f"[{'green' if job.state is JobState.SUCCEEDED else 'red'}]{job.state}[/]"
-    start = (cell(done.sample), state, f"{done.milliseconds:.0f}")
-    if job.result is None:
-        return (*start, "", "", "", "", cell(job.problem.title) if job.problem else "")
+    state = f"[{'green' if done.state is JobState.SUCCEEDED else 'red'}]{done.state}[/]"
+    start = (cell(done.sample), state, "-" if done.milliseconds is None else f"{done.milliseconds:.0f}")
+    if done.facts is None:
+        return (*start, "", "", "", "", cell(done.reason))
     return (
         *start,
-        job.result["language"]["code"],
-        _first_of([party["name"] for party in job.result["parties"]]),
-        _first_of([f"{amount['value']} {amount['currency']}" for amount in job.result["amounts"]]),
-        _first_of([date["iso"] or date["text"] for date in job.result["dates"]]),
-        next((cell(phrase["text"]) for phrase in job.result["key_phrases"]), ""),
+        done.facts["language"]["code"],
+        _first_of([party["name"] for party in done.facts["parties"]]),
+        _first_of([f"{amount['value']} {amount['currency']}" for amount in done.facts["amounts"]]),
+        _first_of([date["iso"] or date["text"] for date in done.facts["dates"]]),
+        next((cell(phrase["text"]) for phrase in done.facts["key_phrases"]), ""),
     )
 
 

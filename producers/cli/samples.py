@@ -1,31 +1,32 @@
-"""Sends a folder's documents through the ingress as any client would, and follows each job's events as they happen."""
+"""Imports a folder's documents through the ingress as any client would, follows each job's events as they happen, and reads
+what was found."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from events.envelope import CloudEvent
-from events.jobs import ENDINGS
-from schemas.jobs import Job
+from schemas.ai import ProcessDocument
+from schemas.documents import DocumentFinding, IngestionProfile, VersionState
+from schemas.jobs import Job, JobState
+from schemas.search import AllTerms, IndexDocument, SearchQuery, SearchResults
 
 if TYPE_CHECKING:
-    import httpx
+    from producers.client import AsyncBucatini, AsyncDocumentHandle
 
-SUFFIXES = frozenset({".md", ".txt"})
+SUFFIXES: Final = frozenset({".docx", ".eml", ".htm", ".html", ".md", ".odt", ".pdf", ".pptx", ".rtf", ".txt", ".xlsx"})
 MAX_SAMPLES = 200
 AT_A_TIME = 8
-CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 45.0
-"""Three of the stream's heartbeats."""
-MAX_CONNECTIONS = 5
-"""How often one job's stream is opened again before it is given up."""
+PROFILE: Final = "samples"
+FOUND_AND_INDEXED: Final = IngestionProfile(index=True, process=True)
+PATIENCE_SECONDS: Final = 120.0
+"""Of a document, from its upload to its end."""
 
 
 class SamplesUnusable(Exception):
-    """The folder has nothing to send. Name one with .md or .txt files."""
+    """The folder has nothing to send. Name one with documents: texts, HTML, PDF, DOCX, …"""
 
 
 class SampleFailed(Exception):
@@ -33,118 +34,127 @@ class SampleFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Arrived:
-    """One event of one sample's job, as it arrived."""
+    """One event of one of a sample's jobs, as it arrived."""
 
     sample: str
+    kind: str
     type: str
     data: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a sample's job ended."""
+    """What came of a sample: its last job, and what was found in it."""
 
     sample: str
-    job: Job
+    state: JobState
+    reason: str = ""
+    """Why there is nothing."""
+    facts: dict[str, Any] | None = None
+    milliseconds: float | None = None
+    """From its upload to the last job's end, by the database's clock. None when it was imported before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A search in what was imported."""
+
+    words: str
+    results: SearchResults
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    finished: Sequence[Finished]
+    answered: Answered | None
 
     @property
-    def milliseconds(self) -> float:
-        """From acceptance to the end, by the database's clock."""
-        ended = self.job.finished_at or self.job.created_at
-        return (ended - self.job.created_at).total_seconds() * 1_000
+    def failed(self) -> int:
+        return sum(one.state is not JobState.SUCCEEDED for one in self.finished)
 
 
-def read_samples(folder: Path) -> list[Sample]:
+def find_samples(folder: Path) -> list[Path]:
     """The folder's documents by name, 200 at the most."""
-    files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)[:MAX_SAMPLES]
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)[:MAX_SAMPLES]
     if not files:
         raise SamplesUnusable(f"{folder} has no {' or '.join(sorted(SUFFIXES))} file")
-    return [Sample(file.name, file.read_text(encoding="utf-8-sig")) for file in files]
+    return files
 
 
-async def send_samples(
-    samples: list[Sample], api_url: str, api_key: str, on_event: Callable[[Arrived], None]
-) -> list[Finished]:
-    """Every sample's end, in the samples' order. SampleFailed when one can't be sent or followed to its end."""
-    import httpx  # Not before all is ready: whoever types `bucatini up` waits for what it imports.
+async def import_samples(
+    files: Sequence[Path], api_url: str, api_key: str, on_event: Callable[[Arrived], None]
+) -> Imported:
+    """Every sample's end, in their order, and a search's answer. SampleFailed when one can't be sent or followed to its end.
+
+    A sample's document has its file's name in its id, so a file that is the same as last time isn't imported again.
+    """
+    from producers.client import AsyncBucatini, BucatiniError
 
     slots = asyncio.Semaphore(AT_A_TIME)
-    timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-    headers = {"authorization": f"Bearer {api_key}"}
-    async with httpx.AsyncClient(base_url=api_url, headers=headers, timeout=timeout, trust_env=False) as client:
+    async with AsyncBucatini(api_url, api_key) as client:
 
-        async def send_one(sample: Sample) -> Finished:
+        async def import_one(file: Path) -> Finished:
             async with slots:
-                job = await _submit(client, sample)
-                await _follow(client, sample, job, on_event)
-                return Finished(sample.name, await _read(client, sample, job))
+                try:
+                    return await _imported(client, file, on_event)
+                except BucatiniError as error:
+                    raise SampleFailed(f"{file.name}: {error}") from None
 
-        return await asyncio.gather(*map(send_one, samples))
-
-
-async def _submit(client: "httpx.AsyncClient", sample: Sample) -> Job:
-    command = {"title": sample.name, "text": sample.text}
-    return _job(sample, await client.post("/api/ai/process-document", json=command))
+        await client.documents.profiles.set(PROFILE, FOUND_AND_INDEXED)
+        finished = await asyncio.gather(*map(import_one, files))
+        return Imported(finished, await _searched(client, finished))
 
 
-async def _read(client: "httpx.AsyncClient", sample: Sample, job: Job) -> Job:
-    return _job(sample, await client.get(f"/api/jobs/{job.id}"))
+async def _imported(client: "AsyncBucatini", file: Path, on_event: Callable[[Arrived], None]) -> Finished:
+    document = await client.documents.add(file, id=f"samples/{file.name}", profile=PROFILE)
+    if document.job is None and document.document.newest.state is not VersionState.FAILED:
+        await document.imported(PATIENCE_SECONDS)
+        return await _with_facts(client, document, Finished(file.name, JobState.SUCCEEDED))
+    if document.job is None or document.document.newest.job_id is None:
+        problem = document.document.newest.problem
+        return Finished(file.name, JobState.FAILED, problem.title if problem else "")
+    job = await _followed(client, file, document.job, on_event)
+    if job.state is not JobState.SUCCEEDED:
+        return _ended(file, job, job)
+    last = job
+    async for following in client.documents.jobs(document.id):
+        if following.id > job.id and following.kind in (ProcessDocument.kind, IndexDocument.kind):
+            ended = await _followed(client, file, following, on_event)
+            last = max(last, ended, key=_place)
+    return await _with_facts(client, document, _ended(file, job, last))
 
 
-def _job(sample: Sample, answer: "httpx.Response") -> Job:
-    if answer.is_error:
-        raise SampleFailed(f"{sample.name}: the ingress answered {answer.status_code}: {answer.text[:500]}")
-    return Job.model_validate_json(answer.content)
+async def _followed(client: "AsyncBucatini", file: Path, job: Job, on_event: Callable[[Arrived], None]) -> Job:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for event in client.jobs.events(job.id):
+            on_event(Arrived(file.name, job.kind, event.type, event.data or {}))
+    return await client.jobs.read(job.id)
 
 
-async def _follow(client: "httpx.AsyncClient", sample: Sample, job: Job, on_event: Callable[[Arrived], None]) -> None:
-    """Returns when the job has ended. A stream that breaks is resumed after the last event that came."""
-    import httpx
-
-    last_event_id = ""
-    for _ in range(MAX_CONNECTIONS):
-        headers = {"last-event-id": last_event_id} if last_event_id else {}
-        try:
-            async with client.stream("GET", f"/api/jobs/{job.id}/events", headers=headers) as stream:
-                if stream.is_error:
-                    raise SampleFailed(f"{sample.name}: its events can't be had ({stream.status_code})")
-                async for event_id, event in _events(stream):
-                    last_event_id = event_id or last_event_id
-                    on_event(Arrived(sample.name, event.type, event.data or {}))
-                    if event.type in ENDINGS:
-                        return
-        except httpx.TransportError:
-            continue
-    raise SampleFailed(f"{sample.name}: its event stream broke {MAX_CONNECTIONS} times")
+def _place(job: Job) -> tuple[bool, datetime]:
+    """What failed says more than what went well."""
+    return job.state is not JobState.SUCCEEDED, job.finished_at or job.created_at
 
 
-async def _events(stream: "httpx.Response") -> AsyncIterator[tuple[str, CloudEvent]]:
-    """The stream's events with their ids (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
-    event_id, data = "", ""
-    async for line in stream.aiter_lines():
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        match name:
-            case "id":
-                event_id = value
-            case "data":
-                data += value
-            case "" if not line and data:
-                if (event := _cloud_event(data)) is not None:
-                    yield event_id, event
-                data = ""
-            case _:
-                pass
+def _ended(file: Path, first: Job, last: Job) -> Finished:
+    ended = last.finished_at or last.created_at
+    milliseconds = (ended - first.created_at).total_seconds() * 1_000
+    return Finished(file.name, last.state, last.problem.title if last.problem else "", milliseconds=milliseconds)
 
 
-def _cloud_event(data: str) -> CloudEvent | None:
-    """The event, or None for a message about the stream itself."""
-    decoded = json.loads(data)
-    return CloudEvent.model_validate_json(data) if isinstance(decoded, dict) and "specversion" in decoded else None
+async def _with_facts(client: "AsyncBucatini", document: "AsyncDocumentHandle", finished: Finished) -> Finished:
+    finding: DocumentFinding
+    async for finding in client.documents.facts(document.id, version=document.document.version):
+        if finding.kind == ProcessDocument.kind:
+            return replace(finished, facts=finding.facts)
+    return finished
+
+
+async def _searched(client: "AsyncBucatini", finished: Sequence[Finished]) -> Answered | None:
+    """What is found by the words that the first document is about."""
+    phrases = (phrase["text"] for one in finished if one.facts is not None for phrase in one.facts["key_phrases"])
+    words = next(phrases, None)
+    if words is None:
+        return None
+    return Answered(words, await client.search.query(SearchQuery(match=AllTerms(text=words), limit=3)))

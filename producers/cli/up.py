@@ -27,8 +27,7 @@ from kinds.loading import load, sources_of
 from producers.cli.lazy_group import command_group
 from producers.cli.output import EXIT_USAGE, cell, print_error, print_note
 from producers.cli.sample_report import print_arrived, print_summary
-from producers.cli.samples import Arrived, Finished, SampleFailed, SamplesUnusable, read_samples, send_samples
-from schemas.jobs import JobState
+from producers.cli.samples import Arrived, Imported, SampleFailed, SamplesUnusable, find_samples, import_samples
 
 app = command_group()
 
@@ -50,7 +49,7 @@ EXPECTED = (
 
 
 Samples = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Send the documents of this folder once all is ready.")
+    Path | None, typer.Option(metavar="FOLDER", help="Import the documents of this folder once all is ready.")
 ]
 Jobs = Annotated[
     list[str] | None,
@@ -150,25 +149,25 @@ def _send(console: Console, stack: LocalStack, folder: Path) -> int:
     """How many of the folder's documents failed."""
     if stack.api_key is None:
         raise SamplesUnusable(f"{stack.home.key_file} is gone, and a key can't be shown twice: set BUCATINI_API_KEY")
-    samples, api_key = read_samples(folder), stack.api_key
-    console.print(f"\nsending {len(samples)} documents from {folder} to {stack.urls['api']}\n")
+    samples, api_key = find_samples(folder), stack.api_key
+    console.print(f"\nimporting {len(samples)} documents from {folder} at {stack.urls['api']}\n")
 
     def on_event(arrived: Arrived) -> None:
         print_arrived(console, arrived)
 
-    def work() -> list[Finished]:
-        return asyncio.run(send_samples(samples, stack.urls["api"], api_key, on_event))
+    def work() -> Imported:
+        return asyncio.run(import_samples(samples, stack.urls["api"], api_key, on_event))
 
     sent = _in_background(work)
     stack.tend_until(sent.done)
-    finished = sent.result()
-    print_summary(console, finished)
-    return sum(done.job.state is not JobState.SUCCEEDED for done in finished)
+    imported = sent.result()
+    print_summary(console, imported)
+    return imported.failed
 
 
-def _in_background(work: Callable[[], list[Finished]]) -> "Future[list[Finished]]":
+def _in_background(work: Callable[[], Imported]) -> "Future[Imported]":
     """The work on a thread that doesn't keep the process alive, since the main one tends the stack meanwhile."""
-    outcome: Future[list[Finished]] = Future()
+    outcome: Future[Imported] = Future()
 
     def run() -> None:
         try:
