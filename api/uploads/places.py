@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from api.http import document_problems
+from api.http.problems import Refusal
+from api.http.request_body import Disconnected
+from monitoring.metrics import uploads as metrics
 
 
 class UploadPlaces:
@@ -23,14 +26,39 @@ class UploadPlaces:
     @contextmanager
     def one_more(self, tenant_id: UUID) -> Iterator[None]:
         """Takes a place for the duration of the block. Raises a Refusal, 429 or 503, when there is none."""
-        if self._of_tenant[tenant_id] >= self._per_tenant:
-            raise document_problems.too_many_uploads("tenant", self._per_tenant)
-        if self.taken >= self._in_all:
-            raise document_problems.too_many_uploads("process", self._in_all)
+        self._check(tenant_id)
         self._of_tenant[tenant_id] += 1
         try:
-            yield
+            with _counted():
+                yield
         finally:
             self._of_tenant[tenant_id] -= 1
             if not self._of_tenant[tenant_id]:
                 del self._of_tenant[tenant_id]
+
+    def _check(self, tenant_id: UUID) -> None:
+        refusal: Refusal | None = None
+        if self._of_tenant[tenant_id] >= self._per_tenant:
+            refusal = document_problems.too_many_uploads("tenant", self._per_tenant)
+        elif self.taken >= self._in_all:
+            refusal = document_problems.too_many_uploads("process", self._in_all)
+        if refusal is not None:
+            metrics.upload_refused(refusal.problem.name)
+            raise refusal
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    outcome = metrics.FAILED
+    metrics.upload_began()
+    try:
+        yield
+        outcome = metrics.ACCEPTED
+    except Refusal as refusal:
+        outcome = refusal.problem.name
+        raise
+    except Disconnected:
+        outcome = metrics.DISCONNECTED
+        raise
+    finally:
+        metrics.upload_ended(outcome)

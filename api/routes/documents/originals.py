@@ -19,6 +19,7 @@ from infrastructure.ports.objects import TooLarge
 from infrastructure.postgres.documents.uploads import UploadedVersion
 from infrastructure.postgres.tenants.quotas import QuotaExceeded, TenantSuspended
 from infrastructure.postgres.tenants.usage import Amount, amounts
+from monitoring.metrics.uploads import originals_stored
 from schemas.documents import DEFAULT_PROFILE, DocumentFields
 
 PLAIN_TEXT = "text/plain"
@@ -87,6 +88,7 @@ class Originals:
     def keep(self, *originals: Original) -> None:
         kept = {document_place(self._call.tenant_id, one.cell) for one in originals}
         self._places = [place for place in self._places if place not in kept]
+        originals_stored(sum(one.stored_bytes for one in originals))
 
     async def remove(self) -> None:
         if self._places and not self._in_doubt:

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -10,12 +12,17 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.http.problems import Refusal
+from api.http.request_body import Disconnected
+from api.uploads.places import UploadPlaces
 from monitoring.metrics import bus as metrics
 from monitoring.metrics import extraction as extraction_metrics
 from monitoring.metrics import ingress as ingress_metrics
 from monitoring.metrics import outgoing as outgoing_metrics
+from monitoring.metrics import uploads as upload_metrics
 from monitoring.metrics.batch_histogram import BatchHistogram
 from monitoring.metrics.label_limits import LimitedLabel
+from monitoring.metrics.registry import registry
 from schemas.jobs import JobState
 
 MONITORING = Path(__file__).parents[3] / "monitoring"
@@ -38,6 +45,32 @@ def test_an_extraction_counts_by_its_format_and_its_outcome() -> None:
 
     assert counted["bucatini_extraction_seconds_count", "format=pdf,outcome=no-text-layer"] == 1
     assert counted["bucatini_extraction_seconds_sum", "format=pdf,outcome=no-text-layer"] == pytest.approx(0.3)
+
+
+def test_an_upload_counts_while_it_arrives_and_then_by_how_it_ended() -> None:
+    places, tenant = UploadPlaces(in_all=1, per_tenant=1), uuid4()
+
+    def upload() -> None:
+        with suppress(Refusal), places.one_more(tenant):
+            assert _under_way() == 1
+            with places.one_more(tenant):
+                raise AssertionError("there was no place left")
+        with suppress(Disconnected), places.one_more(tenant):
+            raise Disconnected
+        with places.one_more(tenant):
+            upload_metrics.originals_stored(1_000)
+
+    counted = _difference(upload)
+    assert counted["bucatini_uploads_total", "outcome=accepted"] == 1
+    assert counted["bucatini_uploads_total", "outcome=disconnected"] == 1
+    # Once of the upload that found no place, and once of the one around it, which ended with that.
+    assert counted["bucatini_uploads_total", "outcome=too-many-uploads"] == 2
+    assert counted["bucatini_documents_stored_bytes_total", ""] == 1_000
+    assert _under_way() == 0
+
+
+def _under_way() -> float:
+    return registry.get_sample_value("bucatini_uploads_under_way") or 0.0
 
 
 def test_a_batch_counts_as_its_jobs_would_one_by_one() -> None:

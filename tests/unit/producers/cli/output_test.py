@@ -2,10 +2,9 @@
 
 import json
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -16,8 +15,9 @@ from rich.table import Table
 from producers.cli.batches import json_lines
 from producers.cli.output import cell, print_json, print_line, print_note, print_table, printable
 from producers.cli.sample_report import print_summary
-from producers.cli.samples import Finished
-from schemas.jobs import Job
+from producers.cli.samples import Answered, Finished, Imported
+from schemas.jobs import JobState
+from schemas.search import Hit, SearchResults, Snippet
 
 STEERING = ("Cc", "Zl", "Zp", "Cs")
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\n\u202egnp.exe\u2028 end"
@@ -63,8 +63,8 @@ def test_the_summary_shows_state_time_and_dates_whole_however_narrow_the_termina
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     narrow = StringIO()
-    print_summary(Console(file=narrow, force_terminal=True, width=80, color_system=None), [_finished()])
-    print_summary(Console(width=80), [_finished()])
+    print_summary(Console(file=narrow, force_terminal=True, width=80, color_system=None), IMPORTED)
+    print_summary(Console(width=80), IMPORTED)
     piped = capsys.readouterr().out
 
     for shown in (narrow.getvalue(), piped):
@@ -74,6 +74,16 @@ def test_the_summary_shows_state_time_and_dates_whole_however_narrow_the_termina
     assert max(map(len, narrow.getvalue().splitlines())) <= 80
     assert "a-very-long-name-of-a-document-that-no-column-has-room-for.md" in piped
     assert "…" not in piped
+
+
+def test_the_summary_ends_with_what_a_search_finds(capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(Console(width=200), IMPORTED)
+    shown = capsys.readouterr().out
+
+    assert "1 of 1 succeeded; provider: offline" in shown
+    assert "a search for consent finds 1 document:" in shown
+    assert "Lease (samples/lease.md)" in shown
+    assert "the consent [bold]of" in shown, "a document's text is no markup"
 
 
 @pytest.mark.parametrize(
@@ -88,29 +98,34 @@ def test_only_a_line_break_ends_a_line_of_json(text: str, lines: list[tuple[int,
     assert json_lines(text) == lines
 
 
-def _finished() -> Finished:
-    now = datetime.now(UTC)
-    result: dict[str, Any] = {
-        "language": {"code": "en"},
-        "parties": [{"name": "Alder Trading Company Limited"}, {"name": "Birch"}],
-        "amounts": [{"value": "1250000.00", "currency": "EUR"}],
-        "dates": [{"iso": "2026-03-03", "text": "3 March 2026"}],
-        "key_phrases": [{"text": "landlord's written consent"}],
-        "provider": {"name": "offline"},
-    }
-    job = Job.model_validate(
-        {
-            "id": uuid4(),
-            "kind": "ai.process_document",
-            "queue": "ai",
-            "priority": 5,
-            "state": "succeeded",
-            "attempt": 1,
-            "max_attempts": 5,
-            "created_at": now - timedelta(milliseconds=12_345),
-            "run_at": now,
-            "finished_at": now,
-            "result": result,
-        }
-    )
-    return Finished("a-very-long-name-of-a-document-that-no-column-has-room-for.md", job)
+HIT = Hit(
+    document_id="samples/lease.md",
+    score=1.0,
+    title="Lease",
+    snippet=Snippet(text="the consent\n[bold]of the landlord"),
+    document_type="document",
+    industry=None,
+    language="en",
+    tags=(),
+    created_at=datetime.now(UTC),
+    version=1,
+)
+FACTS: dict[str, Any] = {
+    "language": {"code": "en"},
+    "parties": [{"name": "Alder Trading Company Limited"}, {"name": "Birch"}],
+    "amounts": [{"value": "1250000.00", "currency": "EUR"}],
+    "dates": [{"iso": "2026-03-03", "text": "3 March 2026"}],
+    "key_phrases": [{"text": "landlord's written consent"}],
+    "provider": {"name": "offline"},
+}
+IMPORTED = Imported(
+    [
+        Finished(
+            "a-very-long-name-of-a-document-that-no-column-has-room-for.md",
+            JobState.SUCCEEDED,
+            facts=FACTS,
+            milliseconds=12_345,
+        )
+    ],
+    Answered("consent", SearchResults(total=1, hits=(HIT,))),
+)
