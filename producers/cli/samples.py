@@ -103,7 +103,10 @@ async def import_samples(
 
         await client.documents.profiles.set(PROFILE, FOUND_AND_INDEXED)
         finished = await asyncio.gather(*map(import_one, files))
-        return Imported(finished, await _searched(client, finished))
+        try:
+            return Imported(finished, await _searched(client, finished))
+        except BucatiniError as error:
+            raise SampleFailed(f"the search: {error}") from None
 
 
 async def _imported(client: "AsyncBucatini", file: Path, on_event: Callable[[Arrived], None]) -> Finished:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from producers.client.asynchronous.ports import AsyncCaller
-from producers.client.requests import delete, get, path, put
+from producers.client.requests import delete, get, path, put, whole
 from schemas.documents import IngestionProfile, IngestionProfiles, NamedProfile
 
 PROFILES: Final = "document-profiles"
@@ -24,7 +24,7 @@ class AsyncProfiles:
 
     async def set(self, name: str, profile: IngestionProfile) -> NamedProfile:
         """Makes it, or replaces all of it. Safe to repeat."""
-        return await self._client.ask(NamedProfile, put(path(PROFILES, name), profile))
+        return await self._client.ask(NamedProfile, put(path(PROFILES, name), whole(profile)))
 
     async def remove(self, name: str) -> None:
         """Imports that name it get `default`, which itself becomes what it was at first."""

@@ -1,7 +1,7 @@
 """Search: finding what was indexed."""
 
 from producers.client.asynchronous.ports import AsyncCaller
-from producers.client.requests import path, post
+from producers.client.requests import path, post, whole
 from schemas.search import SearchQuery, SearchResults
 
 
@@ -13,4 +13,4 @@ class AsyncSearch:
 
     async def query(self, query: SearchQuery) -> SearchResults:
         """A page of what matches, the best first, with snippets and facets as they were asked for."""
-        return await self._client.ask(SearchResults, post(path("search", "advanced"), query))
+        return await self._client.ask(SearchResults, post(path("search", "advanced"), whole(query)))

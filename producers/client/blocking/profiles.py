@@ -4,7 +4,7 @@
 from typing import Final
 
 from producers.client.blocking.ports import Caller
-from producers.client.requests import delete, get, path, put
+from producers.client.requests import delete, get, path, put, whole
 from schemas.documents import IngestionProfile, IngestionProfiles, NamedProfile
 
 PROFILES: Final = "document-profiles"
@@ -25,7 +25,7 @@ class Profiles:
 
     def set(self, name: str, profile: IngestionProfile) -> NamedProfile:
         """Makes it, or replaces all of it. Safe to repeat."""
-        return self._client.ask(NamedProfile, put(path(PROFILES, name), profile))
+        return self._client.ask(NamedProfile, put(path(PROFILES, name), whole(profile)))
 
     def remove(self, name: str) -> None:
         """Imports that name it get `default`, which itself becomes what it was at first."""

@@ -2,7 +2,7 @@
 """Search: finding what was indexed."""
 
 from producers.client.blocking.ports import Caller
-from producers.client.requests import path, post
+from producers.client.requests import path, post, whole
 from schemas.search import SearchQuery, SearchResults
 
 
@@ -14,4 +14,4 @@ class Search:
 
     def query(self, query: SearchQuery) -> SearchResults:
         """A page of what matches, the best first, with snippets and facets as they were asked for."""
-        return self._client.ask(SearchResults, post(path("search", "advanced"), query))
+        return self._client.ask(SearchResults, post(path("search", "advanced"), whole(query)))
