@@ -53,7 +53,7 @@ def _counted() -> Iterator[None]:
     metrics.upload_began()
     try:
         yield
-        outcome = metrics.ACCEPTED
+        outcome = metrics.RECEIVED
     except Refusal as refusal:
         outcome = refusal.problem.name
         raise

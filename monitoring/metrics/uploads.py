@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge
 from monitoring.metrics.label_limits import LimitedLabel
 from monitoring.metrics.registry import registry
 
-ACCEPTED: Final = "accepted"
+RECEIVED: Final = "received"
 DISCONNECTED: Final = "disconnected"
 FAILED: Final = "failed"
 TOO_MANY: Final = "too-many-uploads"
@@ -17,14 +17,14 @@ _outcomes = LimitedLabel(50)
 
 _under_way = Gauge("bucatini_uploads_under_way", "Uploads that arrive", registry=registry)
 _uploads = Counter(
-    "bucatini_uploads", "Uploads that ended: accepted, or why they weren't", ["outcome"], registry=registry
+    "bucatini_uploads", "Uploads that ended: received, or why they weren't", ["outcome"], registry=registry
 )
 _stored_bytes = Counter(
     "bucatini_documents_stored_bytes", "Bytes of accepted originals, as the object store has them", registry=registry
 )
 
 # As in `monitoring.metrics.bus`: a series counts from zero.
-for _outcome in (ACCEPTED, DISCONNECTED, FAILED, TOO_MANY):
+for _outcome in (RECEIVED, DISCONNECTED, FAILED, TOO_MANY):
     _uploads.labels(_outcome)
 
 
@@ -34,7 +34,7 @@ def upload_began() -> None:
 
 
 def upload_ended(outcome: str) -> None:
-    """Counts an upload that was under way by how it ended: `accepted`, `disconnected`, `failed`, or the name of
+    """Counts an upload that was under way by how it ended: `received`, `disconnected`, `failed`, or the name of
     its problem."""
     _under_way.dec()
     _uploads.labels(_outcomes(outcome)).inc()

@@ -13,7 +13,18 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.plots import draw
 from tests.benchmarks.reading import runs
 from tests.benchmarks.results import Book, table
-from tests.benchmarks.scenarios import drain, events, extraction, idle, ingress, pickup, returning, shapes, steady
+from tests.benchmarks.scenarios import (
+    drain,
+    events,
+    extraction,
+    idle,
+    imports,
+    ingress,
+    pickup,
+    returning,
+    shapes,
+    steady,
+)
 from tests.benchmarks.stage import set_stage
 from tests.benchmarks.systems import PeersMissing, install_peers
 
@@ -29,6 +40,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "returning": returning.run,
     "idle": idle.run,
     "extraction": extraction.run,
+    "imports": imports.run,
 }
 WITH_PEERS = {"drain", "steady", "pickup"}
 """These are measured beside other systems, which are installed first."""

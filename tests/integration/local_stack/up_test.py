@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -140,7 +141,9 @@ def test_a_killed_stack_leaves_nothing_running_and_starts_again_on_its_data(tmp_
 
     assert again.returncode == 0, again.stdout + again.stderr
     assert "job.succeeded" in again.stdout
+    assert "documents.imported" in again.stdout
     assert "1 of 1 succeeded; provider: offline" in again.stdout
+    assert re.search(r"a search for .+ finds 1 document:\n  note", again.stdout)
     assert Path(before["admin_key_file"]).read_text() == key
     assert not (terminal.home / "local.json").exists()
 

@@ -61,7 +61,7 @@ def test_an_upload_counts_while_it_arrives_and_then_by_how_it_ended() -> None:
             upload_metrics.originals_stored(1_000)
 
     counted = _difference(upload)
-    assert counted["bucatini_uploads_total", "outcome=accepted"] == 1
+    assert counted["bucatini_uploads_total", "outcome=received"] == 1
     assert counted["bucatini_uploads_total", "outcome=disconnected"] == 1
     # Once of the upload that found no place, and once of the one around it, which ended with that.
     assert counted["bucatini_uploads_total", "outcome=too-many-uploads"] == 2
