@@ -100,6 +100,8 @@ async def import_samples(
                     return await _imported(client, file, on_event)
                 except BucatiniError as error:
                     raise SampleFailed(f"{file.name}: {error}") from None
+                except TimeoutError:
+                    raise SampleFailed(f"{file.name} isn't done after {PATIENCE_SECONDS:.0f} s") from None
 
         await client.documents.profiles.set(PROFILE, FOUND_AND_INDEXED)
         finished = await asyncio.gather(*map(import_one, files))
@@ -111,21 +113,27 @@ async def import_samples(
 
 async def _imported(client: "AsyncBucatini", file: Path, on_event: Callable[[Arrived], None]) -> Finished:
     document = await client.documents.add(file, id=f"samples/{file.name}", profile=PROFILE)
-    if document.job is None and document.document.newest.state is not VersionState.FAILED:
-        await document.imported(PATIENCE_SECONDS)
-        return await _with_facts(client, document, Finished(file.name, JobState.SUCCEEDED))
-    if document.job is None or document.document.newest.job_id is None:
-        problem = document.document.newest.problem
-        return Finished(file.name, JobState.FAILED, problem.title if problem else "")
+    if document.job is None:
+        return await _known(client, file, document)
     job = await _followed(client, file, document.job, on_event)
     if job.state is not JobState.SUCCEEDED:
         return _ended(file, job, job)
     last = job
     async for following in client.documents.jobs(document.id):
-        if following.id > job.id and following.kind in (ProcessDocument.kind, IndexDocument.kind):
-            ended = await _followed(client, file, following, on_event)
-            last = max(last, ended, key=_place)
+        if following.id <= job.id:
+            break
+        if following.kind in (ProcessDocument.kind, IndexDocument.kind):
+            last = max(last, await _followed(client, file, following, on_event), key=_place)
     return await _with_facts(client, document, _ended(file, job, last))
+
+
+async def _known(client: "AsyncBucatini", file: Path, document: "AsyncDocumentHandle") -> Finished:
+    """Of a document that was there just so."""
+    newest = document.document.newest
+    if newest.state is VersionState.FAILED:
+        return Finished(file.name, JobState.FAILED, newest.problem.title if newest.problem else "")
+    await document.imported(PATIENCE_SECONDS)
+    return await _with_facts(client, document, Finished(file.name, JobState.SUCCEEDED))
 
 
 async def _followed(client: "AsyncBucatini", file: Path, job: Job, on_event: Callable[[Arrived], None]) -> Job:
