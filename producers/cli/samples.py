@@ -2,6 +2,7 @@
 what was found."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -163,9 +164,15 @@ async def _with_facts(client: "AsyncBucatini", document: "AsyncDocumentHandle", 
 
 
 async def _searched(client: "AsyncBucatini", finished: Sequence[Finished]) -> Answered | None:
-    """What is found by the words that the first document is about."""
-    phrases = (phrase["text"] for one in finished if one.facts is not None for phrase in one.facts["key_phrases"])
-    words = next(phrases, None)
-    if words is None:
+    """What is found by the words that most of the documents are about."""
+    about = Counter(words for one in finished for words in _about(one))
+    if not about:
         return None
+    words = about.most_common(1)[0][0]
     return Answered(words, await client.search.query(SearchQuery(match=AllTerms(text=words), limit=3)))
+
+
+def _about(finished: Finished) -> dict[str, None]:
+    """Each once, in their order."""
+    phrases = [] if finished.facts is None else finished.facts["key_phrases"]
+    return dict.fromkeys(phrase["text"].casefold() for phrase in phrases)
