@@ -4,7 +4,6 @@ import json
 import pickle
 from collections.abc import Generator
 from datetime import UTC, datetime
-from io import BytesIO
 from itertools import count
 from typing import TypeVar
 from uuid import uuid4
@@ -31,7 +30,6 @@ from producers.client.exchange import (
 )
 from producers.client.requests import whole
 from producers.client.sse import Following
-from producers.client.uploads import Form, Upload
 from producers.client.waiting import Waiting
 from schemas.ai import ProcessDocument
 from schemas.problems import Problem
@@ -284,23 +282,3 @@ def test_a_search_says_of_each_clause_what_it_is() -> None:
     sent = json.loads(whole(SearchQuery(match=AllOf(clauses=(AllTerms(text="rent"), Phrase(text="of the roof"))))))
 
     assert [clause["op"] for clause in sent["match"]["clauses"]] == ["all_terms", "phrase"]
-
-
-def test_a_stream_of_which_something_was_read_is_not_sent_again() -> None:
-    upload = Upload(Once(b"x" * 100), None, None, None)
-    request = Request("POST", "/x", form=Form(files=[("file", upload)]), repeatable=False)
-    conversation = exchange(request)
-    next(conversation)
-    upload.read(10)
-    with pytest.raises(ProblemAnswer):
-        conversation.send(AWAY)
-
-
-class Once:
-    """A stream that can be read once, as a pipe can."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = BytesIO(content)
-
-    def read(self, size: int = -1) -> bytes:
-        return self._content.read(size)
