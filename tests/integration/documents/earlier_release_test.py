@@ -70,12 +70,10 @@ async def test_the_migration_is_undone_with_all_texts_in_place(earlier_database:
     add = """INSERT INTO documents (tenant_id, document_id, job_id, title, body, document_type)
         VALUES (%s, 'lease', %s, 'Lease', %b, 'contract')"""
     execute(url, add, TENANT, JOB, BODY)
-    before = execute(url, "SELECT * FROM documents")
+    columns = "tenant_id, document_id, version, job_id, title, body, document_type, tags, created_at, updated_at"
+    before = execute(url, f"SELECT {columns} FROM documents")
 
     migrate(url)
     migrate(url, "0010")
 
-    columns = "tenant_id, document_id, version, job_id, title, body, document_type, tags, created_at, updated_at"
-    assert execute(url, f"SELECT {columns} FROM documents") == [
-        (TENANT, "lease", 1, JOB, "Lease", BODY, "contract", [], *before[0][-2:])
-    ]
+    assert execute(url, f"SELECT {columns} FROM documents") == before
