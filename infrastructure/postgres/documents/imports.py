@@ -92,7 +92,7 @@ WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s AND coalesce(c
 _FAIL = """
 UPDATE document_versions v SET state = 'failed', problem = %(problem)s FROM documents d
 WHERE d.tenant_id = v.tenant_id AND d.document_id = v.document_id AND coalesce(d.deleted_version, 0) < v.version
-  AND v.tenant_id = %(tenant_id)s AND v.document_id = %(document_id)s AND v.version = %(version)s AND v.state = 'importing'
+  AND v.tenant_id = %(tenant_id)s AND v.document_id = %(document_id)s AND v.version = %(version)s AND v.state <> 'ready'
 """
 _MARK_INDEXED = """
 UPDATE documents SET indexed_version = current_version
