@@ -73,6 +73,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         folder.cleanup()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes aren't part of a test's name: one that holds the time, as gzip's do, has another in each process, and none of
+    the run's tests is taken. Pytest numbers the equal ones."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The short ones last, so that all processes come to the end at about the same time."""
     items.sort(key=lambda item: (not _is_alone(item), item.nodeid.startswith(SHORTEST)))
