@@ -26,7 +26,7 @@ from tests.integration.client.broken_way import broken_way
 from tests.integration.serving import World
 from tests.waiting import wait_until
 
-SOON_SECONDS = 2.0
+SOON_SECONDS = 10.0
 ROTATED = KeysRotated(old_version=1, new_version=2, rows_reencrypted=3, conflicts=0)
 
 
