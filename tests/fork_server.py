@@ -2,6 +2,7 @@
 and again. The imports are most of what a process costs at its start, and the suite starts hundreds."""
 
 import ctypes
+import gc
 import json
 import os
 import runpy
@@ -29,17 +30,33 @@ IMPORTED = (
     "infrastructure.object_store.files",
     "infrastructure.tantivy.engine",
     "kombu.transport.redis",
+    "httpx_sse",
+    "producers.cli.app",
+    "producers.cli.api_keys",
+    "producers.cli.batches",
+    "producers.cli.failures",
+    "producers.cli.holds",
+    "producers.cli.jobs",
+    "producers.cli.schedules",
+    "producers.cli.submit",
+    "producers.cli.table",
+    "producers.cli.tenants",
+    "producers.cli.webhooks",
+    "producers.client.blocking.client",
     "producers.dispatcher.loop",
     "workers.runtime.pools",
     "workers.runtime.serve",
 )
 """None of those that tests start: each runs its own module as `__main__`, as `python -m` does it."""
 MESSAGE_BYTES = 200_000
+STREAMS = 3
 
 
 def main() -> None:
     for module in IMPORTED:
         import_module(module)
+    # Or each child would copy all of it when it looks for garbage, and once more as it ends.
+    gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         order = _await_birth(channel)
     if order is not None:
@@ -51,7 +68,7 @@ def main() -> None:
 def _await_birth(channel: socket.socket) -> dict[str, Any] | None:
     """In each child, once, what it is to become; in the parent None, when nobody is left to ask."""
     while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 1)
+        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, STREAMS)
         if not message:
             return None
         order: dict[str, Any] = json.loads(message)
@@ -59,15 +76,15 @@ def _await_birth(channel: socket.socket) -> dict[str, Any] | None:
             pid, status = os.waitpid(order["poll"], os.WNOHANG)
             answer = os.waitstatus_to_exitcode(status) if pid else None
         else:
-            (log,) = descriptors
             answer = os.fork()
             if not answer:
                 os.setsid()
-                for stream in (1, 2):
-                    os.dup2(log, stream)
-                os.close(log)
+                for stream, descriptor in enumerate(descriptors):
+                    os.dup2(descriptor, stream)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if not answer:
                 return order
-            os.close(log)
         channel.send(json.dumps(answer).encode())
 
 

@@ -2,19 +2,24 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from infrastructure.local_stack.supervisor.processes import POLL_SECONDS, ChildProcess, Program, spawn
 from tests.fork_server import MESSAGE_BYTES
+from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).parent.parent
+Ended = subprocess.CompletedProcess[str]
 
 
 class ForkServer:
@@ -81,8 +86,46 @@ def fork(program: Program, log: int) -> ChildProcess:
         "folder": str(program.folder),
         "death_signal": program.stop_signals[0].value,
     }
+    with Path(os.devnull).open("rb") as nothing:
+        return _forked(order, nothing.fileno(), log, log)
+
+
+def run(module: str, *arguments: str, environment: Mapping[str, str], folder: Path, stdin: str = "") -> Ended:
+    """What `python -m MODULE ARGUMENT…`, of this release, says and ends with."""
+    if sys.platform != "linux":
+        argv = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            input=stdin,
+            check=False,
+            cwd=folder,
+            env=environment,
+            timeout=GUARD_SECONDS,
+        )
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
+        order = {
+            "module": module,
+            "arguments": arguments,
+            "environment": dict(environment),
+            "folder": str(folder),
+            "death_signal": signal.SIGKILL.value,
+        }
+        code = _forked(order, given.fileno(), out.fileno(), err.fileno()).wait(GUARD_SECONDS)
+        return subprocess.CompletedProcess([module, *arguments], code, _text(out), _text(err))
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+def _forked(order: dict[str, Any], *streams: int) -> Forked:
     server = _fork_server()
-    return Forked(server, server.ask(order, log))
+    return Forked(server, server.ask(order, *streams))
 
 
 @cache

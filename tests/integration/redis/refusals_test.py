@@ -1,19 +1,18 @@
 """A Redis that answers, and refuses: whoever needs it waits, says so, and goes on once it doesn't any more."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infrastructure.local_stack.servers.loopback import LOOPBACK
+from tests.forked import Ended, run
 from tests.integration.readiness import reasons, status
 from tests.probe import LeaveMark
 from tests.redis_faults import CLUSTERDOWN, REFUSING, Refusing, serve_the_slots
 from tests.redis_modes import PASSWORD, USUAL, Node
 from tests.system import ROOT, System
-from tests.waiting import GUARD_SECONDS, wait_until
+from tests.waiting import wait_until
 
 QUICK = {"RING_AGAIN_SECONDS": "1", "RING_ALL_AGAIN_SECONDS": "2"}
 
@@ -116,8 +115,5 @@ def _work_through(refusing: Refusing, node: Node, system: System) -> None:
         assert process.exit_code is None
 
 
-def _doctor(system: System) -> "subprocess.CompletedProcess[str]":
-    argv = [sys.executable, "-m", "producers.cli", "doctor"]
-    return subprocess.run(
-        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=GUARD_SECONDS
-    )
+def _doctor(system: System) -> Ended:
+    return run("producers.cli", "doctor", environment=system.environment, folder=ROOT)
