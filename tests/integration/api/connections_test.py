@@ -148,8 +148,8 @@ def test_headers_that_drip_are_closed_in_time(world: World, monkeypatch: pytest.
     monkeypatch.setattr("api.protocol.http.HEAD_SECONDS", 1.0)
     with connected(world.port, b"GET /healthz HTTP/1.1\r\nx-a: ") as connection:
         connection.settimeout(0.1)
-        answer, began = b"", time.monotonic()
-        while not answer and time.monotonic() - began < GUARD_SECONDS:
+        answer, until = b"", time.monotonic() + GUARD_SECONDS
+        while not answer and time.monotonic() < until:
             connection.sendall(b"a")
             try:
                 answer = connection.recv(65_536)
@@ -271,10 +271,9 @@ def test_a_request_that_never_comes_whole_doesnt_hold_up_a_stopping_ingress(
         wait_until(lambda: world.under_way == 1, "the half request is under way")
         began = time.monotonic()
         world.stop()
-        took = time.monotonic() - began
+        assert time.monotonic() - began < 15
         answer = answer_of(half)
 
-    assert took < 15
     assert status_of(answer) == 503
     assert b"/problems/stopping" in answer
 
