@@ -46,11 +46,11 @@ ROOM = pytest.StashKey[Room]()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are processors, since some tests wait. None but pytest itself for a few tests that somebody
-    chose: each process has servers to start."""
+    """Twice as many as there are processors, since half of what tests take is waiting. None but pytest itself for a few
+    tests that somebody chose: each process has servers to start."""
     options = config.option
     chosen = options.keyword or options.lf or all(Path(name.partition("::")[0]).is_file() for name in config.args)
-    return 0 if chosen else min((os.cpu_count() or 1) + 1, MAX_PROCESSES)
+    return 0 if chosen else min(2 * (os.cpu_count() or 1), MAX_PROCESSES)
 
 
 def pytest_configure(config: pytest.Config) -> None:
