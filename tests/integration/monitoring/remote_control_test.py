@@ -23,7 +23,7 @@ ANSWER_SECONDS = 20.0
 """The one that is asked answers for itself: nobody waits longer than that takes."""
 CANARY = "cANARY77aBcDeFgH"
 LISTENING = re.compile(r'"url":"(http://[^"/]+)')
-UNHEARD_SECONDS = 20.0
+UNHEARD_SECONDS = 60.0
 """Within so long a worker has noticed that nobody listens to its task events."""
 
 
