@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from infrastructure.local_stack.servers.loopback import free_port
+from tests.forked import Ended, run
 from tests.waiting import GUARD_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -37,11 +38,8 @@ class Terminal:
         ports = {"API_PORT": str(free_port()), "FLOWER_PORT": str(free_port())}
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "BUCATINI_HOME": str(self.home), **ports}
 
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command, environment = self.command(*arguments), {**self.environment(), **variables}
-        return subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=180
-        )
+    def run(self, *arguments: str, **variables: str) -> Ended:
+        return run("producers.cli", *arguments, environment={**self.environment(), **variables}, folder=ROOT)
 
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(self.run("status", "--output", "json").stdout)
