@@ -131,7 +131,7 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
     configuration = f"{USUAL}cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 1500\n"
     with ExitStack() as started:
         nodes = tuple(
-            _started(started, Node(folder / f"node{number}", configuration, port=_port_with_bus()))
+            _started(started, Node(folder / f"node{number}", configuration, port=port_with_bus()))
             for number in range(4)
         )
         *masters, replica = nodes
@@ -150,7 +150,7 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-def _port_with_bus() -> int:
+def port_with_bus() -> int:
     """A free port whose bus's is free as well. Both are below those that the system gives to connections, which come and go."""
     ours = loopback.OUR_PORTS
     below = [port for port in ours if port + BUS in ours]
