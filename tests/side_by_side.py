@@ -12,6 +12,7 @@ import pytest
 T = TypeVar("T")
 
 MAX_PROCESSES = 8
+LONGEST = ("tests/readme/", "tests/integration/local_stack/", "tests/integration/jobs/")
 SHORTEST = ("tests/unit/", "tests/contracts/")
 
 
@@ -80,8 +81,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The short ones last, so that all processes come to the end at about the same time."""
-    items.sort(key=lambda item: (not _is_alone(item), item.nodeid.startswith(SHORTEST)))
+    """The long ones first and the short ones last, so that all processes come to the end at about the same time."""
+    items.sort(
+        key=lambda item: (not _is_alone(item), not item.nodeid.startswith(LONGEST), item.nodeid.startswith(SHORTEST))
+    )
 
 
 @pytest.hookimpl(wrapper=True)
