@@ -9,7 +9,8 @@ from pathlib import Path
 import redis
 from redis.crc import key_slot
 
-from infrastructure.local_stack.servers.loopback import LOOPBACK, OUR_PORTS, free_port, is_free
+from infrastructure.local_stack.servers import loopback
+from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port, is_free
 from infrastructure.local_stack.servers.redis import server_binary
 from infrastructure.local_stack.supervisor.processes import Program, Running
 from infrastructure.redis.address import IN_ONE_SLOT
@@ -130,7 +131,7 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
     configuration = f"{USUAL}cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 1500\n"
     with ExitStack() as started:
         nodes = tuple(
-            _started(started, Node(folder / f"node{number}", configuration, port=_port_with_bus()))
+            _started(started, Node(folder / f"node{number}", configuration, port=port_with_bus()))
             for number in range(4)
         )
         *masters, replica = nodes
@@ -149,13 +150,11 @@ def redis_cluster(folder: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-def _port_with_bus() -> int:
+def port_with_bus() -> int:
     """A free port whose bus's is free as well. Both are below those that the system gives to connections, which come and go."""
-    return next(
-        port
-        for port in random.sample(range(OUR_PORTS.start, OUR_PORTS.stop - BUS), OUR_PORTS.stop - BUS - OUR_PORTS.start)
-        if is_free(port) and is_free(port + BUS)
-    )
+    ours = loopback.OUR_PORTS
+    below = [port for port in ours if port + BUS in ours]
+    return next(port for port in random.sample(below, len(below)) if is_free(port) and is_free(port + BUS))
 
 
 def _started(started: ExitStack, node: Node) -> Node:

@@ -12,6 +12,7 @@ import pytest
 T = TypeVar("T")
 
 MAX_PROCESSES = 8
+LONGEST = ("tests/readme/", "tests/integration/local_stack/", "tests/integration/jobs/")
 SHORTEST = ("tests/unit/", "tests/contracts/")
 
 
@@ -46,11 +47,11 @@ ROOM = pytest.StashKey[Room]()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are processors, since some tests wait. None but pytest itself for a few tests that somebody
-    chose: each process has servers to start."""
+    """Twice as many as there are processors, since half of what tests take is waiting. None but pytest itself for a few
+    tests that somebody chose: each process has servers to start."""
     options = config.option
     chosen = options.keyword or options.lf or all(Path(name.partition("::")[0]).is_file() for name in config.args)
-    return 0 if chosen else min((os.cpu_count() or 1) + 1, MAX_PROCESSES)
+    return 0 if chosen else min(2 * (os.cpu_count() or 1), MAX_PROCESSES)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,9 +74,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         folder.cleanup()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes aren't part of a test's name: one that holds the time, as gzip's do, has another in each process, and none of
+    the run's tests is taken. Pytest numbers the equal ones."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The short ones last, so that all processes come to the end at about the same time."""
-    items.sort(key=lambda item: (not _is_alone(item), item.nodeid.startswith(SHORTEST)))
+    """The long ones first and the short ones last, so that all processes come to the end at about the same time."""
+    items.sort(
+        key=lambda item: (not _is_alone(item), not item.nodeid.startswith(LONGEST), item.nodeid.startswith(SHORTEST))
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,13 +13,14 @@ from uuid import UUID
 
 import psycopg
 
-from infrastructure.local_stack.supervisor.processes import Program, Running
+from infrastructure.local_stack.supervisor.processes import Program, Running, spawn
 from infrastructure.postgres.jobs.submission import Submission
 from infrastructure.settings import Settings
 from infrastructure.settings import load as load_settings
 from producers.submission.submitter import ORDINARY, JobOptions, new_job, open_submitter
 from schemas.commands import Command
 from schemas.jobs import TERMINAL
+from tests.forked import fork
 from tests.tenancy import limit_tenant, make_tenant
 from tests.waiting import GUARD_SECONDS, wait_until
 
@@ -33,6 +34,8 @@ READY = {
     "producers.cli.flower": "flower_listening",
     "workers.runtime": "ready: ",
 }
+FRESH = {"tests.skewed"}
+"""Those that change what others import, and so must come before them."""
 FINISHED = ", ".join(f"'{state}'" for state in TERMINAL)
 
 
@@ -99,7 +102,8 @@ class System:
                 log=self.folder / f"{name}.log",
                 environment={**self.environment, "PYTHONPATH": str(release), **environment},
                 folder=release,
-            )
+            ),
+            fork if release == ROOT and module not in FRESH else spawn,
         )
         self.processes.append(running)
         return running

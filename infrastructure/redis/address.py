@@ -127,14 +127,20 @@ def _master(address: BySentinel) -> Host:
 
 def _holder_of_our_slot(address: InCluster) -> Host:
     slot = key_slot(IN_ONE_SLOT.encode())
+    answered = False
     for host, port in address.hosts:
         asking = Redis(host=host, port=port, username=address.username, password=address.password, **ASKING)
         with asking, suppress(RedisError, OSError):
-            for first, last, (found_host, found_port, *_), *_replicas in asking.execute_command("CLUSTER SLOTS"):
+            slots = asking.execute_command("CLUSTER SLOTS")
+            answered = True
+            for first, last, (found_host, found_port, *_), *_replicas in slots:
                 if first <= slot <= last:
                     # A node that doesn't know its own address leaves it out: it is the host that answered.
                     return (found_host or b"").decode() or host, int(found_port)
-    raise NotConnected("none of the cluster's nodes in REDIS_URL knows who has our slot")
+    if answered:
+        # The code that such a cluster answers with on a connection that stands.
+        raise NotConnected("CLUSTERDOWN none of the cluster's nodes in REDIS_URL knows who has our slot")
+    raise NotConnected("none of the cluster's nodes in REDIS_URL answers")
 
 
 def _authority(netloc: str) -> tuple[str | None, str | None, str]:

@@ -13,6 +13,7 @@ from random import Random
 import psutil
 
 from infrastructure.local_stack.supervisor.processes import Program, Running
+from tests.forked import fork
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -112,8 +113,9 @@ class Crew:
         ]
 
     def left_behind(self) -> list[str]:
-        """Processes that any of the crew started and that outlived it."""
-        return [_told(process) for process in psutil.process_iter() if self._is_ours(process)]
+        """Those of the crew that outlived it, and the processes that any of them started."""
+        crew = [running.program.name for running in self.started if not _has_ended(running)]
+        return [*crew, *(_told(process) for process in psutil.process_iter() if self._is_ours(process))]
 
     def logs(self) -> str:
         return "\n".join(log.read_text(errors="replace") for log in sorted(self._folder.glob("*.log")))
@@ -138,7 +140,8 @@ class Crew:
                 log=self._folder / f"{name}.log",
                 environment=self._environment,
                 folder=ROOT,
-            )
+            ),
+            fork,
         )
         self.started.append(running)
         return running

@@ -19,6 +19,7 @@ from httpx_sse import EventSource, ServerSentEvent
 from psycopg.types.json import Jsonb
 
 from api.__main__ import Server
+from infrastructure.local_stack.servers.loopback import free_port
 from infrastructure.postgres.tenants.api_keys import create_first_admin_key, parse_key
 from infrastructure.redis.pubsub import Channel
 from infrastructure.settings import Settings
@@ -46,7 +47,8 @@ class ServedApi:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.port = settings.api_port
+        # Not one of those that go to passing connections: whoever restarts there may find it taken.
+        self.port = settings.api_port or free_port()
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
 

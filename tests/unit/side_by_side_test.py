@@ -1,6 +1,7 @@
-"""What is alone has nothing beside it, and comes in however many come and go."""
+"""What is alone has nothing beside it, and comes in however many come and go. All processes call a test the same."""
 
 import fcntl
+import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,6 +60,11 @@ def test_who_is_alone_may_go_on(rooms: list[Room]) -> None:
         waiting = threads.submit(other.enter, alone=False)
         alone.leave()
         waiting.result()
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(b"the second it was packed in is part of it")])
+def test_bytes_arent_part_of_a_tests_name(packed: bytes, request: pytest.FixtureRequest) -> None:
+    assert request.node.name == "test_bytes_arent_part_of_a_tests_name[packed]"
 
 
 def _is_locked(file: Path) -> bool:

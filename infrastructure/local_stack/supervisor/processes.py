@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -50,23 +51,38 @@ class Program:
     grace_seconds: float = 25.0
 
 
+class ChildProcess(Protocol):
+    """What we do with a process, as `subprocess.Popen` does it."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+
+
+def spawn(program: Program, log: int) -> ChildProcess:
+    """Starts the program with its output in this file."""
+    return subprocess.Popen(
+        _tethered(program),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=program.environment,
+        cwd=program.folder,
+        start_new_session=True,
+    )
+
+
 class Running:
     """A started program. Its process leads its own session, so a Ctrl-C in the terminal reaches only us."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, start: Callable[[Program, int], ChildProcess] = spawn) -> None:
         self.program = program
         self.started_at = time.monotonic()
         with _opened_log(program.log) as log:
             self._log_start = os.fstat(log).st_size
-            self._process = subprocess.Popen(
-                _tethered(program),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=program.environment,
-                cwd=program.folder,
-                start_new_session=True,
-            )
+            self._process = start(program, log)
 
     @property
     def pid(self) -> int:

@@ -43,7 +43,6 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
-@pytest.mark.alone
 def test_readers_that_leave_are_read_nothing_more_and_delay_nobody(world: World, reads: Counter[str]) -> None:
     tenant, neighbour = world.tenant(), world.tenant()
     place, its_place = _place(world, tenant), _place(world, neighbour)
@@ -127,7 +126,6 @@ def test_readers_of_one_jobs_stream_share_what_is_read(world: World, reads: Coun
     assert reads["catch-up"] <= 5 + 2 * 10
 
 
-@pytest.mark.alone
 def test_one_tenants_crowd_delays_neither_another_tenant_nor_a_watcher_nor_a_jobs_reader(world: World) -> None:
     crowded, other = world.tenant(), world.tenant()
     place, its_place = _place(world, crowded), _place(world, other)

@@ -35,6 +35,9 @@ from tests.integration.event_streams import (
 from tests.integration.serving import World
 from tests.waiting import GUARD_SECONDS, wait_until
 
+STOPPED_WITHIN_SECONDS = 15.0
+"""On a busy machine; half of what requests under way are given."""
+
 
 def test_a_jobs_stream_tells_all_from_the_first_to_the_last_and_ends(world: World) -> None:
     tenant = world.tenant()
@@ -156,7 +159,7 @@ def test_a_stopping_ingress_doesnt_wait_for_a_reader_who_takes_nothing(world: Wo
         began = time.monotonic()
         world.stop()
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < STOPPED_WITHIN_SECONDS
 
 
 def test_progress_is_told_live_and_moves_no_readers_place(world: World) -> None:
@@ -209,7 +212,7 @@ def test_a_stopping_ingress_ends_its_streams_at_once_and_they_resume_on_the_next
         wait_until(lambda: world.under_way >= 3, "two streams and a poll are under way")
         began = time.monotonic()
         world.stop()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < STOPPED_WITHIN_SECONDS
         first = of_job.result(timeout=GUARD_SECONDS)
         of_all.result(timeout=GUARD_SECONDS)
         assert poll.result(timeout=GUARD_SECONDS).json()["state"] == "queued"
@@ -227,7 +230,7 @@ def test_a_stream_ends_when_its_key_is_revoked(world: World) -> None:
         following = threads.submit(lambda: list(follow(world, other, "/api/events")))
         await_subscribers(world, 1)
         world.database.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", (other.key_id,))
-        following.result(timeout=12)
+        following.result(timeout=GUARD_SECONDS)
 
 
 def test_a_quiet_stream_moves_its_readers_place_along(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def _readiness(world: World) -> tuple[int, str, dict[str, str]]:
 @pytest.mark.parametrize("refusing", REFUSING[:2], ids=lambda one: one.name)
 def test_a_redis_that_refuses_is_told_of_and_jobs_are_kept(refusing: Refusing, node: Node, refusable: World) -> None:
     tenant = refusable.tenant()
-    assert _readiness(refusable)[:2] == (200, "ready")
+    wait_until(lambda: _readiness(refusable)[:2] == (200, "ready"), "it is ready")
 
     refusing.inflict(node)
     wait_until(lambda: refusing.said in _readiness(refusable)[2]["redis"], "it says why")
@@ -58,7 +58,7 @@ def test_a_postgresql_that_takes_no_writes_is_told_of_and_still_answers_question
 ) -> None:
     tenant = world.tenant()
     job_id = world.submit(tenant)
-    assert _readiness(world)[:2] == (200, "ready")
+    wait_until(lambda: _readiness(world)[:2] == (200, "ready"), "it is ready")
 
     with read_only(database_url):
         wait_until(lambda: "takes no writes" in _readiness(world)[2]["postgres"], "it says why")

@@ -81,12 +81,12 @@ def test_a_key_gives_its_first_job_again_and_refuses_another_body(world: World) 
 def test_who_prefers_to_wait_gets_the_result(world: World) -> None:
     tenant = world.tenant()
     with world.http(tenant) as http, ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(http.post, PROCESS, json=DOCUMENT, headers={"prefer": "respond-async, wait=20"})
+        waiting = threads.submit(http.post, PROCESS, json=DOCUMENT, headers={"prefer": "respond-async, wait=30"})
         world.succeed(wait_until(lambda: _jobs(world), "the job is stored")[0], RESULT)
-        answer = waiting.result(timeout=10)
+        answer = waiting.result(timeout=25)
 
     assert (answer.status_code, answer.json()["state"], answer.json()["result"]) == (200, "succeeded", RESULT)
-    assert answer.headers["preference-applied"] == "wait=20"
+    assert answer.headers["preference-applied"] == "wait=30"
 
 
 def test_who_waited_long_enough_gets_the_job_as_it_stands(world: World) -> None:
@@ -104,10 +104,10 @@ def test_a_poll_waits_until_the_job_has_ended(world: World) -> None:
     tenant = world.tenant()
     job_id = world.submit(tenant)
     with world.http(tenant) as http, ThreadPoolExecutor(1) as threads:
-        polling = threads.submit(http.get, f"/api/jobs/{job_id}", headers={"prefer": "wait=20"})
+        polling = threads.submit(http.get, f"/api/jobs/{job_id}", headers={"prefer": "wait=30"})
         world.happen(job_id, "job.started", state=JobState.RUNNING)
         world.happen(job_id, "job.failed", state=JobState.FAILED, problem=_some_problem())
-        job = Job.model_validate_json(polling.result(timeout=10).content)
+        job = Job.model_validate_json(polling.result(timeout=25).content)
 
     assert (job.state, job.problem) == (JobState.FAILED, Problem.model_validate(_some_problem()))
 

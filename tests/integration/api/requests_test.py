@@ -10,6 +10,7 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
+from infrastructure.local_stack.servers.loopback import free_port
 from infrastructure.settings import Settings
 from schemas.problems import Problem
 from tests.integration.serving import DOCUMENT, PROCESS, ServedApi, World
@@ -231,7 +232,7 @@ def test_every_answer_carries_the_correlation_and_the_trace(world: World) -> Non
 
 def test_without_postgres_nothing_is_accepted_and_readiness_says_why(redis_url: str, tmp_path: Path) -> None:
     settings = Settings(
-        database_url=SecretStr(f"postgresql://nobody@127.0.0.1:{_closed_port()}/none?connect_timeout=2"),
+        database_url=SecretStr(f"postgresql://nobody@127.0.0.1:{free_port()}/none?connect_timeout=2"),
         redis_url=SecretStr(redis_url),
         bucatini_home=tmp_path,
         api_port=0,
@@ -253,7 +254,7 @@ def test_without_postgres_nothing_is_accepted_and_readiness_says_why(redis_url: 
 
 
 def test_without_redis_a_job_is_kept_all_the_same(api_settings: Settings) -> None:
-    away = f"redis://127.0.0.1:{_closed_port()}/0"
+    away = f"redis://127.0.0.1:{free_port()}/0"
     settings = api_settings.model_copy(update={"redis_url": SecretStr(away)})
     with World(settings) as world, world.http(world.tenant()) as http:
         accepted = http.post(PROCESS, json=DOCUMENT)
@@ -268,13 +269,6 @@ def test_without_redis_a_job_is_kept_all_the_same(api_settings: Settings) -> Non
 def test_a_job_that_takes_nothing_needs_no_body(world: World) -> None:
     with world.http(world.tenant()) as http:
         assert http.post("/api/keys/rotate").status_code == 202
-
-
-def _closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port
 
 
 def _problem(answer: Any) -> Problem:

@@ -17,6 +17,8 @@ from tests.integration.websockets import watcher
 from tests.waiting import wait_until
 
 WAIT = {"prefer": "wait=30"}
+SOON_SECONDS = 25.0
+"""Before the wait is over, on the busiest machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def test_whoever_waits_for_a_job_or_batch_learns_nothing_of_it(owner: Owner, rev
         ]
         wait_until(lambda: world.under_way == 2, "both wait")
         revoke()
-        answers = [one.result(timeout=10) for one in waiting]
+        answers = [one.result(timeout=SOON_SECONDS) for one in waiting]
         world.succeed(job_id, {"secret": "Zyzzyva4711"})
         world.succeed(in_batch, {})
 
@@ -71,7 +73,7 @@ def test_who_submitted_and_waits_hears_that_the_job_is_kept_and_no_more(
         waiting = threads.submit(_ask, owner, "POST", PROCESS, DOCUMENT)
         wait_until(lambda: owner.world.stored()["jobs"] == 1 and owner.world.under_way == 1, "it waits")
         revoke()
-        answer = waiting.result(timeout=10)
+        answer = waiting.result(timeout=SOON_SECONDS)
         owner.world.succeed(UUID(answer.json()["id"]), {"secret": "Zyzzyva4711"})
 
     assert (answer.status_code, answer.json()["state"]) == (202, "queued")
@@ -85,7 +87,7 @@ def test_a_group_gives_nothing_to_who_waits_with_a_key_that_fell(owner: Owner, r
         waiting = threads.submit(_ask, owner, "POST", "/api/groups/g/take", {})
         wait_until(lambda: world.under_way == 1, "it waits")
         revoke()
-        answer = waiting.result(timeout=10)
+        answer = waiting.result(timeout=SOON_SECONDS)
         world.submit(owner.tenant)
         with world.http(owner.tenant) as http:
             taken = http.post("/api/groups/g/take", json={}, headers=WAIT)
@@ -101,7 +103,7 @@ def test_a_stream_ends_before_anything_more_is_told(owner: Owner, revoke: Callab
         await_subscribers(world, 1)
         first = world.submit(owner.tenant)
         revoke()
-        told = following.result(timeout=5)
+        told = following.result(timeout=SOON_SECONDS)
         world.succeed(first, {})
 
     assert len(told) <= 1
@@ -112,7 +114,7 @@ def test_a_socket_ends_before_anything_more_is_told(owner: Owner, revoke: Callab
         watching.say(subscribe={"types": "*"})
         assert watching.hear() == {"subscribed": {"types": "*"}}
         revoke()
-        assert watching.closed(timeout_seconds=5)[0] == 4401
+        assert watching.closed(timeout_seconds=SOON_SECONDS)[0] == 4401
 
 
 def test_a_key_that_falls_while_its_request_arrives_does_nothing(

@@ -17,7 +17,8 @@ from tests.integration.serving import World
 from tests.silent_proxy import Gap
 from tests.waiting import GUARD_SECONDS, wait_until
 
-STOPPED_WITHIN_SECONDS = 4.0
+STOPPED_WITHIN_SECONDS = 15.0
+"""On a busy machine; half of what requests under way are given."""
 
 
 def test_a_silent_redis_holds_up_no_end(api_settings: Settings) -> None:

@@ -251,7 +251,7 @@ def test_a_stopping_ingress_says_that_it_restarts(world: World) -> None:
         began = time.monotonic()
         world.stop()
         assert watching.closed()[0] == 1012
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15, "sooner than requests under way are given up"
 
 
 def test_a_watcher_who_never_reads_holds_little_and_harms_nobody(world: World) -> None:

@@ -3,15 +3,14 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from schemas.jobs import JobState
+from tests.forked import run
 from tests.integration.serving import Tenant, World
-from tests.waiting import GUARD_SECONDS
 
 LEASE = "Acme Ltd shall pay $500 by 1 May 2027."
 
@@ -31,16 +30,8 @@ class Terminal:
         }
 
     def type(self, *words: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "producers.cli", *words],
-            capture_output=True,
-            text=True,
-            input=stdin,
-            timeout=GUARD_SECONDS,
-            check=False,
-            cwd=self.folder,
-            env={**self.environment, **environment},
-        )
+        told = {**self.environment, **environment}
+        return run("producers.cli", *words, environment=told, folder=self.folder, stdin=stdin)
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ ROTATED = KeysRotated(old_version=1, new_version=2, rows_reencrypted=3, conflict
 def test_a_result_comes_as_the_event_its_command_ends_with(world: World) -> None:
     with Bucatini(world.url, world.tenant().key) as client, ThreadPoolExecutor(1) as threads:
         job = client.submit(RotateKeys(), priority=7, correlation_id=uuid4())
-        waiting = threads.submit(job.result, timeout_seconds=20)
+        waiting = threads.submit(job.result, timeout_seconds=60)
         world.succeed(job.id, ROTATED.model_dump(mode="json"))
-        result: KeysRotated = waiting.result(timeout=10)
+        result: KeysRotated = waiting.result(timeout=50)
 
         assert result == ROTATED
         assert (job.job.priority, job.job.state) == (7, JobState.SUCCEEDED)
@@ -207,7 +207,7 @@ def test_the_result_of_reading_a_document_is_typed(world: World) -> None:
     with Bucatini(world.url, world.tenant().key) as client:
         job = client.submit(COMMAND)
         world.succeed(job.id, _processed().model_dump(mode="json"))
-        result = job.result(timeout_seconds=5)
+        result = job.result(timeout_seconds=60)
 
     assert result.language.code == "en"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from events.keys import KeysRotated
+from infrastructure.local_stack.servers.loopback import free_port
 from producers.client import (
     AsyncBucatini,
     Bucatini,
@@ -26,15 +27,14 @@ from tests.integration.client.broken_way import broken_way
 from tests.integration.serving import World
 from tests.waiting import wait_until
 
-SOON_SECONDS = 2.0
+SOON_SECONDS = 10.0
 ROTATED = KeysRotated(old_version=1, new_version=2, rows_reencrypted=3, conflicts=0)
 
 
 @pytest.fixture
 def nobody() -> str:
     """The address of a server that is down."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize(

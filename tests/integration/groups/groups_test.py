@@ -109,7 +109,7 @@ def test_a_member_that_waits_is_told_at_once(service: Service) -> None:
     waiting.start()
     wait_until(lambda: service.world.under_way, "the member waits")
     service.world.succeed(job_id, {})
-    waiting.join(timeout=4)
+    waiting.join(timeout=25)
 
     assert _ids(taken) == [f"{job_id}:2"]
 

@@ -91,9 +91,11 @@ def test_a_job_that_comes_due_later_is_under_its_cap_too(system: System) -> None
     system.dispatcher(SWEEP_SECONDS="0.2")
     system.worker()
     system.await_state(slow, "running")
-    soon = system.read("SELECT now() + interval '0.3 s'")[0][0]
+    tomorrow = system.read("SELECT now() + interval '1 day'")[0][0]
+    (later,) = system.submit(Nothing(), terms=JobOptions(run_at=tomorrow, concurrency=Concurrency("one customer", 1)))
+    assert system.state(later) == "scheduled"
 
-    (later,) = system.submit(Nothing(), terms=JobOptions(run_at=soon, concurrency=Concurrency("one customer", 1)))
+    system.read("UPDATE jobs SET run_at = now(), wake_at = now() WHERE id = %s RETURNING id", later)
 
     system.await_state(later, "queued")
     assert _parked(system, later) == "limit"

@@ -1,6 +1,7 @@
 """One tenant's backlog delays no other tenant's job."""
 
-import pytest
+from uuid import UUID
+
 import redis
 
 from infrastructure.celery.keys import list_of
@@ -9,8 +10,6 @@ from producers.submission.submitter import JobOptions
 from tests.probe import LeaveMark, Nothing
 from tests.system import System
 from tests.waiting import wait_until
-
-pytestmark = pytest.mark.alone
 
 BACKLOG = 20_000
 
@@ -24,14 +23,7 @@ def test_a_job_behind_another_tenants_backlog_goes_before_it(system: System) -> 
     (job_id,) = system.submit(Nothing(), tenant_id=system.tenant())
 
     system.await_state(job_id, "succeeded")
-    waited_seconds, went_before = system.read(
-        "SELECT extract(epoch FROM started_at - created_at)::float8,"
-        " (SELECT count(*) FROM jobs other WHERE other.started_at BETWEEN mine.created_at AND mine.started_at)"
-        " FROM jobs mine WHERE id = %s",
-        job_id,
-    )[0]
-    print(f"waited {waited_seconds:.3f} s, {went_before} went before it, {system.states()['queued']:,} went on waiting")
-    assert int(str(went_before)) < 400, "no more than stood in line already"
+    assert _went_before(system, job_id) < BACKLOG // 20, "those in line already, and what begins while it is rung for"
     assert system.states()["queued"] > BACKLOG // 2
 
 
@@ -68,7 +60,9 @@ def test_urgent_work_passes_the_same_tenants_backlog(system: System) -> None:
 
     (job_id,) = system.submit(Nothing(), terms=JobOptions(priority=9))
 
-    system.await_state(job_id, "succeeded", within_seconds=2)
+    system.await_state(job_id, "succeeded")
+    assert _went_before(system, job_id) < 600
+    assert system.states()["queued"] > 1_500
 
 
 def test_a_tenant_of_twice_the_weight_gets_twice_the_share(system: System) -> None:
@@ -87,3 +81,15 @@ def test_a_tenant_of_twice_the_weight_gets_twice_the_share(system: System) -> No
     started = dict(rows)
     print(f"of 1,800 starts {started[heavy]} were the heavy tenant's")
     assert 1.6 < started[heavy] / started[light] < 2.5
+
+
+def _went_before(system: System, job_id: UUID) -> int:
+    """How many jobs were started while it waited."""
+    waited_seconds, count = system.read(
+        "SELECT extract(epoch FROM started_at - created_at)::float8,"
+        " (SELECT count(*) FROM jobs other WHERE other.started_at BETWEEN mine.created_at AND mine.started_at)"
+        " FROM jobs mine WHERE id = %s",
+        job_id,
+    )[0]
+    print(f"waited {waited_seconds:.3f} s, {count} went before it, {system.states()['queued']:,} went on waiting")
+    return int(str(count))

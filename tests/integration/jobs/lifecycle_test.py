@@ -150,11 +150,10 @@ def test_a_parent_waits_for_its_children_and_sees_how_they_ended(system: System)
 def test_a_job_for_later_starts_when_it_is_due(system: System) -> None:
     system.worker()
     system.dispatcher()
-    (due,) = system.read("SELECT now() + interval '2 seconds'")[0]
+    (due,) = system.read("SELECT now() + interval '5 seconds'")[0]
 
     (job_id,) = system.submit(LeaveMark(), terms=JobOptions(run_at=due))
 
-    assert system.state(job_id) == "scheduled"
     system.await_state(job_id, "succeeded")
     assert system.read("SELECT started_at >= run_at FROM jobs WHERE id = %s", job_id) == [(True,)]
     assert system.timeline(job_id)[:2] == ["job.scheduled", "job.queued"]

@@ -19,10 +19,10 @@ from tests.waiting import wait_until
 SLOTS = 4
 """Of each worker."""
 BACKLOG = 3_000
-PICKUP_SECONDS = 1.5
-"""What a busy machine takes to find a bell, claim and begin, beside the wait that is bounded."""
+PICKUP_SECONDS = 5.0
+"""What a busy machine takes to find a bell, claim and begin, beside the wait that is bounded. In line it would be minutes."""
 
-FROZEN_SECONDS = 15.0
+FROZEN_SECONDS = 25.0
 """A session is ended after ten seconds of silence, and another dispatcher asks once a second."""
 
 

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from infrastructure.local_stack.servers.loopback import free_port
+from tests.forked import Ended, run
 from tests.waiting import GUARD_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -38,24 +39,21 @@ class Terminal:
         ports = {"API_PORT": str(free_port()), "FLOWER_PORT": str(free_port())}
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "BUCATINI_HOME": str(self.home), **ports}
 
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command, environment = self.command(*arguments), {**self.environment(), **variables}
-        return subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=180
-        )
+    def run(self, *arguments: str, **variables: str) -> Ended:
+        return run("producers.cli", *arguments, environment={**self.environment(), **variables}, folder=ROOT)
 
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(self.run("status", "--output", "json").stdout)
         return status
 
     @contextmanager
-    def up(self, *, output: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    def up(self, *arguments: str, output: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
         """A stack that serves. What it prints goes to a file beside its folder, or to that one."""
         said = output or self.home.parent / "up.txt"
         with (
             said.open("wb") as printed,
             subprocess.Popen(
-                self.command("up"), env=self.environment(), cwd=ROOT, stdout=printed, stderr=printed
+                self.command("up", *arguments), env=self.environment(), cwd=ROOT, stdout=printed, stderr=printed
             ) as up,
         ):
             try:
@@ -84,10 +82,47 @@ def terminal() -> Iterator[Terminal]:
 
 
 @pytest.fixture(scope="module")
-def serving(terminal: Terminal) -> Iterator[dict[str, Any]]:
-    """The status of a stack that serves."""
-    with terminal.up():
-        yield terminal.status()
+def stack(terminal: Terminal) -> Iterator[subprocess.Popen[bytes]]:
+    """One that serves, for all tests until one needs it killed."""
+    with terminal.up() as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def serving(stack: subprocess.Popen[bytes], terminal: Terminal) -> dict[str, Any]:
+    """Its status."""
+    return terminal.status()
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What the killed stack left, and the one that was started on its data."""
+
+    left_behind: list[int]
+    key: str
+    up: subprocess.Popen[bytes]
+    said: Path
+
+
+@pytest.fixture(scope="module")
+def again(
+    stack: subprocess.Popen[bytes],
+    serving: dict[str, Any],
+    terminal: Terminal,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Again]:
+    folder = tmp_path_factory.mktemp("again")
+    samples, said = folder / "samples", folder / "up.txt"
+    samples.mkdir()
+    (samples / "note.md").write_text("Acme Ltd pays EUR 1,200 to Beta GmbH on 14 March 2026.")
+    pids = [process["pid"] for process in serving["processes"]]
+    key = Path(serving["admin_key_file"]).read_text()
+    stack.send_signal(signal.SIGKILL)
+    stack.wait()
+    # They get up to 30 s to end what runs; none does here.
+    wait_until(lambda: not _run(pids), "all have ended")
+    with terminal.up("--samples", str(samples), output=said) as up:
+        yield Again(_run(pids), key, up, said)
 
 
 def test_the_status_tells_addresses_ports_processes_and_the_file_of_the_key(serving: dict[str, Any]) -> None:
@@ -124,39 +159,28 @@ def test_the_doctor_finds_nothing_wrong_with_a_stack_that_serves(terminal: Termi
     assert f"{serving['urls']['api']} is ready" in found.stdout
 
 
-def test_a_killed_stack_leaves_nothing_running_and_starts_again_on_its_data(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path / "home")
-    with terminal.up() as up:
-        before = terminal.status()
-        key = Path(before["admin_key_file"]).read_text()
-        up.send_signal(signal.SIGKILL)
-        up.wait()
-        # They get up to 30 s to end what runs; none does here.
-        wait_until(lambda: not _run([p["pid"] for p in before["processes"]]), "all have ended")
-    samples = tmp_path / "samples"
-    samples.mkdir()
-    (samples / "note.md").write_text("Acme Ltd pays EUR 1,200 to Beta GmbH on 14 March 2026.")
+def test_a_killed_stack_leaves_nothing_running_and_starts_again_on_its_data(
+    again: Again, terminal: Terminal, serving: dict[str, Any]
+) -> None:
+    said = again.said.read_text()
 
-    again = terminal.run("up", "--samples", str(samples), "--once")
+    assert again.left_behind == []
+    assert "job.succeeded" in said
+    assert "documents.imported" in said
+    assert "1 of 1 succeeded; provider: offline" in said
+    assert re.search(r"a search for .+ finds 1 document:\n  note", said)
+    assert terminal.status()["admin_key_file"] == serving["admin_key_file"]
+    assert Path(serving["admin_key_file"]).read_text() == again.key
 
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "job.succeeded" in again.stdout
-    assert "documents.imported" in again.stdout
-    assert "1 of 1 succeeded; provider: offline" in again.stdout
-    assert re.search(r"a search for .+ finds 1 document:\n  note", again.stdout)
-    assert Path(before["admin_key_file"]).read_text() == key
+
+def test_taking_a_stack_down_ends_all_of_it(again: Again, terminal: Terminal) -> None:
+    pids = [process["pid"] for process in terminal.status()["processes"]]
+
+    assert terminal.run("down").returncode == 0
+
+    assert again.up.wait(timeout=GUARD_SECONDS) == 0
+    assert _run(pids) == []
     assert not (terminal.home / "local.json").exists()
-
-
-def test_taking_a_stack_down_ends_all_of_it(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path / "home")
-    with terminal.up() as up:
-        pids = [process["pid"] for process in terminal.status()["processes"]]
-
-        assert terminal.run("down").returncode == 0
-
-        assert up.wait(timeout=GUARD_SECONDS) == 0
-        assert _run(pids) == []
     assert terminal.run("down").stdout == f"no local stack runs in {terminal.home}\n"
 
 

@@ -15,8 +15,9 @@ import pytest
 from celery import Celery
 
 from infrastructure.local_stack.servers.redis import RedisServer
-from infrastructure.local_stack.supervisor.processes import Program, Running
+from infrastructure.local_stack.supervisor.processes import Program, Running, spawn
 from schemas.catalogue import queues as known_queues
+from tests.forked import fork
 from tests.probe import Misbehave, Nothing
 from tests.system import System
 from tests.waiting import wait_until
@@ -244,7 +245,8 @@ def _process(folder: Path, *arguments: str, **environment: str) -> Iterator[Runn
             log=folder / "process.log",
             environment={**own, **environment},
             folder=ROOT,
-        )
+        ),
+        fork if arguments[0] == "-m" else spawn,
     )
     try:
         yield running

@@ -58,7 +58,7 @@ def test_every_loop_goes_on_after_rounds_that_failed(system: System, process: tu
         return all(rounds.get((loop, "succeeded"), 0) > 0 for loop in loops)
 
     try:
-        wait_until(all_go_on, "a round of every loop succeeded", within_seconds=60)
+        wait_until(all_go_on, "a round of every loop succeeded")
     except AssertionError as error:
         raise AssertionError(running.told(f"{error}: {_rounds(running)}")) from None
     rounds = _rounds(running)
@@ -76,7 +76,7 @@ def test_a_loop_that_keeps_failing_ends_its_process_with_a_code_and_its_name(
 ) -> None:
     running = _begin(system, process, FAILING_LOOPS=loop, FAILING_ROUNDS="1000", GRACE_SECONDS="1")
 
-    wait_until(lambda: running.exit_code is not None, "the process ends", within_seconds=60)
+    wait_until(lambda: running.exit_code is not None, "the process ends")
 
     assert running.exit_code == EXIT_LOOP_FAILED, running.told("it ended otherwise")
     log = re.sub(r"\x1b\[[0-9;]*m", "", running.program.log.read_text())
@@ -95,4 +95,4 @@ def test_a_loop_that_hangs_is_named_by_the_liveness_check(system: System, proces
         answer = httpx.get(f"{url}/healthz")
         return answer.text if answer.status_code == 503 and "stalled" in answer.text else ""
 
-    assert f"the loop '{loop}' has stalled" in wait_until(reported, "/healthz reports it", within_seconds=60)
+    assert f"the loop '{loop}' has stalled" in wait_until(reported, "/healthz reports it")

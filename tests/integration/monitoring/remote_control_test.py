@@ -3,8 +3,6 @@
 import base64
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -16,15 +14,16 @@ import redis
 from infrastructure.celery.app import celery_app
 from infrastructure.local_stack.supervisor.processes import Running
 from infrastructure.redis.pubsub import Channel
+from tests.forked import Ended, run
 from tests.probe import LeaveMark, Nothing
 from tests.system import ROOT, System
-from tests.waiting import GUARD_SECONDS, wait_until
+from tests.waiting import wait_until
 
 ANSWER_SECONDS = 20.0
 """The one that is asked answers for itself: nobody waits longer than that takes."""
 CANARY = "cANARY77aBcDeFgH"
 LISTENING = re.compile(r'"url":"(http://[^"/]+)')
-UNHEARD_SECONDS = 20.0
+UNHEARD_SECONDS = 60.0
 """Within so long a worker has noticed that nobody listens to its task events."""
 
 
@@ -263,11 +262,8 @@ def test_task_events_end_when_nobody_listens_and_begin_again_for_the_next_dashbo
     wait_until(lambda: _tells_of_tasks(system), "the worker tells the next Flower")
 
 
-def _celery(system: System, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    argv = [sys.executable, "-m", "producers.cli", "celery", *arguments]
-    return subprocess.run(
-        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=GUARD_SECONDS
-    )
+def _celery(system: System, *arguments: str) -> Ended:
+    return run("producers.cli", "celery", *arguments, environment=system.environment, folder=ROOT)
 
 
 def _tells_of_tasks(system: System) -> bool:

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,10 +18,11 @@ from infrastructure.postgres.address import EMBEDDED
 from infrastructure.postgres.migration import migrate
 from infrastructure.postgres.session import Connection, PostgresSession, Role
 from infrastructure.settings import Settings
+from tests.forked import Ended, run
 from tests.integration.local_stack.up_test import Terminal
 from tests.integration.serving import DOCUMENT, PROCESS, World
 from tests.system import ROOT
-from tests.waiting import GUARD_SECONDS, wait_until
+from tests.waiting import wait_until
 
 TITLE = "Grüße aus Łódź, 10 €, 文書"
 SESSION_VARIABLES = {
@@ -198,14 +197,6 @@ async def _echo(connection: Connection) -> str:
     return "" if row is None else str(row[0])
 
 
-def _run(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def _run(*argv: str, **environment: str) -> Ended:
     known = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run(
-        [sys.executable, "-m", *argv],
-        env=known,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=GUARD_SECONDS,
-    )
+    return run(*argv, environment=known, folder=ROOT)

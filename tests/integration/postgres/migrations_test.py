@@ -20,6 +20,7 @@ from infrastructure.postgres import migration
 from infrastructure.postgres.migration import VersionRefused, migrate
 from infrastructure.postgres.schema import WRITTEN_FOR
 from infrastructure.postgres.session import Role, connect
+from tests.forked import Ended, run
 from tests.system import ROOT
 from tests.waiting import wait_until
 
@@ -232,17 +233,10 @@ def _in_background(url: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", command, url], cwd=ROOT)
 
 
-def _migrate_command(url: str, home: Path) -> "subprocess.CompletedProcess[str]":
+def _migrate_command(url: str, home: Path) -> Ended:
     return _run(url, home, "producers.cli", "migrate")
 
 
-def _run(url: str, home: Path, *module: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", *module],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": url, "BUCATINI_HOME": str(home), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def _run(url: str, home: Path, *module: str, **environment: str) -> Ended:
+    known = {"PATH": os.environ["PATH"], "DATABASE_URL": url, "BUCATINI_HOME": str(home), **environment}
+    return run(*module, environment=known, folder=ROOT)

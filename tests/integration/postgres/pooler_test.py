@@ -11,6 +11,7 @@ from infrastructure.ports import Unavailable
 from infrastructure.postgres.address import Unfit
 from infrastructure.postgres.fitness import examine
 from infrastructure.postgres.session import PostgresSession, Role
+from tests.forked import fork
 from tests.integration.serving import World
 from tests.pooler import pooler
 from tests.probe import LeaveMark
@@ -93,7 +94,8 @@ def _run(system: System, *argv: str) -> Running:
             log=system.folder / f"{argv[-1]}.log",
             environment=system.environment,
             folder=ROOT,
-        )
+        ),
+        fork,
     )
     system.processes.append(running)
     wait_until(lambda: running.exit_code is not None, f"{' '.join(argv)} ends")

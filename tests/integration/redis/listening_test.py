@@ -9,6 +9,7 @@ import uvloop
 
 from infrastructure.redis import client, pubsub
 from infrastructure.redis.pubsub import VERSION, Channel, Subscription
+from tests.waiting import GUARD_SECONDS
 
 
 def test_a_listener_that_is_cancelled_between_two_polls_still_ends(
@@ -35,7 +36,7 @@ def test_a_listener_that_is_cancelled_between_two_polls_still_ends(
             loop = asyncio.get_running_loop()
             # Around the end of a poll, a little earlier or later each time.
             loop.call_later(poll_seconds + (number % 60 - 10) * 1e-5, listening.cancel)
-            _, pending = await asyncio.wait((listening,), timeout=2)
+            _, pending = await asyncio.wait((listening,), timeout=GUARD_SECONDS)
             assert not pending, f"it listens on after cancellation {number}"
         await redis.aclose()
 

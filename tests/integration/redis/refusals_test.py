@@ -1,19 +1,22 @@
 """A Redis that answers, and refuses: whoever needs it waits, says so, and goes on once it doesn't any more."""
 
-import subprocess
-import sys
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infrastructure.local_stack.servers.loopback import LOOPBACK
+from infrastructure.redis.client import connect
+from infrastructure.redis.probe import probe
+from schemas.health import Condition, PartState
+from tests.forked import Ended, run
 from tests.integration.readiness import reasons, status
 from tests.probe import LeaveMark
 from tests.redis_faults import CLUSTERDOWN, REFUSING, Refusing, serve_the_slots
-from tests.redis_modes import PASSWORD, USUAL, Node
+from tests.redis_modes import PASSWORD, USUAL, Node, port_with_bus
 from tests.system import ROOT, System
-from tests.waiting import GUARD_SECONDS, wait_until
+from tests.waiting import wait_until
 
 QUICK = {"RING_AGAIN_SECONDS": "1", "RING_ALL_AGAIN_SECONDS": "2"}
 
@@ -38,15 +41,34 @@ def test_work_waits_for_a_redis_that_refuses_and_goes_on(refusing: Refusing, nod
     _work_through(refusing, node, system)
 
 
-def test_work_waits_for_a_cluster_that_has_lost_its_slots(node: Node, database_url: str, tmp_path: Path) -> None:
-    lone = Node(tmp_path / "cluster", f"{USUAL}cluster-enabled yes\ncluster-config-file nodes.conf\n")
-    lone.start()
-    try:
-        serve_the_slots(lone)
-        with System(database_url, f"cluster://:{PASSWORD}@{LOOPBACK}:{lone.port}", tmp_path) as system:
-            _work_through(CLUSTERDOWN, lone, system)
-    finally:
-        lone.kill()
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[Node]:
+    """A cluster of one, which serves no slot yet."""
+    configuration = f"{USUAL}cluster-enabled yes\ncluster-config-file nodes.conf\n"
+    running = Node(tmp_path / "cluster", configuration, port=port_with_bus())
+    running.start()
+    yield running
+    running.kill()
+
+
+def test_work_waits_for_a_cluster_that_has_lost_its_slots(lone: Node, database_url: str, tmp_path: Path) -> None:
+    serve_the_slots(lone)
+    with System(database_url, _in_cluster(lone), tmp_path) as system:
+        _work_through(CLUSTERDOWN, lone, system)
+
+
+def test_whoever_connects_anew_to_a_cluster_without_our_slot_says_so_too(lone: Node) -> None:
+    async def probed() -> Condition:
+        client = connect(_in_cluster(lone))
+        try:
+            return await probe(client)
+        finally:
+            await client.aclose()
+
+    found = asyncio.run(probed())
+
+    assert found.state is PartState.DEGRADED
+    assert "doesn't serve our slot" in found.reason
 
 
 @pytest.mark.parametrize("refusing", REFUSING[1:6:4], ids=lambda one: one.name)
@@ -116,8 +138,9 @@ def _work_through(refusing: Refusing, node: Node, system: System) -> None:
         assert process.exit_code is None
 
 
-def _doctor(system: System) -> "subprocess.CompletedProcess[str]":
-    argv = [sys.executable, "-m", "producers.cli", "doctor"]
-    return subprocess.run(
-        argv, check=False, env=system.environment, cwd=ROOT, capture_output=True, text=True, timeout=GUARD_SECONDS
-    )
+def _in_cluster(node: Node) -> str:
+    return f"cluster://:{PASSWORD}@{LOOPBACK}:{node.port}"
+
+
+def _doctor(system: System) -> Ended:
+    return run("producers.cli", "doctor", environment=system.environment, folder=ROOT)

@@ -12,7 +12,7 @@ from tests.silent_proxy import Gap
 from tests.system import System
 from tests.waiting import wait_until
 
-BACK_WITHIN_SECONDS = 25.0
+BACK_WITHIN_SECONDS = 60.0
 """After a silence of ten seconds, from its end."""
 WATCHDOG_SECONDS = 10.0
 

@@ -87,12 +87,12 @@ def test_what_lies_before_the_window_is_never_made_up_for() -> None:
 
 def test_a_years_outage_of_a_schedule_that_fires_every_minute_is_decided_in_no_time() -> None:
     schedule = _schedule(cron="* * * * *", catch_up=CatchUp.ALL, overlap=Overlap.QUEUE, catch_up_most=100)
-    began = time.monotonic()
+    began = time.process_time()
 
     decision = decide(schedule, NINE + timedelta(days=365), busy=False)
 
     assert len(decision.held) == 99
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_while_its_last_job_runs_a_slot_does_what_the_rule_says() -> None:

@@ -39,7 +39,7 @@ def test_a_port_promised_to_another_part_is_passed_over_too() -> None:
 
 
 def test_a_port_is_free_again_as_soon_as_its_server_has_ended() -> None:
-    with _listening() as port, socket.create_connection((LOOPBACK, port)):
+    with _listening(free_port()) as port, socket.create_connection((LOOPBACK, port)):
         assert not is_free(port)
 
     assert is_free(port)
