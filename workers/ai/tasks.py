@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.offline.provider import OfflineProvider, prepare
-from infrastructure.ports.ai import TextProvider
+from infrastructure.ports.ai.text import TextProvider
 from infrastructure.settings import Settings
 from kinds.declaration import job
 from kinds.run import Run
