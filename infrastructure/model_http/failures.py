@@ -1,12 +1,10 @@
 """Which ModelError a failed call is: decided by the provider's own words first, then by the HTTP status."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
-
-import aiohttp
-import httpx2
 
 from infrastructure.ports.ai.errors import (
     AuthenticationRefused,
@@ -24,8 +22,6 @@ from infrastructure.ports.ai.errors import (
     TimedOut,
 )
 
-WIRE_FAULTS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, aiohttp.ClientError, OSError)
-"""What breaks underneath the SDKs."""
 MAX_MESSAGE_LENGTH = 500
 
 QUOTA = frozenset(
@@ -72,6 +68,15 @@ ADVICE: dict[type[ModelError], str] = {
 }
 
 
+@cache
+def wire_faults() -> tuple[type[Exception], ...]:
+    """What breaks underneath the SDKs. Asked for once something was raised: importing these takes most of a second."""
+    import aiohttp
+    import httpx2
+
+    return (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, aiohttp.ClientError, OSError)
+
+
 class Refusal(Exception):
     """An SDK's status error, without its request: that has the key and the document."""
 
@@ -105,6 +110,9 @@ def timed_out(failure: Failure, phase: Phase, seconds: float) -> TimedOut:
 
 def broken(failure: Failure, error: BaseException, connect_seconds: float) -> ModelError:
     """For what broke underneath the SDK. The SDK and its transport name most of it a timeout; the cause knows better."""
+    import aiohttp
+    import httpx2
+
     causes = list(_causes(error))
     if any(isinstance(one, httpx2.DecodingError) for one in causes):
         return of_kind(Malformed, failure)
@@ -159,7 +167,7 @@ def _subject(failure: Failure) -> str:
     return f"{failure.provider}, model {failure.model}"
 
 
-def _causes(error: BaseException | None) -> Any:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__

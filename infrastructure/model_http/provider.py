@@ -3,7 +3,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 
 from pydantic import SecretStr
@@ -28,6 +28,8 @@ from infrastructure.ports.ai.response import (
 )
 
 MAX_ANSWER_BYTES = 32_000_000
+DRAIN_SECONDS = 0.1
+"""How long the end of a response may come after its last event."""
 MAX_MODELS = 1_000
 FREE_CALLS = Deadlines(connect_seconds=5.0, first_token_seconds=10.0, idle_seconds=10.0, total_seconds=15.0)
 """Counting, listing and health: a provider that is slow at these isn't well."""
@@ -158,7 +160,7 @@ class HttpModelProvider:
             except DeadlinePassed as passed:
                 allowed = getattr(deadlines, f"{passed.phase}_seconds")
                 raise failures.timed_out(call.failure, passed.phase, allowed) from None
-            except failures.WIRE_FAULTS as error:
+            except failures.wire_faults() as error:
                 raise failures.broken(call.failure, error, deadlines.connect_seconds) from None
 
 
@@ -233,13 +235,7 @@ class _Call:
     async def _drain(self, pieces: AsyncIterator[bytes]) -> None:
         # Only a response that was read to its end gives its connection to the next call. The end comes with the last
         # event or never matters: the call has succeeded.
-        try:
+        with suppress(TimeoutError, *failures.wire_faults()):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while await anext(pieces, None) is not None:
                     pass
-        except (TimeoutError, *failures.WIRE_FAULTS):
-            return
-
-
-DRAIN_SECONDS = 0.1
-"""How long the end of a response may come after its last event."""
