@@ -117,4 +117,6 @@ async def _translated() -> AsyncIterator[None]:
     except anthropic.APIStatusError as error:
         raise Refusal(error.status_code, error.response.headers, error.body) from None
     except anthropic.APIConnectionError as error:
-        raise (error.__cause__ or ConnectionError("no connection")) from None
+        broken = error.__cause__ or ConnectionError("no connection")
+        # With its own cause: only that tells a deadline from a refusal. The SDK's error has the request, and goes.
+        raise broken from broken.__cause__
