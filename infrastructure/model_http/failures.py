@@ -173,7 +173,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-_KEY_LIKE = re.compile(r"\b(?:sk|key|pk|Bearer)[-_ ][\w*.-]{6,}", re.IGNORECASE)
+_KEY_LIKE = re.compile(r"\b(?:[sp]k[-_]|Bearer )[\w*.-]{6,}", re.IGNORECASE)
 
 
 def _safe(message: str | None) -> str | None:

@@ -1,6 +1,5 @@
 """`python -m infrastructure.simulator`: the simulated providers, until Ctrl-C. Prints where they are reached."""
 
-import asyncio
 import socket
 import sys
 
@@ -43,7 +42,7 @@ async def _serve(listening: socket.socket) -> None:
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    await asyncio.shield(server.serve(sockets=[listening]))
+    await server.serve(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import typer
 
 from producers.cli.lazy_group import command_group
 
-app = command_group("Start stand-ins for outside systems.")
+app = command_group("Stand in for AI providers, with faults on demand.")
 
 DEFAULT_PORT = 8900
 

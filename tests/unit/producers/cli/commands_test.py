@@ -30,7 +30,7 @@ def test_the_line_in_the_index_is_what_the_command_says_of_itself(name: str) -> 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_that_prints_an_answer_has_the_same_output_option(name: str) -> None:
-    silent = {"up", "down", "migrate", "api", "dispatcher", "worker", "flower", "celery", "follow"}
+    silent = {"up", "down", "migrate", "api", "dispatcher", "worker", "flower", "celery", "follow", "providers"}
     for inner, command in _commands(name).items():
         options = {option for parameter in command.params for option in parameter.opts}
         assert inner in silent or {"--output", "-o"} <= options, f"{name} {inner}"
