@@ -27,6 +27,7 @@ class Part:
     text: str
     cached: bool
     """A prompt-cache breakpoint follows."""
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Asked:
 
     @property
     def input_tokens(self) -> int:
-        return sum(tokens_in(part.text) for part in self.parts)
+        return sum(part.tokens for part in self.parts)
 
     @property
     def prompt(self) -> str:
@@ -61,20 +62,19 @@ class Used:
     cache_write_tokens: int = 0
 
 
-def text_of(content: object) -> str:
-    """The text of a message's content, which is a string or a list of parts. BadBody when it is neither."""
-    return "".join(part.text for part in parts_of(content))
+def part(text: str, *, cached: bool = False) -> Part:
+    return Part(text, cached, tokens_in(text))
 
 
 def parts_of(content: object) -> tuple[Part, ...]:
     if isinstance(content, str):
-        return (Part(content, cached=False),)
+        return (part(content),)
     if not isinstance(content, list) or not all(isinstance(one, Mapping) for one in content):
         raise BadBody("content: must be text or a list of parts")
     if not all(isinstance(one.get("text"), str) for one in content):
         raise BadBody("content: each part needs a text")
     return tuple(
-        Part(one["text"], cached=bool(one.get("cache_control") or one.get("prompt_cache_breakpoint")))
+        part(one["text"], cached=bool(one.get("cache_control") or one.get("prompt_cache_breakpoint")))
         for one in content
     )
 

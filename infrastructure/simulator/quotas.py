@@ -11,7 +11,6 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from infrastructure.simulator.asked import Asked, Provider, Used
-from infrastructure.simulator.writing import tokens_in
 
 MAX_KEYS = 10_000
 MAX_CACHED = 10_000
@@ -119,7 +118,7 @@ class PromptCache:
         tokens = read = written_up_to = 0
         for part in asked.parts:
             digest.update(part.text.encode())
-            tokens += tokens_in(part.text)
+            tokens += part.tokens
             if not part.cached or tokens < MIN_CACHED_TOKENS:
                 continue
             name = digest.hexdigest()

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infrastructure.simulator.asked import Asked, BadBody, Part, Provider, Used, messages_in, parts_of, whole_number
+from infrastructure.simulator.asked import (
+    Asked,
+    BadBody,
+    Part,
+    Provider,
+    Used,
+    messages_in,
+    part,
+    parts_of,
+    whole_number,
+)
 from infrastructure.simulator.faults import FaultKind
 from infrastructure.simulator.journal import DOLLARS_FOR_A_MILLION
 from infrastructure.simulator.wire.format import Finish, event
@@ -123,10 +133,10 @@ class ResponseEvents:
 def _parts(body: Mapping[str, Any]) -> tuple[Part, ...]:
     instructions = body.get("instructions")
     given = body.get("input")
-    parts = (Part(instructions, cached=False),) if isinstance(instructions, str) else ()
+    parts = (part(instructions),) if isinstance(instructions, str) else ()
     if isinstance(given, str):
-        return (*parts, Part(given, cached=False))
-    return (*parts, *(part for one in messages_in(body, "input") for part in parts_of(one.get("content"))))
+        return (*parts, part(given))
+    return (*parts, *(each for one in messages_in(body, "input") for each in parts_of(one.get("content"))))
 
 
 def _response(asked: Asked, request_id: str, status: str) -> dict[str, Any]:
