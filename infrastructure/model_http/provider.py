@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -31,6 +32,7 @@ MAX_ANSWER_BYTES = 32_000_000
 DRAIN_SECONDS = 0.1
 """How long the end of a response may come after its last event."""
 MAX_MODELS = 1_000
+UNKNOWN_MODEL_CODES = frozenset({"model_not_found", "not_found_error"})
 FREE_CALLS = Deadlines(connect_seconds=5.0, first_token_seconds=10.0, idle_seconds=10.0, total_seconds=15.0)
 """Counting, listing and health: a provider that is slow at these isn't well."""
 
@@ -70,8 +72,17 @@ class HttpModelProvider:
         body = self._api.count_body(request, self._spec_for(request))
         if body is None:
             return estimated_input_tokens(request)
+        try:
+            return await self._counted(request.model, body, key)
+        except BadRequest as error:
+            # A compatible server may answer without being able to count.
+            if error.failure.status == 404 and error.failure.code not in UNKNOWN_MODEL_CODES:
+                return estimated_input_tokens(request)
+            raise
+
+    async def _counted(self, model: str, body: Mapping[str, Any], key: SecretStr | None) -> int:
         sdk = await self._client()
-        async with self._call(request.model, FREE_CALLS, streamed=False) as call:
+        async with self._call(model, FREE_CALLS, streamed=False) as call:
             counted = json_of(await call.read(await call.open(sdk.count(body, key, FREE_CALLS.connect_seconds))))
             match counted.get("input_tokens"):
                 case int(tokens) if tokens >= 0:

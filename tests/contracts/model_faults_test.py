@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -229,19 +229,57 @@ async def test_a_connection_that_is_refused_fails_at_once_and_so_does_health(nam
     assert not failed.failure.accepted
 
 
-@pytest.mark.parametrize("name", [OPENAI, ANTHROPIC, COMPATIBLE])
-async def test_a_server_that_hangs_up_instead_of_answering_is_a_lost_connection(name: str, tmp_path: Path) -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
+@asynccontextmanager
+async def _server(answer: bytes, *, endless: bytes = b"") -> AsyncIterator[str]:
+    """A server that sends these bytes to everyone, whatever they ask; without any it hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.read(1)
+            writer.write(answer)
+            while endless:
+                writer.write(endless)
+                await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        one = simulated(name, f"http://127.0.0.1:{port}", tmp_path)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("name", [OPENAI, ANTHROPIC, COMPATIBLE])
+async def test_a_server_that_hangs_up_instead_of_answering_is_a_lost_connection(name: str, tmp_path: Path) -> None:
+    async with _server(b"") as url:
+        one = simulated(name, url, tmp_path)
         failed = await _failed(one, streamed=False)
         await one.provider.close()
 
     assert type(failed) is ConnectionFailed
+
+
+STREAMING = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+FLOODS = [b"data: " + b"x" * 1_000_000, b": keep-alive\n\n" * 100_000]
+
+
+@pytest.mark.parametrize("flood", FLOODS, ids=["one event", "keep-alives"])
+@pytest.mark.parametrize("name", [OPENAI, ANTHROPIC])
+async def test_an_answer_without_an_end_is_given_up(name: str, flood: bytes, tmp_path: Path) -> None:
+    async with _server(STREAMING, endless=flood) as url:
+        one = simulated(name, url, tmp_path)
+        streamed = await _failed(one, streamed=True)
+        whole = await _failed(one, streamed=False)
+        await one.provider.close()
+
+    assert isinstance(streamed, Malformed)
+    assert isinstance(whole, Malformed)
+
+
+async def test_a_server_that_cant_count_has_its_tokens_estimated(tmp_path: Path) -> None:
+    async with _server(b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}") as url:
+        one = simulated(OPENAI, url, tmp_path)
+        counted = await one.provider.count_tokens(_request(one))
+        await one.provider.close()
+
+    assert counted > len(DOCUMENT) // 4
 
 
 @pytest.mark.parametrize("fault", ["auth", "bad_request", "quota", "malformed", "redirect"])
