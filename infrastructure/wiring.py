@@ -67,6 +67,7 @@ def _model_provider(
     name: str, settings: Settings, registry: "ModelRegistry", processors: "Processors"
 ) -> "ModelProvider":
     from infrastructure.anthropic.provider import anthropic_provider
+    from infrastructure.model_http.provider import is_usable_key
     from infrastructure.model_registry.registry import Api
     from infrastructure.offline.model import OfflineModel
     from infrastructure.openai.provider import chat_provider, responses_provider
@@ -77,16 +78,18 @@ def _model_provider(
         "anthropic": (settings.anthropic_base_url, settings.anthropic_api_key),
         "compatible": (settings.compatible_base_url, settings.compatible_api_key),
     }.get(name, (None, None))
-    address = base_url or spec.base_url or ""
+    if key is not None and not is_usable_key(key):
+        raise SettingsInvalid(f"{name.upper()}_API_KEY can't be used: it has characters that no key has")
+    address, needs_key = base_url or spec.base_url or "", name == "openai"
     match spec.api:
         case Api.OFFLINE:
             return OfflineModel(processors)
         case Api.MESSAGES:
             return anthropic_provider(name, address, key, registry)
         case Api.RESPONSES:
-            return responses_provider(name, address, key, registry)
+            return responses_provider(name, address, key, registry, needs_key=needs_key)
         case Api.CHAT:
-            return chat_provider(name, address, key, registry)
+            return chat_provider(name, address, key, registry, needs_key=needs_key)
 
 
 def object_store(settings: Settings) -> ObjectStore:

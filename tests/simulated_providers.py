@@ -101,9 +101,9 @@ def simulated(name: str, url: str, folder: Path) -> Simulated:
     key = SecretStr(f"sk-test-{uuid4().hex}")
     match name:
         case "openai":
-            provider = responses_provider(name, f"{url}/v1", key, registry)
+            provider = responses_provider(name, f"{url}/v1", key, registry, needs_key=True)
         case "anthropic":
             provider = anthropic_provider(name, url, key, registry)
         case _:
-            provider = chat_provider(name, f"{url}/v1", key, registry)
+            provider = chat_provider(name, f"{url}/v1", key, registry, needs_key=False)
     return Simulated(provider, MODELS[name], key, registry)

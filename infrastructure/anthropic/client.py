@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from infrastructure.model_http.api import Reply
 from infrastructure.model_http.failures import Refusal
+from infrastructure.model_http.schemas import in_words
 
 if TYPE_CHECKING:
     import httpx2
@@ -88,17 +89,20 @@ def _built(base_url: str, key: SecretStr | None) -> AnthropicSdk:
 
 
 def _with_schema(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body, with its schema in the dialect that Anthropic enforces; the SDK turns what isn't in it into words."""
+    """The body, with its schema in the dialect that Anthropic enforces. A schema that the SDK can't put into it is asked
+    for in words."""
     wanted = body.get("output_config")
     if not wanted:
         return dict(body)
     import anthropic
 
+    schema = wanted["format"]["schema"]
     try:
-        schema = anthropic.transform_schema(wanted["format"]["schema"])
-    except Exception as error:  # noqa: BLE001  # Whatever it trips over, it is the schema that can't be used.
-        raise Refusal(400, {}, {"type": "invalid_request_error", "message": f"the schema: {error}"}) from None
-    return {**body, "output_config": {"format": {"type": "json_schema", "schema": schema}}}
+        enforced = anthropic.transform_schema(schema)
+    except Exception:  # noqa: BLE001  # Whatever it trips over, such as a list of types: it is no reason to give up.
+        unenforced = {name: value for name, value in body.items() if name != "output_config"}
+        return {**unenforced, "system": [*body.get("system", []), {"type": "text", "text": in_words(schema)}]}
+    return {**body, "output_config": {"format": {"type": "json_schema", "schema": enforced}}}
 
 
 def _timeout(connect_seconds: float) -> "httpx2.Timeout":

@@ -11,4 +11,6 @@ from infrastructure.model_registry.registry import ModelRegistry
 
 
 def anthropic_provider(name: str, base_url: str, key: SecretStr | None, registry: ModelRegistry) -> HttpModelProvider:
-    return HttpModelProvider(name, MessagesApi(), partial(anthropic_sdk, base_url, key), registry)
+    """`key` is for callers who bring none; they are refused if there is none either."""
+    sdk = partial(anthropic_sdk, base_url, key)
+    return HttpModelProvider(name, MessagesApi(), sdk, registry, needs_key=key is None)

@@ -2,6 +2,7 @@
 `Api`'s, and how a request is sent its `Sdk`'s."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
@@ -15,7 +16,15 @@ from infrastructure.model_http.deadlines import CallClock, DeadlinePassed
 from infrastructure.model_http.event_stream import EventSplitter, StreamMalformed, json_of
 from infrastructure.model_http.rate_limits import retry_after_seconds
 from infrastructure.model_registry.registry import ModelRegistry, ModelSpec, UnknownModel
-from infrastructure.ports.ai.errors import BadRequest, ContentRefused, CutShort, Failure, Malformed, ModelError
+from infrastructure.ports.ai.errors import (
+    AuthenticationRefused,
+    BadRequest,
+    ContentRefused,
+    CutShort,
+    Failure,
+    Malformed,
+    ModelError,
+)
 from infrastructure.ports.ai.request import Deadlines, Lane, ModelRequest, estimated_input_tokens
 from infrastructure.ports.ai.response import (
     Finished,
@@ -29,19 +38,26 @@ from infrastructure.ports.ai.response import (
 )
 
 MAX_ANSWER_BYTES = 32_000_000
+USABLE_KEY = re.compile(r"[!-~]{1,2000}")
 DRAIN_SECONDS = 0.1
 """How long the end of a response may come after its last event."""
 MAX_MODELS = 1_000
+ANY_MODEL = "any"
+"""What errors of calls say that concern no model in particular."""
 UNKNOWN_MODEL_CODES = frozenset({"model_not_found", "not_found_error"})
 FREE_CALLS = Deadlines(connect_seconds=5.0, first_token_seconds=10.0, idle_seconds=10.0, total_seconds=15.0)
 """Counting, listing and health: a provider that is slow at these isn't well."""
 
 
 class HttpModelProvider:
-    """See `ModelProvider`. `sdk` makes the client, which is done at the first call: it takes seconds to import."""
+    """See `ModelProvider`. `sdk` makes the client, which is done at the first call: it takes seconds to import. With
+    `needs_key`, nothing is sent for a caller who brings none."""
 
-    def __init__(self, name: str, api: Api, sdk: Callable[[], Awaitable[Sdk]], registry: ModelRegistry) -> None:
+    def __init__(
+        self, name: str, api: Api, sdk: Callable[[], Awaitable[Sdk]], registry: ModelRegistry, *, needs_key: bool
+    ) -> None:
         self.name = name
+        self._needs_key = needs_key
         self._api = api
         self._make_sdk = sdk
         self._registry = registry
@@ -52,7 +68,7 @@ class HttpModelProvider:
         if request.max_output_tokens > self._api.max_unstreamed_tokens:
             return await self._collected(request, key)
         body = self._api.body(request, self._spec_for(request))
-        sdk = await self._client()
+        sdk = await self._client(request.model, key)
         async with self._call(request.model, request.deadlines, streamed=False) as call:
             reply = await call.open(sdk.create(body, key, request.deadlines.connect_seconds))
             answer = self._api.answer_in(json_of(await call.read(reply)))
@@ -60,7 +76,7 @@ class HttpModelProvider:
 
     async def stream(self, request: ModelRequest, key: SecretStr | None = None) -> AsyncGenerator[ModelEvent, None]:
         body = {**self._api.body(request, self._spec_for(request)), **self._api.stream_options()}
-        sdk = await self._client()
+        sdk = await self._client(request.model, key)
         async with self._call(request.model, request.deadlines, streamed=True) as call:
             reply = await call.open(sdk.create(body, key, request.deadlines.connect_seconds))
             yield Started(call.failure.request_id, call.failure.rate_limits)
@@ -81,7 +97,7 @@ class HttpModelProvider:
             raise
 
     async def _counted(self, model: str, body: Mapping[str, Any], key: SecretStr | None) -> int:
-        sdk = await self._client()
+        sdk = await self._client(model, key)
         async with self._call(model, FREE_CALLS, streamed=False) as call:
             counted = json_of(await call.read(await call.open(sdk.count(body, key, FREE_CALLS.connect_seconds))))
             match counted.get("input_tokens"):
@@ -90,8 +106,8 @@ class HttpModelProvider:
             raise StreamMalformed("the count is no number")
 
     async def list_models(self, key: SecretStr | None = None) -> tuple[str, ...]:
-        sdk = await self._client()
-        async with self._call("any", FREE_CALLS, streamed=False) as call:
+        sdk = await self._client(ANY_MODEL, key)
+        async with self._call(ANY_MODEL, FREE_CALLS, streamed=False) as call:
             listed = json_of(await call.read(await call.open(sdk.models(key, FREE_CALLS.connect_seconds))))
             data = listed.get("data")
             if not isinstance(data, list):
@@ -103,6 +119,8 @@ class HttpModelProvider:
         loop = asyncio.get_running_loop()
         began_at = loop.time()
         try:
+            await self._client(ANY_MODEL, key)
+            began_at = loop.time()  # Importing the SDK says nothing of the provider.
             await self.list_models(key)
         except ModelError as error:
             return Health(loop.time() - began_at, error)
@@ -120,12 +138,24 @@ class HttpModelProvider:
                     return event.response
         raise AssertionError("a stream without Finished raises")
 
-    async def _client(self) -> Sdk:
+    async def _client(self, model: str, key: SecretStr | None) -> Sdk:
+        self._check_key(model, key)
         if self._sdk is None:
             async with self._making:
                 if self._sdk is None:
                     self._sdk = await self._make_sdk()
         return self._sdk
+
+    def _check_key(self, model: str, key: SecretStr | None) -> None:
+        """Before anything is sent: the SDKs would put the process's key in an empty one's place, and quote an odd one."""
+        failure = Failure(self.name, model)
+        if key is None and self._needs_key:
+            what = f"there is no key: set {self.name.upper()}_API_KEY, or give the tenant one"
+            raise failures.of_kind(AuthenticationRefused, failure, what)
+        if key is not None and not is_usable_key(key):
+            raise failures.of_kind(
+                AuthenticationRefused, failure, "the key is empty, or has characters that no key has"
+            )
 
     def _spec_for(self, request: ModelRequest) -> ModelSpec:
         """The model's entry in the registry. BadRequest, before anything is sent, when it can't take the request."""
@@ -168,11 +198,18 @@ class HttpModelProvider:
                 raise failures.of_kind(ContentRefused, known) from None
             except StreamMalformed as malformed:
                 raise failures.of_kind(Malformed, call.failure, str(malformed)) from None
+            except UnicodeEncodeError:
+                what = "the text has halves of characters (surrogates), which can't be sent"
+                raise failures.of_kind(BadRequest, call.failure, what) from None
             except DeadlinePassed as passed:
                 allowed = getattr(deadlines, f"{passed.phase}_seconds")
                 raise failures.timed_out(call.failure, passed.phase, allowed) from None
             except failures.wire_faults() as error:
                 raise failures.broken(call.failure, error, deadlines.connect_seconds) from None
+
+
+def is_usable_key(key: SecretStr) -> bool:
+    return USABLE_KEY.fullmatch(key.get_secret_value()) is not None
 
 
 class _Call:

@@ -14,8 +14,11 @@ def system_of(request: ModelRequest, spec: ModelSpec) -> tuple[Passage, ...]:
     """The system passages, and the schema after them when the model can't be held to one."""
     if request.schema is None or spec.takes(Parameter.SCHEMA):
         return request.system
-    asked = f"Answer with one JSON value that meets this JSON schema, and nothing else:\n{json.dumps(request.schema)}"
-    return (*request.system, Passage(asked))
+    return (*request.system, Passage(in_words(request.schema)))
+
+
+def in_words(schema: Mapping[str, Any]) -> str:
+    return f"Answer with one JSON value that meets this JSON schema, and nothing else:\n{json.dumps(schema)}"
 
 
 def can_be_strict(schema: Any, depth: int = 0) -> bool:

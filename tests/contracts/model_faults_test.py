@@ -1,6 +1,7 @@
 """How a call of a model fails: each fault over a real socket, through each real SDK, as one class of error."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -295,10 +296,13 @@ async def test_no_error_shows_the_key_or_the_document(
     assert one.key.get_secret_value() not in repr(one.provider.__dict__)
 
 
-async def test_a_tenants_own_key_is_used_for_its_call_alone(one: Simulated, simulator: SimulatedProviders) -> None:
-    tenants = SecretStr(f"{one.key.get_secret_value()}-tenant")
-    await one.provider.complete(_request(one), tenants)
+async def test_no_log_shows_the_key_or_the_document(
+    one: Simulated, simulator: SimulatedProviders, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     await one.provider.complete(_request(one))
+    simulator.fault(one.key, "chunked_cut")
+    await _failed(one, streamed=True)
 
-    assert len(await _ended(simulator, tenants)) == 1
-    assert len(await _ended(simulator, one.key)) == 1
+    assert one.key.get_secret_value() not in caplog.text
+    assert "Lovelace" not in caplog.text
