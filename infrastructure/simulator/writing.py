@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import random
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 TOKEN = re.compile(r"\w+|[^\w\s]")
 PIECE = re.compile(r"\s*\S+")
 MAX_DEPTH = 20
+MAX_VALUES = 20_000
 WORDS = [
     "agreement",
     "party",
@@ -83,37 +85,51 @@ def prose(model: str, prompt: str, length: int) -> list[str]:
 
 def structured(model: str, prompt: str, schema: Mapping[str, Any]) -> list[str]:
     """The pieces of a JSON value that meets the schema, for what schemas usually say."""
-    return pieces_of(json.dumps(_value(_dice(model, prompt), schema, schema, 0)))
+    return pieces_of(json.dumps(_Filling(_dice(model, prompt), schema).value(schema)))
 
 
-def _value(dice: random.Random, schema: Any, root: Mapping[str, Any], depth: int) -> Any:
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
-        return None
-    elsewhere = _elsewhere(schema, root)
-    if elsewhere is not None:
-        return _value(dice, elsewhere, root, depth + 1)
-    if "const" in schema:
-        return schema["const"]
-    if isinstance(schema.get("enum"), list) and schema["enum"]:
-        return dice.choice(schema["enum"])
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    match kind[0] if isinstance(kind, list) else kind:
-        case "object":
-            properties: Mapping[str, Any] = schema.get("properties", {})
-            return {name: _value(dice, one, root, depth + 1) for name, one in properties.items()}
-        case "array":
-            length = min(max(int(schema.get("minItems", 1)), 1), 20)
-            return [_value(dice, schema.get("items", {}), root, depth + 1) for _ in range(length)]
-        case "integer":
-            low = int(schema.get("minimum", 0))
-            return dice.randint(low, max(int(schema.get("maximum", low + 1_000)), low))
-        case "number":
-            return round(dice.uniform(float(schema.get("minimum", 0)), float(schema.get("maximum", 1))), 3)
-        case "boolean":
-            return dice.random() < 0.5
-        case "null":
+class _Filling:
+    """One schema, and how many of its values there is still room for: one that refers to itself twice would double with
+    each step."""
+
+    def __init__(self, dice: random.Random, root: Mapping[str, Any]) -> None:
+        self._dice = dice
+        self._root = root
+        self._left = MAX_VALUES
+
+    def value(self, schema: Any, depth: int = 0) -> Any:
+        self._left -= 1
+        if not isinstance(schema, Mapping) or depth > MAX_DEPTH or self._left < 0:
             return None
-    return _words(dice, schema)
+        elsewhere = _elsewhere(schema, self._root)
+        if elsewhere is not None:
+            return self.value(elsewhere, depth + 1)
+        if "const" in schema:
+            return schema["const"]
+        if isinstance(schema.get("enum"), list) and schema["enum"]:
+            return self._dice.choice(schema["enum"])
+        kind = schema.get("type", "object" if "properties" in schema else "string")
+        match kind[0] if isinstance(kind, list) else kind:
+            case "object":
+                properties: Mapping[str, Any] = schema.get("properties", {})
+                return {name: self.value(one, depth + 1) for name, one in properties.items()}
+            case "array":
+                length = min(max(int(schema.get("minItems", 1)), 1), 20)
+                return [self.value(schema.get("items", {}), depth + 1) for _ in range(length)]
+            case "null":
+                return None
+            case "string":
+                return _words(self._dice, schema)
+            case simple:
+                return _number(self._dice, schema, simple)
+
+
+def _number(dice: random.Random, schema: Mapping[str, Any], kind: object) -> Any:
+    if kind == "boolean":
+        return dice.random() < 0.5
+    low = float(schema.get("minimum", 0))
+    high = max(float(schema.get("maximum", low + 1_000)), low)
+    return dice.randint(math.ceil(low), math.floor(high)) if kind == "integer" else round(dice.uniform(low, high), 3)
 
 
 def _words(dice: random.Random, schema: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from infrastructure.offline.text.sentences import prose_in, sentences_in
 
 MAX_DEPTH = 20
 MAX_ITEMS = 200
+MAX_VALUES = 20_000
 
 Found = Mapping[str, Any]
 
@@ -21,7 +22,7 @@ Found = Mapping[str, Any]
 def structured_answer(text: str, schema: Mapping[str, Any]) -> Any:
     """Properties are filled by their names: summary, language, title, dates, amounts, parties, defined_terms and
     key_phrases."""
-    return _value("", schema, schema, _found_in(text), 0)
+    return _Filling(schema).value("", schema, _found_in(text))
 
 
 def _found_in(text: str) -> Found:
@@ -42,39 +43,49 @@ def _found_in(text: str) -> Found:
     }
 
 
-def _value(name: str, schema: Any, root: Mapping[str, Any], found: Found, depth: int) -> Any:
-    schema = _resolved(schema, root, depth)
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
-        return None
-    if "const" in schema:
-        return schema["const"]
-    kinds = _kinds(schema)
-    here = found.get(name)
-    if "object" in kinds:
-        # A fact's own parts come first; the text's title isn't that of each of its parts.
-        inside: Found = here if isinstance(here, Mapping) else found
-        properties = schema.get("properties", {})
-        return {one: _value(one, inner, root, inside, depth + 1) for one, inner in properties.items()}
-    if "array" in kinds:
-        facts = here if isinstance(here, list) else []
-        limit = schema.get("maxItems", MAX_ITEMS)
-        return [_item(one, schema.get("items", {}), root, depth + 1) for one in facts[:limit]]
-    return _scalar(here, schema, kinds)
+class _Filling:
+    """One schema, and how many of its values there is still room for: one that refers to itself twice would double with
+    each step."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._left = MAX_VALUES
+
+    def value(self, name: str, schema: Any, found: Found, depth: int = 0) -> Any:
+        schema = _resolved(schema, self._root, depth)
+        self._left -= 1
+        if not isinstance(schema, Mapping) or depth > MAX_DEPTH or self._left < 0:
+            return None
+        if "const" in schema:
+            return schema["const"]
+        kinds = _kinds(schema)
+        here = found.get(name)
+        if "object" in kinds:
+            # A fact's own parts come first; the text's title isn't that of each of its parts.
+            inside: Found = here if isinstance(here, Mapping) else found
+            given = schema.get("properties")
+            properties = given if isinstance(given, Mapping) else {}
+            return {one: self.value(one, inner, inside, depth + 1) for one, inner in properties.items()}
+        if "array" in kinds:
+            facts = here if isinstance(here, list) else []
+            limit = _whole(schema, "maxItems", MAX_ITEMS)
+            return [self._item(one, schema.get("items", {}), depth + 1) for one in facts[:limit]]
+        return _scalar(here, schema, kinds)
+
+    def _item(self, fact: Any, schema: Any, depth: int) -> Any:
+        resolved = _resolved(schema, self._root, depth)
+        if isinstance(resolved, Mapping) and "object" in _kinds(resolved) and isinstance(fact, Mapping):
+            return self.value("fact", resolved, {"fact": fact, **fact}, depth)
+        return _scalar(fact.get("text") if isinstance(fact, Mapping) else fact, resolved, _kinds(resolved))
 
 
-def _item(fact: Any, schema: Any, root: Mapping[str, Any], depth: int) -> Any:
-    resolved = _resolved(schema, root, depth)
-    if isinstance(resolved, Mapping) and "object" in _kinds(resolved) and isinstance(fact, Mapping):
-        return _value("fact", resolved, root, {"fact": fact, **fact}, depth)
-    return _scalar(fact.get("text") if isinstance(fact, Mapping) else fact, resolved, _kinds(resolved))
-
-
-def _scalar(here: Any, schema: Mapping[str, Any], kinds: Sequence[str]) -> Any:
+def _scalar(here: Any, schema: Any, kinds: Sequence[str]) -> Any:
+    schema = schema if isinstance(schema, Mapping) else {}
     allowed = schema.get("enum")
     if isinstance(allowed, list) and allowed:
         return here if here in allowed else (None if None in allowed else allowed[0])
     if "string" in kinds and isinstance(here, str):
-        return here[: schema.get("maxLength", len(here))]
+        return here[: _whole(schema, "maxLength", len(here))]
     if "boolean" not in kinds and ("integer" in kinds or "number" in kinds) and isinstance(here, int):
         return here
     if "null" in kinds or not kinds:
@@ -86,7 +97,13 @@ def _kinds(schema: Any) -> Sequence[str]:
     if not isinstance(schema, Mapping):
         return ()
     kind = schema.get("type", "object" if "properties" in schema else ())
-    return (kind,) if isinstance(kind, str) else tuple(kind)
+    kinds = (kind,) if isinstance(kind, str) else kind
+    return tuple(one for one in kinds if isinstance(one, str)) if isinstance(kinds, list | tuple) else ()
+
+
+def _whole(schema: Mapping[str, Any], name: str, default: int) -> int:
+    found = schema.get(name)
+    return found if isinstance(found, int) and found >= 0 else default
 
 
 def _resolved(schema: Any, root: Mapping[str, Any], depth: int) -> Any:

@@ -79,5 +79,7 @@ def estimated_input_tokens(request: ModelRequest) -> int:
     has one for each four and Chinese one for each three. Its schema counts too."""
     texts = [one.text for one in request.system]
     texts += [one.text for message in request.messages for one in message.passages]
-    size = sum(len(text.encode()) for text in texts) + (len(json.dumps(request.schema)) if request.schema else 0)
+    size = sum(len(text.encode(errors="replace")) for text in texts) + (
+        len(json.dumps(request.schema)) if request.schema else 0
+    )
     return size // 2 + TOKENS_AROUND_A_MESSAGE * (1 + len(request.messages))

@@ -42,6 +42,9 @@ def test_prose_is_as_long_as_asked_for_and_depends_on_the_prompt_alone() -> None
 
 
 def test_a_schema_that_refers_to_itself_ends() -> None:
-    endless = {"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}}
+    itself = {"$ref": "#/$defs/a"}
+    many = {"type": "object", "properties": dict.fromkeys("abcdefghij", itself)}
 
-    assert structured("m", "p", endless)
+    assert structured("m", "p", {**itself, "$defs": {"a": {"type": "array", "items": itself, "minItems": 9}}})
+    assert structured("m", "p", {**itself, "$defs": {"a": many}})
+    assert structured("m", "p", {**itself, "$defs": {"a": itself}})
