@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from infrastructure.anthropic.provider import anthropic_provider
 from infrastructure.openai.provider import responses_provider
 from infrastructure.ports.ai.errors import AuthenticationRefused
 from infrastructure.ports.ai.request import ModelRequest, user
-from tests.simulated_providers import ANTHROPIC, COMPATIBLE, OPENAI, Simulated, SimulatedProviders, simulated
+from tests.simulated_providers import ANTHROPIC, OPENAI, Simulated, SimulatedProviders, simulated
 
 pytestmark = pytest.mark.anyio
 
@@ -33,15 +32,6 @@ async def main():
 asyncio.run(main())
 print([name for name in ("openai", "anthropic", "aiohttp", "httpx2", "genai_prices") if name in sys.modules])
 """
-
-
-@pytest.fixture(params=[OPENAI, ANTHROPIC, COMPATIBLE])
-async def one(
-    request: pytest.FixtureRequest, simulator: SimulatedProviders, tmp_path: Path
-) -> AsyncIterator[Simulated]:
-    one = simulated(request.param, simulator.url, tmp_path)
-    yield one
-    await one.provider.close()
 
 
 def _request(model: str) -> ModelRequest:

@@ -13,21 +13,12 @@ from infrastructure.model_registry.pricing import price_of
 from infrastructure.ports.ai.errors import ModelError
 from infrastructure.ports.ai.request import Lane, ModelRequest, Passage, user
 from infrastructure.ports.ai.response import Finished, UsageReported
-from tests.simulated_providers import ANTHROPIC, COMPATIBLE, OPENAI, Simulated, SimulatedProviders, simulated
+from tests.simulated_providers import ANTHROPIC, OPENAI, Simulated, SimulatedProviders, simulated
 
 pytestmark = pytest.mark.anyio
 
 DAY = date(2026, 11, 30)
 LONG = "A clause that every contract of the house begins with. " * 200
-
-
-@pytest.fixture(params=[OPENAI, ANTHROPIC, COMPATIBLE])
-async def one(
-    request: pytest.FixtureRequest, simulator: SimulatedProviders, tmp_path: Path
-) -> AsyncIterator[Simulated]:
-    one = simulated(request.param, simulator.url, tmp_path)
-    yield one
-    await one.provider.close()
 
 
 @pytest.fixture(params=[OPENAI, ANTHROPIC])
