@@ -25,7 +25,13 @@ from infrastructure.ports.ai.errors import (
     Malformed,
     ModelError,
 )
-from infrastructure.ports.ai.request import Deadlines, Lane, ModelRequest, estimated_input_tokens
+from infrastructure.ports.ai.request import (
+    MAX_BREAKPOINTS,
+    Deadlines,
+    Lane,
+    ModelRequest,
+    estimated_input_tokens,
+)
 from infrastructure.ports.ai.response import (
     Finished,
     Health,
@@ -172,6 +178,8 @@ class HttpModelProvider:
         if not 0 < request.max_output_tokens <= spec.max_output_tokens:
             limit = f"max_output_tokens must be from 1 to {spec.max_output_tokens}"
             raise failures.of_kind(BadRequest, failure, limit)
+        if request.breakpoints > MAX_BREAKPOINTS:
+            raise failures.of_kind(BadRequest, failure, f"at most {MAX_BREAKPOINTS} passages may end in a breakpoint")
         return spec
 
     @asynccontextmanager

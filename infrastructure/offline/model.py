@@ -101,5 +101,4 @@ def _response(request: ModelRequest, answered: OfflineAnswer) -> ModelResponse:
 
 
 def _input_tokens(request: ModelRequest) -> int:
-    passages = (*request.system, *(one for message in request.messages for one in message.passages))
-    return sum(tokens_in(one.text) for one in passages)
+    return sum(tokens_in(one.text) for one in request.passages)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 TOKENS_AROUND_A_MESSAGE = 16
+MAX_BREAKPOINTS = 4
 
 
 class Lane(StrEnum):
@@ -28,7 +29,7 @@ class Role(StrEnum):
 class Passage:
     text: str = field(repr=False)
     cache_after: bool = False
-    """A prompt-cache breakpoint: what the next requests begin with as well ends here. Providers take up to four."""
+    """A prompt-cache breakpoint: what the next requests begin with as well ends here. A request has at most four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,18 @@ class ModelRequest:
     lane: Lane = Lane.REALTIME
     deadlines: Deadlines = Deadlines()
 
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        return (*self.system, *(one for message in self.messages for one in message.passages))
+
+    @property
+    def breakpoints(self) -> int:
+        return sum(one.cache_after for one in self.passages)
+
 
 def estimated_input_tokens(request: ModelRequest) -> int:
     """Rather more tokens than the request's input has, for those who reserve them: one for each two bytes, where English
     has one for each four and Chinese one for each three. Its schema counts too."""
-    texts = [one.text for one in request.system]
-    texts += [one.text for message in request.messages for one in message.passages]
-    size = sum(len(text.encode(errors="replace")) for text in texts) + (
-        len(json.dumps(request.schema)) if request.schema else 0
-    )
+    size = sum(len(one.text.encode(errors="replace")) for one in request.passages)
+    size += len(json.dumps(request.schema)) if request.schema else 0
     return size // 2 + TOKENS_AROUND_A_MESSAGE * (1 + len(request.messages))

@@ -9,10 +9,14 @@ import pytest
 from pydantic import SecretStr
 
 from infrastructure.anthropic.provider import anthropic_provider
+from infrastructure.concurrency.process_pool import processor_pool
+from infrastructure.model_registry.registry import load
 from infrastructure.openai.provider import responses_provider
 from infrastructure.ports.ai.errors import AuthenticationRefused
 from infrastructure.ports.ai.request import ModelRequest, user
-from tests.simulated_providers import ANTHROPIC, OPENAI, Simulated, SimulatedProviders, simulated
+from infrastructure.settings import Settings, SettingsInvalid
+from infrastructure.wiring import model_providers
+from tests.simulated_providers import ANTHROPIC, COMPATIBLE, MODELS, OPENAI, Simulated, SimulatedProviders, simulated
 
 pytestmark = pytest.mark.anyio
 
@@ -85,3 +89,34 @@ def test_a_process_without_keys_never_imports_the_sdks() -> None:
     ran = subprocess.run([sys.executable, "-c", WITHOUT_SDKS], capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == "[]"
+
+
+async def test_the_settings_lead_to_every_provider_of_the_registry(
+    simulator: SimulatedProviders, tmp_path: Path
+) -> None:
+    one = simulated(COMPATIBLE, simulator.url, tmp_path)
+    settings = Settings(
+        openai_base_url=f"{simulator.url}/v1",
+        openai_api_key=one.key,
+        anthropic_base_url=simulator.url,
+        anthropic_api_key=one.key,
+        compatible_base_url=f"{simulator.url}/v1",
+    )
+    async with (
+        processor_pool(1) as processors,
+        model_providers(settings, one.registry, processors) as providers,
+    ):
+        for name in (OPENAI, ANTHROPIC, COMPATIBLE):
+            assert (await providers[name].complete(_request(MODELS[name]))).provider == name
+        assert (await providers["offline"].complete(_request("offline"))).text
+
+    assert await _count(simulator, one.key) == 2
+
+
+async def test_a_key_of_the_settings_that_is_none_is_named_and_not_shown(tmp_path: Path) -> None:
+    settings = Settings(anthropic_api_key=SecretStr("sk-with a space"))
+    with pytest.raises(SettingsInvalid, match="ANTHROPIC_API_KEY can't be used") as invalid:
+        async with processor_pool(1) as processors, model_providers(settings, load(), processors):
+            pass
+
+    assert "space" not in str(invalid.value)

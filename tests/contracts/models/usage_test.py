@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.model_registry.pricing import price_of
-from infrastructure.ports.ai.errors import ModelError
+from infrastructure.ports.ai.errors import BadRequest, ModelError
 from infrastructure.ports.ai.request import Lane, ModelRequest, Passage, user
 from infrastructure.ports.ai.response import Finished, UsageReported
 from tests.simulated_providers import ANTHROPIC, OPENAI, Simulated, SimulatedProviders, simulated
@@ -139,3 +139,12 @@ async def test_a_long_answer_is_streamed_though_nobody_listens(simulator: Simula
     (attempt,) = await asyncio.to_thread(simulator.ended, one.key)
     assert attempt["stream"]
     assert attempt["ending"] == "finished"
+
+
+async def test_more_breakpoints_than_providers_take_are_refused_before_anything_is_sent(
+    one: Simulated, simulator: SimulatedProviders
+) -> None:
+    with pytest.raises(BadRequest, match="at most 4 passages may end in a breakpoint"):
+        await one.provider.complete(_request(one, system=(Passage("Once.", cache_after=True),) * 5))
+
+    assert await asyncio.to_thread(simulator.attempts, one.key) == []
