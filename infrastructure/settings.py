@@ -92,6 +92,18 @@ class Settings(BaseModel):
     """With its secret key; without them the machine's own role is asked."""
     object_store_secret_key: SecretStr | None = None
 
+    openai_api_key: SecretStr | None = None
+    """For tenants without a key of their own; without any, OpenAI's models can't be called."""
+    openai_base_url: str | None = None
+    """Where OpenAI is reached, if not where the registry says: a proxy, or `bucatini simulate providers`."""
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: str | None = None
+    compatible_api_key: SecretStr | None = None
+    """For a provider of AI_MODELS_FILE that is called `compatible`."""
+    compatible_base_url: str | None = None
+    ai_models_file: Path | None = None
+    """A TOML file with models and providers of your own, in the form of infrastructure/model_registry/models.toml."""
+
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL
     if not set."""

@@ -1,6 +1,6 @@
 """Builds a process's adapters from its settings. Adapters that a process doesn't use aren't imported."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,10 @@ from infrastructure.settings import Settings, SettingsInvalid
 if TYPE_CHECKING:
     from infrastructure.extraction.limits import ExtractionLimits
     from infrastructure.key_vault.keyring import Keyring
+    from infrastructure.model_registry.registry import ModelRegistry
     from infrastructure.object_store.sealed import SealedObjects
+    from infrastructure.ports import Processors
+    from infrastructure.ports.ai.model import ModelProvider
     from infrastructure.ports.extraction import TextExtractor
 
 
@@ -47,6 +50,48 @@ async def text_extractor(
 
     async with ChildExtractor(limits, children=children, report=report) as extractor:
         yield extractor
+
+
+@asynccontextmanager
+async def model_providers(
+    settings: Settings, registry: "ModelRegistry", processors: "Processors"
+) -> AsyncIterator["Mapping[str, ModelProvider]"]:
+    """The registry's providers by name. An SDK is imported when its provider is first called: it takes seconds."""
+    providers = {name: _model_provider(name, settings, registry, processors) for name in registry.providers}
+    try:
+        yield providers
+    finally:
+        for provider in providers.values():
+            await provider.close()
+
+
+def _model_provider(
+    name: str, settings: Settings, registry: "ModelRegistry", processors: "Processors"
+) -> "ModelProvider":
+    from infrastructure.anthropic.provider import anthropic_provider
+    from infrastructure.model_http.provider import is_usable_key
+    from infrastructure.model_registry.registry import Api
+    from infrastructure.offline.model import OfflineModel
+    from infrastructure.openai.provider import chat_provider, responses_provider
+
+    spec = registry.providers[name]
+    base_url, key = {
+        "openai": (settings.openai_base_url, settings.openai_api_key),
+        "anthropic": (settings.anthropic_base_url, settings.anthropic_api_key),
+        "compatible": (settings.compatible_base_url, settings.compatible_api_key),
+    }.get(name, (None, None))
+    if key is not None and not is_usable_key(key):
+        raise SettingsInvalid(f"{name.upper()}_API_KEY can't be used: it has characters that no key has")
+    address, needs_key = base_url or spec.base_url or "", name == "openai"
+    match spec.api:
+        case Api.OFFLINE:
+            return OfflineModel(processors)
+        case Api.MESSAGES:
+            return anthropic_provider(name, address, key, registry)
+        case Api.RESPONSES:
+            return responses_provider(name, address, key, registry, needs_key=needs_key)
+        case Api.CHAT:
+            return chat_provider(name, address, key, registry, needs_key=needs_key)
 
 
 def object_store(settings: Settings) -> ObjectStore:

@@ -23,6 +23,40 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """The roles, and what each may build on. `tests` may import everything."""
 
+ROOMS: dict[str, tuple[str, ...]] = {
+    "openai": ("infrastructure/openai",),
+    "anthropic": ("infrastructure/anthropic",),
+    "elasticsearch": ("infrastructure/elasticsearch",),
+    "azure": ("infrastructure/key_vault",),
+    "tantivy": ("infrastructure/tantivy",),
+    "psycopg": ("infrastructure/postgres",),
+    "sqlalchemy": ("infrastructure/postgres",),
+    "alembic": ("infrastructure/postgres",),
+    "redis": ("infrastructure/redis", "infrastructure/celery"),
+    "kombu": ("infrastructure/celery",),
+    # Flower is a Celery application itself.
+    "celery": ("infrastructure/celery", "monitoring"),
+    "flower": ("monitoring",),
+    "httpcore": ("infrastructure/webhooks",),
+    "standardwebhooks": ("infrastructure/webhooks",),
+    "jwt": ("infrastructure/oidc",),
+    # What the simulator serves is another's interface, and no part of ours.
+    "starlette": ("api", "infrastructure/simulator"),
+    # What the SDKs of the AI providers stand on: slow to import, so only where one of them is used.
+    "aiohttp": ("infrastructure/model_http",),
+    "httpx2": ("infrastructure/model_http", "infrastructure/openai", "infrastructure/anthropic"),
+    "genai_prices": ("infrastructure/model_registry/snapshot.py",),
+    "obstore": ("infrastructure/object_store",),
+    "prometheus_client": ("monitoring",),
+    # What reads a document's bytes does so in a child process that may die of them.
+    "pypdfium2": ("infrastructure/extraction",),
+    "lxml": ("infrastructure/extraction",),
+    "python_calamine": ("infrastructure/extraction",),
+    "striprtf": ("infrastructure/extraction",),
+    "cchardet": ("infrastructure/extraction",),
+}
+"""Each library and the rooms of the outside system that it talks to."""
+
 CAPABILITIES = ("jobs", "ai", "search", "workflow", "keys", "webhooks", "groups", "collab")
 
 

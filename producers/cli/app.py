@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "dispatcher": Command("producers.cli.processes", "Run the dispatcher; any number may run."),
     "worker": Command("producers.cli.processes", "Run a worker for one pool; any number may run."),
     "flower": Command("producers.cli.processes", "Serve the Celery dashboard."),
+    "simulate": Command("producers.cli.simulate", "Stand in for AI providers, with faults on demand."),
     "celery": Command("producers.cli.processes", "Run Celery's own commands, such as inspect."),
 }
 

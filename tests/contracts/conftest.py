@@ -1,6 +1,6 @@
 """The adapters that each contract is run on."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -10,6 +10,7 @@ import pytest
 from infrastructure.ports.search import SearchEngine
 from infrastructure.tantivy.engine import TantivyEngine
 from tests.contracts.searching import ACME, batches
+from tests.simulated_providers import SimulatedProviders
 
 SearchAdapter = Callable[[Path], AbstractAsyncContextManager[SearchEngine]]
 
@@ -40,3 +41,10 @@ async def engine(search_adapter: SearchAdapter, tmp_path: Path) -> AsyncIterator
     async with search_adapter(tmp_path) as engine:
         await engine.rebuild(ACME, batches())
         yield engine
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatedProviders]:
+    """The AI providers' stand-in."""
+    with SimulatedProviders() as running:
+        yield running

@@ -1,7 +1,7 @@
 """Handles AnalyzeContent: runs the requested analyses of one text."""
 
 from events.ai import Comparison, ContentAnalyzed, Readability, Risk, Sentiment
-from infrastructure.ports.ai import TextProvider
+from infrastructure.ports.ai.text import TextProvider
 from infrastructure.ports.documents import DocumentStore
 from kinds.run import Run
 from schemas.ai import Analysis, AnalyzeContent

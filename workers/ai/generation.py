@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from events.ai import DocumentGenerated, GeneratedSection
-from infrastructure.ports.ai import TextProvider
+from infrastructure.ports.ai.text import TextProvider
 from kinds.run import Run
 from schemas.ai import GenerateDocument
 

@@ -1,7 +1,7 @@
 """The language of a text: given or detected."""
 
 from events.ai import Language, LanguageSource
-from infrastructure.ports.ai import TextProvider
+from infrastructure.ports.ai.text import TextProvider
 
 
 async def language_of(text: str, given: str | None, provider: TextProvider) -> Language:

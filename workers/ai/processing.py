@@ -1,7 +1,7 @@
 """Handles ProcessDocument: extracts facts, key phrases and a summary from one document."""
 
 from events.ai import DocumentProcessed
-from infrastructure.ports.ai import TextProvider
+from infrastructure.ports.ai.text import TextProvider
 from infrastructure.ports.documents import DocumentStore
 from kinds.run import Run
 from schemas.ai import ProcessDocument

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.offline.provider import OfflineProvider, prepare
-from infrastructure.ports.ai import TextProvider
+from infrastructure.ports.ai.text import TextProvider
 from infrastructure.ports.documents import DocumentStore
 from infrastructure.settings import Settings
 from infrastructure.wiring import document_store

@@ -8,7 +8,7 @@ import pytest
 
 from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.offline.provider import OfflineProvider, prepare
-from infrastructure.ports.ai import TextProvider
+from infrastructure.ports.ai.text import TextProvider
 from schemas.ai import ProcessDocument
 from schemas.documents import MAX_TEXT_CHARACTERS
 

@@ -1,4 +1,4 @@
-"""Protocols of the AI pool."""
+"""The text provider that the AI jobs call until the pipeline calls models for them."""
 
 from typing import Protocol
 

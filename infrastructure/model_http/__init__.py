@@ -1,0 +1,1 @@
+"""What the adapters of HTTP providers share: deadlines, event streams, rate headers, classes of errors, one call."""

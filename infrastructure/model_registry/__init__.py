@@ -1,0 +1,1 @@
+"""What models there are, what each takes, and what it costs."""

@@ -1,0 +1,1 @@
+"""What the offline provider answers where a model is asked."""

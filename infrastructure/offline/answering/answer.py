@@ -1,0 +1,43 @@
+"""The answer to a prompt, without a model: sentences of the prompt itself, or a schema filled from it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infrastructure.offline.analysis.summary import summary_of
+from infrastructure.offline.answering.structured import structured_answer
+from infrastructure.offline.text.language import language_of
+from infrastructure.offline.text.sentences import prose_in
+
+TOKEN = re.compile(r"\s*(?:\w+|[^\w\s])")
+PIECE_TOKENS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineAnswer:
+    pieces: tuple[str, ...]
+    output_tokens: int
+    complete: bool
+
+
+def answer(text: str, schema: Mapping[str, Any] | None, stop: tuple[str, ...], max_tokens: int) -> OfflineAnswer:
+    """The same for the same arguments. The sentences stand in the text word for word."""
+    written = _summary(text) if schema is None else json.dumps(structured_answer(text, schema), ensure_ascii=False)
+    ends = [place for one in stop if one and (place := written.find(one)) >= 0]
+    tokens = TOKEN.findall(written[: min(ends)] if ends else written)
+    kept = tokens[:max_tokens]
+    pieces = tuple("".join(kept[start : start + PIECE_TOKENS]) for start in range(0, len(kept), PIECE_TOKENS))
+    return OfflineAnswer(pieces, len(kept), complete=len(kept) == len(tokens))
+
+
+def tokens_in(text: str) -> int:
+    """Words and marks: what the offline provider counts as tokens."""
+    return sum(1 for _ in TOKEN.finditer(text))
+
+
+def _summary(text: str) -> str:
+    sentences = summary_of(prose_in(text), language_of(text).code)
+    # A text without a sentence is its own summary.
+    return " ".join(one.text for one in sentences) or text.strip()

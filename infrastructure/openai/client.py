@@ -1,0 +1,122 @@
+"""OpenAI's SDK: one client per process for all keys, over aiohttp, with its own retries off."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from infrastructure.model_http.api import Reply
+from infrastructure.model_http.failures import Refusal
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import AsyncOpenAI
+
+MAX_CONNECTIONS = 2_000
+"""More than a process has calls in flight: what waits for a connection would pass for a provider that is away."""
+MAX_IDLE_CONNECTIONS = 200
+IDLE_SECONDS = 30.0
+NO_KEY = "none"
+"""Servers without keys ignore it; the SDK insists on one."""
+
+
+class OpenAiSdk:
+    """`chat` calls chat completions instead of Responses."""
+
+    def __init__(self, client: "AsyncOpenAI", http_client: "httpx2.AsyncClient", *, chat: bool) -> None:
+        self._client = client
+        self._http_client = http_client
+        self._chat = chat
+
+    @asynccontextmanager
+    async def create(
+        self, body: Mapping[str, Any], key: SecretStr | None, connect_seconds: float
+    ) -> AsyncIterator[Reply]:
+        client = self._client_for(key)
+        create: Any = (
+            client.chat.completions.with_streaming_response.create
+            if self._chat
+            else client.responses.with_streaming_response.create
+        )
+        async with _translated(), create(**body, timeout=_timeout(connect_seconds)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def count(
+        self, body: Mapping[str, Any], key: SecretStr | None, connect_seconds: float
+    ) -> AsyncIterator[Reply]:
+        count: Any = self._client_for(key).responses.input_tokens.with_streaming_response.count
+        async with _translated(), count(**body, timeout=_timeout(connect_seconds)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def models(self, key: SecretStr | None, connect_seconds: float) -> AsyncIterator[Reply]:
+        list_models: Any = self._client_for(key).models.with_streaming_response.list
+        async with _translated(), list_models(timeout=_timeout(connect_seconds)) as reply:
+            yield reply
+
+    async def close(self) -> None:
+        await self._http_client.aclose()
+
+    def _client_for(self, key: SecretStr | None) -> "AsyncOpenAI":
+        if key is None:
+            return self._client
+        return _without_environment(self._client.with_options(api_key=key.get_secret_value()))
+
+
+async def openai_sdk(base_url: str, key: SecretStr | None, *, chat: bool) -> OpenAiSdk:
+    """Imports the SDK in a thread: it takes seconds, which the jobs on the event loop haven't got."""
+    return await asyncio.to_thread(_built, base_url, key, chat=chat)
+
+
+def _built(base_url: str, key: SecretStr | None, *, chat: bool) -> OpenAiSdk:
+    import httpx2
+    import openai
+
+    for name in ("openai", "httpx2", "httpcore2"):
+        # At DEBUG they log whole requests, with documents.
+        logging.getLogger(name).setLevel(logging.WARNING)
+    limits = httpx2.Limits(
+        max_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+        keepalive_expiry=IDLE_SECONDS,
+    )
+    # A redirect would carry the document to wherever it points.
+    http_client = openai.DefaultAioHttpClient(limits=limits, follow_redirects=False)
+    client = openai.AsyncOpenAI(
+        api_key=key.get_secret_value() if key else NO_KEY,
+        base_url=base_url,
+        max_retries=0,
+        http_client=http_client,
+    )
+    return OpenAiSdk(_without_environment(client), http_client, chat=chat)
+
+
+def _without_environment(client: "AsyncOpenAI") -> "AsyncOpenAI":
+    # It takes these from OPENAI_ORG_ID and OPENAI_PROJECT_ID, and they needn't be those of the key.
+    client.organization = client.project = None
+    return client
+
+
+def _timeout(connect_seconds: float) -> "httpx2.Timeout":
+    import httpx2
+
+    # Only the connection: its waiting for tokens is bounded by CallClock, which knows keep-alives from text.
+    return httpx2.Timeout(None, connect=connect_seconds, pool=connect_seconds)
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    import openai
+
+    try:
+        yield
+    except openai.APIStatusError as error:
+        raise Refusal(error.status_code, error.response.headers, error.body) from None
+    except openai.APIConnectionError as error:
+        broken = error.__cause__ or ConnectionError("no connection")
+        # With its own cause: only that tells a deadline from a refusal. The SDK's error has the request, and goes.
+        raise broken from broken.__cause__

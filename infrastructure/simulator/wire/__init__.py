@@ -1,0 +1,1 @@
+"""The providers' wire formats, as a server writes them."""
