@@ -71,10 +71,11 @@ def test_all_of_it_can_be_imported_without_anything_else(python: Path) -> None:
 def test_the_readmes_examples_run_in_it_against_a_live_stack(python: Path, served: World, system: System) -> None:
     system.start("producers.dispatcher")
     system.start("workers.runtime", "ai")
+    system.start("workers.runtime", "search")
     environment = {**os.environ, "BUCATINI_URL": served.url, "BUCATINI_API_KEY": served.tenant().key}
     endless = [example for example in EXAMPLES if "groups.subscribe(" in example]
     ending = [example for example in EXAMPLES if example not in endless]
-    assert (len(endless), len(ending)) == (1, 3)
+    assert (len(endless), len(ending)) == (1, 4)
 
     heard = system.folder / "group.txt"
     member = _begin(python, endless[0], environment, heard)
