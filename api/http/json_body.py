@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from email.message import Message as MimeHeaders
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
+from pydantic import ValidationError
 from starlette.types import Receive
 
 from api.http import digests, problems
@@ -36,9 +37,14 @@ async def read_json(
     return model_of(model, tree)
 
 
+@cache
 def takes_nothing(model: type[Model]) -> bool:
-    """Whether the model has no required field, so that an empty body is accepted."""
-    return not any(one.is_required() for one in model.model_fields.values())
+    """Whether the model can be made of nothing, so that an empty body is accepted."""
+    try:
+        model()
+    except ValidationError:
+        return False
+    return True
 
 
 def is_compressed(headers: Mapping[str, str]) -> bool:

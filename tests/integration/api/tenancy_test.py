@@ -34,6 +34,8 @@ SECRET = "Zyzzyva4711"
 FINGERPRINT = "0123456789abcdef"
 SCHEDULE = {"name": "mine", "cron": "0 0 1 1 *", "kind": "keys.rotate", "command": {}}
 GROUP = "zyzzyva-4711"
+DOCUMENT = "zyzzyva/4711"
+PROFILE = "zyzzyva-4711"
 BODIES: dict[type[Model] | None, object] = {
     ScheduleDefinition: SCHEDULE,
     WebhookRequest: {"url": "https://8.8.8.8/"},
@@ -41,7 +43,11 @@ BODIES: dict[type[Model] | None, object] = {
     AcknowledgeEvents: {"receipts": [f"{uuid4()}:1:{uuid4()}"]},
 }
 """What an address needs to be asked at all."""
-NAMED_BY_THE_CALLER = {("PUT", "/api/groups/{name}")}
+NAMED_BY_THE_CALLER = {
+    ("PUT", "/api/groups/{name}"),
+    ("PUT", "/api/documents/{id}"),
+    ("PUT", "/api/document-profiles/{name}"),
+}
 """Makes the caller's own thing, whatever others call theirs."""
 GUARDED = [one for one in described() if one.scope is not None]
 ADDRESSES = [(one, path) for one in GUARDED for path in (one.path, *one.aliases)]
@@ -78,10 +84,12 @@ class Belongings:
             ("/api/schedules/", self.schedule),
             ("/api/webhooks/", self.webhook),
             ("/api/groups/", self.group),
+            ("/api/documents/", DOCUMENT),
+            ("/api/document-profiles/", PROFILE),
             ("/api/tenants/", self.owner),
         ):
             if path.startswith(start):
-                named = path.replace("{delivery_id}", str(self.delivery))
+                named = path.replace("{delivery_id}", str(self.delivery)).replace("{n}", "1")
                 return re.sub(r"{\w+}", str(name), named)
         raise AssertionError(f"no test knows whose {path} is")
 
@@ -108,9 +116,7 @@ def belongings(world: World, owner: Tenant) -> Belongings:
         (hold, owner.id, SECRET),
     )
     limit_tenant(world.settings, owner.id, weight=2)
-    world.database.execute(
-        "INSERT INTO tenant_usage (tenant_id, what, amount) VALUES (%s, 'documents', 1)", (owner.id,)
-    )
+    _add_document(world, owner)
     key = world.another_key(owner.id, "jobs:read")
     world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
     failed = world.submit(owner, title=SECRET)
@@ -125,6 +131,16 @@ def belongings(world: World, owner: Tenant) -> Belongings:
     return Belongings(
         job, instance, hold, key.key_id, replay, FINGERPRINT, batch, UUID(schedule), *_outgoing(world, owner), owner.id
     )
+
+
+def _add_document(world: World, owner: Tenant) -> None:
+    """A document that was imported, and a profile."""
+    with world.http(owner) as http:
+        added = http.post("/api/documents", json={"id": DOCUMENT, "title": SECRET, "text": SECRET})
+        assert added.status_code == 202, added.text
+        assert http.put(f"/api/document-profiles/{PROFILE}", json={"index": False}).status_code == 200
+    world.database.execute("UPDATE document_versions SET state = 'ready', imported_at = now(), language = 'en'")
+    world.database.execute("UPDATE documents SET current_version = 1")
 
 
 def _outgoing(world: World, owner: Tenant) -> tuple[UUID, UUID, str]:
@@ -221,6 +237,7 @@ def test_a_key_opens_only_what_its_scopes_name(world: World, owner: Tenant, belo
     [
         *("tenants", "api_keys", "jobs", "job_events", "job_keys", "workflow_instances"),
         *("holds", "tenant_limits", "tenant_usage", "replays"),
+        *("documents", "document_versions", "ingestion_profiles"),
     ],
 )
 def test_a_statement_that_forgot_its_where_sees_its_own_tenant_only(
@@ -292,5 +309,6 @@ def _everything(world: World) -> list[object]:
     tables = (
         *("jobs", "job_events", "api_keys", "workflow_instances", "replays", "schedules"),
         *("webhooks", "webhook_secrets", "webhook_deliveries", "consumer_groups", "group_events"),
+        *("documents", "document_versions", "document_facts", "ingestion_profiles"),
     )
     return [world.database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]

@@ -108,7 +108,7 @@ def test_what_goes_wrong_is_one_line_and_an_exit_code(world: World, terminal: Te
 
 
 def _unsaid() -> dict[str, None]:
-    return {"language": None, "document_type": None, "document_id": None}
+    return dict.fromkeys(("document", "language", "document_type", "document_id"))
 
 
 def test_a_batch_is_submitted_shown_and_cancelled(world: World, terminal: Terminal) -> None:
