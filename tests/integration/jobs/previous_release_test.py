@@ -25,7 +25,7 @@ from tests.system import ROOT, System
 TABLES = "import sys; from infrastructure.postgres.migration import migrate; migrate(sys.argv[1])"
 FIRST_KEY = """
 import sys
-from infrastructure.postgres.credentials import create_first_admin_key
+from infrastructure.postgres.tenants.api_keys import create_first_admin_key
 
 print(create_first_admin_key(sys.argv[1]))
 """
@@ -33,7 +33,7 @@ SUBMIT = """
 import asyncio, sys
 from uuid import UUID
 from infrastructure.settings import load
-from producers.submit import new_job, open_submitter
+from producers.submission.submitter import new_job, open_submitter
 from tests.probe import LeaveMark
 
 async def submit():
@@ -84,7 +84,7 @@ def _first_key_as_before(system: System, before: Path) -> str:
 
 
 def test_the_release_before_and_this_one_share_the_work_and_do_each_job_once(system: System, before: Path) -> None:
-    system.start_from(before, "producers.dispatch")
+    system.start_from(before, "producers.dispatcher")
     old = system.start_from(before, "tests.probe", "ai", WORKER_CONCURRENCY="8")
     _submit_as_before(system, before, 50)
 
@@ -131,7 +131,7 @@ async def _stop(system: System, job_id: UUID) -> None:
 def test_callers_notice_nothing_of_a_deploy(system: System, before: Path) -> None:
     key = _first_key_as_before(system, before)
     old = [
-        system.start_from(before, "producers.dispatch"),
+        system.start_from(before, "producers.dispatcher"),
         system.start_from(before, "workers.runtime", "ai"),
     ]
     old_url = _serve(system, release=before)
