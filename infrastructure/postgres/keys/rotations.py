@@ -15,12 +15,10 @@ from infrastructure.ports.keys import Rotation, SealedRow, WrappedKey
 from infrastructure.postgres.keys.sealed_columns import CiphertextColumn, ciphertext_columns
 from infrastructure.postgres.keys.wrapped_keys import CHANGE_KEYS
 from infrastructure.postgres.session import LOST, Connection, Role, connect
-from infrastructure.postgres.tables import metadata
 
 WAIT_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 30.0
 STATEMENT_SECONDS = 60
-COLUMNS = ciphertext_columns(metadata)
 
 _ALONE = "SELECT pg_advisory_lock(hashtextextended('bucatini rotation ' || %s::text, 0))"
 
@@ -107,7 +105,7 @@ class PostgresRotationSession:
         return begun
 
     async def left_over(self, rotation: Rotation) -> int:
-        return sum([await self._left_over_in(column, rotation) for column in COLUMNS.values()])
+        return sum([await self._left_over_in(column, rotation) for column in ciphertext_columns().values()])
 
     async def _left_over_in(self, column: CiphertextColumn, rotation: Rotation) -> int:
         found = await self._connection.execute(column.left_over, {"tenant": self._tenant_id, "key": rotation.key_id})
@@ -126,7 +124,7 @@ class PostgresRotationSession:
         return []
 
     async def replace(self, rotation: Rotation, old: Sequence[SealedRow], new: Sequence[SealedRow]) -> Rotation:
-        column = COLUMNS[old[-1].column]
+        column = ciphertext_columns()[old[-1].column]
         headers = {row.cell: row.sealed.ciphertext[:HEADER_BYTES] for row in old}
         rows = {
             "tenant": self._tenant_id,
@@ -160,6 +158,6 @@ class PostgresRotationSession:
 def columns_from(cursor: str) -> Iterator[tuple[CiphertextColumn, str]]:
     """The columns from the cursor's on, each with the row to go on after. A column that was dropped since is passed over."""
     reached, _, row = cursor.partition("/")
-    for name, column in COLUMNS.items():
+    for name, column in ciphertext_columns().items():
         if name >= reached:
             yield column, row if name == reached else ""

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import MetaData
-
 from infrastructure.key_vault.sealed import Cell
 from infrastructure.key_vault.sealing import HEADER_BYTES, KEY_ID
-from infrastructure.postgres.tables.metadata import OWNER, SEALED, SealedColumn
 
 MAX_ROWS: Final = 500
 MAX_BYTES: Final = 8_000_000
@@ -71,18 +68,22 @@ WHERE t."{self.owner}" = %(tenant)b AND t."{self.row}" = s.name
         return f""""{self.owner}" = %(tenant)s AND substring("{self.column}" {_KEY_ID}) <> int8send(%(key)s)"""
 
 
-def ciphertext_columns(tables: MetaData) -> dict[str, CiphertextColumn]:
+@cache
+def ciphertext_columns() -> dict[str, CiphertextColumn]:
     """All of them by their names, in the order of these."""
-    return {column.name: column for column in sorted(_declared(tables), key=lambda column: column.name)}
+    return {column.name: column for column in sorted(_declared(), key=lambda column: column.name)}
 
 
-def _declared(tables: MetaData) -> Iterator[CiphertextColumn]:
-    for table in tables.tables.values():
+def _declared() -> Iterator[CiphertextColumn]:
+    # Here and not above: SQLAlchemy is loaded by who rotates a key, not by every worker of the pool.
+    from infrastructure.postgres.tables import OWNER, metadata
+    from infrastructure.postgres.tables.metadata import SEALED
+
+    for table in metadata.tables.values():
         for column in table.columns:
             if (declared := column.info.get(SEALED)) is not None:
-                yield _column(table.name, column.name, table.info[OWNER], declared)
-
-
-def _column(table: str, column: str, owner: str, declared: SealedColumn) -> CiphertextColumn:
-    cell_table, _, cell_column = (declared.named or f"{table}.{column}").partition(".")
-    return CiphertextColumn(table, column, owner, declared.row, cell_table, cell_column)
+                named = declared.named or f"{table.name}.{column.name}"
+                cell_table, _, cell_column = named.partition(".")
+                yield CiphertextColumn(
+                    table.name, column.name, table.info[OWNER], declared.row, cell_table, cell_column
+                )

@@ -21,7 +21,7 @@ from infrastructure.postgres.tables import OWNER, metadata
 from schemas.keys import KeyState
 from tests.integration.keys.sealing_tenant import Tenant
 
-COLUMNS = ciphertext_columns(metadata)
+COLUMNS = ciphertext_columns()
 NOT_SEALED = {
     "document_versions.digest": "a hash, which a repeated upload is compared with",
     "job_keys.body_hash": "a hash, which a repeated request is compared with",
