@@ -220,13 +220,16 @@ ENDPOINTS = (
         method="PATCH",
         path="/api/documents/{id}",
         summary="Change what is said about a document",
-        description=f"What isn't given stays as it is. The content doesn't change: store a version for that. {_ID}",
+        description=(
+            "What isn't given stays as it is. The content doesn't change: store a version for that. Where the document can be "
+            f"found by searching, a job has it found as it is described now. {_ID}"
+        ),
         handle=change_document,
         body=DocumentChange,
         answers={200: Document},
         scope=Scope.DOCUMENTS_WRITE,
         headers=("if-match",),
-        problems=(404, 412),
+        problems=(404, 409, 412),
         slashes=True,
     ),
     Endpoint(

@@ -9,7 +9,14 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.postgres.documents import queries
 from infrastructure.postgres.documents.etags import UNCONDITIONAL, Precondition, edition
-from infrastructure.postgres.documents.jobs import ORDINARY, ImportOptions, StoredJob, removal_job, store_jobs
+from infrastructure.postgres.documents.jobs import (
+    ORDINARY,
+    ImportOptions,
+    StoredJob,
+    indexing_job,
+    removal_job,
+    store_jobs,
+)
 from infrastructure.postgres.tables.documents import documents
 from infrastructure.postgres.tenants import usage
 from infrastructure.postgres.tenants.quotas import check_active
@@ -19,6 +26,18 @@ from schemas.documents import Document, DocumentChange
 
 # Two changes in one transaction's time, or by a clock that was set back, have different entity tags too.
 _NOW: Final = func.greatest(func.clock_timestamp(), documents.c.updated_at + func.make_interval(0, 0, 0, 0, 0, 0, 1e-6))
+
+INDEXED: Final = frozenset({"title", "document_type", "industry", "language", "tags"})
+"""What an index has of what is said about a document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The document as it is now."""
+
+    document: Document
+    stored: StoredJob | None
+    """The job by which its index learns of it; None when it needn't. Ring for it after the commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +66,12 @@ async def change(
     document_id: str,
     wanted: DocumentChange,
     precondition: Precondition = UNCONDITIONAL,
-) -> Document | NotThere | NotAsExpected:
-    """Changes the given fields, and returns the document. The index learns of it by a job of its own."""
+    *,
+    options: ImportOptions = ORDINARY,
+    ring_again_seconds: float,
+) -> Changed | NotThere | NotAsExpected:
+    """Changes the given fields. Raises TenantSuspended; then nothing is changed."""
+    await check_active(session.driver, tenant_id)
     if (refused := await _refused(session, tenant_id, document_id, precondition)) is not None:
         return refused
     given = {
@@ -56,10 +79,20 @@ async def change(
         for name, value in wanted.model_dump(exclude_unset=True).items()
         if value is not None or documents.c[name].nullable
     }
-    await session.execute(_of(tenant_id, document_id).values(**given, updated_at=_NOW))
+    restated = _of(tenant_id, document_id).values(**given, updated_at=_NOW)
+    indexed_version = await session.scalar(restated.returning(documents.c.indexed_version))
     changed = await queries.document(session, tenant_id, document_id)
     assert changed is not None, "its row is locked"
-    return changed
+    if indexed_version is None or not is_indexed(wanted):
+        return Changed(changed, None)
+    job = indexing_job(uuid7(), tenant_id, document_id, indexed_version, options)
+    (stored,) = await store_jobs(session.driver, [job], ring_again_seconds=ring_again_seconds)
+    return Changed(changed, stored)
+
+
+def is_indexed(wanted: DocumentChange) -> bool:
+    """Whether an index has any of what is to be changed."""
+    return not INDEXED.isdisjoint(wanted.model_fields_set)
 
 
 async def delete(
