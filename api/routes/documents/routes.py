@@ -238,7 +238,8 @@ ENDPOINTS = (
         summary="Delete a document",
         description=(
             "From now on it isn't found, and a job removes its contents for good. Its id and version numbers are remembered: "
-            f"a version that is still being imported doesn't bring it back, and a new one goes on counting. {_ID}"
+            "a version that is still being imported doesn't bring it back, and a new one goes on counting. If that job was "
+            f"cancelled, or died, deleting the document again makes another. {_ID}"
         ),
         handle=delete_document,
         answers={202: DocumentRemoval},

@@ -23,9 +23,21 @@ from infrastructure.postgres.tenants.quotas import check_active
 from infrastructure.postgres.tenants.sessions import TenantSession
 from infrastructure.postgres.tenants.usage import Amount
 from schemas.documents import Document, DocumentChange
+from schemas.jobs import TERMINAL
 
+_ENDED: Final = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 # Two changes in one transaction's time, or by a clock that was set back, have different entity tags too.
 _NOW: Final = func.greatest(func.clock_timestamp(), documents.c.updated_at + func.make_interval(0, 0, 0, 0, 0, 0, 1e-6))
+
+# A tombstone's job is the one that removes its contents.
+_TAKE_LEFT_OVER: Final = f"""
+UPDATE documents d SET job_id = %(job_id)s
+WHERE d.tenant_id = %(tenant_id)s AND d.document_id = %(document_id)s AND d.deleted_at IS NOT NULL
+  AND EXISTS (SELECT FROM document_versions v WHERE v.tenant_id = d.tenant_id AND v.document_id = d.document_id
+    AND v.version <= d.deleted_version AND v.stored_bytes > 0)
+  AND NOT EXISTS (SELECT FROM jobs j WHERE j.tenant_id = d.tenant_id AND j.id = d.job_id AND j.state NOT IN ({_ENDED}))
+RETURNING d.deleted_version
+"""
 
 INDEXED: Final = frozenset({"title", "document_type", "industry", "language", "tags"})
 """What an index has of what is said about a document."""
@@ -105,9 +117,13 @@ async def delete(
     ring_again_seconds: float,
 ) -> Deleted | NotThere | NotAsExpected:
     """Deletes the document: from the commit on it isn't found, and no late job brings one of its versions back. The room of
-    its contents is free once they are removed."""
+    its contents is free once they are removed. Of a document that was deleted before, and whose removal was cancelled or died,
+    the contents are removed after all."""
     await check_active(session.driver, tenant_id)
-    if (refused := await _refused(session, tenant_id, document_id, precondition)) is not None:
+    refused = await _refused(session, tenant_id, document_id, precondition)
+    if isinstance(refused, NotThere) and precondition.met_by(None):
+        return await _remove_after_all(session, tenant_id, document_id, options, ring_again_seconds) or refused
+    if refused is not None:
         return refused
     # The job's id is the newest that the document knows: an older one that indexes a text doesn't revive it.
     job_id = uuid7()
@@ -124,6 +140,20 @@ async def delete(
     (stored,) = await store_jobs(session.driver, [job], ring_again_seconds=ring_again_seconds)
     await usage.change(session.driver, tenant_id, {Amount.DOCUMENTS: -1})
     return Deleted(stored, version)
+
+
+async def _remove_after_all(
+    session: TenantSession, tenant_id: UUID, document_id: str, options: ImportOptions, ring_again_seconds: float
+) -> Deleted | None:
+    """None when nothing is left of the document, or a job removes it."""
+    job_id = uuid7()
+    named = {"tenant_id": tenant_id, "document_id": document_id, "job_id": job_id}
+    row = await (await session.driver.execute(_TAKE_LEFT_OVER, named)).fetchone()
+    if row is None:
+        return None
+    job = removal_job(job_id, tenant_id, document_id, row[0], options)
+    (stored,) = await store_jobs(session.driver, [job], ring_again_seconds=ring_again_seconds)
+    return Deleted(stored, row[0])
 
 
 async def _refused(
