@@ -2,14 +2,19 @@
 times."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from events.search import DocumentIndexed
+from infrastructure.ports import Unavailable
 from infrastructure.ports.documents import DocumentStore, VersionDetails, read_text
 from infrastructure.ports.search import Documents, IndexedDocument, IndexMissing, SearchEngine, StoredDocument
 from kinds.run import Run
 from schemas.documents import DocumentRef
 from schemas.search import IndexDocument
+
+MAX_CHANGES: Final = 5
+"""Of one document, while one job indexes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ async def index_document(command: IndexDocument, run: Run, indexing: Indexing) -
         stored = await indexing.documents.store(run.tenant_id, run.job_id, command)
         found, superseded = to_index(command, stored), stored.superseded
     if not superseded:
-        await _index(found, run, indexing)
+        await _index_as_it_stands(found, run, indexing)
     return DocumentIndexed(document_id=found.document_id, version=found.version, superseded=superseded)
 
 
@@ -39,6 +44,22 @@ async def _stored_already(ref: DocumentRef, run: Run, store: DocumentStore) -> t
     pinned = DocumentRef(id=details.document_id, version=details.version)
     is_current = await store.mark_indexed(run.tenant_id, pinned)
     return _as_indexed(details, text), not is_current
+
+
+async def _index_as_it_stands(found: IndexedDocument, run: Run, indexing: Indexing) -> None:
+    """Indexes the version, and again if what is said about it was changed meanwhile: of two jobs that index one version, the
+    one that read it earlier may write it later."""
+    ref = DocumentRef(id=found.document_id, version=found.version)
+    for _ in range(MAX_CHANGES):
+        await _index(found, run, indexing)
+        details = await indexing.store.details(run.tenant_id, ref)
+        if details is None or details.is_deleted:
+            return  # Its removal takes it out of the index, whichever comes first.
+        standing = _as_indexed(details, found.text)
+        if standing == found:
+            return
+        found = standing
+    raise Unavailable("the document is changed faster than it can be indexed; it is tried again")
 
 
 async def _index(document: IndexedDocument, run: Run, indexing: Indexing) -> None:

@@ -5,17 +5,28 @@ from api.http import problems
 from api.http.responses import UNSHARED, Answer, json_answer
 from api.routes.documents.acceptance import WHAT, import_options, precondition_failed, precondition_of
 from infrastructure.postgres.documents import changes
-from infrastructure.postgres.documents.changes import Deleted, NotAsExpected, NotThere
+from infrastructure.postgres.documents.changes import Changed, Deleted, NotAsExpected, NotThere
 from infrastructure.postgres.documents.etags import etag
-from schemas.documents import Document, DocumentChange, DocumentRemoval
+from schemas.documents import DocumentChange, DocumentRemoval
 
 
 async def change_document(call: Call[DocumentChange, Empty]) -> Answer:
-    """200 with the document as it is now. Repeating it is safe."""
-    outcome = await call.orm.run(changes.change, call.path["id"], call.body, precondition_of(call))
+    """200 with the document as it is now; a job has its index learn of it. Repeating it is safe."""
+    if changes.is_indexed(call.body):
+        await call.admit_jobs()
+    outcome = await call.orm.run(
+        changes.change,
+        call.path["id"],
+        call.body,
+        precondition_of(call),
+        options=import_options(call),
+        ring_again_seconds=call.ingress.settings.ring_again_seconds,
+    )
     match outcome:
-        case Document():
-            return json_answer(200, outcome, UNSHARED, (b"etag", etag(outcome).encode()))
+        case Changed(document, stored):
+            if stored is not None:
+                call.ingress.submitter.ring_stored([stored])
+            return json_answer(200, document, UNSHARED, (b"etag", etag(document).encode()))
         case NotThere():
             raise problems.not_found(WHAT)
         case NotAsExpected(document):

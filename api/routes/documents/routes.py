@@ -220,13 +220,16 @@ ENDPOINTS = (
         method="PATCH",
         path="/api/documents/{id}",
         summary="Change what is said about a document",
-        description=f"What isn't given stays as it is. The content doesn't change: store a version for that. {_ID}",
+        description=(
+            "What isn't given stays as it is. The content doesn't change: store a version for that. Where the document can be "
+            f"found by searching, a job has it found as it is described now. {_ID}"
+        ),
         handle=change_document,
         body=DocumentChange,
         answers={200: Document},
         scope=Scope.DOCUMENTS_WRITE,
         headers=("if-match",),
-        problems=(404, 412),
+        problems=(404, 409, 412),
         slashes=True,
     ),
     Endpoint(
@@ -235,7 +238,8 @@ ENDPOINTS = (
         summary="Delete a document",
         description=(
             "From now on it isn't found, and a job removes its contents for good. Its id and version numbers are remembered: "
-            f"a version that is still being imported doesn't bring it back, and a new one goes on counting. {_ID}"
+            "a version that is still being imported doesn't bring it back, and a new one goes on counting. If that job was "
+            f"cancelled, or died, deleting the document again makes another. {_ID}"
         ),
         handle=delete_document,
         answers={202: DocumentRemoval},

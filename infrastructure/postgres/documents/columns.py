@@ -3,10 +3,12 @@
 from base64 import b64encode
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, RowMapping, and_, func
+from sqlalchemy import ColumnElement, FromClause, RowMapping, Text, and_, func, literal_column
+from sqlalchemy.dialects.postgresql import JSONB
 
+from infrastructure.postgres.documents.states import NOT_IMPORTED, problem_of, state_of
 from infrastructure.postgres.tables.documents import document_versions, documents
-from schemas.documents import Document, DocumentVersion
+from schemas.documents import Document, DocumentVersion, VersionState
 
 newest = document_versions.alias("newest")
 current = document_versions.alias("current")
@@ -15,6 +17,8 @@ TITLE: Final = func.coalesce(
     documents.c.title, current.c.title, current.c.file_name, newest.c.file_name, documents.c.document_id
 )
 LANGUAGE: Final = func.coalesce(documents.c.language, current.c.language)
+
+NEWEST_STATE: Final = literal_column(state_of(newest.name), Text)
 
 _VERSION: Final = tuple(DocumentVersion.model_fields)
 _OWN: Final = (
@@ -30,14 +34,24 @@ _OWN: Final = (
 )
 _NEWEST: Final = "newest_"
 
+
+def _version_columns(versions: FromClause, name: str, prefix: str = "") -> tuple[ColumnElement[Any], ...]:
+    """What is shown of a version, of the table or alias that goes by this name."""
+    derived: dict[str, ColumnElement[Any]] = {
+        "state": literal_column(state_of(name), Text),
+        "problem": literal_column(problem_of(name), JSONB),
+    }
+    return tuple([derived.get(one, versions.c[one]).label(prefix + one) for one in _VERSION])
+
+
 DOCUMENT: Final[tuple[ColumnElement[Any], ...]] = (
     documents.c.document_id.label("id"),
     TITLE.label("title"),
     LANGUAGE.label("language"),
     *(documents.c[name] for name in _OWN),
-    *(newest.c[name].label(_NEWEST + name) for name in _VERSION),
+    *_version_columns(newest, newest.name, _NEWEST),
 )
-VERSION: Final = tuple(document_versions.c[name] for name in _VERSION)
+VERSION: Final = _version_columns(document_versions, document_versions.name)
 
 
 def documents_with_versions() -> FromClause:
@@ -56,7 +70,10 @@ def version_of(row: RowMapping) -> DocumentVersion:
 
 
 def _version(row: RowMapping, prefix: str = "") -> dict[str, Any]:
-    return {name: row[prefix + name] for name in _VERSION} | {"digest": digest_shown(row[prefix + "digest"])}
+    shown = {name: row[prefix + name] for name in _VERSION} | {"digest": digest_shown(row[prefix + "digest"])}
+    if shown["state"] == VersionState.FAILED and shown["problem"] is None:
+        shown["problem"] = NOT_IMPORTED
+    return shown
 
 
 def digest_shown(digest: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""The jobs that documents are stored and deleted with, in one transaction."""
+"""The jobs that documents are stored, changed and deleted with, in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from infrastructure.postgres.jobs.submission import NewJob
 from infrastructure.postgres.session import Connection
 from schemas.commands import Command
 from schemas.documents import DocumentRef, ImportDocument, RemoveDocument
+from schemas.search import IndexDocument
 
 NORMAL_PRIORITY = 5
 NO_KEYS = 0
@@ -34,6 +35,10 @@ def import_job(
 ) -> NewJob:
     command = ImportDocument(document=DocumentRef(id=document_id, version=version), profile=profile)
     return _job(job_id, tenant_id, command, options)
+
+
+def indexing_job(job_id: UUID, tenant_id: UUID, document_id: str, version: int, options: ImportOptions) -> NewJob:
+    return _job(job_id, tenant_id, IndexDocument(document=DocumentRef(id=document_id, version=version)), options)
 
 
 def removal_job(job_id: UUID, tenant_id: UUID, document_id: str, version: int, options: ImportOptions) -> NewJob:

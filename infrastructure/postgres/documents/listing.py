@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Select, select, tuple_
 from infrastructure.postgres.documents.columns import (
     DOCUMENT,
     LANGUAGE,
+    NEWEST_STATE,
     document_of,
     documents_with_versions,
-    newest,
 )
 from infrastructure.postgres.tables.documents import documents
 from infrastructure.postgres.tenants.sessions import TenantSession
@@ -109,7 +109,7 @@ def _wanted(filters: DocumentFilters) -> list[ColumnElement[bool]]:
         (documents.c.document_type, filters.document_type),
         (documents.c.industry, filters.industry),
         (LANGUAGE, filters.language),
-        (newest.c.state, filters.state),
+        (NEWEST_STATE, filters.state),
     )
     conditions += [column == value for column, value in equal if value is not None]
     if filters.tags:

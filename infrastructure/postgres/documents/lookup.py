@@ -5,6 +5,7 @@ from uuid import UUID
 
 from infrastructure.ports.documents import VersionDetails
 from infrastructure.postgres.documents.contents import COLUMNS, StoredContent, content_of
+from infrastructure.postgres.documents.states import state_of
 from infrastructure.postgres.session import Connection
 from schemas.documents import DEFAULT_PROFILE, DocumentRef, IngestionProfile, VersionState
 
@@ -14,7 +15,7 @@ FROM documents d JOIN document_versions v
 WHERE d.tenant_id = %(tenant_id)s AND d.document_id = %(document_id)s
 """
 _DETAILS: Final = f"""
-SELECT v.document_id, v.version, v.state, coalesce(v.version = d.current_version, false),
+SELECT v.document_id, v.version, {state_of("v")}, coalesce(v.version = d.current_version, false),
   v.version <= coalesce(d.deleted_version, 0), v.media_type, v.file_name,
   coalesce(d.title, v.title, v.file_name, d.document_id), d.document_type, d.industry, coalesce(d.language, v.language),
   d.tags, d.created_at, v.characters, v.pages {_VERSION}

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from infrastructure.postgres.documents.states import state_of
 from infrastructure.postgres.session import Connection
 from schemas.documents import DocumentRef, VersionState
 
 # Without a version: the current one, or else the newest, which isn't imported yet.
-_PIN = """
-SELECT coalesce(r.version, d.current_version, d.version), v.state
+_PIN = f"""
+SELECT coalesce(r.version, d.current_version, d.version), {state_of("v")}
 FROM unnest(%(ids)s::text[], %(versions)s::bigint[]) WITH ORDINALITY AS r (id, version, place)
 LEFT JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.document_id = r.id AND d.deleted_at IS NULL
 LEFT JOIN document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.document_id

@@ -1,6 +1,7 @@
 """A tenant's reads of its documents, their versions, facts and jobs. Deleted documents are read too, without their versions:
 `deleted_at` says so."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -52,6 +53,16 @@ async def document(session: TenantSession, tenant_id: UUID, document_id: str) ->
     found = select(*DOCUMENT).select_from(documents_with_versions()).where(*_is(tenant_id, document_id))
     row = (await session.execute(found)).mappings().first()
     return None if row is None else document_of(row)
+
+
+async def deleted_versions(session: TenantSession, tenant_id: UUID, ids: Sequence[str]) -> dict[str, int]:
+    """Of each of these documents that was deleted, also if it has newer versions since, its newest version then."""
+    found = select(documents.c.document_id, documents.c.deleted_version).where(
+        documents.c.tenant_id == tenant_id,
+        documents.c.document_id.in_(ids),
+        documents.c.deleted_version.is_not(None),
+    )
+    return {row.document_id: row.deleted_version for row in await session.execute(found)}
 
 
 async def versions(

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from infrastructure.postgres.documents.etags import edition
+from infrastructure.postgres.documents.states import state_of
 from infrastructure.postgres.documents.uploads import Standing, UploadedVersion
 from infrastructure.postgres.keys.wrapped_keys import HOLD_KEYS
 from infrastructure.postgres.session import Connection
@@ -48,8 +49,8 @@ FROM {_STATES} ORDER BY s.document_id
 ON CONFLICT (tenant_id, document_id) DO UPDATE SET version = d.version WHERE false
 RETURNING document_id
 """
-_STANDING = """
-SELECT d.document_id, d.version, d.deleted_at IS NOT NULL, d.updated_at, coalesce(v.digest, ''), coalesce(v.state, 'failed'),
+_STANDING = f"""
+SELECT d.document_id, d.version, d.deleted_at IS NOT NULL, d.updated_at, coalesce(v.digest, ''), coalesce({state_of("v")}, 'failed'),
   d.title, d.document_type, d.industry, d.language, d.tags, d.metadata
 FROM documents d LEFT JOIN document_versions v
   ON v.tenant_id = d.tenant_id AND v.document_id = d.document_id AND v.version = d.version

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from infrastructure.postgres.documents import changes, listing, queries
+from infrastructure.postgres.documents.changes import Changed
 from infrastructure.postgres.documents.listing import DocumentFilters, Page, Position
 from infrastructure.postgres.jobs.queries import NEWEST
-from schemas.documents import Document, DocumentChange, VersionState
+from schemas.documents import DocumentChange, VersionState
 from tests.integration.documents.library import Library, a_library
 from tests.tenancy import make_tenant
 
@@ -127,16 +128,20 @@ async def test_a_list_is_read_by_index(library: Library) -> None:
 async def change(library: Library, document_id: str, **given: Any) -> Any:
     return await library.sessions.run(
         library.tenant_id,
-        lambda session: changes.change(session, library.tenant_id, document_id, DocumentChange(**given)),
+        lambda session: changes.change(
+            session, library.tenant_id, document_id, DocumentChange(**given), ring_again_seconds=10.0
+        ),
     )
 
 
 async def test_a_change_changes_what_is_given(library: Library) -> None:
     before = (await library.add("lease", title="Lease", tags=("x",), language="de")).document
 
-    changed = await change(library, "lease", tags=("y",), language=None)
+    outcome = await change(library, "lease", tags=("y",), language=None)
 
-    assert isinstance(changed, Document)
+    assert isinstance(outcome, Changed)
+    assert outcome.stored is None, "it isn't in an index"
+    changed = outcome.document
     assert (changed.title, changed.tags, changed.language, changed.version) == ("Lease", ("y",), None, 1)
     assert changed.updated_at > before.updated_at
     assert await change(library, "nothing", title="x") == changes.NotThere()

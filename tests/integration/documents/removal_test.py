@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -11,6 +12,7 @@ from infrastructure.ports import Unavailable
 from infrastructure.postgres.documents.changes import Deleted, NotAsExpected, NotThere
 from infrastructure.postgres.documents.etags import Precondition, etag
 from infrastructure.postgres.documents.store import StoredDocuments
+from infrastructure.postgres.jobs import cancellation
 from schemas.documents import DocumentRef, VersionState
 from tests.integration.documents.library import Library
 
@@ -60,6 +62,24 @@ async def test_removal_leaves_the_tombstone_and_nothing_of_the_contents(library:
     assert document is not None
     assert (document.id, document.version, document.title, document.tags) == ("lease", 2, "lease", ())
     assert (document.metadata, document.newest.digest) == ({}, None)
+
+
+async def test_deleting_again_removes_what_a_cancelled_removal_left(library: Library) -> None:
+    await full(library)
+    first = await library.delete("lease")
+    assert isinstance(first, Deleted)
+    removal = first.stored.ref.job_id
+    await library.pool.run(library.tenant_id, partial(cancellation.cancel, tenant_id=library.tenant_id, job_id=removal))
+
+    again = await library.delete("lease")
+
+    assert isinstance(again, Deleted)
+    assert (again.version, again.stored.ref.job_id == removal) == (2, False)
+    assert await library.delete("lease") == NotThere(), "a job removes it"
+    assert (await library.used())[0] == 0, "it was counted as deleted once"
+    library.execute("DELETE FROM jobs WHERE id = %s", again.stored.ref.job_id)
+    await library.store.remove(library.tenant_id, DocumentRef(id="lease", version=2))
+    assert await library.delete("lease") == NotThere(), "nothing is left of it"
 
 
 async def test_an_import_that_ends_after_the_deletion_leaves_nothing(library: Library) -> None:

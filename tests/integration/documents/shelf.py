@@ -16,13 +16,13 @@ from infrastructure.object_store.places import document_place
 from infrastructure.ports.search import IndexMissing
 from infrastructure.postgres.documents import acceptance, changes, profiles, queries
 from infrastructure.postgres.documents.acceptance import Accepted
-from infrastructure.postgres.documents.changes import Deleted
+from infrastructure.postgres.documents.changes import Changed, Deleted
 from infrastructure.postgres.documents.uploads import UploadedVersion
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.tenants.sessions import TenantSessions
 from infrastructure.wiring import document_store, keyring, sealed_objects, search_engine
 from producers.submission.submitter import open_submitter
-from schemas.documents import DEFAULT_PROFILE, Document, DocumentFields, DocumentRef, IngestionProfile
+from schemas.documents import DEFAULT_PROFILE, Document, DocumentChange, DocumentFields, DocumentRef, IngestionProfile
 from schemas.search import AllTerms, SearchQuery
 from tests.system import System
 
@@ -63,6 +63,10 @@ class Shelf:
                 self.tenant_id, lambda session: profiles.set_profile(session, self.tenant_id, name, profile)
             )
         )
+
+    def change(self, document_id: str, **given: Any) -> UUID | None:
+        """The job by which the index learns of the change."""
+        return self._do(lambda opened: self._change(opened, document_id, DocumentChange(**given)))
 
     def delete(self, document_id: str) -> UUID:
         """The job that removes the document's contents."""
@@ -155,6 +159,18 @@ class Shelf:
         async with open_submitter(self.system.settings) as submitter:
             submitter.ring_stored([accepted.stored])
         return accepted.job.id
+
+    async def _change(self, opened: Opened, document_id: str, wanted: DocumentChange) -> UUID | None:
+        outcome = await opened.sessions.run(
+            self.tenant_id,
+            lambda session: changes.change(session, self.tenant_id, document_id, wanted, ring_again_seconds=5.0),
+        )
+        assert isinstance(outcome, Changed), outcome
+        if outcome.stored is None:
+            return None
+        async with open_submitter(self.system.settings) as submitter:
+            submitter.ring_stored([outcome.stored])
+        return outcome.stored.ref.job_id
 
     async def _delete(self, opened: Opened, document_id: str) -> UUID:
         deleted = await opened.sessions.run(

@@ -14,7 +14,7 @@ import pytest
 from bucatini.testing import RecordedRun
 from events.search import DocumentIndexed
 from infrastructure.ports.documents import DocumentStore
-from infrastructure.ports.search import IndexMissing, SearchEngine
+from infrastructure.ports.search import IndexedDocument, IndexMissing, SearchEngine
 from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
@@ -124,6 +124,23 @@ async def test_a_later_job_replaces_the_content_and_keeps_the_documents_own_time
     assert indexed.version == 2
     assert await search.found("old") == []
     assert [hit.created_at for hit in await search.hits("new")] == [before.created_at]
+
+
+async def test_a_title_that_is_changed_while_its_document_is_indexed_is_found(
+    search: Search, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = search.engine.index
+
+    async def changed_meanwhile(tenant_id: UUID, document: IndexedDocument) -> None:
+        if document.title == "Zebra":
+            with psycopg.connect(settings.database) as connection:
+                connection.execute("UPDATE documents SET title = 'Okapi' WHERE tenant_id = %s", (tenant_id,))
+        await index(tenant_id, document)
+
+    monkeypatch.setattr(search.engine, "index", changed_meanwhile)
+    await search.index(title="Zebra")
+
+    assert (await search.found("zebra"), await search.found("okapi")) == ([], ["lease-1"])
 
 
 async def test_an_earlier_job_that_runs_late_is_superseded(search: Search) -> None:

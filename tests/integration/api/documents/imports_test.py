@@ -56,6 +56,21 @@ def test_a_version_that_can_not_be_read_says_why_and_the_one_before_it_stays(htt
     assert http.get("/api/documents/a/text", params={"version": 2}).status_code == 404
 
 
+def test_a_deleted_document_isnt_found_although_its_removal_is_held(http: httpx.Client) -> None:
+    def found() -> tuple[int, list[str]]:
+        answer = http.post("/api/search/advanced", json={"match": {"op": "all_terms", "text": "rent"}}).json()
+        return answer.get("total", 0), sorted(hit["document_id"] for hit in answer.get("hits", ()))
+
+    for document_id in ("a", "b"):
+        http.put(f"/api/documents/{document_id}", json={"text": WORDS}, headers=WAIT).raise_for_status()
+    wait_until(lambda: found() == (2, ["a", "b"]), "both are found")
+    http.post("/api/holds", json={"queue": "search", "reason": "the disk is full"}).raise_for_status()
+
+    http.delete("/api/documents/a").raise_for_status()
+
+    assert found() == (1, ["b"])
+
+
 def test_a_batch_can_be_waited_for(http: httpx.Client) -> None:
     body = {"documents": [{"text": f"{WORDS} {number}"} for number in range(10)]}
     answer = http.post("/api/documents/batch", json=body, headers=WAIT)
