@@ -120,9 +120,12 @@ def _found(path: Path) -> Iterator[Found]:
     if path.is_file() or path.is_fifo():
         yield Found(path, None, path.stat().st_size or (1 if path.is_fifo() else 0))
     elif path.is_dir():
+        folder = path.resolve()
         for file in sorted(path.rglob("*")):
             below = file.relative_to(path)
-            if file.is_file() and not any(part.startswith(".") for part in below.parts):
+            # A link may lead anywhere: what isn't in the folder wasn't asked for.
+            inside = file.resolve().is_relative_to(folder)
+            if inside and file.is_file() and not any(part.startswith(".") for part in below.parts):
                 yield Found(file, id_of_path(f"{path.resolve().name}/{below.as_posix()}"), file.stat().st_size)
     else:
         raise WrongUsage(f"there is no file or folder {path}")

@@ -11,6 +11,7 @@ from api.http.responses import Answer, Header, json_answer
 from api.routes.commands import REPLAYED, idempotency_key
 from api.routes.documents.fields import UploadFields
 from api.routes.documents.originals import Original, Originals, sealed
+from api.routes.documents.profiles import check_known
 from api.streams.long_poll import applied, until_finished, wanted_seconds
 from infrastructure.concurrency.batching import Overloaded
 from infrastructure.ports import Unavailable
@@ -45,6 +46,7 @@ async def accept(
 ) -> Answer:
     """202 with the document and its job once they are committed; 200 when there was nothing new in it, or when the client
     waited and the job has ended."""
+    await check_known(call, {"/profile": fields.profile})
     with written.committing():
         outcome = await _accepted(call, original, fields, document_id, precondition)
     match outcome:

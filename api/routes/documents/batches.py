@@ -16,6 +16,7 @@ from api.routes.commands import REPLAYED, idempotency_key
 from api.routes.documents.acceptance import MAX_TRIES, import_options
 from api.routes.documents.fields import MAX_BATCH_FIELDS_BYTES, BatchFields, DocumentBatch, FormFields, UploadFields
 from api.routes.documents.originals import Original, Originals, check_room, of_text, originals, sealed
+from api.routes.documents.profiles import check_known
 from api.routes.documents.uploads import write_part
 from api.streams.long_poll import applied, until_finished, wanted_seconds
 from api.uploads.body_stream import BodyStream
@@ -82,6 +83,7 @@ async def _form(form: MultipartReader, written: Originals) -> tuple[list[Describ
 
 
 async def _accept_all(call: AnyCall, described: Sequence[Described], name: str, written: Originals) -> Answer:
+    await check_known(call, {f"/documents/{n}/profile": one.profile for n, (_, one) in enumerate(described)})
     await call.admit_jobs(len(described))
     with written.committing():
         outcome, batch_id = await _accepted(call, described, name)

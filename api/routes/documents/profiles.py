@@ -1,5 +1,8 @@
 """Lists, sets and removes ingestion profiles: what is done with a document once it was imported."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from api.auth.permissions import check_permissions
 from api.auth.principal import Principal, Scope
 from api.endpoint import Call, Empty, Endpoint
@@ -14,6 +17,7 @@ from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
 from schemas.workflow_tasks import task_problem
 
+MAX_ERRORS = 50
 PATH = "/api/document-profiles"
 """Not below /api/documents, where every name may be a document's id."""
 
@@ -40,6 +44,19 @@ async def remove_profile(call: Call[Empty, Empty]) -> Answer:
     if not await call.orm.run(profiles.remove_profile, call.path["name"]):
         raise problems.not_found("profile")
     return Answer(204)
+
+
+async def check_known(call: Call[Any, Any], named: Mapping[str, str | None]) -> None:
+    """Raises a Refusal at each pointer whose profile the tenant doesn't have."""
+    if not any(named.values()):
+        return
+    known = {one.name for one in await call.orm.run(profiles.profiles)}
+    unknown = [pointer for pointer, name in named.items() if name is not None and name not in known]
+    if unknown:
+        detail = f"there is no such profile; there are {', '.join(sorted(known))}"
+        raise problems.invalid_fields(
+            [FieldProblem(pointer=pointer, detail=detail) for pointer in unknown[:MAX_ERRORS]]
+        )
 
 
 def check_profile(principal: Principal, profile: IngestionProfile) -> None:

@@ -79,3 +79,24 @@ def test_no_tenant_sees_anothers_profile(world: World) -> None:
         assert stranger.get(f"{PROFILES}/contracts").status_code == 404
         assert stranger.delete(f"{PROFILES}/contracts").status_code == 404
         assert len(stranger.get(PROFILES).json()["profiles"]) == 1
+
+
+def test_a_profile_that_isnt_there_is_refused_before_anything_is_stored(world: World) -> None:
+    text = {"text": "The rent is due."}
+    with world.http(world.tenant()) as http:
+        http.put(f"{PROFILES}/contracts", json={"index": False})
+        known = http.post("/api/documents", json={**text, "profile": "contracts"})
+        one = http.post("/api/documents", json={**text, "profile": "contrats"})
+        raw = http.post(
+            "/api/documents?profile=contrats", content=b"%PDF-1.7", headers={"content-type": "application/pdf"}
+        )
+        several = http.post("/api/documents/batch", json={"documents": [text, {**text, "profile": "contrats"}]})
+        stored = http.get("/api/documents").json()["documents"]
+
+    assert known.status_code == 202
+    assert [answer.status_code for answer in (one, raw, several)] == [422, 422, 422]
+    assert [answer.json()["errors"][0]["pointer"] for answer in (one, raw, several)] == [
+        *("/profile", "/profile", "/documents/1/profile")
+    ]
+    assert "contracts, default" in one.text
+    assert len(stored) == 1

@@ -38,6 +38,17 @@ def test_a_folders_files_are_found_and_hidden_ones_are_not(tmp_path: Path) -> No
     assert [one.id for one in found_in([folder / "b.txt"], "mine")] == ["mine"]
 
 
+def test_a_folders_links_to_files_outside_of_it_are_left_out(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "folder", tmp_path / "secret.txt"
+    folder.mkdir()
+    (folder / "lease.txt").write_text("The rent is due.")
+    secret.write_text("It wasn't asked for.")
+    (folder / "link.txt").symlink_to(secret)
+    (folder / "own.txt").symlink_to(folder / "lease.txt")
+
+    assert [one.path.name for one in found_in([folder], None)] == ["lease.txt", "own.txt"]
+
+
 def test_what_cannot_be_sent_is_wrong_usage(tmp_path: Path) -> None:
     for paths, document_id, reason in (
         ([tmp_path], None, "there is no file in"),
