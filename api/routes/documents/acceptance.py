@@ -50,9 +50,9 @@ async def accept(
     with written.committing():
         outcome = await _accepted(call, original, fields, document_id, precondition)
     match outcome:
-        case Accepted(document, job, stored):
+        case Accepted(document, job, jobs):
             written.keep(original)
-            call.ingress.submitter.ring_stored([stored])
+            call.ingress.submitter.ring_stored(jobs.stored)
             return await _answer(call, document, job)
         case Unchanged(document):
             return _as_json(200, document, None)

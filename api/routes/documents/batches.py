@@ -164,7 +164,7 @@ def _told(batch_id: UUID, name: str, outcomes: Sequence[VersionAdded | VersionKe
         DocumentOfBatch(
             id=one.document_id,
             version=one.version,
-            job_id=one.stored.ref.job_id if isinstance(one, VersionAdded) else None,
+            job_id=one.jobs.importing.ref.job_id if isinstance(one, VersionAdded) else None,
         )
         for one in outcomes
     )

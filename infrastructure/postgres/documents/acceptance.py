@@ -16,7 +16,14 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.postgres.documents import queries, rows
 from infrastructure.postgres.documents.etags import UNCONDITIONAL, Precondition
-from infrastructure.postgres.documents.jobs import ORDINARY, ImportOptions, StoredJob, import_job, store_jobs
+from infrastructure.postgres.documents.jobs import (
+    ORDINARY,
+    ImportOptions,
+    StoredJob,
+    import_job,
+    indexing_job,
+    store_jobs,
+)
 from infrastructure.postgres.documents.rows import NewVersion
 from infrastructure.postgres.documents.uploads import Add, UploadedVersion, decide_all
 from infrastructure.postgres.jobs import queries as job_queries
@@ -36,12 +43,25 @@ NEW = "new"
 
 
 @dataclass(frozen=True, slots=True)
+class VersionJobs:
+    """The jobs that were stored with a version."""
+
+    importing: StoredJob
+    indexing: StoredJob | None = None
+    """The one by which an index learns what is said about the document now, whether the version can be read or not."""
+
+    @property
+    def stored(self) -> list[StoredJob]:
+        return [job for job in (self.importing, self.indexing) if job is not None]
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The version is stored, once the transaction commits, and its job imports it."""
 
     document: Document
     job: Job
-    stored: StoredJob
+    jobs: VersionJobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +100,7 @@ Acceptance = Accepted | Unchanged | Repeated | KeyReused | PreconditionFailed | 
 class VersionAdded:
     document_id: str
     version: int
-    stored: StoredJob
+    jobs: VersionJobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +119,7 @@ class AcceptedAll:
 
     @property
     def stored(self) -> list[StoredJob]:
-        return [one.stored for one in self.outcomes if isinstance(one, VersionAdded)]
+        return [job for one in self.outcomes if isinstance(one, VersionAdded) for job in one.jobs.stored]
 
 
 async def accept(
@@ -162,7 +182,9 @@ async def accept_all(
     job_ids = [uuid7() for _ in uploaded]
     outcomes = await _store(connection, tenant_id, uploaded, job_ids, UNCONDITIONAL, options, ring_again_seconds)
     if batch is not None:
-        added = [submission.Accepted(one.stored.ref.job_id) for one in outcomes if isinstance(one, VersionAdded)]
+        added = [
+            submission.Accepted(one.jobs.importing.ref.job_id) for one in outcomes if isinstance(one, VersionAdded)
+        ]
         told = batch if tell is None else replace(batch, tell=lambda _: tell(outcomes))
         await store_batch_job(connection, told, added)
     return AcceptedAll(tuple(outcomes))
@@ -190,7 +212,9 @@ async def _store(
         return []
     decided = list(zip(wanted, decisions, strict=True))
     added = [replace(one, version=what.version) for one, what in decided if isinstance(what, Add)]
-    stored = await _store_added(connection, tenant_id, added, fresh, options, ring_again_seconds) if added else {}
+    stored: dict[UUID, VersionJobs] = {}
+    if added:
+        stored = await _store_added(connection, tenant_id, added, fresh, options, ring_again_seconds)
     if added:
         others = sum(isinstance(what, Add) and what.is_another for what in decisions)
         kept_bytes = sum(one.uploaded.stored_bytes for one in added)
@@ -210,19 +234,24 @@ async def _store_added(
     fresh: AbstractSet[str],
     options: ImportOptions,
     ring_again_seconds: float,
-) -> dict[UUID, StoredJob]:
-    """Stores the versions with their jobs, and returns those by id."""
+) -> dict[UUID, VersionJobs]:
+    """Stores the versions with their jobs, and returns those by the importing one's id."""
     await rows.add_versions(connection, tenant_id, added)
-    newest = {one.document_id: one for one in added}.values()
+    newest = list({one.document_id: one for one in added}.values())
     # A document that was just added says already what its first version says.
-    await rows.restate(
-        connection, tenant_id, [one for one in newest if one.document_id not in fresh or one.version > 1]
-    )
-    jobs = [
+    described_before = [one for one in newest if one.document_id not in fresh or one.version > 1]
+    stale = await rows.restate(connection, tenant_id, described_before)
+    imports = [
         import_job(one.job_id, tenant_id, one.document_id, one.version, one.uploaded.profile, options) for one in added
     ]
-    stored = await store_jobs(connection, jobs, ring_again_seconds=ring_again_seconds)
-    return {one.ref.job_id: one for one in stored}
+    indexing = [
+        indexing_job(uuid7(), tenant_id, document_id, version, replace(options, parent_id=None))
+        for document_id, version in stale.items()
+    ]
+    stored = await store_jobs(connection, imports + indexing, ring_again_seconds=ring_again_seconds)
+    described_anew = dict(zip(stale, stored[len(imports) :], strict=True))
+    newest_job = {one.job_id: described_anew.get(one.document_id) for one in newest}
+    return {one.ref.job_id: VersionJobs(one, newest_job.get(one.ref.job_id)) for one in stored[: len(imports)]}
 
 
 async def _key_taken(
@@ -259,6 +288,6 @@ async def _with_document(
     assert document is not None, "its row is locked"
     if isinstance(outcome, VersionKept):
         return Unchanged(document)
-    job = await job_queries.job(session.driver, tenant_id, outcome.stored.ref.job_id)
+    job = await job_queries.job(session.driver, tenant_id, outcome.jobs.importing.ref.job_id)
     assert job is not None, "it was just stored"
-    return Accepted(document, job, outcome.stored)
+    return Accepted(document, job, outcome.jobs)

@@ -60,7 +60,12 @@ _RESTATE = f"""
 UPDATE documents d SET version = s.version, job_id = s.job_id, title = s.title, document_type = s.document_type,
   industry = s.industry, language = s.language, tags = {_TAGS.format("s.tags")}, metadata = s.metadata::jsonb,
   updated_at = greatest(now(), d.updated_at), deleted_at = NULL
-FROM {_STATES} WHERE d.tenant_id = %(tenant)s AND d.document_id = s.document_id
+FROM {_STATES}, documents before
+WHERE d.tenant_id = %(tenant)s AND d.document_id = s.document_id
+  AND before.tenant_id = d.tenant_id AND before.document_id = d.document_id
+RETURNING d.document_id, CASE
+  WHEN (before.title, before.document_type, before.industry, before.language, before.tags)
+    IS DISTINCT FROM (d.title, d.document_type, d.industry, d.language, d.tags) THEN d.indexed_version END
 """
 _ADD_VERSIONS = """
 INSERT INTO document_versions (tenant_id, document_id, version, cell, state, job_id, digest, size_bytes, stored_bytes,
@@ -105,10 +110,13 @@ async def standing(connection: Connection, tenant_id: UUID, ids: Sequence[str]) 
     }
 
 
-async def restate(connection: Connection, tenant_id: UUID, newest: Sequence[NewVersion]) -> None:
-    """Gives the documents, which are locked, a new newest version. One that was deleted isn't any more."""
-    if newest:
-        await connection.execute(_RESTATE, {"tenant": tenant_id, **_written(newest)})
+async def restate(connection: Connection, tenant_id: UUID, newest: Sequence[NewVersion]) -> dict[str, int]:
+    """Gives the documents, which are locked, a new newest version. One that was deleted isn't any more. Returns the indexed
+    versions, by their documents, of those that an index describes as they were."""
+    if not newest:
+        return {}
+    found = await connection.execute(_RESTATE, {"tenant": tenant_id, **_written(newest)})
+    return {document_id: version for document_id, version in await found.fetchall() if version is not None}
 
 
 async def add_versions(connection: Connection, tenant_id: UUID, new: Sequence[NewVersion]) -> None:

@@ -39,3 +39,17 @@ def test_a_document_that_isnt_to_be_found_isnt_by_a_change(system: System, shelf
 
     assert shelf.change("lease", title="Okapi") is None
     assert shelf.found() == []
+
+
+def test_a_new_version_that_cant_be_read_is_found_as_it_is_described_with_the_text_before(
+    system: System, shelf: Shelf
+) -> None:
+    system.start("workers.runtime", "search")
+    system.await_state(shelf.upload("lease", "The rent is due.", title="Zebra"), "succeeded")
+    wait_until(lambda: shelf.found("zebra") == [("lease", 1)], "it is found by its title")
+
+    failed = shelf.upload("lease", bytes(range(256)) * 40, title="Okapi")
+
+    system.await_state(failed, "failed")
+    wait_until(lambda: shelf.found("okapi") == [("lease", 1)], "it is found by its new title")
+    assert (shelf.found("zebra"), shelf.found("rent")) == ([], [("lease", 1)])

@@ -157,7 +157,7 @@ class Shelf:
         )
         assert isinstance(accepted, Accepted), accepted
         async with open_submitter(self.system.settings) as submitter:
-            submitter.ring_stored([accepted.stored])
+            submitter.ring_stored(accepted.jobs.stored)
         return accepted.job.id
 
     async def _change(self, opened: Opened, document_id: str, wanted: DocumentChange) -> UUID | None:
