@@ -49,7 +49,7 @@ class UploadedVersion:
             base64.b64encode(self.digest).decode(),
             self.media_type,
             self.file_name,
-            self.fields.model_dump(mode="json", exclude_unset=True),
+            self.fields.model_dump(mode="json", exclude_defaults=True),
             self.profile,
         ]
         return sha256(json.dumps(sent, sort_keys=True).encode()).digest()
