@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -47,8 +48,9 @@ async def submit_batch(call: Call[SubmitBatch, Empty]) -> Answer:
     def first_answer(submissions: Sequence[Submission]) -> str:
         return _answer(batch_id, call.body.name, looked, submissions).model_dump_json()
 
+    fingerprint = await _fingerprint(call.body) if "idempotency-key" in call.headers else None
     outcome = await call.ingress.submitter.submit_batch(
-        NewBatch(await _as_job(call, batch_id), atomic=call.body.atomic, tell=first_answer), jobs
+        NewBatch(batch_job(call, batch_id, fingerprint), atomic=call.body.atomic, tell=first_answer), jobs
     )
     match outcome:
         case Kept(submissions):
@@ -68,8 +70,8 @@ def _refused(looked: Sequence[Looked]) -> problems.Refusal:
     return problems.invalid_fields([flaw for one in answers for flaw in one.errors][:MAX_ERRORS])
 
 
-async def _as_job(call: Call[SubmitBatch, Empty], batch_id: UUID) -> NewJob:
-    key = idempotency_key(call.headers.get("idempotency-key"))
+def batch_job(call: Call[Any, Any], batch_id: UUID, fingerprint: bytes | None) -> NewJob:
+    """The job that stands for a batch. `fingerprint`: of what was sent, for a request with an idempotency key."""
     return NewJob(
         id=batch_id,
         tenant_id=call.tenant_id,
@@ -81,8 +83,8 @@ async def _as_job(call: Call[SubmitBatch, Empty], batch_id: UUID) -> NewJob:
         command="",
         correlation_id=call.correlation_id,
         traceparent=call.trace.traceparent,
-        idempotency_key=key,
-        body_hash=None if key is None else await _fingerprint(call.body),
+        idempotency_key=idempotency_key(call.headers.get("idempotency-key")),
+        body_hash=fingerprint,
     )
 
 

@@ -1,25 +1,25 @@
 """Anthropic's SDK: one client per process for all keys, over aiohttp, with its own retries and traces off."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from infrastructure.model_http.api import Reply
-from infrastructure.model_http.failures import Refusal
 from infrastructure.model_http.schemas import in_words
+from infrastructure.model_http.transport import (
+    connect_timeout,
+    connection_limits,
+    keep_requests_out_of_logs,
+    translated,
+)
 
 if TYPE_CHECKING:
     import httpx2
     from anthropic import AsyncAnthropic
 
-MAX_CONNECTIONS = 2_000
-"""More than a process has calls in flight: what waits for a connection would pass for a provider that is away."""
-MAX_IDLE_CONNECTIONS = 200
-IDLE_SECONDS = 30.0
 NO_KEY = "none"
 """Without one the SDK looks for others' credentials in the environment and in files."""
 PAGE_SIZE = 1_000
@@ -35,7 +35,7 @@ class AnthropicSdk:
         self, body: Mapping[str, Any], key: SecretStr | None, connect_seconds: float
     ) -> AsyncIterator[Reply]:
         create: Any = self._client_for(key).messages.with_streaming_response.create
-        async with _translated(), create(**_with_schema(body), timeout=_timeout(connect_seconds)) as reply:
+        async with _translated(), create(**_with_schema(body), timeout=connect_timeout(connect_seconds)) as reply:
             yield reply
 
     @asynccontextmanager
@@ -43,13 +43,13 @@ class AnthropicSdk:
         self, body: Mapping[str, Any], key: SecretStr | None, connect_seconds: float
     ) -> AsyncIterator[Reply]:
         count: Any = self._client_for(key).messages.with_streaming_response.count_tokens
-        async with _translated(), count(**_with_schema(body), timeout=_timeout(connect_seconds)) as reply:
+        async with _translated(), count(**_with_schema(body), timeout=connect_timeout(connect_seconds)) as reply:
             yield reply
 
     @asynccontextmanager
     async def models(self, key: SecretStr | None, connect_seconds: float) -> AsyncIterator[Reply]:
         list_models: Any = self._client_for(key).models.with_streaming_response.list
-        async with _translated(), list_models(limit=PAGE_SIZE, timeout=_timeout(connect_seconds)) as reply:
+        async with _translated(), list_models(limit=PAGE_SIZE, timeout=connect_timeout(connect_seconds)) as reply:
             yield reply
 
     async def close(self) -> None:
@@ -66,18 +66,10 @@ async def anthropic_sdk(base_url: str, key: SecretStr | None) -> AnthropicSdk:
 
 def _built(base_url: str, key: SecretStr | None) -> AnthropicSdk:
     import anthropic
-    import httpx2
 
-    for name in ("anthropic", "httpx2", "httpcore2"):
-        # At DEBUG they log whole requests, with documents.
-        logging.getLogger(name).setLevel(logging.WARNING)
-    limits = httpx2.Limits(
-        max_connections=MAX_CONNECTIONS,
-        max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-        keepalive_expiry=IDLE_SECONDS,
-    )
+    keep_requests_out_of_logs("anthropic")
     # A redirect would carry the document to wherever it points.
-    http_client = anthropic.DefaultAioHttpClient(limits=limits, follow_redirects=False)
+    http_client = anthropic.DefaultAioHttpClient(limits=connection_limits(), follow_redirects=False)
     client = anthropic.AsyncAnthropic(
         api_key=key.get_secret_value() if key else NO_KEY,
         base_url=base_url,
@@ -105,22 +97,7 @@ def _with_schema(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body, "output_config": {"format": {"type": "json_schema", "schema": enforced}}}
 
 
-def _timeout(connect_seconds: float) -> "httpx2.Timeout":
-    import httpx2
-
-    # Only the connection: its waiting for tokens is bounded by CallClock, which knows keep-alives from text.
-    return httpx2.Timeout(None, connect=connect_seconds, pool=connect_seconds)
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+def _translated() -> AbstractAsyncContextManager[None]:
     import anthropic
 
-    try:
-        yield
-    except anthropic.APIStatusError as error:
-        raise Refusal(error.status_code, error.response.headers, error.body) from None
-    except anthropic.APIConnectionError as error:
-        broken = error.__cause__ or ConnectionError("no connection")
-        # With its own cause: only that tells a deadline from a refusal. The SDK's error has the request, and goes.
-        raise broken from broken.__cause__
+    return translated(anthropic)

@@ -1,24 +1,24 @@
 """OpenAI's SDK: one client per process for all keys, over aiohttp, with its own retries off."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from infrastructure.model_http.api import Reply
-from infrastructure.model_http.failures import Refusal
+from infrastructure.model_http.transport import (
+    connect_timeout,
+    connection_limits,
+    keep_requests_out_of_logs,
+    translated,
+)
 
 if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
 
-MAX_CONNECTIONS = 2_000
-"""More than a process has calls in flight: what waits for a connection would pass for a provider that is away."""
-MAX_IDLE_CONNECTIONS = 200
-IDLE_SECONDS = 30.0
 NO_KEY = "none"
 """Servers without keys ignore it; the SDK insists on one."""
 
@@ -41,7 +41,7 @@ class OpenAiSdk:
             if self._chat
             else client.responses.with_streaming_response.create
         )
-        async with _translated(), create(**body, timeout=_timeout(connect_seconds)) as reply:
+        async with _translated(), create(**body, timeout=connect_timeout(connect_seconds)) as reply:
             yield reply
 
     @asynccontextmanager
@@ -49,13 +49,13 @@ class OpenAiSdk:
         self, body: Mapping[str, Any], key: SecretStr | None, connect_seconds: float
     ) -> AsyncIterator[Reply]:
         count: Any = self._client_for(key).responses.input_tokens.with_streaming_response.count
-        async with _translated(), count(**body, timeout=_timeout(connect_seconds)) as reply:
+        async with _translated(), count(**body, timeout=connect_timeout(connect_seconds)) as reply:
             yield reply
 
     @asynccontextmanager
     async def models(self, key: SecretStr | None, connect_seconds: float) -> AsyncIterator[Reply]:
         list_models: Any = self._client_for(key).models.with_streaming_response.list
-        async with _translated(), list_models(timeout=_timeout(connect_seconds)) as reply:
+        async with _translated(), list_models(timeout=connect_timeout(connect_seconds)) as reply:
             yield reply
 
     async def close(self) -> None:
@@ -73,19 +73,11 @@ async def openai_sdk(base_url: str, key: SecretStr | None, *, chat: bool) -> Ope
 
 
 def _built(base_url: str, key: SecretStr | None, *, chat: bool) -> OpenAiSdk:
-    import httpx2
     import openai
 
-    for name in ("openai", "httpx2", "httpcore2"):
-        # At DEBUG they log whole requests, with documents.
-        logging.getLogger(name).setLevel(logging.WARNING)
-    limits = httpx2.Limits(
-        max_connections=MAX_CONNECTIONS,
-        max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-        keepalive_expiry=IDLE_SECONDS,
-    )
+    keep_requests_out_of_logs("openai")
     # A redirect would carry the document to wherever it points.
-    http_client = openai.DefaultAioHttpClient(limits=limits, follow_redirects=False)
+    http_client = openai.DefaultAioHttpClient(limits=connection_limits(), follow_redirects=False)
     client = openai.AsyncOpenAI(
         api_key=key.get_secret_value() if key else NO_KEY,
         base_url=base_url,
@@ -101,22 +93,7 @@ def _without_environment(client: "AsyncOpenAI") -> "AsyncOpenAI":
     return client
 
 
-def _timeout(connect_seconds: float) -> "httpx2.Timeout":
-    import httpx2
-
-    # Only the connection: its waiting for tokens is bounded by CallClock, which knows keep-alives from text.
-    return httpx2.Timeout(None, connect=connect_seconds, pool=connect_seconds)
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+def _translated() -> AbstractAsyncContextManager[None]:
     import openai
 
-    try:
-        yield
-    except openai.APIStatusError as error:
-        raise Refusal(error.status_code, error.response.headers, error.body) from None
-    except openai.APIConnectionError as error:
-        broken = error.__cause__ or ConnectionError("no connection")
-        # With its own cause: only that tells a deadline from a refusal. The SDK's error has the request, and goes.
-        raise broken from broken.__cause__
+    return translated(openai)

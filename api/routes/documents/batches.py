@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 from api.endpoint import Call, Empty
 from api.http import digests, document_problems, problems
 from api.http.responses import Answer, Header, json_answer
-from api.routes.commands import REPLAYED, idempotency_key
+from api.routes.batches import batch_job
+from api.routes.commands import REPLAYED
 from api.routes.documents.acceptance import MAX_TRIES, import_options
 from api.routes.documents.fields import MAX_BATCH_FIELDS_BYTES, BatchFields, DocumentBatch, FormFields, UploadFields
 from api.routes.documents.originals import Original, Originals, check_room, of_text, originals, sealed
@@ -29,9 +30,8 @@ from infrastructure.postgres.documents.acceptance import AcceptedAll, Repeated, 
 from infrastructure.postgres.documents.uploads import UploadedVersion
 from infrastructure.postgres.jobs import batches
 from infrastructure.postgres.jobs.batches import NewBatch
-from infrastructure.postgres.jobs.submission import KeyReused, NewJob
-from producers.submission.submitter import NORMAL_PRIORITY
-from schemas.batches import BATCH_KIND, BATCH_QUEUE, MAX_IN_A_BATCH
+from infrastructure.postgres.jobs.submission import KeyReused
+from schemas.batches import MAX_IN_A_BATCH
 from schemas.documents import DocumentBatchAccepted, DocumentOfBatch, NewDocument
 
 FILES = "files"
@@ -113,7 +113,7 @@ async def _accepted(
         outcome = await call.orm.run(
             acceptance.accept_all,
             versions,
-            batch=NewBatch(_as_job(call, batch_id, name, versions), atomic=True, tell=lambda _: ""),
+            batch=NewBatch(batch_job(call, batch_id, _fingerprint(name, versions)), atomic=True, tell=lambda _: ""),
             tell=lambda outcomes: _told(batch_id, name, outcomes).model_dump_json(),
             options=import_options(call),
             ring_again_seconds=settings.ring_again_seconds,
@@ -132,24 +132,6 @@ async def _sealed(call: AnyCall, described: Sequence[Described]) -> list[Uploade
             await asyncio.sleep(0)
         versions.append(await sealed(call, original, fields, fields.id))
     return versions
-
-
-def _as_job(call: AnyCall, batch_id: UUID, name: str, versions: Sequence[UploadedVersion]) -> NewJob:
-    key = idempotency_key(call.headers.get("idempotency-key"))
-    return NewJob(
-        id=batch_id,
-        tenant_id=call.tenant_id,
-        kind=BATCH_KIND,
-        version=1,
-        queue=BATCH_QUEUE,
-        priority=NORMAL_PRIORITY,
-        max_attempts=1,
-        command="",
-        correlation_id=call.correlation_id,
-        traceparent=call.trace.traceparent,
-        idempotency_key=key,
-        body_hash=None if key is None else _fingerprint(name, versions),
-    )
 
 
 def _fingerprint(name: str, versions: Sequence[UploadedVersion]) -> bytes:
