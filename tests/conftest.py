@@ -17,7 +17,6 @@ from infrastructure.local_stack.servers import loopback
 from infrastructure.local_stack.servers.postgres import PostgresServer, postgres_server
 from infrastructure.local_stack.servers.redis import RedisServer, redis_server
 from infrastructure.postgres.migration import migrate
-from tests.side_by_side import MAX_PROCESSES
 from tests.system import System
 
 pytest_plugins = ["tests.side_by_side"]
@@ -33,6 +32,8 @@ ROOM_BYTES = 8_000_000_000
 def ports_of_our_own() -> Iterator[None]:
     """Of the free ports each of the run's processes takes its own share: two that look at the same moment find the same one
     free, and a server that a test starts again finds its port as it left it."""
+    from tests.side_by_side import MAX_PROCESSES  # Here, since pytest rewrites a plugin when it imports it itself.
+
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MAX_PROCESSES
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loopback, "OUR_PORTS", loopback.OUR_PORTS[number::MAX_PROCESSES])
