@@ -47,9 +47,19 @@ class RecordedRun:
     children: tuple[Child, ...] = ()
     reports: list[tuple[float, str]] = field(default_factory=list)
     """(fraction, message) of each call of `progress`."""
+    recorded: list[DomainEvent] = field(default_factory=list)
+    """What `record` stored in the timeline."""
+    written: list[tuple[int, int, str]] = field(default_factory=list)
+    """(section, offset, text) of each call of `write`."""
 
     def progress(self, fraction: float, message: str = "") -> None:
         self.reports.append((fraction, message))
+
+    async def record(self, event: DomainEvent) -> None:
+        self.recorded.append(event)
+
+    def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
+        self.written.append((section, offset, text))
 
 
 async def run_job(job: JobFunction[C, R, D], command: C, *, uses: D | None = None, run: RecordedRun | None = None) -> R:

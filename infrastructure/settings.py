@@ -104,6 +104,12 @@ class Settings(BaseModel):
     ai_models_file: Path | None = None
     """A TOML file with models and providers of your own, in the form of infrastructure/model_registry/models.toml."""
 
+    ai_models: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("offline",)
+    """The models that jobs use which name none, best first, with commas between; the registry's `[tasks]` may name others for
+    a task."""
+    ai_calls: Annotated[int, Field(ge=1, le=1_000)] = 250
+    """Calls of providers that one worker process has under way at a time."""
+
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL
     if not set."""

@@ -42,6 +42,21 @@ class Run(Protocol):
         """
         ...
 
+    async def record(self, event: DomainEvent) -> None:
+        """Stores an event in the job's timeline, now: subscribers get it, and it stays when the attempt fails.
+
+        Returns once it is committed. Raises Unavailable when that isn't known: recording it again may store it twice.
+        Nothing is stored, and RunEnded raised, when another worker has the job by now.
+        """
+        ...
+
+    def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
+        """Publishes a piece of text as it is written, as `ai.delta`: live, while somebody listens, and never stored.
+
+        Never blocks; pieces in quick succession are sent as one, every 50 to 100 ms.
+        """
+        ...
+
 
 class RunEnded(Exception):
     """The run was stopped: it was cancelled or exceeded its time limit. Nothing that it still returns is kept."""

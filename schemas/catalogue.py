@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -90,7 +90,7 @@ def _named(command: type[Command]) -> str:
 def declared_in(package: ModuleType, base: type[T]) -> Iterator[type[T]]:
     """The subclasses that the package's modules declare, in the order of the modules' names and within a module as they
     stand there."""
-    for found in iter_modules(package.__path__, f"{package.__name__}."):
+    for found in walk_packages(package.__path__, f"{package.__name__}."):
         for value in list(vars(import_module(found.name)).values()):
             if isinstance(value, type) and issubclass(value, base) and value.__module__ == found.name:
                 yield value
@@ -98,5 +98,5 @@ def declared_in(package: ModuleType, base: type[T]) -> Iterator[type[T]]:
 
 # One of these modules imports this one, which is why everything else stands above.
 for _command in declared_in(schemas, Command):
-    if _command is not Command:
+    if hasattr(_command, "kind"):  # What has none is a base of commands.
         add(_command)

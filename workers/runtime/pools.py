@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from events.envelope import DomainEvent
 from infrastructure.concurrency.loops import Loop, WithLoops
 from infrastructure.concurrency.process_pool import ProcessorPool, processor_pool
 from infrastructure.concurrency.threads import Threads
@@ -127,3 +128,11 @@ class RunInThread:
         if self.ended:
             raise RunEnded
         self._loop.call_soon_threadsafe(self._run.progress, fraction, message)
+
+    async def record(self, event: DomainEvent) -> None:
+        """See `Run.record`: for functions on the worker's loop."""
+        await self._run.record(event)
+
+    def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
+        """See `Run.write`."""
+        self._loop.call_soon_threadsafe(partial(self._run.write, text, section=section, offset=offset))

@@ -1,12 +1,14 @@
 """Every table, declared once. Migrations make them; `tests/integration/tables_test.py` proves that both agree."""
 
 from infrastructure.postgres.tables import (
+    ai,
     compatibility,
     controls,
     documents,
     events,
     jobs,
     keys,
+    prompts,
     tenants,
     webhooks,
     workflow,
@@ -15,6 +17,7 @@ from infrastructure.postgres.tables.metadata import OWNER, metadata
 
 __all__ = [
     "OWNER",
+    "ai",
     "compatibility",
     "controls",
     "documents",
@@ -22,6 +25,7 @@ __all__ = [
     "jobs",
     "keys",
     "metadata",
+    "prompts",
     "tenants",
     "webhooks",
     "workflow",

@@ -9,12 +9,16 @@ from producers.client.asynchronous.jobs import AsyncJobHandle, AsyncJobs
 from schemas.commands import Command
 
 if TYPE_CHECKING:
-    from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+    from events.ai.analysis import ContentAnalyzed
+    from events.ai.generation import DocumentGenerated
+    from events.ai.processing import DocumentProcessed
     from events.keys import KeysRotated
     from events.search import DocumentIndexed
     from events.workflow import WorkflowCompleted
     from producers.client.commands import JobOptions
-    from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+    from schemas.ai.analysis import AnalyzeContent
+    from schemas.ai.generation import GenerateDocument
+    from schemas.ai.processing import ProcessDocument
     from schemas.keys import RotateKeys
     from schemas.search import IndexDocument
     from schemas.workflow import RunWorkflowStep
@@ -25,8 +29,8 @@ class AsyncTypedJobs(AsyncJobs):
 
     @overload
     async def submit(
-        self, command: ProcessDocument, **options: Unpack[JobOptions]
-    ) -> AsyncJobHandle[DocumentProcessed]: ...
+        self, command: AnalyzeContent, **options: Unpack[JobOptions]
+    ) -> AsyncJobHandle[ContentAnalyzed]: ...
 
     @overload
     async def submit(
@@ -35,8 +39,8 @@ class AsyncTypedJobs(AsyncJobs):
 
     @overload
     async def submit(
-        self, command: AnalyzeContent, **options: Unpack[JobOptions]
-    ) -> AsyncJobHandle[ContentAnalyzed]: ...
+        self, command: ProcessDocument, **options: Unpack[JobOptions]
+    ) -> AsyncJobHandle[DocumentProcessed]: ...
 
     @overload
     async def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> AsyncJobHandle[KeysRotated]: ...

@@ -10,12 +10,16 @@ from producers.client.blocking.jobs import JobHandle, Jobs
 from schemas.commands import Command
 
 if TYPE_CHECKING:
-    from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
+    from events.ai.analysis import ContentAnalyzed
+    from events.ai.generation import DocumentGenerated
+    from events.ai.processing import DocumentProcessed
     from events.keys import KeysRotated
     from events.search import DocumentIndexed
     from events.workflow import WorkflowCompleted
     from producers.client.commands import JobOptions
-    from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+    from schemas.ai.analysis import AnalyzeContent
+    from schemas.ai.generation import GenerateDocument
+    from schemas.ai.processing import ProcessDocument
     from schemas.keys import RotateKeys
     from schemas.search import IndexDocument
     from schemas.workflow import RunWorkflowStep
@@ -25,13 +29,13 @@ class TypedJobs(Jobs):
     """Your jobs. Every call may raise ProblemAnswer or Unreachable."""
 
     @overload
-    def submit(self, command: ProcessDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentProcessed]: ...
+    def submit(self, command: AnalyzeContent, **options: Unpack[JobOptions]) -> JobHandle[ContentAnalyzed]: ...
 
     @overload
     def submit(self, command: GenerateDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentGenerated]: ...
 
     @overload
-    def submit(self, command: AnalyzeContent, **options: Unpack[JobOptions]) -> JobHandle[ContentAnalyzed]: ...
+    def submit(self, command: ProcessDocument, **options: Unpack[JobOptions]) -> JobHandle[DocumentProcessed]: ...
 
     @overload
     def submit(self, command: RotateKeys, **options: Unpack[JobOptions]) -> JobHandle[KeysRotated]: ...

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from pydantic import ValidationError
 
+from events.envelope import DomainEvent
 from infrastructure.celery.keys import step_of
 from infrastructure.concurrency.work_clock import at_work
 from infrastructure.ports import Refused, TryLater, Unavailable
@@ -133,6 +134,12 @@ class Attempt:
     def progress(self, fraction: float, message: str = "") -> None:
         shown = Progress(fraction=min(max(fraction, 0.0), 1.0), message=storable(message[:500]))
         self._report(self.claimed, shown, self.now())
+
+    async def record(self, event: DomainEvent) -> None:
+        raise NotImplementedError
+
+    def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
+        raise NotImplementedError
 
     def stop(self, reason: Stop) -> None:
         """Cancels the handler. Only the first reason counts; safe to repeat."""

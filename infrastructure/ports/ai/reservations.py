@@ -1,0 +1,96 @@
+"""The port of limits and budgets: one atomic reservation before each attempt, settled after it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal, Protocol
+from uuid import UUID
+
+from infrastructure.ports.ai.response import RateLimits
+
+
+class BudgetScope(StrEnum):
+    DAY = "day"
+    MONTH = "month"
+    JOB = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an attempt needs at most."""
+
+    attempt_id: UUID
+    """Of the ledger's row; reserving twice for the same attempt reserves once."""
+    tenant_id: UUID
+    job_id: UUID | None
+    provider: str
+    model: str
+    key_id: str
+    """Names the credential without telling it: its own limits count for it. See `Credential`."""
+    input_tokens: int
+    output_tokens: int
+    dollars: Decimal
+    job_limit: Decimal | None = None
+    """What the job may spend over all its attempts."""
+    job_spent: Decimal = Decimal(0)
+    """What its earlier runs spent, by the ledger: read once, at the run's first call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The attempt may be made. Settle it, or it counts for MAX_HELD_SECONDS."""
+
+    attempt_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The key's limits have no room now."""
+
+    dimension: Literal["requests", "tokens", "input_tokens", "output_tokens", "turn", "cooldown"]
+    """`turn`: another tenant's call is before this one. `cooldown`: the provider said when."""
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    scope: BudgetScope
+    limit: Decimal
+    spent: Decimal
+    reserved: Decimal
+    """By calls under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A part of a budget that was reached by a settlement, the highest one."""
+
+    scope: BudgetScope
+    percent: Literal[50, 80, 100]
+    spent: Decimal
+    limit: Decimal
+
+
+class Reservations(Protocol):
+    """Shared by all processes, in Redis; what was spent is read from PostgreSQL when Redis doesn't know it (any more).
+
+    Raises Unavailable while Redis is away: without it nothing is spent.
+    """
+
+    async def reserve(self, demand: Demand) -> Reserved | Throttled | OverBudget: ...
+
+    async def settle(
+        self, demand: Demand, *, input_tokens: int, output_tokens: int, dollars: Decimal
+    ) -> tuple[Crossed, ...]:
+        """Puts what was used in place of what was reserved. Where the cost isn't known, settle what was reserved."""
+        ...
+
+    async def release(self, demand: Demand) -> None:
+        """Nothing was sent."""
+        ...
+
+    async def observe(
+        self, provider: str, key_id: str, limits: RateLimits, *, throttled_for_seconds: float | None = None
+    ) -> None:
+        """What the provider's answer said is left to the key; a refusal for coming too fast halves its rate."""
+        ...

@@ -1,0 +1,1 @@
+"""What every call of a model goes through: see `pipeline.py`, which lists it in order."""

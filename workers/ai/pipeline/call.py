@@ -1,0 +1,97 @@
+"""What goes through the pipeline: a call as a job makes it, and what comes back."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from events.ai.provenance import ModelAttempt
+from infrastructure.ports.ai.request import ModelRequest
+from infrastructure.ports.ai.response import FinishReason
+
+
+class Purpose(StrEnum):
+    """What a call is for: the registry names models for each."""
+
+    PLAN = "plan"
+    SECTION = "section"
+    EXTRACT = "extract"
+    REPAIR = "repair"
+    CLASSIFY = "classify"
+    SCORE = "score"
+    COMPARE = "compare"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptUsed:
+    """The version whose templates made the call's texts."""
+
+    name: str
+    version: int
+    label: str | None = None
+
+
+class Listener(Protocol):
+    """Who reads along while a model writes."""
+
+    def write(self, delta: str) -> None: ...
+
+    async def restart(self, model: str, error_class: str) -> None:
+        """That model failed after it had begun: what was written doesn't count, and another begins anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One question of a job. Middlewares pass on a changed copy (`dataclasses.replace`)."""
+
+    tenant_id: UUID
+    purpose: Purpose
+    request: ModelRequest
+    """Its `model` is empty until the route has chosen one."""
+    models: tuple[str, ...] = ()
+    """Wanted by the job, best first; empty for those of the deployment."""
+    job_id: UUID | None = None
+    job_attempt: int | None = None
+    kind: str | None = None
+    section: int | None = None
+    prompt: PromptUsed | None = None
+    deadline: datetime | None = None
+    """The job's: what has time goes the cheaper way."""
+    max_cost_usd: Decimal | None = None
+    """The job's, over all its calls and runs."""
+    input_digests: tuple[str, ...] = ()
+    """Of the documents that the texts quote: part of what is asked, for the cache."""
+    cacheable: bool = True
+    listener: Listener | None = field(default=None, repr=False)
+    shadow: ModelRequest | None = field(default=None, repr=False)
+    """What would have been sent without the optimiser; set by it."""
+
+
+class CacheOutcome(StrEnum):
+    MISS = "miss"
+    HIT = "hit"
+    SHARED = "shared"
+    """Another call asked the same at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    text: str = field(repr=False)
+    finish_reason: FinishReason
+    provider: str
+    model: str
+    served_model: str
+    attempts: tuple[ModelAttempt, ...]
+    """All that were made for it, the failed ones too."""
+    cache: CacheOutcome = CacheOutcome.MISS
+
+
+Next = Callable[[ModelCall], Awaitable[ModelReply]]
+"""The rest of the pipeline."""
+Middleware = Callable[[ModelCall, Next], Awaitable[ModelReply]]
+"""Does its part before the rest, after it, or in place of it."""
