@@ -44,6 +44,7 @@ class RecordedRun:
     tenant_id: UUID = field(default_factory=uuid4)
     job_id: UUID = field(default_factory=uuid7)
     attempt: int = 1
+    deadline: datetime | None = None
     children: tuple[Child, ...] = ()
     reports: list[tuple[float, str]] = field(default_factory=list)
     """(fraction, message) of each call of `progress`."""

@@ -1,6 +1,7 @@
 """What a job's function is given beside its command, and what it may answer instead of a result."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -30,6 +31,11 @@ class Run(Protocol):
     def tenant_id(self) -> UUID: ...
     @property
     def attempt(self) -> int: ...
+    @property
+    def deadline(self) -> datetime | None:
+        """When the job is of no use any more; None if it never is."""
+        ...
+
     @property
     def children(self) -> tuple[Child, ...]:
         """Empty at first; after `AwaitChildren`, the awaited jobs, in the order they were given."""

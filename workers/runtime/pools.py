@@ -119,6 +119,7 @@ class RunInThread:
 
     def __init__(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
         self.job_id, self.tenant_id, self.attempt, self.children = run.job_id, run.tenant_id, run.attempt, run.children
+        self.deadline = run.deadline
         self.ended = False
         self._run = run
         self._loop = loop

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from events.ai.provenance import ModelAttempt
-from infrastructure.ports.ai.request import ModelRequest
+from infrastructure.ports.ai.request import Lane, ModelRequest
 from infrastructure.ports.ai.response import FinishReason
 
 
@@ -62,6 +62,11 @@ class ModelCall:
     prompt: PromptUsed | None = None
     deadline: datetime | None = None
     """The job's: what has time goes the cheaper way."""
+    lanes: tuple[Lane, ...] = (Lane.REALTIME,)
+    """Those that will do, the cheapest first: an attempt takes the first that its model is served in. Set by `lanes.py`."""
+    calls_alike: int = 1
+    """How many calls the job makes that begin with the same texts, such as one for each section over the same documents: from
+    two on, a provider's prompt cache pays off."""
     max_cost_usd: Decimal | None = None
     """The job's, over all its calls and runs."""
     input_digests: tuple[str, ...] = ()

@@ -108,6 +108,10 @@ class Attempt:
     def attempt(self) -> int:
         return self.claimed.attempt
 
+    @property
+    def deadline(self) -> datetime | None:
+        return self.claimed.deadline
+
     def now(self) -> datetime:
         """The time by PostgreSQL's clock: that of the claim, plus the seconds this machine measured since."""
         return self.claimed.claimed_at + timedelta(seconds=time.monotonic() - self.came_at)
