@@ -3,26 +3,21 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
 from pydantic import SecretStr
 
 from infrastructure.model_http import failures
-from infrastructure.model_http.api import Answer, Api, ApiError, Declined, Reply, Sdk, StreamReader
-from infrastructure.model_http.deadlines import CallClock, DeadlinePassed
-from infrastructure.model_http.event_stream import EventSplitter, StreamMalformed, json_of
-from infrastructure.model_http.rate_limits import retry_after_seconds
+from infrastructure.model_http.api import Api, Sdk
+from infrastructure.model_http.call import HttpCall, calling
+from infrastructure.model_http.event_stream import StreamMalformed, json_of
 from infrastructure.model_registry.registry import ModelRegistry, ModelSpec, UnknownModel
 from infrastructure.ports.ai.errors import (
     AuthenticationRefused,
     BadRequest,
-    ContentRefused,
-    CutShort,
     Failure,
-    Malformed,
     ModelError,
 )
 from infrastructure.ports.ai.request import (
@@ -37,16 +32,10 @@ from infrastructure.ports.ai.response import (
     Health,
     ModelEvent,
     ModelResponse,
-    RateLimits,
     Started,
-    TextDelta,
-    UsageReported,
 )
 
-MAX_ANSWER_BYTES = 32_000_000
 USABLE_KEY = re.compile(r"[!-~]{1,2000}")
-DRAIN_SECONDS = 0.1
-"""How long the end of a response may come after its last event."""
 MAX_MODELS = 1_000
 ANY_MODEL = "any"
 """What errors of calls say that concern no model in particular."""
@@ -75,7 +64,7 @@ class HttpModelProvider:
             return await self._collected(request, key)
         body = self._api.body(request, self._spec_for(request))
         sdk = await self._client(request.model, key)
-        async with self._call(request.model, request.deadlines, streamed=False) as call:
+        async with self._calling(request.model, request.deadlines, streamed=False) as call:
             reply = await call.open(sdk.create(body, key, request.deadlines.connect_seconds))
             answer = self._api.answer_in(json_of(await call.read(reply)))
             return call.response(answer)
@@ -83,7 +72,7 @@ class HttpModelProvider:
     async def stream(self, request: ModelRequest, key: SecretStr | None = None) -> AsyncGenerator[ModelEvent, None]:
         body = {**self._api.body(request, self._spec_for(request)), **self._api.stream_options()}
         sdk = await self._client(request.model, key)
-        async with self._call(request.model, request.deadlines, streamed=True) as call:
+        async with self._calling(request.model, request.deadlines, streamed=True) as call:
             reply = await call.open(sdk.create(body, key, request.deadlines.connect_seconds))
             yield Started(call.failure.request_id, call.failure.rate_limits)
             async with aclosing(call.events(reply, self._api.reader())) as events:
@@ -104,7 +93,7 @@ class HttpModelProvider:
 
     async def _counted(self, model: str, body: Mapping[str, Any], key: SecretStr | None) -> int:
         sdk = await self._client(model, key)
-        async with self._call(model, FREE_CALLS, streamed=False) as call:
+        async with self._calling(model, FREE_CALLS, streamed=False) as call:
             counted = json_of(await call.read(await call.open(sdk.count(body, key, FREE_CALLS.connect_seconds))))
             match counted.get("input_tokens"):
                 case int(tokens) if tokens >= 0:
@@ -113,7 +102,7 @@ class HttpModelProvider:
 
     async def list_models(self, key: SecretStr | None = None) -> tuple[str, ...]:
         sdk = await self._client(ANY_MODEL, key)
-        async with self._call(ANY_MODEL, FREE_CALLS, streamed=False) as call:
+        async with self._calling(ANY_MODEL, FREE_CALLS, streamed=False) as call:
             listed = json_of(await call.read(await call.open(sdk.models(key, FREE_CALLS.connect_seconds))))
             data = listed.get("data")
             if not isinstance(data, list):
@@ -182,116 +171,9 @@ class HttpModelProvider:
             raise failures.of_kind(BadRequest, failure, f"at most {MAX_BREAKPOINTS} passages may end in a breakpoint")
         return spec
 
-    @asynccontextmanager
-    async def _call(self, model: str, deadlines: Deadlines, *, streamed: bool) -> AsyncIterator["_Call"]:
-        """Everything that fails in the block leaves it as a ModelError."""
-        async with AsyncExitStack() as stack:
-            call = _Call(Failure(self.name, model), CallClock(deadlines, streamed=streamed), self._api, stack)
-            try:
-                yield call
-            except failures.Refusal as refusal:
-                call.answered(refusal.headers)
-                known = replace(
-                    call.failure,
-                    status=refusal.status,
-                    accepted=False,
-                    retry_after_seconds=retry_after_seconds(refusal.headers),
-                )
-                raise failures.refused(known, refusal.body) from None
-            except ApiError as error:
-                known = replace(call.failure, usage=error.usage or call.failure.usage)
-                raise failures.refused(known, error.body) from None
-            except Declined as declined:
-                known = replace(call.failure, usage=declined.usage)
-                raise failures.of_kind(ContentRefused, known) from None
-            except StreamMalformed as malformed:
-                raise failures.of_kind(Malformed, call.failure, str(malformed)) from None
-            except UnicodeEncodeError:
-                what = "the text has halves of characters (surrogates), which can't be sent"
-                raise failures.of_kind(BadRequest, call.failure, what) from None
-            except DeadlinePassed as passed:
-                allowed = getattr(deadlines, f"{passed.phase}_seconds")
-                raise failures.timed_out(call.failure, passed.phase, allowed) from None
-            except failures.wire_faults() as error:
-                raise failures.broken(call.failure, error, deadlines.connect_seconds) from None
+    def _calling(self, model: str, deadlines: Deadlines, *, streamed: bool) -> AbstractAsyncContextManager[HttpCall]:
+        return calling(self.name, model, self._api, deadlines, streamed=streamed)
 
 
 def is_usable_key(key: SecretStr) -> bool:
     return USABLE_KEY.fullmatch(key.get_secret_value()) is not None
-
-
-class _Call:
-    """One request and what is known of it."""
-
-    def __init__(self, failure: Failure, clock: CallClock, api: Api, stack: AsyncExitStack) -> None:
-        self.failure = failure
-        """What a failure would say if it came now."""
-        self._clock = clock
-        self._api = api
-        self._stack = stack
-
-    async def open(self, opening: AbstractAsyncContextManager[Reply]) -> Reply:
-        reply = await self._clock.wait(self._stack.enter_async_context(opening))
-        self.answered(reply.headers)
-        self.failure = replace(self.failure, status=200, accepted=True)
-        return reply
-
-    def answered(self, headers: Mapping[str, str]) -> None:
-        request_id = headers.get(self._api.request_id_header)
-        limits: RateLimits = self._api.rate_limits(headers)
-        self.failure = replace(self.failure, request_id=request_id and request_id[:200], rate_limits=limits)
-
-    async def read(self, reply: Reply) -> bytes:
-        """The whole body. StreamMalformed when it is larger than any honest one."""
-        body = bytearray()
-        pieces = reply.iter_bytes()
-        while (piece := await self._clock.wait(anext(pieces, None))) is not None:
-            self._clock.progressed()
-            body += piece
-            if len(body) > MAX_ANSWER_BYTES:
-                raise StreamMalformed(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
-        return bytes(body)
-
-    async def events(self, reply: Reply, reader: StreamReader) -> AsyncGenerator[ModelEvent, None]:
-        pieces, splitter, received, progress = reply.iter_bytes(), EventSplitter(), 0, 0
-        while reader.answer is None:
-            piece = await self._clock.wait(anext(pieces, None))
-            if piece is None:
-                raise failures.of_kind(CutShort, self.failure)
-            received += len(piece)
-            if received > MAX_ANSWER_BYTES:
-                raise StreamMalformed(f"the stream is longer than {MAX_ANSWER_BYTES} bytes")
-            for data in splitter.feed(piece):
-                for event in reader.take(data):
-                    yield self._noted(event)
-            if reader.progress > progress:
-                progress = reader.progress
-                self._clock.progressed()
-        await self._drain(pieces)
-        yield Finished(self.response(reader.answer))
-
-    def response(self, answer: Answer) -> ModelResponse:
-        return ModelResponse(
-            provider=self.failure.provider,
-            model=self.failure.model,
-            served_model=answer.served_model[:200],
-            text=answer.text,
-            finish_reason=answer.finish_reason,
-            usage=answer.usage,
-            served_tier=answer.served_tier,
-            request_id=self.failure.request_id,
-            rate_limits=self.failure.rate_limits,
-        )
-
-    def _noted(self, event: TextDelta | UsageReported) -> TextDelta | UsageReported:
-        if isinstance(event, UsageReported):
-            self.failure = replace(self.failure, usage=event.usage)
-        return event
-
-    async def _drain(self, pieces: AsyncIterator[bytes]) -> None:
-        # Only a response that was read to its end gives its connection to the next call. The end comes with the last
-        # event or never matters: the call has succeeded.
-        with suppress(TimeoutError, *failures.wire_faults()):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while await anext(pieces, None) is not None:
-                    pass
