@@ -142,6 +142,8 @@ def test_every_scope_is_a_word_a_key_may_have() -> None:
         "search:read",
         "documents:read",
         "documents:write",
+        "ai:read",
+        "ai:write",
         "keys:write",
         "webhooks:write",
         "events:consume",
