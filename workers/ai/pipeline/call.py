@@ -9,8 +9,10 @@ from typing import Protocol
 from uuid import UUID
 
 from events.ai.provenance import ModelAttempt
+from infrastructure.ports.ai.credentials import Credential
+from infrastructure.ports.ai.ledger import AttemptEnd
 from infrastructure.ports.ai.request import Lane, ModelRequest
-from infrastructure.ports.ai.response import FinishReason
+from infrastructure.ports.ai.response import UNKNOWN_USAGE, FinishReason, Usage
 
 
 class Purpose(StrEnum):
@@ -45,6 +47,22 @@ class Listener(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Attempt:
+    """One try at a call. The route makes it, the steps after it note what they know, and whoever made it reads how it went,
+    also after an error or a cancellation."""
+
+    id: UUID
+    """A uuid7: of its row in the ledger, and of its reservation."""
+    provider: str
+    model: str
+    credential: Credential
+    reserved_usd: Decimal | None = None
+    """Noted by the reservation."""
+    end: AttemptEnd | None = None
+    """Noted by the ledger; None when nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCall:
     """One question of a job. Middlewares pass on a changed copy (`dataclasses.replace`)."""
@@ -54,7 +72,9 @@ class ModelCall:
     request: ModelRequest
     """Its `model` is empty until the route has chosen one."""
     models: tuple[str, ...] = ()
-    """Wanted by the job, best first; empty for those of the deployment."""
+    """Wanted by the job, best first; empty for those of the deployment. From `validation.py` on, those that can take it."""
+    attempt: Attempt | None = None
+    """Set by the route for the steps after it, whose `request` has the attempt's model."""
     job_id: UUID | None = None
     job_attempt: int | None = None
     kind: str | None = None
@@ -94,6 +114,8 @@ class ModelReply:
     attempts: tuple[ModelAttempt, ...]
     """All that were made for it, the failed ones too."""
     cache: CacheOutcome = CacheOutcome.MISS
+    usage: Usage = UNKNOWN_USAGE
+    """Of the attempt that succeeded, or once did."""
 
 
 Next = Callable[[ModelCall], Awaitable[ModelReply]]

@@ -4,14 +4,16 @@ To add a step, write a file beside this one and put it into the list.
 """
 
 from collections.abc import Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from uuid_utils.compat import uuid7
+
 from infrastructure.model_registry.registry import ModelRegistry
+from infrastructure.ports.ai.credentials import DEPLOYMENT
 from infrastructure.ports.ai.model import ModelProvider
-from infrastructure.ports.ai.response import Finished, TextDelta
-from workers.ai.pipeline.call import Middleware, ModelCall, ModelReply, Next
+from workers.ai.pipeline.call import Attempt, Middleware, ModelCall, ModelReply, Next
 from workers.ai.pipeline.composition import composed
+from workers.ai.pipeline.provider import provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +31,14 @@ def pipeline(parts: Parts) -> Next:
 
 
 def middlewares(parts: Parts) -> tuple[Middleware, ...]:
-    return (_first_model(parts),)
+    return (_first_model(parts), provider(parts.providers))
 
 
 def _first_model(parts: Parts) -> Middleware:
     # Until routing, limits, budget, cache and ledger stand before it.
     async def ask(call: ModelCall, call_next: Next) -> ModelReply:
         model = (call.models or parts.default_models)[0]
-        provider = parts.providers[parts.registry.model(model).provider]
-        request = replace(call.request, model=model)
-        async with aclosing(provider.stream(request)) as events:
-            async for event in events:
-                if isinstance(event, TextDelta) and call.listener is not None:
-                    call.listener.write(event.text)
-                if isinstance(event, Finished):
-                    done = event.response
-                    return ModelReply(
-                        done.text, done.finish_reason, done.provider, done.model, done.served_model, attempts=()
-                    )
-        raise AssertionError("a stream without Finished raises")
+        attempt = Attempt(uuid7(), parts.registry.model(model).provider, model, DEPLOYMENT)
+        return await call_next(replace(call, request=replace(call.request, model=model), attempt=attempt))
 
     return ask

@@ -1,0 +1,59 @@
+"""What the AI pool's jobs share: opened once per worker."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from infrastructure.concurrency.loops import Loop, WithLoops
+from infrastructure.concurrency.process_pool import processor_pool
+from infrastructure.model_registry.registry import ModelRegistry, load
+from infrastructure.offline.provider import OfflineProvider, prepare
+from infrastructure.ports import Processors
+from infrastructure.ports.ai.checkpoints import Checkpoints
+from infrastructure.ports.ai.prompts import Prompts
+from infrastructure.ports.ai.text import TextProvider
+from infrastructure.ports.documents import DocumentStore
+from infrastructure.settings import Settings
+from infrastructure.wiring import document_store, model_providers
+from workers.ai.pipeline.call import Next
+from workers.ai.pipeline.pipeline import Parts, pipeline
+from workers.ai.stand_ins import CheckpointsInMemory, NoPrompts
+
+
+@dataclass(frozen=True, slots=True)
+class Resources(WithLoops):
+    """What the jobs work with."""
+
+    ask: Next
+    """Asks a model: the whole pipeline."""
+    registry: ModelRegistry
+    default_models: tuple[str, ...]
+    documents: DocumentStore
+    prompts: Prompts
+    checkpoints: Checkpoints
+    processors: Processors
+    """For what computes longer than a few milliseconds."""
+    text: TextProvider
+    """What reads, writes and measures by rules."""
+    loops: tuple[Loop, ...] = ()
+
+
+@asynccontextmanager
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Opens them once the child processes are warm; those end with the block."""
+    registry = load(settings.ai_models_file)
+    async with AsyncExitStack() as stack:
+        processors = await stack.enter_async_context(processor_pool(settings.cpu_processes, prepare))
+        documents = await stack.enter_async_context(document_store(settings))
+        providers = await stack.enter_async_context(model_providers(settings, registry, processors))
+        await processors.warm()
+        yield Resources(
+            ask=pipeline(Parts(registry, providers, settings.ai_models)),
+            registry=registry,
+            default_models=settings.ai_models,
+            documents=documents,
+            prompts=NoPrompts(),
+            checkpoints=CheckpointsInMemory(),
+            processors=processors,
+            text=OfflineProvider(processors),
+        )

@@ -1,0 +1,33 @@
+"""Until the adapters of checkpoints and prompts are here."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from infrastructure.ports import Unavailable
+from infrastructure.ports.ai.checkpoints import Checkpoint
+from schemas.ai.prompts import PromptRef, RenderedPrompt
+from schemas.model import FreeJson
+
+
+class CheckpointsInMemory:
+    def __init__(self) -> None:
+        self._kept: dict[tuple[UUID, UUID], dict[int, Checkpoint]] = {}
+
+    async def of_job(self, tenant_id: UUID, job_id: UUID) -> Mapping[int, Checkpoint]:
+        return dict(self._kept.get((tenant_id, job_id), {}))
+
+    async def keep(self, tenant_id: UUID, job_id: UUID, checkpoint: Checkpoint) -> Checkpoint:
+        return self._kept.setdefault((tenant_id, job_id), {}).setdefault(checkpoint.section, checkpoint)
+
+    async def delete(self, tenant_id: UUID, job_id: UUID) -> None:
+        self._kept.pop((tenant_id, job_id), None)
+
+
+class NoPrompts:
+    async def rendered(
+        self, tenant_id: UUID, ref: PromptRef, variables: Mapping[str, FreeJson]
+    ) -> tuple[RenderedPrompt, tuple[str, ...]]:
+        raise Unavailable("prompts aren't stored yet")
+
+    async def exposed(self, tenant_id: UUID, job_id: UUID, ref: PromptRef) -> None:
+        """Nothing."""
