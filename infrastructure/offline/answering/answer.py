@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infrastructure.offline.analysis.summary import summary_of
+from infrastructure.offline.answering.documents import documents_in
 from infrastructure.offline.answering.structured import structured_answer
 from infrastructure.offline.text.language import language_of
 from infrastructure.offline.text.sentences import prose_in
@@ -22,8 +23,10 @@ class OfflineAnswer:
     complete: bool
 
 
-def answer(text: str, schema: Mapping[str, Any] | None, stop: tuple[str, ...], max_tokens: int) -> OfflineAnswer:
-    """The same for the same arguments. The sentences stand in the text word for word."""
+def answer(prompt: str, schema: Mapping[str, Any] | None, stop: tuple[str, ...], max_tokens: int) -> OfflineAnswer:
+    """The same for the same arguments. The sentences stand word for word in the prompt's documents, if it has any, and else
+    in the prompt."""
+    text = "\n\n".join(one.text for one in documents_in(prompt))
     written = _summary(text) if schema is None else json.dumps(structured_answer(text, schema), ensure_ascii=False)
     ends = [place for one in stop if one and (place := written.find(one)) >= 0]
     tokens = TOKEN.findall(written[: min(ends)] if ends else written)
