@@ -61,6 +61,10 @@ class SimulatedProviders:
         scripted = {"kind": kind, "key": key.get_secret_value(), **fields}
         self._http.post("/control/faults", json=scripted).raise_for_status()
 
+    def pace(self, **pace: float) -> None:
+        """How fast its models write. For a simulator that no other test shares."""
+        self._http.put("/control/pace", json=pace).raise_for_status()
+
     def attempts(self, key: SecretStr) -> list[dict[str, Any]]:
         """What this simulator saw of the key, oldest first."""
         found = self._http.get("/control/journal").raise_for_status().json()

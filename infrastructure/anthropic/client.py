@@ -52,6 +52,35 @@ class AnthropicSdk:
         async with _translated(), list_models(limit=PAGE_SIZE, timeout=connect_timeout(connect_seconds)) as reply:
             yield reply
 
+    @asynccontextmanager
+    async def submit_batch(
+        self, body: Mapping[str, Any], custom_id: str, key: SecretStr | None, connect_seconds: float
+    ) -> AsyncIterator[Reply]:
+        create: Any = self._client_for(key).messages.batches.with_streaming_response.create
+        requests = [{"custom_id": custom_id, "params": _with_schema(body)}]
+        async with _translated(), create(requests=requests, timeout=connect_timeout(connect_seconds)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def batch(self, batch_id: str, key: SecretStr | None, connect_seconds: float) -> AsyncIterator[Reply]:
+        retrieve: Any = self._client_for(key).messages.batches.with_streaming_response.retrieve
+        async with _translated(), retrieve(batch_id, timeout=connect_timeout(connect_seconds)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def batch_results(
+        self, batch_id: str, results: str, key: SecretStr | None, connect_seconds: float
+    ) -> AsyncIterator[Reply]:
+        read: Any = self._client_for(key).messages.batches.with_streaming_response.results
+        async with _translated(), read(batch_id, timeout=connect_timeout(connect_seconds)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def cancel_batch(self, batch_id: str, key: SecretStr | None, connect_seconds: float) -> AsyncIterator[Reply]:
+        cancel: Any = self._client_for(key).messages.batches.with_streaming_response.cancel
+        async with _translated(), cancel(batch_id, timeout=connect_timeout(connect_seconds)) as reply:
+            yield reply
+
     async def close(self) -> None:
         await self._http_client.aclose()
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from infrastructure.model_http import failures
 from infrastructure.model_http.api import Api, Sdk
+from infrastructure.model_http.batches import BatchApi, HttpBatches
 from infrastructure.model_http.call import HttpCall, calling
 from infrastructure.model_http.event_stream import StreamMalformed, json_of
 from infrastructure.model_registry.registry import ModelRegistry, ModelSpec, UnknownModel
@@ -49,38 +50,46 @@ class HttpModelProvider:
     `needs_key`, nothing is sent for a caller who brings none."""
 
     def __init__(
-        self, name: str, api: Api, sdk: Callable[[], Awaitable[Sdk]], registry: ModelRegistry, *, needs_key: bool
+        self,
+        name: str,
+        api: Api,
+        sdk: Callable[[], Awaitable[Sdk]],
+        registry: ModelRegistry,
+        *,
+        needs_key: bool,
+        batch_api: BatchApi | None = None,
     ) -> None:
         self.name = name
+        self.batches = None if batch_api is None else HttpBatches(self, batch_api)
         self._needs_key = needs_key
-        self._api = api
+        self.api = api
         self._make_sdk = sdk
-        self._registry = registry
+        self.registry = registry
         self._sdk: Sdk | None = None
         self._making = asyncio.Lock()
 
     async def complete(self, request: ModelRequest, key: SecretStr | None = None) -> ModelResponse:
-        if request.max_output_tokens > self._api.max_unstreamed_tokens:
+        if request.max_output_tokens > self.api.max_unstreamed_tokens:
             return await self._collected(request, key)
-        body = self._api.body(request, self._spec_for(request))
-        sdk = await self._client(request.model, key)
+        body = self.api.body(request, self.spec_for(request))
+        sdk = await self.client(request.model, key)
         async with self._calling(request.model, request.deadlines, streamed=False) as call:
             reply = await call.open(sdk.create(body, key, request.deadlines.connect_seconds))
-            answer = self._api.answer_in(json_of(await call.read(reply)))
+            answer = self.api.answer_in(json_of(await call.read(reply)))
             return call.response(answer)
 
     async def stream(self, request: ModelRequest, key: SecretStr | None = None) -> AsyncGenerator[ModelEvent, None]:
-        body = {**self._api.body(request, self._spec_for(request)), **self._api.stream_options()}
-        sdk = await self._client(request.model, key)
+        body = {**self.api.body(request, self.spec_for(request)), **self.api.stream_options()}
+        sdk = await self.client(request.model, key)
         async with self._calling(request.model, request.deadlines, streamed=True) as call:
             reply = await call.open(sdk.create(body, key, request.deadlines.connect_seconds))
             yield Started(call.failure.request_id, call.failure.rate_limits)
-            async with aclosing(call.events(reply, self._api.reader())) as events:
+            async with aclosing(call.events(reply, self.api.reader())) as events:
                 async for event in events:
                     yield event
 
     async def count_tokens(self, request: ModelRequest, key: SecretStr | None = None) -> int:
-        body = self._api.count_body(request, self._spec_for(request))
+        body = self.api.count_body(request, self.spec_for(request))
         if body is None:
             return estimated_input_tokens(request)
         try:
@@ -92,7 +101,7 @@ class HttpModelProvider:
             raise
 
     async def _counted(self, model: str, body: Mapping[str, Any], key: SecretStr | None) -> int:
-        sdk = await self._client(model, key)
+        sdk = await self.client(model, key)
         async with self._calling(model, FREE_CALLS, streamed=False) as call:
             counted = json_of(await call.read(await call.open(sdk.count(body, key, FREE_CALLS.connect_seconds))))
             match counted.get("input_tokens"):
@@ -101,7 +110,7 @@ class HttpModelProvider:
             raise StreamMalformed("the count is no number")
 
     async def list_models(self, key: SecretStr | None = None) -> tuple[str, ...]:
-        sdk = await self._client(ANY_MODEL, key)
+        sdk = await self.client(ANY_MODEL, key)
         async with self._calling(ANY_MODEL, FREE_CALLS, streamed=False) as call:
             listed = json_of(await call.read(await call.open(sdk.models(key, FREE_CALLS.connect_seconds))))
             data = listed.get("data")
@@ -114,7 +123,7 @@ class HttpModelProvider:
         loop = asyncio.get_running_loop()
         began_at = loop.time()
         try:
-            await self._client(ANY_MODEL, key)
+            await self.client(ANY_MODEL, key)
             began_at = loop.time()  # Importing the SDK says nothing of the provider.
             await self.list_models(key)
         except ModelError as error:
@@ -133,7 +142,8 @@ class HttpModelProvider:
                     return event.response
         raise AssertionError("a stream without Finished raises")
 
-    async def _client(self, model: str, key: SecretStr | None) -> Sdk:
+    async def client(self, model: str, key: SecretStr | None) -> Sdk:
+        """The SDK's client, which is made at the first call. AuthenticationRefused when the key can't be used."""
         self._check_key(model, key)
         if self._sdk is None:
             async with self._making:
@@ -152,11 +162,11 @@ class HttpModelProvider:
                 AuthenticationRefused, failure, "the key is empty, or has characters that no key has"
             )
 
-    def _spec_for(self, request: ModelRequest) -> ModelSpec:
+    def spec_for(self, request: ModelRequest) -> ModelSpec:
         """The model's entry in the registry. BadRequest, before anything is sent, when it can't take the request."""
         failure = Failure(self.name, request.model)
         try:
-            spec = self._registry.model(request.model)
+            spec = self.registry.model(request.model)
         except UnknownModel as unknown:
             raise failures.of_kind(BadRequest, failure, str(unknown)) from None
         if spec.provider != self.name:
@@ -172,7 +182,7 @@ class HttpModelProvider:
         return spec
 
     def _calling(self, model: str, deadlines: Deadlines, *, streamed: bool) -> AbstractAsyncContextManager[HttpCall]:
-        return calling(self.name, model, self._api, deadlines, streamed=streamed)
+        return calling(self.name, model, self.api, deadlines, streamed=streamed)
 
 
 def is_usable_key(key: SecretStr) -> bool:

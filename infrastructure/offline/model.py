@@ -33,6 +33,7 @@ class OfflineModel:
     """See `ModelProvider`. It reads the last message of the user; instructions elsewhere change nothing."""
 
     name = NAME
+    batches = None
 
     def __init__(self, processors: Processors) -> None:
         self._processors = processors

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from pydantic import SecretStr
 
 from infrastructure.model_http.api import Reply
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
 
+BATCHED = "/v1/responses"
 NO_KEY = "none"
 """Servers without keys ignore it; the SDK insists on one."""
 
@@ -56,6 +58,39 @@ class OpenAiSdk:
     async def models(self, key: SecretStr | None, connect_seconds: float) -> AsyncIterator[Reply]:
         list_models: Any = self._client_for(key).models.with_streaming_response.list
         async with _translated(), list_models(timeout=connect_timeout(connect_seconds)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def submit_batch(
+        self, body: Mapping[str, Any], custom_id: str, key: SecretStr | None, connect_seconds: float
+    ) -> AsyncIterator[Reply]:
+        client, timeout = self._client_for(key), connect_timeout(connect_seconds)
+        line = orjson.dumps({"custom_id": custom_id, "method": "POST", "url": BATCHED, "body": body})
+        async with _translated():
+            file = await client.files.create(file=(f"{custom_id}.jsonl", line), purpose="batch", timeout=timeout)
+            create: Any = client.batches.with_streaming_response.create
+            wanted = {"input_file_id": file.id, "endpoint": BATCHED, "completion_window": "24h"}
+            async with create(**wanted, timeout=timeout) as reply:
+                yield reply
+
+    @asynccontextmanager
+    async def batch(self, batch_id: str, key: SecretStr | None, connect_seconds: float) -> AsyncIterator[Reply]:
+        retrieve: Any = self._client_for(key).batches.with_streaming_response.retrieve
+        async with _translated(), retrieve(batch_id, timeout=connect_timeout(connect_seconds)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def batch_results(
+        self, batch_id: str, results: str, key: SecretStr | None, connect_seconds: float
+    ) -> AsyncIterator[Reply]:
+        content: Any = self._client_for(key).files.with_streaming_response.content
+        async with _translated(), content(results, timeout=connect_timeout(connect_seconds)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def cancel_batch(self, batch_id: str, key: SecretStr | None, connect_seconds: float) -> AsyncIterator[Reply]:
+        cancel: Any = self._client_for(key).batches.with_streaming_response.cancel
+        async with _translated(), cancel(batch_id, timeout=connect_timeout(connect_seconds)) as reply:
             yield reply
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from infrastructure.model_http.provider import HttpModelProvider
 from infrastructure.model_registry.registry import ModelRegistry
+from infrastructure.openai.batches import OpenAiBatches
 from infrastructure.openai.chat import ChatApi
 from infrastructure.openai.client import openai_sdk
 from infrastructure.openai.responses import ResponsesApi
@@ -16,7 +17,9 @@ def responses_provider(
 ) -> HttpModelProvider:
     """`key` is for callers who bring none; with `needs_key` they are refused if there is none either."""
     sdk = partial(openai_sdk, base_url, key, chat=False)
-    return HttpModelProvider(name, ResponsesApi(), sdk, registry, needs_key=needs_key and key is None)
+    return HttpModelProvider(
+        name, ResponsesApi(), sdk, registry, needs_key=needs_key and key is None, batch_api=OpenAiBatches()
+    )
 
 
 def chat_provider(

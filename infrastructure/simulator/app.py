@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infrastructure.simulator.asked import BadBody
+from infrastructure.simulator.batches import MessageBatches, OpenAiBatches
 from infrastructure.simulator.faults import Fault, FaultKind, TooManyFaults
 from infrastructure.simulator.journal import DOLLARS_FOR_A_MILLION
 from infrastructure.simulator.quotas import Limits
@@ -36,6 +37,8 @@ def app() -> Starlette:
             Route("/v1/responses/input_tokens", _counts(RESPONSES), methods=["POST"]),
             Route("/v1/messages/count_tokens", _counts(MESSAGES), methods=["POST"]),
             Route("/v1/models", _models, methods=["GET"]),
+            *OpenAiBatches(simulator, RESPONSES).routes,
+            *MessageBatches(simulator, MESSAGES).routes,
             Route("/control/faults", control.add_fault, methods=["POST"]),
             Route("/control/faults", control.faults, methods=["GET"]),
             Route("/control/faults", control.clear_faults, methods=["DELETE"]),

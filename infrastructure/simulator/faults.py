@@ -52,6 +52,8 @@ class FaultKind(StrEnum):
     """Neither request id nor rate limits."""
     DECLINE = "decline"
     """The model refuses to write about it."""
+    BATCH_EXPIRED = "batch_expired"
+    """A request in a batch isn't answered within its day."""
     ANSWER = "answer"
     """No fault: the model writes `text`."""
 

@@ -42,6 +42,8 @@ class Pace(BaseModel):
     first_token_seconds: Annotated[float, Field(ge=0, le=600)] = 0.0
     token_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
     output_tokens: Annotated[int, Field(ge=1, le=100_000)] = 40
+    batch_seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """How long a batch takes."""
 
 
 class ConnectionCut(Exception):

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from infrastructure.ports.ai.batches import ModelBatches
 from infrastructure.ports.ai.request import ModelRequest
 from infrastructure.ports.ai.response import Health, ModelEvent, ModelResponse
 
@@ -17,6 +18,11 @@ class ModelProvider(Protocol):
     """
 
     name: str
+
+    @property
+    def batches(self) -> ModelBatches | None:
+        """None where it has no batch interface."""
+        ...
 
     async def complete(self, request: ModelRequest, key: SecretStr | None = None) -> ModelResponse:
         """The whole answer. Not safe to repeat: a call that failed may have been charged for, see `failure.accepted`."""
