@@ -21,9 +21,13 @@ FAULTS = (RedisError, OSError, TimeoutError)
 """Every exception of a Redis fault: refused, reset, timed out, loading, full, read-only, out of connections."""
 
 KEY_COMMANDS = frozenset(
-    {"EXPIRE", "GET", "HDEL", "HSET", "HVALS", "INCRBY", "LINDEX", "LLEN", "LPUSH", "LTRIM", "RPOP", "RPUSH"}
+    {
+        *("EXPIRE", "GET", "HDEL", "HGETALL", "HMGET", "HSET", "HVALS", "INCRBY", "LINDEX", "LLEN", "LPUSH", "LTRIM"),
+        *("RPOP", "RPUSH", "SET"),
+    }
 )
 KEYS_COMMANDS = frozenset({"DEL", "EXISTS"})
+SCRIPT_COMMANDS = frozenset({"EVAL", "EVALSHA"})
 
 __all__ = ["FAULTS", "Redis", "connect"]
 
@@ -82,7 +86,8 @@ def in_one_slot(command: Sequence[Any]) -> Sequence[Any]:
         return [name, *(f"{IN_ONE_SLOT}{key}" for key in rest)]
     if name in KEY_COMMANDS:
         return [name, f"{IN_ONE_SLOT}{rest[0]}", *rest[1:]]
-    if name == "EVAL":
-        script, keys, key, *arguments = rest
-        return [name, script, keys, f"{IN_ONE_SLOT}{key}", *arguments]
+    if name in SCRIPT_COMMANDS:
+        script, keys, *arguments = rest
+        named, others = arguments[: int(keys)], arguments[int(keys) :]
+        return [name, script, keys, *(f"{IN_ONE_SLOT}{key}" for key in named), *others]
     return command

@@ -1,0 +1,1 @@
+"""What all processes know together of models: breakers, limits and budgets, health."""
