@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from pydantic import SecretStr
 
 from infrastructure.offline.answering.answer import OfflineAnswer, answer, tokens_in
+from infrastructure.offline.answering.asked import Asked, asked_in
 from infrastructure.ports import Processors
 from infrastructure.ports.ai.errors import BadRequest, Failure, Phase, TimedOut
 from infrastructure.ports.ai.request import Lane, ModelRequest, Role
@@ -30,7 +31,8 @@ SERVED_MODEL = "offline-extractive"
 
 
 class OfflineModel:
-    """See `ModelProvider`. It reads the last message of the user; instructions elsewhere change nothing."""
+    """See `ModelProvider`. It reads the last message of the user, and of that only the documents, if there are any; instructions
+    elsewhere change nothing."""
 
     name = NAME
     batches = None
@@ -64,27 +66,29 @@ class OfflineModel:
         """Its processes belong to whoever started them."""
 
     async def _answered(self, request: ModelRequest) -> OfflineAnswer:
-        text = _checked(request)
+        asked = _checked(request)
         total_seconds = request.deadlines.total_seconds
         try:
             async with asyncio.timeout(total_seconds):
-                return await self._processors.run(answer, text, request.schema, request.stop, request.max_output_tokens)
+                return await self._processors.run(
+                    answer, asked, request.schema, request.stop, request.max_output_tokens
+                )
         except TimeoutError:
             message = f"{NAME}: no end within {total_seconds:g} s: send less text"
             raise TimedOut(message, Failure(NAME, request.model), Phase.TOTAL) from None
 
 
-def _checked(request: ModelRequest) -> str:
-    """The text to read. BadRequest when there is none."""
+def _checked(request: ModelRequest) -> Asked:
+    """What is asked. BadRequest when there is nothing to read."""
     last = next((one for one in reversed(request.messages) if one.role is Role.USER), None)
-    text = "".join(one.text for one in last.passages) if last else ""
+    asked = asked_in([one.text for one in last.passages] if last else [])
     failure = Failure(NAME, request.model)
-    if not text.strip():
+    if not asked.read.strip():
         raise BadRequest(f"{NAME}: the last message has no text to read", failure)
     if request.model != NAME or request.lane is not Lane.REALTIME or request.max_output_tokens < 1:
         wanted = f"the model {NAME}, in the lane {Lane.REALTIME}, with max_output_tokens of 1 or more"
         raise BadRequest(f"{NAME}: it has {wanted}", failure)
-    return text
+    return asked
 
 
 def _response(request: ModelRequest, answered: OfflineAnswer) -> ModelResponse:

@@ -1,4 +1,4 @@
-"""The answer to a prompt, without a model: sentences of the prompt itself, or a schema filled from it."""
+"""The answer to a prompt, without a model: sentences of its documents or of the prompt itself, or a schema filled from them."""
 
 import json
 import re
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infrastructure.offline.analysis.summary import summary_of
-from infrastructure.offline.answering.documents import documents_in
+from infrastructure.offline.answering.asked import Asked
+from infrastructure.offline.answering.section import extracted_section
 from infrastructure.offline.answering.structured import structured_answer
 from infrastructure.offline.text.language import language_of
 from infrastructure.offline.text.sentences import prose_in
@@ -23,11 +24,9 @@ class OfflineAnswer:
     complete: bool
 
 
-def answer(prompt: str, schema: Mapping[str, Any] | None, stop: tuple[str, ...], max_tokens: int) -> OfflineAnswer:
-    """The same for the same arguments. The sentences stand word for word in the prompt's documents, if it has any, and else
-    in the prompt."""
-    text = "\n\n".join(one.text for one in documents_in(prompt))
-    written = _summary(text) if schema is None else json.dumps(structured_answer(text, schema), ensure_ascii=False)
+def answer(asked: Asked, schema: Mapping[str, Any] | None, stop: tuple[str, ...], max_tokens: int) -> OfflineAnswer:
+    """The same for the same arguments. Its sentences stand word for word in the documents, or in the prompt without any."""
+    written = _prose(asked) if schema is None else json.dumps(structured_answer(asked.read, schema), ensure_ascii=False)
     ends = [place for one in stop if one and (place := written.find(one)) >= 0]
     tokens = TOKEN.findall(written[: min(ends)] if ends else written)
     kept = tokens[:max_tokens]
@@ -40,7 +39,10 @@ def tokens_in(text: str) -> int:
     return sum(1 for _ in TOKEN.finditer(text))
 
 
-def _summary(text: str) -> str:
+def _prose(asked: Asked) -> str:
+    if asked.documents:
+        return extracted_section([one.text for one in asked.documents], asked.instruction)
+    text = asked.instruction
     sentences = summary_of(prose_in(text), language_of(text).code)
     # A text without a sentence is its own summary.
     return " ".join(one.text for one in sentences) or text.strip()

@@ -1,8 +1,10 @@
 """A JSON value for a schema, filled with what the rules find in the text. What they don't find stays empty or null."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from events.ai import KeyPhrase
 from infrastructure.offline.analysis.summary import summary_of
 from infrastructure.offline.extraction.amounts import amounts_in
 from infrastructure.offline.extraction.dates import dates_in
@@ -10,9 +12,11 @@ from infrastructure.offline.extraction.parties import parties_in
 from infrastructure.offline.extraction.phrases import phrases_of
 from infrastructure.offline.extraction.terms import terms_in
 from infrastructure.offline.text.language import language_of
-from infrastructure.offline.text.sentences import prose_in, sentences_in
+from infrastructure.offline.text.sentences import Block, Sentence, prose_in, sentences_in
 
 MAX_DEPTH = 20
+MAX_SUBJECTS = 4
+MAX_HEADINGS = 12
 MAX_ITEMS = 200
 MAX_VALUES = 20_000
 
@@ -20,27 +24,46 @@ Found = Mapping[str, Any]
 
 
 def structured_answer(text: str, schema: Mapping[str, Any]) -> Any:
-    """Properties are filled by their names: summary, language, title, dates, amounts, parties, defined_terms and
-    key_phrases."""
+    """Properties are filled by their names: summary, language, title, dates, amounts, parties, defined_terms, key_phrases,
+    and sections for a plan."""
     return _Filling(schema).value("", schema, _found_in(text))
 
 
 def _found_in(text: str) -> Found:
     language = language_of(text).code
     terms = terms_in(text)
+    sentences = sentences_in(text)
+    key_phrases = phrases_of(text, sentences, language)
     lists: dict[str, Sequence[Any]] = {
         "dates": dates_in(text, language),
         "amounts": amounts_in(text, language),
         "parties": parties_in(text, terms),
         "defined_terms": terms,
-        "key_phrases": phrases_of(text, sentences_in(text), language),
+        "key_phrases": key_phrases,
     }
     return {
         "language": language,
         "summary": " ".join(one.text for one in summary_of(prose_in(text), language)),
         "title": next((line.strip(" #") for line in text.splitlines() if line.strip()), "")[:300],
+        "sections": _plan(sentences, key_phrases),
         **{name: [one.model_dump(mode="json") for one in found[:MAX_ITEMS]] for name, found in lists.items()},
     }
+
+
+def _plan(sentences: Sequence[Sentence], key_phrases: Sequence[KeyPhrase]) -> list[dict[str, str]]:
+    """The headings of the text after its title, each once; its subjects where it has none."""
+    headings = {_plain(one.text): None for one in sentences if one.block is Block.HEADING}
+    subjects = [one for one in list(headings)[1 if len(headings) > 1 else 0 :] if one]
+    if not subjects:
+        subjects = [one.text[:1].upper() + one.text[1:] for one in key_phrases[:MAX_SUBJECTS]]
+    return [{"heading": one, "instruction": one} for one in subjects[:MAX_HEADINGS]]
+
+
+def _plain(heading: str) -> str:
+    """Without its mark and its number."""
+    return re.sub(r"^[#\s]*(?:(?:\d{1,3}\.){1,4}|\d{1,3}(?:\.\d{1,3}){1,4})?\s*", "", heading.strip()).strip(" #*")[
+        :200
+    ]
 
 
 class _Filling:
