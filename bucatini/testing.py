@@ -27,7 +27,7 @@ from infrastructure.settings import Settings
 from kinds.declaration import JobFunction
 from kinds.run import AwaitChildren, Child, Then
 from producers.submission.submitter import ORDINARY, JobOptions, new_job
-from schemas.bounds import check_command, check_result
+from schemas.bounds import check_command, check_recorded, check_result
 from schemas.commands import Command
 from schemas.model import Model
 
@@ -57,7 +57,10 @@ class RecordedRun:
         self.reports.append((fraction, message))
 
     async def record(self, event: DomainEvent) -> None:
-        self.recorded.append(event)
+        self.recorded.append(_through_json(event, check_recorded))
+
+    def record_blocking(self, event: DomainEvent) -> None:
+        self.recorded.append(_through_json(event, check_recorded))
 
     def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
         self.written.append((section, offset, text))

@@ -65,10 +65,17 @@ class JobInvalid(Exception):
 class JobFunction(Generic[C, R, D]):
     """A declared function: what `@job(...)` leaves in its module. `function` is the function as it was written."""
 
-    def __init__(self, function: Callable[..., Any], uses: Uses[D] | None, at_most: int | None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        uses: Uses[D] | None,
+        at_most: int | None,
+        records: tuple[type[DomainEvent], ...] = (),
+    ) -> None:
         self.function = function
         self.uses = uses
         self.at_most = at_most
+        self.records = records
         self.name = f"{function.__module__}.{function.__qualname__}"
         self.is_async = inspect.iscoroutinefunction(function)
         command, self.answers = _signature_of(self)
@@ -130,6 +137,8 @@ class JobSettings(TypedDict, total=False):
     scope: str
     at_most: int
     """The limit of concurrent runs of this kind in one worker process; other workers take the rest."""
+    records: tuple[type[DomainEvent], ...]
+    """The events that its function records on the way, with `run.record`. Those of `events` are declared already."""
 
 
 @overload
@@ -140,7 +149,14 @@ def job(
 def job(kind: str | None = None, *, uses: Uses[D], **settings: Unpack[JobSettings]) -> DeclaresWith[D]: ...
 @overload
 def job(kind: str | None = None, **settings: Unpack[JobSettings]) -> Declares: ...
-def job(kind: str | None = None, *, uses: Uses[Any] | None = None, at_most: int | None = None, **settings: Any) -> Any:
+def job(
+    kind: str | None = None,
+    *,
+    uses: Uses[Any] | None = None,
+    at_most: int | None = None,
+    records: tuple[type[DomainEvent], ...] = (),
+    **settings: Any,
+) -> Any:
     """Declares a kind of job: its command and its results are those that the function's annotations name.
 
         class MakeReport(Command):
@@ -163,7 +179,7 @@ def job(kind: str | None = None, *, uses: Uses[Any] | None = None, at_most: int 
     def declare(function: Callable[..., Any]) -> JobFunction[Any, Any, Any]:
         if not inspect.isfunction(function):
             raise JobInvalid(f"@job stands over a function, and {function!r} is none")
-        declared: JobFunction[Any, Any, Any] = JobFunction(function, uses, at_most)
+        declared: JobFunction[Any, Any, Any] = JobFunction(function, uses, at_most, records)
         try:
             _complete(declared, said)
             check(declared.command)
@@ -217,12 +233,13 @@ def _complete(declared: JobFunction[Any, Any, Any], said: dict[str, Any]) -> Non
         raise JobInvalid(f'{declared.name}: it needs a kind, such as @job("reports.make", queue="reports")')
     if not hasattr(command, "queue"):
         raise JobInvalid(f'{declared.name}: it needs a queue, such as @job({command.kind!r}, queue="reports")')
-    for event in declared.results:
+    for event in (*declared.results, *declared.records):
         if not hasattr(event, "type"):
             event.type = f"{command.kind.rpartition('.')[0]}.{_WORDS.sub('_', event.__name__).lower()}"
 
 
 def _check(declared: JobFunction[Any, Any, Any]) -> None:
+    _check_records(declared)
     _check_models(declared)
     expected = results_of(declared.command) or declared.results
     if set(expected) != set(declared.results):
@@ -238,9 +255,17 @@ def _check(declared: JobFunction[Any, Any, Any]) -> None:
         raise JobInvalid(f"{declared.name}: at_most must be 1 or more")
 
 
+def _check_records(declared: JobFunction[Any, Any, Any]) -> None:
+    for event in declared.records:
+        if not (isinstance(event, type) and issubclass(event, DomainEvent) and event is not DomainEvent):
+            raise JobInvalid(f"{declared.name}: {event!r} can't be recorded; name subclasses of DomainEvent")
+    if declared.records and declared.computes:
+        raise JobInvalid(f"{declared.name}: it gets no run in its child process, and so can't record events")
+
+
 def _check_models(declared: JobFunction[Any, Any, Any]) -> None:
     """Builds them now: models wait until they are used, and a mistake in one belongs to whoever starts the process."""
-    for model in (declared.command, *declared.results):
+    for model in (declared.command, *declared.results, *declared.records):
         try:
             model.model_rebuild()
             model.model_json_schema()

@@ -36,6 +36,8 @@ def load(settings: Settings) -> tuple[AnyJob, ...]:
     for job in jobs:
         try:
             catalogue.add(job.command, job.results)
+            for event in job.records:
+                catalogue.add_event(event)
         except CommandInvalid as error:
             raise JobInvalid(f"{job.name}: {error}") from None
     return jobs

@@ -51,9 +51,19 @@ class Run(Protocol):
     async def record(self, event: DomainEvent) -> None:
         """Stores an event in the job's timeline, now: subscribers get it, and it stays when the attempt fails.
 
+            @job("reports.make", queue="reports", records=(PageMade,))
+            async def make_report(command: MakeReport, run: Run) -> ReportMade:
+                await run.record(PageMade(page=1))
+
         Returns once it is committed. Raises Unavailable when that isn't known: recording it again may store it twice.
-        Nothing is stored, and RunEnded raised, when another worker has the job by now.
+        Nothing is stored, and RunEnded raised, when another worker has the job by now; and Refused for an event of more than
+        256 KB, or when the timeline has 2,000 entries already. TypeError for an event that no `@job` and no module of
+        `events` declares.
         """
+        ...
+
+    def record_blocking(self, event: DomainEvent) -> None:
+        """`record` for a function that runs in a thread, which waits meanwhile."""
         ...
 
     def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:

@@ -25,6 +25,8 @@ MAX_SCHEDULED_BYTES: Final = 256_000
 """Of a schedule's command: the dispatcher loads a hundred schedules at a time."""
 MAX_RESULT_BYTES: Final = 8_000_000
 MAX_RESULT_VALUES: Final = 200_000
+MAX_RECORDED_BYTES: Final = 256_000
+"""Of an event that a run records before it ends."""
 
 _STRUCTURE = b"[]{},"
 _NOT_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
@@ -60,6 +62,15 @@ def check_result(text: str) -> None:
         raise OutOfBounds(f"the result has more than {MAX_RESULT_VALUES:,} values")
     if too_deep(text, MAX_STORED_LEVELS):
         raise OutOfBounds(f"the result has more than {MAX_STORED_LEVELS} levels of objects and arrays")
+
+
+def check_recorded(text: str) -> None:
+    """Raises OutOfBounds when the JSON is too large or too deep for an event that a run records."""
+    size = len(text.encode())
+    if size > MAX_RECORDED_BYTES:
+        raise OutOfBounds(f"the event has {size:,} bytes; at most {MAX_RECORDED_BYTES:,} are kept of one event")
+    if too_deep(text, MAX_STORED_LEVELS):
+        raise OutOfBounds(f"the event has more than {MAX_STORED_LEVELS} levels of objects and arrays")
 
 
 def too_deep(text: str | bytes, max_levels: int) -> bool:

@@ -19,6 +19,8 @@ from workers.runtime.handler import Handler
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.liveness.leases import LeaseCheck
 from workers.runtime.running.notifier import Notifier
+from workers.runtime.running.outputs import RunOutputs
+from workers.runtime.running.recorder import Recorder
 from workers.runtime.running.runner import Runner
 from workers.runtime.running.running_jobs import RunningJobs
 from workers.runtime.settling.outcomes import Stop
@@ -75,7 +77,7 @@ class JobConsumer:
             running,
             self.slots,
             settler,
-            notifier,
+            RunOutputs(notifier, Recorder(aside_session, notifier)),
             session=aside_session,
             objects=objects,
             on_room=self.wake,

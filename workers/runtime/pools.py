@@ -131,9 +131,17 @@ class RunInThread:
         self._loop.call_soon_threadsafe(self._run.progress, fraction, message)
 
     async def record(self, event: DomainEvent) -> None:
-        """See `Run.record`: for functions on the worker's loop."""
-        await self._run.record(event)
+        """See `Run.record`, which is for functions on the worker's loop."""
+        raise RuntimeError("a function that runs in a thread can't await: call `run.record_blocking(event)`")
+
+    def record_blocking(self, event: DomainEvent) -> None:
+        """See `Run.record_blocking`."""
+        if self.ended:
+            raise RunEnded
+        asyncio.run_coroutine_threadsafe(self._run.record(event), self._loop).result()
 
     def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
-        """See `Run.write`."""
+        """See `Run.write`. Raises RunEnded once the run was stopped."""
+        if self.ended:
+            raise RunEnded
         self._loop.call_soon_threadsafe(partial(self._run.write, text, section=section, offset=offset))

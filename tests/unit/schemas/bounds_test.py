@@ -14,8 +14,7 @@ from events.envelope import CloudEvent
 from infrastructure.postgres.events.cloud_events import cloud_event_json
 from schemas import bounds
 from schemas.bounds import too_deep, too_many_values
-from schemas.jobs import Progress
-from tests.unit.workers.runtime.runs import claimed
+from tests.unit.workers.runtime.runs import KeptOutputs, claimed
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.running.attempt import Attempt
@@ -74,16 +73,14 @@ def test_an_event_that_no_reader_could_read_is_delivered_and_says_so() -> None:
 
 
 def test_what_a_handler_says_of_its_progress_spoils_no_other_report() -> None:
-    reports: list[Progress] = []
+    outputs = KeptOutputs()
 
     async def story() -> None:
-        attempt = Attempt(
-            claimed(), 1.0, Delivery(1), (), Slots(1, lambda _: 1), lambda _, progress, at: reports.append(progress)
-        )
+        attempt = Attempt(claimed(), 1.0, Delivery(1), (), Slots(1, lambda _: 1), outputs)
         attempt.progress(0.5, "half\x00way \ud800" + "x" * 1_000)
 
     asyncio.run(story())
 
-    assert reports[0].model_dump_json()
-    assert "\x00" not in reports[0].message
-    assert len(reports[0].message) <= 500
+    assert outputs.reports[0].model_dump_json()
+    assert "\x00" not in outputs.reports[0].message
+    assert len(outputs.reports[0].message) <= 500

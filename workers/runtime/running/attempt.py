@@ -4,10 +4,10 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -19,7 +19,7 @@ from infrastructure.concurrency.work_clock import at_work
 from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.jobs.claim import Claimed
 from infrastructure.postgres.tenants.quotas import QuotaExceeded
-from kinds.run import AwaitChildren, Child, Then
+from kinds.run import AwaitChildren, Child, RunEnded, Then
 from monitoring.logs.context import LogContext, bound
 from monitoring.logs.log_throttle import LogThrottle
 from monitoring.tracing import parse_traceparent
@@ -50,13 +50,23 @@ MAX_PAUSE_SECONDS = 60.0
 """The same for a run that has started and waits for something others hold."""
 
 
+class Outputs(Protocol):
+    """Where a run's progress, events and text go."""
+
+    def report(self, claimed: Claimed, progress: Progress, at: datetime) -> None: ...
+
+    async def record(self, claimed: Claimed, event: DomainEvent) -> None: ...
+
+    def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None: ...
+
+
 class Attempt:
     """A run: the handler's `Run`, and the consumer's handle to stop and time it."""
 
     __slots__ = (
         "_left_seconds",
         "_log_context",
-        "_report",
+        "_outputs",
         "_waits",
         "came_at",
         "children",
@@ -80,7 +90,7 @@ class Attempt:
         delivery: Delivery,
         children: tuple[Child, ...],
         slots: Slots,
-        report: Callable[[Claimed, Progress, datetime], None],
+        outputs: Outputs,
     ) -> None:
         self.claimed = claimed
         self.time_limit_seconds = time_limit_seconds
@@ -93,7 +103,7 @@ class Attempt:
         self.entered = self.ended = False
         self.stopped: Stop | None = None
         self.task: asyncio.Task[None] | None = None
-        self._report = report
+        self._outputs = outputs
         self._log_context: LogContext | None = None
 
     @property
@@ -137,13 +147,23 @@ class Attempt:
 
     def progress(self, fraction: float, message: str = "") -> None:
         shown = Progress(fraction=min(max(fraction, 0.0), 1.0), message=storable(message[:500]))
-        self._report(self.claimed, shown, self.now())
+        self._outputs.report(self.claimed, shown, self.now())
 
     async def record(self, event: DomainEvent) -> None:
-        raise NotImplementedError
+        if self.stopped is not None:
+            raise RunEnded
+        try:
+            with self.waiting():
+                await self._outputs.record(self.claimed, event)
+        except RunEnded:
+            self.stop(Stop.LEASE_LOST)
+            raise
+
+    def record_blocking(self, event: DomainEvent) -> None:
+        raise RuntimeError("this function runs on the worker's loop, which it would block: await `run.record(event)`")
 
     def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
-        raise NotImplementedError
+        self._outputs.write(self.claimed, text, section, offset, self.now())
 
     def stop(self, reason: Stop) -> None:
         """Cancels the handler. Only the first reason counts; safe to repeat."""

@@ -17,9 +17,8 @@ from schemas.commands import Command
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import AllSlots
 from workers.runtime.handler import Handler
-from workers.runtime.running.attempt import Attempt, perform
+from workers.runtime.running.attempt import Attempt, Outputs, perform
 from workers.runtime.running.children import children_of
-from workers.runtime.running.notifier import Notifier
 from workers.runtime.running.running_jobs import RunningJobs
 from workers.runtime.settling.outcomes import Outcome, Stop, Stopped
 from workers.runtime.settling.retry_until_available import retry_until_available
@@ -40,7 +39,7 @@ class Runner:
         running: RunningJobs,
         slots: AllSlots,
         settler: Settler,
-        notifier: Notifier,
+        outputs: Outputs,
         *,
         session: PostgresSession,
         objects: ObjectStore,
@@ -50,7 +49,7 @@ class Runner:
         self._running = running
         self._slots = slots
         self._settler = settler
-        self._notifier = notifier
+        self._outputs = outputs
         self._session = session
         self._objects = objects
         self._on_room = on_room
@@ -74,7 +73,7 @@ class Runner:
         """Starts the run of a claimed job."""
         slots = self._slots.of(claimed.kind)
         limit = self._command_type(claimed.kind).time_limit_seconds
-        attempt = Attempt(claimed, limit, delivery, children, slots, self._notifier.report)
+        attempt = Attempt(claimed, limit, delivery, children, slots, self._outputs)
         if delivery.revoked:
             attempt.stop(Stop.REVOKED)
         self._running.add(attempt)

@@ -10,7 +10,7 @@ import pytest
 from infrastructure.celery.keys import NORMAL_STEP, URGENT_STEP
 from infrastructure.concurrency.fair_slots import FairPlaces
 from infrastructure.concurrency.work_clock import at_work, waiting
-from tests.unit.workers.runtime.runs import claimed
+from tests.unit.workers.runtime.runs import KeptOutputs, claimed
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.running.attempt import MAX_PAUSE_SECONDS, MAX_WAIT_SECONDS, Attempt
@@ -74,7 +74,7 @@ ROUNDING_SECONDS = 1e-6
 
 
 def _attempt() -> Attempt:
-    return Attempt(claimed(), 10.0, Delivery(1), (), Slots(1, lambda _: 1), lambda *_: None)
+    return Attempt(claimed(), 10.0, Delivery(1), (), Slots(1, lambda _: 1), KeptOutputs())
 
 
 def test_a_runs_clock_stands_still_while_any_part_of_it_waits() -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from events.envelope import DomainEvent
 from infrastructure.postgres.jobs.claim import Claimed
 from schemas.commands import Command
+from schemas.jobs import Progress
 
 JOB, TENANT, TOKEN = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -49,3 +50,21 @@ def claimed(**differently: Any) -> Claimed:
         "claimed_at": datetime.now(UTC),
     }
     return Claimed(**(usual | differently))
+
+
+class KeptOutputs:
+    """Keeps what an attempt puts out."""
+
+    def __init__(self) -> None:
+        self.reports: list[Progress] = []
+        self.recorded: list[DomainEvent] = []
+        self.written: list[str] = []
+
+    def report(self, claimed: Claimed, progress: Progress, at: datetime) -> None:
+        self.reports.append(progress)
+
+    async def record(self, claimed: Claimed, event: DomainEvent) -> None:
+        self.recorded.append(event)
+
+    def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None:
+        self.written.append(text)

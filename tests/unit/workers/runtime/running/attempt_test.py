@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.tenants.quotas import QuotaExceeded
 from kinds.run import AwaitChildren, Run, Then
 from schemas.problems import Problem
-from tests.unit.workers.runtime.runs import Brew, Brewed, claimed
+from tests.unit.workers.runtime.runs import Brew, Brewed, KeptOutputs, claimed
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.handler import Answer, Handler
@@ -29,7 +28,7 @@ def _outcome(handle: Handle, *, stop: Stop | None = None, **differently: Any) ->
     """The outcome of a run that is stopped for this reason as soon as its handler awaits something."""
 
     async def run() -> Outcome:
-        attempt = Attempt(claimed(**differently), 2.0, Delivery(1), (), SLOTS, lambda *_: None)
+        attempt = Attempt(claimed(**differently), 2.0, Delivery(1), (), SLOTS, KeptOutputs())
         task = asyncio.create_task(perform(attempt, {Brew.kind: Handler(Brew, handle)}))
         if stop is not None:
             attempt.task = task  # type: ignore[assignment]  # Attempt only cancels it, whatever it returns
@@ -204,7 +203,7 @@ def test_an_error_on_the_way_out_does_not_hide_that_we_ended_it() -> None:
 
 def test_the_first_reason_to_stop_is_the_one_that_counts() -> None:
     async def run() -> Stop | None:
-        attempt = Attempt(claimed(), 2.0, Delivery(1), (), SLOTS, lambda *_: None)
+        attempt = Attempt(claimed(), 2.0, Delivery(1), (), SLOTS, KeptOutputs())
         attempt.stop(Stop.TIME_LIMIT)
         attempt.stop(Stop.DRAINING)
         return attempt.stopped
@@ -213,17 +212,14 @@ def test_the_first_reason_to_stop_is_the_one_that_counts() -> None:
 
 
 def test_progress_stays_within_its_bounds() -> None:
-    reports: list[str] = []
+    outputs = KeptOutputs()
 
     async def run() -> None:
-        attempt = Attempt(
-            claimed(), 2.0, Delivery(1), (), SLOTS, lambda _, progress, at: reports.append(progress.model_dump_json())
-        )
+        attempt = Attempt(claimed(), 2.0, Delivery(1), (), SLOTS, outputs)
         for fraction in (-1.0, 0.25, 7.0):
             attempt.progress(fraction, "m" * 1_000)
 
     asyncio.run(run())
 
-    published = [TypeAdapter(dict[str, Any]).validate_json(report) for report in reports]
-    assert [one["fraction"] for one in published] == [0.0, 0.25, 1.0]
-    assert all(len(one["message"]) == 500 for one in published)
+    assert [one.fraction for one in outputs.reports] == [0.0, 0.25, 1.0]
+    assert all(len(one.message) == 500 for one in outputs.reports)
