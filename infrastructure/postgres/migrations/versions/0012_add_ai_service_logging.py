@@ -173,19 +173,19 @@ CREATE TABLE ai_budget_alerts (
 CREATE TABLE ai_batches (
   tenant_id uuid NOT NULL,
   job_id uuid NOT NULL,
-  section int NOT NULL,
-  provider text NOT NULL,
-  model text NOT NULL,
-  batch_id text NOT NULL,
+  asked text COLLATE "C" NOT NULL,
   request_id uuid NOT NULL,
+  batch_id text NOT NULL,
   submitted_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (tenant_id, job_id, section)
+  PRIMARY KEY (tenant_id, job_id, asked)
 );
+CREATE INDEX ai_batches_of_request ON ai_batches (request_id);
 COMMENT ON COLUMN ai_credentials.provider IS 'Names the row in its sealed value';
 COMMENT ON COLUMN ai_sections.section IS '-1: the plan';
 COMMENT ON COLUMN ai_sections.cell IS 'Names the row in its sealed values';
 COMMENT ON TABLE ai_budget_alerts IS 'The parts of a budget whose event was published: once in a period';
 COMMENT ON TABLE ai_batches IS 'What waits in a batch of a provider';
+COMMENT ON COLUMN ai_batches.asked IS 'What was asked, as a hash';
 COMMENT ON COLUMN ai_batches.request_id IS 'Its row in the ledger'
 """
 
