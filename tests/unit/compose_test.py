@@ -119,6 +119,7 @@ def test_a_process_gets_no_secret_that_it_does_not_use() -> None:
         "worker-search",
     }
     assert {name for name, process in OURS.items() if "OIDC_ISSUER" in process["environment"]} == {"api"}
+    assert {name for name, process in OURS.items() if "OPENAI_API_KEY" in process["environment"]} == {"worker-ai"}
     assert {name for name, process in OURS.items() if "OBJECT_STORE_SECRET_KEY" not in process["environment"]} == {
         "migrate",
         "flower",
