@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from infrastructure.model_registry.registry import ModelRegistry
     from infrastructure.object_store.sealed import SealedObjects
     from infrastructure.ports import Processors
+    from infrastructure.ports.ai.checkpoints import Checkpoints
+    from infrastructure.ports.ai.credentials import Credentials
+    from infrastructure.ports.ai.ledger import Ledger
     from infrastructure.ports.ai.model import ModelProvider
     from infrastructure.ports.extraction import TextExtractor
 
@@ -63,6 +67,33 @@ async def model_providers(
     finally:
         for provider in providers.values():
             await provider.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecords:
+    """What a process that calls models writes down and reads."""
+
+    ledger: "Ledger"
+    credentials: "Credentials"
+    checkpoints: "Checkpoints"
+    pool: TenantPool
+    """Which they share, for other reads of tenants' rows."""
+
+
+@asynccontextmanager
+async def model_records(settings: Settings) -> AsyncIterator[ModelRecords]:
+    """The ledger, the tenants' keys of providers, and checkpoints, over one pool. What was handed to the ledger is stored
+    when the block ends."""
+    from infrastructure.postgres.ai.checkpoints import StoredCheckpoints
+    from infrastructure.postgres.ai.credentials import StoredCredentials
+    from infrastructure.postgres.ai.ledger import StoredLedger
+
+    async with (
+        TenantPool(settings.database, "models", size=4) as pool,
+        keyring(settings) as sealer,
+        StoredLedger(settings.database, pool) as ledger,
+    ):
+        yield ModelRecords(ledger, StoredCredentials(pool, sealer), StoredCheckpoints(pool, sealer), pool)
 
 
 def _model_provider(

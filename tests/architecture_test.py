@@ -49,7 +49,7 @@ MAY_START_TASKS: dict[str, str] = {
     "workers/runtime/running/runner.py": "one task a job: its run has its own edge, and a callback would cost each of them",
     "infrastructure/concurrency/threads.py": "its caller waits for what the function returns or raises",
     "infrastructure/local_stack/supervisor/source_watch.py": "only notices saved files, at a developer's desk",
-    "infrastructure/key_vault/keyring.py": "its callers wait for the fetch that they share",
+    "infrastructure/concurrency/shared_fetches.py": "its callers wait for the fetch that they share",
     "api/streams/websocket.py": "the socket waits for its tasks, which end by raising why",
     "infrastructure/celery/pool.py": "the worker's event loop itself, whose lag the heartbeat and Celery watch",
     "infrastructure/concurrency/process_pool.py": "ends a child whose worker has died",

@@ -26,3 +26,13 @@ def outline_cell(tenant_id: UUID, cell: str) -> Cell:
 
 def facts_cell(tenant_id: UUID, cell: str) -> Cell:
     return Cell(tenant_id, "document_facts", "facts", cell)
+
+
+def credential_cell(tenant_id: UUID, provider: str) -> Cell:
+    """Of a tenant's own key of a provider; named by the provider, since a tenant has one of each."""
+    return Cell(tenant_id, "ai_credentials", "key", provider)
+
+
+def section_cell(tenant_id: UUID, cell: str) -> Cell:
+    """Of what a job has finished."""
+    return Cell(tenant_id, "ai_sections", "content", cell)

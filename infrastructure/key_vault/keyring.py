@@ -1,15 +1,15 @@
 """A process's cache of tenants' keys; concurrent callers share one fetch."""
 
-import asyncio
 import hmac
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
+from infrastructure.concurrency.shared_fetches import SharedFetches
 from infrastructure.key_vault.sealed import Cell, DecryptionFailed, Sealed
 from infrastructure.key_vault.sealing import (
     KEY_BYTES,
@@ -25,8 +25,6 @@ from infrastructure.ports.keys import KeyVault, WrappedKey
 
 MAX_KEYS = 10_000
 MAX_FETCHES = 3
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class Keyring:
         self._clock = clock
         self._active: OrderedDict[UUID, tuple[int, float]] = OrderedDict()
         self._keys: OrderedDict[tuple[UUID, int], TenantKeyMaterial] = OrderedDict()
-        self._fetching: dict[UUID | tuple[UUID, int], asyncio.Task[Any]] = {}
+        self._fetches: SharedFetches[UUID | tuple[UUID, int]] = SharedFetches()
 
     async def seal(self, cell: Cell, plaintext: str | bytes) -> Sealed:
         return Sealed(seal(await self._active_key(cell.tenant_id), cell, plaintext))
@@ -96,7 +94,7 @@ class Keyring:
         for _ in range(MAX_FETCHES):
             known = self._active.get(tenant_id)
             if known is None or self._clock() >= known[1]:
-                known = await self._once(tenant_id, lambda: self._fetch_active(tenant_id))
+                known = await self._fetches.get(tenant_id, lambda: self._fetch_active(tenant_id))
             key = await self._key(tenant_id, known[0])
             if self._clock() < known[1]:
                 return key
@@ -125,7 +123,7 @@ class Keyring:
     async def _key(self, tenant_id: UUID, key_id: int) -> TenantKeyMaterial:
         key = self._keys.get((tenant_id, key_id))
         if key is None:
-            return await self._once((tenant_id, key_id), lambda: self._fetch_key(tenant_id, key_id))
+            return await self._fetches.get((tenant_id, key_id), lambda: self._fetch_key(tenant_id, key_id))
         return key
 
     async def _fetch_key(self, tenant_id: UUID, key_id: int) -> TenantKeyMaterial:
@@ -140,20 +138,6 @@ class Keyring:
             key = TenantKeyMaterial(stored.id, stored.tenant_id, await self._vault.unwrap(stored.wrapped))
             _keep(self._keys, place, key)
         return self._keys[place]
-
-    async def _once(self, name: UUID | tuple[UUID, int], fetch: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The fetch's result, shared by concurrent callers of the same name."""
-        fetching: asyncio.Task[T] | None = self._fetching.get(name)
-        if fetching is None:
-            fetching = self._fetching[name] = asyncio.create_task(fetch())
-            fetching.add_done_callback(lambda fetched: self._forget_fetch(name, fetched))
-        # Shielded: one caller that is cancelled mustn't take the answer from the others.
-        return await asyncio.shield(fetching)
-
-    def _forget_fetch(self, name: UUID | tuple[UUID, int], fetched: "asyncio.Task[Any]") -> None:
-        del self._fetching[name]
-        if not fetched.cancelled():
-            fetched.exception()  # Read here, for when every caller was cancelled and nobody else will.
 
 
 Name = TypeVar("Name")

@@ -30,6 +30,7 @@ from infrastructure.postgres.jobs import queries as job_queries
 from infrastructure.postgres.jobs import submission
 from infrastructure.postgres.jobs.batches import NewBatch, store_batch_job
 from infrastructure.postgres.jobs.submission import KeyReused, take_keys
+from infrastructure.postgres.keys.active_key import hold_active_key
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants import usage
 from infrastructure.postgres.tenants.quotas import check_active
@@ -138,7 +139,7 @@ async def accept(
     """
     connection = session.driver
     await check_active(connection, tenant_id)
-    if not await rows.hold_active_key(connection, tenant_id, uploaded.seals):
+    if not await hold_active_key(connection, tenant_id, uploaded.seals):
         return StaleKey()
     job_id = uuid7()
     outcome: VersionAdded | VersionKept | None = None
@@ -172,7 +173,7 @@ async def accept_all(
     """
     connection = session.driver
     await check_active(connection, tenant_id)
-    if not await rows.hold_active_key(connection, tenant_id, [seal for one in uploaded for seal in one.seals]):
+    if not await hold_active_key(connection, tenant_id, [seal for one in uploaded for seal in one.seals]):
         return StaleKey()
     if batch is not None and batch.job.idempotency_key is not None:
         (before,) = await take_keys(connection, [batch.job], idempotency_hours=idempotency_hours)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from infrastructure.key_vault.sealed import Sealed
-from infrastructure.postgres.documents import rows
+from infrastructure.postgres.keys.active_key import hold_active_key
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants import usage
 from infrastructure.postgres.tenants.usage import Amount
@@ -53,7 +53,7 @@ SELECT coalesce(sum(bytes), 0)::bigint FROM old
 async def add(connection: Connection, tenant_id: UUID, new: NewFinding) -> bool:
     """Adds them to the version, or to the current one, unless the job has; nothing to one that isn't there or was deleted.
     False: seal them again, under the key that is active now. Raises QuotaExceeded."""
-    if not await rows.hold_active_key(connection, tenant_id, [new.facts.ciphertext]):
+    if not await hold_active_key(connection, tenant_id, [new.facts.ciphertext]):
         return False
     row = await (await connection.execute(_HOLD, (tenant_id, new.ref.id))).fetchone()
     if row is None:

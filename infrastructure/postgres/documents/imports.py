@@ -16,8 +16,8 @@ from infrastructure.object_store.places import document_place
 from infrastructure.object_store.sealed import SealedObjects, WrittenObject
 from infrastructure.ports.extraction import Extracted
 from infrastructure.ports.keys import Sealer
-from infrastructure.postgres.documents import rows
 from infrastructure.postgres.documents.contents import StoredContent
+from infrastructure.postgres.keys.active_key import hold_active_key
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants import usage
 from infrastructure.postgres.tenants.usage import Amount
@@ -130,7 +130,7 @@ async def store(
     connection: Connection, tenant_id: UUID, content: StoredContent, extracted: Extracted, imported: ImportedText
 ) -> Stored | NotStored | StaleKey:
     """Stores the text, and makes the version current unless a newer one is. Raises QuotaExceeded."""
-    if not await rows.hold_active_key(connection, tenant_id, imported.seals):
+    if not await hold_active_key(connection, tenant_id, imported.seals):
         return StaleKey()
     found = await connection.execute(_LOCK, (tenant_id, content.document_id))
     row = await found.fetchone()

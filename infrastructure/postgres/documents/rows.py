@@ -1,7 +1,7 @@
 """The rows that accepting versions locks, reads and writes: a handful of statements, however many versions there are."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,6 @@ from uuid import UUID
 from infrastructure.postgres.documents.etags import edition
 from infrastructure.postgres.documents.states import state_of
 from infrastructure.postgres.documents.uploads import Standing, UploadedVersion
-from infrastructure.postgres.keys.wrapped_keys import HOLD_KEYS
 from infrastructure.postgres.session import Connection
 from schemas.documents import VersionState
 
@@ -23,14 +22,6 @@ class NewVersion:
     job_id: UUID
     uploaded: UploadedVersion
 
-
-# Bytes 5 to 12 of a ciphertext are its key's id. The lock is taken before, so that the key is the active one until the
-# transaction ends.
-_FENCE = """
-SELECT NOT EXISTS (
-  SELECT FROM unnest(%(keys)b::bytea[]) AS s (key) WHERE NOT EXISTS (
-    SELECT FROM tenant_keys k WHERE k.tenant_id = %(tenant)s AND k.state = 'active' AND int8send(k.id) = s.key))
-"""
 
 _TAGS = """CASE s.tags WHEN '[]' THEN '{{}}'::text[]
   ELSE ARRAY(SELECT t.tag FROM jsonb_array_elements_text({0}::jsonb) WITH ORDINALITY AS t (tag, place) ORDER BY place) END"""
@@ -77,18 +68,6 @@ FROM unnest(%(ids)b::text[], %(versions)b::bigint[], %(cells)b::text[], %(jobs)b
   %(texts)b::bytea[])
   AS s (document_id, version, cell, job_id, digest, size_bytes, stored_bytes, media_type, file_name, original_key, text)
 """
-
-
-async def hold_active_key(connection: Connection, tenant_id: UUID, ciphertexts: Iterable[bytes]) -> bool:
-    """Whether all are sealed under the tenant's active key, which stays so until the transaction ends. False: a change of
-    key came in between, and they must be sealed again."""
-    keys = sorted({ciphertext[4:12] for ciphertext in ciphertexts})
-    if not keys:
-        return True
-    await connection.execute(HOLD_KEYS, (tenant_id,))
-    found = await connection.execute(_FENCE, {"tenant": tenant_id, "keys": keys})
-    row = await found.fetchone()
-    return row is not None and bool(row[0])
 
 
 async def add_or_lock(connection: Connection, tenant_id: UUID, wanted: Sequence[NewVersion]) -> set[str]:

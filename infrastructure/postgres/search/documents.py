@@ -17,8 +17,8 @@ from infrastructure.object_store.sealed import SealedObjects
 from infrastructure.ports import Unavailable
 from infrastructure.ports.keys import Sealer
 from infrastructure.ports.search import IndexedDocument, StoredDocument
-from infrastructure.postgres.documents import rows
 from infrastructure.postgres.documents.contents import COLUMNS, Contents, StoredContent, content_of
+from infrastructure.postgres.keys.active_key import hold_active_key
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants import usage
 from infrastructure.postgres.tenants.pool import TenantPool
@@ -168,7 +168,7 @@ async def holds_documents(pool: TenantPool, tenant_id: UUID) -> bool:
 
 async def _store(connection: Connection, tenant_id: UUID, sent: SentText) -> StoredDocument | None:
     """None when the text's key isn't the active one any more. Raises QuotaExceeded."""
-    if not await rows.hold_active_key(connection, tenant_id, [sent.text.ciphertext]):
+    if not await hold_active_key(connection, tenant_id, [sent.text.ciphertext]):
         return None
     named = _named(tenant_id, sent)
     await connection.execute(_ADD_OR_LOCK, named)

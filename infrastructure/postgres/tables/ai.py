@@ -40,7 +40,7 @@ ai_service_requests = Table(
         "outcome",
         Text,
         nullable=False,
-        comment="open, succeeded, cached, shared, lost (its process died), or the class of the error",
+        comment="open, succeeded, cached, shared, abandoned (by us), lost (its process died), or the class of the error",
     ),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Column("ended_at", DateTime(timezone=True)),
@@ -81,6 +81,7 @@ ai_service_requests = Table(
     Index("idx_ai_requests_tenant_date", "tenant_id", text("created_at DESC")),
     Index("ai_service_requests_of_job", "job_id", "created_at", postgresql_where=text("job_id IS NOT NULL")),
     Index("ai_service_requests_open", "created_at", postgresql_where=text("ended_at IS NULL")),
+    Index("ai_service_requests_unpriced", "tenant_id", "ended_at", postgresql_where=text("NOT priced")),
     info=owned_by("tenant_id"),
     comment="The ledger of model calls: one row an attempt, written before the call and ended after it",
 )

@@ -41,6 +41,16 @@ SELECT %(tenant_id)s, '{what}', {period}, greatest(%(change)s::numeric, 0) FROM 
 ON CONFLICT (tenant_id, what, period) DO UPDATE SET amount = greatest(u.amount + %(change)s::numeric, 0)
 RETURNING amount, (SELECT allowed.limit FROM allowed)
 """
+SPEND: Final = f"""
+INSERT INTO tenant_usage AS u (tenant_id, what, period, amount)
+SELECT s.tenant_id, p.what, p.period, s.dollars FROM spent s JOIN tenants t ON t.id = s.tenant_id
+CROSS JOIN (VALUES
+  ('{Amount.AI_USD_A_DAY}', {_PERIOD[Amount.AI_USD_A_DAY]}), ('{Amount.AI_USD_A_MONTH}', {_PERIOD[Amount.AI_USD_A_MONTH]})
+) AS p (what, period) ORDER BY s.tenant_id, p.what
+ON CONFLICT (tenant_id, what, period) DO UPDATE SET amount = u.amount + excluded.amount
+"""
+"""The end of a statement that has the dollars of several tenants in `spent`. They are added whatever the limits are: the
+money is spent already. Rows are locked in one order, so that concurrent statements can't deadlock."""
 _AMOUNTS = """
 SELECT what, amount FROM tenant_usage WHERE tenant_id = %(tenant_id)s AND period = CASE what {periods} END
 """

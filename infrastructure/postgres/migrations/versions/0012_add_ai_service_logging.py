@@ -50,8 +50,9 @@ CREATE TABLE ai_service_requests (
 CREATE INDEX idx_ai_requests_tenant_date ON ai_service_requests (tenant_id, created_at DESC);
 CREATE INDEX ai_service_requests_of_job ON ai_service_requests (job_id, created_at) WHERE job_id IS NOT NULL;
 CREATE INDEX ai_service_requests_open ON ai_service_requests (created_at) WHERE ended_at IS NULL;
+CREATE INDEX ai_service_requests_unpriced ON ai_service_requests (tenant_id, ended_at) WHERE NOT priced;
 COMMENT ON TABLE ai_service_requests IS 'The ledger of model calls: one row an attempt, written before the call and ended after it';
-COMMENT ON COLUMN ai_service_requests.outcome IS 'open, succeeded, cached, shared, lost (its process died), or the class of the error';
+COMMENT ON COLUMN ai_service_requests.outcome IS 'open, succeeded, cached, shared, abandoned (by us), lost (its process died), or the class of the error';
 COMMENT ON COLUMN ai_service_requests.own_key IS 'Whether it was called with the tenant''s own key';
 COMMENT ON COLUMN ai_service_requests.reserved_usd IS 'What it may cost at most; counts as spent while it is open, and when its cost is unknown';
 COMMENT ON COLUMN ai_service_requests.usage IS 'As the provider sent it, word for word';
