@@ -42,9 +42,7 @@ async def _of(connection: Connection, tenant_id: UUID, job_id: UUID, asked: str)
 
 
 async def _keep(connection: Connection, ticket: Ticket) -> None:
-    await connection.execute(
-        _KEEP, (ticket.tenant_id, ticket.job_id, ticket.asked, ticket.request_id, ticket.batch_id)
-    )
+    await connection.execute(_KEEP, (ticket.tenant_id, ticket.job_id, ticket.asked, ticket.request_id, ticket.batch_id))
 
 
 async def _forget(connection: Connection, ticket: Ticket) -> None:
