@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from liquid.exceptions import LiquidError
-from liquid.template import BoundTemplate
-
 from events.ai import GeneratedSection, Writing
-from infrastructure.offline.generation.templating import MAX_CHARACTERS, BoundedLiquid
+from infrastructure.liquid.environment import BoundedLiquid
+from infrastructure.liquid.filters import MAX_CHARACTERS
+from infrastructure.liquid.given import given, pointer_to_value
+from infrastructure.liquid.template import Template, TemplateUnusable
 from infrastructure.ports import Refused
 from schemas.ai import GenerateDocument, SectionTemplate, TemplateName, WritingLanguage
-from schemas.model import FreeJson
 from schemas.problems import FieldProblem, Problem
 
 MAX_REPORTED = 50
@@ -27,7 +26,7 @@ def write(command: GenerateDocument) -> Writing:
     liquid = BoundedLiquid(missing)
     parsed = [_parse(liquid, section, pointer) for section, pointer in _sections(command)]
     settings = {"title": command.title, "language": command.language.value, "tone": command.tone.value}
-    values = _given(command.facts) | settings
+    values = given(command.facts) | settings
     sections = tuple(section.fill(values) for section in parsed)
     mentioned = frozenset[str]().union(*(section.names for section in parsed))
     if missing:
@@ -38,25 +37,6 @@ def write(command: GenerateDocument) -> Writing:
         unused_facts=tuple(sorted(command.facts.keys() - mentioned)),
         tone_applied="tone" in mentioned,
     )
-
-
-def _given(value: dict[str, FreeJson]) -> dict[str, Any]:
-    """Without nulls and blank strings: filled in, they would leave the hole that a missing fact does."""
-
-    def kept(item: FreeJson) -> Any:
-        match item:
-            case dict():
-                return {name: kept(part) for name, part in item.items() if not _blank(part)}
-            case list():
-                return [kept(part) for part in item if not _blank(part)]
-            case _:
-                return item
-
-    return {name: kept(item) for name, item in value.items() if not _blank(item)}
-
-
-def _blank(value: FreeJson) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _sections(command: GenerateDocument) -> list[tuple[SectionTemplate, str]]:
@@ -89,39 +69,27 @@ def built_in(name: TemplateName, language: WritingLanguage) -> tuple[SectionTemp
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    heading: BoundTemplate
-    text: BoundTemplate
-    names: frozenset[str]
-    """What it mentions that it doesn't set itself."""
+    heading: Template
+    text: Template
     pointer: str
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What it mentions that it doesn't set itself."""
+        return frozenset(self.heading.names) | frozenset(self.text.names)
+
     def fill(self, values: dict[str, Any]) -> GeneratedSection:
-        heading = _rendered(self.heading, values, self.pointer)
-        return GeneratedSection(
-            heading=" ".join(heading.split()), text=_tidied(_rendered(self.text, values, self.pointer))
-        )
+        try:
+            return GeneratedSection(heading=self.heading.fill_line(values), text=self.text.fill_text(values))
+        except TemplateUnusable as error:
+            raise Refused(_unusable(self.pointer, error)) from None
 
 
 def _parse(liquid: BoundedLiquid, section: SectionTemplate, pointer: str) -> _Section:
     try:
-        heading, text = liquid.read(section.heading), liquid.read(section.text)
-        names = frozenset(heading.analyze().globals) | frozenset(text.analyze().globals)
-    except (LiquidError, RecursionError) as error:
+        return _Section(liquid.read(section.heading), liquid.read(section.text), pointer)
+    except TemplateUnusable as error:
         raise Refused(_unusable(pointer, error)) from None
-    return _Section(heading, text, names, pointer)
-
-
-def _rendered(template: BoundTemplate, values: dict[str, Any], pointer: str) -> str:
-    try:
-        return template.render(**values).strip()
-    except (LiquidError, ArithmeticError, ValueError, TypeError, RecursionError) as error:
-        # Liquid's filters let some of Python's own errors through when a fact isn't what they expect.
-        raise Refused(_unusable(pointer, error)) from None
-
-
-def _tidied(text: str) -> str:
-    """Tags that print nothing leave empty lines behind; one at a time is enough."""
-    return re.sub(r"\n[ \t]*(?:\n[ \t]*)+\n", "\n\n", re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE))
 
 
 def _check_length(sections: tuple[GeneratedSection, ...]) -> None:
@@ -144,35 +112,17 @@ def _facts_missing(names: list[str], mentioned: frozenset[str]) -> Problem:
         422,
         f"the wording needs facts that were not given: {', '.join(names[:MAX_REPORTED])}",
         errors=tuple(
-            FieldProblem(pointer=_pointer(name, mentioned), detail=f"{name} has no value")
+            FieldProblem(pointer=f"/facts{pointer_to_value(name, mentioned)}", detail=f"{name} has no value")
             for name in names[:MAX_REPORTED]
         ),
     )
 
 
-def _pointer(name: str, mentioned: frozenset[str]) -> str:
-    """A name that the template sets itself, such as a loop's, has no place of its own among the facts."""
-    plain = re.fullmatch(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", name)
-    return f"/facts/{name.replace('.', '/')}" if plain and name.partition(".")[0] in mentioned else "/facts"
-
-
-def _unusable(pointer: str, error: Exception) -> Problem:
-    """Liquid's own words for what is wrong. The tag at fault is quoted, never the text around it nor a fact's value."""
-    message = str(error.message) if isinstance(error, LiquidError) and error.message else type(error).__name__
+def _unusable(pointer: str, error: TemplateUnusable) -> Problem:
     return Problem.of(
         "template-unusable",
         "The template can't be used",
         422,
         "a section can't be parsed or rendered with these facts; correct it and submit again",
-        errors=(FieldProblem(pointer=pointer, detail=f"{_tag_at_fault(error)}{message[:300]}"),),
+        errors=(FieldProblem(pointer=pointer, detail=str(error)),),
     )
-
-
-def _tag_at_fault(error: Exception) -> str:
-    if not isinstance(error, LiquidError) or error.token is None or error.token.start_index < 0:
-        return ""
-    source, place = error.token.source, error.token.start_index
-    start = max(source.rfind("{{", 0, place + 2), source.rfind("{%", 0, place + 2))
-    line = source.count("\n", 0, place) + 1
-    tag = re.compile(r"\{[{%][^{}]{0,80}\}{0,2}").match(source, max(start, 0))
-    return f"line {line}, {tag.group().strip()}: " if tag else f"line {line}: "

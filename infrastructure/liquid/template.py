@@ -1,0 +1,45 @@
+"""A template that was read: what it mentions, and what it makes of values."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from liquid.template import BoundTemplate
+
+from infrastructure.liquid.faults import FAULTS, fault_in
+
+
+class TemplateUnusable(Exception):
+    """A template can't be read, or not filled with these values. The message quotes the tag at fault, never the text around
+    it nor a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    parsed: BoundTemplate
+    source: str
+    names: Mapping[str, int]
+    """What it mentions and doesn't set itself, each with where it first does."""
+
+    def fill(self, values: Mapping[str, Any]) -> str:
+        """The text, without blanks around it. Raises TemplateUnusable."""
+        try:
+            return self.parsed.render(**values).strip()
+        except FAULTS as error:
+            raise TemplateUnusable(fault_in(error)) from None
+
+    def fill_line(self, values: Mapping[str, Any]) -> str:
+        return " ".join(self.fill(values).split())
+
+    def fill_text(self, values: Mapping[str, Any]) -> str:
+        """Tags that print nothing leave empty lines behind; one at a time is enough."""
+        text = re.sub(r"[ \t]+$", "", self.fill(values), flags=re.MULTILINE)
+        return re.sub(r"\n[ \t]*(?:\n[ \t]*)+\n", "\n\n", text)
+
+
+def template_of(parsed: BoundTemplate, source: str) -> Template:
+    """Raises a LiquidError or RecursionError for one that can't be analyzed."""
+    mentioned = parsed.analyze().globals
+    places = {name: min(one.span.index for one in found) for name, found in mentioned.items()}
+    return Template(parsed, source, places)
