@@ -1,20 +1,17 @@
 """The command that writes one document."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from schemas.ai.fact_bounds import bounded
 from schemas.ai.model_command import DocumentId, ModelCommand, Title
 from schemas.ai.prompts import PromptRef
 from schemas.documents import DocumentId as StoredDocumentId
 from schemas.documents import DocumentRef, Label, Tags
 from schemas.model import FreeJson, Model
 
-MAX_FACT_CHARACTERS = 200_000
-MAX_FACT_VALUES = 5_000
-MAX_FACT_INTEGER = 10**15
 MAX_INPUTS = 20
 
 
@@ -53,36 +50,8 @@ class SectionTemplate(Model):
     """
 
 
-def _values(facts: FreeJson) -> Iterator[str | int | float | None]:
-    unread: list[FreeJson] = [facts]
-    while unread:
-        value = unread.pop()
-        if isinstance(value, dict):
-            yield from value
-            unread.extend(value.values())
-        elif isinstance(value, list):
-            yield None
-            unread.extend(value)
-        else:
-            yield value
-
-
-def _bounded(facts: dict[str, FreeJson]) -> dict[str, FreeJson]:
-    characters = 0
-    for count, value in enumerate(_values(facts), start=1):
-        if isinstance(value, str):
-            characters += len(value)
-        elif isinstance(value, int) and abs(value) > MAX_FACT_INTEGER:
-            raise ValueError("a whole number beyond 10^15 must be sent as a string")
-        if count > MAX_FACT_VALUES:
-            raise ValueError(f"more than {MAX_FACT_VALUES:,} names and values; send fewer facts")
-        if characters > MAX_FACT_CHARACTERS:
-            raise ValueError(f"more than {MAX_FACT_CHARACTERS:,} characters in all; send fewer facts")
-    return facts
-
-
 FactName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Facts = Annotated[dict[FactName, FreeJson], Field(max_length=200), AfterValidator(_bounded)]
+Facts = Annotated[dict[FactName, FreeJson], Field(max_length=200), AfterValidator(bounded)]
 
 RESERVED_FACTS = frozenset({"title", "language", "tone"})
 

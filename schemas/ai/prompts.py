@@ -1,27 +1,36 @@
 """Prompts: templates for what models are asked, in immutable versions that labels point to."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from schemas.ai.model_command import ModelName
+from schemas.ai.fact_bounds import bounded
+from schemas.ai.model_command import MAX_MODELS, Dollars, ModelCommand, ModelName
+from schemas.ai.variable_types import VariableType, flaw_of
 from schemas.model import FreeJson, Model
 
 MAX_PROMPT_SECTIONS: Final = 50
 MAX_TEMPLATE_CHARACTERS: Final = 50_000
+MAX_CONTENT_CHARACTERS: Final = 150_000
+"""Of all templates of a version."""
 MAX_GOLDEN_TESTS: Final = 50
 PRODUCTION: Final = "production"
 
 PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["client_letter"])]
 PromptLabel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$", examples=[PRODUCTION])]
 PromptVersionNumber = Annotated[int, Field(ge=1, le=1_000_000)]
+SectionKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["fees"])]
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["client"])]
 Template = Annotated[str, Field(min_length=1, max_length=MAX_TEMPLATE_CHARACTERS)]
 """Liquid. Variables are the declared ones; a value is inserted as text, whatever it looks like."""
+
+
+GIVEN_TO_EVERY_TEMPLATE: Final = {"title": "Document", "language": "en", "tone": "formal"}
+"""Variables that no prompt declares: fields of the job that writes the document. The values are those of a rendering without
+a job."""
 
 
 class Industry(StrEnum):
@@ -45,15 +54,6 @@ class PromptRef(Model):
     """Who the document is for. While a label is split between two versions, the same subject always gets the same one."""
 
 
-class VariableType(StrEnum):
-    TEXT = "text"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    LIST = "list"
-    OBJECT = "object"
-
-
 class PromptVariable(Model):
     """A variable that the templates may use."""
 
@@ -63,12 +63,26 @@ class PromptVariable(Model):
     default: FreeJson = None
     """For one that isn't required."""
 
+    @model_validator(mode="after")
+    def _default_fits(self) -> Self:
+        if self.default is None:
+            return self
+        if self.required:
+            raise ValueError("a required variable has no `default`")
+        if (flaw := flaw_of(self.default, self.type)) is not None:
+            raise ValueError(f"the `default` {flaw}")
+        return self
+
 
 class PromptSection(Model):
     """One section that is written by a call of its own."""
 
+    key: SectionKey | None = None
+    """What an overlay names it by."""
     heading: Template
     instruction: Template
+    after: SectionKey | None = None
+    """In an overlay: which section a new one comes after. Without it, it comes last."""
 
 
 class PromptContent(Model):
@@ -79,7 +93,13 @@ class PromptContent(Model):
             "examples": [
                 {
                     "system": "You write letters for {{ firm }}. Be brief.",
-                    "sections": [{"heading": "Summary", "instruction": "Say what {{ client }} should know first."}],
+                    "sections": [
+                        {
+                            "key": "first",
+                            "heading": "Summary",
+                            "instruction": "Say what {{ client }} should know first.",
+                        }
+                    ],
                     "variables": {"firm": {}, "client": {}},
                 }
             ]
@@ -91,7 +111,11 @@ class PromptContent(Model):
     outline: Template | None = None
     """Asks for the plan of the sections, where they aren't given. Give this or `sections`."""
     sections: Annotated[tuple[PromptSection, ...], Field(min_length=1, max_length=MAX_PROMPT_SECTIONS)] | None = None
+    """In an overlay: each takes the place of its base's section with the same key, and any other is added."""
+    without: Annotated[tuple[SectionKey, ...], Field(max_length=MAX_PROMPT_SECTIONS)] = ()
+    """In an overlay: the base's sections that it leaves out, by their keys."""
     variables: Annotated[dict[VariableName, PromptVariable], Field(max_length=100)] = Field(default_factory=dict)
+    """In an overlay: those that it adds or declares otherwise."""
     models: Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=5)] | None = None
     """Tried in turn, where the job names none."""
     max_output_tokens: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -103,7 +127,24 @@ class PromptContent(Model):
     def _one_way(self) -> Self:
         if self.outline is not None and self.sections is not None:
             raise ValueError("give either `outline` or `sections`")
+        keys = [one.key for one in self.sections or () if one.key is not None]
+        if len(set(keys)) < len(keys):
+            raise ValueError("two sections have the same `key`")
+        if taken := GIVEN_TO_EVERY_TEMPLATE.keys() & self.variables.keys():
+            raise ValueError(f"`{min(taken)}` is given to every template and isn't declared")
+        if sum(map(len, self.templates().values())) > MAX_CONTENT_CHARACTERS:
+            raise ValueError(f"the templates have more than {MAX_CONTENT_CHARACTERS:,} characters in all")
         return self
+
+    def templates(self) -> dict[str, str]:
+        """Each by its JSON pointer."""
+        whole = {"/system": self.system, "/outline": self.outline}
+        parts = {
+            f"/sections/{place}/{part}": getattr(section, part)
+            for place, section in enumerate(self.sections or ())
+            for part in ("heading", "instruction")
+        }
+        return {pointer: text for pointer, text in (whole | parts).items() if text is not None}
 
 
 class NewPrompt(Model):
@@ -118,6 +159,8 @@ class NewPromptVersion(Model):
     content: PromptContent
     industry: Industry | None = None
     """Makes it the overlay for this industry; None for the base."""
+    base: PromptVersionNumber | None = None
+    """Of an overlay: the version that it changes. Without it, that to which `production` points, or the newest base."""
     note: Annotated[str, Field(max_length=1_000)] = ""
 
 
@@ -127,13 +170,40 @@ class PromptVersion(Model):
     name: PromptName
     version: PromptVersionNumber
     industry: Industry | None
+    base: PromptVersionNumber | None
+    """Of an overlay: the version that it changes. A newer base changes nothing in it."""
     content: PromptContent
     """As it was given; an overlay without what its base says."""
     digest: str
     """SHA-256 of the content, as hexadecimal."""
     note: str
-    created_at: datetime
+    created_at: datetime | None
+    """None for one that came with Bucatini."""
     created_by: str
+
+
+class PromptVersions(Model):
+    versions: tuple[PromptVersion, ...]
+    next_cursor: str | None
+
+
+class PromptChange(Model):
+    """What one version says otherwise than another."""
+
+    pointer: str
+    """Into the content, such as `/sections/fees/instruction`: sections go by their keys where they have one."""
+    before: FreeJson
+    """None where there was nothing."""
+    after: FreeJson
+
+
+class PromptDiff(Model):
+    """The difference between two versions, overlays taken together with their bases."""
+
+    name: PromptName
+    before: PromptVersionNumber
+    after: PromptVersionNumber
+    changes: tuple[PromptChange, ...]
 
 
 class Variant(Model):
@@ -144,37 +214,73 @@ class Variant(Model):
 
 
 class LabelMove(Model):
-    """Points a label to a version, or splits it between two or more by percentages that add up to 100."""
+    """Points a label to a version, or splits it between several of one industry by percentages that add up to 100. Versions of
+    an overlay move the label for their industry only."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"variants": [{"version": 2, "percent": 100}]}]})
 
     variants: Annotated[tuple[Variant, ...], Field(min_length=1, max_length=5)]
     because: Annotated[str, Field(max_length=1_000)] = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if sum(one.percent for one in self.variants) != 100:
+            raise ValueError("the percentages must add up to 100")
+        if len({one.version for one in self.variants}) < len(self.variants):
+            raise ValueError("a version is given twice")
+        return self
 
 
 class PromptLabelState(Model):
     label: PromptLabel
     industry: Industry | None
     variants: tuple[Variant, ...]
-    moved_at: datetime
+    moved_at: datetime | None
+    """None for where it points since Bucatini came with the prompt."""
     moved_by: str
     because: str
+
+
+class PromptLabels(Model):
+    """Where a label points: for all, and for each industry that has an overlay."""
+
+    states: tuple[PromptLabelState, ...]
+
+
+class PromptLabelHistory(Model):
+    """A label's moves, the newest first."""
+
+    moves: tuple[PromptLabelState, ...]
+    next_cursor: str | None
 
 
 class Prompt(Model):
     name: PromptName
     description: str
     shipped: bool
-    """Whether it came with Bucatini: every tenant can use it, and gets a copy of its own by adding a version."""
+    """Whether it came with Bucatini: every tenant can use it. A tenant's own versions come after those that it came with."""
     newest_version: PromptVersionNumber
     labels: tuple[PromptLabelState, ...]
     created_at: datetime | None
 
 
-class RenderRequest(Model):
-    """What a prompt would say, without calling a model."""
+class Prompts(Model):
+    prompts: tuple[Prompt, ...]
+    next_cursor: str | None
 
-    prompt: Annotated[dict[str, Any], Field(max_length=5)] = Field(default_factory=dict)
-    """`version`, `label`, `industry` and `subject` of a PromptRef."""
-    variables: Annotated[dict[VariableName, FreeJson], Field(max_length=200)] = Field(default_factory=dict)
+
+class RenderRequest(Model):
+    """What a prompt would say, without calling a model: which version, by the fields of a PromptRef, and its variables."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"variables": {"firm": "Hale", "client": "Marlow Ltd"}}]})
+
+    version: PromptVersionNumber | None = None
+    label: PromptLabel | None = None
+    industry: Industry | None = None
+    subject: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    variables: Annotated[dict[VariableName, FreeJson], Field(max_length=200), AfterValidator(bounded)] = Field(
+        default_factory=dict
+    )
 
 
 class RenderedSection(Model):
@@ -197,14 +303,31 @@ class RenderedPrompt(Model):
 
 
 class GoldenTest(Model):
-    """An example that a version has to pass before a label may point to it."""
+    """An example that a version has to pass before a label may point to it. What is written is the headings and the texts of
+    all sections."""
 
-    name: PromptName
-    variables: Annotated[dict[VariableName, FreeJson], Field(max_length=200)] = Field(default_factory=dict)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"variables": {"firm": "Hale", "client": "Marlow Ltd"}, "contains": ["Marlow Ltd"]}]
+        }
+    )
+
+    variables: Annotated[dict[VariableName, FreeJson], Field(max_length=200), AfterValidator(bounded)] = Field(
+        default_factory=dict
+    )
     contains: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1_000)], ...], Field(max_length=50)] = ()
     """Each has to stand in what is written."""
     lacks: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1_000)], ...], Field(max_length=50)] = ()
     max_characters: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class NamedGoldenTest(GoldenTest):
+    name: PromptName
+    updated_at: datetime
+
+
+class GoldenTests(Model):
+    tests: tuple[NamedGoldenTest, ...]
 
 
 class GoldenTestResult(Model):
@@ -223,4 +346,37 @@ class PromptTestRun(Model):
     at: datetime
 
 
-Variables = Mapping[str, FreeJson]
+class PromptTestRuns(Model):
+    runs: tuple[PromptTestRun, ...]
+
+
+class TestPrompt(ModelCommand):
+    """Run a prompt's golden tests on one version: each is rendered, a model writes from it, and what it wrote is checked.
+
+    A label may point to a version that passed the present tests.
+    """
+
+    # Pytest would take it for a test otherwise.
+    __test__: ClassVar[bool] = False
+
+    kind: ClassVar[str] = "ai.test_prompt"
+    queue: ClassVar[str] = "ai"
+    internal: ClassVar[bool] = True
+    scope: ClassVar[str] = "ai:write"
+    needs_processor: ClassVar[bool] = True
+    max_attempts: ClassVar[int] = 3
+    time_limit_seconds: ClassVar[float] = 900.0
+
+    prompt: PromptRef
+    """With its version."""
+
+
+class TestRequest(Model):
+    """Which version is tested, by which models and for how much."""
+
+    __test__: ClassVar[bool] = False
+
+    version: PromptVersionNumber | None = None
+    """Without it, the newest."""
+    models: Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MAX_MODELS)] | None = None
+    max_cost_usd: Dollars | None = None
