@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from infrastructure.ports.ai.credentials import Credentials
     from infrastructure.ports.ai.ledger import Ledger
     from infrastructure.ports.ai.model import ModelProvider
+    from infrastructure.ports.ai.prompts import Prompts
     from infrastructure.ports.extraction import TextExtractor
 
 
@@ -150,6 +151,15 @@ async def document_store(settings: Settings) -> AsyncIterator[DocumentStore]:
 
     async with TenantPool(settings.database, "documents") as pool, keyring(settings) as sealer:
         yield StoredDocuments(pool, sealer, sealed_objects(settings))
+
+
+@asynccontextmanager
+async def prompts(settings: Settings) -> AsyncIterator["Prompts"]:
+    """The tenants' prompts, for jobs."""
+    from infrastructure.postgres.prompts.store import StoredPrompts
+
+    async with TenantPool(settings.database, "prompts", size=4) as pool, keyring(settings) as sealer:
+        yield StoredPrompts(pool, sealer)
 
 
 def key_vault(settings: Settings) -> KeyVault:

@@ -1,4 +1,4 @@
-"""The cells of documents' sealed values. `cell` is the row's own name: unique in the tenant, never used again."""
+"""The cells of sealed values. `cell` is the row's own name: unique in the tenant, never used again."""
 
 from uuid import UUID
 
@@ -36,3 +36,11 @@ def credential_cell(tenant_id: UUID, provider: str) -> Cell:
 def section_cell(tenant_id: UUID, cell: str) -> Cell:
     """Of what a job has finished."""
     return Cell(tenant_id, "ai_sections", "content", cell)
+
+
+def prompt_version_cell(tenant_id: UUID, cell: str) -> Cell:
+    return Cell(tenant_id, "ai_prompt_versions", "content", cell)
+
+
+def prompt_test_cell(tenant_id: UUID, cell: str) -> Cell:
+    return Cell(tenant_id, "ai_prompt_tests", "content", cell)

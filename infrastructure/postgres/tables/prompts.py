@@ -39,6 +39,7 @@ ai_prompt_versions = Table(
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("industry", Text, comment="NULL: the base; else an overlay of it"),
+    Column("base", Integer, comment="The version that an overlay changes; it may have come with the product"),
     Column("cell", Text(collation="C"), nullable=False, comment="Names the row in its sealed values"),
     Column("content", LargeBinary, nullable=False, info=sealed("cell")),
     Column("digest", LargeBinary, nullable=False),
@@ -72,6 +73,7 @@ ai_prompt_tests = Table(
     Column("tenant_id", Uuid, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("test", Text, primary_key=True),
+    Column("industry", Text, comment="NULL: it is for all versions; else for overlays of this industry"),
     Column(
         "cell",
         Text(collation="C"),
@@ -101,11 +103,7 @@ ai_prompt_test_runs = Table(
     Column("passed", Boolean, nullable=False),
     Column("results", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-    ForeignKeyConstraint(
-        [*_OF_A_PROMPT, "version"],
-        ["ai_prompt_versions.tenant_id", "ai_prompt_versions.name", "ai_prompt_versions.version"],
-        name="ai_prompt_test_runs_version_fkey",
-    ),
+    ForeignKeyConstraint(_OF_A_PROMPT, _PROMPT, name="ai_prompt_test_runs_prompt_fkey"),
     info=owned_by("tenant_id"),
 )
 

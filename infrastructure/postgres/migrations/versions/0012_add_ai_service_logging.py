@@ -76,6 +76,7 @@ CREATE TABLE ai_prompt_versions (
   name text NOT NULL,
   version int NOT NULL,
   industry text,
+  base int,
   cell text COLLATE "C" NOT NULL,
   content bytea NOT NULL,
   digest bytea NOT NULL,
@@ -102,6 +103,7 @@ CREATE TABLE ai_prompt_tests (
   tenant_id uuid NOT NULL,
   name text NOT NULL,
   test text NOT NULL,
+  industry text,
   cell text COLLATE "C" NOT NULL,
   content bytea NOT NULL,
   updated_at timestamptz NOT NULL DEFAULT now(),
@@ -119,7 +121,7 @@ CREATE TABLE ai_prompt_test_runs (
   results jsonb NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, name, version, job_id),
-  CONSTRAINT ai_prompt_test_runs_version_fkey FOREIGN KEY (tenant_id, name, version) REFERENCES ai_prompt_versions
+  CONSTRAINT ai_prompt_test_runs_prompt_fkey FOREIGN KEY (tenant_id, name) REFERENCES ai_prompts
 );
 CREATE TABLE ai_prompt_exposures (
   tenant_id uuid NOT NULL,
@@ -136,6 +138,8 @@ COMMENT ON TABLE ai_prompt_labels IS 'Each move of a label; the newest says wher
 COMMENT ON COLUMN ai_prompt_labels.industry IS 'Empty: for all';
 COMMENT ON COLUMN ai_prompt_versions.cell IS 'Names the row in its sealed values';
 COMMENT ON COLUMN ai_prompt_versions.industry IS 'NULL: the base; else an overlay of it';
+COMMENT ON COLUMN ai_prompt_versions.base IS 'The version that an overlay changes; it may have come with the product';
+COMMENT ON COLUMN ai_prompt_tests.industry IS 'NULL: it is for all versions; else for overlays of this industry';
 COMMENT ON COLUMN ai_prompt_tests.cell IS 'Names the row in its sealed values; a new one at each change';
 COMMENT ON COLUMN ai_prompt_test_runs.tests_digest IS 'Of the tests that were run: a label is moved by runs of the present tests only';
 COMMENT ON TABLE ai_prompt_exposures IS 'Which version a job was written with, by which label'
