@@ -14,10 +14,10 @@ from infrastructure.ports.ai.prompts import Prompts
 from infrastructure.ports.ai.text import TextProvider
 from infrastructure.ports.documents import DocumentStore
 from infrastructure.settings import Settings
-from infrastructure.wiring import document_store, model_providers
+from infrastructure.wiring import document_store, model_providers, prompts
 from workers.ai.pipeline.call import Next
 from workers.ai.pipeline.pipeline import Parts, pipeline
-from workers.ai.stand_ins import CheckpointsInMemory, NoPrompts
+from workers.ai.stand_ins import CheckpointsInMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     async with AsyncExitStack() as stack:
         processors = await stack.enter_async_context(processor_pool(settings.cpu_processes, prepare))
         documents = await stack.enter_async_context(document_store(settings))
+        stored_prompts = await stack.enter_async_context(prompts(settings))
         providers = await stack.enter_async_context(model_providers(settings, registry, processors))
         await processors.warm()
         yield Resources(
@@ -52,7 +53,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             registry=registry,
             default_models=settings.ai_models,
             documents=documents,
-            prompts=NoPrompts(),
+            prompts=stored_prompts,
             checkpoints=CheckpointsInMemory(),
             processors=processors,
             text=OfflineProvider(processors),

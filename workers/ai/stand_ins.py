@@ -1,12 +1,9 @@
-"""Until the adapters of checkpoints and prompts are here."""
+"""Until the adapter of checkpoints is here."""
 
 from collections.abc import Mapping
 from uuid import UUID
 
-from infrastructure.ports import Unavailable
 from infrastructure.ports.ai.checkpoints import Checkpoint
-from schemas.ai.prompts import PromptRef, RenderedPrompt
-from schemas.model import FreeJson
 
 
 class CheckpointsInMemory:
@@ -21,13 +18,3 @@ class CheckpointsInMemory:
 
     async def delete(self, tenant_id: UUID, job_id: UUID) -> None:
         self._kept.pop((tenant_id, job_id), None)
-
-
-class NoPrompts:
-    async def rendered(
-        self, tenant_id: UUID, ref: PromptRef, variables: Mapping[str, FreeJson]
-    ) -> tuple[RenderedPrompt, tuple[str, ...]]:
-        raise Unavailable("prompts aren't stored yet")
-
-    async def exposed(self, tenant_id: UUID, job_id: UUID, ref: PromptRef) -> None:
-        """Nothing."""
