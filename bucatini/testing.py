@@ -59,6 +59,9 @@ class RecordedRun:
     async def record(self, event: DomainEvent) -> None:
         self.recorded.append(_through_json(event, check_recorded))
 
+    async def times_recorded(self, event: type[DomainEvent]) -> int:
+        return sum(type(one) is event for one in self.recorded)
+
     def record_blocking(self, event: DomainEvent) -> None:
         self.recorded.append(_through_json(event, check_recorded))
 

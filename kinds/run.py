@@ -62,6 +62,11 @@ class Run(Protocol):
         """
         ...
 
+    async def times_recorded(self, event: type[DomainEvent]) -> int:
+        """How many events of this type the job's timeline has, those of earlier attempts too: what an attempt that goes on
+        after another has recorded already. Raises Unavailable when that can't be read."""
+        ...
+
     def record_blocking(self, event: DomainEvent) -> None:
         """`record` for a function that runs in a thread, which waits meanwhile."""
         ...

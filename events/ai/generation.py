@@ -40,6 +40,8 @@ class DocumentGenerated(DomainEvent):
     sections: tuple[GeneratedSection, ...]
     unused_facts: tuple[str, ...]
     """Given facts that the wording never mentions."""
+    unread_characters: Count = 0
+    """Of the inputs, at their ends, that a call had no room for."""
     stored: DocumentRef | None = None
     """The version that it was stored as, if the command asked for that."""
     provenance: Provenance = Provenance()
@@ -61,16 +63,16 @@ class SectionCompleted(DomainEvent):
 
 
 class SectionReset(DomainEvent):
-    """What was published of a section so far doesn't count any more: its model failed, and the section is written anew from
-    its beginning. It doesn't mean that the job failed."""
+    """What was published of a section so far doesn't count any more: its model failed or its run ended, and the section is
+    written anew from its beginning. It doesn't mean that the job failed, nor that anything was published of it."""
 
     type: ClassVar[str] = "ai.section_reset"
 
     section: Count
     error: str
-    """The class of the failure, such as `cut_short`."""
+    """The class of the failure, such as `cut_short`; `interrupted` when the run before ended in the middle of it."""
     model: str
-    """That failed."""
+    """That failed; empty after `interrupted`."""
 
 
 class TextWritten(DomainEvent):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.extraction import Extracted
-from schemas.documents import DocumentRef, IngestionProfile, VersionState
+from schemas.documents import DocumentFields, DocumentRef, IngestionProfile, VersionState
 from schemas.problems import Problem
 
 
@@ -47,6 +47,16 @@ class Original:
     """Whether it came as text, of which nothing is to be extracted: the bytes are that text in UTF-8."""
 
 
+@dataclass(frozen=True, slots=True)
+class NewText:
+    """A text that a job has written, to be stored."""
+
+    document_id: str
+    text: str = field(repr=False)
+    media_type: str
+    fields: DocumentFields = field(repr=False)
+
+
 class DocumentStore(Protocol):
     """The tenants' documents. Every call raises Unavailable when a store can't be used, and is safe to repeat.
 
@@ -61,6 +71,12 @@ class DocumentStore(Protocol):
 
     async def text(self, tenant_id: UUID, ref: DocumentRef) -> str | None:
         """The text of a version that was imported."""
+        ...
+
+    async def add(self, tenant_id: UUID, new: NewText, *, job_id: UUID) -> DocumentRef:
+        """Stores the text as a new document, or as a new version of the one of this id, with the job that imports it; returns
+        that version. Once for each job: later calls return what the first one stored. Raises QuotaExceeded when the tenant
+        may store no more, and Refused when what was stored is gone again."""
         ...
 
     async def imported(self, tenant_id: UUID, ref: DocumentRef, extracted: Extracted) -> VersionDetails | None:

@@ -5,7 +5,7 @@ from kinds.declaration import job
 from kinds.run import Run
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from workers.ai.analysis import analyze_content
-from workers.ai.generation import generate_document
+from workers.ai.generation.document import generate_document
 from workers.ai.processing import process_document
 from workers.ai.resources import Resources, resources
 
@@ -17,7 +17,7 @@ async def process(command: ProcessDocument, run: Run, resources: Resources) -> D
 
 @job(uses=resources)
 async def generate(command: GenerateDocument, run: Run, resources: Resources) -> DocumentGenerated:
-    return await generate_document(command, run, provider=resources.text)
+    return await generate_document(command, run, resources)
 
 
 @job(uses=resources)

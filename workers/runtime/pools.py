@@ -134,6 +134,10 @@ class RunInThread:
         """See `Run.record`, which is for functions on the worker's loop."""
         raise RuntimeError("a function that runs in a thread can't await: call `run.record_blocking(event)`")
 
+    async def times_recorded(self, event: type[DomainEvent]) -> int:
+        """See `Run.times_recorded`, which is for functions on the worker's loop."""
+        raise RuntimeError("a function that runs in a thread can't await: keep what it has done elsewhere")
+
     def record_blocking(self, event: DomainEvent) -> None:
         """See `Run.record_blocking`."""
         if self.ended:

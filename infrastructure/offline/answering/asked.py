@@ -14,7 +14,7 @@ class Asked:
     documents: tuple[GivenDocument, ...]
     """Empty when the prompt is all there is to read."""
     instruction: str = field(repr=False)
-    """The last passage beside the documents; all of them without documents."""
+    """The last passage beside the documents that says anything."""
 
     @property
     def read(self) -> str:
@@ -30,7 +30,5 @@ def asked_in(passages: Sequence[str]) -> Asked:
         parts = list(parts_of(passage))
         documents += [one for one in parts if isinstance(one, GivenDocument)]
         beside.append("\n".join(one for one in parts if isinstance(one, str)))
-    if not documents:
-        return Asked((), "".join(passages))
-    said = [_NOTE.sub("", one).strip() for one in beside]
-    return Asked(tuple(documents), next((one for one in reversed(said) if one), ""))
+    said = [_NOTE.sub("", one).strip() for one in beside] if documents else beside
+    return Asked(tuple(documents), next((one for one in reversed(said) if one.strip()), ""))

@@ -11,7 +11,7 @@ from infrastructure.key_vault.cells import facts_cell
 from infrastructure.object_store.places import document_place
 from infrastructure.object_store.sealed import SealedObjects
 from infrastructure.ports import Unavailable, Unstorable
-from infrastructure.ports.documents import Original, VersionDetails
+from infrastructure.ports.documents import NewText, Original, VersionDetails
 from infrastructure.ports.extraction import Extracted
 from infrastructure.ports.keys import Sealer
 from infrastructure.postgres.documents import facts as findings
@@ -51,6 +51,18 @@ class StoredDocuments:
     async def text(self, tenant_id: UUID, ref: DocumentRef) -> str | None:
         content = await self._pool.run(tenant_id, partial(lookup.content, tenant_id=tenant_id, ref=ref))
         return None if content is None else await self._contents.text(tenant_id, content)
+
+    async def add(self, tenant_id: UUID, new: NewText, *, job_id: UUID) -> DocumentRef:
+        from infrastructure.postgres.documents import (
+            texts,  # It takes SQLAlchemy along, which no worker needs at its start.
+        )
+
+        for _ in range(MAX_KEY_CHANGES):
+            sealed = await texts.seal(self._sealer, tenant_id, new, job_id)
+            if (added := await texts.add(self._pool, tenant_id, sealed)) is not None:
+                return added
+            self._sealer.forget_active(tenant_id)
+        raise keys_change_too_fast()
 
     async def imported(self, tenant_id: UUID, ref: DocumentRef, extracted: Extracted) -> VersionDetails | None:
         content = await self._pool.run(tenant_id, partial(lookup.content, tenant_id=tenant_id, ref=ref))

@@ -66,3 +66,12 @@ async def record(connection: Connection, recordings: Sequence[Recording]) -> lis
     )
     found = {(job_id, token): Recorded.STORED if stored else Recorded.FULL for job_id, token, stored in rows}
     return [found.get((one.job_id, one.token), Recorded.LATE) for one in recordings]
+
+
+async def times_recorded(connection: Connection, job_id: UUID, event_type: str) -> int:
+    """How many events of this type the job's timeline has."""
+    found = await connection.execute(
+        "SELECT count(*) FROM job_events WHERE job_id = %s AND type = %s", (job_id, event_type)
+    )
+    row = await found.fetchone()
+    return 0 if row is None else int(row[0])

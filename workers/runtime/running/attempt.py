@@ -57,6 +57,8 @@ class Outputs(Protocol):
 
     async def record(self, claimed: Claimed, event: DomainEvent) -> None: ...
 
+    async def times_recorded(self, claimed: Claimed, event: type[DomainEvent]) -> int: ...
+
     def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None: ...
 
 
@@ -158,6 +160,10 @@ class Attempt:
         except RunEnded:
             self.stop(Stop.LEASE_LOST)
             raise
+
+    async def times_recorded(self, event: type[DomainEvent]) -> int:
+        with self.waiting():
+            return await self._outputs.times_recorded(self.claimed, event)
 
     def record_blocking(self, event: DomainEvent) -> None:
         raise RuntimeError("this function runs on the worker's loop, which it would block: await `run.record(event)`")

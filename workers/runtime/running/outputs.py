@@ -22,5 +22,8 @@ class RunOutputs:
     async def record(self, claimed: Claimed, event: DomainEvent) -> None:
         await self._recorder.record(claimed, event)
 
+    async def times_recorded(self, claimed: Claimed, event: type[DomainEvent]) -> int:
+        return await self._recorder.times_recorded(claimed, event)
+
     def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None:
         """Nobody listens yet."""

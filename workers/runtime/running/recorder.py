@@ -7,7 +7,7 @@ from events.envelope import DomainEvent
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.ports import Refused, Unstorable
 from infrastructure.postgres.jobs.claim import Claimed
-from infrastructure.postgres.jobs.recording import MAX_TIMELINE_EVENTS, Recorded, Recording, record
+from infrastructure.postgres.jobs.recording import MAX_TIMELINE_EVENTS, Recorded, Recording, record, times_recorded
 from infrastructure.postgres.session import PostgresSession
 from kinds.run import RunEnded
 from schemas.bounds import OutOfBounds, check_recorded
@@ -42,6 +42,10 @@ class Recorder:
                 raise Refused(FULL)
             case Recorded.LATE:
                 raise RunEnded
+
+    async def times_recorded(self, claimed: Claimed, event: type[DomainEvent]) -> int:
+        """How many of the job's timeline. Unavailable when it can't be read."""
+        return await self._session.run(lambda connection: times_recorded(connection, claimed.id, event.type))
 
     async def _flush(self, recordings: Sequence[Recording]) -> Sequence[Recorded | Exception]:
         try:

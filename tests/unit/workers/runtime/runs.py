@@ -66,5 +66,8 @@ class KeptOutputs:
     async def record(self, claimed: Claimed, event: DomainEvent) -> None:
         self.recorded.append(event)
 
+    async def times_recorded(self, claimed: Claimed, event: type[DomainEvent]) -> int:
+        return sum(type(one) is event for one in self.recorded)
+
     def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None:
         self.written.append(text)

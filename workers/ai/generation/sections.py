@@ -1,0 +1,104 @@
+"""Writes a document's sections, one after the other, and keeps each as soon as it is finished."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from events.ai import GeneratedSection, SectionCompleted, SectionReset
+from infrastructure.ports import Refused
+from infrastructure.ports.ai.checkpoints import PLAN, Checkpoint, Checkpoints
+from infrastructure.ports.ai.response import FinishReason
+from schemas.ai.prompts import RenderedSection
+from workers.ai.generation import problems
+from workers.ai.generation.brief import Place, section_request
+from workers.ai.generation.calls import Calls
+from workers.ai.generation.live_section import LiveSection
+from workers.ai.generation.markdown import section_text
+from workers.ai.pipeline.call import ModelReply
+
+MAX_CALLS_OF_A_SECTION = 4
+"""The first, and those that go on where one was cut at its output limit."""
+MAX_SECTION_CHARACTERS = 50_000
+MAX_DOCUMENT_CHARACTERS = 200_000
+MAX_TRIES_WHEN_EMPTY = 2
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A finished one."""
+
+    heading: str = field(repr=False)
+    text: str = field(repr=False)
+    provider: str
+    model: str
+    """As its provider names it."""
+
+    def kept_as(self, number: int) -> Checkpoint:
+        content = {"heading": self.heading, "text": self.text, "provider": self.provider, "model": self.model}
+        return Checkpoint(number, content)
+
+    @classmethod
+    def of(cls, kept: Checkpoint) -> "Section":
+        return cls(**{name: str(kept.content[name]) for name in ("heading", "text", "provider", "model")})
+
+
+async def written_sections(
+    calls: Calls, outline: Sequence[RenderedSection], kept: Mapping[int, Checkpoint], checkpoints: Checkpoints
+) -> tuple[Section, ...]:
+    """All of them. What an earlier run finished is taken from its checkpoints. Raises Refused when a section can't be
+    written, or the document grows too long."""
+    run, written, characters = calls.run, list[Section](), 0
+    published = await run.times_recorded(SectionCompleted) if run.attempt > 1 or kept else 0
+    for number, planned in enumerate(outline):
+        run.progress(0.05 + 0.9 * number / len(outline), f"section {number + 1} of {len(outline)}")
+        if number in kept:
+            section = Section.of(kept[number])
+        else:
+            if run.attempt > 1 and number == len(kept.keys() - {PLAN}):
+                # Whatever an earlier run published of it: this one begins anew.
+                await run.record(SectionReset(section=number, error=INTERRUPTED, model=""))
+            before = written[-1].text if written else ""
+            section = await _written(calls, Place(number, outline, before))
+            section = Section.of(await checkpoints.keep(run.tenant_id, run.job_id, section.kept_as(number)))
+        # After its checkpoint: what readers were shown as finished is never written anew.
+        if number >= published:
+            await run.record(_completed(section, number, len(outline)))
+        characters += len(planned.heading) + len(section.text)
+        if characters > MAX_DOCUMENT_CHARACTERS:
+            raise Refused(problems.document_too_long(MAX_DOCUMENT_CHARACTERS))
+        written.append(section)
+    return tuple(written)
+
+
+def as_generated(sections: Sequence[Section]) -> tuple[GeneratedSection, ...]:
+    return tuple(GeneratedSection(heading=one.heading, text=one.text) for one in sections)
+
+
+async def _written(calls: Calls, place: Place) -> Section:
+    for again in range(MAX_TRIES_WHEN_EMPTY):
+        text, reply = await _whole(calls, place, cacheable=not again)
+        if shown := section_text(text, place.section.heading):
+            return Section(place.section.heading, shown, reply.provider, reply.served_model)
+    raise Refused(problems.nothing_written(place.section.heading, reply.model))
+
+
+async def _whole(calls: Calls, place: Place, *, cacheable: bool) -> tuple[str, ModelReply]:
+    """The section's text; where the prompt sets no limit, of several calls if one is cut."""
+    limit = calls.brief.prompt.max_output_tokens
+    text = ""
+    for _ in range(1 if limit else MAX_CALLS_OF_A_SECTION):
+        request = section_request(calls.brief, Place(place.number, place.outline, place.before, so_far=text))
+        listener = LiveSection(calls.run, place.number, text)
+        reply = await calls.section(request, place.number, listener, cacheable=cacheable)
+        listener.finish(reply.text)
+        text += reply.text
+        if len(text) > MAX_SECTION_CHARACTERS:
+            raise Refused(problems.document_too_long(MAX_SECTION_CHARACTERS))
+        if reply.finish_reason is FinishReason.STOP or not reply.text:
+            return text, reply
+    tokens = request.max_output_tokens * (1 if limit else MAX_CALLS_OF_A_SECTION)
+    raise Refused(problems.section_cut(place.section.heading, reply.model, tokens, by_the_prompt=bool(limit)))
+
+
+def _completed(section: Section, number: int, of: int) -> SectionCompleted:
+    return SectionCompleted(section=number, of=of, heading=section.heading, text=section.text, model=section.model)
