@@ -30,10 +30,11 @@ class WatchedTasks:
         """How many are under way."""
         return len(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         task = start(work, name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def finish(self) -> None:
         """Returns when every task has ended, those included that others start meanwhile."""

@@ -22,6 +22,11 @@ class AtWork(Protocol):
         """Its priority step: see infrastructure/celery/keys.py."""
         ...
 
+    @property
+    def left_seconds(self) -> float:
+        """Until its time limit ends it."""
+        ...
+
     def pause(self) -> None:
         """Stops the clock. Each call needs one `go_on`."""
         ...

@@ -117,7 +117,9 @@ def broken(failure: Failure, error: BaseException, connect_seconds: float) -> Mo
     if any(isinstance(one, httpx2.DecodingError) for one in causes):
         return of_kind(Malformed, failure)
     if not failure.accepted and any(isinstance(one, aiohttp.ConnectionTimeoutError) for one in causes):
-        return timed_out(failure, Phase.CONNECT, connect_seconds)
+        return timed_out(replace(failure, unsent=True), Phase.CONNECT, connect_seconds)
+    if any(isinstance(one, aiohttp.ClientConnectorError) for one in causes):
+        failure = replace(failure, unsent=True)
     return of_kind(CutShort if failure.accepted else ConnectionFailed, failure)
 
 

@@ -71,7 +71,7 @@ def price_of(
 
 
 def _rates_for(prices: ModelPrices, served_tier: str | None, day: date) -> Rates | None:
-    standard = _newest(prices.prices, day)
+    standard = rates_on(prices, day)
     if served_tier in STANDARD_TIERS:
         return standard
     # One says `service_tier`, the other `processing` or `speed`; no tier of one is called as another's.
@@ -84,8 +84,9 @@ def _rates_for(prices: ModelPrices, served_tier: str | None, day: date) -> Rates
     return {**standard, **overrides}
 
 
-def _newest(prices: Sequence[DatedRates], day: date) -> Rates | None:
-    return next((one.rates for one in reversed(prices) if _holds(one, day)), None)
+def rates_on(prices: ModelPrices, day: date) -> Rates | None:
+    """Those of the standard tier on that day."""
+    return next((one.rates for one in reversed(prices.prices) if _holds(one, day)), None)
 
 
 def _holds(one: DatedRates, day: date) -> bool:

@@ -10,14 +10,14 @@ from infrastructure.model_registry.registry import ModelRegistry, load
 from infrastructure.offline.provider import OfflineProvider, prepare
 from infrastructure.ports import Processors
 from infrastructure.ports.ai.checkpoints import Checkpoints
+from infrastructure.ports.ai.ledger import Ledger
 from infrastructure.ports.ai.prompts import Prompts
 from infrastructure.ports.ai.text import TextProvider
 from infrastructure.ports.documents import DocumentStore
 from infrastructure.settings import Settings
-from infrastructure.wiring import document_store, model_providers, prompts
+from infrastructure.wiring import document_store, prompts
 from workers.ai.pipeline.call import Next
-from workers.ai.pipeline.pipeline import Parts, pipeline
-from workers.ai.stand_ins import CheckpointsInMemory
+from workers.ai.pipeline.opening import open_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,12 @@ class Resources(WithLoops):
     documents: DocumentStore
     prompts: Prompts
     checkpoints: Checkpoints
+    ledger: Ledger
     processors: Processors
     """For what computes longer than a few milliseconds."""
     text: TextProvider
     """What reads, writes and measures by rules."""
-    loops: tuple[Loop, ...] = ()
+    loops: tuple[Loop, ...]
 
 
 @asynccontextmanager
@@ -46,15 +47,17 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         processors = await stack.enter_async_context(processor_pool(settings.cpu_processes, prepare))
         documents = await stack.enter_async_context(document_store(settings))
         stored_prompts = await stack.enter_async_context(prompts(settings))
-        providers = await stack.enter_async_context(model_providers(settings, registry, processors))
+        models = await stack.enter_async_context(open_models(settings, registry, processors))
         await processors.warm()
         yield Resources(
-            ask=pipeline(Parts(registry, providers, settings.ai_models)),
+            ask=models.ask,
             registry=registry,
             default_models=settings.ai_models,
             documents=documents,
             prompts=stored_prompts,
-            checkpoints=CheckpointsInMemory(),
+            checkpoints=models.checkpoints,
+            ledger=models.ledger,
             processors=processors,
             text=OfflineProvider(processors),
+            loops=models.loops,
         )

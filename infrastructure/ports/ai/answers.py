@@ -1,7 +1,7 @@
-"""The port of kept answers: the exact cache, and who is asking the same right now."""
+"""The port of kept answers: the exact cache, and who asks the same right now in another process."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -19,36 +19,39 @@ class KeptAnswer:
     output_tokens: int
 
 
-class AnswerCache(Protocol):
+class Turn(StrEnum):
+    """What a call does while no answer is kept."""
+
+    LEAD = "lead"
+    """It asks the model, for all that ask the same."""
+    FOLLOW = "follow"
+    """Another process asks: look again shortly."""
+    ALONE = "alone"
+    """The one that asked for all has failed: each asks for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, by its exact hash, and who asks."""
+
+    tenant_id: UUID
+    digest: bytes
+    token: str
+    """Of this process's call: the lease is held by it."""
+
+
+class Answers(Protocol):
     """Answers by the exact hash of what was asked, sealed: nothing in Redis can be read. Bounded in number, size and time.
-    What can't be read, Redis included, is a miss: no call raises."""
+    No call raises: while Redis is away nothing is kept and each process leads."""
 
     async def get(self, tenant_id: UUID, digest: bytes) -> KeptAnswer | None: ...
 
-    async def put(self, tenant_id: UUID, digest: bytes, answer: KeptAnswer) -> None: ...
-
-
-class Flight(Protocol):
-    """One call that several wait for. Whoever leads it makes the call."""
-
-    leads: bool
-
-    def write(self, delta: str) -> None:
-        """Passes on what the leader received."""
+    async def join(self, question: Question) -> KeptAnswer | Turn:
+        """The answer, or whose turn it is. Whoever leads holds a lease, which is renewed until it is handed back and ends by
+        itself when its process dies."""
         ...
 
-    def restart(self) -> None:
-        """What was written doesn't count any more: a failover."""
-        ...
-
-    async def land(self, answer: KeptAnswer | None) -> None:
-        """The leader's end; None when it failed: each follower then asks for itself."""
-        ...
-
-    def follow(self) -> AsyncIterator[str | None]:
-        """For a follower: everything from the beginning, as it comes; None after a restart."""
-        ...
-
-    async def landed(self) -> KeptAnswer | None:
-        """For a follower: the end."""
+    async def land(self, question: Question, answer: KeptAnswer | None, *, failed: bool = False) -> None:
+        """Keeps the answer and hands the lease back. Without an answer the next that asks leads, or each for itself if it has
+        `failed`. Does nothing to another's lease."""
         ...

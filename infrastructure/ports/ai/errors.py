@@ -48,6 +48,8 @@ class Failure:
     accepted: bool = False
     """The provider had begun to answer: it charges for it, and text may have been passed on. Without it, a call that timed
     out or lost its connection may still be charged for: nobody knows."""
+    unsent: bool = False
+    """Nothing was sent, so nothing can be charged: no connection was made, or the request wasn't even tried."""
     provider_message: str | None = field(default=None, repr=False)
     """The provider's own text, without what looks like a key, cut at 500 characters. For the tenant who asked, not for
     logs: it may quote the request."""

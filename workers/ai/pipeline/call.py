@@ -1,5 +1,6 @@
 """What goes through the pipeline: a call as a job makes it, and what comes back."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from events.ai.provenance import ModelAttempt
 from infrastructure.ports.ai.credentials import Credential
 from infrastructure.ports.ai.ledger import AttemptEnd
 from infrastructure.ports.ai.request import Lane, ModelRequest
-from infrastructure.ports.ai.response import UNKNOWN_USAGE, FinishReason, Usage
+from infrastructure.ports.ai.response import UNKNOWN_USAGE, FinishReason, ModelResponse, Usage
 
 
 class Purpose(StrEnum):
@@ -59,8 +60,14 @@ class Attempt:
     credential: Credential
     reserved_usd: Decimal | None = None
     """Noted by the reservation."""
+    sent: bool = False
+    """Noted by the provider's step before it calls, and so are the next four as they become known."""
+    accepted: bool = False
+    usage: Usage = UNKNOWN_USAGE
+    first_token_ms: float | None = None
+    response: ModelResponse | None = field(default=None, repr=False)
     end: AttemptEnd | None = None
-    """Noted by the ledger; None when nothing was sent."""
+    """Noted by the ledger, however it went; None when nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,8 @@ class ModelCall:
     """Of the documents that the texts quote: part of what is asked, for the cache."""
     cacheable: bool = True
     listener: Listener | None = field(default=None, repr=False)
+    unwritten: list["asyncio.Task[None]"] = field(default_factory=list, repr=False)
+    """Ends that are being written into the ledger while the call goes on; all copies of a call share it."""
     shadow: ModelRequest | None = field(default=None, repr=False)
     """What would have been sent without the optimiser; set by it."""
 

@@ -201,6 +201,10 @@ class Attempt:
             self.go_on()
 
     @property
+    def left_seconds(self) -> float:
+        return self.ends_at - time.monotonic() if self.at_work else self._left_seconds
+
+    @property
     def at_work(self) -> bool:
         return self.ends_at < math.inf
 

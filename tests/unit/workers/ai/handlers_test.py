@@ -18,7 +18,9 @@ from tests.unit.infrastructure.offline.samples import NAMES, sample
 from workers.runtime.handler import Handler
 from workers.runtime.pools import bind, jobs_of
 
-NO_SERVERS = Settings(database_url=SecretStr("postgresql://127.0.0.1:1/nowhere"))
+NO_SERVERS = Settings(
+    database_url=SecretStr("postgresql://127.0.0.1:1/nowhere"), redis_url=SecretStr("redis://127.0.0.1:1/0")
+)
 """Texts that commands bring along need none."""
 Perform = Callable[[Command], Awaitable[DomainEvent]]
 

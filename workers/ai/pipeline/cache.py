@@ -1,0 +1,37 @@
+"""Answers from the cache: for what was asked word for word before, by the same tenant."""
+
+from infrastructure.ports.ai.answers import Answers, KeptAnswer
+from infrastructure.ports.ai.ledger import CACHED
+from infrastructure.ports.ai.response import FinishReason
+from workers.ai.pipeline.call import CacheOutcome, Middleware, ModelCall, ModelReply, Next
+from workers.ai.pipeline.digest import digest_of
+from workers.ai.pipeline.ledger import Bookkeeping
+
+
+def cache(answers: Answers, books: Bookkeeping) -> Middleware:
+    """An answer that is kept costs nothing, and the ledger has what it saved. `single_flight.py` keeps them."""
+
+    async def ask(call: ModelCall, call_next: Next) -> ModelReply:
+        if not call.cacheable:
+            return await call_next(call)
+        kept = await answers.get(call.tenant_id, digest_of(call))
+        if kept is None:
+            return await call_next(call)
+        return reply_from(kept, call, books)
+
+    return ask
+
+
+def reply_from(kept: KeptAnswer, call: ModelCall, books: Bookkeeping) -> ModelReply:
+    """The kept answer as this call's; its listener gets all of it at once."""
+    if call.listener is not None:
+        call.listener.write(kept.text)
+    return ModelReply(
+        kept.text,
+        FinishReason(kept.finish_reason),
+        kept.provider,
+        kept.model,
+        kept.served_model,
+        attempts=(books.free(call, kept, CACHED),),
+        cache=CacheOutcome.HIT,
+    )

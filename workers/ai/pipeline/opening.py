@@ -1,0 +1,63 @@
+"""Opens what the pipeline's steps work with, and closes it when everything is written that they began to write."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from infrastructure.concurrency.loops import Loop
+from infrastructure.model_registry.registry import ModelRegistry
+from infrastructure.ports import Processors
+from infrastructure.ports.ai.checkpoints import Checkpoints
+from infrastructure.ports.ai.ledger import Ledger
+from infrastructure.postgres.clock import SharedClock
+from infrastructure.postgres.session import PostgresSession, Role
+from infrastructure.redis import client as redis_client
+from infrastructure.redis.models.answers import SealedAnswers
+from infrastructure.settings import Settings
+from infrastructure.wiring import keyring, model_providers, model_records
+from workers.ai.pipeline.call import Next
+from workers.ai.pipeline.ledger import Bookkeeping
+from workers.ai.pipeline.pipeline import Parts, pipeline
+from workers.ai.pipeline.single_flight import SingleFlight
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The pipeline, open."""
+
+    ask: Next
+    ledger: Ledger
+    checkpoints: Checkpoints
+    loops: tuple[Loop, ...]
+    """What keeps it up, for the process's supervisor."""
+
+
+@asynccontextmanager
+async def open_models(settings: Settings, registry: ModelRegistry, processors: Processors) -> AsyncIterator[Models]:
+    """The registry's models, asked through the pipeline. `processors` run the offline one."""
+    async with AsyncExitStack() as stack:
+        providers = await stack.enter_async_context(model_providers(settings, registry, processors))
+        sealer = await stack.enter_async_context(keyring(settings))
+        session = PostgresSession(settings.database, Role.SYSTEM, "models' clock")
+        clock = SharedClock(await stack.enter_async_context(session))
+        redis = redis_client.connect(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        answers = SealedAnswers(redis, sealer)
+        records = await stack.enter_async_context(model_records(settings))
+        books = Bookkeeping(records.ledger, registry, lambda: clock.now().date())
+        flights = SingleFlight(answers, books)
+        stack.push_async_callback(books.finish)
+        stack.push_async_callback(flights.finish)
+        parts = Parts(
+            registry=registry,
+            providers=providers,
+            default_models=settings.ai_models,
+            calls=settings.ai_calls,
+            credentials=records.credentials,
+            answers=answers,
+            books=books,
+            flights=flights,
+            now=clock.now,
+        )
+        await clock.start()
+        yield Models(pipeline(parts), records.ledger, records.checkpoints, (clock.loop, answers.loop))
