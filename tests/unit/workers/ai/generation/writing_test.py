@@ -18,12 +18,14 @@ from infrastructure.settings import Settings
 from schemas.ai import GenerateDocument, PromptRef
 from schemas.ai.prompts import RenderedPrompt, RenderedSection
 from schemas.model import FreeJson
+from tests.checkpoints import CheckpointsInMemory
 from workers.ai.generation.document import generate_document
 from workers.ai.pipeline.call import ModelCall, ModelReply, Purpose
 from workers.ai.resources import Resources, resources
-from workers.ai.stand_ins import CheckpointsInMemory
 
-NO_SERVERS = Settings(database_url=SecretStr("postgresql://127.0.0.1:1/nowhere"))
+NO_SERVERS = Settings(
+    database_url=SecretStr("postgresql://127.0.0.1:1/nowhere"), redis_url=SecretStr("redis://127.0.0.1:1/0")
+)
 COMMAND = GenerateDocument(title="Notice of rent", prompt=PromptRef(name="notice", version=1), facts={"rent": "EUR 5"})
 PROMPT = RenderedPrompt(
     name="notice",
