@@ -110,6 +110,10 @@ class Settings(BaseModel):
     ai_calls: Annotated[int, Field(ge=1, le=1_000)] = 250
     """Calls of providers that one worker process has under way at a time."""
 
+    ai_ledger_days: Annotated[int, Field(ge=32, le=36_500)] = 400
+    """Rows of the ledger of model calls are removed so long after the call. What tenants used in a month stays, so no
+    budget starts anew."""
+
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL
     if not set."""

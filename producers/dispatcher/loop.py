@@ -30,6 +30,7 @@ from monitoring.health.loops import EVENT_LOOP, LoopReport, faults_of
 from monitoring.logs.logging import configure
 from producers.dispatcher.controls import Controls
 from producers.dispatcher.fair_scheduler import FEEDER_SESSION, FairScheduler
+from producers.dispatcher.model_records import ModelRecordKeeper
 from producers.dispatcher.retention import RetentionRunner
 from producers.dispatcher.sweeper import Sweeper
 from producers.dispatcher.webhook_feeder import WebhookFeeder
@@ -88,6 +89,7 @@ async def run(settings: Settings) -> None:
             *sweeper.concurrency_limits.loops,
             webhook_feeder.loop,
             retention.loop,
+            ModelRecordKeeper(settings, retention_session).loop,
         )
         logger.info("ready: sweeping every %g s", settings.sweep_seconds)
         await stop.wait()

@@ -86,8 +86,10 @@ due AS (
     AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = o.id AND c.state NOT IN ({_ENDED}))
     AND (o.kind <> '{BATCH_KIND}' OR NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = o.id))
   FOR UPDATE OF j SKIP LOCKED),
-gone AS (DELETE FROM jobs j USING due WHERE j.id = due.id RETURNING j.id),
+gone AS (DELETE FROM jobs j USING due WHERE j.id = due.id RETURNING j.id, j.tenant_id),
 events AS (DELETE FROM job_events e USING gone WHERE e.job_id = gone.id),
+sections AS (DELETE FROM ai_sections s USING gone WHERE s.tenant_id = gone.tenant_id AND s.job_id = gone.id),
+tickets AS (DELETE FROM ai_batches b USING gone WHERE b.tenant_id = gone.tenant_id AND b.job_id = gone.id),
 expired AS (
   UPDATE jobs j SET result = NULL FROM old o
   WHERE j.id = o.id AND j.finished_at = o.finished_at AND o.result_due AND o.has_result AND NOT o.due AND j.state = '{JobState.SUCCEEDED}'
