@@ -66,6 +66,12 @@ class JobSpending:
 
     dollars: Decimal
     unpriced: int
+    known_dollars: Decimal
+    """Of those whose cost is known, alone."""
+    calls: int
+    """Attempts that went to a provider, or began to."""
+    cached: int
+    """Answers that cost nothing: from the cache, or shared with another call."""
 
 
 class Ledger(Protocol):

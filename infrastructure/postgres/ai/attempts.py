@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from infrastructure.ports.ai.ledger import AttemptEnd, JobSpending, NewAttempt
+from infrastructure.ports.ai.ledger import CACHED, SHARED, AttemptEnd, JobSpending, NewAttempt
 from infrastructure.ports.ai.request import Lane
 from infrastructure.ports.ai.response import TokenCounts, Usage
 from infrastructure.postgres import binary
@@ -81,8 +81,10 @@ spent AS (SELECT tenant_id, sum(cost_usd) AS dollars FROM ended WHERE cost_usd >
 """,
 )
 
-_SPENT_BY_JOB = """
-SELECT coalesce(sum(coalesce(cost_usd, reserved_usd)), 0), count(*) FILTER (WHERE NOT priced)
+_FREE = f"outcome IN ('{CACHED}', '{SHARED}')"
+_SPENT_BY_JOB = f"""
+SELECT coalesce(sum(coalesce(cost_usd, reserved_usd)), 0), count(*) FILTER (WHERE NOT priced), coalesce(sum(cost_usd), 0),
+  count(*) FILTER (WHERE NOT {_FREE}), count(*) FILTER (WHERE {_FREE})
 FROM ai_service_requests WHERE tenant_id = %s AND job_id = %s
 """
 _OF_JOB = f"""
@@ -106,7 +108,7 @@ async def end(connection: Connection, ended: Sequence[tuple[NewAttempt, AttemptE
 async def spent_by_job(connection: Connection, tenant_id: UUID, job_id: UUID) -> JobSpending:
     row = await (await connection.execute(_SPENT_BY_JOB, (tenant_id, job_id))).fetchone()
     assert row is not None, "a sum is one row"
-    return JobSpending(dollars=row[0], unpriced=row[1])
+    return JobSpending(*row)
 
 
 async def of_job(

@@ -9,7 +9,7 @@ import pytest
 from uuid_utils.compat import uuid4, uuid7
 
 from infrastructure.ports import Refused
-from infrastructure.ports.ai.ledger import CACHED, AttemptEnd, NewAttempt
+from infrastructure.ports.ai.ledger import CACHED, AttemptEnd, JobSpending, NewAttempt
 from infrastructure.ports.ai.response import TokenCounts, Usage
 from tests.integration.ai.recording import Recording, a_recording, ended, new_attempt
 from tests.tenancy import make_tenant
@@ -139,7 +139,7 @@ async def test_a_jobs_attempts_come_back_as_they_were_written(recording: Recordi
     assert end is not None
     assert end.usage == Usage({"input": 5, "of": {"which": [1]}}, TokenCounts(5, 6, 3, 2))
     assert (end.cost_usd, end.served_model, end.first_token_ms) == (Decimal("0.25"), "gpt-5.5-mini-2026-10-01", 12.5)
-    assert (spending.dollars, spending.unpriced) == (Decimal("0.75"), 1)
+    assert spending == JobSpending(Decimal("0.75"), 1, known_dollars=Decimal("0.25"), calls=2, cached=0)
 
 
 async def test_another_tenant_sees_nothing_of_a_job(recording: Recording) -> None:
