@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,7 @@ from schemas.ai import GenerateDocument, PromptRef
 from schemas.ai.prompts import RenderedPrompt, RenderedSection
 from schemas.model import FreeJson
 from tests.checkpoints import CheckpointsInMemory
+from tests.tenancy import make_tenant
 from workers.ai.generation.document import generate_document
 from workers.ai.pipeline.call import ModelCall, ModelReply, Purpose
 from workers.ai.resources import Resources, resources
@@ -80,14 +82,16 @@ class ScriptedModel:
 
 
 @asynccontextmanager
-async def opened(prompt: RenderedPrompt = PROMPT) -> AsyncIterator[Resources]:
-    async with resources(NO_SERVERS) as shared, asyncio.timeout(120):
+async def opened(prompt: RenderedPrompt, settings: Settings) -> AsyncIterator[Resources]:
+    async with resources(settings) as shared, asyncio.timeout(120):
         yield replace(shared, prompts=OnePrompt(prompt), checkpoints=CheckpointsInMemory())
 
 
-def written(work: Callable[[Resources], Awaitable[None]], prompt: RenderedPrompt = PROMPT) -> None:
+def written(
+    work: Callable[[Resources], Awaitable[None]], prompt: RenderedPrompt = PROMPT, settings: Settings = NO_SERVERS
+) -> None:
     async def run() -> None:
-        async with opened(prompt) as shared:
+        async with opened(prompt, settings) as shared:
             await work(shared)
 
     asyncio.run(run())
@@ -101,9 +105,14 @@ def live(run: RecordedRun, section: int) -> str:
     return "".join(text for number, _, text in run.written if number == section)
 
 
-def test_the_offline_model_writes_each_section_live_and_the_result_says_who_wrote_it() -> None:
+def test_the_offline_model_writes_each_section_live_and_the_result_says_who_wrote_it(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), bucatini_home=tmp_path)
+    tenant_id = make_tenant(database_url)
+
     async def work(shared: Resources) -> None:
-        run = RecordedRun()
+        run = RecordedRun(tenant_id=tenant_id)
         result = await generate_document(COMMAND, run, shared)
 
         assert isinstance(result, DocumentGenerated)
@@ -119,19 +128,24 @@ def test_the_offline_model_writes_each_section_live_and_the_result_says_who_wrot
         assert fractions == sorted(fractions)
         assert result.unused_facts == ("rent",)
 
-    written(work)
+    written(work, settings=settings)
 
 
-def test_without_sections_of_the_prompt_they_are_planned_once() -> None:
+def test_without_sections_of_the_prompt_they_are_planned_once(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), bucatini_home=tmp_path)
+    tenant_id = make_tenant(database_url)
+
     async def work(shared: Resources) -> None:
-        run = RecordedRun()
+        run = RecordedRun(tenant_id=tenant_id)
         first = await generate_document(COMMAND, run, shared)
-        again = await generate_document(COMMAND, RecordedRun(job_id=run.job_id, tenant_id=run.tenant_id), shared)
+        again = await generate_document(COMMAND, RecordedRun(job_id=run.job_id, tenant_id=tenant_id), shared)
 
         assert first.sections
         assert again.sections == first.sections
 
-    written(work, OUTLINED)
+    written(work, OUTLINED, settings=settings)
 
 
 def test_a_plan_that_cannot_be_used_is_asked_for_once_more_and_then_refused() -> None:
