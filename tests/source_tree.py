@@ -47,6 +47,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "aiohttp": ("infrastructure/model_http",),
     "httpx2": ("infrastructure/model_http", "infrastructure/openai", "infrastructure/anthropic"),
     "genai_prices": ("infrastructure/model_registry/snapshot.py",),
+    # Patterns and references are bounded there, and nowhere else.
+    "jsonschema_rs": ("infrastructure/json_schema",),
+    "json_repair": ("infrastructure/json_schema",),
     "obstore": ("infrastructure/object_store",),
     "prometheus_client": ("monitoring",),
     # What reads a document's bytes does so in a child process that may die of them.
