@@ -62,9 +62,7 @@ def errors_of(schema: Mapping[str, Any], value: Any) -> tuple[SchemaError, ...]:
     """What the value breaks, the first 50; none when it meets the schema. SchemaUnusable as above."""
     found = islice(_validator(dumps(schema)).iter_errors(value), MAX_ERRORS)
     return tuple(
-        SchemaError(
-            tuple(error.instance_path), error.kind.name, error.message[:MESSAGE_CHARACTERS], _names(error.kind)
-        )
+        SchemaError(tuple(error.instance_path), error.kind.name, error.message[:MESSAGE_CHARACTERS], _names(error.kind))
         for error in found
     )
 

@@ -13,7 +13,9 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _TEXTS = frozenset({"title", "description", "$comment"})
 _VALUES = frozenset({"default", "examples", "deprecated", "enum", "const", "format", "type", "required", "pattern"})
-_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"})
+_BOUNDS = frozenset(
+    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"}
+)
 _LISTS = frozenset({"items", "minItems", "maxItems", "uniqueItems"})
 _OBJECTS = frozenset({"properties", "additionalProperties"})
 _CHOICES = frozenset({"anyOf", "oneOf", "allOf"})

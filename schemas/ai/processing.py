@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from schemas.ai.model_command import DocumentId, ModelCommand, Title
 from schemas.ai.extraction_schema import check_extraction_schema
+from schemas.ai.model_command import DocumentId, ModelCommand, Title
 from schemas.document_references import check_source
 from schemas.documents import DocumentRef, DocumentText, LanguageTag
 from schemas.model import FreeJson
@@ -42,7 +42,9 @@ class ProcessDocument(ModelCommand):
     """The document's language (BCP 47), if you know it; otherwise it is detected."""
     document_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["contract"])] | None = None
     """Your own word for the kind of document. It comes back with the result; extraction doesn't depend on it."""
-    json_schema: Annotated[dict[str, FreeJson], Field(min_length=1, max_length=50), AfterValidator(_usable)] | None = None
+    json_schema: Annotated[dict[str, FreeJson], Field(min_length=1, max_length=50), AfterValidator(_usable)] | None = (
+        None
+    )
     """A JSON schema (2020-12) of what to extract, an object at its top. Each value comes back with the passage that it was
     found in. Without it, the document's own facts are found: dates, amounts, parties, defined terms. Taken: types,
     properties, items, enums, bounds, patterns that can be matched in linear time, anyOf, oneOf, allOf and references to

@@ -4,15 +4,15 @@ from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed
 from kinds.declaration import job
 from kinds.run import Run
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
-from workers.ai.analysis import analyze_content
+from workers.ai.analysis.content import analyze_content
 from workers.ai.generation.document import generate_document
-from workers.ai.processing import process_document
+from workers.ai.processing.document import process_document
 from workers.ai.resources import Resources, resources
 
 
 @job(uses=resources)
 async def process(command: ProcessDocument, run: Run, resources: Resources) -> DocumentProcessed:
-    return await process_document(command, run, provider=resources.text, documents=resources.documents)
+    return await process_document(command, run, resources=resources)
 
 
 @job(uses=resources)
@@ -22,4 +22,4 @@ async def generate(command: GenerateDocument, run: Run, resources: Resources) ->
 
 @job(uses=resources)
 async def analyze(command: AnalyzeContent, run: Run, resources: Resources) -> ContentAnalyzed:
-    return await analyze_content(command, run, provider=resources.text, documents=resources.documents)
+    return await analyze_content(command, run, resources=resources)

@@ -37,6 +37,17 @@ def comparison_of(text: tuple[Sentence, ...], reference: tuple[Sentence, ...]) -
     )
 
 
+def unchanged_in(text: tuple[Sentence, ...], reference: tuple[Sentence, ...]) -> int:
+    """How many of the text's sentences the reference has too."""
+    return _leftovers(text, reference)[2]
+
+
+def likeness(before: str, after: str) -> float:
+    """The share of both passages' words that they have in common."""
+    words, others = frozenset(_words(before)), frozenset(_words(after))
+    return round(len(words & others) / len(words | others), 3) if words or others else 1.0
+
+
 def _leftovers(
     text: tuple[Sentence, ...], reference: tuple[Sentence, ...]
 ) -> tuple[list[Sentence], list[Sentence], int]:
@@ -61,8 +72,12 @@ def _leftovers(
 
 
 def _key(sentence: Sentence) -> tuple[str, ...]:
+    return _words(sentence.text)
+
+
+def _words(text: str) -> tuple[str, ...]:
     """Its words and numbers. Figures count: a changed sum is a change."""
-    cleaned = "".join(c if c.isalnum() or c in ".,%€$£" else " " for c in sentence.text.casefold())
+    cleaned = "".join(c if c.isalnum() or c in ".,%€$£" else " " for c in text.casefold())
     return tuple(word for word in (part.strip(".,") for part in cleaned.split()) if word)
 
 

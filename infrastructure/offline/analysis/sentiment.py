@@ -28,7 +28,7 @@ def sentiment_of(prose: tuple[Sentence, ...], language: str) -> Sentiment:
     negative = len(found) - positive
     balance = round((positive - negative) / len(found), 2) if found else 0.0
     return Sentiment(
-        feeling=_feeling(balance),
+        feeling=feeling_of(balance),
         balance=balance,
         positive=positive,
         negative=negative,
@@ -37,7 +37,7 @@ def sentiment_of(prose: tuple[Sentence, ...], language: str) -> Sentiment:
     )
 
 
-def _feeling(balance: float) -> Feeling:
+def feeling_of(balance: float) -> Feeling:
     if abs(balance) < NEUTRAL_BALANCE:
         return Feeling.NEUTRAL
     return Feeling.POSITIVE if balance > 0 else Feeling.NEGATIVE

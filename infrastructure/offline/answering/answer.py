@@ -8,8 +8,8 @@ from typing import Any
 
 from infrastructure.offline.analysis.summary import summary_of
 from infrastructure.offline.answering.asked import Asked
+from infrastructure.offline.answering.forms import form_answer
 from infrastructure.offline.answering.section import extracted_section
-from infrastructure.offline.answering.structured import structured_answer
 from infrastructure.offline.text.language import language_of
 from infrastructure.offline.text.sentences import prose_in
 
@@ -26,7 +26,7 @@ class OfflineAnswer:
 
 def answer(asked: Asked, schema: Mapping[str, Any] | None, stop: tuple[str, ...], max_tokens: int) -> OfflineAnswer:
     """The same for the same arguments. Its sentences stand word for word in the documents, or in the prompt without any."""
-    written = _prose(asked) if schema is None else json.dumps(structured_answer(asked.read, schema), ensure_ascii=False)
+    written = _prose(asked) if schema is None else json.dumps(form_answer(asked, schema), ensure_ascii=False)
     ends = [place for one in stop if one and (place := written.find(one)) >= 0]
     tokens = TOKEN.findall(written[: min(ends)] if ends else written)
     kept = tokens[:max_tokens]

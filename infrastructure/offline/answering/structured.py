@@ -75,13 +75,13 @@ class _Filling:
         self._left = MAX_VALUES
 
     def value(self, name: str, schema: Any, found: Found, depth: int = 0) -> Any:
-        schema = _resolved(schema, self._root, depth)
+        schema = resolved(schema, self._root, depth)
         self._left -= 1
         if not isinstance(schema, Mapping) or depth > MAX_DEPTH or self._left < 0:
             return None
         if "const" in schema:
             return schema["const"]
-        kinds = _kinds(schema)
+        kinds = kinds_of(schema)
         here = found.get(name)
         if "object" in kinds:
             # A fact's own parts come first; the text's title isn't that of each of its parts.
@@ -91,15 +91,15 @@ class _Filling:
             return {one: self.value(one, inner, inside, depth + 1) for one, inner in properties.items()}
         if "array" in kinds:
             facts = here if isinstance(here, list) else []
-            limit = _whole(schema, "maxItems", MAX_ITEMS)
+            limit = whole(schema, "maxItems", MAX_ITEMS)
             return [self._item(one, schema.get("items", {}), depth + 1) for one in facts[:limit]]
         return _scalar(here, schema, kinds)
 
     def _item(self, fact: Any, schema: Any, depth: int) -> Any:
-        resolved = _resolved(schema, self._root, depth)
-        if isinstance(resolved, Mapping) and "object" in _kinds(resolved) and isinstance(fact, Mapping):
-            return self.value("fact", resolved, {"fact": fact, **fact}, depth)
-        return _scalar(fact.get("text") if isinstance(fact, Mapping) else fact, resolved, _kinds(resolved))
+        meant = resolved(schema, self._root, depth)
+        if isinstance(meant, Mapping) and "object" in kinds_of(meant) and isinstance(fact, Mapping):
+            return self.value("fact", meant, {"fact": fact, **fact}, depth)
+        return _scalar(fact.get("text") if isinstance(fact, Mapping) else fact, meant, kinds_of(meant))
 
 
 def _scalar(here: Any, schema: Any, kinds: Sequence[str]) -> Any:
@@ -108,7 +108,7 @@ def _scalar(here: Any, schema: Any, kinds: Sequence[str]) -> Any:
     if isinstance(allowed, list) and allowed:
         return here if here in allowed else (None if None in allowed else allowed[0])
     if "string" in kinds and isinstance(here, str):
-        return here[: _whole(schema, "maxLength", len(here))]
+        return here[: whole(schema, "maxLength", len(here))]
     if "boolean" not in kinds and ("integer" in kinds or "number" in kinds) and isinstance(here, int):
         return here
     if "null" in kinds or not kinds:
@@ -116,7 +116,7 @@ def _scalar(here: Any, schema: Any, kinds: Sequence[str]) -> Any:
     return {"string": "", "integer": 0, "number": 0, "boolean": False}.get(kinds[0])
 
 
-def _kinds(schema: Any) -> Sequence[str]:
+def kinds_of(schema: Any) -> tuple[str, ...]:
     if not isinstance(schema, Mapping):
         return ()
     kind = schema.get("type", "object" if "properties" in schema else ())
@@ -124,12 +124,12 @@ def _kinds(schema: Any) -> Sequence[str]:
     return tuple(one for one in kinds if isinstance(one, str)) if isinstance(kinds, list | tuple) else ()
 
 
-def _whole(schema: Mapping[str, Any], name: str, default: int) -> int:
+def whole(schema: Mapping[str, Any], name: str, default: int) -> int:
     found = schema.get(name)
     return found if isinstance(found, int) and found >= 0 else default
 
 
-def _resolved(schema: Any, root: Mapping[str, Any], depth: int) -> Any:
+def resolved(schema: Any, root: Mapping[str, Any], depth: int) -> Any:
     """The schema itself, what it refers to, or the first that it allows."""
     for _ in range(MAX_DEPTH - min(depth, MAX_DEPTH)):
         if not isinstance(schema, Mapping):

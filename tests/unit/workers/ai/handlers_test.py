@@ -60,9 +60,8 @@ def test_progress_only_rises_and_names_each_step() -> None:
         assert fractions == sorted(fractions)
         assert [message for _, message in run.reports] == [
             "language",
-            "dates, amounts, parties and defined terms",
-            "key phrases",
-            "summary",
+            "1 of 1 parts are read",
+            "putting the findings together",
         ]
 
     in_a_worker(work)

@@ -1,0 +1,130 @@
+"""Asks about a whole text, part by part where it is long. What was paid for is kept, so that a retry doesn't pay again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+from infrastructure.ports.ai.checkpoints import Checkpoint, Checkpoints
+from workers.ai.pipeline.call import ModelReply
+from workers.ai.questions.asking import Answered, Asking, answered
+from workers.ai.questions.parts import MIN_PART_CHARACTERS, Size, TextPart, parts_of
+from workers.ai.questions.question import Question
+from workers.ai.questions.side_by_side import side_by_side
+
+PARTS_AT_A_TIME: Final = 4
+MADE_BY: Final = "made_by"
+
+Ask = Callable[[TextPart], Question]
+"""The question about a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartAnswer:
+    """What was answered about the text from `offset` on."""
+
+    offset: int
+    text: str = field(repr=False)
+    value: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """By whom an answer is: a provider, and the model as it names it."""
+
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The answers about all parts, in order."""
+
+    answers: tuple[PartAnswer, ...]
+    made_by: tuple[Made, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks about one text."""
+
+    asking: Asking
+    checkpoints: Checkpoints
+    size: Size
+
+    async def read(self, text: str, question: Ask) -> Reading:
+        """Raises what `answered` raises. Safe to repeat: parts that were paid for are answered from their checkpoints."""
+        parts = parts_of(text, self.size.part_characters)
+        kept = await self._kept()
+        done = 0
+
+        async def one(part: TextPart) -> Reading:
+            nonlocal done
+            read = await self._part(part, question(part), question, kept.get(part.index))
+            done += 1
+            self.asking.run.progress(0.1 + 0.8 * done / len(parts), f"{done} of {len(parts)} parts are read")
+            return read
+
+        read = await side_by_side(one, parts, at_a_time=PARTS_AT_A_TIME)
+        return Reading(
+            tuple(answer for one in read for answer in one.answers),
+            tuple(dict.fromkeys(made for one in read for made in one.made_by)),
+        )
+
+    async def _kept(self) -> dict[int, Checkpoint]:
+        if self.size.is_free:
+            return {}
+        run = self.asking.run
+        return {**await self.checkpoints.of_job(run.tenant_id, run.job_id)}
+
+    async def _part(self, part: TextPart, asked: Question, question: Ask, kept: Checkpoint | None) -> Reading:
+        digest = _digest(part, asked)
+        if kept is not None and kept.content.get("digest") == digest:
+            return _read_from(kept, part)
+        answers, replies = await self._divided(part, asked, question)
+        read = Reading(answers, tuple(Made(one.provider, one.served_model) for one in replies))
+        if not self.size.is_free:
+            await self._keep(part, digest, read)
+        return read
+
+    async def _divided(
+        self, part: TextPart, asked: Question, question: Ask
+    ) -> tuple[tuple[PartAnswer, ...], tuple[ModelReply, ...]]:
+        """Of a part with more in it than the model may write at once, both halves are asked about."""
+        whole: Answered = await answered(asked, self.asking)
+        halves = parts_of(part.text, len(part.text) // 2 + 1)
+        if not whole.cut or len(part.text) < 2 * MIN_PART_CHARACTERS or len(halves) < 2:
+            return (PartAnswer(part.offset, part.text, whole.value),), whole.replies
+        answers: list[PartAnswer] = []
+        replies = [*whole.replies]
+        for half in halves:
+            inner = TextPart(part.index, part.offset + half.offset, half.text)
+            further, made = await self._divided(inner, question(inner), question)
+            answers += further
+            replies += made
+        return tuple(answers), tuple(replies)
+
+    async def _keep(self, part: TextPart, digest: str, read: Reading) -> None:
+        run = self.asking.run
+        content = {
+            "digest": digest,
+            "answers": [[one.offset, len(one.text), one.value] for one in read.answers],
+            MADE_BY: [[one.provider, one.model] for one in read.made_by],
+        }
+        await self.checkpoints.keep(run.tenant_id, run.job_id, Checkpoint(part.index, content))
+
+
+def _read_from(kept: Checkpoint, part: TextPart) -> Reading:
+    return Reading(
+        tuple(
+            PartAnswer(offset, part.text[offset - part.offset :][:length], value)
+            for offset, length, value in kept.content["answers"]
+        ),
+        tuple(Made(provider, model) for provider, model in kept.content[MADE_BY]),
+    )
+
+
+def _digest(part: TextPart, question: Question) -> str:
+    """Of what is asked about what: another release, or other models, may divide the text elsewhere."""
+    asked = f"{part.offset}\n{part.text}\n{question.instruction}\n{sorted(question.schema)}"
+    return sha256(asked.encode(errors="replace")).hexdigest()
