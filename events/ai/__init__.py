@@ -31,7 +31,6 @@ from events.ai.facts import (
     Quote,
     Size,
     SummarySentence,
-    TextFacts,
 )
 from events.ai.generation import (
     DocumentGenerated,
@@ -84,7 +83,6 @@ __all__ = [
     "Severity",
     "Size",
     "SummarySentence",
-    "TextFacts",
     "TextWritten",
     "Writing",
 ]

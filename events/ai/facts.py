@@ -94,14 +94,3 @@ class LeftOut(Model):
     amounts: Count = 0
     parties: Count = 0
     defined_terms: Count = 0
-
-
-class TextFacts(Model):
-    """What rules find in a text, in the order of the text."""
-
-    size: Size
-    dates: tuple[DateMention, ...]
-    amounts: tuple[Amount, ...]
-    parties: tuple[Party, ...]
-    defined_terms: tuple[DefinedTerm, ...]
-    left_out: LeftOut

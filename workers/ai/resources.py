@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from infrastructure.concurrency.loops import Loop, WithLoops
 from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.model_registry.registry import ModelRegistry, load
-from infrastructure.offline.provider import OfflineProvider, prepare
+from infrastructure.offline.text.language import identifier
 from infrastructure.ports import Processors
 from infrastructure.ports.ai.checkpoints import Checkpoints
 from infrastructure.ports.ai.ledger import Ledger
 from infrastructure.ports.ai.prompts import Prompts
-from infrastructure.ports.ai.text import TextProvider
 from infrastructure.ports.documents import DocumentStore
 from infrastructure.settings import Settings
 from infrastructure.wiring import document_store, prompts
@@ -34,8 +33,6 @@ class Resources(WithLoops):
     ledger: Ledger
     processors: Processors
     """For what computes longer than a few milliseconds."""
-    text: TextProvider
-    """What reads, writes and measures by rules."""
     loops: tuple[Loop, ...]
 
 
@@ -44,7 +41,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     """Opens them once the child processes are warm; those end with the block."""
     registry = load(settings.ai_models_file)
     async with AsyncExitStack() as stack:
-        processors = await stack.enter_async_context(processor_pool(settings.cpu_processes, prepare))
+        processors = await stack.enter_async_context(processor_pool(settings.cpu_processes, prepared))
         documents = await stack.enter_async_context(document_store(settings))
         stored_prompts = await stack.enter_async_context(prompts(settings))
         models = await stack.enter_async_context(open_models(settings, registry, processors))
@@ -58,6 +55,10 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             checkpoints=models.checkpoints,
             ledger=models.ledger,
             processors=processors,
-            text=OfflineProvider(processors),
             loops=models.loops,
         )
+
+
+def prepared() -> None:
+    """Loads what the first document would otherwise wait for. For each child process, when it starts."""
+    identifier()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from events.ai import Method, Provider
 from events.ai.provenance import Provenance
-from infrastructure.offline.provider import NAME as OFFLINE
+from infrastructure.offline.model import NAME as OFFLINE
 from kinds.run import Run
 from schemas.ai import GenerateDocument, PromptRef
 from schemas.ai.generation import RESERVED_FACTS

@@ -15,9 +15,8 @@ from infrastructure.offline.analysis.risk import risk_in
 from infrastructure.offline.analysis.sentiment import sentiment_of
 from infrastructure.offline.analysis.summary import summary_of
 from infrastructure.offline.extraction.phrases import phrases_of
-from infrastructure.offline.provider import facts_in
 from infrastructure.offline.text.sentences import prose_in, sentences_in
-from tests.unit.infrastructure.offline.samples import NAMES, sample
+from tests.unit.infrastructure.offline.samples import NAMES, facts_in, sample
 
 LANGUAGES = ("en", "de", "fr", "und")
 PIECES = (

@@ -4,15 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from events.ai import Party, TextFacts
+from events.ai import Party
 from infrastructure.offline.analysis.summary import summary_of
-from infrastructure.offline.provider import facts_in
 from infrastructure.offline.text.language import language_of
 from infrastructure.offline.text.sentences import prose_in
-from tests.unit.infrastructure.offline.samples import NAMES, sample
+from tests.unit.infrastructure.offline.samples import NAMES, facts_in, sample
+from workers.ai.processing.facts import FoundFacts
 
 
-def facts_of(name: str) -> TextFacts:
+def facts_of(name: str) -> FoundFacts:
     return facts_in(sample(name), language_of(sample(name)).code)
 
 
