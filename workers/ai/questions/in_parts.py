@@ -1,6 +1,7 @@
 """Asks about a whole text, part by part where it is long. What was paid for is kept, so that a retry doesn't pay again."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -55,12 +56,12 @@ class Asker:
     async def read(self, text: str, question: Ask) -> Reading:
         """Raises what `answered` raises. Safe to repeat: parts that were paid for are answered from their checkpoints."""
         parts = parts_of(text, self.size.part_characters)
-        kept = await self._kept()
+        kept = await self._kept({part.index: _digest(part, question(part)) for part in parts})
         done = 0
 
         async def one(part: TextPart) -> Reading:
             nonlocal done
-            read = await self._part(part, question(part), question, kept.get(part.index))
+            read = await self._part(part, question, kept.get(part.index))
             done += 1
             self.asking.run.progress(0.1 + 0.8 * done / len(parts), f"{done} of {len(parts)} parts are read")
             return read
@@ -71,20 +72,25 @@ class Asker:
             tuple(dict.fromkeys(made for one in read for made in one.made_by)),
         )
 
-    async def _kept(self) -> dict[int, Checkpoint]:
+    async def _kept(self, digests: Mapping[int, str]) -> dict[int, Checkpoint]:
+        """Those of an earlier run that asked the same. A replayed job's command, or the models' sizes, may have changed."""
         if self.size.is_free:
             return {}
         run = self.asking.run
-        return {**await self.checkpoints.of_job(run.tenant_id, run.job_id)}
+        kept = {**await self.checkpoints.of_job(run.tenant_id, run.job_id)}
+        if any(one.content.get("digest") != digests.get(section) for section, one in kept.items()):
+            await self.checkpoints.delete(run.tenant_id, run.job_id)
+            return {}
+        return kept
 
-    async def _part(self, part: TextPart, asked: Question, question: Ask, kept: Checkpoint | None) -> Reading:
-        digest = _digest(part, asked)
-        if kept is not None and kept.content.get("digest") == digest:
+    async def _part(self, part: TextPart, question: Ask, kept: Checkpoint | None) -> Reading:
+        if kept is not None:
             return _read_from(kept, part)
+        asked = question(part)
         answers, replies = await self._divided(part, asked, question)
         read = Reading(answers, tuple(Made(one.provider, one.served_model) for one in replies))
         if not self.size.is_free:
-            await self._keep(part, digest, read)
+            await self._keep(part, _digest(part, asked), read)
         return read
 
     async def _divided(
@@ -125,6 +131,7 @@ def _read_from(kept: Checkpoint, part: TextPart) -> Reading:
 
 
 def _digest(part: TextPart, question: Question) -> str:
-    """Of what is asked about what: another release, or other models, may divide the text elsewhere."""
-    asked = f"{part.offset}\n{part.text}\n{question.instruction}\n{sorted(question.schema)}"
-    return sha256(asked.encode(errors="replace")).hexdigest()
+    """Of what is asked about which part of what."""
+    documents = [[one.id, one.text] for one in question.documents]
+    asked = json.dumps([part.offset, question.instruction, question.schema, documents])
+    return sha256(asked.encode()).hexdigest()

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from events.ai import Method, Provenance, Provider
+from infrastructure.offline.model import NAME as OFFLINE
 from kinds.run import Run
+from workers.ai.provenance import with_attempts
 from workers.ai.questions.in_parts import Made
 from workers.ai.resources import Resources
-
-OFFLINE = "offline"
 
 
 def provider_of(made_by: Sequence[Made], *, rules: Method) -> Provider:
@@ -17,4 +17,8 @@ def provider_of(made_by: Sequence[Made], *, rules: Method) -> Provider:
 
 
 async def provenance_of(resources: Resources, run: Run, made_by: Sequence[Made]) -> Provenance:
-    return Provenance(models=tuple(dict.fromkeys(one.model for one in made_by)))
+    """With all that the job's calls cost so far; nothing where none was needed."""
+    if not made_by:
+        return Provenance()
+    known = Provenance(models=tuple(dict.fromkeys(one.model for one in made_by)))
+    return await with_attempts(known, resources.ledger, run.tenant_id, run.job_id)

@@ -155,4 +155,4 @@ def test_a_party_is_one_entry_however_often_it_is_named() -> None:
     (party,) = facts_in("ACME TOOLS LTD\n\nAcme Tools Ltd (the “Supplier”) sells. Acme Tools\nLtd pays.", "en").parties
 
     assert isinstance(party, Party)
-    assert (party.name, party.role, party.mentions) == ("Acme Tools Ltd", "Supplier", 2)
+    assert (party.name, party.role, party.mentions) == ("Acme Tools Ltd", "Supplier", 3)

@@ -1,41 +1,53 @@
-"""The AI pool's handlers as a worker opens them: real child processes, real documents."""
+"""The AI pool's handlers as a worker opens them, with the offline model: real child processes, real documents, a real ledger."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
-from pydantic import SecretStr
 
 from bucatini.testing import RecordedRun
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed, Method
 from events.envelope import DomainEvent
 from infrastructure.ports import Refused
-from infrastructure.settings import Settings
+from infrastructure.settings import Settings, load
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
 from schemas.commands import Command
+from tests.tenancy import make_tenant
 from tests.unit.infrastructure.offline.samples import NAMES, sample
 from workers.runtime.handler import Handler
 from workers.runtime.pools import bind, jobs_of
 
-NO_SERVERS = Settings(
-    database_url=SecretStr("postgresql://127.0.0.1:1/nowhere"), redis_url=SecretStr("redis://127.0.0.1:1/0")
-)
-"""Texts that commands bring along need none."""
 Perform = Callable[[Command], Awaitable[DomainEvent]]
 
 
-def in_a_worker(work: Callable[[Callable[[Command], Awaitable[Any]], RecordedRun], Awaitable[None]]) -> None:
+InAWorker = Callable[[Callable[[Callable[[Command], Awaitable[Any]], RecordedRun], Awaitable[None]]], None]
+
+
+@pytest.fixture
+def in_a_worker(database_url: str, redis_url: str, home: Path) -> InAWorker:
+    settings = load({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "BUCATINI_HOME": str(home)})
+    tenant_id = make_tenant(settings.database)
+    return lambda work: worked(settings, tenant_id, work)
+
+
+def worked(
+    settings: Settings,
+    tenant_id: UUID,
+    work: Callable[[Callable[[Command], Awaitable[Any]], RecordedRun], Awaitable[None]],
+) -> None:
     async def run() -> None:
-        recorded = RecordedRun()
-        async with bind(jobs_of("ai"))(NO_SERVERS) as opened, asyncio.timeout(120):
+        recorded = RecordedRun(tenant_id=tenant_id)
+        async with bind(jobs_of("ai"))(settings) as opened, asyncio.timeout(120):
             by_kind = {handler.kind: handler for handler in opened if isinstance(handler, Handler)}
             await work(lambda command: by_kind[command.kind].handle(command, recorded), recorded)
 
     asyncio.run(run())
 
 
-def test_every_sample_is_processed_and_says_who_did_it() -> None:
+def test_every_sample_is_processed_and_says_who_did_it(in_a_worker: InAWorker) -> None:
     async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
         commands = [ProcessDocument(title=name, text=sample(name), document_id=name) for name in NAMES]
         results = await asyncio.gather(*(perform(command) for command in commands))
@@ -52,7 +64,7 @@ def test_every_sample_is_processed_and_says_who_did_it() -> None:
     in_a_worker(work)
 
 
-def test_progress_only_rises_and_names_each_step() -> None:
+def test_progress_only_rises_and_names_each_step(in_a_worker: InAWorker) -> None:
     async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
         await perform(ProcessDocument(title="Lease", text=sample("commercial-lease.txt")))
 
@@ -67,7 +79,7 @@ def test_progress_only_rises_and_names_each_step() -> None:
     in_a_worker(work)
 
 
-def test_a_given_language_is_not_detected() -> None:
+def test_a_given_language_is_not_detected(in_a_worker: InAWorker) -> None:
     async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
         text = "The rent is due on 04/05/2026 and the tenant shall pay it."
         detected = await perform(ProcessDocument(title="Note", text=text))
@@ -79,7 +91,7 @@ def test_a_given_language_is_not_detected() -> None:
     in_a_worker(work)
 
 
-def test_a_generated_document_is_one_markdown_text_of_its_sections() -> None:
+def test_a_generated_document_is_one_markdown_text_of_its_sections(in_a_worker: InAWorker) -> None:
     async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
         command = GenerateDocument.model_validate(
             {
@@ -100,7 +112,7 @@ def test_a_generated_document_is_one_markdown_text_of_its_sections() -> None:
     in_a_worker(work)
 
 
-def test_only_the_requested_analyses_are_run() -> None:
+def test_only_the_requested_analyses_are_run(in_a_worker: InAWorker) -> None:
     async def work(perform: Callable[[Command], Awaitable[Any]], run: RecordedRun) -> None:
         result = await perform(
             AnalyzeContent.model_validate(
