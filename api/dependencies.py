@@ -121,8 +121,8 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
         submitter = await resources.enter(open_submitter(settings))
         postgres = await resources.enter(PostgresProbe(settings.database))
         pool = await resources.enter(TenantPool(settings.database, "requests", REQUEST_SESSIONS))
-        hub = await resources.enter(Hub(settings.database, redis))
         originals, sealer = sealed_objects(settings), await resources.enter(keyring(settings))
+        hub = await resources.enter(Hub(settings.database, redis, sealer))
         health = health_of(settings, postgres, submitter, redis)
         resources.then(supervisor.stop, "the loops")
         supervisor.start(

@@ -17,9 +17,11 @@ from uuid import UUID
 
 from api.streams.encoding import Announced
 from api.streams.fanout import Fanout
+from api.streams.live_text import LiveTextReader
 from api.streams.subscribers import JobEvents, Room, Subscriber, TypedEvents
 from infrastructure.concurrency.batching import Overloaded, Pace
 from infrastructure.concurrency.loops import Loop
+from infrastructure.key_vault.keyring import Keyring
 from infrastructure.postgres.events import feed
 from infrastructure.postgres.events.feed import News, Position
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
@@ -97,7 +99,7 @@ class _Feed:
 class Hub:
     """One per process. From the moment it has joined, a subscriber gets every event once and in order."""
 
-    def __init__(self, database_url: str, redis: Redis) -> None:
+    def __init__(self, database_url: str, redis: Redis, keyring: Keyring) -> None:
         self._session = PostgresSession(database_url, Role.SYSTEM, "events", {**BUS_SESSION, "TimeZone": "UTC"})
         self._feeds: dict[UUID, _Feed] = {}
         self._subscribers = 0
@@ -108,6 +110,7 @@ class Hub:
         self._wanted = asyncio.Event()
         self._closed = False
         self._channels = Subscription(redis, self._on_message, Channel.TENANTS, Channel.LIVE)
+        self._live_text = LiveTextReader(redis, keyring, self._deliver_text)
         self._wanted_at = -math.inf
 
     @property
@@ -115,6 +118,7 @@ class Hub:
         return (
             Loop("event reads", LOOK_SECONDS, self.read, wake=self._news),
             Loop("event channel", 0.0, self.listen, wake=self._wanted),
+            self._live_text.loop,
         )
 
     async def __aenter__(self) -> Self:
@@ -126,6 +130,7 @@ class Hub:
         self.end_streams()
         await self._fanout.close()
         await self._channels.close()
+        await self._live_text.close()
         await self._session.close()
 
     def end_streams(self) -> None:
@@ -160,6 +165,7 @@ class Hub:
             self._subscribers -= 1
             subscriber.end()
             tenant.remove(subscriber)
+            self._live_text.remove(subscriber)
             if tenant.empty and self._feeds.get(tenant_id) is tenant:
                 del self._feeds[tenant_id]
 
@@ -240,6 +246,7 @@ class Hub:
             for subscriber in joining:
                 self._fanout.forget(subscriber)
                 subscriber.go_live(news.position.seen)
+                self._live_text.add(subscriber)
         if news.position.upto is not None or tenant.asking:
             self._mark_changed([tenant.tenant_id])
 
@@ -264,6 +271,22 @@ class Hub:
             return
         announced = Announced.live(job_id, event.type, event.model_dump_json(exclude_none=True).encode())
         for subscriber in tenant.readers_of(announced):
+            self._offer_live(subscriber, announced)
+
+    def _deliver_text(self, tenant_id: UUID, subject: UUID, announced: Announced) -> None:
+        tenant = self._feeds.get(tenant_id)
+        if tenant is None:
+            return
+        listens_to_all = subject == tenant_id
+        for subscriber in tenant.readers_of(announced):
+            if isinstance(subscriber.wants, TypedEvents) is listens_to_all:
+                self._offer_live(subscriber, announced)
+
+    def _offer_live(self, subscriber: Subscriber, announced: Announced) -> None:
+        # Behind the stored events that are being delivered to it.
+        if self._fanout.has_pending(subscriber):
+            self._fanout.put([(subscriber, (announced,))], 1)
+        else:
             subscriber.offer((announced,))
 
     def _mark_changed(self, tenants: Iterable[UUID]) -> None:

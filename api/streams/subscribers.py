@@ -57,6 +57,11 @@ class Room:
         self._max_events, self._max_bytes = max_events, max_bytes
         self._events = self._bytes = 0
 
+    @property
+    def has_plenty(self) -> bool:
+        """Whether less than half of it is taken."""
+        return 2 * self._events < self._max_events and 2 * self._bytes < self._max_bytes
+
     def take(self, size: int) -> bool:
         """Reserves room for an event of that size. False when the limit is reached."""
         if self._events >= self._max_events or self._bytes >= self._max_bytes:
@@ -100,6 +105,8 @@ class Subscriber:
         if self._behind or self._ended or self._written_directly(coming):
             return
         for announced in coming:
+            if announced.row is None and not self._room.has_plenty:
+                continue  # Nothing lives on a live event: it gives way to what is stored.
             if not self._room.take(announced.size):
                 self._drop_waiting()
                 self._behind = True

@@ -1,6 +1,8 @@
 """What writing a document ends with, and what happens on the way."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from events.ai.facts import Count
 from events.ai.provenance import Provenance, Provider
@@ -85,3 +87,8 @@ class TextWritten(DomainEvent):
     offset: Count
     """Where in the section the piece begins, in Unicode code points."""
     text: str
+    attempt: Annotated[int, Field(ge=1)]
+    """Of the job. Each writes its unfinished sections anew."""
+    resets: Count
+    """How often the section was reset in this attempt so far. What came with fewer resets, or of an earlier attempt, doesn't
+    count any more; this may come a moment before its `ai.section_reset`."""

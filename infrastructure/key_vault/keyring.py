@@ -87,6 +87,23 @@ class Keyring:
         old, new = await self._key_of(cell, sealed), await self._key(cell.tenant_id, key_id)
         return Sealed(reseal(old, new, cell, sealed.ciphertext))
 
+    def seal_at_once(self, cell: Cell, plaintext: bytes) -> Sealed | None:
+        """`seal` without waiting; None when the tenant's active key must be fetched first, by `prepare`."""
+        active = self._active.get(cell.tenant_id)
+        if active is None or self._clock() >= active[1]:
+            return None
+        key = self._keys.get((cell.tenant_id, active[0]))
+        return None if key is None else Sealed(seal(key, cell, plaintext))
+
+    async def prepare(self, tenant_id: UUID) -> None:
+        """Fetches the tenant's active key, so that `seal_at_once` has it. Unavailable when that can't be done now."""
+        await self._active_key(tenant_id)
+
+    def open_at_once(self, cell: Cell, sealed: Sealed) -> bytes | None:
+        """`open_bytes` without waiting; None when its key must be fetched first, as `open_bytes` does."""
+        key = self._keys.get((cell.tenant_id, key_id_of(sealed.ciphertext)))
+        return None if key is None else open_bytes(key, cell, sealed.ciphertext)
+
     def forget_active(self, tenant_id: UUID) -> None:
         self._active.pop(tenant_id, None)
 

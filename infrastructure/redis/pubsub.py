@@ -97,13 +97,13 @@ class Subscription:
             ends_at = time.monotonic() + ROUND_SECONDS
             while (left := ends_at - time.monotonic()) > 0:
                 message = await pubsub.get_message(timeout=left)
-                _heed_cancellation()
+                heed_cancellation()
                 if message is not None and message["type"] == "message":
                     received = Channel(message["channel"].decode()), message["data"]
                     self._on_message(received if is_understood(*received) else None)
         except BaseException:
             await self.close()
-            _heed_cancellation()
+            heed_cancellation()
             raise
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ class Subscription:
         return self._pubsub
 
 
-def _heed_cancellation() -> None:
+def heed_cancellation() -> None:
     # redis-py pings within `asyncio.wait_for`, which in Python 3.11 loses a cancellation that arrives while the ping is
     # sent: the canceller would wait for this task for ever.
     task = asyncio.current_task()

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from producers.client.blocking.uploaded import DocumentBatch, DocumentHandle
     from producers.client.commands import BatchJob, JobOptions
     from producers.client.documents import BatchDocument, DocumentOptions
+    from producers.client.written_text import Reset
 
 __all__ = [
     "AsyncBatchHandle",
@@ -60,6 +61,7 @@ __all__ = [
     "Misconfigured",
     "ProblemAnswer",
     "RequestTimeout",
+    "Reset",
     "ResultTimeout",
     "SourceUnreadable",
     "TargetUnwritable",
@@ -85,6 +87,7 @@ _PLACES: Final = {
     "JobOptions": "commands",
     "BatchDocument": "documents",
     "DocumentOptions": "documents",
+    "Reset": "written_text",
 }
 """Loaded when they are asked for: who uses one client doesn't load the other, nor asyncio."""
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ from infrastructure.postgres.jobs.submission import NewJob
 from infrastructure.postgres.session import BUS_SESSION, Connection, PostgresSession, Role, connect
 from infrastructure.postgres.workers import Heart
 from infrastructure.redis import client as redis_client
+from infrastructure.settings import Settings
+from infrastructure.wiring import keyring
 from monitoring.health.loops import LoopReport
 from producers.dispatcher.controls import NONE
 from producers.submission.submitter import JobOptions, new_job
@@ -31,6 +34,7 @@ from tests.waiting import wait_until
 from workers.runtime.consumer import JobConsumer
 from workers.runtime.handler import Handler
 from workers.runtime.liveness.heartbeat import Heartbeat
+from workers.runtime.running.live_text import LiveText
 from workers.runtime.running.notifier import Notifier
 from workers.runtime.running.running_jobs import RunningJobs
 from workers.runtime.settling.outcomes import Stop
@@ -196,10 +200,12 @@ async def consuming(
         heartbeat = _heartbeat(database_url, running)
         supervisor = Supervisor(LoopReport, on_fatal=print)
         messenger = TellingMessenger(redis, lines[2])
+        live_text = LiveText(redis, partial(keyring, Settings(database_url=database_url)))
         consumer = JobConsumer(
             handlers,
             heartbeat,
             messenger,
+            live_text,
             queue=QUEUE,
             claim_sessions=lines[:1],
             settle_session=lines[1],

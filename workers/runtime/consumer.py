@@ -18,6 +18,7 @@ from workers.runtime.claiming.slots import AllSlots, Service
 from workers.runtime.handler import Handler
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.liveness.leases import LeaseCheck
+from workers.runtime.running.live_text import LiveText
 from workers.runtime.running.notifier import Notifier
 from workers.runtime.running.outputs import RunOutputs
 from workers.runtime.running.recorder import Recorder
@@ -39,6 +40,7 @@ class JobConsumer:
         handlers: Sequence[Handler[Any]],
         heartbeat: Heartbeat,
         notifier: Notifier,
+        live_text: LiveText,
         *,
         queue: str,
         claim_sessions: Sequence[PostgresSession],
@@ -77,7 +79,7 @@ class JobConsumer:
             running,
             self.slots,
             settler,
-            RunOutputs(notifier, Recorder(aside_session, notifier)),
+            RunOutputs(notifier, Recorder(aside_session, notifier), live_text),
             session=aside_session,
             objects=objects,
             on_room=self.wake,

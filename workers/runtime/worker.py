@@ -25,7 +25,7 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.probe import probe
 from infrastructure.redis.pubsub import Channel, Subscription, ids_in
 from infrastructure.settings import Settings
-from infrastructure.wiring import object_store
+from infrastructure.wiring import keyring, object_store
 from monitoring.health.checks import NOT_READY, WATCH_SECONDS, Health
 from monitoring.health.loops import LoopReport, faults_of
 from producers.dispatcher.controls import Controls
@@ -37,6 +37,7 @@ from workers.runtime.handler import Handler
 from workers.runtime.liveness.heartbeat import Heartbeat
 from workers.runtime.liveness.watchdog import LOOK_SECONDS, Watchdog
 from workers.runtime.pools import Bind
+from workers.runtime.running.live_text import LiveText
 from workers.runtime.running.notifier import Notifier
 from workers.runtime.running.running_jobs import RunningJobs
 from workers.runtime.settling.outcomes import Stop
@@ -92,11 +93,13 @@ class Worker:
             job_of=running.job_of,
         )
         self._notifier = Notifier(self._redis, aside_session)
+        self._live_text = LiveText(self._redis, partial(keyring, settings))
         controls = Controls(self._redis, aside_session)
         self._consumer = JobConsumer(
             handlers,
             self._heartbeat,
             self._notifier,
+            self._live_text,
             queue=self._queue,
             claim_sessions=claim_sessions,
             settle_session=settle_session,
@@ -141,6 +144,7 @@ class Worker:
         await self._consumer.drain()
         self._service.remove()
         await self._supervisor.stop()
+        await self._live_text.close()
         await self._notifier.close()
         if self._heartbeat is not None:
             await self._heartbeat.stop()

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from events.envelope import CloudEvent
 from producers.client.asynchronous.ports import AsyncCaller
-from producers.client.errors import ProblemAnswer, ResultTimeout, Unreachable
+from producers.client.errors import JobFailed, ProblemAnswer, ResultTimeout, Unreachable
 from producers.client.requests import Id, get, keyed_post, path, post
 from producers.client.sse import Following
 from producers.client.waiting import Waiting
@@ -99,6 +99,29 @@ class AsyncJobs:
         async for event in self._client.follow(Following.one("jobs", job_id, last_event_id)):
             yield event
 
+    async def text(self, job_id: Id, *, live: bool = True) -> AsyncIterator[str]:
+        """The text that it writes, as it writes it: in order, complete, and nothing twice, until it has ended. JobFailed when it
+        ends without a result.
+
+            async for piece in job.text():
+                print(piece, end="", flush=True)
+
+        Two sections have an empty line between them. A section whose model fails on the way is written anew: then a `Reset`
+        comes among the pieces, a text that says so. Without `live` a section is one piece, once it is complete, and nothing is
+        ever reset. Who begins late gets what was written of the running section once it is complete.
+        """
+        from producers.client.written_text import WrittenText
+
+        written = WrittenText(live=live)
+        async for event in self.events(job_id):
+            for piece in written.take(event):
+                yield piece
+        for piece in written.rest():
+            yield piece
+        job = await self.read(job_id)
+        if job.state is not JobState.SUCCEEDED:
+            raise JobFailed(job)
+
     async def timeline(self, job_id: Id) -> Timeline:
         """What has happened to it so far, in order."""
         return await self._client.ask(Timeline, get(path("jobs", job_id, "timeline")))
@@ -161,6 +184,10 @@ class AsyncJobHandle(Generic[R]):
     def events(self) -> AsyncIterator[CloudEvent]:
         """Everything that happened to it and happens from now on, each once, until it has ended."""
         return self._jobs.events(self.id)
+
+    def text(self, *, live: bool = True) -> AsyncIterator[str]:
+        """The text that it writes, as it writes it. See `AsyncJobs.text`."""
+        return self._jobs.text(self.id, live=live)
 
     async def timeline(self) -> Timeline:
         """What has happened to it so far, in order."""

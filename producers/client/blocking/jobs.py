@@ -14,7 +14,7 @@ from uuid import UUID
 
 from events.envelope import CloudEvent
 from producers.client.blocking.ports import Caller
-from producers.client.errors import ProblemAnswer, ResultTimeout, Unreachable
+from producers.client.errors import JobFailed, ProblemAnswer, ResultTimeout, Unreachable
 from producers.client.requests import Id, get, keyed_post, path, post
 from producers.client.sse import Following
 from producers.client.waiting import Waiting
@@ -98,6 +98,29 @@ class Jobs:
         """Everything that happened to it and happens from now on, each once, until it has ended."""
         yield from self._client.follow(Following.one("jobs", job_id, last_event_id))
 
+    def text(self, job_id: Id, *, live: bool = True) -> Iterator[str]:
+        """The text that it writes, as it writes it: in order, complete, and nothing twice, until it has ended. JobFailed when it
+        ends without a result.
+
+            for piece in job.text():
+                print(piece, end="", flush=True)
+
+        Two sections have an empty line between them. A section whose model fails on the way is written anew: then a `Reset`
+        comes among the pieces, a text that says so. Without `live` a section is one piece, once it is complete, and nothing is
+        ever reset. Who begins late gets what was written of the running section once it is complete.
+        """
+        from producers.client.written_text import WrittenText
+
+        written = WrittenText(live=live)
+        for event in self.events(job_id):
+            for piece in written.take(event):
+                yield piece
+        for piece in written.rest():
+            yield piece
+        job = self.read(job_id)
+        if job.state is not JobState.SUCCEEDED:
+            raise JobFailed(job)
+
     def timeline(self, job_id: Id) -> Timeline:
         """What has happened to it so far, in order."""
         return self._client.ask(Timeline, get(path("jobs", job_id, "timeline")))
@@ -160,6 +183,10 @@ class JobHandle(Generic[R]):
     def events(self) -> Iterator[CloudEvent]:
         """Everything that happened to it and happens from now on, each once, until it has ended."""
         return self._jobs.events(self.id)
+
+    def text(self, *, live: bool = True) -> Iterator[str]:
+        """The text that it writes, as it writes it. See `Jobs.text`."""
+        return self._jobs.text(self.id, live=live)
 
     def timeline(self) -> Timeline:
         """What has happened to it so far, in order."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -29,6 +29,7 @@ from schemas.problems import Problem
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.handler import Answer, Handler
+from workers.runtime.running.outputs import Outputs
 from workers.runtime.running.run_failures import crashed, invalid, not_understood, storable, too_late, undeclared
 from workers.runtime.settling.outcomes import (
     AwaitingChildren,
@@ -48,18 +49,6 @@ MAX_WAIT_SECONDS = 1.0
 """A claimed job that has waited so long for a slot is released: the runs before it take longer than was measured."""
 MAX_PAUSE_SECONDS = 60.0
 """The same for a run that has started and waits for something others hold."""
-
-
-class Outputs(Protocol):
-    """Where a run's progress, events and text go."""
-
-    def report(self, claimed: Claimed, progress: Progress, at: datetime) -> None: ...
-
-    async def record(self, claimed: Claimed, event: DomainEvent) -> None: ...
-
-    async def times_recorded(self, claimed: Claimed, event: type[DomainEvent]) -> int: ...
-
-    def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None: ...
 
 
 class Attempt:
@@ -169,7 +158,14 @@ class Attempt:
         raise RuntimeError("this function runs on the worker's loop, which it would block: await `run.record(event)`")
 
     def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
+        if section < 0 or offset < 0:
+            raise ValueError(f"sections and offsets begin with 0; there is no section {section}, offset {offset}")
         self._outputs.write(self.claimed, text, section, offset, self.now())
+
+    async def send_text(self) -> None:
+        """Sends what the function has written and wasn't sent yet."""
+        if self._outputs.holds_text(self.claimed):
+            await self._outputs.send_text(self.claimed)
 
     def stop(self, reason: Stop) -> None:
         """Cancels the handler. Only the first reason counts; safe to repeat."""
@@ -241,6 +237,7 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
     try:
         command = _read(handler.command_type, attempt.claimed)
         answer = await handler.handle(command, attempt)
+        await attempt.send_text()
     except asyncio.CancelledError as error:
         return _ended_by_us(attempt) if attempt.stopped else Failed(crashed(error))
     except Refused as refused:

@@ -17,8 +17,9 @@ from schemas.commands import Command
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import AllSlots
 from workers.runtime.handler import Handler
-from workers.runtime.running.attempt import Attempt, Outputs, perform
+from workers.runtime.running.attempt import Attempt, perform
 from workers.runtime.running.children import children_of
+from workers.runtime.running.outputs import Outputs
 from workers.runtime.running.running_jobs import RunningJobs
 from workers.runtime.settling.outcomes import Outcome, Stop, Stopped
 from workers.runtime.settling.retry_until_available import retry_until_available
@@ -116,6 +117,7 @@ class Runner:
 
     def _leave(self, attempt: Attempt) -> None:
         attempt.ended = True
+        self._outputs.end(attempt.claimed)
         self._slots.leave(attempt.slots, time.monotonic() - attempt.started_at if attempt.at_work else None)
         self._on_room()
 

@@ -71,3 +71,12 @@ class KeptOutputs:
 
     def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None:
         self.written.append(text)
+
+    def holds_text(self, claimed: Claimed) -> bool:
+        return False
+
+    async def send_text(self, claimed: Claimed) -> None:
+        raise AssertionError("it holds none")
+
+    def end(self, claimed: Claimed) -> None:
+        self.written.clear()
