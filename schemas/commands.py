@@ -71,7 +71,8 @@ class Command(Model):
     """Time limit of an attempt's work. Waiting for a free process or another shared slot doesn't count."""
     needs_processor: ClassVar[bool] = False
     """Whether it runs in the worker's process pool. A worker runs at most `CPU_PROCESSES` of these at a time and claims
-    no more than it can start soon."""
+    no more than it can start soon. Of the AI pool's kinds that holds for the jobs whose model computes in the worker: those
+    whose model is elsewhere only begin so."""
     retention_hours: ClassVar[float | None] = None
     """How long a finished job is kept; None for the default in the settings. At least until its idempotency key expires."""
     result_ttl_seconds: ClassVar[float | None] = None

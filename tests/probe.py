@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from events.envelope import DomainEvent
 from infrastructure import settings as settings_module
 from infrastructure.concurrency.process_pool import processor_pool
+from infrastructure.concurrency.work_clock import at_work
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.settings import Settings
@@ -51,6 +52,8 @@ class Reckon(Command):
     seconds: float = 0.0
     calls: int = 1
     """In so many calls, one after the other."""
+    waits_seconds: float = 0.0
+    """It turns out to wait so long for somebody else instead."""
 
 
 class Dip(Command):
@@ -213,6 +216,10 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
     async with marks, processor_pool(settings.cpu_processes) as processors:
 
         async def reckon(command: Reckon, run: Run) -> None:
+            if command.waits_seconds and (this := at_work.get()) is not None:
+                this.needs_no_processor()
+                await asyncio.sleep(command.waits_seconds)
+                return
             for _ in range(command.calls):
                 await processors.run(keep_busy, command.seconds / command.calls)
 

@@ -27,6 +27,11 @@ class AtWork(Protocol):
         """Until its time limit ends it."""
         ...
 
+    def needs_no_processor(self) -> None:
+        """It turned out to wait for others rather than to compute: the next job may have its place among those that compute.
+        Safe to repeat."""
+        ...
+
     def pause(self) -> None:
         """Stops the clock. Each call needs one `go_on`."""
         ...

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from infrastructure.concurrency.loops import Loop, WithLoops
 from infrastructure.concurrency.process_pool import processor_pool
-from infrastructure.model_registry.registry import ModelRegistry, load
+from infrastructure.concurrency.work_clock import at_work
+from infrastructure.model_registry.registry import Api, ModelRegistry, load
 from infrastructure.offline.text.language import identifier
 from infrastructure.ports import Processors
 from infrastructure.ports.ai.checkpoints import Checkpoints
@@ -15,6 +16,7 @@ from infrastructure.ports.ai.prompts import Prompts
 from infrastructure.ports.documents import DocumentStore
 from infrastructure.settings import Settings
 from infrastructure.wiring import document_store, prompts
+from schemas.ai.model_command import ModelCommand
 from workers.ai.pipeline.call import Next
 from workers.ai.pipeline.opening import open_models
 
@@ -34,6 +36,16 @@ class Resources(WithLoops):
     processors: Processors
     """For what computes longer than a few milliseconds."""
     loops: tuple[Loop, ...]
+
+    def leave_processor(self, command: ModelCommand) -> None:
+        """A job whose model is elsewhere waits rather than computes: thousands may do so while one computes."""
+        run = at_work.get()
+        if run is not None and not self._computes_here((command.models or self.default_models)[0]):
+            run.needs_no_processor()
+
+    def _computes_here(self, model: str) -> bool:
+        spec = self.registry.models.get(model)
+        return spec is None or self.registry.providers[spec.provider].api is Api.OFFLINE
 
 
 @asynccontextmanager

@@ -12,14 +12,18 @@ from workers.ai.resources import Resources, resources
 
 @job(uses=resources)
 async def process(command: ProcessDocument, run: Run, resources: Resources) -> DocumentProcessed:
+    resources.leave_processor(command)
     return await process_document(command, run, resources=resources)
 
 
 @job(uses=resources)
 async def generate(command: GenerateDocument, run: Run, resources: Resources) -> DocumentGenerated:
+    if command.prompt is not None:  # Templates are filled here.
+        resources.leave_processor(command)
     return await generate_document(command, run, resources)
 
 
 @job(uses=resources)
 async def analyze(command: AnalyzeContent, run: Run, resources: Resources) -> ContentAnalyzed:
+    resources.leave_processor(command)
     return await analyze_content(command, run, resources=resources)

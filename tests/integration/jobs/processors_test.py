@@ -66,6 +66,18 @@ def test_urgent_jobs_and_other_tenants_pass_a_backlog_at_the_processors(system: 
     assert system.states()["queued"] > 100
 
 
+def test_jobs_that_turn_out_to_wait_for_others_wait_side_by_side_and_hold_up_none_that_computes(system: System) -> None:
+    system.submit(*[Reckon(waits_seconds=2.5) for _ in range(60)])
+    system.worker()
+    wait_until(lambda: system.states()["running"] == 60, "all of them wait at the same time, at one processor")
+
+    (computes,) = system.submit(Reckon(seconds=0.1))
+
+    system.await_state(computes, "succeeded")
+    assert system.await_all_finished(61) == {"succeeded": 61}
+    assert system.most_at_once() >= 60
+
+
 def test_what_a_worker_can_not_start_soon_is_left_to_a_worker_that_comes(system: System) -> None:
     system.submit(*[LeaveMark(seconds=1.0) for _ in range(120)])
     system.worker(WORKER_CONCURRENCY="2")

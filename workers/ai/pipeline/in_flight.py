@@ -20,6 +20,8 @@ def in_flight(calls: int, providers: Mapping[str, ProviderSpec]) -> Middleware:
         if providers[attempt.provider].api is Api.OFFLINE:
             return await call_next(call)
         run = at_work.get()
+        if run is not None:
+            run.needs_no_processor()
         with waiting() as wait:
             async with places.one(NORMAL_STEP if run is None else run.step, call.tenant_id):
                 wait.over()

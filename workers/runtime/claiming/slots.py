@@ -84,10 +84,10 @@ class AllSlots:
     ) -> None:
         self.worker = Slots(concurrency, weight, limited=False)
         self._by_kind: dict[str, Slots] = {}
-        at_processors = Slots(processors, weight)
+        self.processors = Slots(processors, weight)
         for handler in handlers:
             if handler.command_type.needs_processor:
-                self._by_kind[handler.kind] = at_processors
+                self._by_kind[handler.kind] = self.processors
             elif handler.most_at_once is not None:
                 self._by_kind[handler.kind] = Slots(handler.most_at_once, weight)
         limited = list(dict.fromkeys(self._by_kind.values()))
@@ -113,6 +113,11 @@ class AllSlots:
         self.worker.held += 1
         if slots is not self.worker:
             slots.held += 1
+
+    def leave_processors(self, run_seconds: float) -> None:
+        """A run that turned out to wait rather than to compute holds only the worker's slot from now on."""
+        self.processors.held -= 1
+        self.processors.rate.ended(run_seconds)
 
     def leave(self, slots: Slots, run_seconds: float | None) -> None:
         """Frees the slot of an ended run. `run_seconds` is None when it never started."""

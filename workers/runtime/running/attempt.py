@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,6 +55,7 @@ class Attempt:
     """A run: the handler's `Run`, and the consumer's handle to stop and time it."""
 
     __slots__ = (
+        "_leave_place",
         "_left_seconds",
         "_log_context",
         "_outputs",
@@ -91,6 +92,7 @@ class Attempt:
         self.came_at = self.started_at = time.monotonic()
         self.ends_at = self.waiting_since = self._left_seconds = math.inf
         self._waits = 0
+        self._leave_place: Callable[[], None] | None = None
         self.entered = self.ended = False
         self.stopped: Stop | None = None
         self.task: asyncio.Task[None] | None = None
@@ -174,6 +176,15 @@ class Attempt:
         # A task cancelled before its first step never runs, not even its `finally`: `perform` checks `stopped` instead.
         if self.task is not None and self.entered:
             self.task.cancel()
+
+    def holds_place(self, leave: Callable[[], None]) -> None:
+        """It holds a processor's place, which `leave` gives to the next."""
+        self._leave_place = leave
+
+    def needs_no_processor(self) -> None:
+        leave, self._leave_place = self._leave_place, None
+        if leave is not None:
+            leave()
 
     def start_clock(self) -> None:
         """Starts the time limit. The wait for a slot doesn't count."""

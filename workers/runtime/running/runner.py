@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -111,9 +112,20 @@ class Runner:
         if (places := attempt.slots.places) is not None:
             # A suspect isn't released for waiting too long: a release would clear its crash count.
             with nullcontext() if suspect else attempt.waiting():
-                await held.enter_async_context(places.one(attempt.step, attempt.tenant_id))
+                await places.take(attempt.step, attempt.tenant_id)
+            place = Place(places.give_back)
+            held.callback(place.leave)
+            if attempt.slots is self._slots.processors:
+                attempt.holds_place(partial(self._computes_no_more, attempt, place))
         if suspect:
             await retry_until_available(self._session, lambda connection: claim.charge(connection, attempt.claimed))
+
+    def _computes_no_more(self, attempt: Attempt, place: "Place") -> None:
+        """The run goes on among those that only wait."""
+        place.leave()
+        self._slots.leave_processors(time.monotonic() - attempt.started_at)
+        attempt.slots = self._slots.worker
+        self._on_room()
 
     def _leave(self, attempt: Attempt) -> None:
         attempt.ended = True
@@ -131,3 +143,15 @@ class Runner:
     def _command_type(self, kind: str) -> type[Command]:
         handler = self._handlers.get(kind)
         return Command if handler is None else handler.command_type
+
+
+class Place:
+    """A place that is held, and left once."""
+
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self._give_back: Callable[[], None] | None = give_back
+
+    def leave(self) -> None:
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back()
