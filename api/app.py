@@ -38,6 +38,7 @@ from api.routes import (
     why,
     workflow,
 )
+from api.routes.ai import credentials, usage
 from api.routes.documents import profiles
 from api.routes.documents import routes as documents
 from api.routes.tenants import routes as tenants
@@ -69,6 +70,8 @@ RESOURCES: tuple[AnyEndpoint, ...] = (
     *tenants.ENDPOINTS,
     *documents.ENDPOINTS,
     *profiles.ENDPOINTS,
+    *usage.ENDPOINTS,
+    *credentials.ENDPOINTS,
     *health.ENDPOINTS,
 )
 

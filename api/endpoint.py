@@ -11,7 +11,7 @@ from api.auth.principal import Principal, Scope
 from api.auth.tenants import check_tenant
 from api.dependencies import Dependencies
 from api.http import problems
-from api.http.responses import Answer, Header, Media, NoBody
+from api.http.responses import Answer, Either, Header, Media, NoBody
 from api.uploads.body_stream import BodyStream
 from infrastructure.postgres.session import Connection as PostgresConnection
 from infrastructure.postgres.tenants.database import TenantDatabase
@@ -112,7 +112,7 @@ class Endpoint(Generic[B, Q]):
     path: str
     summary: str
     handle: Callable[[Call[B, Q]], Awaitable[Answer | Streamed]]
-    answers: Mapping[int, type[Model] | NoBody | Media]
+    answers: Mapping[int, type[Model] | NoBody | Media | Either]
     scope: Scope | None
     """The scope that the key needs; None for an endpoint without authentication."""
     body: type[B] | None = None

@@ -101,7 +101,7 @@ def _model_provider(
     name: str, settings: Settings, registry: "ModelRegistry", processors: "Processors"
 ) -> "ModelProvider":
     from infrastructure.anthropic.provider import anthropic_provider
-    from infrastructure.model_http.provider import is_usable_key
+    from infrastructure.model_http.keys import is_usable_key
     from infrastructure.model_registry.registry import Api
     from infrastructure.offline.model import OfflineModel
     from infrastructure.openai.provider import chat_provider, responses_provider

@@ -13,7 +13,7 @@ from api.documentation.examples.problems import problem_of
 from api.documentation.examples.streams import media_of
 from api.documentation.parameters import EVERYWHERE, parameters_of
 from api.endpoint import AnyEndpoint
-from api.http.responses import Media, NoBody
+from api.http.responses import Either, Media, NoBody
 from schemas.problems import Problem
 
 _BEARER = (
@@ -94,7 +94,9 @@ def _models(endpoints: Sequence[AnyEndpoint]) -> Iterator[tuple[type[BaseModel],
         if endpoint.query is not None:
             found.add((endpoint.query, "validation"))
         for answer in endpoint.answers.values():
-            if isinstance(answer, type):
+            if isinstance(answer, Either):
+                found.add((answer.model, "serialization"))
+            elif isinstance(answer, type):
                 found.add((answer, "serialization"))
     yield from found
 
@@ -130,16 +132,24 @@ def _answers(endpoint: AnyEndpoint, path: str, schemas: Schemas) -> dict[str, An
             case NoBody():
                 pass
             case Media(kind, description):
-                example = media_of(path)
-                shown = {} if example is None else {"example": example}
-                described = {"description": description or described["description"], "content": {kind: shown}}
+                described = {"description": description or described["description"], "content": {kind: _shown(path)}}
+            case Either(model, media):
+                described["content"] = {**_json(endpoint, status, model, schemas), media.type: _shown(path)}
             case model:
-                example = answer_of(endpoint, status, model)
-                described["content"] = {"application/json": media_with(schemas[model, "serialization"], example)}
+                described["content"] = _json(endpoint, status, model, schemas)
         answers[str(status)] = described
     if "if-none-match" in endpoint.headers:
         answers["304"] = {"description": _ANSWERS[304]}
     return answers
+
+
+def _shown(path: str) -> dict[str, Any]:
+    example = media_of(path)
+    return {} if example is None else {"example": example}
+
+
+def _json(endpoint: AnyEndpoint, status: int, model: type[BaseModel], schemas: Schemas) -> dict[str, Any]:
+    return {"application/json": media_with(schemas[model, "serialization"], answer_of(endpoint, status, model))}
 
 
 def _problem_answers(endpoint: AnyEndpoint, path: str) -> dict[str, Any]:

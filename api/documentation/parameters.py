@@ -27,6 +27,11 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "description": "The ETag that you know; 304 when it is still that.",
         "schema": {"type": "string"},
     },
+    "accept": {
+        "name": "Accept",
+        "description": "`text/csv`, before others, for comma-separated values.",
+        "schema": {"type": "string"},
+    },
     "if-match": {
         "name": "If-Match",
         "description": "ETags of the document, of which one must be its present one; `*` for any that is there.",

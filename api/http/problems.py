@@ -52,6 +52,16 @@ def not_found(what: str = "address") -> Refusal:
     return Refusal(Problem.of("not-found", "Not found", 404, f"There is no such {what}, or it isn't yours."))
 
 
+def no_such_provider(known: Sequence[str]) -> Refusal:
+    detail = f"Providers whose keys can be set are {', '.join(known)}. AI_MODELS_FILE may name more."
+    return Refusal(Problem.of("no-such-provider", "There is no such provider", 404, detail))
+
+
+def no_credential(known: Sequence[str]) -> Refusal:
+    detail = f"The tenant has no key of such a provider. It may set one of {', '.join(known)}."
+    return Refusal(Problem.of("not-found", "Not found", 404, detail))
+
+
 def method_not_allowed(allowed: Sequence[str]) -> Refusal:
     methods = ", ".join(allowed)
     problem = Problem.of("method-not-allowed", "Method not allowed", 405, f"This address takes {methods}.")

@@ -52,6 +52,14 @@ class Media:
     description: str = field(default="")
 
 
+@dataclass(frozen=True, slots=True)
+class Either:
+    """In an endpoint's declaration: JSON, or the same in another media type where the client asks for it."""
+
+    model: type[Model]
+    media: Media
+
+
 def json_answer(status: int, model: Model, *headers: Header) -> Answer:
     """The model as JSON, with `cache-control: no-store` unless `headers` has its own."""
     kept = () if any(name == CACHE for name, _ in headers) else ((CACHE, b"no-store"),)

@@ -2,7 +2,6 @@
 `Api`'s, and how a request is sent its `Sdk`'s."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
@@ -14,6 +13,7 @@ from infrastructure.model_http.api import Api, Sdk
 from infrastructure.model_http.batches import BatchApi, HttpBatches
 from infrastructure.model_http.call import HttpCall, calling
 from infrastructure.model_http.event_stream import StreamMalformed, json_of
+from infrastructure.model_http.keys import is_usable_key
 from infrastructure.model_registry.registry import ModelRegistry, ModelSpec, UnknownModel
 from infrastructure.ports.ai.errors import (
     AuthenticationRefused,
@@ -36,7 +36,6 @@ from infrastructure.ports.ai.response import (
     Started,
 )
 
-USABLE_KEY = re.compile(r"[!-~]{1,2000}")
 MAX_MODELS = 1_000
 ANY_MODEL = "any"
 """What errors of calls say that concern no model in particular."""
@@ -183,7 +182,3 @@ class HttpModelProvider:
 
     def _calling(self, model: str, deadlines: Deadlines, *, streamed: bool) -> AbstractAsyncContextManager[HttpCall]:
         return calling(self.name, model, self.api, deadlines, streamed=streamed)
-
-
-def is_usable_key(key: SecretStr) -> bool:
-    return USABLE_KEY.fullmatch(key.get_secret_value()) is not None

@@ -118,6 +118,15 @@ def print_line(line: object) -> None:
     print(printable(line), flush=True)
 
 
+def print_text(text: str) -> None:
+    """Several lines as they are, but for what steers a terminal."""
+    print(
+        _STEERING_BUT_LINES.sub(lambda found: _escape(found[0], "\\x{:02x}"), text.replace("\r\n", "\n")),
+        end="",
+        flush=True,
+    )
+
+
 def print_note(line: object) -> None:
     """On stderr, beside the answer."""
     print(printable(line), file=sys.stderr, flush=True)

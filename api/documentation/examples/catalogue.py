@@ -5,12 +5,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.documentation.examples import batches, capabilities, documents, failures, jobs, outgoing, profiles, tenants
+from api.documentation.examples import (
+    batches,
+    capabilities,
+    documents,
+    failures,
+    jobs,
+    models,
+    outgoing,
+    profiles,
+    tenants,
+)
 from api.endpoint import AnyEndpoint
 from schemas.commands import Command
 from schemas.jobs import Job
 
-_AREAS = (jobs, batches, failures, outgoing, capabilities, tenants, documents, profiles)
+_AREAS = (jobs, batches, failures, outgoing, capabilities, tenants, documents, profiles, models)
 _ANSWERS: dict[type[BaseModel], BaseModel] = {type(one): one for area in _AREAS for one in area.ANSWERS}
 _REQUESTS: dict[type[BaseModel], BaseModel] = {type(one): one for area in _AREAS for one in area.REQUESTS}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.documentation.examples.jobs import JOB, JOB_ID, NOON
+from api.documentation.examples.models import TABLE
 from api.streams.encoding import PREAMBLE, Announced, start_frame
 from infrastructure.postgres.events.feed import EventRow, Position
 
@@ -22,4 +23,6 @@ def media_of(path: str) -> Any | None:
             return (PREAMBLE + start_frame(_BEGIN) + event.for_tenant()).decode()
         case "/api/documents/{id}/content" | "/api/documents/{id}/text":
             return "The rent is due on the first of each month."
+        case "/api/ai/usage" | "/api/ai/usage.csv":
+            return TABLE
     return None

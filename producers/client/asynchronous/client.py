@@ -29,6 +29,7 @@ from producers.client.transport import (
 from schemas.model import Model
 
 if TYPE_CHECKING:
+    from producers.client.asynchronous.ai import AsyncAi
     from producers.client.asynchronous.api_keys import AsyncApiKeys
     from producers.client.asynchronous.batches import AsyncBatches
     from producers.client.asynchronous.documents import AsyncDocuments
@@ -91,6 +92,13 @@ class AsyncBucatini:
         from producers.client.asynchronous.documents import AsyncDocuments
 
         return AsyncDocuments(self, self.jobs)
+
+    @cached_property
+    def ai(self) -> "AsyncAi":
+        """What models cost, and your own keys of their providers."""
+        from producers.client.asynchronous.ai import AsyncAi
+
+        return AsyncAi(self)
 
     @cached_property
     def schedules(self) -> "AsyncSchedules":

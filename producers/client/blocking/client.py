@@ -30,6 +30,7 @@ from producers.client.transport import (
 from schemas.model import Model
 
 if TYPE_CHECKING:
+    from producers.client.blocking.ai import Ai
     from producers.client.blocking.api_keys import ApiKeys
     from producers.client.blocking.batches import Batches
     from producers.client.blocking.documents import Documents
@@ -92,6 +93,13 @@ class Bucatini:
         from producers.client.blocking.documents import Documents
 
         return Documents(self, self.jobs)
+
+    @cached_property
+    def ai(self) -> "Ai":
+        """What models cost, and your own keys of their providers."""
+        from producers.client.blocking.ai import Ai
+
+        return Ai(self)
 
     @cached_property
     def schedules(self) -> "Schedules":

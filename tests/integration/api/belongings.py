@@ -15,6 +15,7 @@ SCHEDULE = {"name": "mine", "cron": "0 0 1 1 *", "kind": "keys.rotate", "command
 GROUP = "zyzzyva-4711"
 DOCUMENT = "zyzzyva/4711"
 PROFILE = "zyzzyva-4711"
+PROVIDER = "openai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Belongings:
             ("/api/documents/", DOCUMENT),
             ("/api/document-profiles/", PROFILE),
             ("/api/tenants/", self.owner),
+            ("/api/ai/credentials/", PROVIDER),
         ):
             if path.startswith(start):
                 named = path.replace("{delivery_id}", str(self.delivery)).replace("{n}", "1")
@@ -93,11 +95,12 @@ def give_one_of_each(world: World, owner: Tenant) -> Belongings:
 
 
 def _add_document(world: World, owner: Tenant) -> None:
-    """A document that was imported, and a profile."""
+    """A document that was imported, a profile, and a key of a provider."""
     with world.http(owner) as http:
         added = http.post("/api/documents", json={"id": DOCUMENT, "title": SECRET, "text": SECRET})
         assert added.status_code == 202, added.text
         assert http.put(f"/api/document-profiles/{PROFILE}", json={"index": False}).status_code == 200
+        assert http.put(f"/api/ai/credentials/{PROVIDER}", json={"key": SECRET}).status_code == 200
     world.database.execute("UPDATE document_versions SET state = 'ready', imported_at = now(), language = 'en'")
     world.database.execute("UPDATE documents SET current_version = 1")
 

@@ -39,6 +39,7 @@ NAMED_BY_THE_CALLER = {
     ("PUT", "/api/groups/{name}"),
     ("PUT", "/api/documents/{id}"),
     ("PUT", "/api/document-profiles/{name}"),
+    ("PUT", "/api/ai/credentials/{provider}"),
 }
 """Makes the caller's own thing, whatever others call theirs."""
 GUARDED = [one for one in described() if one.scope is not None]

@@ -39,6 +39,12 @@ WEBHOOK: Final = WebhookRequest(url="https://192.0.2.1/", types=("*",))
 RECEIPT: Final = f"{ID}:1:{ID}"
 
 CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
+    lambda bucatini: bucatini.ai.credentials.get("openai"),
+    lambda bucatini: bucatini.ai.credentials.list(),
+    lambda bucatini: bucatini.ai.credentials.remove("openai"),
+    lambda bucatini: bucatini.ai.credentials.set("openai", "a-key"),
+    lambda bucatini: bucatini.ai.usage(by=["day", "model"]),
+    lambda bucatini: bucatini.ai.usage_csv(),
     lambda bucatini: bucatini.api_keys.create(NewApiKey(name="a", scopes=(Scope.JOBS_READ,))),
     lambda bucatini: bucatini.api_keys.list(),
     lambda bucatini: bucatini.api_keys.revoke("unknown"),

@@ -43,6 +43,7 @@ def test_each_command_that_prints_an_answer_has_the_same_output_option(name: str
         "get",
         "text",
         "profile",
+        "credentials",
         "providers",
     }
     for inner, command in _commands(name).items():

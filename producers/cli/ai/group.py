@@ -1,0 +1,9 @@
+"""`bucatini ai`: its commands, a file each."""
+
+from producers.cli.ai import credentials
+from producers.cli.ai.usage import show_usage
+from producers.cli.lazy_group import command_group
+
+app = command_group("Show what models cost; keep keys of providers.")
+app.command("usage")(show_usage)
+app.add_typer(credentials.app, name="credentials")

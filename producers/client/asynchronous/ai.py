@@ -1,0 +1,51 @@
+"""Models: what they were used for and what it cost, and your own keys of their providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from producers.client.asynchronous.credentials import AsyncCredentials
+from producers.client.asynchronous.ports import AsyncCaller
+from producers.client.requests import get, path
+from schemas.ai.usage import GroupBy, UsageReport
+
+
+class AsyncAi:
+    """What your jobs ask of models. Every call may raise ProblemAnswer or Unreachable."""
+
+    def __init__(self, client: AsyncCaller) -> None:
+        self._client = client
+        self.credentials = AsyncCredentials(client)
+        """Your own keys of providers."""
+
+    async def usage(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        by: Iterable[GroupBy | str] = (GroupBy.DAY,),
+    ) -> UsageReport:
+        """What calls that began from `since` (the beginning of the month) until before `until` (now) cost, added up.
+
+            report = await bucatini.ai.usage(by=["model", "day"])
+            print(report.total.cost_usd, report.saved_percent)
+
+        With an operator's key and `by=["tenant"]` it is of all tenants.
+        """
+        return await self._client.ask(UsageReport, get(path("ai", "usage"), _query(since, until, by)))
+
+    async def usage_csv(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        by: Iterable[GroupBy | str] = (GroupBy.DAY,),
+    ) -> str:
+        """The rows of the same as comma-separated values, with a header."""
+        reply = await self._client.send(get(path("ai", "usage.csv"), _query(since, until, by)))
+        return reply.body.decode()
+
+
+def _query(since: datetime | None, until: datetime | None, by: Iterable[GroupBy | str]) -> dict[str, object]:
+    return {"since": since, "until": until, "by": ",".join(str(one) for one in by)}
