@@ -56,6 +56,8 @@ class FaultKind(StrEnum):
     """A request in a batch isn't answered within its day."""
     ANSWER = "answer"
     """No fault: the model writes `text`."""
+    ECHO = "echo"
+    """No fault: the model writes what it was asked, all of it."""
 
 
 class Fault(BaseModel):

@@ -223,6 +223,8 @@ class Answering:
             return [], Finish.DECLINED
         if self.fault is not None and self.fault.kind is FaultKind.ANSWER:
             pieces = writing.pieces_of(self.fault.text)
+        elif self._meets(FaultKind.ECHO):
+            pieces = writing.pieces_of(self.asked.prompt)
         elif self.asked.schema is not None:
             pieces = writing.structured(self.asked.model, self.asked.prompt, self.asked.schema)
         else:

@@ -26,6 +26,7 @@ BYTES_A_TOKEN: Final = 2
 CUT_SEARCH_CHARACTERS: Final = 400
 """So far back the end of a paragraph, a line or a word is looked for."""
 _END = re.compile(r"<(\s*)/(?=\s*document)", re.IGNORECASE)
+_MARK = re.compile(r"<(?=\s*[\\/]?\s*document)", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -57,6 +58,11 @@ def documents_in_prompt(documents: Sequence[PromptDocument], *, max_tokens: int)
     left_out = [len(text) - len(part) for text, part in zip(escaped, kept, strict=True)]
     blocks = [_block(one, part, count) for one, part, count in zip(documents, kept, left_out, strict=True)]
     return DocumentsInPrompt("\n\n".join(blocks), tuple(_digest(one) for one in documents), sum(left_out))
+
+
+def without_marks(text: str) -> str:
+    """A text of a model, which may quote a document, as it may stand beside the documents: it neither begins nor ends one."""
+    return _MARK.sub(r"<\\", text)
 
 
 def _shares(sizes: Sequence[int], room: int) -> list[int]:

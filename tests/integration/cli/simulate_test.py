@@ -1,5 +1,6 @@
 """`bucatini simulate providers`, as a person starts and scripts it."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-BUCATINI = [sys.executable, "-P", "-m", "producers.cli", "simulate", "providers"]
+SIMULATE = [sys.executable, "-P", "-m", "producers.cli", "simulate"]
+BUCATINI = [*SIMULATE, "providers"]
 QUESTION = {"model": "gpt-6-luna", "input": "Say something."}
 KEY = {"authorization": "Bearer any"}
 
@@ -108,3 +110,27 @@ def test_a_port_that_is_taken_is_named() -> None:
     assert failed.returncode == 1
     assert f"127.0.0.1:{port} can't be listened on" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def simulate(*typed: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SIMULATE, *typed], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_faults_pace_and_bill_have_commands(simulator: httpx.Client) -> None:
+    simulator.delete("/control").raise_for_status()
+    at = ("--address", str(simulator.base_url))
+    assert simulate("fault", "overload", "--provider", "openai", "--times", "2", *at).returncode == 0
+    assert simulate("pace", "--output-tokens", "7", *at).returncode == 0
+    answers = [simulator.post("/v1/responses", json=QUESTION, headers=KEY) for _ in range(3)]
+    bill = simulate("bill", "-o", "jsonl", *at)
+
+    assert [one.status_code for one in answers] == [503, 503, 200]
+    (series,) = (json.loads(line) for line in bill.stdout.splitlines())
+    assert (series["attempts"], series["charged"], series["output_tokens"]) == (3, 1, 7)
+
+
+def test_where_nothing_is_simulated_the_command_says_so() -> None:
+    asked = simulate("bill", "--address", "http://127.0.0.1:9")
+
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert "bucatini simulate providers" in asked.stderr

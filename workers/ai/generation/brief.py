@@ -4,14 +4,16 @@ The parts come in the order in which they stay the same: the rules, the prompt's
 differs from section to section. A provider's prompt cache keeps what the calls begin with.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final
 
 from infrastructure.ports.ai.request import Message, ModelRequest, Passage, Role
 from schemas.ai import Tone, WritingLanguage
 from schemas.ai.prompts import RenderedPrompt, RenderedSection
-from workers.ai.documents_in_prompt import DATA_NOT_INSTRUCTIONS, DocumentsInPrompt
+from workers.ai.documents_in_prompt import DATA_NOT_INSTRUCTIONS, DocumentsInPrompt, without_marks
 
 MAX_SECTIONS: Final = 30
 """Of a plan."""
@@ -20,6 +22,8 @@ MAX_INSTRUCTION_CHARACTERS: Final = 4_000
 PLAN_TOKENS: Final = 4_000
 SECTION_TOKENS: Final = 4_000
 """Where the prompt sets no limit."""
+TOKENS_FOR_A_WORD: Final = 2
+"""Rather too many than too few: German needs more than English."""
 TAIL_CHARACTERS: Final = 1_500
 """Of the section before, so that the next one goes on from there."""
 PLAN_SCHEMA: Final[dict[str, Any]] = {
@@ -49,6 +53,12 @@ class Brief:
     tone: Tone
     prompt: RenderedPrompt = field(repr=False)
     documents: DocumentsInPrompt
+
+    @property
+    def digest(self) -> str:
+        """Of all that decides what is written, but for the models."""
+        said = [self.title, self.language, self.tone, self.prompt.model_dump_json(), *self.documents.digests]
+        return sha256(json.dumps(said).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +91,14 @@ def section_request(brief: Brief, place: Place) -> ModelRequest:
     """Asks for the text of one section, or for the rest of it."""
     passages = [Passage(_outline(brief, place.outline), cache_after=True)]
     if place.before:
-        passages.append(Passage(f"The section before ends:\n{place.before[-TAIL_CHARACTERS:]}\n\n"))
+        passages.append(Passage(f"The section before ends:\n{without_marks(place.before[-TAIL_CHARACTERS:])}\n\n"))
     if place.so_far:
         passages.append(
-            Passage(f"Of this section there is already:\n{place.so_far}\n\nWrite only what follows it.\n\n")
+            Passage(
+                f"Of this section there is already:\n{without_marks(place.so_far)}\n\nWrite only what follows it.\n\n"
+            )
         )
-    asked = f"{place.section.heading}\n\n{place.section.instruction}"
+    asked = without_marks(f"{place.section.heading}\n\n{place.section.instruction}")  # A model may have planned them.
     return _request(brief, (*passages, Passage(asked)), brief.prompt.max_output_tokens or SECTION_TOKENS)
 
 
@@ -120,11 +132,14 @@ def _rules(brief: Brief) -> str:
         "remarks about it, and no heading, which stands above your text already. Write Markdown. State only what the documents "
         f"and the request say; leave out what you don't know. Write {_LANGUAGES[brief.language]}. {_TONES[brief.tone]}"
     )
+    if (limit := brief.prompt.max_output_tokens) is not None:
+        # Models don't know where they are cut.
+        rules += f" Keep each section below {max(limit // TOKENS_FOR_A_WORD, 1)} words."
     return f"{rules} {DATA_NOT_INSTRUCTIONS}\n\n"
 
 
 def _outline(brief: Brief, outline: Sequence[RenderedSection]) -> str:
-    headings = "\n".join(f"{number}. {one.heading}" for number, one in enumerate(outline, start=1))
+    headings = "\n".join(f"{number}. {without_marks(one.heading)}" for number, one in enumerate(outline, start=1))
     return f"The document {_quoted(brief.title)} has these sections:\n{headings}\n\n"
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from events.ai import Method, Provider
 from events.ai.provenance import Provenance
 from infrastructure.offline.model import NAME as OFFLINE
+from infrastructure.ports.ai.ledger import Ledger
 from kinds.run import Run
 from schemas.ai import GenerateDocument, PromptRef
 from schemas.ai.generation import RESERVED_FACTS
@@ -12,10 +13,12 @@ from schemas.ai.prompts import RenderedPrompt
 from schemas.model import FreeJson
 from workers.ai.generation.brief import Brief
 from workers.ai.generation.calls import Calls
+from workers.ai.generation.finished import finished_by
 from workers.ai.generation.inputs import documents_read, room_for_documents
 from workers.ai.generation.planning import planned
 from workers.ai.generation.sections import Section, as_generated, written_sections
 from workers.ai.generation.written import WrittenDocument
+from workers.ai.provenance import with_attempts
 from workers.ai.resources import Resources
 
 
@@ -30,15 +33,15 @@ async def written_from_prompt(
     room = room_for_documents(_models(command, prompt, resources), resources.registry, prompt)
     documents = await documents_read(command.inputs, prompt, room, run.tenant_id, resources.documents)
     calls = Calls(command, run, Brief(command.title, command.language, command.tone, prompt, documents), resources.ask)
-    kept = await resources.checkpoints.of_job(run.tenant_id, run.job_id)
-    outline = await planned(calls, kept, resources.checkpoints)
-    sections = await written_sections(replace(calls, sections=len(outline)), outline, kept, resources.checkpoints)
+    finished = await finished_by(run, calls.brief.digest, resources.checkpoints)
+    outline = await planned(calls, finished)
+    sections = await written_sections(replace(calls, sections=len(outline)), outline, finished)
     return WrittenDocument(
         sections=as_generated(sections),
         provider=_provider(sections),
         tone=command.tone,
         unused_facts=tuple(sorted(set(unused) - RESERVED_FACTS)),
-        provenance=_provenance(command, prompt, sections),
+        provenance=await _provenance(command, prompt, sections, run, resources.ledger),
         unread_characters=documents.left_out_characters,
     )
 
@@ -63,7 +66,13 @@ def _provider(sections: tuple[Section, ...]) -> Provider:
     return Provider(name=models[0], method=Method.MODEL) if models else Provider(name=OFFLINE, method=Method.EXTRACTIVE)
 
 
-def _provenance(command: GenerateDocument, prompt: RenderedPrompt, sections: tuple[Section, ...]) -> Provenance:
-    label = None if command.prompt is None else command.prompt.label
-    models = tuple(dict.fromkeys(one.model for one in sections))
-    return Provenance(prompt=prompt.name, prompt_version=prompt.version, prompt_label=label, models=models)
+async def _provenance(
+    command: GenerateDocument, prompt: RenderedPrompt, sections: tuple[Section, ...], run: Run, ledger: Ledger
+) -> Provenance:
+    known = Provenance(
+        prompt=prompt.name,
+        prompt_version=prompt.version,
+        prompt_label=None if command.prompt is None else command.prompt.label,
+        models=tuple(dict.fromkeys(one.model for one in sections)),
+    )
+    return await with_attempts(known, ledger, run.tenant_id, run.job_id)

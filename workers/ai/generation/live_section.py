@@ -5,26 +5,32 @@ from kinds.run import Run
 
 
 class LiveSection:
-    """A Listener: publishes what a model writes, each piece with its place in the section."""
+    """A Listener: publishes what a model writes, each piece with its place in the section. Blanks at a section's beginning
+    and end are left out, as they are of the finished text: readers who followed it have nothing to correct then."""
 
     def __init__(self, run: Run, section: int, so_far: str = "") -> None:
-        """`so_far` is published already."""
+        """`so_far` is published already, by the call before."""
         self._run = run
         self._section = section
         self._so_far = so_far
-        self._offset = len(so_far)
+        self._offset = len(so_far.strip())
+        self._blanks = so_far[len(so_far.rstrip()) :]
+        self._begins_at = self._offset
 
     def write(self, delta: str) -> None:
-        self._run.write(delta, section=self._section, offset=self._offset)
-        self._offset += len(delta)
+        text = self._blanks + delta if self._offset else delta.lstrip()
+        shown = text.rstrip()
+        self._blanks = text[len(shown) :]
+        if shown:
+            self._run.write(shown, section=self._section, offset=self._offset)
+            self._offset += len(shown)
 
     async def restart(self, model: str, error_class: str) -> None:
         await self._run.record(SectionReset(section=self._section, error=error_class, model=model))
         self._offset = 0
-        if self._so_far:
-            self.write(self._so_far)
+        self.write(self._so_far)
 
     def finish(self, text: str) -> None:
         """Publishes an answer that nobody wrote piece by piece, such as one from the cache."""
-        if self._offset == len(self._so_far):
+        if self._offset == self._begins_at:
             self.write(text)

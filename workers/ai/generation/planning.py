@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infrastructure.ports import Refused
-from infrastructure.ports.ai.checkpoints import PLAN, Checkpoint, Checkpoints
+from infrastructure.ports.ai.checkpoints import PLAN
 from infrastructure.ports.ai.response import FinishReason
 from schemas.ai.prompts import RenderedSection
 from workers.ai.generation.brief import (
@@ -15,6 +15,7 @@ from workers.ai.generation.brief import (
     plan_request,
 )
 from workers.ai.generation.calls import Calls
+from workers.ai.generation.finished import Finished
 from workers.ai.generation.markdown import on_one_line
 from workers.ai.generation.problems import nothing_to_write, plan_unusable
 
@@ -25,22 +26,19 @@ class PlanUnusable(ValueError):
     """A model's plan isn't one. The message says why."""
 
 
-async def planned(
-    calls: Calls, kept: Mapping[int, Checkpoint], checkpoints: Checkpoints
-) -> tuple[RenderedSection, ...]:
+async def planned(calls: Calls, finished: Finished) -> tuple[RenderedSection, ...]:
     """The prompt's sections, or those that a model planned by its outline: once, and then they are kept. Raises Refused when
     there is nothing to write, and when no plan can be had."""
-    prompt, run = calls.brief.prompt, calls.run
+    prompt = calls.brief.prompt
     if prompt.sections:
         return tuple(one.model_copy(update={"heading": on_one_line(one.heading)}) for one in prompt.sections)
     if prompt.outline is None:
         raise Refused(nothing_to_write(prompt.name, prompt.version))
-    if PLAN in kept:
-        return _sections_of(kept[PLAN])
-    run.progress(0.02, "planning the sections")
+    if finished.plan is not None:
+        return _sections_of(finished.plan)
+    calls.run.progress(0.02, "planning the sections")
     sections = await _asked_for(calls)
-    content = {"sections": [one.model_dump() for one in sections]}
-    return _sections_of(await checkpoints.keep(run.tenant_id, run.job_id, Checkpoint(PLAN, content)))
+    return _sections_of(await finished.keep(PLAN, {"sections": [one.model_dump() for one in sections]}))
 
 
 async def _asked_for(calls: Calls) -> tuple[RenderedSection, ...]:
@@ -78,5 +76,5 @@ def read_plan(text: str) -> tuple[RenderedSection, ...]:
     return tuple(sections)
 
 
-def _sections_of(kept: Checkpoint) -> tuple[RenderedSection, ...]:
-    return tuple(RenderedSection.model_validate(one) for one in kept.content["sections"])
+def _sections_of(kept: Mapping[str, Any]) -> tuple[RenderedSection, ...]:
+    return tuple(RenderedSection.model_validate(one) for one in kept["sections"])

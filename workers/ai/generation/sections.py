@@ -1,16 +1,17 @@
 """Writes a document's sections, one after the other, and keeps each as soon as it is finished."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from events.ai import GeneratedSection, SectionCompleted, SectionReset
 from infrastructure.ports import Refused
-from infrastructure.ports.ai.checkpoints import PLAN, Checkpoint, Checkpoints
 from infrastructure.ports.ai.response import FinishReason
 from schemas.ai.prompts import RenderedSection
 from workers.ai.generation import problems
 from workers.ai.generation.brief import Place, section_request
 from workers.ai.generation.calls import Calls
+from workers.ai.generation.finished import Finished
 from workers.ai.generation.live_section import LiveSection
 from workers.ai.generation.markdown import section_text
 from workers.ai.pipeline.call import ModelReply
@@ -21,6 +22,8 @@ MAX_SECTION_CHARACTERS = 50_000
 MAX_DOCUMENT_CHARACTERS = 200_000
 MAX_TRIES_WHEN_EMPTY = 2
 INTERRUPTED = "interrupted"
+_EVENTS_BEFORE = "events_before"
+"""In a checkpoint: how many sections' events the timeline had. It tells whether this section's is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +36,44 @@ class Section:
     model: str
     """As its provider names it."""
 
-    def kept_as(self, number: int) -> Checkpoint:
+    def kept_as(self, events_before: int) -> dict[str, Any]:
         content = {"heading": self.heading, "text": self.text, "provider": self.provider, "model": self.model}
-        return Checkpoint(number, content)
+        return {**content, _EVENTS_BEFORE: events_before}
 
     @classmethod
-    def of(cls, kept: Checkpoint) -> "Section":
-        return cls(**{name: str(kept.content[name]) for name in ("heading", "text", "provider", "model")})
+    def of(cls, kept: Mapping[str, Any]) -> "Section":
+        return cls(**{name: str(kept[name]) for name in ("heading", "text", "provider", "model")})
 
 
-async def written_sections(
-    calls: Calls, outline: Sequence[RenderedSection], kept: Mapping[int, Checkpoint], checkpoints: Checkpoints
-) -> tuple[Section, ...]:
+async def written_sections(calls: Calls, outline: Sequence[RenderedSection], finished: Finished) -> tuple[Section, ...]:
     """All of them. What an earlier run finished is taken from its checkpoints. Raises Refused when a section can't be
     written, or the document grows too long."""
-    run, written, characters = calls.run, list[Section](), 0
-    published = await run.times_recorded(SectionCompleted) if run.attempt > 1 or kept else 0
-    for number, planned in enumerate(outline):
+    run = calls.run
+    events = await run.times_recorded(SectionCompleted)
+    written: list[Section] = []
+    for number in range(len(outline)):
         run.progress(0.05 + 0.9 * number / len(outline), f"section {number + 1} of {len(outline)}")
-        if number in kept:
-            section = Section.of(kept[number])
+        if number in finished.kept:
+            kept = finished.kept[number]
         else:
-            if run.attempt > 1 and number == len(kept.keys() - {PLAN}):
+            if number == finished.sections and (run.attempt > 1 or events):
                 # Whatever an earlier run published of it: this one begins anew.
                 await run.record(SectionReset(section=number, error=INTERRUPTED, model=""))
-            before = written[-1].text if written else ""
-            section = await _written(calls, Place(number, outline, before))
-            section = Section.of(await checkpoints.keep(run.tenant_id, run.job_id, section.kept_as(number)))
-        # After its checkpoint: what readers were shown as finished is never written anew.
-        if number >= published:
-            await run.record(_completed(section, number, len(outline)))
-        characters += len(planned.heading) + len(section.text)
-        if characters > MAX_DOCUMENT_CHARACTERS:
-            raise Refused(problems.document_too_long(MAX_DOCUMENT_CHARACTERS))
-        written.append(section)
+            place = Place(number, outline, before=written[-1].text if written else "")
+            section = await _written(calls, place)
+            kept = await finished.keep(number, section.kept_as(events))
+        written.append(Section.of(kept))
+        # After its checkpoint: what readers were shown as finished is never written anew. Its run may have ended in between.
+        if kept[_EVENTS_BEFORE] == events:
+            await run.record(_completed(written[-1], number, len(outline)))
+            events += 1
+        _check_length(written)
     return tuple(written)
+
+
+def _check_length(written: Sequence[Section]) -> None:
+    if sum(len(one.heading) + len(one.text) for one in written) > MAX_DOCUMENT_CHARACTERS:
+        raise Refused(problems.document_too_long(MAX_DOCUMENT_CHARACTERS))
 
 
 def as_generated(sections: Sequence[Section]) -> tuple[GeneratedSection, ...]:
@@ -87,7 +93,7 @@ async def _whole(calls: Calls, place: Place, *, cacheable: bool) -> tuple[str, M
     limit = calls.brief.prompt.max_output_tokens
     text = ""
     for _ in range(1 if limit else MAX_CALLS_OF_A_SECTION):
-        request = section_request(calls.brief, Place(place.number, place.outline, place.before, so_far=text))
+        request = section_request(calls.brief, replace(place, so_far=text))
         listener = LiveSection(calls.run, place.number, text)
         reply = await calls.section(request, place.number, listener, cacheable=cacheable)
         listener.finish(reply.text)

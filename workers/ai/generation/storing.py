@@ -1,13 +1,13 @@
 """Stores what was written as a document."""
 
 import asyncio
+from dataclasses import replace
 
 from infrastructure.ports.documents import DocumentStore, NewText
+from infrastructure.ports.extraction import DocumentFormat
 from kinds.run import Run
 from schemas.ai import GenerateDocument, StoreAs
 from schemas.documents import DocumentFields, DocumentRef
-
-MEDIA_TYPE = "text/markdown"
 
 
 async def stored_as_document(
@@ -25,7 +25,8 @@ async def stored_as_document(
         language=None if command.prompt else command.language.value,
         tags=wanted.tags,
     )
-    new = NewText(wanted.id or str(run.job_id), text, MEDIA_TYPE, fields)
+    new = NewText(wanted.id or str(run.job_id), text, DocumentFormat.MARKDOWN.media_type, fields)
     stored = await documents.add(run.tenant_id, new, job_id=run.job_id)
-    await documents.imported(run.tenant_id, stored, await asyncio.to_thread(as_extracted, text))
+    extracted = replace(await asyncio.to_thread(as_extracted, text), format=DocumentFormat.MARKDOWN)
+    await documents.imported(run.tenant_id, stored, extracted)
     return stored

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.ai.documents_in_prompt import BYTES_A_TOKEN, PromptDocument, documents_in_prompt
+from workers.ai.documents_in_prompt import BYTES_A_TOKEN, PromptDocument, documents_in_prompt, without_marks
 
 BLOCK = re.compile(r'^<document id="([^"\n]*)"(?: version="\d+")?>\n(.*?)\n</document>$', re.MULTILINE | re.DOTALL)
 ROOM = 10_000
@@ -26,6 +26,13 @@ def test_no_text_ends_its_block(texts: list[str]) -> None:
     made = documents_in_prompt([PromptDocument(f"d{n}", n + 1, one) for n, one in enumerate(texts)], max_tokens=ROOM)
     assert [name for name, _ in BLOCK.findall(made.text)] == [f"d{n}" for n in range(len(texts))]
     assert len(re.findall(r"<\s*/\s*document", made.text, re.IGNORECASE)) == len(texts)
+
+
+@given(
+    st.text(alphabet="<>/\\ documentDOCUMENT\n") | st.sampled_from(["</document>", '<document id="x">', "< / document"])
+)
+def test_no_text_beside_the_documents_begins_or_ends_one(text: str) -> None:
+    assert not re.search(r"<\s*/?\s*document", without_marks(text), re.IGNORECASE)
 
 
 def test_an_id_ends_neither_its_quotes_nor_its_line() -> None:
