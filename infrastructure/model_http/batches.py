@@ -9,14 +9,13 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from infrastructure.model_http import failures
-from infrastructure.model_http.api import Answer, Api, Reply
+from infrastructure.model_http.api import Answer, Api, ApiError, Declined, Reply
 from infrastructure.model_http.call import HttpCall, calling
 from infrastructure.model_http.event_stream import StreamMalformed, json_of
 from infrastructure.model_registry.registry import ModelSpec
 from infrastructure.ports.ai.batches import SERVED_TIER, BatchOutcome, Pending, Unanswered
-from infrastructure.ports.ai.errors import BadRequest, Failure
+from infrastructure.ports.ai.errors import BadRequest, ContentRefused, Failure, Malformed
 from infrastructure.ports.ai.request import Deadlines, Lane, ModelRequest
-from infrastructure.ports.ai.response import ModelResponse
 
 CALLS = Deadlines(connect_seconds=5.0, first_token_seconds=30.0, idle_seconds=30.0, total_seconds=60.0)
 
@@ -134,13 +133,24 @@ class HttpBatches:
             asked = sdk.batch(batch_id, key, CALLS.connect_seconds)
             return self._batch_api.state_in(json_of(await call.read(await call.open(asked))))
 
-    def _answered(self, line: Line, call: HttpCall) -> Unanswered | ModelResponse:
+    def _answered(self, line: Line, call: HttpCall) -> BatchOutcome:
         if line.document is not None:
-            answer: Answer = self._caller.api.answer_in(line.document)
-            return call.response(replace(answer, served_tier=SERVED_TIER))
+            return self._read(line.document, call)
         if line.error is not None:
-            raise failures.refused(replace(call.failure, status=line.status, accepted=False), line.error)
+            return failures.refused(replace(call.failure, status=line.status, accepted=False), line.error)
         return Unanswered(line.reason)
+
+    def _read(self, document: Mapping[str, Any], call: HttpCall) -> BatchOutcome:
+        """What it can't be read as is how the request ended, and no failure of asking."""
+        try:
+            answer: Answer = self._caller.api.answer_in(document)
+        except Declined as declined:
+            return failures.of_kind(ContentRefused, replace(call.failure, usage=declined.usage))
+        except ApiError as error:
+            return failures.refused(replace(call.failure, usage=error.usage or call.failure.usage), error.body)
+        except StreamMalformed as malformed:
+            return failures.of_kind(Malformed, call.failure, str(malformed))
+        return call.response(replace(answer, served_tier=SERVED_TIER))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         in_real_time = replace(request, lane=Lane.REALTIME)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from infrastructure.ports.ai.errors import ModelError
 from infrastructure.ports.ai.request import ModelRequest
 from infrastructure.ports.ai.response import ModelResponse
 
@@ -27,13 +28,14 @@ class Unanswered:
     reason: str
 
 
-BatchOutcome = Pending | Unanswered | ModelResponse
+BatchOutcome = Pending | Unanswered | ModelResponse | ModelError
+"""A ModelError in it is how the request itself ended."""
 
 
 class ModelBatches(Protocol):
     """One request in a batch of its own: the discount doesn't depend on how many share one, and nobody waits for others.
 
-    Every failure is a ModelError.
+    Every failure of a call is a ModelError.
     """
 
     name: str
@@ -43,7 +45,7 @@ class ModelBatches(Protocol):
         ...
 
     async def outcome(self, batch_id: str, custom_id: UUID, model: str, key: SecretStr | None = None) -> BatchOutcome:
-        """How it stands. Raises the ModelError that the request itself ended with. Free, and safe to repeat."""
+        """How it stands. Raises a ModelError when that can't be asked now. Free, and safe to repeat."""
         ...
 
     async def cancel(self, batch_id: str, model: str, key: SecretStr | None = None) -> None:

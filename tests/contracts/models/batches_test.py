@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from infrastructure.model_registry.pricing import price_of
 from infrastructure.ports.ai.batches import ModelBatches, Pending, Unanswered
-from infrastructure.ports.ai.errors import AuthenticationRefused, BadRequest, Overloaded
+from infrastructure.ports.ai.errors import AuthenticationRefused, BadRequest, ContentRefused, Overloaded
 from infrastructure.ports.ai.request import Lane
 from infrastructure.ports.ai.response import ModelResponse
 from tests.contracts.models.calling import ended, request_to
@@ -88,8 +88,20 @@ async def test_a_request_that_failed_in_its_batch_fails_as_it_would_have_alone(
     batches, name = batches_of(batched), uuid4()
     batch_id = await batches.submit(request_to(batched), name)
 
-    with pytest.raises(Overloaded):
-        await batches.outcome(batch_id, name, batched.model)
+    assert isinstance(await batches.outcome(batch_id, name, batched.model), Overloaded)
+
+
+async def test_what_the_model_refused_to_write_in_its_batch_is_how_the_request_ended(
+    batched: Simulated, simulator: SimulatedProviders
+) -> None:
+    simulator.fault(batched.key, "decline")
+    batches, name = batches_of(batched), uuid4()
+    batch_id = await batches.submit(request_to(batched), name)
+
+    refused = await batches.outcome(batch_id, name, batched.model)
+
+    assert isinstance(refused, ContentRefused)
+    assert refused.failure.usage.counts is not None
 
 
 async def test_a_batch_that_isnt_there_any_more_has_no_answer(batched: Simulated) -> None:

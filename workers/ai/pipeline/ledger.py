@@ -17,7 +17,7 @@ from infrastructure.ports import Refused
 from infrastructure.ports.ai.answers import KeptAnswer
 from infrastructure.ports.ai.errors import ContentRefused, ModelError
 from infrastructure.ports.ai.ledger import ABANDONED, SUCCEEDED, AttemptEnd, Ledger, NewAttempt
-from infrastructure.ports.ai.response import TokenCounts
+from infrastructure.ports.ai.response import ModelResponse, TokenCounts
 from workers.ai.pipeline.call import Attempt, ModelCall, ModelReply, Next
 from workers.ai.pipeline.shadow_price import shadow_usd
 
@@ -68,6 +68,23 @@ class Bookkeeping:
                 attempt.end = self._end(call, attempt, error, total_ms)
                 call.unwritten.append(self._writing.start(self._ledger.end(new, attempt.end), "an attempt's end"))
 
+    async def begin(self, call: ModelCall, attempt: Attempt) -> None:
+        """Writes it down before anything is sent."""
+        await self._ledger.begin(_new(call, attempt))
+
+    async def end(self, call: ModelCall, attempt: Attempt, how: ModelResponse | ModelError | AttemptEnd) -> AttemptEnd:
+        """Writes down how an attempt went that ended long after it began, and returns that."""
+        match how:
+            case ModelResponse():
+                attempt.response = how
+                attempt.end = self._end(call, attempt, None, None)
+            case ModelError():
+                attempt.end = self._end(call, attempt, how, None)
+            case AttemptEnd():
+                attempt.end = how
+        await self._ledger.end(_new(call, attempt), attempt.end)
+        return attempt.end
+
     def free(self, call: ModelCall, answer: KeptAnswer, outcome: str) -> ModelAttempt:
         """Of an answer that cost nothing, since another call paid for it. Its row is written behind the call's back."""
         attempt_id = uuid7()
@@ -85,7 +102,9 @@ class Bookkeeping:
         self._writing.start(self._ledger.end(new, end), "a free answer's row")
         return made(call, attempt_id, answer.provider, answer.model, outcome, NOTHING)
 
-    def _end(self, call: ModelCall, attempt: Attempt, error: BaseException | None, total_ms: float) -> AttemptEnd:
+    def _end(
+        self, call: ModelCall, attempt: Attempt, error: BaseException | None, total_ms: float | None
+    ) -> AttemptEnd:
         if isinstance(error, ModelError):
             return self._failed(attempt, error, total_ms)
         if error is not None or attempt.response is None:
@@ -111,7 +130,7 @@ class Bookkeeping:
             total_ms=total_ms,
         )
 
-    def _failed(self, attempt: Attempt, error: ModelError, total_ms: float) -> AttemptEnd:
+    def _failed(self, attempt: Attempt, error: ModelError, total_ms: float | None) -> AttemptEnd:
         failure = error.failure
         cost, source = self._cost_of_failure(attempt, error)
         return AttemptEnd(
@@ -138,7 +157,7 @@ class Bookkeeping:
         # What a stream reported before it broke isn't all of what it is charged for.
         return None, None
 
-    def _abandoned(self, attempt: Attempt, total_ms: float) -> AttemptEnd:
+    def _abandoned(self, attempt: Attempt, total_ms: float | None) -> AttemptEnd:
         return AttemptEnd(
             attempt.id,
             ABANDONED,
