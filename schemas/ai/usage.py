@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, PlainSerializer
@@ -110,7 +110,9 @@ class EstimateRequest(Model):
     """A command to estimate: as it would be submitted."""
 
     kind: Annotated[str, Field(max_length=100, examples=["ai.generate_document"])]
-    command: Annotated[dict[str, object], Field(max_length=100)]
+    command: Annotated[dict[str, Any], Field(max_length=100)]
+    deadline: datetime | None = None
+    """The job's, if it would have one: what has time goes a cheaper way."""
 
 
 class CostEstimate(Model):
