@@ -30,15 +30,15 @@ class Demand:
     input_tokens: int
     output_tokens: int
     dollars: Decimal
+    job_attempt: int | None = None
+    """What earlier runs spent is read from the ledger, at each run's first call."""
     job_limit: Decimal | None = None
     """What the job may spend over all its attempts."""
-    job_spent: Decimal = Decimal(0)
-    """What its earlier runs spent, by the ledger: read once, at the run's first call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """The attempt may be made. Settle it, or it counts for MAX_HELD_SECONDS."""
+    """The attempt may be made. Settle it, or it counts for half an hour: then the ledger says what it cost."""
 
     attempt_id: UUID
 
