@@ -97,6 +97,21 @@ async def model_records(settings: Settings) -> AsyncIterator[ModelRecords]:
         yield ModelRecords(ledger, StoredCredentials(pool, sealer), StoredCheckpoints(pool, sealer), pool)
 
 
+def keyed_providers(settings: Settings, registry: "ModelRegistry") -> "Mapping[str, bool]":
+    """Whether the deployment has a key for each of the registry's providers, or it needs none."""
+    from infrastructure.model_registry.registry import Api
+
+    keys = {
+        "openai": settings.openai_api_key,
+        "anthropic": settings.anthropic_api_key,
+        "compatible": settings.compatible_api_key,
+    }
+    return {
+        name: keys.get(name) is not None or (spec.api is not Api.MESSAGES and name != "openai")
+        for name, spec in registry.providers.items()
+    }
+
+
 def _model_provider(
     name: str, settings: Settings, registry: "ModelRegistry", processors: "Processors"
 ) -> "ModelProvider":

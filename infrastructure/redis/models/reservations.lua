@@ -10,6 +10,7 @@ local money_needed, input, output = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]
 local LIMITS, WAITING, TURNS, MONEY, HELD, EXPIRING, JOB, SINCE = unpack(KEYS)
 
 local HELD_MS = 1800 * 1000       -- a reservation that nobody settles
+local LEARNED_MS = 60 * 1000      -- one that the ledger had under way: it may have ended a moment later
 local GRACE_MS = 2 * 1000         -- what a call reserved before Redis lost it is in the ledger by then
 local KNOWN_MS = 300 * 1000       -- so often what was spent is read anew
 local POLL_MS = 3 * 1000          -- a tenant that hasn't asked for so long doesn't wait any more
@@ -66,16 +67,16 @@ local function forget_expired()
     if record then redis.call('HINCRBY', MONEY, 'held', negative(string.match(record, '^%d+'))) end
     redis.call('HDEL', HELD, old)
     redis.call('ZREM', EXPIRING, old)
-    -- Whoever made it died, and what it spent is the ledger's to say.
+    -- Its process died, or Redis had forgotten it: what was spent is the ledger's to say.
     redis.call('HDEL', MONEY, 'known_at')
   end
 end
 
 local function keep(key) redis.call('EXPIRE', key, KEPT_SECONDS) end
 
-local function hold(id, record)
+local function hold(id, record, milliseconds)
   redis.call('HSET', HELD, id, record)
-  redis.call('ZADD', EXPIRING, now + HELD_MS, id)
+  redis.call('ZADD', EXPIRING, now + milliseconds, id)
   redis.call('HINCRBY', MONEY, 'held', string.match(record, '^%d+'))
   keep(HELD) keep(EXPIRING) keep(MONEY)
 end
@@ -221,7 +222,7 @@ local function reserve(job_limit, day_limit, month_limit)
     store(known)
   end
   count_request()
-  hold(attempt, table.concat({money_needed, text(input), text(output)}, ':'))
+  hold(attempt, table.concat({money_needed, text(input), text(output)}, ':'), HELD_MS)
   if redis.call('HEXISTS', JOB, 'spent') == 1 then redis.call('HINCRBY', JOB, 'held', money_needed) end
   return {'reserved'}
 end
@@ -255,9 +256,11 @@ end
 local function settle(unsent)
   local record = redis.call('HGET', HELD, attempt)
   if not record then
-    -- Redis has forgotten it, so what it knows of money may have begun from a ledger that had this call under way.
-    redis.call('HDEL', MONEY, 'known_at')
-    redis.call('DEL', JOB)
+    if not unsent then
+      -- Redis has forgotten it, so what it knows of money may have begun from a ledger that had this call under way.
+      redis.call('HDEL', MONEY, 'known_at')
+      redis.call('DEL', JOB)
+    end
     return {'unknown'}
   end
   local held, reserved_input, reserved_output = string.match(record, '^(%d+):(%d+):(%d+)$')
@@ -292,7 +295,7 @@ local function learn()
   redis.call('HSET', MONEY, 'known_at', text(now), 'day', day, 'month', month, 'spent_day', ARGV[7], 'spent_month', ARGV[8])
   keep(MONEY)
   for place = 9, #ARGV, 2 do
-    if redis.call('HEXISTS', HELD, ARGV[place]) == 0 then hold(ARGV[place], ARGV[place + 1] .. ':0:0') end
+    if redis.call('HEXISTS', HELD, ARGV[place]) == 0 then hold(ARGV[place], ARGV[place + 1] .. ':0:0', LEARNED_MS) end
   end
   return {'known'}
 end

@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from events.ai.provenance import ModelAttempt
+from events.envelope import DomainEvent
 from infrastructure.ports.ai.credentials import Credential
 from infrastructure.ports.ai.ledger import AttemptEnd
 from infrastructure.ports.ai.request import Lane, ModelRequest
@@ -100,6 +101,10 @@ class ModelCall:
     """Of the documents that the texts quote: part of what is asked, for the cache."""
     cacheable: bool = True
     listener: Listener | None = field(default=None, repr=False)
+    record: Callable[[DomainEvent], Awaitable[None]] | None = field(default=None, repr=False)
+    """The run's, for what the job's timeline is to show of its calls."""
+    wait_seconds: float = 60.0
+    """How long it may wait for room in a provider's limits. Set by the route."""
     unwritten: list["asyncio.Task[None]"] = field(default_factory=list, repr=False)
     """Ends that are being written into the ledger while the call goes on; all copies of a call share it."""
     shadow: ModelRequest | None = field(default=None, repr=False)

@@ -9,15 +9,21 @@ from infrastructure.model_registry.registry import ModelRegistry
 from infrastructure.ports import Processors
 from infrastructure.ports.ai.checkpoints import Checkpoints
 from infrastructure.ports.ai.ledger import Ledger
+from infrastructure.postgres.ai.budgets import StoredBudgets
 from infrastructure.postgres.clock import SharedClock
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.models.answers import SealedAnswers
+from infrastructure.redis.models.breakers import SharedBreakers
+from infrastructure.redis.models.reservations import RedisReservations
 from infrastructure.settings import Settings
-from infrastructure.wiring import keyring, model_providers, model_records
+from infrastructure.wiring import keyed_providers, keyring, model_providers, model_records
+from monitoring.metrics import models as metrics
 from workers.ai.pipeline.call import Next
 from workers.ai.pipeline.ledger import Bookkeeping
 from workers.ai.pipeline.pipeline import Parts, pipeline
+from workers.ai.pipeline.reservation import Limits
+from workers.ai.pipeline.route import Routing
 from workers.ai.pipeline.single_flight import SingleFlight
 
 
@@ -45,6 +51,9 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
         answers = SealedAnswers(redis, sealer)
         records = await stack.enter_async_context(model_records(settings))
         books = Bookkeeping(records.ledger, registry, lambda: clock.now().date())
+        breakers = SharedBreakers(redis, report=metrics.breaker_seen)
+        budgets = StoredBudgets(records.pool)
+        reservations = RedisReservations(redis, budgets)
         flights = SingleFlight(answers, books)
         stack.push_async_callback(books.finish)
         stack.push_async_callback(flights.finish)
@@ -53,7 +62,8 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
             providers=providers,
             default_models=settings.ai_models,
             calls=settings.ai_calls,
-            credentials=records.credentials,
+            routing=Routing(registry, records.credentials, breakers, keyed_providers(settings, registry)),
+            limits=Limits(reservations, registry, budgets.report, lambda: clock.now().date()),
             answers=answers,
             books=books,
             flights=flights,
