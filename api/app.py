@@ -39,6 +39,7 @@ from api.routes import (
     workflow,
 )
 from api.routes.ai import credentials, usage
+from api.routes.ai.prompts import routes as prompts
 from api.routes.documents import profiles
 from api.routes.documents import routes as documents
 from api.routes.tenants import routes as tenants
@@ -72,6 +73,7 @@ RESOURCES: tuple[AnyEndpoint, ...] = (
     *profiles.ENDPOINTS,
     *usage.ENDPOINTS,
     *credentials.ENDPOINTS,
+    *prompts.ENDPOINTS,
     *health.ENDPOINTS,
 )
 

@@ -1,4 +1,4 @@
-"""Pins the documents that commands refer to: each job keeps the version that it was accepted for."""
+"""Pins what commands refer to, documents and prompts: each job keeps the versions that it was accepted for."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -7,9 +7,10 @@ from api.auth.permissions import check_documents
 from api.endpoint import Call
 from api.http import problems
 from api.http.request_body import pointer_to
+from api.prompt_references import pinned_prompts
 from infrastructure.postgres.documents.pinning import NotPinned, Unpinned, pin
 from schemas.commands import Command
-from schemas.document_references import references_in
+from schemas.document_references import Place, references_in, with_references
 from schemas.documents import DocumentRef
 from schemas.problems import FieldProblem
 
@@ -23,8 +24,9 @@ REASONS = {
 
 
 async def pinned(call: Call[Any, Any], command: C, place: Sequence[str | int] = ()) -> C:
-    """The command with the versions that its documents have now. Raises a Refusal with pointers below `place` when it may
-    not read one (403), one isn't there or has no text (422), or is still being imported (409)."""
+    """The command with the versions that its documents and its prompt have now. Raises a Refusal with pointers below `place`
+    when it may not read a document (403), something isn't there, has no text, or can't be filled with the facts (422), or a
+    document is still being imported (409)."""
     check_documents(call.principal, command)
     (outcome,) = await pinned_all(call, [command], [place])
     if isinstance(outcome, problems.Refusal):
@@ -35,24 +37,31 @@ async def pinned(call: Call[Any, Any], command: C, place: Sequence[str | int] = 
 async def pinned_all(
     call: Call[Any, Any], commands: Sequence[C], places: Sequence[Sequence[str | int]]
 ) -> list[C | problems.Refusal]:
-    """The same for many, with one question to PostgreSQL. What they may read was checked."""
+    """The same for many, with one question for all documents and one for all prompts. What they may read was checked."""
+    return await pinned_prompts(call, await _pinned_documents(call, commands, places), places)
+
+
+async def _pinned_documents(
+    call: Call[Any, Any], commands: Sequence[C], places: Sequence[Sequence[str | int]]
+) -> list[C | problems.Refusal]:
     references = [references_in(command) for command in commands]
     refs = [ref for named in references for ref in named.values()]
     if not refs:
         return [*commands]
     found = iter(await call.db.run(pin, refs))
     return [
-        _with(command, {name: next(found) for name in named}, place)
+        _with(command, {where: next(found) for where in named}, place)
         for command, named, place in zip(commands, references, places, strict=True)
     ]
 
 
-def _with(command: C, found: dict[str, DocumentRef | NotPinned], place: Sequence[str | int]) -> C | problems.Refusal:
-    missed = {name: one for name, one in found.items() if isinstance(one, NotPinned)}
+def _with(command: C, found: dict[Place, DocumentRef | NotPinned], place: Sequence[str | int]) -> C | problems.Refusal:
+    missed = {where: one for where, one in found.items() if isinstance(one, NotPinned)}
     if not missed:
-        return command.model_copy(update=found) if found else command
+        pins = {where: one for where, one in found.items() if isinstance(one, DocumentRef)}
+        return with_references(command, pins) if pins else command
     errors = [
-        FieldProblem(pointer=pointer_to([*place, name]), detail=REASONS[one.reason]) for name, one in missed.items()
+        FieldProblem(pointer=pointer_to([*place, *where]), detail=REASONS[one.reason]) for where, one in missed.items()
     ]
     if all(one.reason is Unpinned.IMPORTING for one in missed.values()):
         return problems.document_importing(errors)

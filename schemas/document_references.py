@@ -1,14 +1,19 @@
 """Which documents a command refers to, in place of a text of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Final, get_args
+from typing import Final, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.commands import Command
 from schemas.documents import DocumentRef
+
+C = TypeVar("C", bound=Command)
+
+Place = tuple[str] | tuple[str, int]
+"""Of a reference in a command."""
 
 _BESIDE_A_DOCUMENT: Final = PydanticCustomError(
     "beside_a_document", "give this or `document`, not both: a stored document has it already"
@@ -17,7 +22,7 @@ _BESIDE_A_DOCUMENT: Final = PydanticCustomError(
 
 @cache
 def document_fields(command: type[Command]) -> tuple[str, ...]:
-    """The fields in which a command of this type may refer to a document."""
+    """The fields in which a command of this type may refer to a document, or to several."""
     return tuple(
         name
         for name, field in command.model_fields.items()
@@ -25,10 +30,26 @@ def document_fields(command: type[Command]) -> tuple[str, ...]:
     )
 
 
-def references_in(command: Command) -> dict[str, DocumentRef]:
-    """The documents that the command refers to, by its fields."""
-    named = ((name, getattr(command, name)) for name in document_fields(type(command)))
-    return {name: ref for name, ref in named if ref is not None}
+def references_in(command: Command) -> dict[Place, DocumentRef]:
+    """The documents that the command refers to, by where: a field, or a field and a number in it."""
+    found: dict[Place, DocumentRef] = {}
+    for name in document_fields(type(command)):
+        match getattr(command, name):
+            case DocumentRef() as ref:
+                found[name,] = ref
+            case tuple() as refs:
+                found |= {(name, number): ref for number, ref in enumerate(refs)}
+    return found
+
+
+def with_references(command: C, refs: Mapping[Place, DocumentRef]) -> C:
+    """The command with these in place of those that it refers to now."""
+    single = {place[0]: ref for place, ref in refs.items() if len(place) == 1}
+    several: dict[str, list[DocumentRef]] = {}
+    for place, ref in refs.items():
+        if len(place) > 1:
+            several.setdefault(place[0], []).append(ref)
+    return command.model_copy(update=single | {name: tuple(each) for name, each in several.items()})
 
 
 def check_source(command: Command, *, without: Sequence[str], never_with: Sequence[str]) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 from api.documentation.pages import page
 from api.endpoint import AnyEndpoint, Call, Empty
 from api.http import problems
+from api.http.conditional import unless_known
 from api.http.responses import HTML, Answer, Header
-from api.routes.jobs import unless_known
 
 FOLDER: Final = files("api.console") / "static"
 PAGE: Final = "index.html"

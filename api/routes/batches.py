@@ -11,11 +11,12 @@ from uuid_utils.compat import uuid7
 from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
+from api.http.conditional import unless_known
 from api.http.request_body import pointer_to
 from api.http.responses import Answer, Header, json_answer
 from api.routes.batch_items import Looked, in_turns, look_at_all
 from api.routes.commands import REPLAYED, idempotency_key
-from api.routes.jobs import FRESH, end_job, unless_known
+from api.routes.jobs import FRESH, end_job
 from api.streams.long_poll import applied, until_finished, wanted_seconds
 from infrastructure.postgres.jobs import batches
 from infrastructure.postgres.jobs.batches import Kept, NewBatch, RefusedWhole

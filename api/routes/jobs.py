@@ -16,6 +16,7 @@ from api.auth.principal import Scope
 from api.auth.read_tokens import ReadToken
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
+from api.http.conditional import unless_known
 from api.http.pagination import PageQuery, page_of
 from api.http.responses import Answer, Header, json_answer
 from api.streams.long_poll import applied, until_finished, wanted_seconds
@@ -78,16 +79,6 @@ async def show_job(call: Call[Empty, Empty]) -> Answer:
         raise problems.not_found("job")
     headers = () if seconds is None else (applied(seconds),)
     return unless_known(json_answer(200, job, FRESH, *headers), call.headers.get("if-none-match"))
-
-
-def unless_known(answer: Answer, if_none_match: str | None) -> Answer:
-    """The answer with its ETag; a 304 when `If-None-Match` has that ETag."""
-    etag = answer.etag
-    known = [] if if_none_match is None else [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
-    tagged = answer.with_headers((b"etag", etag))
-    if etag.decode() in known or "*" in known:
-        return Answer(304, headers=tagged.headers)
-    return tagged
 
 
 async def show_timeline(call: Call[Empty, Empty]) -> Answer:

@@ -41,6 +41,7 @@ from events.ai.generation import (
     Writing,
 )
 from events.ai.processing import DocumentProcessed, ExtractedValue, Extraction
+from events.ai.prompts import PromptTested
 from events.ai.provenance import Method, ModelAttempt, Provenance, Provider
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "Method",
     "ModelAttempt",
     "Party",
+    "PromptTested",
     "Provenance",
     "Provider",
     "Quote",

@@ -7,7 +7,7 @@ from typing import Any
 
 from liquid.template import BoundTemplate
 
-from infrastructure.liquid.faults import FAULTS, fault_in
+from infrastructure.liquid.faults import FAULTS, fault_in, place_in
 
 
 class TemplateUnusable(Exception):
@@ -39,7 +39,11 @@ class Template:
 
 
 def template_of(parsed: BoundTemplate, source: str) -> Template:
-    """Raises a LiquidError or RecursionError for one that can't be analyzed."""
-    mentioned = parsed.analyze().globals
-    places = {name: min(one.span.index for one in found) for name, found in mentioned.items()}
+    """Raises a LiquidError or RecursionError for one that can't be analyzed, and TemplateUnusable for a filter that there isn't:
+    Liquid itself finds that out when it comes by it."""
+    analysis = parsed.analyze()
+    for name, spans in analysis.filters.items():
+        if name not in parsed.env.filters:
+            raise TemplateUnusable(f"{place_in(source, spans[0].index)}unknown filter '{name}'")
+    places = {name: min(one.span.index for one in found) for name, found in analysis.globals.items()}
     return Template(parsed, source, places)

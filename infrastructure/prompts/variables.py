@@ -10,6 +10,7 @@ from schemas.model import FreeJson
 from schemas.problems import FieldProblem
 
 MAX_REPORTED = 20
+CHOICES = {"language": ("en", "de"), "tone": ("formal", "plain")}
 
 
 def flaws_in(values: Mapping[str, FreeJson], content: PromptContent) -> list[FieldProblem]:
@@ -32,7 +33,16 @@ def flaws_in(values: Mapping[str, FreeJson], content: PromptContent) -> list[Fie
         for name, variable in declared.items()
         if not is_blank(value := values.get(name)) and (flaw := flaw_of(value, variable.type)) is not None
     ]
-    return [*unknown, *missing, *mistyped][:MAX_REPORTED]
+    return [*unknown, *missing, *mistyped, *_beyond_the_choices(values)][:MAX_REPORTED]
+
+
+def _beyond_the_choices(values: Mapping[str, FreeJson]) -> list[FieldProblem]:
+    """Of what is given to every template: a job takes it from fields of its own, a rendering or a test from its variables."""
+    return [
+        FieldProblem(pointer=f"/{name}", detail=f"must be {' or '.join(choices)}")
+        for name, choices in CHOICES.items()
+        if (value := values.get(name)) is not None and value not in choices
+    ]
 
 
 def filled(values: Mapping[str, FreeJson], content: PromptContent) -> dict[str, Any]:

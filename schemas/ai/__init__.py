@@ -10,6 +10,7 @@ from schemas.ai.generation import (
     Tone,
     WritingLanguage,
 )
+from schemas.ai.golden_tests import TestPrompt
 from schemas.ai.model_command import MAX_READ_CHARACTERS, DocumentId, ModelCommand, Title
 from schemas.ai.processing import ProcessDocument
 from schemas.ai.prompts import PromptRef
@@ -29,6 +30,7 @@ __all__ = [
     "SectionTemplate",
     "StoreAs",
     "TemplateName",
+    "TestPrompt",
     "Title",
     "Tone",
     "WritingLanguage",

@@ -1,17 +1,21 @@
 """Golden tests of prompts: what a version has to pass before a label may point to it."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from schemas.ai.fact_bounds import bounded
-from schemas.ai.prompts import Industry, PromptName, PromptVersionNumber, VariableName
+from schemas.ai.model_command import MAX_MODELS, Dollars, ModelCommand, ModelName
+from schemas.ai.prompts import Industry, PromptName, PromptRef, PromptVersionNumber, VariableName
 from schemas.model import FreeJson, Model
 
 MAX_GOLDEN_TESTS: Final = 50
 
+MAX_INPUTS: Final = 5
+
+InputText = Annotated[str, Field(min_length=1, max_length=50_000)]
 Phrase = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
@@ -30,6 +34,8 @@ class GoldenTest(Model):
     )
     industry: Industry | None = None
     """Whose overlays it is for; None for all versions."""
+    inputs: Annotated[tuple[InputText, ...], Field(max_length=MAX_INPUTS)] = ()
+    """Texts that it is written from, in place of documents."""
     contains: Annotated[tuple[Phrase, ...], Field(max_length=50)] = ()
     """Each has to stand in what is written."""
     lacks: Annotated[tuple[Phrase, ...], Field(max_length=50)] = ()
@@ -63,3 +69,35 @@ class PromptTestRun(Model):
 
 class PromptTestRuns(Model):
     runs: tuple[PromptTestRun, ...]
+
+
+class TestPrompt(ModelCommand):
+    """Run a prompt's golden tests on one version: each is rendered, a model writes from it, and what it wrote is checked.
+
+    A label may point to a version that passed the present tests.
+    """
+
+    # Pytest would take it for a test otherwise.
+    __test__: ClassVar[bool] = False
+
+    kind: ClassVar[str] = "ai.test_prompt"
+    queue: ClassVar[str] = "ai"
+    internal: ClassVar[bool] = True
+    scope: ClassVar[str] = "ai:write"
+    needs_processor: ClassVar[bool] = True
+    max_attempts: ClassVar[int] = 3
+    time_limit_seconds: ClassVar[float] = 900.0
+
+    prompt: PromptRef
+    """With its version."""
+
+
+class TestRequest(Model):
+    """Which version is tested, by which models and for how much."""
+
+    __test__: ClassVar[bool] = False
+
+    version: PromptVersionNumber | None = None
+    """Without it, the newest."""
+    models: Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MAX_MODELS)] | None = None
+    max_cost_usd: Dollars | None = None

@@ -162,16 +162,14 @@ class NewPromptVersion(Model):
     note: Annotated[str, Field(max_length=1_000)] = ""
 
 
-class PromptVersion(Model):
-    """A version. It never changes."""
+class PromptVersionInfo(Model):
+    """A version, without what it says. It never changes."""
 
     name: PromptName
     version: PromptVersionNumber
     industry: Industry | None
     base: PromptVersionNumber | None
     """Of an overlay: the version that it changes. A newer base changes nothing in it."""
-    content: PromptContent
-    """As it was given; an overlay without what its base says."""
     digest: str
     """SHA-256 of the content, as hexadecimal."""
     note: str
@@ -180,8 +178,16 @@ class PromptVersion(Model):
     created_by: str
 
 
+class PromptVersion(PromptVersionInfo):
+    """A version. It never changes."""
+
+    content: PromptContent
+    """As it was given; an overlay without what its base says."""
+
+
 class PromptVersions(Model):
-    versions: tuple[PromptVersion, ...]
+    versions: tuple[PromptVersionInfo, ...]
+    """The newest first."""
     next_cursor: str | None
 
 
@@ -202,69 +208,6 @@ class PromptDiff(Model):
     before: PromptVersionNumber
     after: PromptVersionNumber
     changes: tuple[PromptChange, ...]
-
-
-class Variant(Model):
-    """A version and its share of a split label."""
-
-    version: PromptVersionNumber
-    percent: Annotated[int, Field(ge=1, le=100)]
-
-
-class LabelMove(Model):
-    """Points a label to a version, or splits it between several of one industry by percentages that add up to 100. Versions of
-    an overlay move the label for their industry only."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"variants": [{"version": 2, "percent": 100}]}]})
-
-    variants: Annotated[tuple[Variant, ...], Field(min_length=1, max_length=5)]
-    because: Annotated[str, Field(max_length=1_000)] = ""
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if sum(one.percent for one in self.variants) != 100:
-            raise ValueError("the percentages must add up to 100")
-        if len({one.version for one in self.variants}) < len(self.variants):
-            raise ValueError("a version is given twice")
-        return self
-
-
-class PromptLabelState(Model):
-    label: PromptLabel
-    industry: Industry | None
-    variants: tuple[Variant, ...]
-    moved_at: datetime | None
-    """None for where it points since Bucatini came with the prompt."""
-    moved_by: str
-    because: str
-
-
-class PromptLabels(Model):
-    """Where a label points: for all, and for each industry that has an overlay."""
-
-    states: tuple[PromptLabelState, ...]
-
-
-class PromptLabelHistory(Model):
-    """A label's moves, the newest first."""
-
-    moves: tuple[PromptLabelState, ...]
-    next_cursor: str | None
-
-
-class Prompt(Model):
-    name: PromptName
-    description: str
-    shipped: bool
-    """Whether it came with Bucatini: every tenant can use it. A tenant's own versions come after those that it came with."""
-    newest_version: PromptVersionNumber
-    labels: tuple[PromptLabelState, ...]
-    created_at: datetime | None
-
-
-class Prompts(Model):
-    prompts: tuple[Prompt, ...]
-    next_cursor: str | None
 
 
 class RenderRequest(Model):

@@ -14,13 +14,14 @@ from api.documentation.examples import (
     models,
     outgoing,
     profiles,
+    prompts,
     tenants,
 )
 from api.endpoint import AnyEndpoint
 from schemas.commands import Command
 from schemas.jobs import Job
 
-_AREAS = (jobs, batches, failures, outgoing, capabilities, tenants, documents, profiles, models)
+_AREAS = (jobs, batches, failures, outgoing, capabilities, tenants, documents, profiles, models, prompts)
 _ANSWERS: dict[type[BaseModel], BaseModel] = {type(one): one for area in _AREAS for one in area.ANSWERS}
 _REQUESTS: dict[type[BaseModel], BaseModel] = {type(one): one for area in _AREAS for one in area.REQUESTS}
 

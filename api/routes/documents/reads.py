@@ -10,11 +10,11 @@ from pydantic_core import from_json
 
 from api.endpoint import Call, Empty
 from api.http import problems
+from api.http.conditional import unless_known
 from api.http.entity_tags import is_known
 from api.http.pagination import PageQuery, page_of
 from api.http.responses import UNSHARED, Answer, json_answer
 from api.routes.documents.acceptance import WHAT
-from api.routes.jobs import unless_known
 from infrastructure.key_vault.cells import facts_cell
 from infrastructure.postgres.documents import listing, queries
 from infrastructure.postgres.documents.etags import etag

@@ -29,10 +29,6 @@ UNION
 SELECT {_COLUMNS} FROM wanted w JOIN ai_prompt_versions v
   ON v.tenant_id = %(tenant_id)b AND v.name = w.name AND v.version = w.base
 """
-_LISTED = f"""
-SELECT {_COLUMNS} FROM ai_prompt_versions v
-WHERE v.tenant_id = %(tenant_id)s AND v.name = %(name)s AND v.version < %(before)s ORDER BY v.version DESC LIMIT %(limit)s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +69,6 @@ async def find(connection: Connection, tenant_id: UUID, wanted: Sequence[NameAnd
     }
     rows = await (await connection.execute(_FIND, named)).fetchall()
     return {(one.name, one.version): one for one in map(_sealed, rows)}
-
-
-async def listed(connection: Connection, tenant_id: UUID, name: str, *, before: int, limit: int) -> list[SealedVersion]:
-    """The tenant's own versions of a prompt, the newest first."""
-    named = {"tenant_id": tenant_id, "name": name, "before": before, "limit": limit}
-    return [_sealed(row) for row in await (await connection.execute(_LISTED, named)).fetchall()]
 
 
 async def whole_version(

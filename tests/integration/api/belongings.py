@@ -16,6 +16,7 @@ GROUP = "zyzzyva-4711"
 DOCUMENT = "zyzzyva/4711"
 PROFILE = "zyzzyva-4711"
 PROVIDER = "openai"
+PROMPT = "zyzzyva-4711"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Belongings:
             ("/api/groups/", self.group),
             ("/api/documents/", DOCUMENT),
             ("/api/document-profiles/", PROFILE),
+            ("/api/prompts/", PROMPT),
             ("/api/tenants/", self.owner),
             ("/api/ai/credentials/", PROVIDER),
         ):

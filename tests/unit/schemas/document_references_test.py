@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.ai import AnalyzeContent, ProcessDocument
+from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument
+from schemas.ai.prompts import PromptRef
 from schemas.commands import Command
-from schemas.document_references import references_in
+from schemas.document_references import references_in, with_references
 from schemas.documents import DocumentRef
 from schemas.search import IndexDocument
 
@@ -20,14 +21,28 @@ COMPARED = {"analyses": ["comparison"], "document": STORED}
 def test_a_reference_is_all_that_a_command_needs_and_comes_back_from_its_row(command: type[Command]) -> None:
     given = command.model_validate({"document": STORED})
 
-    assert references_in(given) == {"document": REF}
+    assert references_in(given) == {("document",): REF}
     assert command.model_validate_json(given.model_dump_json()) == given
+
+
+def test_a_prompts_inputs_are_references_each_at_its_place() -> None:
+    other = DocumentRef(id="price-list")
+    given = GenerateDocument(title="Offer", prompt=PromptRef(name="offer"), inputs=(REF, other))
+
+    found = references_in(given)
+
+    assert found == {("inputs", 0): REF, ("inputs", 1): other}
+    pinned = DocumentRef(id="price-list", version=3)
+    assert with_references(given, found | {("inputs", 1): pinned}).inputs == (REF, pinned)
 
 
 def test_both_sides_of_a_comparison_may_be_stored() -> None:
     given = AnalyzeContent.model_validate({**COMPARED, "reference_document": {"id": "house-standard"}})
 
-    assert references_in(given) == {"document": REF, "reference_document": DocumentRef(id="house-standard")}
+    assert references_in(given) == {
+        ("document",): REF,
+        ("reference_document",): DocumentRef(id="house-standard"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ async def written_from_prompt(
     """The written sections. Raises Refused when the prompt can't be rendered with these facts, an input isn't there any more,
     or no model can or may write it."""
     run.progress(0.01, "reading the prompt and its inputs")
-    prompt, unused = await resources.prompts.rendered(run.tenant_id, ref, _variables(command))
+    prompt, unused = await resources.prompts.rendered(run.tenant_id, ref, _variables(command), job_id=run.job_id)
     await resources.prompts.exposed(run.tenant_id, run.job_id, ref)
     room = room_for_documents(_models(command, prompt, resources), resources.registry, prompt)
     documents = await documents_read(command.inputs, prompt, room, run.tenant_id, resources.documents)

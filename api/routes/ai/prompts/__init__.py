@@ -1,0 +1,1 @@
+"""Prompts: their versions, labels and tests."""

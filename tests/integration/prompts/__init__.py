@@ -1,0 +1,1 @@
+"""Prompts: versions, labels, tests, and what jobs are pinned to."""
