@@ -72,12 +72,15 @@ def _fields(given: Given) -> dict[str, Any]:
         fields.setdefault("title", given.text_file.name)
     if given.title is not None:
         fields["title"] = given.title
-    for assignment in given.assignments:
-        name, separator, value = assignment.partition("=")
-        if not separator:
-            raise NotACommand(f"--set {assignment}: write NAME=VALUE")
-        fields[name] = _value(value)
-    return fields
+    return fields | dict(map(assigned, given.assignments))
+
+
+def assigned(typed: str) -> tuple[str, Any]:
+    """The name and the value of NAME=VALUE, which is JSON or else text. NotACommand when it isn't written so."""
+    name, separator, value = typed.partition("=")
+    if not separator:
+        raise NotACommand(f"{typed}: write NAME=VALUE")
+    return name, _value(value)
 
 
 def _from_json(source: str | None) -> dict[str, Any]:

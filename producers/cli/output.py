@@ -127,6 +127,11 @@ def print_text(text: str) -> None:
     )
 
 
+def print_piece(text: str) -> None:
+    """A piece of a longer text, as it comes; lines stay lines."""
+    print(_STEERING_BUT_LINES.sub(lambda found: _escape(found[0], "\\x{:02x}"), text), end="", flush=True)
+
+
 def print_note(line: object) -> None:
     """On stderr, beside the answer."""
     print(printable(line), file=sys.stderr, flush=True)

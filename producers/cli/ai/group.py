@@ -2,8 +2,10 @@
 
 from producers.cli.ai import credentials
 from producers.cli.ai.usage import show_usage
+from producers.cli.ai.write import write_document
 from producers.cli.lazy_group import command_group
 
 app = command_group("Show what models cost; keep keys of providers.")
+app.command("write")(write_document)
 app.command("usage")(show_usage)
 app.add_typer(credentials.app, name="credentials")

@@ -22,6 +22,11 @@ MAX_INSTRUCTION_CHARACTERS: Final = 4_000
 PLAN_TOKENS: Final = 4_000
 SECTION_TOKENS: Final = 4_000
 """Where the prompt sets no limit."""
+SO_FAR_CHARACTERS: Final = 6_000
+"""Of what a section has already when it is gone on with: its end."""
+TYPICAL_PLAN_CHARACTERS: Final = 6_000
+OWN_BYTES: Final = 2_000
+"""Of what this file says itself."""
 TOKENS_FOR_A_WORD: Final = 2
 """Rather too many than too few: German needs more than English."""
 TAIL_CHARACTERS: Final = 1_500
@@ -95,19 +100,22 @@ def section_request(brief: Brief, place: Place) -> ModelRequest:
     if place.so_far:
         passages.append(
             Passage(
-                f"Of this section there is already:\n{without_marks(place.so_far)}\n\nWrite only what follows it.\n\n"
+                f"Of this section there is already, at its end:\n{without_marks(place.so_far[-SO_FAR_CHARACTERS:])}\n\nWrite only what follows it.\n\n"
             )
         )
     asked = without_marks(f"{place.section.heading}\n\n{place.section.instruction}")  # A model may have planned them.
     return _request(brief, (*passages, Passage(asked)), brief.prompt.max_output_tokens or SECTION_TOKENS)
 
 
-def words_around(prompt: RenderedPrompt) -> int:
-    """How many bytes of text a call has beside the documents, at most."""
-    parts = [prompt.system, prompt.outline or "", *(f"{one.heading}{one.instruction}" for one in prompt.sections)]
-    planned = 0 if prompt.sections else MAX_SECTIONS * (MAX_HEADING_CHARACTERS + 10) + MAX_INSTRUCTION_CHARACTERS
-    # A character has at most four bytes; the rest is what this file writes itself, and what a section has so far.
-    return sum(len(one.encode(errors="replace")) for one in parts) + 4 * (planned + 4_000 + TAIL_CHARACTERS) + 60_000
+def bytes_beside_documents(prompt: RenderedPrompt) -> int:
+    """Of the longest call's texts, about: characters of models are counted with two bytes each."""
+    if prompt.sections:
+        asked = sum(len(one.heading.encode(errors="replace")) for one in prompt.sections)
+        asked += max(len(one.instruction.encode(errors="replace")) for one in prompt.sections)
+    else:
+        asked = len((prompt.outline or "").encode(errors="replace")) + 2 * TYPICAL_PLAN_CHARACTERS
+    so_far = 0 if prompt.max_output_tokens else 2 * SO_FAR_CHARACTERS
+    return len(prompt.system.encode(errors="replace")) + asked + 2 * TAIL_CHARACTERS + so_far + OWN_BYTES
 
 
 def _request(
@@ -130,7 +138,7 @@ def _rules(brief: Brief) -> str:
     rules = (
         "You write one document, a section at a time. Write what the last part of the message asks for and nothing else: no "
         "remarks about it, and no heading, which stands above your text already. Write Markdown. State only what the documents "
-        f"and the request say; leave out what you don't know. Write {_LANGUAGES[brief.language]}. {_TONES[brief.tone]}"
+        f"and the request say; leave out what you don't know. Write in {_LANGUAGES[brief.language]}. {_TONES[brief.tone]}"
     )
     if (limit := brief.prompt.max_output_tokens) is not None:
         # Models don't know where they are cut.

@@ -17,8 +17,8 @@ class Calls:
     run: Run
     brief: Brief
     ask: Next
-    sections: int = 1
-    """How many there are, which is how often a call begins in the same way."""
+    sections: int = 2
+    """How many there are, which is how often a call begins in the same way; a plan is followed by one at least."""
 
     async def plan(self, request: ModelRequest) -> ModelReply:
         return await self.ask(self._call(Purpose.PLAN, request, None, None))

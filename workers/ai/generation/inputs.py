@@ -5,14 +5,17 @@ from typing import Final
 from uuid import UUID
 
 from infrastructure.model_registry.registry import ModelRegistry
+from infrastructure.ports import Refused
 from infrastructure.ports.documents import DocumentStore, read_text
 from schemas.ai.prompts import RenderedPrompt
 from schemas.documents import DocumentRef
 from workers.ai.documents_in_prompt import BYTES_A_TOKEN, DocumentsInPrompt, PromptDocument, documents_in_prompt
-from workers.ai.generation.brief import SECTION_TOKENS, words_around
+from workers.ai.generation.brief import bytes_beside_documents
+from workers.ai.generation.problems import no_room_for_inputs
 
 MAX_INPUT_TOKENS: Final = 100_000
 """Of all documents: each section's call has them all."""
+MIN_ROOM_TOKENS: Final = 500
 MAX_OF_A_CONTEXT: Final = 0.9
 """Providers count tokens in their own way."""
 
@@ -20,7 +23,10 @@ MAX_OF_A_CONTEXT: Final = 0.9
 async def documents_read(
     refs: Sequence[DocumentRef], prompt: RenderedPrompt, max_tokens: int, tenant_id: UUID, store: DocumentStore
 ) -> DocumentsInPrompt:
-    """The documents, cut to so many tokens. Raises Refused when one was deleted or has no text."""
+    """The documents, cut to so many tokens. Raises Refused when one was deleted or has no text, and when there is next to no
+    room for them."""
+    if refs and max_tokens < MIN_ROOM_TOKENS:
+        raise Refused(no_room_for_inputs(prompt.name))
     documents = []
     for ref in refs:
         details, text = await read_text(store, tenant_id, ref)
@@ -32,5 +38,5 @@ def room_for_documents(models: Sequence[str], registry: ModelRegistry, prompt: R
     """How many tokens of documents every one of the models takes beside what else is asked."""
     known = [registry.models[name] for name in models if name in registry.models]
     smallest = min((one.max_input_tokens for one in known), default=MAX_INPUT_TOKENS)
-    beside = words_around(prompt) // BYTES_A_TOKEN + (prompt.max_output_tokens or SECTION_TOKENS)
+    beside = bytes_beside_documents(prompt) // BYTES_A_TOKEN
     return max(min(int(smallest * MAX_OF_A_CONTEXT) - beside, MAX_INPUT_TOKENS), 0)

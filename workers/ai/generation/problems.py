@@ -17,6 +17,11 @@ def plan_unusable(reason: str) -> Problem:
     return Problem.of("plan-unusable", "The document can't be planned", 422, detail, errors=_at(_PROMPT, detail))
 
 
+def no_room_for_inputs(prompt: str) -> Problem:
+    detail = f"A model that may be used takes so little that the prompt {prompt} leaves no room for documents. Name larger models."
+    return Problem.of("no-room-for-inputs", "The inputs don't fit", 422, detail, errors=_at("/inputs", detail))
+
+
 def nothing_written(heading: str, model: str) -> Problem:
     detail = f"The model {model} wrote nothing for the section {heading!r}, twice. Ask for it in other words, or another model."
     return Problem.of("nothing-written", "A section is empty", 422, detail, errors=_at(_PROMPT, detail))
