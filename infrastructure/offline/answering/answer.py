@@ -9,6 +9,7 @@ from typing import Any
 from infrastructure.offline.analysis.summary import summary_of
 from infrastructure.offline.answering.asked import Asked
 from infrastructure.offline.answering.forms import form_answer
+from infrastructure.offline.answering.restating import MAX_CHARACTERS, restated
 from infrastructure.offline.answering.section import extracted_section
 from infrastructure.offline.text.language import language_of
 from infrastructure.offline.text.sentences import prose_in
@@ -43,6 +44,8 @@ def _prose(asked: Asked) -> str:
     if asked.documents:
         return extracted_section([one.text for one in asked.documents], asked.instruction)
     text = asked.instruction
+    if len(text) <= MAX_CHARACTERS:
+        return restated(text) or text.strip()
     sentences = summary_of(prose_in(text), language_of(text).code)
     # A text without a sentence is its own summary.
     return " ".join(one.text for one in sentences) or text.strip()

@@ -1,6 +1,8 @@
 """Documents are written by real workers with simulated providers, through the SDKs: section after section, each paid for once,
 whatever is killed, and nothing more once nobody wants it."""
 
+from decimal import Decimal
+
 import pytest
 
 from events.ai import SectionReset
@@ -25,7 +27,9 @@ def test_a_model_writes_each_section_of_the_prompt(writers: Writers, model: str)
     assert [one["heading"] for one in result["sections"]] == HEADINGS
     assert all(one["text"] for one in result["sections"])
     assert result["provider"]["method"] == "model"
-    assert result["provenance"]["prompt"] == "status_report"
+    made = result["provenance"]
+    assert (made["prompt"], made["calls"], made["priced"]) == ("status_report", 5, True)
+    assert Decimal(made["cost_usd"]) == writers.simulator.charged(writers.key)
     attempts = writers.attempts()
     assert [(one["model"], one["ending"], one["stream"]) for one in attempts] == [(model, "finished", True)] * 5
     assert [(one["section"], one["of"], one["heading"]) for one in writers.recorded(job_id)] == [
@@ -102,3 +106,26 @@ def test_a_model_that_writes_nothing_is_a_clear_problem(writers: Writers) -> Non
     (job_id,) = writers.system.submit(report())
 
     assert writers.refusal(job_id) == "nothing-written"
+
+
+def test_a_section_whose_model_fails_on_the_way_is_written_anew_by_another(writers: Writers) -> None:
+    writers.start("gpt-6-luna", "claude-sonnet-5-5")
+    writers.simulator.fault(writers.key, "clean_cut", provider="openai", after_tokens=5)
+    (job_id,) = writers.system.submit(report())
+    result = writers.result(job_id)
+
+    assert [(one["section"], one["error"], one["model"]) for one in writers.recorded(job_id, SectionReset.type)] == [
+        (0, "cut_short", "gpt-6-luna")
+    ]
+    assert writers.recorded(job_id)[0]["model"].startswith("claude-sonnet-5-5")
+    assert result["provenance"]["calls"] == 6
+    assert [one["outcome"] for one in result["provenance"]["attempts"]].count("cut_short") == 1
+    assert Decimal(result["provenance"]["cost_usd"]) == writers.simulator.charged(writers.key)
+
+
+def test_a_job_spends_no_more_than_it_may(writers: Writers) -> None:
+    writers.start("claude-opus-5-5")
+    (job_id,) = writers.system.submit(report(max_cost_usd="0.0001"))
+
+    assert writers.refusal(job_id) == "ai-budget-used-up"
+    assert not writers.simulator.attempts(writers.key)

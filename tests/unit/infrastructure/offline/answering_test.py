@@ -51,7 +51,7 @@ def test_without_a_schema_it_answers_with_sentences_of_the_text() -> None:
     written = "".join(answer(Asked((), LEASE), None, (), 1_000).pieces)
 
     assert written
-    assert all(sentence in LEASE.replace("\n", " ") for sentence in written.split(". ") if sentence)
+    assert all(sentence in LEASE.replace("\n", " ") for sentence in " ".join(written.split()).split(". ") if sentence)
 
 
 def test_only_what_stands_in_the_documents_is_read() -> None:
@@ -124,6 +124,13 @@ def test_documents_are_read_as_they_were_given_and_nothing_else_is() -> None:
 
     assert [one.text for one in asked.documents] == [LEASE, NOTICE]
     assert asked.instruction.strip() == "Say which deposit is paid."
+
+
+def test_without_documents_a_section_says_what_its_instruction_does() -> None:
+    instruction = "Price\n\nState the total fee of EUR 5. It is fixed. Say that VAT is added:\n- Report a\n- b"
+    written = "".join(answer(asked_in(["An outline.", instruction]), None, (), 1_000).pieces)
+
+    assert written == "The total fee of EUR 5. It is fixed. VAT is added:\n- Report a\n- b"
 
 
 def test_where_nothing_fits_the_section_sums_the_documents_up() -> None:
