@@ -44,8 +44,6 @@ class Answers(Protocol):
     """Answers by the exact hash of what was asked, sealed: nothing in Redis can be read. Bounded in number, size and time.
     No call raises: while Redis is away nothing is kept and each process leads."""
 
-    async def get(self, tenant_id: UUID, digest: bytes) -> KeptAnswer | None: ...
-
     async def join(self, question: Question) -> KeptAnswer | Turn:
         """The answer, or whose turn it is. Whoever leads holds a lease, which is renewed until it is handed back and ends by
         itself when its process dies."""

@@ -48,16 +48,6 @@ class SealedAnswers:
     def loop(self) -> Loop:
         return Loop("shared model calls", RENEWED_SECONDS, self.renew)
 
-    async def get(self, tenant_id: UUID, digest: bytes) -> KeptAnswer | None:
-        if self._is_away:
-            return None
-        try:
-            (sealed,) = await self._connection.ask(("GET", _answer_key(tenant_id, digest)))
-        except FAULTS:
-            self._left()
-            return None
-        return None if sealed is None else await self._opened(tenant_id, digest, sealed)
-
     async def join(self, question: Question) -> KeptAnswer | Turn:
         if self._is_away:
             return Turn.LEAD

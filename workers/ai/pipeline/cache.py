@@ -1,6 +1,10 @@
 """Answers from the cache: for what was asked word for word before, by the same tenant."""
 
-from infrastructure.ports.ai.answers import Answers, KeptAnswer
+from dataclasses import replace
+
+from uuid_utils import uuid4
+
+from infrastructure.ports.ai.answers import Answers, KeptAnswer, Question
 from infrastructure.ports.ai.ledger import CACHED
 from infrastructure.ports.ai.response import FinishReason
 from workers.ai.pipeline.call import CacheOutcome, Middleware, ModelCall, ModelReply, Next
@@ -9,15 +13,17 @@ from workers.ai.pipeline.ledger import Bookkeeping
 
 
 def cache(answers: Answers, books: Bookkeeping) -> Middleware:
-    """An answer that is kept costs nothing, and the ledger has what it saved. `single_flight.py` keeps them."""
+    """An answer that is kept costs nothing, and the ledger has what it saved. Without one, the same trip to Redis says whose
+    turn it is to ask; `single_flight.py` keeps to that, and has the answer kept."""
 
     async def ask(call: ModelCall, call_next: Next) -> ModelReply:
         if not call.cacheable:
             return await call_next(call)
-        kept = await answers.get(call.tenant_id, digest_of(call))
-        if kept is None:
-            return await call_next(call)
-        return reply_from(kept, call, books)
+        question = Question(call.tenant_id, digest_of(call), uuid4().hex)
+        found = await answers.join(question)
+        if isinstance(found, KeptAnswer):
+            return reply_from(found, call, books)
+        return await call_next(replace(call, question=question, turn=found))
 
     return ask
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from events.ai.provenance import ModelAttempt
 from events.envelope import DomainEvent
+from infrastructure.ports.ai.answers import Question, Turn
 from infrastructure.ports.ai.credentials import Credential
 from infrastructure.ports.ai.ledger import AttemptEnd
 from infrastructure.ports.ai.request import Lane, ModelRequest
@@ -81,6 +82,9 @@ class ModelCall:
     """Its `model` is empty until the route has chosen one."""
     models: tuple[str, ...] = ()
     """Wanted by the job, best first; empty for those of the deployment. From `validation.py` on, those that can take it."""
+    question: Question | None = None
+    """What is asked, by its hash; set by the cache's step, with whose turn it is to ask."""
+    turn: Turn = Turn.ALONE
     attempt: Attempt | None = None
     """Set by the route for the steps after it, whose `request` has the attempt's model."""
     job_id: UUID | None = None

@@ -5,15 +5,12 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-from uuid_utils import uuid4
-
 from infrastructure.concurrency.watched import WatchedTasks
 from infrastructure.ports.ai.answers import Answers, KeptAnswer, Question, Turn
 from infrastructure.ports.ai.ledger import SHARED
 from infrastructure.ports.ai.response import FinishReason
 from workers.ai.pipeline.cache import reply_from
 from workers.ai.pipeline.call import CacheOutcome, ModelCall, ModelReply, Next
-from workers.ai.pipeline.digest import digest_of
 from workers.ai.pipeline.flight import Ended, Flight
 from workers.ai.pipeline.ledger import Bookkeeping
 
@@ -34,33 +31,35 @@ class SingleFlight:
         await self._landing.finish()
 
     async def ask(self, call: ModelCall, call_next: Next) -> ModelReply:
-        if not call.cacheable:
+        question = call.question
+        if question is None:
             return await call_next(call)
-        digest = digest_of(call)
-        while (flight := self._flights.get(digest)) is not None:
+        while (flight := self._flights.get(question.digest)) is not None:
+            if call.turn is Turn.LEAD:
+                self._hand_back(question)
             outcome = await flight.follow(call.listener)
             if isinstance(outcome, ModelReply):
                 return self._shared(outcome, call)
             if outcome is Ended.FAILED:
                 return await call_next(call)
-        return await self._lead(call, call_next, digest)
+            call = replace(call, turn=Turn.FOLLOW)  # The leader's lease may still be on its way back.
+        return await self._lead(call, call_next, question)
 
-    async def _lead(self, call: ModelCall, call_next: Next, digest: bytes) -> ModelReply:
-        flight = self._flights[digest] = Flight(call.listener)
+    async def _lead(self, call: ModelCall, call_next: Next, question: Question) -> ModelReply:
+        flight = self._flights[question.digest] = Flight(call.listener)
         outcome: ModelReply | Ended = Ended.FAILED
         try:
-            outcome = await self._ask_for_all(call, call_next, digest, flight)
+            outcome = await self._ask_for_all(call, call_next, question, flight)
         except asyncio.CancelledError:
             outcome = Ended.ABANDONED
             raise
         finally:
-            del self._flights[digest]
+            del self._flights[question.digest]
             flight.end(outcome)
         return outcome
 
-    async def _ask_for_all(self, call: ModelCall, call_next: Next, digest: bytes, flight: Flight) -> ModelReply:
-        question = Question(call.tenant_id, digest, uuid4().hex)
-        turn = await self._turn(question)
+    async def _ask_for_all(self, call: ModelCall, call_next: Next, question: Question, flight: Flight) -> ModelReply:
+        turn = await self._turn(question) if call.turn is Turn.FOLLOW else call.turn
         if isinstance(turn, KeptAnswer):
             return reply_from(turn, call, self._books)
         if turn is Turn.ALONE:
@@ -84,6 +83,10 @@ class SingleFlight:
             await asyncio.sleep(look_seconds)
             look_seconds = min(look_seconds * 1.5, LAST_LOOK_SECONDS)
         return turn
+
+    def _hand_back(self, question: Question) -> None:
+        """A lease that isn't needed: this process leads already, since before Redis could be asked."""
+        self._landing.start(self._answers.land(question, None), "a lease goes back")
 
     def _shared(self, reply: ModelReply, call: ModelCall) -> ModelReply:
         counts = reply.usage.counts
