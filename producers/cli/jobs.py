@@ -39,6 +39,8 @@ KindOption = Annotated[str | None, typer.Option(help="Only jobs of this kind.", 
 QueueOption = Annotated[str | None, typer.Option(help="Only jobs of this queue.", autocompletion=known_queues)]
 
 PAGE = 200
+LIVE_TEXT = "ai.delta"
+"""For `bucatini jobs text`: between other events its pieces can't be read."""
 
 
 @app.command("list")
@@ -81,13 +83,21 @@ def watch_jobs(
     def watch(client: "Bucatini") -> int:
         job_id = job_of(client, job) if job else None
         for event in client.events.follow(pattern) if job_id is None else client.jobs.events(job_id):
-            if output is Output.TABLE:
-                print_lines([event_line(event, with_job=job_id is None)])
-            else:
+            if output is not Output.TABLE:
                 print_json(event.model_dump_json(exclude_none=True))
+            elif event.type != LIVE_TEXT:
+                print_lines([event_line(event, with_job=job_id is None)])
         return EXIT_OK if job_id is not None and client.jobs.read(job_id).state == "succeeded" else EXIT_ERROR
 
     run(watch)
+
+
+@app.command("text")
+def print_text(job: JobId) -> None:
+    """Print the text that one job writes: on a terminal as it is written, in a pipe section by section."""
+    from producers.cli.text import write_text
+
+    run(lambda client: write_text(client, job_of(client, job)))
 
 
 @app.command("why")

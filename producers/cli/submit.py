@@ -10,7 +10,7 @@ import typer
 from producers.cli.completion import known_kinds
 from producers.cli.ingress import run
 from producers.cli.lazy_group import command_group
-from producers.cli.output import One, Output, OutputOption, print_view
+from producers.cli.output import One, Output, OutputOption, print_note, print_view
 
 if TYPE_CHECKING:
     from producers.client import Bucatini, JobOptions
@@ -47,9 +47,12 @@ def submit(
     wait: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Wait for the result so long, and print it as JSON.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print the text that it writes, as `jobs text` does.")
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Submit one job and print its id, or with --wait its result."""
+    """Submit one job and print its id, or with --wait its result, or with --follow its text."""
     from producers.cli.command_input import Given, command_from
 
     given = Given(command_file, text_file, title, tuple(fields or ()))
@@ -64,9 +67,17 @@ def submit(
         }
     )
 
+    if follow and wait is not None:
+        raise typer.BadParameter("it prints the text and --wait the result: give one of them", param_hint="--follow")
+
     def submit_one(client: "Bucatini") -> None:
         job = client.submit(command_from(kind, given), **options)
-        if wait is None:
+        if follow:
+            from producers.cli.text import write_text
+
+            print_note(f"job {job.id}")
+            write_text(client, job.id)
+        elif wait is None:
             print_view(One(job.job, [str(job.id)]), output)
         else:
             job.result(timeout_seconds=wait)

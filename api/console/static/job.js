@@ -6,6 +6,7 @@ import {call, calmly, fetchFile, follow, Refused, rest, session} from "./client.
 import {commandOf} from "./command.js";
 import {confirmed, replayJob, shareJob} from "./dialogs.js";
 import {badge, copyButton, duration, el, heading, json, moment, problemBox, say, setText} from "./elements.js";
+import {writtenText} from "./text.js";
 import {timeline} from "./timeline.js";
 
 const BETWEEN_LOOKS = 400, BETWEEN_COUNTS = 3_000;
@@ -17,11 +18,11 @@ const BATCH = "jobs.batch";
 export async function showJob(root, {argument: id, signal}) {
   const path = `/api/jobs/${id.toLowerCase()}`;
   const parts = partsOf();
-  const told = timeline(), tried = attempts(), command = commandOf(path);
+  const told = timeline(), tried = attempts(), written = writtenText(), command = commandOf(path);
   let job = await call("GET", path, {signal});
   root.append(heading(job.kind, parts.state, parts.actions),
     el("p", {class: "identity"}, el("code", {}, job.id), copyButton(job.id, "Copy id")),
-    parts.problem, parts.why, parts.progress, parts.batch, parts.outcome,
+    parts.problem, parts.why, parts.progress, parts.batch, written.element, parts.outcome,
     tried.element, ...(session.watches ? [] : [command.element]),
     el("div", {class: "columns"},
       el("section", {"aria-labelledby": "facts"}, el("h2", {id: "facts"}, "Facts"), parts.facts),
@@ -55,10 +56,13 @@ export async function showJob(root, {argument: id, signal}) {
     following = true;
     told.clear();
     tried.clear();
+    written.clear();
     const ask = calmly(() => look().catch(() => {}), BETWEEN_LOOKS, signal);
     try {
       await follow(`${path}/events`, {signal, onEvent: event => {
         if (event.type === "job.progressed") return showProgress(parts.progress, event.data);
+        written.add(event);
+        if (event.type === "ai.delta") return undefined;
         told.add(event);
         tried.add(event);
         if (event.type === "job.replayed") askCommand();

@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser import Browser, Page, chromium
 from tests.integration.jobs.failing_jobs import fail
+from tests.integration.jobs.novel import Write, novel_in
 from tests.integration.serving import DOCUMENT, PROCESS, Tenant, World
 from tests.probe import LeaveMark, Misbehave
 from tests.system import System
@@ -80,6 +81,21 @@ def test_a_job_is_watched_to_its_end(browser: Browser, system: System, served: W
         page.wait_for("document.querySelector('[role=status]').textContent.includes('succeeded')", "its end is said")
 
     assert len(shown) == len(set(shown)), "nothing is told twice"
+
+
+def test_a_jobs_text_is_read_as_it_is_written(browser: Browser, system: System, served: World, tmp_path: Path) -> None:
+    tenant = served.another_key(system.tenant_id)
+    system.dispatcher()
+    system.start("workers.runtime", "novel", **novel_in(tmp_path))
+    (job_id,) = system.submit(Write(hang_in=1, words=60, reset_in=1, name=HOSTILE))
+    with _console(browser, served, tenant, f"/jobs/{job_id}") as page:
+        page.wait_for_text("word-0-59", ".written [data-section='0']")
+        page.wait_for_text("word-1-59", ".written [data-section='1']")
+        assert system.state(job_id) == "running"
+        assert "bad-1" not in page.run("document.querySelector('.written').innerText")
+        assert HOSTILE in page.run("document.querySelector('.written').innerText")
+        assert page.run("document.querySelectorAll('main img, main script').length") == 0
+        assert "ai.delta" not in page.run("document.querySelector('.timeline').innerText")
 
 
 def test_a_jobs_page_shows_its_command_and_each_attempts_error(browser: Browser, system: System, served: World) -> None:

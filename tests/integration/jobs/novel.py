@@ -28,6 +28,7 @@ class Write(Command):
     reset_in: int = -1
     complete: bool = True
     fail: bool = False
+    name: str = ""
 
 class Written(DomainEvent):
     seconds: float
@@ -41,6 +42,9 @@ async def appears(path):
 
 async def words_of(command, run, section, name):
     text = ""
+    if command.name:
+        run.write(command.name, section=section)
+        text = command.name
     for number in range(command.words):
         word = f"{name}-{section}-{number} "
         run.write(word, section=section, offset=len(text))
@@ -86,6 +90,8 @@ class Write(Command):
     reset_in: int = -1
     complete: bool = True
     fail: bool = False
+    name: str = ""
+    """Stands before each section."""
 
 
 class Scribble(Command):
