@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check format client bench chaos lock clean environment development
+.PHONY: help run test check format client bench quality chaos lock clean environment development
 
 # No other project's Python is ours: neither its paths, encodings and warnings, nor its PYTHONDONTWRITEBYTECODE, with which
 # each of ten processes would compile thousands of modules at every start.
@@ -54,6 +54,9 @@ client: development ## Build bucatini-client, the wheel that other services inst
 
 bench: development ## Measure each scenario beside its peer; prints ratios and draws them into docs/performance
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+
+quality: development ## Judge how well a model reads the samples (QUALITY_MODELS=claude-haiku-5-5; offline without it)
+	@exec $(BIN)/pytest -q -s tests/quality $(ARGS)
 
 chaos: development ## Kill processes and servers under load, and count what got lost
 	@exec $(BIN)/python -m tests.chaos $(ARGS)

@@ -55,7 +55,6 @@ MAY_START_TASKS: dict[str, str] = {
     "infrastructure/concurrency/process_pool.py": "ends a child whose worker has died",
     "monitoring/health/server.py": "answers operators: without it the liveness check fails",
     "producers/cli/up.py": "the command waits for its outcome",
-    "workers/ai/questions/side_by_side.py": "the job waits for all parts of its text, and one that fails ends the others",
 }
 """Who starts tasks and threads outside of the supervisor, and who watches those."""
 

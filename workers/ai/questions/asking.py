@@ -62,8 +62,8 @@ def schema_unmet(errors: Sequence[SchemaError], below: str = "") -> Problem:
         "schema-unmet",
         "The schema can't be met",
         422,
-        f"no answer meets the schema: at {pointer_of(first.path) or '/'}, {first.rule} is unmet. Let what the text may not "
-        "say be null or not required, or name a model that follows schemas",
+        f"no answer meets the schema: at {pointer_of(first.path) or '/'}: {first.message}. Let what the text may not say be "
+        "null or not required, or name a model that follows schemas",
         errors=tuple(
             FieldProblem(pointer=f"{below}{pointer_of(error.path)}", detail=error.message)
             for error in errors[:MAX_ERRORS]

@@ -51,6 +51,8 @@ def call_of(question: Question, command: ModelCommand, run: Run) -> ModelCall:
         deadline=run.deadline,
         max_cost_usd=command.max_cost_usd,
         input_digests=given.digests,
+        # The same question again, in the hope of another answer.
+        cacheable=question.purpose is not Purpose.REPAIR,
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs a few awaitables at a time and ends the others when one fails."""
+"""Runs a few awaitables at a time. When one fails no further one begins, and those under way still end: they are paid for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,23 +9,21 @@ R = TypeVar("R")
 
 
 async def side_by_side(work: Callable[[T], Awaitable[R]], on: Sequence[T], *, at_a_time: int) -> list[R]:
-    """The results in the order of `on`. Raises what the first to fail raises."""
-    if len(on) <= 1:
-        return [await work(one) for one in on]
+    """The results in the order of `on`. Raises what the first of them raised, once all that began have ended."""
     room = asyncio.Semaphore(at_a_time)
+    results: dict[int, R] = {}
+    errors: dict[int, Exception] = {}
 
-    async def one(item: T) -> R:
+    async def one(place: int, item: T) -> None:
         async with room:
-            return await work(item)
+            if errors:
+                return
+            try:
+                results[place] = await work(item)
+            except Exception as error:  # noqa: BLE001  # It is raised below, when the others have ended.
+                errors[place] = error
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in on]
-    except BaseExceptionGroup as failed:
-        raise _first_of(failed) from None
-    return [task.result() for task in tasks]
-
-
-def _first_of(failed: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = failed.exceptions[0]
-    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
+    await asyncio.gather(*(one(place, item) for place, item in enumerate(on)))
+    if errors:
+        raise errors[min(errors)]
+    return [results[place] for place in range(len(on))]
