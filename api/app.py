@@ -38,7 +38,7 @@ from api.routes import (
     why,
     workflow,
 )
-from api.routes.ai import credentials, usage
+from api.routes.ai import credentials, providers, usage
 from api.routes.ai.prompts import routes as prompts
 from api.routes.documents import profiles
 from api.routes.documents import routes as documents
@@ -72,6 +72,7 @@ RESOURCES: tuple[AnyEndpoint, ...] = (
     *documents.ENDPOINTS,
     *profiles.ENDPOINTS,
     *usage.ENDPOINTS,
+    *providers.ENDPOINTS,
     *credentials.ENDPOINTS,
     *prompts.ENDPOINTS,
     *health.ENDPOINTS,

@@ -1,9 +1,18 @@
-"""Examples of what is said about models: usage, and keys of providers."""
+"""Examples of what is said about models: usage, providers, and keys of these."""
 
 from datetime import timedelta
 from decimal import Decimal
 
 from api.documentation.examples.jobs import NOON
+from schemas.ai.providers import (
+    AllowanceState,
+    BreakerState,
+    Latencies,
+    ModelStatus,
+    ProvidersStatus,
+    ProviderState,
+    ProviderStatus,
+)
 from schemas.ai.usage import CredentialState, CredentialStates, GroupBy, NewCredential, UsageReport, UsageRow
 from schemas.ai.usage_table import table_of
 
@@ -20,6 +29,29 @@ _ROW = UsageRow(
     shadow_usd=Decimal("0.7105"),
 )
 _CREDENTIAL = CredentialState(provider="openai", hint="x7Qd", updated_at=NOON, updated_by="key k3Yq9ZtR1bXw")
+_MODEL = ModelStatus(
+    model="claude-sonnet-5-5",
+    breaker=BreakerState.CLOSED,
+    retry_at=None,
+    failures=0,
+    last_error="throttle",
+    max_input_tokens=1_000_000,
+    max_output_tokens=128_000,
+    lanes=("batch", "realtime"),
+    input_usd_per_million_tokens=Decimal(2),
+    output_usd_per_million_tokens=Decimal(10),
+    latencies=Latencies(calls=212, p50_ms=2_140.0, p95_ms=5_310.0, p99_ms=8_020.0, first_token_p50_ms=420.0),
+)
+_PROVIDER = ProviderStatus(
+    provider="anthropic",
+    state=ProviderState.READY,
+    detail="",
+    checked_at=NOON,
+    check_age_seconds=12.4,
+    key="deployment",
+    allowances=(AllowanceState(name="requests", limit=4_000, remaining=3_812, resets_at=NOON + timedelta(seconds=3)),),
+    models=(_MODEL,),
+)
 TABLE = table_of((_ROW,), (GroupBy.DAY,))
 
 ANSWERS = (
@@ -30,6 +62,7 @@ ANSWERS = (
         total=_ROW.model_copy(update={"day": None}),
         saved_percent=39.3,
     ),
+    ProvidersStatus(providers=(_PROVIDER,)),
     _CREDENTIAL,
     CredentialStates(credentials=(_CREDENTIAL,)),
 )

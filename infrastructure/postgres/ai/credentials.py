@@ -75,7 +75,7 @@ class StoredCredentials:
         found = {}
         for provider, key, updated_at in await self._pool.run(tenant_id, read):
             opened = await self._sealer.open(credential_cell(tenant_id, provider), Sealed(key))
-            found[provider] = Credential(SecretStr(opened), _name(tenant_id, provider, updated_at))
+            found[provider] = Credential(SecretStr(opened), credential_id(tenant_id, provider, updated_at))
         known = _Known(found, until)
         self._known[tenant_id] = known
         self._known.move_to_end(tenant_id)
@@ -84,7 +84,7 @@ class StoredCredentials:
         return known
 
 
-def _name(tenant_id: UUID, provider: str, updated_at: datetime) -> str:
+def credential_id(tenant_id: UUID, provider: str, updated_at: datetime) -> str:
     """Of the key's place and time, since even a hash of the key itself could be compared with guesses."""
     place = f"{tenant_id} {provider} {updated_at.timestamp():.6f}"
     return hashlib.blake2b(place.encode(), digest_size=12).hexdigest()

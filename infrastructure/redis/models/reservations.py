@@ -1,7 +1,7 @@
 """Limits and budgets in Redis: one script for each reservation, and one for each settlement."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -87,15 +87,15 @@ class RedisReservations:
         said = [part for name in DIMENSIONS for part in _said(getattr(limits, name))]
         wait_ms = int(1_000 * throttled_for_seconds) if throttled_for_seconds else ""
         async with _unavailable():
-            key = _limits_key(provider, key_id)
+            key = limits_key(provider, key_id)
             await self._observed.run(self._connection, [key], int(throttled), wait_ms, *said)
 
     async def limits_of(self, provider: str, key_id: str) -> LimitsReading:
         """What is left to the key now, as far as it is known. Unavailable while Redis is away."""
         async with _unavailable():
-            found, time = await self._connection.ask(("HGETALL", _limits_key(provider, key_id)), ("TIME",))
+            found, time = await self._connection.ask(("HGETALL", limits_key(provider, key_id)), ("TIME",))
         pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        return _reading({name.decode(): value.decode() for name, value in pairs}, int(time[0]) + int(time[1]) / 1e6)
+        return limits_in(dict(pairs), int(time[0]) + int(time[1]) / 1e6)
 
     async def begin_counting(self) -> None:
         """Notes that Redis counts from now on, if it hadn't: the sooner, the less a first call waits."""
@@ -140,7 +140,7 @@ async def _unavailable() -> AsyncIterator[None]:
 
 
 def _keys(demand: Demand) -> list[str]:
-    limits, tenant = _limits_key(demand.provider, demand.key_id), f"bucatini:models:tenant:{demand.tenant_id}"
+    limits, tenant = limits_key(demand.provider, demand.key_id), f"bucatini:models:tenant:{demand.tenant_id}"
     job = f"bucatini:models:job:{demand.job_id}:{demand.job_attempt}"
     return [
         limits,
@@ -154,7 +154,7 @@ def _keys(demand: Demand) -> list[str]:
     ]
 
 
-def _limits_key(provider: str, key_id: str) -> str:
+def limits_key(provider: str, key_id: str) -> str:
     return f"bucatini:models:limits:{provider}:{key_id}"
 
 
@@ -176,7 +176,9 @@ def _crossed(reply: Sequence[Any], limits: dict[str, Decimal | None]) -> list[Cr
     ]
 
 
-def _reading(found: dict[str, str], now: float) -> LimitsReading:
+def limits_in(fields: Mapping[bytes, bytes], now: float) -> LimitsReading:
+    """What the hash of a key's limits says of this moment."""
+    found = {name.decode(): value.decode() for name, value in fields.items()}
     pace, since = float(found.get("pace", 1)), now - float(found.get("at", 0)) / 1_000
     allowances: dict[str, Allowance] = {}
     for name in DIMENSIONS:

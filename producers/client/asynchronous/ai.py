@@ -8,6 +8,7 @@ from datetime import datetime
 from producers.client.asynchronous.credentials import AsyncCredentials
 from producers.client.asynchronous.ports import AsyncCaller
 from producers.client.requests import get, path
+from schemas.ai.providers import ProvidersStatus
 from schemas.ai.usage import GroupBy, UsageReport
 
 
@@ -18,6 +19,14 @@ class AsyncAi:
         self._client = client
         self.credentials = AsyncCredentials(client)
         """Your own keys of providers."""
+
+    async def providers(self) -> ProvidersStatus:
+        """How the providers of models are, with their models' breakers and what is left of their limits.
+
+        status = await bucatini.ai.providers()
+        print([one.provider for one in status.providers if one.state == "ready"])
+        """
+        return await self._client.ask(ProvidersStatus, get(path("ai", "providers", "status")))
 
     async def usage(
         self,

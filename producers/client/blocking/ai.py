@@ -9,6 +9,7 @@ from datetime import datetime
 from producers.client.blocking.credentials import Credentials
 from producers.client.blocking.ports import Caller
 from producers.client.requests import get, path
+from schemas.ai.providers import ProvidersStatus
 from schemas.ai.usage import GroupBy, UsageReport
 
 
@@ -19,6 +20,14 @@ class Ai:
         self._client = client
         self.credentials = Credentials(client)
         """Your own keys of providers."""
+
+    def providers(self) -> ProvidersStatus:
+        """How the providers of models are, with their models' breakers and what is left of their limits.
+
+        status = bucatini.ai.providers()
+        print([one.provider for one in status.providers if one.state == "ready"])
+        """
+        return self._client.ask(ProvidersStatus, get(path("ai", "providers", "status")))
 
     def usage(
         self,

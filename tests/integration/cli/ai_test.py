@@ -68,3 +68,14 @@ def test_a_key_is_read_from_stdin_and_never_printed(terminal: Terminal) -> None:
     assert KEY[:-4] not in stored.stdout + stored.stderr + listed.stdout
     assert (removed.returncode, "deployment's" in left.stdout) == (0, True)
     assert (none.returncode, in_words.returncode) == (2, 2)
+
+
+def test_providers_are_shown_with_what_keeps_them_from_being_used(terminal: Terminal) -> None:
+    table = terminal.type("ai", "providers")
+    whole = terminal.type("ai", "providers", "-o", "json")
+
+    assert table.returncode == 0, table.stderr
+    assert "gpt-6-luna" in table.stdout
+    assert "closed" in table.stdout
+    assert "OPENAI_API_KEY" in table.stderr
+    assert {one["provider"] for one in json.loads(whole.stdout)["providers"]} >= {"openai", "anthropic", "offline"}

@@ -55,4 +55,5 @@ class Calls:
             input_digests=self.brief.documents.digests,
             cacheable=cacheable,
             listener=listener,
+            record=run.record,
         )

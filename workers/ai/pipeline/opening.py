@@ -15,6 +15,7 @@ from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.redis import client as redis_client
 from infrastructure.redis.models.answers import SealedAnswers
 from infrastructure.redis.models.breakers import SharedBreakers
+from infrastructure.redis.models.health import SharedHealth
 from infrastructure.redis.models.reservations import RedisReservations
 from infrastructure.settings import Settings
 from infrastructure.wiring import keyed_providers, keyring, model_providers, model_records
@@ -25,6 +26,7 @@ from workers.ai.pipeline.pipeline import Parts, pipeline
 from workers.ai.pipeline.reservation import Limits
 from workers.ai.pipeline.route import Routing
 from workers.ai.pipeline.single_flight import SingleFlight
+from workers.ai.provider_health import HealthChecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
         breakers = SharedBreakers(redis, report=metrics.breaker_seen)
         budgets = StoredBudgets(records.pool)
         reservations = RedisReservations(redis, budgets)
+        keyed = keyed_providers(settings, registry)
+        checks = HealthChecks(providers, keyed, SharedHealth(redis))
         flights = SingleFlight(answers, books)
         stack.push_async_callback(books.finish)
         stack.push_async_callback(flights.finish)
@@ -62,7 +66,7 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
             providers=providers,
             default_models=settings.ai_models,
             calls=settings.ai_calls,
-            routing=Routing(registry, records.credentials, breakers, keyed_providers(settings, registry)),
+            routing=Routing(registry, records.credentials, breakers, keyed),
             limits=Limits(reservations, registry, budgets.report, lambda: clock.now().date()),
             answers=answers,
             books=books,
@@ -70,4 +74,4 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
             now=clock.now,
         )
         await clock.start()
-        yield Models(pipeline(parts), records.ledger, records.checkpoints, (clock.loop, answers.loop))
+        yield Models(pipeline(parts), records.ledger, records.checkpoints, (clock.loop, answers.loop, checks.loop))

@@ -53,6 +53,7 @@ def call_of(question: Question, command: ModelCommand, run: Run) -> ModelCall:
         input_digests=given.digests,
         # The same question again, in the hope of another answer.
         cacheable=question.purpose is not Purpose.REPAIR,
+        record=run.record,
     )
 
 
