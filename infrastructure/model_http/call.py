@@ -100,8 +100,8 @@ class HttpCall:
                 for event in reader.take(data):
                     yield self._noted(event)
             if reader.progress > progress:
+                self._clock.wrote(reader.progress - progress)
                 progress = reader.progress
-                self._clock.progressed()
         await self._drain(pieces)
         yield Finished(self.response(reader.answer))
 

@@ -29,6 +29,7 @@ class CallClock:
         # An answer that isn't streamed begins when it is complete: nothing but the total says how long that may take.
         self._first_token_at = self._started_at + (deadlines.first_token_seconds if streamed else float("inf"))
         self._waited_since_progress_seconds: float | None = None
+        self._tokens, self._waited_for_them_seconds = 0, 0.0
 
     @property
     def seconds(self) -> float:
@@ -37,6 +38,16 @@ class CallClock:
     def progressed(self) -> None:
         """Text came, or another piece of the answer; a keep-alive is none."""
         self._waited_since_progress_seconds = 0.0
+
+    def wrote(self, tokens: int) -> None:
+        """So many pieces of a stream's text came. DeadlinePassed when they come too slowly."""
+        self.progressed()
+        self._tokens += tokens
+        if self._waited_for_them_seconds < self._deadlines.rate_seconds:
+            return
+        if self._tokens < self._deadlines.min_tokens_a_second * self._waited_for_them_seconds:
+            raise DeadlinePassed(Phase.RATE)
+        self._tokens, self._waited_for_them_seconds = 0, 0.0
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """What it returns. DeadlinePassed, having cancelled it, when the next deadline passes first."""
@@ -53,7 +64,9 @@ class CallClock:
             raise
         finally:
             if self._waited_since_progress_seconds is not None:
-                self._waited_since_progress_seconds += self._now() - began_at
+                waited_seconds = self._now() - began_at
+                self._waited_since_progress_seconds += waited_seconds
+                self._waited_for_them_seconds += waited_seconds
 
     def _next(self, now: float) -> tuple[float, Phase]:
         if self._waited_since_progress_seconds is None:

@@ -103,6 +103,7 @@ def timed_out(failure: Failure, phase: Phase, seconds: float) -> TimedOut:
         Phase.CONNECT: "no connection",
         Phase.FIRST_TOKEN: "no text",
         Phase.IDLE: "no more text",
+        Phase.RATE: "hardly any text",
         Phase.TOTAL: "no end",
     }[phase]
     return TimedOut(f"{_subject(failure)}: {where} within {seconds:g} s: try another provider", failure, phase)

@@ -27,6 +27,8 @@ class Phase(StrEnum):
     CONNECT = "connect"
     FIRST_TOKEN = "first_token"  # noqa: S105  # a phase, not a secret
     IDLE = "idle"
+    RATE = "rate"
+    """It wrote, and too slowly."""
     TOTAL = "total"
 
 

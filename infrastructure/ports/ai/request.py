@@ -53,6 +53,10 @@ class Deadlines:
     what the longest answer may take."""
     idle_seconds: float = 30.0
     """Between two pieces of text, or of the answer."""
+    rate_seconds: float = 20.0
+    """In so long of waiting for a stream, `min_tokens_a_second` have to come: what trickles is never idle, and never done."""
+    min_tokens_a_second: float = 0.5
+    """Pieces of text or reasoning, to be exact: a piece has a token or more."""
     total_seconds: float = 600.0
 
 

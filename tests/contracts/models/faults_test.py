@@ -110,6 +110,7 @@ DEADLINES: list[tuple[str, dict[str, Any], Deadlines, Phase, bool]] = [
     ("first_token_stall", {"seconds": 30}, Deadlines(first_token_seconds=0.7), Phase.FIRST_TOKEN, True),
     ("stall", {"seconds": 30}, Deadlines(idle_seconds=0.5), Phase.IDLE, True),
     ("trickle", {"seconds": 0.2}, Deadlines(total_seconds=1.5), Phase.TOTAL, True),
+    ("trickle", {"seconds": 0.2}, Deadlines(rate_seconds=1.0, min_tokens_a_second=20), Phase.RATE, True),
     ("hang", {}, Deadlines(total_seconds=0.5), Phase.TOTAL, False),
     ("slow", {"seconds": 30}, Deadlines(total_seconds=0.7), Phase.TOTAL, False),
     ("stall", {"seconds": 30}, Deadlines(idle_seconds=0.5), Phase.IDLE, False),

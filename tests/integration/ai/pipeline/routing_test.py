@@ -158,15 +158,16 @@ async def test_a_used_up_account_is_asked_for_none_of_its_other_models(
     assert [model for model, _ in await seen(simulator, key)] == [LUNA, HAIKU]
 
 
-@pytest.mark.parametrize("fault", ["stall", "first_token_stall"])
-async def test_a_model_that_stops_writing_is_left(
-    settings: Settings, tenant_id: UUID, simulator: SimulatedProviders, key: SecretStr, fault: str
+@pytest.mark.parametrize(("fault", "seconds"), [("stall", 60), ("first_token_stall", 60), ("trickle", 0.2)])
+async def test_a_model_that_stops_writing_or_hardly_writes_is_left(
+    settings: Settings, tenant_id: UUID, simulator: SimulatedProviders, key: SecretStr, fault: str, seconds: float
 ) -> None:
     async with opened(settings) as models:
         await warmed(models, tenant_id)
-        simulator.fault(key, fault, provider="openai", seconds=60)
+        simulator.fault(key, fault, provider="openai", seconds=seconds)
         call = ask_for(tenant_id, LUNA, HAIKU, listener=Reader())
-        hurried = replace(call.request, deadlines=Deadlines(first_token_seconds=2, idle_seconds=2))
+        deadlines = Deadlines(first_token_seconds=2, idle_seconds=2, rate_seconds=1, min_tokens_a_second=20)
+        hurried = replace(call.request, deadlines=deadlines)
         reply = await models.ask(replace(call, request=hurried))
     assert [one.outcome for one in reply.attempts] == ["timeout", "succeeded"]
 
