@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "batches": Command("producers.cli.batches", "Submit, see and cancel batches."),
     "documents": Command("producers.cli.documents", "Add documents; show, fetch, delete them."),
     "ai": Command("producers.cli.ai.group", "Show what models cost; keep keys of providers."),
+    "prompts": Command("producers.cli.prompts", "Make, change, compare, fill and test prompts."),
     "schedules": Command("producers.cli.schedules", "Make, see, pause and run schedules."),
     "webhooks": Command("producers.cli.webhooks", "Have events sent to a URL; see and repeat it."),
     "groups": Command("producers.cli.groups", "See consumer groups; take events as a member."),

@@ -17,6 +17,6 @@ class Prompt(Model):
     created_at: datetime | None
 
 
-class Prompts(Model):
+class PromptPage(Model):
     prompts: tuple[Prompt, ...]
     next_cursor: str | None

@@ -14,7 +14,7 @@ from schemas.ai.golden_tests import (
     TestRequest,
 )
 from schemas.ai.labels import LabelMove, PromptLabelHistory, PromptLabels, PromptLabelState, Variant
-from schemas.ai.prompt_list import Prompt, Prompts
+from schemas.ai.prompt_list import Prompt, PromptPage
 from schemas.ai.prompts import (
     PRODUCTION,
     Industry,
@@ -85,7 +85,7 @@ REQUESTS = (
     TestRequest(version=2),
 )
 ANSWERS = (
-    Prompts(prompts=(_PROMPT,), next_cursor=None),
+    PromptPage(prompts=(_PROMPT,), next_cursor=None),
     _PROMPT,
     PromptVersions(
         versions=(PromptVersionInfo(**_LEGAL, **_MADE), PromptVersionInfo(**_INFO, **_MADE)), next_cursor=None

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from producers.client.asynchronous.health import AsyncHealth
     from producers.client.asynchronous.holds import AsyncHolds
     from producers.client.asynchronous.keys import AsyncKeys
+    from producers.client.asynchronous.prompts import AsyncPrompts
     from producers.client.asynchronous.schedules import AsyncSchedules
     from producers.client.asynchronous.search import AsyncSearch
     from producers.client.asynchronous.tenants import AsyncTenants
@@ -99,6 +100,13 @@ class AsyncBucatini:
         from producers.client.asynchronous.ai import AsyncAi
 
         return AsyncAi(self)
+
+    @cached_property
+    def prompts(self) -> "AsyncPrompts":
+        """What models are asked, in versions that labels point to."""
+        from producers.client.asynchronous.prompts import AsyncPrompts
+
+        return AsyncPrompts(self)
 
     @cached_property
     def schedules(self) -> "AsyncSchedules":

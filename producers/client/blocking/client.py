@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from producers.client.blocking.health import Health
     from producers.client.blocking.holds import Holds
     from producers.client.blocking.keys import Keys
+    from producers.client.blocking.prompts import Prompts
     from producers.client.blocking.schedules import Schedules
     from producers.client.blocking.search import Search
     from producers.client.blocking.tenants import Tenants
@@ -100,6 +101,13 @@ class Bucatini:
         from producers.client.blocking.ai import Ai
 
         return Ai(self)
+
+    @cached_property
+    def prompts(self) -> "Prompts":
+        """What models are asked, in versions that labels point to."""
+        from producers.client.blocking.prompts import Prompts
+
+        return Prompts(self)
 
     @cached_property
     def schedules(self) -> "Schedules":

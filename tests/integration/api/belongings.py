@@ -80,6 +80,7 @@ def give_one_of_each(world: World, owner: Tenant) -> Belongings:
     )
     limit_tenant(world.settings, owner.id, weight=2)
     _add_document(world, owner)
+    _add_prompt(world, owner)
     key = world.another_key(owner.id, "jobs:read")
     world.database.execute("UPDATE api_keys SET name = %s WHERE tenant_id = %s", (SECRET, owner.id))
     failed = world.submit(owner, title=SECRET)
@@ -105,6 +106,19 @@ def _add_document(world: World, owner: Tenant) -> None:
         assert http.put(f"/api/ai/credentials/{PROVIDER}", json={"key": SECRET}).status_code == 200
     world.database.execute("UPDATE document_versions SET state = 'ready', imported_at = now(), language = 'en'")
     world.database.execute("UPDATE documents SET current_version = 1")
+
+
+def _add_prompt(world: World, owner: Tenant) -> None:
+    """A prompt with two versions, a label that isn't the first one's, and a test."""
+    content = {"sections": [{"heading": SECRET, "instruction": SECRET}]}
+    with world.http(owner) as http:
+        made = http.post("/api/prompts", json={"name": PROMPT, "description": SECRET, "content": content})
+        assert made.status_code == 201, made.text
+        body = {"content": {**content, "system": SECRET}, "note": SECRET}
+        assert http.post(f"/api/prompts/{PROMPT}/versions", json=body).status_code == 201
+        moved = {"variants": [{"version": 1, "percent": 100}], "because": SECRET}
+        assert http.put(f"/api/prompts/{PROMPT}/labels/{PROMPT}", json=moved).status_code == 200
+        assert http.put(f"/api/prompts/{PROMPT}/tests/{PROMPT}", json={"contains": [SECRET]}).status_code == 200
 
 
 def _outgoing(world: World, owner: Tenant) -> tuple[UUID, UUID, str]:

@@ -18,6 +18,8 @@ from api.routes.events import STREAM
 from infrastructure.postgres.session import Connection, Role, connect
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
+from schemas.ai.labels import LabelMove
+from schemas.ai.prompts import NewPromptVersion
 from schemas.groups import AcknowledgeEvents
 from schemas.model import Model
 from schemas.problems import Problem
@@ -32,6 +34,8 @@ BODIES: dict[type[Model] | None, object] = {
     ScheduleDefinition: SCHEDULE,
     WebhookRequest: {"url": "https://8.8.8.8/"},
     RedeliverFailed: {"since": "2026-01-01T00:00:00Z"},
+    NewPromptVersion: {"content": {"system": "mine"}},
+    LabelMove: {"variants": [{"version": 1, "percent": 100}]},
     AcknowledgeEvents: {"receipts": [f"{uuid4()}:1:{uuid4()}"]},
 }
 """What an address needs to be asked at all."""

@@ -54,6 +54,7 @@ async def show_test(call: Call[Empty, Empty]) -> Answer:
 
 async def set_test(call: Call[GoldenTest, Empty]) -> Answer:
     """200 with the test. Repeating it is safe, but for runs, which count for the tests as they were."""
+    await existing(call)
     name, test, body, tenant_id, cell = call.path["name"], test_in(call), call.body, call.tenant_id, str(uuid7())
 
     async def write(connection: Connection, content: bytes) -> NamedGoldenTest:

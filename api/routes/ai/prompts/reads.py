@@ -11,7 +11,7 @@ from api.http.responses import UNSHARED, Answer, json_answer
 from api.routes.ai.prompts.addressing import WHAT, NamePageQuery, ToVersion, found_version, number_in
 from infrastructure.postgres.prompts import listing, versions
 from infrastructure.prompts.differences import changes_between
-from schemas.ai.prompt_list import Prompt, Prompts
+from schemas.ai.prompt_list import Prompt, PromptPage
 from schemas.ai.prompts import PromptDiff, PromptVersions
 
 NEWEST = 2**31 - 1
@@ -23,7 +23,7 @@ async def list_prompts(call: Call[Empty, NamePageQuery]) -> Answer:
     found = await call.db.run(listing.prompts, after=after, limit=query.limit + 1)
     page, more = tuple(found[: query.limit]), len(found) > query.limit
     following = cursors.sign_bytes(call.tenant_id, scope, page[-1].name.encode()) if more else None
-    answer = json_answer(200, Prompts(prompts=page, next_cursor=following), UNSHARED)
+    answer = json_answer(200, PromptPage(prompts=page, next_cursor=following), UNSHARED)
     return unless_known(answer, call.headers.get("if-none-match"))
 
 

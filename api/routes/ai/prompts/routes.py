@@ -22,7 +22,7 @@ from api.routes.ai.prompts.rendering import render
 from api.routes.ai.prompts.writes import add_version, create_prompt
 from schemas.ai.golden_tests import GoldenTest, GoldenTests, NamedGoldenTest, PromptTestRuns, TestRequest
 from schemas.ai.labels import LabelMove, PromptLabelHistory, PromptLabels, PromptLabelState
-from schemas.ai.prompt_list import Prompt, Prompts
+from schemas.ai.prompt_list import Prompt, PromptPage
 from schemas.ai.prompts import (
     NewPrompt,
     NewPromptVersion,
@@ -44,7 +44,7 @@ VERSIONS = (
         description="By name: your own, and those that Bucatini comes with.",
         handle=list_prompts,
         query=NamePageQuery,
-        answers={200: Prompts},
+        answers={200: PromptPage},
         scope=Scope.AI_READ,
         headers=("if-none-match",),
         problems=(400,),

@@ -1,0 +1,78 @@
+# Generated from asynchronous/labels.py by `python -m producers.packaging`: edit that one.
+"""Labels of prompts: where they point, and their moves."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from producers.client.blocking.ports import Caller
+from producers.client.documents import conditions
+from producers.client.requests import get, path, put
+from schemas.ai.labels import LabelMove, PromptLabelHistory, PromptLabels, PromptLabelState, Variant
+from schemas.ai.prompts import PRODUCTION, Industry
+
+PAGE: Final = 50
+
+
+class Labels:
+    """Every call may raise ProblemAnswer or Unreachable."""
+
+    def __init__(self, client: Caller) -> None:
+        self._client = client
+
+    def get(self, prompt: str, label: str = PRODUCTION) -> tuple[PromptLabelState, ...]:
+        """For all first, then for each industry for which it points to an overlay."""
+        return self._client.ask(PromptLabels, get(_address(prompt, label))).states
+
+    def move(
+        self,
+        prompt: str,
+        variants: int | Mapping[int, int],
+        *,
+        label: str = PRODUCTION,
+        because: str = "",
+        if_match: str | None = None,
+    ) -> PromptLabelState:
+        """Points it to a version, or splits it: `{3: 20, 1: 80}` gives version 3 to a fifth of the subjects. Safe to repeat.
+        ProblemAnswer with status 409 when a version hasn't passed the prompt's tests."""
+        shares = {variants: 100} if isinstance(variants, int) else variants
+        wanted = LabelMove(
+            variants=tuple(Variant(version=version, percent=percent) for version, percent in shares.items()),
+            because=because,
+        )
+        request = put(_address(prompt, label), wanted)
+        request = replace(request, headers={**request.headers, **conditions(if_match)})
+        return self._client.ask(PromptLabelState, request)
+
+    def history(
+        self, prompt: str, label: str = PRODUCTION, *, industry: Industry | str | None = None
+    ) -> Iterator[PromptLabelState]:
+        """Its moves, the newest first, fetched a page at a time."""
+        address, cursor = f"{_address(prompt, label)}/history", None
+        while True:
+            query = {"limit": PAGE, "cursor": cursor, "industry": industry}
+            page = self._client.ask(PromptLabelHistory, get(address, query))
+            yield from page.moves
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def roll_back(
+        self, prompt: str, label: str = PRODUCTION, *, industry: Industry | str | None = None, because: str = ""
+    ) -> PromptLabelState | None:
+        """Moves it back to where it pointed before; None when it has pointed nowhere else. Repeating it moves it forth again."""
+        of = None if industry is None else Industry(industry)
+        reply = self._client.send(get(_address(prompt, label)))
+        states = PromptLabels.model_validate_json(reply.body).states
+        now = next((one for one in states if one.industry == of), None)
+        for move in self.history(prompt, label, industry=industry):
+            if now is not None and move.industry == of and move.variants != now.variants:
+                shares = {one.version: one.percent for one in move.variants}
+                why = because or "rolled back"
+                etag = reply.headers.get("etag")
+                return self.move(prompt, shares, label=label, because=why, if_match=etag)
+        return None
+
+
+def _address(prompt: str, label: str) -> str:
+    return path("prompts", prompt, "labels", label)
