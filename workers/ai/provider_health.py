@@ -29,17 +29,21 @@ class HealthChecks:
         return Loop("provider health", CHECK_SECONDS, self.check)
 
     async def check(self) -> None:
-        if not await self._shared.may_check():
-            return
-        names = list(self._providers)
-        found = dict(zip(names, await asyncio.gather(*map(self._health_of, names)), strict=True))
-        await self._shared.write(found)
+        if await self._shared.may_check():
+            names = list(self._providers)
+            found = dict(zip(names, await asyncio.gather(*map(self._health_of, names)), strict=True))
+            await self._shared.write(found)
+        else:
+            found = await self._shared.read()
+        # Each process shows the same: a gauge of one that checks no more would stay as it was.
+        for name, health in found.items():
+            if health.ok is not None:
+                metrics.provider_found(name, ok=health.ok)
 
     async def _health_of(self, name: str) -> ProviderHealth:
         if not self._keyed[name]:
             return ProviderHealth(keyed=False)
         health = await self._providers[name].health()
-        metrics.provider_found(name, ok=health.ok)
         if health.error is None:
             return ProviderHealth(keyed=True, ok=True, seconds=health.seconds)
         error = health.error

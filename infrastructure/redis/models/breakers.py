@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from uuid_utils import uuid4
 
+from infrastructure.concurrency.loops import Loop
 from infrastructure.ports.ai.breakers import Admission, Gate
 from infrastructure.ports.ai.errors import ModelError
 from infrastructure.redis.client import FAULTS, Redis
@@ -21,6 +22,7 @@ PATIENCE_SECONDS: Final = 0.1
 """A Redis that takes longer is away: a call of a model isn't kept waiting for its breaker."""
 AWAY_SECONDS: Final = 1.0
 """Then a process decides alone, until it asks again."""
+WATCH_SECONDS: Final = 15.0
 KEPT_SECONDS: Final = 86_400
 MAX_KNOWN: Final = 10_000
 LOOK, HALF_OPEN = "look", "half_open"
@@ -64,6 +66,7 @@ class SharedBreakers:
         self._known: dict[tuple[str, str], _Known] = {}
         self._looking: dict[tuple[str, str], asyncio.Lock] = {}
         self._own: dict[tuple[str, str], LocalBreaker] = {}
+        self._shut: set[tuple[str, str]] = set()
         self._away_until = 0.0
 
     async def admit(self, provider: str, model: str) -> Admission:
@@ -95,6 +98,15 @@ class SharedBreakers:
         self._of(admission).abandoned(admission.gate)
         if admission.gate is Gate.PROBE:
             await self._send(admission, "abandoned", admission.lease)
+
+    @property
+    def loop(self) -> Loop:
+        return Loop("model breakers", WATCH_SECONDS, self.watch)
+
+    async def watch(self) -> None:
+        """Looks at those that weren't closed: other processes may have closed them, and this one makes no call to notice."""
+        for which in tuple(self._shut):
+            await self._ask(*which, LOOK)
 
     async def reading(self, provider: str, model: str) -> BreakerReading:
         """As it is now. Raises one of FAULTS."""
@@ -162,6 +174,7 @@ class SharedBreakers:
         # Whoever was given the probe leaves none for others.
         gate = Gate.OPEN.value if found.gate == Gate.PROBE else found.gate
         self._known[which] = _Known(gate, now + found.retry_seconds, found.failures, now)
+        (self._shut.discard if gate == Gate.CLOSED else self._shut.add)(which)
         if self._observe is not None:
             self._observe(*which, HALF_OPEN if found.gate == Gate.PROBE else found.gate)
 

@@ -41,6 +41,10 @@ class SharedHealth:
         (taken,) = await self._connection.ask(("SET", LEASE, "1", "NX", "PX", 1_000 * LEASE_SECONDS))
         return taken is not None
 
+    async def read(self) -> dict[str, ProviderHealth]:
+        (found,) = await self._connection.ask(("HGETALL", HEALTH))
+        return health_in(pairs_of(found))
+
     async def write(self, found: Mapping[str, ProviderHealth]) -> None:
         """With the present time as that of each check."""
         ((seconds, _),) = await self._connection.ask(("TIME",))
@@ -48,6 +52,11 @@ class SharedHealth:
         for provider, health in found.items():
             fields += [provider, orjson.dumps({**asdict(health), "checked_at": float(seconds)})]
         await self._connection.ask(("DEL", HEALTH), ("HSET", HEALTH, *fields), ("EXPIRE", HEALTH, KEPT_SECONDS))
+
+
+def pairs_of(reply: Any) -> dict[bytes, bytes]:
+    """What HGETALL found, whichever protocol the connection speaks."""
+    return dict(reply) if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def health_in(fields: Mapping[bytes, bytes]) -> dict[str, ProviderHealth]:

@@ -15,6 +15,7 @@ from infrastructure.ports.ai.response import UNKNOWN_LIMITS, Allowance, RateLimi
 from infrastructure.redis import refusals
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.connection import RedisConnection
+from infrastructure.redis.models.health import pairs_of
 from infrastructure.redis.models.money import MAX_DOLLARS, dollars_of, limit_units, parts_of, units_of
 from infrastructure.redis.script import Script
 
@@ -94,8 +95,7 @@ class RedisReservations:
         """What is left to the key now, as far as it is known. Unavailable while Redis is away."""
         async with _unavailable():
             found, time = await self._connection.ask(("HGETALL", limits_key(provider, key_id)), ("TIME",))
-        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        return limits_in(dict(pairs), int(time[0]) + int(time[1]) / 1e6)
+        return limits_in(pairs_of(found), int(time[0]) + int(time[1]) / 1e6)
 
     async def begin_counting(self) -> None:
         """Notes that Redis counts from now on, if it hadn't: the sooner, the less a first call waits."""

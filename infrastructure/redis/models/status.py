@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from infrastructure.ports import Unavailable
 from infrastructure.ports.ai.response import RateLimits
@@ -10,7 +9,7 @@ from infrastructure.redis import refusals
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.connection import RedisConnection
 from infrastructure.redis.models.breakers import key_of as breaker_key
-from infrastructure.redis.models.health import HEALTH, ProviderHealth, health_in
+from infrastructure.redis.models.health import HEALTH, ProviderHealth, health_in, pairs_of
 from infrastructure.redis.models.reservations import limits_in, limits_key
 
 BREAKER_FIELDS = ("failures", "open_until", "lease", "lease_until", "last_error")
@@ -53,8 +52,8 @@ async def models_status(redis: Redis, keys: Mapping[str, str], models: Iterable[
     limits, breakers = rest[: len(keys)], rest[len(keys) :]
     return ModelsStatus(
         now,
-        health_in(_pairs(health)),
-        {provider: limits_in(_pairs(found), now).limits for provider, found in zip(keys, limits, strict=True)},
+        health_in(pairs_of(health)),
+        {provider: limits_in(pairs_of(found), now).limits for provider, found in zip(keys, limits, strict=True)},
         {model: _breaker(found, now) for model, found in zip(models, breakers, strict=True)},
     )
 
@@ -67,7 +66,3 @@ def _breaker(found: Sequence[bytes | None], now: float) -> BreakerStatus:
         return BreakerStatus("closed", None, int(failures or 0), error)
     half_open = now >= opened
     return BreakerStatus("half_open" if half_open else "open", max(opened, probing), int(failures or 0), error)
-
-
-def _pairs(reply: Any) -> dict[bytes, bytes]:
-    return dict(reply) if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from api.uploads.places import UploadPlaces
 from monitoring.metrics import bus as metrics
 from monitoring.metrics import extraction as extraction_metrics
 from monitoring.metrics import ingress as ingress_metrics
+from monitoring.metrics import models as model_metrics
 from monitoring.metrics import outgoing as outgoing_metrics
 from monitoring.metrics import uploads as upload_metrics
 from monitoring.metrics.batch_histogram import BatchHistogram
@@ -26,7 +28,8 @@ from monitoring.metrics.registry import registry
 from schemas.jobs import JobState
 
 MONITORING = Path(__file__).parents[3] / "monitoring"
-OURS = re.compile(r"\bbucatini_[a-z_]+")
+OURS = re.compile(r"\b(?:bucatini|gen_ai_client)_[a-z_]+")
+CENT = Decimal("0.01")
 BUCKETS = (0.001, 0.05, 1, 2.5)
 
 
@@ -45,6 +48,23 @@ def test_an_extraction_counts_by_its_format_and_its_outcome() -> None:
 
     assert counted["bucatini_extraction_seconds_count", "format=pdf,outcome=no-text-layer"] == 1
     assert counted["bucatini_extraction_seconds_sum", "format=pdf,outcome=no-text-layer"] == pytest.approx(0.3)
+
+
+def test_a_call_of_a_model_counts_with_its_tokens_and_its_cost_if_that_is_known() -> None:
+    def happen() -> None:
+        model_metrics.call_ended("openai", "m", "", 0.3, input_tokens=9, output_tokens=2, dollars=CENT)
+        model_metrics.call_ended("openai", "m", "timeout", 60.0)
+
+    before = _series()
+    counted = _difference(happen)
+    assert counted["bucatini_model_cost_dollars_total", "model=m,provider=openai"] == pytest.approx(0.01)
+    assert counted["bucatini_model_calls_unpriced_total", "model=m,provider=openai"] == 1
+    labels = "gen_ai_operation_name=chat,gen_ai_provider_name=openai,gen_ai_request_model=m"
+    now = _series()
+    for error in ("", "timeout"):
+        name = "gen_ai_client_operation_duration_seconds_count", f"error_type={error},{labels}"
+        assert now[name] - before.get(name, 0) == 1
+    assert now["gen_ai_client_token_usage_tokens_sum", f"{labels},gen_ai_token_type=input"] == 9
 
 
 def test_an_upload_counts_while_it_arrives_and_then_by_how_it_ended() -> None:
@@ -193,6 +213,8 @@ def test_no_label_names_a_tenant_a_job_or_a_worker() -> None:
             "loop",
             "le",
         ),
+        *("provider", "model", "dimension", "purpose", "cache", "scope", "percent", "error_type"),
+        *("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"),
         *("generation", "implementation", "major", "minor", "patchlevel", "version"),
     }
 
@@ -239,6 +261,15 @@ def _touch_every_metric() -> None:
     outgoing_metrics.webhooks_lagged(1)
     outgoing_metrics.group_events_given(1, 1)
     outgoing_metrics.group_events_acknowledged(1)
+    model_metrics.call_ended(
+        "openai", "a", "", 0.3, input_tokens=9, output_tokens=2, first_token_seconds=0.1, dollars=CENT
+    )
+    model_metrics.breaker_seen("openai", "a", "open")
+    model_metrics.failed_over("a", "overload")
+    model_metrics.throttled("openai", "requests")
+    model_metrics.answered("section", "hit")
+    model_metrics.budget_reached("day", 50)
+    model_metrics.provider_found("openai", ok=True)
 
 
 def _difference(happen: Callable[[], None]) -> dict[tuple[str, str], float]:

@@ -74,4 +74,6 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
             now=clock.now,
         )
         await clock.start()
-        yield Models(pipeline(parts), records.ledger, records.checkpoints, (clock.loop, answers.loop, checks.loop))
+        yield Models(
+            pipeline(parts), records.ledger, records.checkpoints, (clock.loop, answers.loop, checks.loop, breakers.loop)
+        )
