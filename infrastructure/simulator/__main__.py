@@ -7,13 +7,15 @@ import uvicorn
 import uvloop
 
 from infrastructure.simulator.app import app
+from infrastructure.simulator.serving import Pace
 
 MAX_CONNECTIONS = 5_000
 BACKLOG = 2_048
 
 
 def main(arguments: list[str]) -> int:
-    host, port = arguments
+    host, port, *more = arguments
+    pace = Pace(token_seconds=float(more[0])) if more else Pace()
     try:
         listening = socket.create_server((host, int(port)), backlog=BACKLOG)
     except OSError as error:
@@ -22,13 +24,13 @@ def main(arguments: list[str]) -> int:
     address = f"http://{host}:{listening.getsockname()[1]}"
     sys.stdout.write(f"ready: {address}\n")
     sys.stdout.flush()
-    uvloop.run(_serve(listening))
+    uvloop.run(_serve(listening, pace))
     return 0
 
 
-async def _serve(listening: socket.socket) -> None:
+async def _serve(listening: socket.socket, pace: Pace) -> None:
     config = uvicorn.Config(
-        app(),
+        app(pace),
         loop="none",
         http="httptools",
         ws="none",

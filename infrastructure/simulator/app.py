@@ -26,8 +26,8 @@ MAX_PAGE = 5_000
 RESPONSES, CHAT, MESSAGES = Responses(), ChatCompletions(), Messages()
 
 
-def app() -> Starlette:
-    simulator = Simulator()
+def app(pace: Pace | None = None) -> Starlette:
+    simulator = Simulator(pace=pace or Pace())
     control = Control(simulator)
     return Starlette(
         routes=[

@@ -21,7 +21,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "failures": Command("producers.cli.failures", "Show what failed and why, grouped by reason."),
     "batches": Command("producers.cli.batches", "Submit, see and cancel batches."),
     "documents": Command("producers.cli.documents", "Add documents; show, fetch, delete them."),
-    "ai": Command("producers.cli.ai.group", "Show what models cost; keep keys of providers."),
+    "ai": Command("producers.cli.ai.group", "Write with models; show cost; keep their keys."),
     "prompts": Command("producers.cli.prompts", "Make, change, compare, fill and test prompts."),
     "schedules": Command("producers.cli.schedules", "Make, see, pause and run schedules."),
     "webhooks": Command("producers.cli.webhooks", "Have events sent to a URL; see and repeat it."),

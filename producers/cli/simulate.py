@@ -38,6 +38,7 @@ BILL = (
 def providers(
     host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one", min=0, max=65_535)] = DEFAULT_PORT,
+    token_seconds: Annotated[float, typer.Option(help="how long a model takes for each token", min=0, max=60)] = 0.0,
 ) -> None:
     """Stand in for OpenAI and Anthropic, with faults on demand.
 
@@ -45,7 +46,7 @@ def providers(
     `simulate fault` scripts what goes wrong, `simulate pace` how fast it writes, `simulate bill` shows what it charged.
     """
     sys.stdout.flush()
-    arguments = ["-P", "-m", "infrastructure.simulator", host, str(port)]
+    arguments = ["-P", "-m", "infrastructure.simulator", host, str(port), str(token_seconds)]
     os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  # no shell is wanted
 
 

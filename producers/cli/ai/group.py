@@ -6,7 +6,7 @@ from producers.cli.ai.usage import show_usage
 from producers.cli.ai.write import write_document
 from producers.cli.lazy_group import command_group
 
-app = command_group("Show what models cost; keep keys of providers.")
+app = command_group("Write with models; show cost; keep their keys.")
 app.command("write")(write_document)
 app.command("usage")(show_usage)
 app.command("providers")(show_providers)

@@ -33,7 +33,12 @@ def write_document(
     max_cost: Annotated[str | None, typer.Option(metavar="DOLLARS", help="What it may cost at the most.")] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Write a document from a prompt and print it as it comes; what it cost is said on stderr."""
+    """Write a document and print it as it comes.
+
+    From a prompt, which a model writes a section at a time, or from a template. What it cost is said on stderr.
+    """
+    if (prompt is None) is (template is None):
+        raise typer.BadParameter("give either --prompt or --template")
     given = {
         "title": title or (prompt or template or "").partition("@")[0].replace("_", " ").capitalize(),
         "prompt": None if prompt is None else {**_ref("name", prompt), "label": label, "industry": industry},

@@ -38,7 +38,7 @@ def test_a_document_is_printed_as_it_is_written_and_what_it_cost_is_said(writers
     ("typed", "said"),
     [
         (["--prompt", "status_report", "--var", "nonsense"], "nonsense: write NAME=VALUE"),
-        ([], "give one of `template`, `sections` and `prompt`"),
+        ([], "give either --prompt or --template"),
         (["--prompt", "no_such_prompt"], "no_such_prompt"),
     ],
 )

@@ -120,7 +120,9 @@ def test_a_section_whose_model_fails_on_the_way_is_written_anew_by_another(write
     assert writers.recorded(job_id)[0]["model"].startswith("claude-sonnet-5-5")
     assert result["provenance"]["calls"] == 6
     assert [one["outcome"] for one in result["provenance"]["attempts"]].count("cut_short") == 1
-    assert Decimal(result["provenance"]["cost_usd"]) == writers.simulator.charged(writers.key)
+    # A stream of OpenAI's that is cut never says what it used.
+    assert result["provenance"]["priced"] is False
+    assert Decimal(result["provenance"]["cost_usd"]) < writers.simulator.charged(writers.key)
 
 
 def test_a_job_spends_no_more_than_it_may(writers: Writers) -> None:
