@@ -18,10 +18,10 @@ from infrastructure.redis.script import Script
 
 KNOWN_SECONDS: Final = 0.25
 """How long a process decides by what it knows before it looks again."""
-PATIENCE_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 0.25
 """A Redis that takes longer is away: a call of a model isn't kept waiting for its breaker."""
-AWAY_SECONDS: Final = 1.0
-"""Then a process decides alone, until it asks again."""
+AWAY_SECONDS: Final = 2.0
+"""Then a process decides alone, by what it knew last and what it sees itself, until it asks again."""
 WATCH_SECONDS: Final = 15.0
 KEPT_SECONDS: Final = 86_400
 MAX_KNOWN: Final = 10_000
@@ -81,23 +81,23 @@ class SharedBreakers:
         return await self._ask_for_probe(provider, model)
 
     async def succeeded(self, admission: Admission) -> None:
-        self._of(admission).succeeded(admission.gate, time.monotonic())
         known = self._known.get((admission.provider, admission.model))
         nothing_to_forget = known is not None and known.failures == 0 and self._is_fresh(known)
-        if admission.gate is Gate.PROBE or not nothing_to_forget:
-            await self._send(admission, "succeeded", admission.gate, admission.lease)
+        if admission.gate is not Gate.PROBE and nothing_to_forget:
+            return
+        if not await self._send(admission, "succeeded", admission.gate, admission.lease):
+            self._of(admission).succeeded(admission.gate, time.monotonic())
 
     async def failed(self, admission: Admission, error: ModelError) -> None:
         if not error.counts_on_breaker:
             await self.abandoned(admission)
             return
-        self._of(admission).failed(admission.gate, time.monotonic())
-        await self._send(admission, "failed", admission.gate, admission.lease, error.error_class)
+        if not await self._send(admission, "failed", admission.gate, admission.lease, error.error_class):
+            self._of(admission).failed(admission.gate, time.monotonic())
 
     async def abandoned(self, admission: Admission) -> None:
-        self._of(admission).abandoned(admission.gate)
-        if admission.gate is Gate.PROBE:
-            await self._send(admission, "abandoned", admission.lease)
+        if admission.gate is Gate.PROBE and not await self._send(admission, "abandoned", admission.lease):
+            self._of(admission).abandoned(admission.gate)
 
     @property
     def loop(self) -> Loop:
@@ -143,8 +143,9 @@ class SharedBreakers:
         gate, seconds = self._own_of(provider, model).admit(time.monotonic())
         return Admission(provider, model, gate, seconds)
 
-    async def _send(self, admission: Admission, *what: str) -> None:
-        await self._ask(admission.provider, admission.model, *what)
+    async def _send(self, admission: Admission, *what: str) -> bool:
+        """False while Redis is away: then this process has to know it alone."""
+        return await self._ask(admission.provider, admission.model, *what) is not None
 
     async def _ask(self, provider: str, model: str, *what: str) -> BreakerReading | None:
         """None while Redis is away. Never waits longer than PATIENCE_SECONDS."""
@@ -174,6 +175,7 @@ class SharedBreakers:
         # Whoever was given the probe leaves none for others.
         gate = Gate.OPEN.value if found.gate == Gate.PROBE else found.gate
         self._known[which] = _Known(gate, now + found.retry_seconds, found.failures, now)
+        self._own_of(*which).adopt(gate, now + found.retry_seconds, found.failures)
         (self._shut.discard if gate == Gate.CLOSED else self._shut.add)(which)
         if self._observe is not None:
             self._observe(*which, HALF_OPEN if found.gate == Gate.PROBE else found.gate)

@@ -32,6 +32,14 @@ class LocalBreaker:
     probe_until: float = 0.0
     closed_at: float | None = None
 
+    def adopt(self, gate: str, retry_at: float, failures: int) -> None:
+        """Goes on from what all processes knew together."""
+        self.failures = failures
+        if gate == Gate.CLOSED:
+            self.open_until, self.probe_until = None, 0.0
+        elif self.open_until is None or gate == Gate.OPEN:
+            self.open_until = retry_at
+
     def admit(self, now: float) -> tuple[Gate, float]:
         """The gate, and for an open one the seconds until the next probe."""
         if self.open_until is None:

@@ -4,11 +4,13 @@ import asyncio
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from infrastructure.local_stack.servers.redis import redis_server
 from infrastructure.ports.ai.breakers import Admission, Gate
 from infrastructure.ports.ai.errors import (
     AuthenticationRefused,
@@ -23,6 +25,7 @@ from infrastructure.ports.ai.errors import (
     TimedOut,
 )
 from infrastructure.redis import client
+from infrastructure.redis.models import breakers
 from infrastructure.redis.models.breakers import HALF_OPEN, SharedBreakers
 from infrastructure.redis.models.local_breaker import LocalBreaker, Rules
 from tests.waiting import GUARD_SECONDS
@@ -38,6 +41,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(autouse=True)
+def a_patient_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a reply may take long, and Redis isn't away for that."""
+    monkeypatch.setattr(breakers, "PATIENCE_SECONDS", GUARD_SECONDS)
+
+
 @asynccontextmanager
 async def breakers_of(redis_url: str, count: int, rules: Rules = QUICK) -> AsyncIterator[list[SharedBreakers]]:
     """Each with a connection of its own, as in a process of its own."""
@@ -48,9 +57,9 @@ async def breakers_of(redis_url: str, count: int, rules: Rules = QUICK) -> Async
         yield [SharedBreakers(each, rules=rules) for each in clients]
 
 
-async def fail(breakers: SharedBreakers, error: ModelError = OVERLOADED, times: int = 5) -> None:
+async def fail(one: SharedBreakers, error: ModelError = OVERLOADED, times: int = 5) -> None:
     for _ in range(times):
-        await breakers.failed(await breakers.admit(*MODEL), error)
+        await one.failed(await one.admit(*MODEL), error)
 
 
 async def await_true(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -61,17 +70,17 @@ async def await_true(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0)
 
 
-async def await_half_open(breakers: SharedBreakers) -> None:
+async def await_half_open(one: SharedBreakers) -> None:
     async def is_so() -> bool:
-        return (await breakers.reading(*MODEL)).gate == HALF_OPEN
+        return (await one.reading(*MODEL)).gate == HALF_OPEN
 
     await await_true(is_so)
 
 
-async def probe_of(breakers: SharedBreakers) -> Admission:
+async def probe_of(one: SharedBreakers) -> Admission:
     async with asyncio.timeout(GUARD_SECONDS):
         while True:
-            if (admission := await breakers.admit(*MODEL)).allowed:
+            if (admission := await one.admit(*MODEL)).allowed:
                 return admission
             await asyncio.sleep(0)
 
@@ -187,6 +196,22 @@ async def test_without_redis_a_process_protects_itself() -> None:
         assert not (await alone.admit(*MODEL)).allowed
         await alone.succeeded(probe)
         assert (await alone.admit(*MODEL)).gate is Gate.CLOSED
+
+
+@pytest.mark.anyio
+async def test_what_all_knew_counts_when_redis_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breakers, "KNOWN_SECONDS", 0.0)
+    with ExitStack() as stack:
+        url = stack.enter_context(redis_server(tmp_path / "redis")).url
+        async with breakers_of(url, 2, replace(QUICK, open_seconds=GUARD_SECONDS, max_open_seconds=900)) as (
+            one,
+            other,
+        ):
+            await fail(one)
+            assert not (await other.admit(*MODEL)).allowed
+            stack.close()
+            assert not (await other.admit(*MODEL)).allowed
+            assert (await other.admit("openai", "gpt-6.1-sol")).allowed
 
 
 @pytest.mark.anyio
