@@ -1,0 +1,88 @@
+"""Values against the variables that a prompt declares, and what golden tests expect."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from infrastructure.ports import Refused
+from infrastructure.prompts.expectations import unmet
+from infrastructure.prompts.rendering import rendered
+from infrastructure.prompts.shipped import shipped
+from infrastructure.prompts.variables import flaws_in
+from schemas.ai.golden_tests import GoldenTest
+from schemas.ai.prompts import PromptContent
+
+CONTENT = PromptContent.model_validate(
+    {
+        "outline": "{{ client.name }} {{ fee }} {{ since }} {{ items }} {{ urgent }} {{ note }}",
+        "variables": {
+            "client": {"type": "object"},
+            "fee": {"type": "number"},
+            "since": {"type": "date", "required": False},
+            "items": {"type": "list", "required": False},
+            "urgent": {"type": "boolean", "required": False, "default": False},
+            "note": {"required": False, "default": "none"},
+        },
+    }
+)
+FITTING: dict[str, Any] = {"client": {"name": "Marlow"}, "fee": "12.50"}
+
+
+@pytest.mark.parametrize(
+    ("values", "pointers"),
+    [
+        ({}, []),
+        ({"fee": None}, ["/fee"]),
+        ({"fee": "a lot"}, ["/fee"]),
+        ({"fee": True}, ["/fee"]),
+        ({"fee": 12}, []),
+        ({"since": "14 March"}, ["/since"]),
+        ({"since": "2026-03-14", "items": ["a"]}, []),
+        ({"items": "a"}, ["/items"]),
+        ({"urgent": "yes"}, ["/urgent"]),
+        ({"client": "Marlow"}, ["/client"]),
+        ({"nobody": 1}, ["/nobody"]),
+        ({"title": "T", "language": "de", "tone": "plain"}, []),
+        ({"language": "fr"}, ["/language"]),
+    ],
+)
+def test_what_doesnt_fit_is_named(values: dict[str, Any], pointers: list[str]) -> None:
+    assert [flaw.pointer for flaw in flaws_in({**FITTING, **values}, CONTENT)] == pointers
+
+
+def test_what_is_missing_inside_of_an_object_is_named_when_it_is_filled() -> None:
+    with pytest.raises(Refused) as refused:
+        rendered(shipped()["mutual_nda"][1], CONTENT, {**FITTING, "client": {}})
+
+    assert [error.pointer for error in refused.value.problem.errors] == [
+        "/facts/client/name",
+        "/facts/since",
+        "/facts/items",
+    ]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [{"default": "x"}, {"required": False, "type": "number", "default": "x"}],
+)
+def test_a_default_is_for_what_may_be_missing_and_of_its_type(variable: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="default"):
+        PromptContent.model_validate({"outline": "{{ a }}", "variables": {"a": variable}})
+
+
+def test_a_name_that_every_template_is_given_isnt_declared() -> None:
+    with pytest.raises(ValidationError, match="is given to every template"):
+        PromptContent.model_validate({"outline": "{{ title }}", "variables": {"title": {}}})
+
+
+def test_expectations_dont_depend_on_case_and_line_breaks() -> None:
+    test = GoldenTest(contains=("Marlow Ltd", "never"), lacks=("as an  AI",), max_characters=40)
+
+    assert unmet(test, "To MARLOW\nLtd, never mind.") == ()
+    assert unmet(test, "As an AI I can't. " * 3) == (
+        "it lacks 'Marlow Ltd'",
+        "it lacks 'never'",
+        "it has 'as an  AI'",
+        "it has 54 characters; 40 are allowed",
+    )
