@@ -22,6 +22,7 @@ from tests.benchmarks.scenarios import (
     ingress,
     pickup,
     returning,
+    saving,
     shapes,
     steady,
 )
@@ -41,6 +42,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "idle": idle.run,
     "extraction": extraction.run,
     "imports": imports.run,
+    "saving": saving.run,
 }
 WITH_PEERS = {"drain", "steady", "pickup"}
 """These are measured beside other systems, which are installed first."""
