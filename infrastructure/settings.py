@@ -114,6 +114,9 @@ class Settings(BaseModel):
     """Rows of the ledger of model calls are removed so long after the call. What tenants used in a month stays, so no
     budget starts anew."""
 
+    ai_batch_poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 60.0
+    """How often it is asked whether a provider's batch has ended. Jobs with a day's time go there, for half of the price."""
+
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL
     if not set."""

@@ -22,7 +22,7 @@ MAX_OPEN: Final = 10_000
 _LIMITS = "SELECT ai_usd_a_day, ai_usd_a_month FROM tenant_limits WHERE tenant_id = %s"
 _OPEN = f"""
 SELECT id, reserved_usd FROM ai_service_requests
-WHERE tenant_id = %s AND ended_at IS NULL AND reserved_usd > 0 ORDER BY created_at DESC LIMIT {MAX_OPEN}
+WHERE tenant_id = %s AND ended_at IS NULL AND lane <> 'batch' AND reserved_usd > 0 ORDER BY created_at DESC LIMIT {MAX_OPEN}
 """
 _PERIOD: Final = {
     BudgetScope.DAY: "now()::date",

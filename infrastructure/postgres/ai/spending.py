@@ -25,6 +25,7 @@ class Spending:
     month_limit: Decimal | None
 
 
+# What waits in a provider's batch counts as spent, since it will be, though nobody holds it for a day.
 # An attempt counts where it ended, as in tenant_usage, so the sums are of the same rows. All that is read is by index: two
 # amounts, and the few rows without a price.
 _SPENDING = """
@@ -32,11 +33,12 @@ WITH p AS (SELECT now()::date AS today, date_trunc('month', now())::date AS mont
     date_trunc('month', now()) AS month_began),
 unpriced AS (
   SELECT coalesce(sum(r.reserved_usd), 0) AS month,
-    coalesce(sum(r.reserved_usd) FILTER (WHERE r.ended_at >= p.day_began), 0) AS day
-  FROM p JOIN ai_service_requests r ON r.tenant_id = %(tenant_id)s AND NOT r.priced AND r.ended_at >= p.month_began),
+    coalesce(sum(r.reserved_usd) FILTER (WHERE r.ended_at IS NULL OR r.ended_at >= p.day_began), 0) AS day
+  FROM p JOIN ai_service_requests r ON r.tenant_id = %(tenant_id)s AND NOT r.priced
+    AND (r.ended_at >= p.month_began OR (r.ended_at IS NULL AND r.lane = 'batch'))),
 under_way AS (
   SELECT coalesce(sum(reserved_usd), 0) AS dollars FROM ai_service_requests
-  WHERE tenant_id = %(tenant_id)s AND NOT priced AND ended_at IS NULL)
+  WHERE tenant_id = %(tenant_id)s AND NOT priced AND ended_at IS NULL AND lane <> 'batch')
 SELECT p.today,
   coalesce((SELECT amount FROM tenant_usage WHERE tenant_id = %(tenant_id)s AND what = 'ai_usd_a_day' AND period = p.today), 0)
     + unpriced.day,

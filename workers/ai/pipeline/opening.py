@@ -10,6 +10,7 @@ from infrastructure.ports import Processors
 from infrastructure.ports.ai.checkpoints import Checkpoints
 from infrastructure.ports.ai.ledger import Ledger
 from infrastructure.postgres.ai.budgets import StoredBudgets
+from infrastructure.postgres.ai.tickets import StoredTickets
 from infrastructure.postgres.clock import SharedClock
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.redis import client as redis_client
@@ -20,6 +21,7 @@ from infrastructure.redis.models.reservations import RedisReservations
 from infrastructure.settings import Settings
 from infrastructure.wiring import keyed_providers, keyring, model_providers, model_records
 from monitoring.metrics import models as metrics
+from workers.ai.pipeline.batch import BatchLane
 from workers.ai.pipeline.call import Next
 from workers.ai.pipeline.ledger import Bookkeeping
 from workers.ai.pipeline.pipeline import Parts, pipeline
@@ -58,6 +60,17 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
         reservations = RedisReservations(redis, budgets)
         keyed = keyed_providers(settings, registry)
         checks = HealthChecks(providers, keyed, SharedHealth(redis))
+        limits = Limits(reservations, registry, budgets.report, lambda: clock.now().date())
+        batches = BatchLane(
+            StoredTickets(records.pool),
+            books,
+            limits,
+            records.credentials,
+            providers,
+            registry,
+            clock.now,
+            settings.ai_batch_poll_seconds,
+        )
         flights = SingleFlight(answers, books)
         stack.push_async_callback(books.finish)
         stack.push_async_callback(flights.finish)
@@ -67,7 +80,8 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
             default_models=settings.ai_models,
             calls=settings.ai_calls,
             routing=Routing(registry, records.credentials, breakers, keyed),
-            limits=Limits(reservations, registry, budgets.report, lambda: clock.now().date()),
+            limits=limits,
+            batches=batches,
             answers=answers,
             books=books,
             flights=flights,

@@ -11,6 +11,7 @@ from infrastructure.model_registry.registry import ModelRegistry
 from infrastructure.ports.ai.answers import Answers
 from infrastructure.ports.ai.model import ModelProvider
 from workers.ai.pipeline import problems
+from workers.ai.pipeline.batch import BatchLane
 from workers.ai.pipeline.cache import cache
 from workers.ai.pipeline.call import Middleware, Next
 from workers.ai.pipeline.composition import composed
@@ -41,6 +42,7 @@ class Parts:
     answers: Answers
     books: Bookkeeping
     flights: SingleFlight
+    batches: BatchLane
     now: Callable[[], datetime]
 
 
@@ -63,6 +65,7 @@ def middlewares(parts: Parts) -> tuple[Middleware, ...]:
         cache(parts.answers, parts.books),
         parts.flights.ask,
         lanes(parts.now),
+        parts.batches.ask,
         route(parts.routing),
         reservation(parts.limits),
         in_flight(parts.calls, parts.registry.providers),

@@ -62,7 +62,7 @@ def reservation(limits: Limits) -> Middleware:
     async def ask(call: ModelCall, call_next: Next) -> ModelReply:
         attempt = call.attempt
         assert attempt is not None, "the route makes it"
-        demand = _demand(call, attempt, limits)
+        demand = demand_of(call, attempt, limits)
         attempt.reserved_usd = demand.dollars
         place = (call.tenant_id, demand.provider, demand.key_id)
         line = lines.setdefault(place, asyncio.Lock())
@@ -79,12 +79,13 @@ def reservation(limits: Limits) -> Middleware:
             raise
         finally:
             # Shielded: a cancelled call has used something as well.
-            await asyncio.shield(_settle(call, attempt, demand, error, limits))
+            await asyncio.shield(settle(call, attempt, demand, error, limits))
 
     return ask
 
 
-def _demand(call: ModelCall, attempt: Attempt, limits: Limits) -> Demand:
+def demand_of(call: ModelCall, attempt: Attempt, limits: Limits) -> Demand:
+    """What it needs at most. Raises Refused when nobody knows its price."""
     input_tokens, output_tokens = estimated_input_tokens(call.request), call.request.max_output_tokens
     prices = limits.registry.prices(attempt.model)
     most = upper_bound(prices, input_tokens=input_tokens, output_tokens=output_tokens, day=limits.today())
@@ -108,7 +109,7 @@ def _demand(call: ModelCall, attempt: Attempt, limits: Limits) -> Demand:
 async def _reserve(demand: Demand, reservations: Reservations, line: asyncio.Lock, wait_seconds: float) -> None:
     """Those who wait ask one after another, so that a thousand of them ask no oftener than one."""
     try:
-        if not line.locked() and _has_room(await reservations.reserve(demand), demand):
+        if not line.locked() and has_room(await reservations.reserve(demand), demand):
             return
         with waiting():
             async with asyncio.timeout(wait_seconds), line:
@@ -124,7 +125,7 @@ async def _reserve(demand: Demand, reservations: Reservations, line: asyncio.Loc
 async def _wait_for_room(demand: Demand, reservations: Reservations, give_up_at: float) -> None:
     while True:
         found = await reservations.reserve(demand)
-        if _has_room(found, demand):
+        if has_room(found, demand):
             return
         assert isinstance(found, Throttled)
         pause_seconds = min(max(found.wait_seconds, MIN_WAIT_SECONDS), MAX_WAIT_SECONDS)
@@ -144,7 +145,8 @@ def _no_room(demand: Demand, why: str, seconds: float) -> errors.Throttled:
     return errors.Throttled(f"{demand.provider}, model {demand.model}: the key's limits have no room: {why}", failure)
 
 
-def _has_room(found: Reserved | Throttled | OverBudget, demand: Demand) -> bool:
+def has_room(found: Reserved | Throttled | OverBudget, demand: Demand) -> bool:
+    """Raises Refused when it is the budget that has none."""
     match found:
         case Reserved():
             return True
@@ -163,7 +165,7 @@ def _whose(scope: BudgetScope) -> str:
     return "job" if scope is BudgetScope.JOB else f"tenant in this {scope.value}"
 
 
-async def _settle(
+async def settle(
     call: ModelCall, attempt: Attempt, demand: Demand, error: BaseException | None, limits: Limits
 ) -> None:
     reservations = limits.reservations
