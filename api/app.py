@@ -38,7 +38,7 @@ from api.routes import (
     why,
     workflow,
 )
-from api.routes.ai import credentials, providers, usage
+from api.routes.ai import credentials, estimates, providers, usage
 from api.routes.ai.prompts import routes as prompts
 from api.routes.documents import profiles
 from api.routes.documents import routes as documents
@@ -74,6 +74,7 @@ RESOURCES: tuple[AnyEndpoint, ...] = (
     *usage.ENDPOINTS,
     *providers.ENDPOINTS,
     *credentials.ENDPOINTS,
+    *estimates.ENDPOINTS,
     *prompts.ENDPOINTS,
     *health.ENDPOINTS,
 )

@@ -1,5 +1,6 @@
 """Pins the prompts that commands name, and checks what they are to be filled with, when jobs are accepted."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -9,12 +10,13 @@ from uuid_utils.compat import uuid7
 from api.endpoint import Call
 from api.http import problems
 from api.http.request_body import pointer_to
+from infrastructure.ports import Refused
 from infrastructure.postgres.prompts import pinning
 from infrastructure.postgres.prompts.pinning import NotPinned, Pins, reason_of
 from infrastructure.postgres.prompts.versions import WholeVersion, whole_version
 from infrastructure.prompts.variables import flaws_in
 from schemas.ai import GenerateDocument
-from schemas.ai.prompts import PromptRef
+from schemas.ai.prompts import PromptRef, RenderedPrompt
 from schemas.commands import Command
 from schemas.problems import FieldProblem
 
@@ -78,3 +80,22 @@ async def _whole(
     assert found is not None, "it was found when it was pinned"
     wholes[ref.name, ref.version] = found
     return found
+
+
+async def rendered_for(call: Call[Any, Any], command: GenerateDocument) -> RenderedPrompt:
+    """The pinned command's prompt, filled with its facts. Raises a Refusal when that can't be done."""
+    assert command.prompt is not None
+    pins = await pin(call, [command.prompt])
+    whole = await _whole(call, command.prompt, pins, {})
+    return await asyncio.to_thread(_filled, whole, command)
+
+
+def _filled(whole: WholeVersion, command: GenerateDocument) -> RenderedPrompt:
+    # Liquid is imported by whoever first needs it.
+    from infrastructure.prompts.rendering import rendered
+
+    try:
+        said = {"title": command.title, "language": command.language.value, "tone": command.tone.value}
+        return rendered(whole.version, whole.content, command.facts | said, place="/command/facts").prompt
+    except Refused as refused:
+        raise problems.Refusal(refused.problem) from None

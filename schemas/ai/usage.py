@@ -111,7 +111,7 @@ class EstimateRequest(Model):
 
     kind: Annotated[str, Field(max_length=100, examples=["ai.generate_document"])]
     command: Annotated[dict[str, Any], Field(max_length=100)]
-    deadline: datetime | None = None
+    deadline: Moment | None = None
     """The job's, if it would have one: what has time goes a cheaper way."""
 
 

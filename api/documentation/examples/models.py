@@ -1,4 +1,4 @@
-"""Examples of what is said about models: usage, providers, and keys of these."""
+"""Examples of what is said about models: usage, estimates, providers, and keys of these."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -13,7 +13,16 @@ from schemas.ai.providers import (
     ProviderState,
     ProviderStatus,
 )
-from schemas.ai.usage import CredentialState, CredentialStates, GroupBy, NewCredential, UsageReport, UsageRow
+from schemas.ai.usage import (
+    CostEstimate,
+    CredentialState,
+    CredentialStates,
+    EstimateRequest,
+    GroupBy,
+    NewCredential,
+    UsageReport,
+    UsageRow,
+)
 from schemas.ai.usage_table import table_of
 
 _ROW = UsageRow(
@@ -65,5 +74,24 @@ ANSWERS = (
     ProvidersStatus(providers=(_PROVIDER,)),
     _CREDENTIAL,
     CredentialStates(credentials=(_CREDENTIAL,)),
+    CostEstimate(
+        model="claude-sonnet-5-5",
+        calls=5,
+        input_tokens=21_000,
+        max_output_tokens=5_000,
+        likely_usd=Decimal("0.0641"),
+        p95_usd=None,
+        max_usd=Decimal("0.217"),
+        lane="realtime",
+        left_today_usd=Decimal("9.42"),
+        left_this_month_usd=None,
+        fits=True,
+    ),
 )
-REQUESTS = (NewCredential(key="sk-this-is-an-example-and-opens-nothing-x7Qd"),)
+REQUESTS = (
+    NewCredential(key="sk-this-is-an-example-and-opens-nothing-x7Qd"),
+    EstimateRequest(
+        kind="ai.process_document",
+        command={"title": "Lease", "text": "The rent is EUR 1,250.00.", "models": ["claude-sonnet-5-5"]},
+    ),
+)

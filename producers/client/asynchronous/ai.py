@@ -7,9 +7,10 @@ from datetime import datetime
 
 from producers.client.asynchronous.credentials import AsyncCredentials
 from producers.client.asynchronous.ports import AsyncCaller
-from producers.client.requests import get, path
+from producers.client.requests import get, path, post
+from schemas.ai.model_command import ModelCommand
 from schemas.ai.providers import ProvidersStatus
-from schemas.ai.usage import GroupBy, UsageReport
+from schemas.ai.usage import CostEstimate, EstimateRequest, GroupBy, UsageReport
 
 
 class AsyncAi:
@@ -54,6 +55,16 @@ class AsyncAi:
         """The rows of the same as comma-separated values, with a header."""
         reply = await self._client.send(get(path("ai", "usage.csv"), _query(since, until, by)))
         return reply.body.decode()
+
+    async def estimate(self, command: ModelCommand, *, deadline: datetime | None = None) -> CostEstimate:
+        """What the command's job would cost; nothing is submitted, and no model is called.
+
+        if not (await bucatini.ai.estimate(command)).fits:
+            ...
+        """
+        fields = command.model_dump(mode="json", exclude_unset=True)
+        asked = EstimateRequest(kind=command.kind, command=fields, deadline=deadline)
+        return await self._client.ask(CostEstimate, post(path("ai", "estimate"), asked))
 
 
 def _query(since: datetime | None, until: datetime | None, by: Iterable[GroupBy | str]) -> dict[str, object]:

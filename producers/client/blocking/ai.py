@@ -8,9 +8,10 @@ from datetime import datetime
 
 from producers.client.blocking.credentials import Credentials
 from producers.client.blocking.ports import Caller
-from producers.client.requests import get, path
+from producers.client.requests import get, path, post
+from schemas.ai.model_command import ModelCommand
 from schemas.ai.providers import ProvidersStatus
-from schemas.ai.usage import GroupBy, UsageReport
+from schemas.ai.usage import CostEstimate, EstimateRequest, GroupBy, UsageReport
 
 
 class Ai:
@@ -55,6 +56,16 @@ class Ai:
         """The rows of the same as comma-separated values, with a header."""
         reply = self._client.send(get(path("ai", "usage.csv"), _query(since, until, by)))
         return reply.body.decode()
+
+    def estimate(self, command: ModelCommand, *, deadline: datetime | None = None) -> CostEstimate:
+        """What the command's job would cost; nothing is submitted, and no model is called.
+
+        if not (bucatini.ai.estimate(command)).fits:
+            ...
+        """
+        fields = command.model_dump(mode="json", exclude_unset=True)
+        asked = EstimateRequest(kind=command.kind, command=fields, deadline=deadline)
+        return self._client.ask(CostEstimate, post(path("ai", "estimate"), asked))
 
 
 def _query(since: datetime | None, until: datetime | None, by: Iterable[GroupBy | str]) -> dict[str, object]:

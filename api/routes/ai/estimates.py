@@ -1,0 +1,105 @@
+"""Says what a job would cost before it is submitted."""
+
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from api.auth.command_permissions import admitted
+from api.auth.principal import Scope
+from api.document_references import pinned
+from api.endpoint import Call, Empty, Endpoint
+from api.http import problems
+from api.http.responses import Answer, json_answer
+from api.routes.ai.work import work_of
+from infrastructure.model_registry.estimation import Work, likely_usd, max_usd
+from infrastructure.model_registry.lanes import lanes_for
+from infrastructure.model_registry.registry import ModelRegistry, UnknownModel, load
+from infrastructure.ports.ai.request import Lane
+from infrastructure.postgres.ai.job_costs import costs_of
+from infrastructure.postgres.ai.spending import Spending, spending_of
+from schemas.ai import ModelCommand
+from schemas.ai.prompts import RenderedPrompt
+from schemas.ai.usage import CostEstimate, EstimateRequest
+from schemas.catalogue import COMMANDS
+from schemas.problems import FieldProblem
+
+TIERS = {Lane.REALTIME: None, Lane.FLEX: "flex", Lane.BATCH: "batch"}
+
+
+async def estimate(call: Call[EstimateRequest, Empty]) -> Answer:
+    """Validates and pins the command as its submission would."""
+    asked = call.body
+    if not issubclass(COMMANDS.get(asked.kind, ModelCommand), ModelCommand):
+        detail = "jobs of this kind call no model"
+        raise problems.invalid_fields([FieldProblem(pointer="/kind", detail=detail)])
+    command = await pinned(call, admitted(call.principal, asked.kind, asked.command, []), ["command"])
+    assert isinstance(command, ModelCommand), "as its kind says"
+    work, prompt = await work_of(call, command)
+    registry = registry_of(call.ingress.settings.ai_models_file)
+    model = _model_of(command, prompt, call.ingress.settings.ai_models)
+    return json_answer(200, await _estimate(call, command, work, model, registry))
+
+
+@cache
+def registry_of(file: Path | None) -> ModelRegistry:
+    return load(file)
+
+
+def _model_of(command: ModelCommand, prompt: RenderedPrompt | None, usual: tuple[str, ...]) -> str:
+    return (command.models or (prompt.models if prompt else None) or usual)[0]
+
+
+async def _estimate(
+    call: Call[EstimateRequest, Empty], command: ModelCommand, work: Work, model: str, registry: ModelRegistry
+) -> CostEstimate:
+    try:
+        spec, prices = registry.model(model), registry.prices(model)
+    except UnknownModel as unknown:
+        raise problems.invalid_fields([FieldProblem(pointer="/command/models", detail=str(unknown))]) from None
+    now, deadline = call.ingress.clock.now(), call.body.deadline
+    lanes = lanes_for(None if deadline is None else (deadline - now).total_seconds())
+    lane = next((one for one in lanes if one in spec.lanes), Lane.REALTIME)
+    history = await call.db.run(costs_of, command.kind, model)
+    spending = await call.db.run(spending_of)
+    most = max_usd(work, prices, now.date())
+    left_today, left_this_month = (
+        _left(spending, spending.spent_today, spending.day_limit),
+        _left(spending, spending.spent_this_month, spending.month_limit),
+    )
+    allowed = (left_today, left_this_month, command.max_cost_usd)
+    return CostEstimate(
+        model=model,
+        calls=work.calls,
+        input_tokens=work.calls * work.likely_input_tokens,
+        max_output_tokens=work.calls * work.output_tokens,
+        likely_usd=history.p50 if history else likely_usd(work, prices, TIERS[lane], now.date()),
+        p95_usd=history.p95 if history else None,
+        max_usd=most,
+        lane=lane.value,
+        left_today_usd=left_today,
+        left_this_month_usd=left_this_month,
+        fits=most is not None and all(one is None or most <= one for one in allowed),
+    )
+
+
+def _left(spending: Spending, spent: Decimal, limit: Decimal | None) -> Decimal | None:
+    return None if limit is None else max(limit - spent - spending.reserved, Decimal(0))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/ai/estimate",
+        summary="Estimate what a job would cost",
+        description=(
+            "Checks the command as its own endpoint would, counts the calls of models that its job would make, and prices them. "
+            "Nothing is submitted, and no model is called. `likely_usd` is the median of the tenant's last such jobs where there "
+            "are twenty."
+        ),
+        handle=estimate,
+        body=EstimateRequest,
+        answers={200: CostEstimate},
+        scope=Scope.AI_READ,
+        problems=(409, 422),
+    ),
+)
