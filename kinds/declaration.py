@@ -223,6 +223,7 @@ def _signature_of(declared: JobFunction[Any, Any, Any]) -> tuple[type[Any], tupl
 def _complete(declared: JobFunction[Any, Any, Any], said: dict[str, Any]) -> None:
     """Gives the command what the declaration says for it, and events that have no type one of their own."""
     command = declared.command
+    _check_records(declared)
     for name, value in said.items():
         if name not in _SETS:
             raise JobInvalid(f"{declared.name}: @job takes no {name!r}")
@@ -239,7 +240,6 @@ def _complete(declared: JobFunction[Any, Any, Any], said: dict[str, Any]) -> Non
 
 
 def _check(declared: JobFunction[Any, Any, Any]) -> None:
-    _check_records(declared)
     _check_models(declared)
     expected = results_of(declared.command) or declared.results
     if set(expected) != set(declared.results):
@@ -256,6 +256,8 @@ def _check(declared: JobFunction[Any, Any, Any]) -> None:
 
 
 def _check_records(declared: JobFunction[Any, Any, Any]) -> None:
+    if not isinstance(declared.records, tuple):
+        raise JobInvalid(f"{declared.name}: records must be a tuple of events, such as records=(PageMade,)")
     for event in declared.records:
         if not (isinstance(event, type) and issubclass(event, DomainEvent) and event is not DomainEvent):
             raise JobInvalid(f"{declared.name}: {event!r} can't be recorded; name subclasses of DomainEvent")

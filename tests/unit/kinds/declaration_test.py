@@ -42,6 +42,25 @@ def test_one_declaration_says_all_of_a_kind() -> None:
     assert [event.type for event in make_report.results] == ["reports.report_made", "reports.nothing_to_report"]
 
 
+def test_what_a_function_records_is_declared_beside_its_results() -> None:
+    class Count(Command):
+        upto: int
+
+    class Counted(DomainEvent):
+        total: int
+
+    class Reached(DomainEvent):
+        number: int
+
+    @job("numbers.count", queue="numbers", records=(Reached,))
+    async def count(command: Count, run: Run) -> Counted:
+        await run.record(Reached(number=1))
+        return Counted(total=command.upto)
+
+    assert (count.records, Reached.type) == ((Reached,), "numbers.reached")
+    assert count.results == (Counted,), "it is no result"
+
+
 def test_what_a_command_and_an_event_say_themselves_stays() -> None:
     class Sweep(Command):
         kind: ClassVar[str] = "rooms.sweep"
@@ -101,6 +120,10 @@ async def _with_too_much(command: Unnamed, run: Run, more: int) -> Told:
 
 async def _for_ours(command: ProcessDocument, run: Run) -> Told:
     return Told()
+
+
+TEXT: Any = (str,)
+ONE: Any = Told
 
 
 class Unreadable(Command):
@@ -171,6 +194,8 @@ async def _fine(command: Unnamed, run: Run) -> Told:
         (job("tests.fine", queue="q" * 41), _fine, "can't be a queue"),
         (job("tests.fine", queue="tests", route="reports"), _fine, "can't be a route"),
         (job("tests.fine", queue="tests", at_most=0), _fine, "at_most must be 1 or more"),
+        (job("tests.fine", queue="tests", records=TEXT), _fine, "can't be recorded"),
+        (job("tests.fine", queue="tests", records=ONE), _fine, "a tuple of events"),
     ],
 )
 def test_a_declaration_that_cant_work_is_refused_by_name(

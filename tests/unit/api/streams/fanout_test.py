@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 from hypothesis import given
@@ -118,6 +118,24 @@ def test_a_subscriber_that_overflows_holds_nothing_and_is_behind() -> None:
         assert not subscriber.live
         subscriber.go_live("2:2:")
         assert await subscriber.take(0.01) == ()
+
+    asyncio.run(read())
+
+
+def test_live_events_give_way_before_a_stored_one_would() -> None:
+    async def read() -> None:
+        subscriber = _subscriber()
+        live = Announced.live(UUID(int=1), "ai.delta", b"{}")
+        for _ in range(2 * MAX_WAITING):
+            subscriber.offer([live])
+        stored = [_announced(seq) for seq in range(MAX_WAITING // 2)]
+        subscriber.offer(stored)
+
+        taken = await subscriber.take(1)
+
+        assert isinstance(taken, tuple)
+        assert taken[-len(stored) :] == tuple(stored), "it isn't behind"
+        assert taken.count(live) == MAX_WAITING // 2
 
     asyncio.run(read())
 
