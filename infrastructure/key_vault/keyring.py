@@ -25,6 +25,8 @@ from infrastructure.ports.keys import KeyVault, WrappedKey
 
 MAX_KEYS = 10_000
 MAX_FETCHES = 3
+STALE_SECONDS = 30.0
+"""How much longer than `active_seconds` a key seals what nobody stores: a rotation needn't wait for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,21 @@ class Keyring:
         return Sealed(reseal(old, new, cell, sealed.ciphertext))
 
     def seal_at_once(self, cell: Cell, plaintext: bytes) -> Sealed | None:
-        """`seal` without waiting; None when the tenant's active key must be fetched first, by `prepare`."""
+        """`seal` without waiting, for what is read at once and never stored: under a key that was active STALE_SECONDS ago at
+        the earliest. None when `prepare` must fetch it first."""
         active = self._active.get(cell.tenant_id)
-        if active is None or self._clock() >= active[1]:
+        if active is None or self._clock() >= active[1] + STALE_SECONDS:
             return None
         key = self._keys.get((cell.tenant_id, active[0]))
         return None if key is None else Sealed(seal(key, cell, plaintext))
 
+    def knows_active(self, tenant_id: UUID) -> bool:
+        """Whether the tenant's active key is known and new enough for `seal`."""
+        active = self._active.get(tenant_id)
+        return active is not None and self._clock() < active[1]
+
     async def prepare(self, tenant_id: UUID) -> None:
-        """Fetches the tenant's active key, so that `seal_at_once` has it. Unavailable when that can't be done now."""
+        """Fetches the tenant's active key for `seal_at_once`. Unavailable when that can't be done now."""
         await self._active_key(tenant_id)
 
     def open_at_once(self, cell: Cell, sealed: Sealed) -> bytes | None:
