@@ -48,6 +48,7 @@ def test_nothing_is_left_and_other_tenants_keep_all(system: System, served: Worl
     (running,) = system.submit(LeaveMark(seconds=60), tenant_id=gone.id)
     system.await_state(running, "running")
     assert set(_rows_of(system, gone.id)) >= {"jobs", "job_events", "documents", "tenant_keys", "schedules", "webhooks"}
+    assert set(_rows_of(system, gone.id)) >= {"ai_service_requests", "ai_credentials", "ai_sections"}
 
     with served.http(operator) as http:
         begun = http.delete(f"/api/tenants/{gone.id}")
@@ -118,11 +119,21 @@ def _fill(system: System, world: World, tenant: Tenant) -> None:
         for path, body in (("schedules", schedule), ("webhooks", {"url": "https://8.8.8.8/"})):
             assert http.post(f"/api/{path}", json=body).status_code == 201
         assert http.put("/api/groups/g", json={"types": ["*"]}).status_code == 200
+        assert http.put("/api/ai/credentials/openai", json={"key": SECRET}).status_code == 200
         assert http.post("/api/jobs/replay", json={"kind": SECRET}).status_code == 202
     system.await_state(job, "succeeded")
     world.database.execute(
         "INSERT INTO job_objects (job_id, tenant_id, key, bytes) VALUES (%s, %s, %s, 6)",
         (uuid4(), tenant.id, objects_of(tenant)[0]),
+    )
+    world.database.execute(
+        "INSERT INTO ai_service_requests (id, tenant_id, job_id, purpose, provider, model, lane, own_key, outcome) "
+        "VALUES (%(id)s, %(tenant)s, %(id)s, 'plan', 'openai', 'm', 'realtime', false, 'open')",
+        {"id": uuid4(), "tenant": tenant.id},
+    )
+    world.database.execute(
+        "INSERT INTO ai_sections (tenant_id, job_id, section, cell, content) VALUES (%s, %s, 0, 'c', '')",
+        (tenant.id, uuid4()),
     )
     for place in objects_of(tenant):
         asyncio.run(FileStore(system.settings.bucatini_home / "objects").put(place, b"sealed"))
