@@ -12,9 +12,10 @@ from pydantic import SecretStr
 
 from infrastructure.concurrency import watched
 from infrastructure.model_registry.registry import load
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import ModelRequest, user
 from infrastructure.settings import Settings
-from workers.ai.pipeline.call import ModelCall, Purpose
+from workers.ai.pipeline.call import ModelCall
 from workers.ai.pipeline.opening import Models, open_models
 
 P = ParamSpec("P")

@@ -12,10 +12,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from infrastructure.model_registry.pricing import ModelPrices, own_prices, shipped_prices
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import Lane
 from infrastructure.settings import SettingsInvalid
 
 MAX_FILE_BYTES = 1_000_000
+MAX_CANDIDATES = 5
+"""Of one task, or one call."""
 SHIPPED = "models.toml"
 
 
@@ -80,6 +83,9 @@ class ModelSpec(_Entry):
 class _File(_Entry):
     providers: dict[Name, ProviderSpec] = Field(default_factory=dict, max_length=100)
     models: dict[Name, ModelSpec] = Field(default_factory=dict, max_length=1_000)
+    tasks: dict[Purpose, Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_CANDIDATES)]] = Field(
+        default_factory=dict
+    )
 
 
 class UnknownModel(LookupError):
@@ -90,6 +96,12 @@ class UnknownModel(LookupError):
 class ModelRegistry:
     providers: Mapping[str, ProviderSpec]
     models: Mapping[str, ModelSpec]
+    tasks: Mapping[Purpose, tuple[str, ...]]
+    """The models of a task, best first, where the deployment named some."""
+
+    def candidates(self, task: Purpose, default: tuple[str, ...]) -> tuple[str, ...]:
+        """The models that are tried for a task, best first, where a job names none."""
+        return self.tasks.get(task, default)
 
     def model(self, name: str) -> ModelSpec:
         """UnknownModel when there is none."""
@@ -123,7 +135,11 @@ def load(file: Path | None = None) -> ModelRegistry:
     if len(text) > MAX_FILE_BYTES:
         raise SettingsInvalid(f"AI_MODELS_FILE is larger than {MAX_FILE_BYTES} bytes: {file}")
     own = _parsed(text, str(file))
-    both = _File(providers={**shipped.providers, **own.providers}, models={**shipped.models, **own.models})
+    both = _File(
+        providers={**shipped.providers, **own.providers},
+        models={**shipped.models, **own.models},
+        tasks={**shipped.tasks, **own.tasks},
+    )
     return _checked(both, str(file))
 
 
@@ -145,4 +161,7 @@ def _checked(given: _File, source: str) -> ModelRegistry:
             raise SettingsInvalid(f"{source}: models.{name}.provider: there is no provider {spec.provider!r}")
         if spec.price is not None and spec.price not in shipped_prices():
             raise SettingsInvalid(f"{source}: models.{name}.price: prices.json has no {spec.price!r}")
-    return ModelRegistry(given.providers, given.models)
+    for task, names in given.tasks.items():
+        if unknown := [name for name in names if name not in given.models]:
+            raise SettingsInvalid(f"{source}: tasks.{task}: there is no model {unknown[0]!r}")
+    return ModelRegistry(given.providers, given.models, given.tasks)

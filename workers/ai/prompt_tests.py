@@ -5,6 +5,7 @@ from itertools import count
 
 from events.ai import PromptTested, Provenance
 from infrastructure.ports import Refused
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import ModelRequest
 from infrastructure.prompts.expectations import unmet
 from kinds.run import Run
@@ -15,7 +16,7 @@ from schemas.problems import Problem
 from workers.ai.documents_in_prompt import PromptDocument, documents_in_prompt
 from workers.ai.generation.brief import Brief, Place, plan_request, section_request
 from workers.ai.generation.planning import PlanUnusable, read_plan
-from workers.ai.pipeline.call import ModelCall, ModelReply, PromptUsed, Purpose
+from workers.ai.pipeline.call import ModelCall, ModelReply, PromptUsed
 from workers.ai.resources import Resources
 
 MAX_INPUT_TOKENS = 100_000

@@ -23,11 +23,12 @@ from infrastructure.concurrency.gc_tuning import tune_gc
 from infrastructure.concurrency.loops import Loop
 from infrastructure.model_registry.registry import load
 from infrastructure.openai.provider import chat_provider
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import ModelRequest, user
 from infrastructure.settings import Settings
 from tests.model_calls import OnTheLoop
 from tests.tenancy import tenants_numbered
-from workers.ai.pipeline.call import CacheOutcome, ModelCall, Purpose
+from workers.ai.pipeline.call import CacheOutcome, ModelCall
 from workers.ai.pipeline.opening import open_models
 
 MODEL = "house-model"

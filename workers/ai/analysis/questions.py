@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.reading import REFERENCE, TEXT, analysis_schema
 from schemas.ai import Analysis, AnalyzeContent
 from workers.ai.documents_in_prompt import PromptDocument
-from workers.ai.pipeline.call import Purpose
 from workers.ai.questions.question import Question
 from workers.ai.sources import Source
 

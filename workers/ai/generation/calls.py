@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import ModelRequest
 from kinds.run import Run
 from schemas.ai import GenerateDocument
 from workers.ai.generation.brief import Brief
-from workers.ai.pipeline.call import Listener, ModelCall, ModelReply, Next, PromptUsed, Purpose
+from workers.ai.pipeline.call import Listener, ModelCall, ModelReply, Next, PromptUsed
 
 
 @dataclass(frozen=True, slots=True)

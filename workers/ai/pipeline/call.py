@@ -14,21 +14,9 @@ from events.envelope import DomainEvent
 from infrastructure.ports.ai.answers import Question, Turn
 from infrastructure.ports.ai.credentials import Credential
 from infrastructure.ports.ai.ledger import AttemptEnd
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import Lane, ModelRequest
 from infrastructure.ports.ai.response import UNKNOWN_USAGE, FinishReason, ModelResponse, Usage
-
-
-class Purpose(StrEnum):
-    """What a call is for: the registry names models for each."""
-
-    PLAN = "plan"
-    SECTION = "section"
-    EXTRACT = "extract"
-    REPAIR = "repair"
-    CLASSIFY = "classify"
-    SCORE = "score"
-    COMPARE = "compare"
-    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)

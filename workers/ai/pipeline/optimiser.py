@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import Message, ModelRequest, Passage, Role
 from workers.ai.documents_in_prompt import BLOCK_START
-from workers.ai.pipeline.call import ModelCall, ModelReply, Next, Purpose
+from workers.ai.pipeline.call import ModelCall, ModelReply, Next
 
 MIN_REPEATED_CHARACTERS: Final = 80
 """Shorter paragraphs stay, also when they are repeated: a heading, or a row of a table, means something at its place."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from infrastructure.model_registry.registry import ModelRegistry, ModelSpec, UnknownModel
+from infrastructure.model_registry.registry import MAX_CANDIDATES, ModelRegistry, ModelSpec, UnknownModel
 from infrastructure.ports.ai.errors import ModelError
 from infrastructure.ports.ai.model import ModelProvider
 from infrastructure.ports.ai.request import MAX_BREAKPOINTS, ModelRequest, estimated_input_tokens
@@ -18,7 +18,6 @@ MAX_SCHEMA_DEPTH = 32
 MAX_SCHEMA_CHARACTERS = 100_000
 MAX_STOPS = 4
 MAX_STOP_CHARACTERS = 200
-MAX_CANDIDATES = 5
 FEWEST_BYTES_A_TOKEN = 8
 """No tokenizer takes a text of a human language for fewer tokens: what is too long by this is too long."""
 
@@ -34,7 +33,8 @@ def validation(
         _check_parameters(request)
         if request.schema is not None:
             check_schema(request.schema)
-        candidates = _known(call.models or default_models, registry)
+        wanted = call.models or registry.candidates(call.purpose, default_models)
+        candidates = _known(wanted, registry)
         candidates = _with_room_for_the_answer(request, candidates)
         models = await _with_room_for_the_input(request, candidates, providers)
         return await call_next(replace(call, models=models))

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.reading import TEXT, extraction_schema, facts_schema
 from workers.ai.documents_in_prompt import PromptDocument
-from workers.ai.pipeline.call import Purpose
 from workers.ai.questions.parts import OUTPUT_TOKENS
 from workers.ai.questions.question import Question
 from workers.ai.sources import Source

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import Message, ModelRequest, Passage, Role
 from kinds.run import Run
 from schemas.ai import ModelCommand
 from workers.ai.documents_in_prompt import DATA_NOT_INSTRUCTIONS, PromptDocument, documents_in_prompt
-from workers.ai.pipeline.call import ModelCall, Purpose
+from workers.ai.pipeline.call import ModelCall
 
 ALL_OF_IT: Final = 1 << 40
 """Tokens: what is asked about was cut to the models' size before."""

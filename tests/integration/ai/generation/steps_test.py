@@ -15,6 +15,7 @@ from bucatini.testing import RecordedRun
 from events.ai import DocumentGenerated, Method, SectionCompleted, SectionReset
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.ai.prompts import VersionTests
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.response import FinishReason
 from infrastructure.settings import Settings
 from schemas.ai import GenerateDocument, PromptRef
@@ -23,7 +24,7 @@ from schemas.ai.prompts import RenderedPrompt, RenderedSection
 from schemas.model import FreeJson
 from tests.tenancy import make_tenant
 from workers.ai.generation.document import generate_document
-from workers.ai.pipeline.call import ModelCall, ModelReply, Purpose
+from workers.ai.pipeline.call import ModelCall, ModelReply
 from workers.ai.resources import Resources, resources
 
 NO_SERVERS = Settings(

@@ -4,6 +4,7 @@ import asyncio
 import statistics
 from collections.abc import Awaitable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from infrastructure.ports import Refused, TryLater, Unavailable
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import Deadlines
 from infrastructure.settings import Settings
 from tests.model_calls import Reader, opened, question
@@ -192,3 +194,14 @@ async def test_a_cancelled_call_counts_for_nothing(
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert (await models.ask(ask_for(tenant_id, LUNA))).model == LUNA
+
+
+async def test_a_task_has_models_of_its_own_where_the_job_names_none(
+    settings: Settings, tenant_id: UUID, simulator: SimulatedProviders, key: SecretStr, tmp_path: Path
+) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(f'[tasks]\nclassify = ["{HAIKU}"]\n')
+    async with opened(settings.model_copy(update={"ai_models_file": file})) as models:
+        for purpose in (Purpose.CLASSIFY, Purpose.SECTION):
+            await models.ask(question(tenant_id, "What is said?", purpose=purpose))
+    assert [model for model, _ in await seen(simulator, key)] == [HAIKU, LUNA]

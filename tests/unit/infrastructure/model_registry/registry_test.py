@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.model_registry.registry import Api, Parameter, UnknownModel, load
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import Lane
 from infrastructure.settings import SettingsInvalid
 
@@ -54,6 +55,14 @@ def test_a_file_adds_models_and_replaces_them_whole(tmp_path: Path) -> None:
     assert registry.model("claude-sonnet-5-5").provider == "anthropic"
 
 
+def test_a_file_names_models_for_a_task_and_the_deployment_those_of_others(tmp_path: Path) -> None:
+    tasks = '[tasks]\nclassify = ["llama-4:70b", "gpt-6-luna"]\n'
+    registry = load(_file(tmp_path, f"{tasks}{OWN}"))
+
+    assert registry.candidates(Purpose.CLASSIFY, ("offline",)) == ("llama-4:70b", "gpt-6-luna")
+    assert registry.candidates(Purpose.SECTION, ("offline",)) == ("offline",)
+
+
 def test_an_unknown_model_is_told_which_there_are() -> None:
     with pytest.raises(UnknownModel, match=r"no model is called 'gpt-2'.*claude-haiku-5-5.*AI_MODELS_FILE"):
         load().model("gpt-2")
@@ -71,6 +80,9 @@ def test_an_unknown_model_is_told_which_there_are() -> None:
         (OWN + "temprature = 1", r"models\.gpt-6-luna\.temprature: Extra inputs are not permitted"),
         (OWN + "rates = { input_mtok = '-1', output_mtok = '1' }", r"rates\.input_mtok"),
         (OWN + "rates = { input_mtok = 'nan', output_mtok = '1' }", r"rates\.input_mtok"),
+        ("[tasks]\nplan = ['nobody']", r"tasks\.plan: there is no model 'nobody'"),
+        ("[tasks]\nsing = ['offline']", r"tasks\.sing"),
+        ("[tasks]\nplan = []", r"tasks\.plan"),
         ("#" * 1_000_001, "is larger than"),
     ],
 )

@@ -8,9 +8,10 @@ import pytest
 
 from infrastructure.model_registry.lanes import lanes_for
 from infrastructure.ports.ai.errors import BadRequest, Failure, ModelError, Overloaded, QuotaExhausted, Throttled
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import Lane, ModelRequest, user
 from infrastructure.ports.ai.response import FinishReason
-from workers.ai.pipeline.call import ModelCall, ModelReply, Next, Purpose
+from workers.ai.pipeline.call import ModelCall, ModelReply, Next
 from workers.ai.pipeline.lanes import lanes
 
 pytestmark = pytest.mark.anyio

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import MAX_BREAKPOINTS, Message, ModelRequest, Passage, Role
 from workers.ai.documents_in_prompt import PromptDocument, documents_in_prompt
-from workers.ai.pipeline.call import Purpose
 from workers.ai.pipeline.optimiser import AS_ABOVE, is_documents, optimised_request
 
 CLAUSE = "Neither party is liable for indirect damage, unless it was caused on purpose or by gross negligence."
