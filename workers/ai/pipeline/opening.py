@@ -1,12 +1,12 @@
 """Opens what the pipeline's steps work with, and closes it when everything is written that they began to write."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from infrastructure.concurrency.loops import Loop
 from infrastructure.model_registry.registry import ModelRegistry
-from infrastructure.ports import Processors
+from infrastructure.ports import Processors, Unavailable
 from infrastructure.ports.ai.checkpoints import Checkpoints
 from infrastructure.ports.ai.ledger import Ledger
 from infrastructure.postgres.ai.budgets import StoredBudgets
@@ -88,6 +88,8 @@ async def open_models(settings: Settings, registry: ModelRegistry, processors: P
             now=clock.now,
         )
         await clock.start()
+        with suppress(Unavailable):  # The first call notes it then.
+            await reservations.begin_counting()
         yield Models(
             pipeline(parts), records.ledger, records.checkpoints, (clock.loop, answers.loop, checks.loop, breakers.loop)
         )
