@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 from pydantic import SecretStr
 
 from events.ai.budgets import BudgetReached
@@ -94,3 +95,33 @@ async def test_a_job_is_told_once_that_a_part_of_the_budget_is_reached(
     assert isinstance(event, BudgetReached)
     assert (event.scope, event.percent, event.limit_usd) == ("day", 50, Decimal("0.0005"))
     assert event.period is not None
+
+
+async def test_a_tenants_day_holds_though_redis_is_wiped_while_two_processes_call(
+    settings: Settings, simulator: SimulatedProviders, key: SecretStr
+) -> None:
+    limit = Decimal("0.0015")
+    tenant_id = make_tenant(settings.database, ai_usd_a_day=limit)
+    begun = asyncio.Event()
+
+    async def ask(models: Models, number: int) -> bool:
+        try:
+            await models.ask(call_of(tenant_id, uuid4(), number))
+        except Refused:
+            return False
+        begun.set()
+        return True
+
+    async with opened(settings) as one, opened(settings) as other:
+        asking = [asyncio.create_task(ask(models, number)) for number in range(200) for models in (one, other)]
+        await begun.wait()
+        with redis.Redis.from_url(settings.redis) as client:
+            client.flushall()
+        answered = await asyncio.gather(*asking)
+        # What the calls under way had reserved and didn't use is there again now.
+        more = [await ask(one, number) for number in range(1_000, 1_120)]
+    assert any(answered)
+    assert not all(more)
+    charged = simulator.charged(key)
+    print(f"{charged:f} of {limit:f} dollars were spent in {sum(answered) + sum(more)} calls")
+    assert charged <= limit
