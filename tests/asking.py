@@ -7,11 +7,14 @@ import sys
 from uuid import UUID, uuid4
 
 from infrastructure import settings as settings_module
+from monitoring.logs.logging import configure
 from tests.model_calls import opened, question
 
 
 async def main(tenant_id: UUID, texts: list[str]) -> None:
-    async with opened(settings_module.load()) as models:
+    settings = settings_module.load()
+    configure(settings.log_level, settings.log_format, process="asking")
+    async with opened(settings) as models:
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             job_id = UUID(line.split()[1]) if " " in line else uuid4()
