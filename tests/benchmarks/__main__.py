@@ -20,6 +20,7 @@ from tests.benchmarks.scenarios import (
     idle,
     imports,
     ingress,
+    models,
     pickup,
     returning,
     saving,
@@ -43,8 +44,9 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "extraction": extraction.run,
     "imports": imports.run,
     "saving": saving.run,
+    "models": models.run,
 }
-WITH_PEERS = {"drain", "steady", "pickup"}
+WITH_PEERS = {"drain", "steady", "pickup", "models"}
 """These are measured beside other systems, which are installed first."""
 HISTORY_JOBS = 5_000_000
 
