@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schemas.ai import GenerateDocument
 from schemas.catalogue import COMMANDS
 from schemas.commands import Command
 from schemas.document_references import document_fields
@@ -43,6 +44,16 @@ def kinds_of(definition: Definition) -> frozenset[str]:
 def reads_documents(definition: Definition) -> bool:
     """Whether a task may refer to a stored document: it says so, or gets its fields from the workflow's data."""
     return any(isinstance(state, Task) and _may_refer(state) for state in definition.states.values())
+
+
+def stores_documents(definition: Definition) -> bool:
+    """Whether a task may store a document: it says so, or gets its fields from the workflow's data."""
+    return any(
+        isinstance(state, Task)
+        and state.kind == GenerateDocument.kind
+        and (state.parameters is None or not {"store", "store.$"}.isdisjoint(state.parameters))
+        for state in definition.states.values()
+    )
 
 
 def _may_refer(task: Task) -> bool:

@@ -7,16 +7,17 @@ from pydantic import ValidationError
 
 from api.auth.principal import Principal, Scope, allows
 from api.http import problems
+from schemas.ai import GenerateDocument
 from schemas.catalogue import COMMANDS, INTERNAL, UnknownKind, command_of
 from schemas.commands import Command
 from schemas.document_references import references_in
 from schemas.workflow import RunWorkflowStep
-from schemas.workflow_tasks import kinds_of, reads_documents
+from schemas.workflow_tasks import kinds_of, reads_documents, stores_documents
 
 
 def check_permissions(principal: Principal, kind: str, command: Command | None) -> None:
-    """Raises a Refusal (403) unless the principal may submit this kind, every kind that the command would start, and read
-    the documents that it refers to.
+    """Raises a Refusal (403) unless the principal may submit this kind, every kind that the command would start, read
+    the documents that it refers to, and store those that it would.
     `command` is None if the stored one can't be parsed."""
     started = kinds_of(command.definition) if isinstance(command, RunWorkflowStep) else frozenset()
     for one in sorted({kind, *started}):
@@ -28,9 +29,21 @@ def check_permissions(principal: Principal, kind: str, command: Command | None) 
 
 def check_documents(principal: Principal, command: Command | None) -> None:
     """Raises a Refusal (403) when the command refers to documents, which its job would read, and the principal may read
-    none."""
-    if command is not None and _refers_to_documents(command) and not allows(principal, Scope.DOCUMENTS_READ):
-        raise problems.scope_missing(Scope.DOCUMENTS_READ)
+    none; and when its job would store one and the principal may not."""
+    if command is None:
+        return
+    for touches, needed in (
+        (_refers_to_documents(command), Scope.DOCUMENTS_READ),
+        (_stores_documents(command), Scope.DOCUMENTS_WRITE),
+    ):
+        if touches and not allows(principal, needed):
+            raise problems.scope_missing(needed)
+
+
+def _stores_documents(command: Command) -> bool:
+    if isinstance(command, RunWorkflowStep):
+        return stores_documents(command.definition)
+    return isinstance(command, GenerateDocument) and command.store is not None
 
 
 def _refers_to_documents(command: Command) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.workflow import Definition
-from schemas.workflow_tasks import reads_documents, task_problem
+from schemas.workflow_tasks import reads_documents, stores_documents, task_problem
 
 
 def _definition(kind: str, parameters: dict[str, Any] | None) -> Definition:
@@ -43,3 +43,19 @@ def test_a_task_without_text_and_document_is_refused_at_the_missing_fields() -> 
 )
 def test_a_workflow_that_may_read_documents_is_known(kind: str, parameters: dict[str, Any] | None, reads: bool) -> None:
     assert reads_documents(_definition(kind, parameters)) is reads
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "stores"),
+    [
+        ("ai.generate_document", {"title": "T", "template": "status_report"}, False),
+        ("ai.generate_document", {"title": "T", "template": "status_report", "store": {"id": "reports/1"}}, True),
+        ("ai.generate_document", {"title": "T", "template": "status_report", "store.$": "$.store"}, True),
+        ("ai.generate_document", None, True),
+        ("ai.process_document", None, False),
+    ],
+)
+def test_a_workflow_that_may_store_documents_is_known(
+    kind: str, parameters: dict[str, Any] | None, stores: bool
+) -> None:
+    assert stores_documents(_definition(kind, parameters)) is stores
