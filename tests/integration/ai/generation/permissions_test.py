@@ -19,7 +19,6 @@ BATCH = {"jobs": [{"kind": "ai.generate_document", "command": NOTICE}]}
         ("/api/ai/generate-document", NOTICE),
         ("/api/workflow/start", WORKFLOW),
         ("/api/schedules", SCHEDULE),
-        ("/api/jobs/batch", BATCH),
     ],
 )
 def test_a_document_is_stored_by_those_who_may_store_documents(world: World, address: str, body: Any) -> None:
@@ -31,3 +30,12 @@ def test_a_document_is_stored_by_those_who_may_store_documents(world: World, add
 
     assert (refused.status_code, "documents:write" in refused.json()["detail"]) == (403, True)
     assert allowed.is_success, allowed.text
+
+
+def test_of_a_batch_only_the_item_that_would_store_is_refused(world: World) -> None:
+    plain = {"kind": "ai.generate_document", "command": {**NOTICE, "store": None}}
+    clerk = world.tenant("jobs:read", "jobs:write", "documents:read")
+    with world.http(clerk) as http:
+        answer = http.post("/api/jobs/batch", json={"jobs": [*BATCH["jobs"], plain]}).json()
+
+    assert [one["outcome"] for one in answer["jobs"]] == ["forbidden", "accepted"]
