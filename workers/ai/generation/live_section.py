@@ -2,6 +2,7 @@
 
 from events.ai import SectionReset
 from kinds.run import Run
+from workers.ai.generation.markdown import storable
 
 
 class LiveSection:
@@ -18,6 +19,7 @@ class LiveSection:
         self._begins_at = self._offset
 
     def write(self, delta: str) -> None:
+        delta = storable(delta)
         text = self._blanks + delta if self._offset else delta.lstrip()
         shown = text.rstrip()
         self._blanks = text[len(shown) :]

@@ -26,11 +26,15 @@ def on_one_line(heading: str) -> str:
     return " ".join(heading.split()).strip("#* ")
 
 
+def storable(text: str) -> str:
+    """A model's text without what no store takes: null characters, and halves of characters."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
+
+
 def section_text(text: str, heading: str) -> str:
     """A model's text as it stands in a section: without the section's own heading, which models like to repeat, with other
     headings below the section's, and with a code block that was left open closed."""
-    storable = text.replace("\x00", "").encode(errors="replace").decode()
-    lines, open_fence = _read(storable.strip().splitlines())
+    lines, open_fence = _read(storable(text).strip().splitlines())
     if lines and isinstance(lines[0], _Heading) and on_one_line(lines[0].text).casefold() == heading.casefold():
         lines = lines[1:]
     highest = min((one.level for one in lines if isinstance(one, _Heading)), default=MAX_LEVEL)

@@ -38,6 +38,13 @@ def test_a_section_that_is_gone_on_with_is_shown_as_one(so_far: str, rest: str) 
     assert shown(run) == (so_far + rest).strip()
 
 
+def test_what_no_store_takes_is_not_shown() -> None:
+    run = RecordedRun()
+    LiveSection(run, 0).write("a\x00b\ud800c")
+
+    assert shown(run) == "ab?c"
+
+
 def test_after_a_failover_it_begins_anew_with_what_was_there_before_the_call() -> None:
     run = RecordedRun()
     section = LiveSection(run, 3, "Rent is ")
