@@ -18,6 +18,7 @@ from api.streams.catching_up.backlog import Backlog
 from api.streams.hub import Hub
 from api.streams.open_streams import OpenStreams
 from api.uploads.places import UploadPlaces
+from infrastructure.concurrency.fair_slots import FairPlaces
 from infrastructure.concurrency.loops import Loop
 from infrastructure.concurrency.supervisor import Supervisor
 from infrastructure.object_store.sealed import SealedObjects
@@ -42,6 +43,7 @@ from producers.submission.submitter import Submitter, open_submitter
 from schemas.tenants import Limits, effective
 
 REQUEST_SESSIONS = 8
+REPORTS_AT_ONCE = 2
 CATCH_UP_SESSIONS = 4
 """A pool of their own, so that a thousand streams catching up don't slow down requests."""
 CATCH_UP_SESSION = {"enable_bitmapscan": "off"}
@@ -74,6 +76,8 @@ class Dependencies:
     rates: RateLimits
     queued: QueuedJobs
     streams: OpenStreams
+    reports: FairPlaces
+    """Places of what adds up many rows, so that one tenant's reports don't take every connection."""
     uploads: UploadPlaces
     operator: PostgresSession
     """For the operator's work on tenants."""
@@ -143,6 +147,7 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
             hub=hub,
             queued=QueuedJobs(partial(_waiting_jobs, counting)),
             streams=OpenStreams(),
+            reports=FairPlaces(REPORTS_AT_ONCE),
             uploads=UploadPlaces(in_all=settings.max_uploads, per_tenant=settings.max_uploads_per_tenant),
             operator=await resources.enter(PostgresSession(settings.database, Role.SYSTEM, "operator")),
             redis=redis,

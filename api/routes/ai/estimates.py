@@ -1,8 +1,6 @@
 """Says what a job would cost before it is submitted."""
 
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 
 from api.auth.command_permissions import admitted
 from api.auth.principal import Scope
@@ -10,10 +8,11 @@ from api.document_references import pinned
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, json_answer
+from api.model_registry import registry_of
 from api.routes.ai.work import work_of
 from infrastructure.model_registry.estimation import Work, likely_usd, max_usd
 from infrastructure.model_registry.lanes import lanes_for
-from infrastructure.model_registry.registry import ModelRegistry, UnknownModel, load
+from infrastructure.model_registry.registry import ModelRegistry, UnknownModel
 from infrastructure.ports.ai.request import Lane
 from infrastructure.postgres.ai.job_costs import costs_of
 from infrastructure.postgres.ai.spending import Spending, spending_of
@@ -35,14 +34,9 @@ async def estimate(call: Call[EstimateRequest, Empty]) -> Answer:
     command = await pinned(call, admitted(call.principal, asked.kind, asked.command, []), ["command"])
     assert isinstance(command, ModelCommand), "as its kind says"
     work, prompt = await work_of(call, command)
-    registry = registry_of(call.ingress.settings.ai_models_file)
+    registry = await registry_of(call.ingress.settings)
     model = _model_of(command, prompt, call.ingress.settings.ai_models)
     return json_answer(200, await _estimate(call, command, work, model, registry))
-
-
-@cache
-def registry_of(file: Path | None) -> ModelRegistry:
-    return load(file)
 
 
 def _model_of(command: ModelCommand, prompt: RenderedPrompt | None, usual: tuple[str, ...]) -> str:

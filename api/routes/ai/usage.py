@@ -7,6 +7,7 @@ from api.auth.principal import Scope, allows
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, Either, Header, Media, json_answer
+from infrastructure.celery.keys import NORMAL_STEP
 from infrastructure.postgres.ai import usage
 from infrastructure.postgres.ai.usage import MAX_ROWS, TooManyGroups, UsageQuestion
 from schemas.ai.usage import MAX_PERIOD_DAYS, GroupBy, UsageFormat, UsagePeriod, UsageQuery, UsageReport
@@ -39,9 +40,10 @@ def _wants_table(call: Call[Empty, UsageQuery]) -> bool:
 async def _report(call: Call[Empty, UsageQuery] | Call[Empty, UsagePeriod], period: UsagePeriod) -> UsageReport:
     question = _question(period, call.ingress.clock.now())
     try:
-        if GroupBy.TENANT in question.by and allows(call.principal, Scope.TENANTS_ADMIN):
-            return await call.ingress.operator.run(partial(usage.usage_of_all, question=question))
-        return await call.db.run(usage.usage_of, question)
+        async with call.ingress.reports.one(NORMAL_STEP, call.tenant_id):
+            if GroupBy.TENANT in question.by and allows(call.principal, Scope.TENANTS_ADMIN):
+                return await call.ingress.operator.run(partial(usage.usage_of_all, question=question))
+            return await call.db.run(usage.usage_of, question)
     except TooManyGroups:
         detail = f"these are more than {MAX_ROWS:,} rows; ask for a shorter time, or for fewer distinctions"
         raise problems.invalid_query([FieldProblem(pointer="/query/by", detail=detail)]) from None

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -9,14 +10,17 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+import psycopg
 import pytest
 
+from api.dependencies import REPORTS_AT_ONCE, REQUEST_SESSIONS
 from infrastructure.ports.ai.ledger import CACHED
 from infrastructure.ports.ai.response import TokenCounts, Usage
 from infrastructure.postgres.ai import usage
 from producers.client import AsyncBucatini
 from tests.integration.ai.recording import Recording, a_recording, new_attempt
 from tests.integration.serving import Tenant, World
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 PATH = "/api/ai/usage"
@@ -182,3 +186,27 @@ async def test_the_client_asks_for_the_same(world: World, tenant: Tenant, record
 
     assert (report.total.cost_usd, len(report.rows)) == (Decimal("0.75"), 2)
     assert table.splitlines()[0].startswith("provider,model,calls")
+
+
+def test_reports_that_take_long_leave_others_their_connections(world: World) -> None:
+    greedy, other = world.tenant(), world.tenant()
+    with psycopg.connect(world.settings.database) as connection, ThreadPoolExecutor(REQUEST_SESSIONS + 2) as threads:
+        connection.execute("LOCK TABLE ai_service_requests IN ACCESS EXCLUSIVE MODE")
+        reports = [threads.submit(ask, world, greedy) for _ in range(REQUEST_SESSIONS + 2)]
+        wait_until(lambda: _waiting_for_the_lock(world) == REPORTS_AT_ONCE, "as many as may are added up")
+        with world.http(other) as http:
+            answered = http.get("/api/schedules")
+        standing = [report.done() for report in reports]
+        connection.commit()
+
+        assert (answered.status_code, any(standing)) == (200, False)
+        assert [report.result()["rows"] for report in reports] == [[]] * len(reports)
+
+
+def _waiting_for_the_lock(world: World) -> int:
+    found = world.database.execute(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    row = found.fetchone()
+    assert row is not None
+    return int(row[0])
