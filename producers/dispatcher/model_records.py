@@ -6,7 +6,12 @@ from functools import partial
 
 from infrastructure.concurrency.loops import Loop
 from infrastructure.postgres.ai.lost import end_lost
-from infrastructure.postgres.ai.retention import MAX_AT_ONCE, forget_attempts, forget_orphaned_sections
+from infrastructure.postgres.ai.retention import (
+    MAX_AT_ONCE,
+    forget_attempts,
+    forget_budget_alerts,
+    forget_orphaned_sections,
+)
 from infrastructure.postgres.session import PostgresSession
 from infrastructure.settings import Settings
 
@@ -44,4 +49,5 @@ class ModelRecordKeeper:
         """Up to MAX_AT_ONCE of each."""
         old = await self._session.run(partial(forget_attempts, days=self._ledger_days))
         orphaned = await self._session.run(forget_orphaned_sections)
-        return max(old, orphaned)
+        reported = await self._session.run(forget_budget_alerts)
+        return max(old, orphaned, reported)

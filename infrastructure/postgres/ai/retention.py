@@ -10,6 +10,8 @@ from infrastructure.postgres.session import Connection
 
 MAX_AT_ONCE: Final = 1_000
 ORPHANED_AFTER_HOURS: Final = 24.0
+ALERTS_DAYS: Final = 62
+"""Longer than any period of a budget, and than jobs usually run."""
 
 # By the primary key: it begins with the time (UUIDv7) at the worker, whose clock alone deletes nothing.
 _FORGET_ATTEMPTS = f"""
@@ -25,6 +27,11 @@ DELETE FROM ai_sections WHERE ctid = ANY(ARRAY(
   WHERE s.created_at < now() - make_interval(secs => %s * 3600) AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = s.job_id)
   ORDER BY s.created_at LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED))
 """
+_FORGET_ALERTS = f"""
+DELETE FROM ai_budget_alerts WHERE ctid = ANY(ARRAY(
+  SELECT ctid FROM ai_budget_alerts WHERE created_at < now() - make_interval(days => %s)
+  ORDER BY created_at LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED))
+"""
 
 
 async def forget_attempts(connection: Connection, *, days: int) -> int:
@@ -35,3 +42,8 @@ async def forget_attempts(connection: Connection, *, days: int) -> int:
 async def forget_orphaned_sections(connection: Connection, *, hours: float = ORPHANED_AFTER_HOURS) -> int:
     """Deletes up to MAX_AT_ONCE checkpoints of jobs that are gone, and returns how many."""
     return (await connection.execute(_FORGET_ORPHANS, (hours,))).rowcount
+
+
+async def forget_budget_alerts(connection: Connection, *, days: int = ALERTS_DAYS) -> int:
+    """Deletes up to MAX_AT_ONCE notes of what was reported of budgets whose period is long over, and returns how many."""
+    return (await connection.execute(_FORGET_ALERTS, (days,))).rowcount

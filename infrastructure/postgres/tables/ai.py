@@ -121,6 +121,7 @@ ai_budget_alerts = Table(
     Column("percent", Integer, primary_key=True),
     Column("job_id", Uuid, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Index("ai_budget_alerts_old", "created_at"),
     info=owned_by("tenant_id"),
     comment="The parts of a budget whose event was published: once in a period",
 )

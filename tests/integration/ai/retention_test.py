@@ -9,7 +9,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from infrastructure.ports.ai.checkpoints import Checkpoint
-from infrastructure.postgres.ai.retention import forget_attempts, forget_orphaned_sections
+from infrastructure.postgres.ai.retention import forget_attempts, forget_budget_alerts, forget_orphaned_sections
 from infrastructure.postgres.jobs.replay import Edit, Request, replay
 from infrastructure.postgres.jobs.retention import KeptFor, Retention, first_id_of, remove_old
 from tests.integration.ai.recording import Recording, new_attempt
@@ -92,3 +92,17 @@ async def test_a_replayed_job_pays_again_only_for_what_it_is_asked_anew(recordin
         )
 
     assert recording.execute("SELECT job_id FROM ai_sections") == [(as_it_was,)]
+
+
+async def test_what_was_reported_of_a_budget_goes_when_its_period_is_long_over(recording: Recording) -> None:
+    for percent, days in ((50, 70), (80, 60)):
+        recording.execute(
+            "INSERT INTO ai_budget_alerts (tenant_id, scope, period, percent, job_id, created_at) "
+            "VALUES (%s, 'day', '2026-09-01', %s, gen_random_uuid(), now() - make_interval(days => %s))",
+            recording.tenant_id,
+            percent,
+            days,
+        )
+
+    assert await recording.as_system(forget_budget_alerts) == 1
+    assert await recording.as_system(forget_budget_alerts) == 0

