@@ -23,18 +23,23 @@ class HealthChecks:
         self._providers = providers
         self._keyed = keyed
         self._shared = shared
+        self._warm = False
 
     @property
     def loop(self) -> Loop:
         return Loop("provider health", CHECK_SECONDS, self.check)
 
     async def check(self) -> None:
-        if await self._shared.may_check():
+        checks = await self._shared.may_check()
+        if checks or not self._warm:
+            # The first call of a provider imports its SDK, for which no failing job should have to wait.
             names = list(self._providers)
             found = dict(zip(names, await asyncio.gather(*map(self._health_of, names)), strict=True))
-            await self._shared.write(found)
+            self._warm = True
         else:
             found = await self._shared.read()
+        if checks:
+            await self._shared.write(found)
         # Each process shows the same: a gauge of one that checks no more would stay as it was.
         for name, health in found.items():
             if health.ok is not None:
