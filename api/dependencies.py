@@ -1,5 +1,6 @@
 """The resources that request handlers share: opened once per process, closed on shutdown."""
 
+from asyncio import Semaphore
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ class Dependencies:
     reports: FairPlaces
     """Places of what adds up many rows, so that one tenant's reports don't take every connection."""
     uploads: UploadPlaces
+    templates: Semaphore
+    """Held while a prompt's templates are read or filled, in a thread: one at a time leaves the event loop its half."""
     operator: PostgresSession
     """For the operator's work on tenants."""
     hub: Hub
@@ -149,6 +152,7 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
             streams=OpenStreams(),
             reports=FairPlaces(REPORTS_AT_ONCE),
             uploads=UploadPlaces(in_all=settings.max_uploads, per_tenant=settings.max_uploads_per_tenant),
+            templates=Semaphore(),
             operator=await resources.enter(PostgresSession(settings.database, Role.SYSTEM, "operator")),
             redis=redis,
             tenant_notifier=tenant_notifier,

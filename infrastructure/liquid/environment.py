@@ -50,6 +50,8 @@ class BoundedLiquid(Environment):
 
     def read(self, source: str) -> Template:
         """The template. Raises TemplateUnusable."""
+        if "{{" not in source and "{%" not in source:
+            return Template(None, source, {})
         try:
             parsed = self.from_string(source)
             _refuse_ranges(parsed)

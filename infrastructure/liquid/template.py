@@ -17,13 +17,16 @@ class TemplateUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    parsed: BoundTemplate
+    parsed: BoundTemplate | None
+    """None for one without tags, which says the same whatever is given."""
     source: str
     names: Mapping[str, int]
     """What it mentions and doesn't set itself, each with where it first does."""
 
     def fill(self, values: Mapping[str, Any]) -> str:
         """The text, without blanks around it. Raises TemplateUnusable."""
+        if self.parsed is None:
+            return self.source.strip()
         try:
             return self.parsed.render(**values).strip()
         except FAULTS as error:

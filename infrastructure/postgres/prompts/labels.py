@@ -20,9 +20,9 @@ FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _COLUMNS = "label, industry, variants, moved_at, moved_by, because"
 _STATES = f"""
-SELECT DISTINCT ON (label, industry) {_COLUMNS} FROM ai_prompt_labels
-WHERE tenant_id = %(tenant_id)s AND name = %(name)s AND (%(label)s::text IS NULL OR label = %(label)s)
-ORDER BY label, industry, moved_at DESC
+SELECT DISTINCT ON (name, label, industry) name, {_COLUMNS} FROM ai_prompt_labels
+WHERE tenant_id = %(tenant_id)s AND name = ANY(%(names)s) AND (%(label)s::text IS NULL OR label = %(label)s)
+ORDER BY name, label, industry, moved_at DESC
 """
 _HISTORY = f"""
 SELECT {_COLUMNS} FROM ai_prompt_labels
@@ -61,8 +61,21 @@ async def states(
 ) -> tuple[PromptLabelState, ...]:
     """Where the prompt's labels point, or the given one: for all first, then for each industry. With where `production` pointed
     when Bucatini came, where the tenant moved it nowhere else."""
-    found = await connection.execute(_STATES, {"tenant_id": tenant_id, "name": name, "label": label})
-    own = [_state(row) for row in await found.fetchall()]
+    return (await states_of_all(connection, tenant_id, [name], label))[name]
+
+
+async def states_of_all(
+    connection: Connection, tenant_id: UUID, names: Sequence[str], label: str | None = None
+) -> dict[str, tuple[PromptLabelState, ...]]:
+    """The same of many, with one statement."""
+    named = {"tenant_id": tenant_id, "names": list(names), "label": label}
+    own: dict[str, list[PromptLabelState]] = {name: [] for name in names}
+    for name, *row in await (await connection.execute(_STATES, named)).fetchall():
+        own[name].append(_state(tuple(row)))
+    return {name: _with_shipped(name, label, moved) for name, moved in own.items()}
+
+
+def _with_shipped(name: str, label: str | None, own: Sequence[PromptLabelState]) -> tuple[PromptLabelState, ...]:
     shipped = shipped_states(name) if label in (None, PRODUCTION) else ()
     moved = {(one.label, one.industry) for one in own}
     # A tenant's own prompt of that name goes before every overlay that it came with.

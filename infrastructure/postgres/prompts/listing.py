@@ -26,13 +26,16 @@ async def prompts(connection: Connection, tenant_id: UUID, *, after: str, limit:
     named = {"tenant_id": tenant_id, "after": after, "limit": limit}
     own = {row[0]: row for row in await (await connection.execute(_OWN, named)).fetchall()}
     names = sorted({*own, *(name for name in shipped() if name > after)})[:limit]
-    return [await _prompt(connection, tenant_id, name, own.get(name)) for name in names]
+    states = await labels.states_of_all(connection, tenant_id, names)
+    return [_prompt(name, own.get(name), states[name]) for name in names]
 
 
 async def prompt(connection: Connection, tenant_id: UUID, name: str) -> Prompt | None:
     """None when the tenant has none of this name, nor did Bucatini come with one."""
     row = await (await connection.execute(_ONE, (tenant_id, name))).fetchone()
-    return None if row is None and name not in shipped() else await _prompt(connection, tenant_id, name, row)
+    if row is None and name not in shipped():
+        return None
+    return _prompt(name, row, await labels.states(connection, tenant_id, name))
 
 
 async def version_infos(
@@ -51,14 +54,8 @@ async def version_infos(
     return [one for _, one in sorted((came | infos).items(), reverse=True)][:limit]
 
 
-async def _prompt(connection: Connection, tenant_id: UUID, name: str, row: tuple[Any, ...] | None) -> Prompt:
-    states: tuple[PromptLabelState, ...]
-    if row is None:
-        description, newest, created_at = descriptions()[name], max(shipped()[name]), None
-        states = labels.shipped_states(name)
-    else:
-        _, description, newest, created_at = row
-        states = await labels.states(connection, tenant_id, name)
+def _prompt(name: str, row: tuple[Any, ...] | None, states: tuple[PromptLabelState, ...]) -> Prompt:
+    _, description, newest, created_at = row or (name, descriptions()[name], max(shipped()[name]), None)
     return Prompt(
         name=name,
         description=description,

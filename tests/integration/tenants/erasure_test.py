@@ -47,7 +47,10 @@ def test_nothing_is_left_and_other_tenants_keep_all(system: System, served: Worl
     kept = _rows_of(system, other.id)
     (running,) = system.submit(LeaveMark(seconds=60), tenant_id=gone.id)
     system.await_state(running, "running")
-    assert set(_rows_of(system, gone.id)) >= {"jobs", "job_events", "documents", "tenant_keys", "schedules", "webhooks"}
+    assert set(_rows_of(system, gone.id)) >= {
+        *("jobs", "job_events", "documents", "tenant_keys", "schedules", "webhooks"),
+        *("ai_prompts", "ai_prompt_versions", "ai_prompt_labels", "ai_prompt_tests"),
+    }
     assert set(_rows_of(system, gone.id)) >= {"ai_service_requests", "ai_credentials", "ai_sections"}
 
     with served.http(operator) as http:

@@ -25,7 +25,8 @@ async def render(call: Call[RenderRequest, Empty]) -> Answer:
     )
     whole = await _pinned(call, ref)
     # In a thread, since a large template takes a second.
-    rendered = await asyncio.to_thread(_rendered, whole, wanted)
+    async with call.ingress.templates:
+        rendered = await asyncio.to_thread(_rendered, whole, wanted)
     return json_answer(200, rendered, UNSHARED)
 
 

@@ -47,7 +47,7 @@ async def create_prompt(call: Call[NewPrompt, Empty]) -> Answer:
     """201 with the prompt, whose `production` points to its first version."""
     body, tenant_id = call.body, call.tenant_id
     wanted = _wanted(call, body.name, body.content, None, None, "")
-    await _check(body.content, None)
+    await _check(call, body.content, None)
 
     async def add(connection: Connection, content: bytes) -> Added | NameTaken:
         outcome = await additions.add_prompt(connection, tenant_id, body.description, wanted.new, content)
@@ -69,7 +69,7 @@ async def add_version(call: Call[NewPromptVersion, Empty]) -> Answer:
     await existing(call)
     base = await _base_of(call)
     number = None if base is None else base.version
-    await _check(body.content, None if base is None else base.content)
+    await _check(call, body.content, None if base is None else base.content)
     wanted = _wanted(call, name, body.content, body.industry, number, body.note)
 
     async def add(connection: Connection, content: bytes) -> Added | Unchanged | NoSuchPrompt | NotAsExpected:
@@ -109,9 +109,10 @@ def _invalid(pointer: str, detail: str) -> problems.Refusal:
     return problems.invalid_fields([FieldProblem(pointer=pointer, detail=detail)])
 
 
-async def _check(content: PromptContent, base: PromptContent | None) -> None:
+async def _check(call: Call[Any, Any], content: PromptContent, base: PromptContent | None) -> None:
     """Raises a Refusal (422) at each flaw. In a thread, since it reads every template."""
-    flaws: Sequence[FieldProblem] = await asyncio.to_thread(_flaws_in, content, base)
+    async with call.ingress.templates:
+        flaws: Sequence[FieldProblem] = await asyncio.to_thread(_flaws_in, content, base)
     if flaws:
         raise problems.invalid_fields(
             [FieldProblem(pointer=f"/content{one.pointer}", detail=one.detail) for one in flaws]
