@@ -1,4 +1,4 @@
-"""`bucatini prompts label`, `rollback` and `history`: where a prompt's labels point."""
+"""`bucatini prompts label`, `rollback`, `history` and `exposures`: where a prompt's labels point."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -10,7 +10,7 @@ from producers.cli.ages import age
 from producers.cli.ingress import WrongUsage, show
 from producers.cli.output import One, Output, OutputOption, Rows, View
 from producers.cli.table import Column
-from schemas.ai.labels import PromptLabelState
+from schemas.ai.labels import PromptExposure, PromptLabelState
 from schemas.ai.prompts import Industry
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ MOVES = (
     Column[PromptLabelState]("age", lambda one: age(one.moved_at) if one.moved_at else "", right=True),
     Column[PromptLabelState]("by", lambda one: one.moved_by),
     Column[PromptLabelState]("because", lambda one: one.because, prose=True),
+)
+
+EXPOSURES = (
+    Column[PromptExposure]("version", lambda one: str(one.version), right=True),
+    Column[PromptExposure]("label", lambda one: one.label or ""),
+    Column[PromptExposure]("jobs", lambda one: f"{one.jobs:,}", right=True),
+    Column[PromptExposure]("subjects", lambda one: f"{one.subjects:,}", right=True),
 )
 
 
@@ -82,6 +89,11 @@ def show_history(
         return Rows(list(islice(client.prompts.labels.history(name, label), limit)), MOVES, "it was never moved")
 
     show(listed, output)
+
+
+def show_exposures(name: Name, output: OutputOption = Output.TABLE) -> None:
+    """Count the jobs of the last 30 days by the version that they were written with."""
+    show(lambda client: Rows(client.prompts.labels.exposures(name), EXPOSURES, "no jobs were written with it"), output)
 
 
 def lines(states: Sequence[PromptLabelState]) -> list[str]:

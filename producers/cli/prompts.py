@@ -22,6 +22,7 @@ app = command_group("Make, change, compare, fill and test prompts.")
 app.command("label")(labels.move_label)
 app.command("rollback")(labels.roll_back)
 app.command("history")(labels.show_history)
+app.command("exposures")(labels.show_exposures)
 
 Name = Annotated[str, typer.Argument(help="The prompt's name.")]
 ContentFile = Annotated[str, typer.Argument(metavar="FILE", help="What it says, as JSON or TOML; - is stdin.")]

@@ -55,3 +55,18 @@ class PromptLabelHistory(Model):
 
     moves: tuple[PromptLabelState, ...]
     next_cursor: str | None
+
+
+class PromptExposure(Model):
+    """How many jobs were written with a version."""
+
+    version: PromptVersionNumber
+    label: PromptLabel | None
+    """By which they got it; None for those that named the version."""
+    jobs: int
+    subjects: int
+    """For whom, where their jobs said so."""
+
+
+class PromptExposures(Model):
+    exposures: tuple[PromptExposure, ...]

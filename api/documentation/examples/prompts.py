@@ -13,7 +13,15 @@ from schemas.ai.golden_tests import (
     PromptTestRuns,
     TestRequest,
 )
-from schemas.ai.labels import LabelMove, PromptLabelHistory, PromptLabels, PromptLabelState, Variant
+from schemas.ai.labels import (
+    LabelMove,
+    PromptExposure,
+    PromptExposures,
+    PromptLabelHistory,
+    PromptLabels,
+    PromptLabelState,
+    Variant,
+)
 from schemas.ai.prompt_list import Prompt, PromptPage
 from schemas.ai.prompts import (
     PRODUCTION,
@@ -116,6 +124,12 @@ ANSWERS = (
     ),
     PromptLabels(states=(_SPLIT,)),
     _SPLIT,
+    PromptExposures(
+        exposures=(
+            PromptExposure(version=3, label=PRODUCTION, jobs=41, subjects=12),
+            PromptExposure(version=1, label=PRODUCTION, jobs=163, subjects=52),
+        )
+    ),
     PromptLabelHistory(moves=(_SPLIT, _ON_ONE), next_cursor=None),
     GoldenTests(tests=(_NAMED_TEST,)),
     _NAMED_TEST,

@@ -1,9 +1,12 @@
-"""Notes which version of a prompt a job was written with."""
+"""Notes which version of a prompt a job was written with, and counts them."""
 
+from datetime import datetime
 from hashlib import sha256
+from typing import Final
 from uuid import UUID
 
 from infrastructure.postgres.session import Connection
+from schemas.ai.labels import PromptExposure
 from schemas.ai.prompts import PromptRef
 
 # A replayed job may be written with another version: then that one counts.
@@ -14,6 +17,23 @@ ON CONFLICT (tenant_id, job_id) DO UPDATE SET name = excluded.name, version = ex
   subject_hash = excluded.subject_hash, created_at = now()
 WHERE (ai_prompt_exposures.name, ai_prompt_exposures.version) IS DISTINCT FROM (excluded.name, excluded.version)
 """
+
+# By the index of the version's jobs.
+_COUNT = """
+SELECT version, label, count(*), count(DISTINCT subject_hash) FROM ai_prompt_exposures
+WHERE tenant_id = %(tenant_id)s AND name = %(name)s AND created_at >= %(since)s
+GROUP BY version, label ORDER BY version DESC, label NULLS LAST LIMIT %(limit)s
+"""
+MAX_LISTED: Final = 200
+
+
+async def exposures(connection: Connection, tenant_id: UUID, name: str, *, since: datetime) -> list[PromptExposure]:
+    """The newest versions first, at most MAX_LISTED."""
+    named = {"tenant_id": tenant_id, "name": name, "since": since, "limit": MAX_LISTED}
+    return [
+        PromptExposure(version=version, label=label, jobs=jobs, subjects=subjects)
+        for version, label, jobs, subjects in await (await connection.execute(_COUNT, named)).fetchall()
+    ]
 
 
 async def note(connection: Connection, tenant_id: UUID, job_id: UUID, ref: PromptRef) -> None:

@@ -2,12 +2,21 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from producers.client.asynchronous.ports import AsyncCaller
 from producers.client.documents import conditions
 from producers.client.requests import get, path, put
-from schemas.ai.labels import LabelMove, PromptLabelHistory, PromptLabels, PromptLabelState, Variant
+from schemas.ai.labels import (
+    LabelMove,
+    PromptExposure,
+    PromptExposures,
+    PromptLabelHistory,
+    PromptLabels,
+    PromptLabelState,
+    Variant,
+)
 from schemas.ai.prompts import PRODUCTION, Industry
 
 PAGE: Final = 50
@@ -72,6 +81,11 @@ class AsyncLabels:
                 etag = reply.headers.get("etag")
                 return await self.move(prompt, shares, label=label, because=why, if_match=etag)
         return None
+
+    async def exposures(self, prompt: str, *, since: datetime | None = None) -> tuple[PromptExposure, ...]:
+        """How many jobs were written with each version since then, the last 30 days if it isn't given."""
+        request = get(path("prompts", prompt, "exposures"), {"since": since})
+        return (await self._client.ask(PromptExposures, request)).exposures
 
 
 def _address(prompt: str, label: str) -> str:

@@ -3,12 +3,21 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from producers.client.blocking.ports import Caller
 from producers.client.documents import conditions
 from producers.client.requests import get, path, put
-from schemas.ai.labels import LabelMove, PromptLabelHistory, PromptLabels, PromptLabelState, Variant
+from schemas.ai.labels import (
+    LabelMove,
+    PromptExposure,
+    PromptExposures,
+    PromptLabelHistory,
+    PromptLabels,
+    PromptLabelState,
+    Variant,
+)
 from schemas.ai.prompts import PRODUCTION, Industry
 
 PAGE: Final = 50
@@ -72,6 +81,11 @@ class Labels:
                 etag = reply.headers.get("etag")
                 return self.move(prompt, shares, label=label, because=why, if_match=etag)
         return None
+
+    def exposures(self, prompt: str, *, since: datetime | None = None) -> tuple[PromptExposure, ...]:
+        """How many jobs were written with each version since then, the last 30 days if it isn't given."""
+        request = get(path("prompts", prompt, "exposures"), {"since": since})
+        return self._client.ask(PromptExposures, request).exposures
 
 
 def _address(prompt: str, label: str) -> str:

@@ -37,7 +37,11 @@ def test_a_document_is_written_from_a_shipped_prompt_and_what_it_was_written_wit
     system: System, mine: Prompts
 ) -> None:
     system.start("workers.runtime", "ai")
-    command = {"title": "Engagement", "prompt": {"name": "engagement_letter", "industry": "legal"}, "facts": LETTER}
+    command = {
+        "title": "Engagement",
+        "prompt": {"name": "engagement_letter", "industry": "legal", "subject": "Marlow"},
+        "facts": LETTER,
+    }
 
     ended = _ended(system, mine, "/api/ai/generate-document", command)
 
@@ -49,6 +53,8 @@ def test_a_document_is_written_from_a_shipped_prompt_and_what_it_was_written_wit
     )
     noted = system.read("SELECT name, version, label FROM ai_prompt_exposures WHERE job_id = %s", UUID(ended["id"]))
     assert noted == [("engagement_letter", 2, "production")]
+    counted = mine.http.get("/api/prompts/engagement_letter/exposures").json()["exposures"]
+    assert counted == [{"version": 2, "label": "production", "jobs": 1, "subjects": 1}]
 
 
 def test_a_version_that_passes_its_tests_gets_the_label_and_one_that_doesnt_says_why(

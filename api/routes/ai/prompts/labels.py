@@ -7,7 +7,7 @@ from api.http import problems, prompt_problems
 from api.http.responses import UNSHARED, Answer, json_answer
 from api.routes.ai.prompts.addressing import WHAT, HistoryQuery, doer, label_in, precondition_of
 from api.routes.ai.prompts.reads import existing
-from infrastructure.postgres.prompts import labels
+from infrastructure.postgres.prompts import exposures, labels
 from infrastructure.postgres.prompts.additions import NoSuchPrompt
 from infrastructure.postgres.prompts.golden_tests import Verdict
 from infrastructure.postgres.prompts.labels import MAX_LABELS
@@ -20,13 +20,21 @@ from infrastructure.postgres.prompts.moves import (
     Untested,
     move_label,
 )
-from schemas.ai.labels import LabelMove, PromptLabelHistory, PromptLabels
+from schemas.ai.labels import LabelMove, PromptExposures, PromptLabelHistory, PromptLabels
+from schemas.model import Model
 from schemas.problems import FieldProblem
+from schemas.timestamps import Moment
 
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 TIME_BYTES = 8
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 NAMED_TESTS = 5
+DEFAULT_SPAN, LONGEST_SPAN = timedelta(days=30), timedelta(days=365)
+
+
+class ExposureQuery(Model):
+    since: Moment | None = None
+    """30 days ago if it isn't given; a year ago at the most."""
 
 
 async def show_label(call: Call[Empty, Empty]) -> Answer:
@@ -97,3 +105,10 @@ def _why(verdict: Verdict | None) -> str:
     named = ", ".join(verdict.failed[:NAMED_TESTS])
     more = len(verdict.failed) - NAMED_TESTS
     return f"doesn't pass {named}{f' and {more} more' if more > 0 else ''}"
+
+
+async def show_exposures(call: Call[Empty, ExposureQuery]) -> Answer:
+    prompt, now = await existing(call), call.ingress.clock.now()
+    since = max(call.query.since or now - DEFAULT_SPAN, now - LONGEST_SPAN)
+    found = await call.db.run(exposures.exposures, prompt.name, since=since)
+    return json_answer(200, PromptExposures(exposures=tuple(found)), UNSHARED)

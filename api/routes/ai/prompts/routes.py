@@ -16,12 +16,12 @@ from api.routes.ai.prompts.golden_tests import (
     set_test,
     show_test,
 )
-from api.routes.ai.prompts.labels import move, show_history, show_label
+from api.routes.ai.prompts.labels import ExposureQuery, move, show_exposures, show_history, show_label
 from api.routes.ai.prompts.reads import list_prompts, list_versions, show_diff, show_prompt, show_version
 from api.routes.ai.prompts.rendering import render
 from api.routes.ai.prompts.writes import add_version, create_prompt
 from schemas.ai.golden_tests import GoldenTest, GoldenTests, NamedGoldenTest, PromptTestRuns, TestRequest
-from schemas.ai.labels import LabelMove, PromptLabelHistory, PromptLabels, PromptLabelState
+from schemas.ai.labels import LabelMove, PromptExposures, PromptLabelHistory, PromptLabels, PromptLabelState
 from schemas.ai.prompt_list import Prompt, PromptPage
 from schemas.ai.prompts import (
     NewPrompt,
@@ -172,6 +172,17 @@ LABELS = (
         answers={200: PromptLabelHistory},
         scope=Scope.AI_READ,
         problems=(400, 404, 422),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{_ONE}/exposures",
+        summary="Count the jobs that were written with a prompt",
+        description="By version and label, so that what a label is split between can be compared.",
+        handle=show_exposures,
+        query=ExposureQuery,
+        answers={200: PromptExposures},
+        scope=Scope.AI_READ,
+        problems=(404,),
     ),
 )
 
