@@ -15,6 +15,9 @@ class Effort:
     """How much was spent so far. Raises ResourceLimitError before more is spent than a document may cost."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
         self._steps = 0
         self._work = 0
 

@@ -40,6 +40,7 @@ class BoundedLiquid(Environment):
 
     def __init__(self, missing: dict[str, None]) -> None:
         self.effort = Effort()
+        self.missing = missing
         super().__init__(undefined=_noting(missing), loader=DictLoader({}))
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
@@ -47,6 +48,11 @@ class BoundedLiquid(Environment):
         self.tags = {name: tag for name, tag in self.tags.items() if name in _TAGS}
         self.tags["for"] = CountedForTag(self, self.effort)
         self.filters = bounded_filters(self.filters, self.effort, self.undefined)
+
+    def begin(self) -> None:
+        """Makes it a new document's: nothing is spent, nothing is missing."""
+        self.effort.begin()
+        self.missing.clear()
 
     def read(self, source: str) -> Template:
         """The template. Raises TemplateUnusable."""

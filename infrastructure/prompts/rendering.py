@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infrastructure.liquid.environment import BoundedLiquid
 from infrastructure.liquid.filters import MAX_CHARACTERS
 from infrastructure.liquid.given import pointer_to_value
 from infrastructure.liquid.template import Template, TemplateUnusable
 from infrastructure.ports import Refused
+from infrastructure.prompts.parsed import ParsedPrompts
 from infrastructure.prompts.variables import MAX_REPORTED, filled, flaws_in
 from schemas.ai.prompts import PromptContent, PromptVersion, RenderedPrompt, RenderedSection
 from schemas.model import FreeJson
 from schemas.problems import FieldProblem, Problem
+
+_PARSED = ParsedPrompts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,16 @@ def rendered(
     pointers. Raises Refused when one is missing, unknown or of another type, or the templates can't be filled."""
     if flaws := flaws_in(values, content):
         raise Refused(variables_unfit([_below(place, flaw) for flaw in flaws]))
-    missing: dict[str, None] = {}
-    liquid = BoundedLiquid(missing)
-    templates = {pointer: _read(liquid, pointer, source) for pointer, source in content.templates().items()}
     given = filled(values, content)
-    texts = {pointer: _fill(template, pointer, given) for pointer, template in templates.items()}
-    mentioned = frozenset(name for template in templates.values() for name in template.names)
+    try:
+        with _PARSED.taken(content) as parsed:
+            texts = {pointer: _fill(template, pointer, given) for pointer, template in parsed.templates.items()}
+            missing = [*parsed.liquid.missing]
+    except TemplateUnusable as error:
+        raise Refused(_unusable(error)) from None
+    mentioned = frozenset(name for template in parsed.templates.values() for name in template.names)
     if missing:
-        raise Refused(variables_unfit([_missing(name, mentioned, place) for name in list(missing)[:MAX_REPORTED]]))
+        raise Refused(variables_unfit([_missing(name, mentioned, place) for name in missing[:MAX_REPORTED]]))
     _check_length(texts)
     return Rendering(_prompt(version, content, texts), tuple(sorted(values.keys() - mentioned)))
 
@@ -48,26 +52,19 @@ def variables_unfit(errors: list[FieldProblem]) -> Problem:
     )
 
 
-def _read(liquid: BoundedLiquid, pointer: str, source: str) -> Template:
-    try:
-        return liquid.read(source)
-    except TemplateUnusable as error:
-        raise Refused(_unusable(pointer, error)) from None
-
-
 def _fill(template: Template, pointer: str, values: dict[str, Any]) -> str:
     try:
         return template.fill_line(values) if pointer.endswith("/heading") else template.fill_text(values)
     except TemplateUnusable as error:
-        raise Refused(_unusable(pointer, error)) from None
+        raise TemplateUnusable(f"{pointer}: {error}") from None
 
 
-def _unusable(pointer: str, error: TemplateUnusable) -> Problem:
+def _unusable(error: TemplateUnusable) -> Problem:
     return Problem.of(
         "template-unusable",
         "The prompt's template can't be used",
         422,
-        f"The template at {pointer} of the prompt can't be filled with these values: {error}. "
+        f"A template of the prompt can't be filled with these values: {error}. "
         "Correct the values, or add a version of the prompt.",
     )
 

@@ -1,5 +1,6 @@
 """Values against the variables that a prompt declares, and what golden tests expect."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -60,6 +61,36 @@ def test_what_is_missing_inside_of_an_object_is_named_when_it_is_filled() -> Non
         "/facts/since",
         "/facts/items",
     ]
+
+
+def test_one_filling_knows_nothing_of_the_one_before() -> None:
+    version = shipped()["mutual_nda"][1]
+    whole: dict[str, Any] = {"client": {"name": "Marlow"}, "fee": 1, "since": "2026-03-14", "items": ["a"]}
+    with pytest.raises(Refused):
+        rendered(version, CONTENT, FITTING)
+
+    first = rendered(version, CONTENT, whole).prompt.outline
+    second = rendered(version, CONTENT, {**whole, "fee": 2}).prompt.outline
+
+    assert (first, second) == ("Marlow 1 2026-03-14 a false none", "Marlow 2 2026-03-14 a false none")
+    with pytest.raises(Refused):
+        rendered(version, CONTENT, FITTING)
+
+
+def test_fillings_at_the_same_time_dont_meet() -> None:
+    version, content = (
+        shipped()["mutual_nda"][1],
+        PromptContent.model_validate(
+            {"outline": "{% for one in items %}{{ one }}{% endfor %}", "variables": {"items": {"type": "list"}}}
+        ),
+    )
+
+    with ThreadPoolExecutor(4) as pool:
+        outlines = pool.map(
+            lambda number: rendered(version, content, {"items": [str(number)] * 500}).prompt.outline, range(40)
+        )
+
+        assert list(outlines) == [str(number) * 500 for number in range(40)]
 
 
 @pytest.mark.parametrize(
