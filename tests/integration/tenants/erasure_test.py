@@ -123,6 +123,9 @@ def _fill(system: System, world: World, tenant: Tenant) -> None:
             assert http.post(f"/api/{path}", json=body).status_code == 201
         assert http.put("/api/groups/g", json={"types": ["*"]}).status_code == 200
         assert http.put("/api/ai/credentials/openai", json={"key": SECRET}).status_code == 200
+        prompt = {"name": "p", "content": {"outline": SECRET}}
+        assert http.post("/api/prompts", json=prompt).status_code == 201
+        assert http.put("/api/prompts/p/tests/t", json={"contains": [SECRET]}).status_code == 200
         assert http.post("/api/jobs/replay", json={"kind": SECRET}).status_code == 202
     system.await_state(job, "succeeded")
     world.database.execute(
