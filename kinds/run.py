@@ -74,7 +74,12 @@ class Run(Protocol):
     def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
         """Publishes a piece of text as it is written, as `ai.delta`: live, while somebody listens, and never stored.
 
-        Never blocks; pieces in quick succession are sent as one, every 50 to 100 ms.
+            run.write("Dear ", section=0, offset=0)
+            run.write("reader", section=0, offset=5)
+
+        `offset` is where in the section the piece begins, in characters. The first piece is sent at once, and then what came
+        meanwhile, every 60 ms. Pieces may be lost: record `SectionCompleted`, which has the section's whole text, behind its
+        last one. Never blocks, but in a thread that writes faster than it is sent.
         """
         ...
 

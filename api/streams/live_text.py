@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 LINGER_SECONDS = 10.0
 """How long the connection stays after the last listener has left."""
-MAX_UNOPENED = 64
+MAX_UNOPENED = 16
 """Pieces of a tenant that wait for its key; later ones are lost, and their readers get them with the section's end."""
 
 Deliver = Callable[[UUID, UUID, Announced], None]

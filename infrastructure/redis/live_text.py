@@ -129,9 +129,10 @@ class TextChannels:
 
     async def _follow(self, pubsub: PubSub) -> None:
         async with self._turn:
-            while (coming := self._subjects - self._subscribed) and pubsub is self._pubsub:
-                self._subscribed |= coming
+            while pubsub is self._pubsub and (coming := self._subjects - self._subscribed):
                 await pubsub.subscribe(*(f"{PREFIX}{subject}" for subject in coming))
-            while (leaving := self._subscribed - self._subjects) and pubsub is self._pubsub:
+                if pubsub is self._pubsub:
+                    self._subscribed |= coming
+            while pubsub is self._pubsub and (leaving := self._subscribed - self._subjects):
                 self._subscribed -= leaving
                 await pubsub.unsubscribe(*(f"{PREFIX}{subject}" for subject in leaving))

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from threading import Semaphore
 from typing import Any
 
 from events.envelope import DomainEvent
@@ -114,6 +115,11 @@ def _compute(job: JobFunction[Any, Any, Any], command: Command) -> Any:
     return job.function(command)
 
 
+MAX_UNSEEN_PIECES = 1_000
+"""Written by a thread and not yet taken by the loop; then the thread waits."""
+ROOM_SECONDS = 1.0
+
+
 class RunInThread:
     """The run as a function in a thread sees it."""
 
@@ -121,6 +127,7 @@ class RunInThread:
         self.job_id, self.tenant_id, self.attempt, self.children = run.job_id, run.tenant_id, run.attempt, run.children
         self.deadline = run.deadline
         self.ended = False
+        self._room = Semaphore(MAX_UNSEEN_PIECES)
         self._run = run
         self._loop = loop
 
@@ -146,6 +153,13 @@ class RunInThread:
 
     def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
         """See `Run.write`. Raises RunEnded once the run was stopped."""
+        while not self._room.acquire(timeout=ROOM_SECONDS):
+            if self.ended:
+                raise RunEnded
         if self.ended:
             raise RunEnded
-        self._loop.call_soon_threadsafe(partial(self._run.write, text, section=section, offset=offset))
+        self._loop.call_soon_threadsafe(self._write, text, section, offset)
+
+    def _write(self, text: str, section: int, offset: int) -> None:
+        self._room.release()
+        self._run.write(text, section=section, offset=offset)

@@ -162,6 +162,8 @@ class Attempt:
     def write(self, text: str, *, section: int = 0, offset: int = 0) -> None:
         if section < 0 or offset < 0:
             raise ValueError(f"sections and offsets begin with 0; there is no section {section}, offset {offset}")
+        if self.ended:
+            return  # A task that the function left behind.
         self._outputs.write(self.claimed, text, section, offset, self.now())
 
     async def send_text(self) -> None:
