@@ -75,7 +75,7 @@ class LiveTextReader:
     async def _listen(self) -> float | None:
         if not self._channels.idle:
             self._wanted_at = time.monotonic()
-        elif time.monotonic() - self._wanted_at > LINGER_SECONDS:
+        elif not self._channels.connected or time.monotonic() - self._wanted_at > LINGER_SECONDS:
             await self._channels.close()
             return math.inf
         await self._channels.read()

@@ -82,6 +82,10 @@ class TextChannels:
     def idle(self) -> bool:
         return not self._subjects
 
+    @property
+    def connected(self) -> bool:
+        return self._pubsub is not None and self._pubsub.connection is not None
+
     def listen(self, subject: UUID) -> None:
         self._subjects.add(subject)
         self._follow_soon()
@@ -91,7 +95,7 @@ class TextChannels:
         self._follow_soon()
 
     async def read(self) -> None:
-        """Reads what comes within ROUND_SECONDS. Raises one of FAULTS when Redis is away; the next call subscribes anew."""
+        """Reads what comes within ROUND_SECONDS; not to be called while it is idle and not connected. Raises one of FAULTS when Redis is away; the next call subscribes anew."""
         try:
             pubsub = self._pubsub = self._pubsub or self._redis.pubsub(ignore_subscribe_messages=True)
             await self._follow(pubsub)

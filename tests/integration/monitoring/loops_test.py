@@ -21,7 +21,8 @@ LOOPS = {
     | {"heartbeat", "lease check", "time limits", "throughput", "claims 1", "claims 2", "service reports", "watchdog"}
     | {"controls", "controls channel", "cancellations channel", "clock"},
     INGRESS: EVERY_PROCESS
-    | {"event reads", "event channel", "key revocation", "rate limits", "connection checks", "clock"},
+    | {"event reads", "event channel", "live text channels", "key revocation", "rate limits", "connection checks"}
+    | {"clock"},
 }
 URL = re.compile(r"metrics_listening.*?url=(http://[^/\s]+)/metrics")
 ROUNDS = re.compile(r'^bucatini_loop_rounds_total{loop="([^"]+)",outcome="([^"]+)"} (\S+)$', re.MULTILINE)
