@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from producers.cli.ingress import run
-from producers.cli.output import One, Output, OutputOption, counted, print_note, print_piece, print_view
+from producers.cli.output import One, Output, OutputOption, counted, print_note, print_view
+from producers.cli.text import write_text
 
 if TYPE_CHECKING:
     from events.ai import DocumentGenerated
@@ -58,9 +59,7 @@ def write_document(
             job.result()
             print_view(One({"result": job.job.result}, []), output)
             return
-        for piece in job.text():
-            print_piece(piece)
-        print_piece("\n")
+        write_text(client, job.id)
         print_note(_said_of(job.result()))
 
     run(write)
