@@ -16,6 +16,7 @@ EVERY_PROCESS = {"event loop", "health"}
 LOOPS = {
     DISPATCHER: EVERY_PROCESS
     | {"sweep", "retention", "webhook feed", "fair scheduling", "overflow channel", "admission", "admission channel"}
+    | {"model records"}
     | {"controls", "controls channel"},
     WORKER: EVERY_PROCESS
     | {"heartbeat", "lease check", "time limits", "throughput", "claims 1", "claims 2", "service reports", "watchdog"}
