@@ -52,10 +52,15 @@ class DocumentsInPrompt:
 def documents_in_prompt(documents: Sequence[PromptDocument], *, max_tokens: int) -> DocumentsInPrompt:
     """The documents as blocks of at most `max_tokens` in all, by estimate, without the lines around them. What doesn't fit
     is left out at the documents' ends: short ones stay whole, and long ones share the room that is left."""
-    escaped = [_END.sub(r"<\1\\/", one.text) for one in documents]
-    room = _shares([len(text.encode(errors="replace")) for text in escaped], max_tokens * BYTES_A_TOKEN)
+    whole = max_tokens * BYTES_A_TOKEN
+    # No character has less than a byte: what is beyond that can't fit, and isn't looked at.
+    escaped = [_END.sub(r"<\1\\/", one.text[:whole]) for one in documents]
+    room = _shares([len(text.encode(errors="replace")) for text in escaped], whole)
     kept = [_cut(text, max_bytes) for text, max_bytes in zip(escaped, room, strict=True)]
-    left_out = [len(text) - len(part) for text, part in zip(escaped, kept, strict=True)]
+    left_out = [
+        len(text) - len(part) + max(len(one.text) - whole, 0)
+        for one, text, part in zip(documents, escaped, kept, strict=True)
+    ]
     blocks = [_block(one, part, count) for one, part, count in zip(documents, kept, left_out, strict=True)]
     return DocumentsInPrompt("\n\n".join(blocks), tuple(_digest(one) for one in documents), sum(left_out))
 

@@ -1,12 +1,15 @@
 """The documents that a prompt's sections are written from."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from infrastructure.model_registry.registry import ModelRegistry
 from infrastructure.ports import Refused
 from infrastructure.ports.documents import DocumentStore, read_text
+from schemas.ai import MAX_READ_CHARACTERS
 from schemas.ai.prompts import RenderedPrompt
 from schemas.documents import DocumentRef
 from workers.ai.documents_in_prompt import BYTES_A_TOKEN, DocumentsInPrompt, PromptDocument, documents_in_prompt
@@ -27,11 +30,13 @@ async def documents_read(
     room for them."""
     if refs and max_tokens < MIN_ROOM_TOKENS:
         raise Refused(no_room_for_inputs(prompt.name))
-    documents = []
+    documents, unread = [], 0
     for ref in refs:
         details, text = await read_text(store, tenant_id, ref)
-        documents.append(PromptDocument(details.document_id, details.version, text))
-    return documents_in_prompt(documents, max_tokens=max_tokens)
+        documents.append(PromptDocument(details.document_id, details.version, text[:MAX_READ_CHARACTERS]))
+        unread += max(len(text) - MAX_READ_CHARACTERS, 0)
+    made = await asyncio.to_thread(documents_in_prompt, documents, max_tokens=max_tokens)
+    return replace(made, left_out_characters=made.left_out_characters + unread)
 
 
 def room_for_documents(models: Sequence[str], registry: ModelRegistry, prompt: RenderedPrompt) -> int:
