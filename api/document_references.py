@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from api.auth.permissions import check_documents
 from api.endpoint import Call
+from api.extraction_schemas import with_usable_schema
 from api.http import problems
 from api.http.request_body import pointer_to
 from api.prompt_references import pinned_prompts
@@ -38,19 +39,22 @@ async def pinned_all(
     call: Call[Any, Any], commands: Sequence[C], places: Sequence[Sequence[str | int]]
 ) -> list[C | problems.Refusal]:
     """The same for many, with one question for all documents and one for all prompts. What they may read was checked."""
-    return await pinned_prompts(call, await _pinned_documents(call, commands, places), places)
+    usable = [with_usable_schema(one, place) for one, place in zip(commands, places, strict=True)]
+    return await pinned_prompts(call, await _pinned_documents(call, usable, places), places)
 
 
 async def _pinned_documents(
-    call: Call[Any, Any], commands: Sequence[C], places: Sequence[Sequence[str | int]]
+    call: Call[Any, Any], commands: Sequence[C | problems.Refusal], places: Sequence[Sequence[str | int]]
 ) -> list[C | problems.Refusal]:
-    references = [references_in(command) for command in commands]
+    references = [{} if isinstance(one, problems.Refusal) else references_in(one) for one in commands]
     refs = [ref for named in references for ref in named.values()]
     if not refs:
         return [*commands]
     found = iter(await call.db.run(pin, refs))
     return [
-        _with(command, {where: next(found) for where in named}, place)
+        command
+        if isinstance(command, problems.Refusal)
+        else _with(command, {where: next(found) for where in named}, place)
         for command, named, place in zip(commands, references, places, strict=True)
     ]
 
