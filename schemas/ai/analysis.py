@@ -54,6 +54,7 @@ class AnalyzeContent(ModelCommand):
     version: ClassVar[int] = 3
     queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
+    time_limit_seconds: ClassVar[float] = 900.0
 
     text: DocumentText | None = None
     """Plain text or Markdown. Offsets in the result count its Unicode code points from 0. Give this or `document`."""

@@ -31,6 +31,7 @@ class ProcessDocument(ModelCommand):
     version: ClassVar[int] = 3
     queue: ClassVar[str] = "ai"
     needs_processor: ClassVar[bool] = True
+    time_limit_seconds: ClassVar[float] = 900.0
 
     title: Title | None = None
     """What people call the document. It comes back with the result and isn't read for facts. Required with `text`."""

@@ -23,7 +23,7 @@ from workers.ai.questions.in_parts import PartAnswer
 from workers.ai.questions.repairing import ReadAnswer, read_answer
 from workers.ai.resources import prepared
 
-BOUND_SECONDS = ProcessDocument.time_limit_seconds / 5
+BOUND_SECONDS = ProcessDocument.time_limit_seconds / 15
 """For everything that can be asked of one text. An unbounded pattern would take hours; honest text takes about 2 s."""
 
 SEEDS = (
