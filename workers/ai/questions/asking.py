@@ -30,10 +30,11 @@ class Asking:
 @dataclass(frozen=True, slots=True)
 class Answered:
     value: Any = field(repr=False)
-    """Meets the question's schema."""
+    """Meets the question's schema, unless there are errors."""
     replies: tuple[ModelReply, ...]
     cut: bool = False
-    """The model had more to say than it may write at once."""
+    """The model had more to say than it may write at once: there may be errors."""
+    errors: tuple[SchemaError, ...] = ()
 
 
 async def answered(question: Question, asking: Asking) -> Answered:
@@ -50,9 +51,9 @@ async def answered(question: Question, asking: Asking) -> Answered:
         reply = await asking.ask(call_of(repair.question, asking.command, asking.run))
         replies.append(reply)
         read = await asking.processors.run(corrected, read, repair.path, reply.text, question.schema)
-    if read.errors:
+    if read.errors and not cut:
         raise Refused(schema_unmet(read.errors))
-    return Answered(read.value, tuple(replies), cut)
+    return Answered(read.value, tuple(replies), cut, read.errors)
 
 
 def schema_unmet(errors: Sequence[SchemaError], below: str = "") -> Problem:

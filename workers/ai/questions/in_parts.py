@@ -1,14 +1,15 @@
 """Asks about a whole text, part by part where it is long. What was paid for is kept, so that a retry doesn't pay again."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
+from infrastructure.ports import Refused
 from infrastructure.ports.ai.checkpoints import Checkpoint, Checkpoints
 from workers.ai.pipeline.call import ModelReply
-from workers.ai.questions.asking import Answered, Asking, answered
+from workers.ai.questions.asking import Answered, Asking, answered, schema_unmet
 from workers.ai.questions.parts import MIN_PART_CHARACTERS, Size, TextPart, parts_of
 from workers.ai.questions.question import Question
 from workers.ai.questions.side_by_side import side_by_side
@@ -56,7 +57,7 @@ class Asker:
     async def read(self, text: str, question: Ask) -> Reading:
         """Raises what `answered` raises. Safe to repeat: parts that were paid for are answered from their checkpoints."""
         parts = parts_of(text, self.size.part_characters)
-        kept = await self._kept({part.index: _digest(part, question(part)) for part in parts})
+        kept = {} if self.size.is_free else await self._kept(parts, question)
         done = 0
 
         async def one(part: TextPart) -> Reading:
@@ -72,12 +73,11 @@ class Asker:
             tuple(dict.fromkeys(made for one in read for made in one.made_by)),
         )
 
-    async def _kept(self, digests: Mapping[int, str]) -> dict[int, Checkpoint]:
+    async def _kept(self, parts: Sequence[TextPart], question: Ask) -> Mapping[int, Checkpoint]:
         """Those of an earlier run that asked the same. A replayed job's command, or the models' sizes, may have changed."""
-        if self.size.is_free:
-            return {}
         run = self.asking.run
-        kept = {**await self.checkpoints.of_job(run.tenant_id, run.job_id)}
+        kept = await self.checkpoints.of_job(run.tenant_id, run.job_id)
+        digests = {part.index: _digest(part, question(part)) for part in parts} if kept else {}
         if any(one.content.get("digest") != digests.get(section) for section, one in kept.items()):
             await self.checkpoints.delete(run.tenant_id, run.job_id)
             return {}
@@ -86,26 +86,26 @@ class Asker:
     async def _part(self, part: TextPart, question: Ask, kept: Checkpoint | None) -> Reading:
         if kept is not None:
             return _read_from(kept, part)
-        asked = question(part)
-        answers, replies = await self._divided(part, asked, question)
+        answers, replies = await self._divided(part, question)
         read = Reading(answers, tuple(Made(one.provider, one.served_model) for one in replies))
         if not self.size.is_free:
-            await self._keep(part, _digest(part, asked), read)
+            await self._keep(part, _digest(part, question(part)), read)
         return read
 
-    async def _divided(
-        self, part: TextPart, asked: Question, question: Ask
-    ) -> tuple[tuple[PartAnswer, ...], tuple[ModelReply, ...]]:
+    async def _divided(self, part: TextPart, question: Ask) -> tuple[tuple[PartAnswer, ...], tuple[ModelReply, ...]]:
         """Of a part with more in it than the model may write at once, both halves are asked about."""
+        asked = replace(question(part), max_output_tokens=self.size.output_tokens)
         whole: Answered = await answered(asked, self.asking)
-        halves = parts_of(part.text, len(part.text) // 2 + 1)
-        if not whole.cut or len(part.text) < 2 * MIN_PART_CHARACTERS or len(halves) < 2:
+        halves = parts_of(part.text, len(part.text) // 2 + 1) if whole.cut else ()
+        if len(halves) < 2 or len(part.text) < 2 * MIN_PART_CHARACTERS:
+            if whole.errors:
+                raise Refused(schema_unmet(whole.errors))
             return (PartAnswer(part.offset, part.text, whole.value),), whole.replies
         answers: list[PartAnswer] = []
         replies = [*whole.replies]
         for half in halves:
             inner = TextPart(part.index, part.offset + half.offset, half.text)
-            further, made = await self._divided(inner, question(inner), question)
+            further, made = await self._divided(inner, question)
             answers += further
             replies += made
         return tuple(answers), tuple(replies)
