@@ -37,7 +37,8 @@ class SentimentWord(Quote):
 
 
 class Sentiment(Model):
-    """The balance of loaded words. It knows no irony and no context beyond a negation."""
+    """The balance of what speaks well and ill of its matter. By rules these are loaded words, without irony and without any
+    context beyond a negation."""
 
     feeling: Feeling
     balance: Annotated[float, Field(ge=-1.0, le=1.0)]
@@ -64,7 +65,7 @@ class RiskTerm(Quote):
 
 
 class Risk(Model):
-    """Wording that a reviewer should look at. A list of words can't tell whether a clause is fair."""
+    """Wording that a reviewer should look at. By rules it is a list of phrases, which can't tell whether a clause is fair."""
 
     terms: tuple[RiskTerm, ...]
     """The first 100."""
@@ -105,7 +106,7 @@ class CategoryFit(Model):
 
 
 class Classification(Model):
-    """The given categories, the best first."""
+    """The given categories, the best first. A long text's fit is that of its parts, each by its length."""
 
     best: str | None
     """Null when none fits."""
@@ -121,6 +122,8 @@ class CriterionScore(Model):
 
 
 class Scoring(Model):
+    """A long text meets a criterion as well as the part of it that meets it best."""
+
     criteria: tuple[CriterionScore, ...]
 
 

@@ -64,5 +64,6 @@ class DocumentProcessed(DomainEvent):
     defined_terms: tuple[DefinedTerm, ...]
     left_out: LeftOut
     extraction: Extraction | None = None
-    """What was found for the command's `json_schema`; null without one."""
+    """What was found for the command's `json_schema`; null without one. With it nothing else was asked: the lists above are
+    empty."""
     provenance: Provenance = Provenance()

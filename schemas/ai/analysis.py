@@ -1,4 +1,4 @@
-"""The command that measures one text."""
+"""The command that analyzes one text."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
@@ -44,7 +44,8 @@ class Criterion(Model):
 
 
 class AnalyzeContent(ModelCommand):
-    """Measure one text: how hard it reads, its tone, its risky clauses, and how it differs from a reference."""
+    """Analyze one text: how hard it reads, its tone, its risky clauses, how it differs from a reference, which categories fit
+    it and how well it meets criteria."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"text": LEASE, "analyses": ["readability", "risk_terms"]}]}

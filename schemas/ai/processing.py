@@ -20,7 +20,8 @@ LEASE: Final = "This Lease is made on 3 March 2026 between Alder Ltd and Birch G
 
 
 class ProcessDocument(ModelCommand):
-    """Read one document: its language, summary, key phrases, dates, amounts, parties and defined terms.
+    """Read one document: its language, summary, key phrases, dates, amounts, parties and defined terms; or what a schema asks
+    for. Everything that is found has its passage.
 
     What is found in a stored document is kept with its version.
     """
