@@ -5,6 +5,7 @@ Each passage is given word for word, and nothing else says where it stands: whoe
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -218,6 +219,7 @@ def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@cache
 def _form_of(form: type[Model]) -> dict[str, Any]:
     """The model's schema with its definitions put in place, so that it can stand inside of another."""
     schema = form.model_json_schema()

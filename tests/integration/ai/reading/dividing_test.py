@@ -8,12 +8,13 @@ import pytest
 
 from bucatini.testing import RecordedRun
 from infrastructure.ports import Refused
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.response import FinishReason
 from schemas.ai import ProcessDocument
 from tests.integration.ai.recording import Recording
 from tests.model_calls import OnTheLoop
 from workers.ai.documents_in_prompt import PromptDocument
-from workers.ai.pipeline.call import ModelCall, ModelReply, Purpose
+from workers.ai.pipeline.call import ModelCall, ModelReply
 from workers.ai.questions.asking import Asking
 from workers.ai.questions.in_parts import Asker, Reading
 from workers.ai.questions.parts import Size, TextPart
