@@ -1,6 +1,7 @@
 """JSON as models write it: read as it stands, else mended on this machine, before anybody is asked again."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ MAX_CHARACTERS = 2_000_000
 MAX_MENDED_CHARACTERS = 40_000
 """The mending library may take quadratic time: five seconds for the worst text of this length."""
 MAX_ROUNDS = 5
+MAX_WHOLE = 2**63 - 1
 
 
 class Unreadable(ValueError):
@@ -23,9 +25,27 @@ def read_json(text: str) -> Any:
     if len(bare) > MAX_CHARACTERS or too_deep(bare, MAX_FREE_LEVELS):
         raise Unreadable("it is too long or too deep")
     try:
-        return json.loads(bare, parse_constant=_refuse)
+        value = json.loads(bare, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        return _mended(bare)
+        value = _mended(bare)
+    return _storable(value)
+
+
+def _storable(value: Any) -> Any:
+    """Without the characters that no store takes. Unreadable when it has a number of which the same is true."""
+    match value:
+        case str():
+            return value.replace("\0", "").encode(errors="replace").decode()
+        case dict():
+            return {_storable(name): _storable(part) for name, part in value.items()}
+        case list():
+            return [_storable(part) for part in value]
+        case float() if not math.isfinite(value):
+            raise Unreadable("it has a number without an end")
+        case int() if abs(value) > MAX_WHOLE:
+            raise Unreadable("it has a number of more than 64 bits")
+        case _:
+            return value
 
 
 def _without_fence(text: str) -> str:
