@@ -16,6 +16,7 @@ from infrastructure.extraction.package import Package
 from infrastructure.extraction.recognition import Hints, recognise
 from infrastructure.extraction.refusal import Refusal
 from infrastructure.extraction.text_builder import TextBuilder
+from infrastructure.extraction.word_count import count_words
 from infrastructure.offline.text.language import language_of
 from infrastructure.ports.extraction import DocumentFormat, Extracted, Extraction, NotExtracted, Reason
 
@@ -68,7 +69,7 @@ def _extracted(found: DocumentFormat, text: TextBuilder) -> Extracted:
         headings=tuple(text.headings),
         page_offsets=tuple(text.page_offsets),
         blank_pages=text.blank_pages,
-        words=len(whole.split()),
+        words=count_words(whole),
         encoding=text.encoding,
         attachments=tuple(text.attachments),
     )

@@ -1,6 +1,7 @@
 """A text that was sent as text: there is nothing in it that a library would have to read."""
 
 from infrastructure.extraction.limits import LANGUAGE_CHARACTERS
+from infrastructure.extraction.word_count import count_words
 from infrastructure.offline.text.language import language_of
 from infrastructure.ports.extraction import DocumentFormat, Extracted
 
@@ -13,5 +14,5 @@ def as_extracted(text: str) -> Extracted:
         text=text,
         title=None,
         language=language_of(text[:LANGUAGE_CHARACTERS]),
-        words=len(text.split()),
+        words=count_words(text),
     )

@@ -10,6 +10,8 @@ from infrastructure.ports.extraction import Attachment, Heading, Reason
 MAX_HEADINGS = 2_000
 MAX_TITLE = 300
 MAX_ATTACHMENTS = 500
+CLEANED_AT_ONCE = 64 * 1024
+"""Characters of lines: to look through each on its own takes several times as long."""
 
 _LINE_ENDS = re.compile(r"\r\n?")
 # What no text is made of: controls other than tab, line feed and form feed, and halves of surrogate pairs.
@@ -29,6 +31,8 @@ class TextBuilder:
     page_offsets: list[int] = field(default_factory=list)
     blank_pages: int = 0
     attachments: list[Attachment] = field(default_factory=list)
+    _lines: list[str] = field(default_factory=list)
+    _line_characters: int = 0
     _parts: list[str] = field(default_factory=list)
     _characters: int = 0
     _bytes: int = 0
@@ -36,15 +40,28 @@ class TextBuilder:
     @property
     def offset(self) -> int:
         """Where the next text begins, in characters."""
+        self._append_lines()
         return self._characters
 
     def append(self, text: str) -> None:
         """Refusal when the document has more text than is taken."""
+        self._append_lines()
         self._append(clean(text))
 
     def line(self, text: str) -> None:
-        # Most lines have nothing to clean, which is soon seen of one without a line end.
-        self._append((text if text.isprintable() else clean(text)) + "\n")
+        """Refusal when the document has more text than is taken, by the next few lines at the latest."""
+        self._lines.append(text)
+        self._line_characters += len(text)
+        if self._line_characters > CLEANED_AT_ONCE:
+            self._append_lines()
+
+    def _append_lines(self) -> None:
+        if not self._lines:
+            return
+        lines = "\n".join(self._lines)
+        self._lines.clear()
+        self._line_characters = 0
+        self._append(clean(lines) + "\n")
 
     def _append(self, cleaned: str) -> None:
         self._bytes += len(cleaned) if cleaned.isascii() else len(cleaned.encode())
@@ -73,6 +90,7 @@ class TextBuilder:
             self.attachments.append(Attachment(one_line(name), one_line(media_type)))
 
     def text(self) -> str:
+        self._append_lines()
         return "".join(self._parts)
 
 

@@ -13,7 +13,7 @@ import docx
 import odfdo
 import pptx
 import pypdfium2
-from lxml import etree
+from lxml import etree, html
 from python_calamine import CalamineWorkbook
 from striprtf.striprtf import rtf_to_text
 
@@ -32,6 +32,8 @@ class Sent:
     library: str
     content: bytes
     read_bare: Callable[[bytes], str]
+    is_target: bool = True
+    """Whether the product is asked to keep up with it."""
 
 
 def documents() -> list[Sent]:
@@ -46,13 +48,14 @@ def documents() -> list[Sent]:
     odt.save(odt_file)
     return [
         Sent("text", "cchardet", (LETTER * 5_000).encode("cp1252"), _text),
-        Sent("html", "html.parser", page.encode(), _html),
+        Sent("html", "lxml", page.encode(), _html_lxml),
+        Sent("html", "html.parser", page.encode(), _html, is_target=False),
         Sent("pdf", "pypdfium2", producers.pdf(PAGES, text=". ".join([producers.PARAGRAPH] * PARAGRAPHS_A_PAGE)), _pdf),
-        Sent("docx", "lxml", producers.docx(paragraphs=paragraphs), _docx_lxml),
+        Sent("docx", "lxml", producers.docx(paragraphs=paragraphs), _docx_lxml, is_target=False),
         Sent("docx", "python-docx", producers.docx(paragraphs=paragraphs), _docx),
         Sent("pptx", "python-pptx", producers.pptx(SLIDES), _pptx),
         Sent("xlsx", "python-calamine", producers.xlsx(ROWS), _xlsx),
-        Sent("odt", "lxml", odt_file.getvalue(), _odt_lxml),
+        Sent("odt", "lxml", odt_file.getvalue(), _odt_lxml, is_target=False),
         Sent("odt", "odfdo", odt_file.getvalue(), _odt),
         Sent("eml", "email", message.as_bytes(), _eml),
         Sent("rtf", "striprtf", _long_rtf(), _rtf),
@@ -70,10 +73,25 @@ def _text(content: bytes) -> str:
     return content.decode(cchardet.detect(content)["encoding"] or "utf-8")
 
 
+_BROKEN_AT = ("p", "h1", "h2", "h3", "li", "tr", "div", "br")
+
+
+def _html_lxml(content: bytes) -> str:
+    root = html.document_fromstring(content)
+    etree.strip_elements(root, "script", "style", with_tail=False)
+    for element in root.iter(*_BROKEN_AT):
+        element.tail = "\n" + (element.tail or "")
+    return str(root.text_content())
+
+
 def _html(content: bytes) -> str:
     parts: list[str] = []
 
     class Page(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag in _BROKEN_AT:
+                parts.append("\n")
+
         def handle_data(self, data: str) -> None:
             parts.append(data)
 

@@ -1,6 +1,7 @@
 """Which language is it?"""
 
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from events.ai import Language, LanguageSource
@@ -15,7 +16,7 @@ LEAST_CONFIDENCE = 0.5
 def language_of(text: str) -> Language:
     """The language most of the text's beginning is in, or `und` when that would be a guess."""
     beginning = text[:READ_CHARACTERS]
-    if sum(1 for _ in words_in(beginning)) < FEWEST_WORDS:
+    if sum(1 for _ in islice(words_in(beginning), FEWEST_WORDS)) < FEWEST_WORDS:
         return Language(code=UNDETERMINED, confidence=0.0, source=LanguageSource.DETECTED)
     code, confidence = identifier().classify(beginning)
     confidence = round(min(max(float(confidence), 0.0), 1.0), 3)

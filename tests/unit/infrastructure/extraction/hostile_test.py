@@ -86,6 +86,24 @@ def test_a_document_that_goes_beyond_a_limit_is_refused_by_the_limits_name(
     assert text_of(extract_tightly(docx())).title == "Supply agreement"  # The next document meets none of it.
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<" * 2_000_000,
+        b"&#x" * 3_000_000,
+        b"<!--" * 2_500_000,
+        b"<a b='" * 1_500_000,
+        b"</p>" * 1_000_000,
+        b"<p " + b" ".join(b"a%d=1" % number for number in range(200_000)) + b">",
+        b"<!DOCTYPE html [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;'>]><p>&b;&b;&b;\xff\xfe\xed\xa0\x80",
+        b"<div>" * 4_000 + b"</span>" * 20_000,
+    ],
+    ids=["brackets", "references", "comments", "attributes", "ends", "one-tag", "entities", "stray-ends"],
+)
+def test_a_page_that_stops_making_sense_keeps_what_it_said_before(extract: Extract, page: bytes) -> None:
+    assert text_of(extract(b"<html><p>before " + page, media_type="text/html")).text.startswith("before")
+
+
 def test_a_pdf_that_draws_itself_ends_only_its_own_child(extract_tightly: Extract) -> None:
     reason = reason_of(extract_tightly(hostile.pdf_that_draws_itself()))
 
