@@ -24,6 +24,17 @@ class DocumentImported(DomainEvent):
     pages: int | None = None
 
 
+class DocumentVersionAdded(DomainEvent):
+    """A version after a document's first was accepted; fires as it is stored, in the timeline of the job that imports it. It
+    doesn't mean that it was read, or ever will be: until `documents.imported` the version before it is read. A document's
+    first version doesn't fire it, and neither does an upload that changes nothing."""
+
+    type: ClassVar[str] = "documents.version_added"
+
+    document_id: str
+    version: int
+
+
 class DocumentDeleted(DomainEvent):
     """A document's contents were removed, and it can't be found any more. It doesn't mean that the id is free: its version
     numbers are remembered, and a new version goes on counting."""

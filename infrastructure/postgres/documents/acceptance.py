@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 from uuid_utils.compat import uuid7
 
+from events.documents import DocumentVersionAdded
 from infrastructure.postgres.documents import queries, rows
 from infrastructure.postgres.documents.etags import UNCONDITIONAL, Precondition
 from infrastructure.postgres.documents.jobs import (
@@ -22,6 +23,7 @@ from infrastructure.postgres.documents.jobs import (
     StoredJob,
     import_job,
     indexing_job,
+    say_added,
     store_jobs,
 )
 from infrastructure.postgres.documents.rows import NewVersion
@@ -250,6 +252,11 @@ async def _store_added(
         for document_id, version in stale.items()
     ]
     stored = await store_jobs(connection, imports + indexing, ring_again_seconds=ring_again_seconds)
+    later = [one for one in added if one.version > 1]
+    await say_added(
+        connection,
+        {one.job_id: DocumentVersionAdded(document_id=one.document_id, version=one.version) for one in later},
+    )
     described_anew = dict(zip(stale, stored[len(imports) :], strict=True))
     newest_job = {one.job_id: described_anew.get(one.document_id) for one in newest}
     return {one.ref.job_id: VersionJobs(one, newest_job.get(one.ref.job_id)) for one in stored[: len(imports)]}

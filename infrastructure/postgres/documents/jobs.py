@@ -1,9 +1,10 @@
-"""The jobs that documents are stored, changed and deleted with, in one transaction."""
+"""The jobs that documents are stored, changed and deleted with, in one transaction, and what their timelines say of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from events.documents import DocumentVersionAdded
 from infrastructure.celery.message import JobRef
 from infrastructure.postgres.jobs import submission
 from infrastructure.postgres.jobs.submission import NewJob
@@ -14,6 +15,14 @@ from schemas.search import IndexDocument
 
 NORMAL_PRIORITY = 5
 NO_KEYS = 0
+
+_SAY_ADDED = f"""
+WITH u AS (
+  UPDATE jobs j SET seq = j.seq + 1 FROM unnest(%s::uuid[], %s::text[]) AS s (job_id, data)
+  WHERE j.id = s.job_id RETURNING j.id, j.tenant_id, j.seq, s.data)
+INSERT INTO job_events (job_id, seq, tenant_id, type, data)
+SELECT id, seq, tenant_id, '{DocumentVersionAdded.type}', data::jsonb FROM u
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,13 @@ async def store_jobs(connection: Connection, jobs: Sequence[NewJob], *, ring_aga
         )
         for job, one in zip(jobs, stored, strict=True)
     ]
+
+
+async def say_added(connection: Connection, added: Mapping[UUID, DocumentVersionAdded]) -> None:
+    """Has the timelines of these jobs, which import the versions, say that they were added. Call it in the transaction that
+    stores the jobs: nobody else can change them meanwhile."""
+    if added:
+        await connection.execute(_SAY_ADDED, (list(added), [event.model_dump_json() for event in added.values()]))
 
 
 def _job(job_id: UUID, tenant_id: UUID, command: Command, options: ImportOptions) -> NewJob:

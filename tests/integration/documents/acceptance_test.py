@@ -55,6 +55,16 @@ async def test_the_same_content_of_a_version_that_failed_is_tried_again(library:
     assert (await library.add("lease", "words")).document.version == 2
 
 
+async def test_a_version_after_the_first_is_said_once_by_the_job_that_imports_it(library: Library) -> None:
+    first = await library.add("lease", "words")
+    second = await library.add("lease", "other words")
+    await library.accept(await library.sealed("lease", "other words"))
+
+    said = "SELECT job_id, seq, data FROM job_events WHERE type = 'documents.version_added'"
+    assert library.execute(said) == [(second.job.id, 2, {"document_id": "lease", "version": 2})]
+    assert library.execute("SELECT id, seq FROM jobs ORDER BY id") == [(first.job.id, 1), (second.job.id, 2)]
+
+
 async def test_other_words_or_another_description_are_a_new_version(library: Library) -> None:
     await library.add("lease", "words", title="Lease")
     await library.add("lease", "words", title="Contract")

@@ -1,9 +1,11 @@
 """A document through the whole system: it arrives, a worker reads it, and its text and facts are served."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
+from httpx_sse import EventSource
 
 from tests.integration.api.documents.senders import objects_in
 from tests.integration.serving import World
@@ -54,6 +56,37 @@ def test_a_version_that_can_not_be_read_says_why_and_the_one_before_it_stays(htt
     assert broken.json()["document"]["newest"]["problem"]["title"]
     assert (current.text, newest.content) == (WORDS, b"%PDF-1.7\nbroken")
     assert http.get("/api/documents/a/text", params={"version": 2}).status_code == 404
+
+
+def test_each_version_after_the_first_is_heard_of_before_it_was_read(system: System, served: World) -> None:
+    system.start("workers.runtime", "search")
+    tenant, other = served.tenant(), served.tenant()
+    with served.http(tenant) as http, served.http(other) as elsewhere:
+        http.timeout = httpx.Timeout(90)
+        for words in ("one", "two", "two"):
+            http.put("/api/documents/a", json={"text": words}, headers=WAIT).raise_for_status()
+        batch = {"documents": [{"id": "a", "text": "three"}, {"id": "b", "text": "one"}]}
+        http.post("/api/documents/batch", json=batch, headers=WAIT).raise_for_status()
+        elsewhere.put("/api/documents/a", json={"text": "other"}, headers=WAIT).raise_for_status()
+
+        with http.stream("GET", "/api/events?type=documents.*", headers={"last-event-id": "0"}) as stream:
+            frames = (said.json() for said in EventSource(stream).iter_sse() if said.event == "message" and said.data)
+            heard: list[tuple[str, dict[str, Any]]] = []
+            while [kind for kind, _ in heard].count("documents.imported") < 4:
+                event = next(frames)
+                heard.append((event["type"], event["data"]))
+
+    assert [data for kind, data in heard if kind == "documents.version_added"] == [
+        {"document_id": "a", "version": version} for version in (2, 3)
+    ]
+    of_a = [(kind, data["version"]) for kind, data in heard if data["document_id"] == "a"]
+    assert of_a == [
+        ("documents.imported", 1),
+        ("documents.version_added", 2),
+        ("documents.imported", 2),
+        ("documents.version_added", 3),
+        ("documents.imported", 3),
+    ]
 
 
 def test_a_deleted_document_isnt_found_although_its_removal_is_held(http: httpx.Client) -> None:
