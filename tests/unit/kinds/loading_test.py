@@ -1,11 +1,15 @@
 """How packages of jobs are found, and what is said about one that can't be loaded."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import forked
+from tests.forked import ROOT
 
 REPORTS = '''
 from bucatini import Command, DomainEvent, Run, job
@@ -23,38 +27,18 @@ async def make_report(command: MakeReport, run: Run) -> ReportMade:
     return ReportMade(rows=3)
 '''
 
-SHOW = """
-import json, sys
-from api.app import check_kinds, described
-from pathlib import Path
-from infrastructure.settings import Settings
-from kinds.declaration import JobInvalid
-from kinds.loading import load, sources_of
-settings = Settings(bucatini_jobs=tuple(sys.argv[2:]), bucatini_jobs_folder=Path(sys.argv[1]))
-try:
-    load(settings)
-    check_kinds()
-except JobInvalid as error:
-    sys.exit(str(error))
-from api.documentation import asyncapi
-from api.documentation.openapi import document
-from events.catalogue import kinds, result_from
-from schemas.catalogue import queues
-print(json.dumps({
-    "kinds": {kind.name: kind.path for kind in kinds()},
-    "queues": queues(),
-    "openapi": list(document(described(), "1")["paths"]),
-    "asyncapi": list(asyncapi.document("1")["components"]["messages"]),
-    "result": type(result_from("reports.make", {"rows": 3})).__name__,
-    "sources": [str(source) for source in sources_of(settings)],
-}))
-"""
+LOADED = "tests.unit.kinds.loaded"
 
 
 def _load(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: what is loaded stays loaded."""
+    """In a fresh process, where nothing of the product was imported before."""
     return subprocess.run(
-        [sys.executable, "-c", SHOW, str(folder), *names], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-m", LOADED, str(folder), *names],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=ROOT,
     )
 
 
@@ -100,7 +84,7 @@ def test_a_package_that_cant_be_loaded_is_named_with_the_reason(
 ) -> None:
     _write(tmp_path, text)
 
-    loaded = _load(tmp_path, *names)
+    loaded = forked.run(LOADED, str(tmp_path), *names, environment=os.environ, folder=ROOT)
 
     assert loaded.returncode == 1
     assert reason in loaded.stderr
