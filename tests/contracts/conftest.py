@@ -24,7 +24,7 @@ async def tantivy(folder: Path) -> AsyncIterator[SearchEngine]:
         yield engine
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
 

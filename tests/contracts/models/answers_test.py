@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from infrastructure.concurrency.process_pool import processor_pool
 from infrastructure.offline.model import OfflineModel
+from infrastructure.ports import Processors
 from infrastructure.ports.ai.errors import BadRequest
 from infrastructure.ports.ai.model import ModelProvider
 from infrastructure.ports.ai.request import Lane, Message, ModelRequest, Passage, Role, user
@@ -43,23 +44,23 @@ class Adapter:
         return ModelRequest(max_output_tokens=max_output_tokens, **known)  # type: ignore[arg-type]
 
 
-@asynccontextmanager
-async def _adapter(name: str, simulator: SimulatedProviders, folder: Path) -> AsyncIterator[Adapter]:
-    if name == "offline":
-        async with processor_pool(1) as processors:
-            yield Adapter(OfflineModel(processors), name)
-        return
-    one = simulated(name, simulator.url, folder)
-    yield Adapter(one.provider, one.model)
-    await one.provider.close()
+@pytest.fixture(scope="module")
+async def processors() -> AsyncIterator[Processors]:
+    """One child for all tests: what it needs to answer, it loads for a second."""
+    async with processor_pool(1) as pool:
+        yield pool
 
 
 @pytest.fixture(params=["offline", OPENAI, ANTHROPIC, COMPATIBLE])
 async def adapter(
-    request: pytest.FixtureRequest, simulator: SimulatedProviders, tmp_path: Path
+    request: pytest.FixtureRequest, processors: Processors, simulator: SimulatedProviders, tmp_path: Path
 ) -> AsyncIterator[Adapter]:
-    async with _adapter(request.param, simulator, tmp_path) as adapter:
-        yield adapter
+    if request.param == "offline":
+        yield Adapter(OfflineModel(processors), request.param)
+        return
+    one = simulated(request.param, simulator.url, tmp_path)
+    yield Adapter(one.provider, one.model)
+    await one.provider.close()
 
 
 async def _events(adapter: Adapter, request: ModelRequest) -> list[ModelEvent]:
