@@ -11,7 +11,7 @@ _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 
 _extraction_seconds = Histogram(
     "bucatini_extraction_seconds",
-    "Documents read in a child process, by their format and what came of them",
+    "Documents read, most of them in a child process, by their format and what came of them",
     ["format", "outcome"],
     buckets=_BUCKETS,
     registry=registry,

@@ -18,7 +18,15 @@ def reasons(process: Running) -> str:
     return _ready(process).reasons
 
 
+def metrics(process: Running) -> str:
+    return _got(process, "/metrics").decode()
+
+
 def _ready(process: Running) -> Ready:
+    return Ready.model_validate_json(_got(process, "/readyz"))
+
+
+def _got(process: Running, path: str) -> bytes:
     found = LISTENING.search(process.program.log.read_text())
     assert found is not None
-    return Ready.model_validate_json(httpx.get(f"{found[1]}/readyz", trust_env=False).content)
+    return httpx.get(f"{found[1]}{path}", trust_env=False).content

@@ -1,16 +1,19 @@
 """Handles ImportDocument: reads a version's text, stores it, and starts what the tenant's profile says."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Final
 
 from events.documents import DocumentImported
+from infrastructure.extraction.extractor import EXTRACTED
 from infrastructure.extraction.sent_text import as_extracted
 from infrastructure.ports import Refused
 from infrastructure.ports.documents import DocumentStore, Original, VersionDetails, gone
 from infrastructure.ports.extraction import Extracted, Extraction, NotExtracted, TextExtractor
 from infrastructure.postgres.tenants.quotas import QuotaExceeded
 from kinds.run import Run, Then
+from monitoring.metrics.extraction import extraction_ended
 from schemas.ai import ProcessDocument
 from schemas.commands import Command
 from schemas.documents import DocumentRef, ImportDocument, IngestionProfile, VersionState
@@ -64,7 +67,10 @@ async def _extracted(
 async def _read(original: Original, details: VersionDetails, run: Run, extractor: TextExtractor) -> Extraction:
     if original.is_text:
         text = b"".join([chunk async for chunk in original.chunks]).decode()
-        return await asyncio.to_thread(as_extracted, text)
+        begun_at = time.monotonic()
+        extracted = await asyncio.to_thread(as_extracted, text)
+        extraction_ended(extracted.format, EXTRACTED, time.monotonic() - begun_at)
+        return extracted
     run.progress(0.1, f"reading {original.size_bytes:,} bytes")
     return await extractor.extract(
         run.tenant_id, original.chunks, file_name=details.file_name, media_type=details.media_type

@@ -11,6 +11,7 @@ from schemas.ai import ProcessDocument
 from schemas.search import IndexDocument
 from schemas.workflow import RunWorkflowStep
 from tests.integration.documents.shelf import Shelf
+from tests.integration.readiness import metrics
 from tests.integration.serving import World
 from tests.sample_documents.__main__ import AS_DOCX, AS_PDF, SAMPLES
 from tests.system import System
@@ -232,4 +233,5 @@ def test_small_texts_in_bulk_need_no_process_that_reads(system: System, shelf: S
     assert [
         child for child in psutil.Process(running.pid).children() if "extraction" in " ".join(child.cmdline())
     ] == []
+    assert 'bucatini_extraction_seconds_count{format="text",outcome="extracted"} 20.0' in metrics(running)
     assert {_version(shelf, f"note-{number}").language for number in range(20)} == {"en"}
