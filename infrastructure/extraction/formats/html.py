@@ -88,7 +88,7 @@ class _Page:
         if self._title is not None:
             self._title.append(data)
             return
-        if data[0] == PARAGRAPH_END:
+        if data.startswith(PARAGRAPH_END):
             self.break_line()
             data = data[1:]
             if not data:
