@@ -63,6 +63,8 @@ class Attempt:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     dollars: str = "0"
+    first_token_at: float | None = None
+    """By the machine's monotonic clock, which its other processes have as well."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """One request of a provider, from its body to the last byte, with whatever fault it meets."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
@@ -163,6 +164,7 @@ class Answering:
                     return
                 await asyncio.sleep(self._token_seconds())
                 written += 1
+                self.attempt.first_token_at = self.attempt.first_token_at or time.monotonic()
                 yield writer.delta(piece)
             usage = self._usage(replace(used, output_tokens=written))
             ending = Ending.FINISHED

@@ -20,6 +20,7 @@ from tests.benchmarks.scenarios import (
     idle,
     imports,
     ingress,
+    model_jobs,
     models,
     pickup,
     returning,
@@ -45,8 +46,9 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "imports": imports.run,
     "saving": saving.run,
     "models": models.run,
+    "model-jobs": model_jobs.run,
 }
-WITH_PEERS = {"drain", "steady", "pickup", "models"}
+WITH_PEERS = {"drain", "steady", "pickup", "models", "model-jobs"}
 """These are measured beside other systems, which are installed first."""
 HISTORY_JOBS = 5_000_000
 

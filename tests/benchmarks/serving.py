@@ -21,15 +21,15 @@ class Serving:
     key: str = field(default="", repr=False)
 
 
-def serve_product(show: Show) -> Serving:
+def serve_product(show: Show, **environment: str) -> Serving:
     key = create_first_admin_key(show.database_url)
     assert key is not None, "a fresh database has no key"
-    return serve(show, "api", "-m", "api", key=key)
+    return serve(show, "api", "-m", "api", key=key, **environment)
 
 
-def serve(show: Show, name: str, *program: str, key: str = "") -> Serving:
+def serve(show: Show, name: str, *program: str, key: str = "", **environment: str) -> Serving:
     """Starts a Python program that serves on a free port and tells its address once it does."""
-    running = show.start_program(name, sys.executable, *program, API_PORT="0")
+    running = show.start_program(name, sys.executable, *program, API_PORT="0", **environment)
     running.await_ready(lambda: running.said("ready: http"), within_seconds=READY_SECONDS)
     found = _ADDRESS.search(Path(running.program.log).read_text())
     assert found is not None, running.told(f"{name} doesn't tell its address")

@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -58,7 +58,7 @@ async def direct(url: str, calls: int, in_flight: int) -> Timed:
         async def one(number: int) -> None:
             await provider.complete(_request(number))
 
-        return await _timed(one, calls, in_flight)
+        return await timed(one, calls, in_flight)
     finally:
         await provider.close()
 
@@ -76,14 +76,14 @@ async def pipeline(settings: Settings, calls: int, in_flight: int, questions: in
             hits += reply.cache is CacheOutcome.HIT
 
         try:
-            timed = await _timed(one, calls, in_flight, warm=not questions)
+            taken = await timed(one, calls, in_flight, warm=not questions)
         finally:
             for loop in loops:
                 loop.cancel()
-    return Timed(**{**asdict(timed), "hits": hits})
+    return replace(taken, hits=hits)
 
 
-async def _timed(one: Callable[[int], Awaitable[None]], calls: int, in_flight: int, *, warm: bool = True) -> Timed:
+async def timed(one: Callable[[int], Awaitable[None]], calls: int, in_flight: int, *, warm: bool = True) -> Timed:
     numbers, taken = iter(range(calls)), []
     if warm:
         await asyncio.gather(*(one(-number) for number in range(1, min(WARM_CALLS, in_flight) + 1)))
@@ -100,8 +100,13 @@ async def _timed(one: Callable[[int], Awaitable[None]], calls: int, in_flight: i
     cpu, began_at = time.process_time(), time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(in_flight)))
     seconds, cpu = time.perf_counter() - began_at, time.process_time() - cpu
+    return replace(spread(taken), cpu=1_000 * cpu / calls, seconds=seconds)
+
+
+def spread(taken: list[float]) -> Timed:
+    """Of so many seconds each."""
     ordered = sorted(1_000 * one for one in taken)
-    return Timed(calls, _at(ordered, 0.5), _at(ordered, 0.95), _at(ordered, 0.99), 1_000 * cpu / calls, seconds)
+    return Timed(len(ordered), _at(ordered, 0.5), _at(ordered, 0.95), _at(ordered, 0.99), 0.0, sum(taken))
 
 
 def _at(ordered: list[float], share: float) -> float:
@@ -134,10 +139,10 @@ def main() -> None:
     given = _arguments()
     settings = settings_module.load()
     if given.verb == "direct":
-        timed = uvloop.run(direct(given.url, given.calls, given.in_flight))
+        taken = uvloop.run(direct(given.url, given.calls, given.in_flight))
     else:
-        timed = uvloop.run(pipeline(settings, given.calls, given.in_flight, given.questions))
-    print(json.dumps(asdict(timed)), flush=True)
+        taken = uvloop.run(pipeline(settings, given.calls, given.in_flight, given.questions))
+    print(json.dumps(asdict(taken)), flush=True)
 
 
 def _arguments() -> argparse.Namespace:

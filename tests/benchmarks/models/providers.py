@@ -88,10 +88,10 @@ def environment(show: Show, providers: Providers) -> dict[str, str]:
     }
 
 
-def drive(show: Show, providers: Providers, *verb: object, processes: int = 1) -> list[Timed]:
+def drive(show: Show, providers: Providers, *verb: object, program: str = "driver", processes: int = 1) -> list[Timed]:
     """Runs so many drivers side by side. What each says of its calls."""
-    argv = (sys.executable, "-m", "tests.benchmarks.models.driver", *map(str, verb))
-    names = [f"driver-{number}" for number in range(processes)]
+    argv = (sys.executable, "-m", f"tests.benchmarks.models.{program}", *map(str, verb))
+    names = [f"{program}-{number}" for number in range(processes)]
     drivers = [show.start_program(name, *argv, **environment(show, providers)) for name in names]
     try:
         for one in drivers:
