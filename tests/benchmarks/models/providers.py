@@ -1,7 +1,6 @@
 """The simulated provider of a run, and the gateway that is measured in front of it."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,16 +48,17 @@ def gateway(show: Show, providers: Providers) -> Iterator[str]:
     config = show.folder / "gateway.yaml"
     config.write_text(GATEWAY.format(model=MODEL, url=providers.chat_url))
     port = free_port()
-    program = (str(PEERS_ENVIRONMENT / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1")
+    # It would keep keys and spending in our database, if it knew one.
+    without = (arg for name in ("DATABASE_URL", "REDIS_URL", "PYTHONPATH") for arg in ("-u", name))
     running = show.start_program(
         "gateway",
-        *program,
-        "--port",
-        str(port),
+        "/usr/bin/env",
+        *without,
+        str(PEERS_ENVIRONMENT / "bin" / "litellm"),
+        *("--config", str(config), "--host", "127.0.0.1", "--port", str(port)),
         LITELLM_LOCAL_MODEL_COST_MAP="True",
         LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY="true",
-        PYTHONPATH="",
-        HOME=os.environ.get("HOME", "/tmp"),
+        HOME=str(show.folder),
     )
     url = f"http://127.0.0.1:{port}"
 
