@@ -1,12 +1,15 @@
 """Events that a function records before its job ends, stored by real workers."""
 
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
 
 import pytest
 
+from producers.client import Bucatini
 from schemas.commands import Command
+from tests.integration.serving import World
 from tests.system import System
 from tests.waiting import wait_until
 
@@ -153,6 +156,27 @@ def test_a_run_whose_job_another_worker_has_records_nothing(system: System, pres
     wait_until(lambda: not _grows(system, job_id), "nothing more is recorded")
     assert len(_pages(system, job_id)) <= count + 1
     assert "press.printed" not in system.timeline(job_id)
+
+
+def test_what_is_recorded_reaches_consumer_groups_and_filtered_streams(
+    system: System, served: World, press: dict[str, str]
+) -> None:
+    system.dispatcher()
+    system.start("workers.runtime", "press", **press)
+    tenant = served.another_key(system.tenant_id)
+    with Bucatini(served.url, tenant.key) as client:
+        client.groups.put("printers", "press.page_*")
+        stream = client.events.follow("press.page_*", last_event_id="0")
+        system.submit(Print(pages=3))
+
+        followed = [next(stream) for _ in range(3)]
+        taken = []
+        for delivery in islice(client.groups.subscribe("press.page_*", group="printers"), 3):
+            taken.append(delivery.event)
+            assert delivery.ack()
+
+    assert [event.data for event in followed] == [{"page": page, "text": "page"} for page in range(3)]
+    assert taken == followed
 
 
 def _pages(system: System, job_id: UUID) -> list[int]:
