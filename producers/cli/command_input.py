@@ -13,7 +13,7 @@ from infrastructure import settings as settings_module
 from kinds.declaration import JobInvalid
 from kinds.loading import load
 from producers.cli.ingress import WrongUsage
-from schemas.catalogue import UnknownKind, command_of
+from schemas.catalogue import COMMANDS, UnknownKind, command_of
 from schemas.commands import Command
 
 TEXT = "text"
@@ -43,7 +43,7 @@ def command_from(kind: str, given: Given) -> Command:
     load_kinds()
     kind = ALIASES.get(kind, kind)
     try:
-        return command_of(kind, _fields(given))
+        return command_of(kind, _fields(kind, given))
     except UnknownKind as error:
         raise NotACommand(str(error)) from None
     except ValidationError as error:
@@ -65,11 +65,12 @@ def flaws_of(error: ValidationError, whole: str) -> str:
     return "; ".join(f"{'.'.join(map(str, line['loc'])) or whole}: {line['msg']}" for line in lines)
 
 
-def _fields(given: Given) -> dict[str, Any]:
+def _fields(kind: str, given: Given) -> dict[str, Any]:
     fields = _from_json(given.json_file)
     if given.text_file is not None:
         fields[TEXT] = _read(given.text_file)
-        fields.setdefault("title", given.text_file.name)
+        if kind not in COMMANDS or "title" in COMMANDS[kind].model_fields:
+            fields.setdefault("title", given.text_file.name)
     if given.title is not None:
         fields["title"] = given.title
     return fields | dict(map(assigned, given.assignments))

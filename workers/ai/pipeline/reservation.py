@@ -116,7 +116,7 @@ async def _reserve(demand: Demand, reservations: Reservations, line: asyncio.Loc
                 await _wait_for_room(demand, reservations, time.monotonic() + wait_seconds)
     except TimeoutError:
         await _release(demand, reservations)
-        raise _no_room(demand, "others wait as well", MAX_WAIT_SECONDS) from None
+        raise _no_room(demand, "the key's limits have no room: others wait as well", MAX_WAIT_SECONDS) from None
     except asyncio.CancelledError:
         await asyncio.shield(_release(demand, reservations))
         raise
@@ -127,11 +127,17 @@ async def _wait_for_room(demand: Demand, reservations: Reservations, give_up_at:
         found = await reservations.reserve(demand)
         if has_room(found, demand):
             return
-        assert isinstance(found, Throttled)
-        pause_seconds = min(max(found.wait_seconds, MIN_WAIT_SECONDS), MAX_WAIT_SECONDS)
+        missing, wait_seconds = _what_is_missing(found)
+        pause_seconds = min(max(wait_seconds, MIN_WAIT_SECONDS), MAX_WAIT_SECONDS)
         if time.monotonic() + pause_seconds > give_up_at:
-            raise _no_room(demand, f"it is short of {found.dimension.replace('_', ' ')}", found.wait_seconds)
+            raise _no_room(demand, missing, wait_seconds)
         await asyncio.sleep(pause_seconds)
+
+
+def _what_is_missing(found: Reserved | Throttled | OverBudget) -> tuple[str, float]:
+    if isinstance(found, Throttled):
+        return f"the key's limits have no room: it is short of {found.dimension.replace('_', ' ')}", found.wait_seconds
+    return "calls under way have reserved what the budget has left", MAX_WAIT_SECONDS
 
 
 async def _release(demand: Demand, reservations: Reservations) -> None:
@@ -142,7 +148,7 @@ async def _release(demand: Demand, reservations: Reservations) -> None:
 
 def _no_room(demand: Demand, why: str, seconds: float) -> errors.Throttled:
     failure = Failure(demand.provider, demand.model, retry_after_seconds=max(seconds, MIN_WAIT_SECONDS), unsent=True)
-    return errors.Throttled(f"{demand.provider}, model {demand.model}: the key's limits have no room: {why}", failure)
+    return errors.Throttled(f"{demand.provider}, model {demand.model}: {why}", failure)
 
 
 def has_room(found: Reserved | Throttled | OverBudget, demand: Demand) -> bool:
@@ -152,6 +158,9 @@ def has_room(found: Reserved | Throttled | OverBudget, demand: Demand) -> bool:
             return True
         case Throttled(dimension):
             metrics.throttled(demand.provider, dimension)
+            return False
+        case OverBudget(_, limit, spent, _) if spent + demand.dollars <= limit:
+            # Others have reserved the most that they may cost; what they leave of it is there in a moment.
             return False
         case OverBudget(scope, limit, spent, reserved):
             held = f", and {reserved:f} is reserved by calls under way" if reserved else ""

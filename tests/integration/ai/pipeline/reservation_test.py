@@ -125,3 +125,11 @@ async def test_a_tenants_day_holds_though_redis_is_wiped_while_two_processes_cal
     charged = simulator.charged(key)
     print(f"{charged:f} of {limit:f} dollars were spent in {sum(answered) + sum(more)} calls")
     assert charged <= limit
+
+
+async def test_a_call_waits_for_what_others_have_reserved_and_will_not_need(settings: Settings) -> None:
+    # Two calls may be under way at a time by what they might cost; all twenty fit into it by what they do cost.
+    tenant_id = make_tenant(settings.database, ai_usd_a_day=str(2 * RESERVED))
+    async with opened(settings) as models:
+        answered = await asyncio.gather(*(models.ask(call_of(tenant_id, uuid4(), number)) for number in range(20)))
+    assert all(reply.text for reply in answered)
