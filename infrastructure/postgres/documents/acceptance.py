@@ -218,7 +218,6 @@ async def _store(
     stored: dict[UUID, VersionJobs] = {}
     if added:
         stored = await _store_added(connection, tenant_id, added, fresh, options, ring_again_seconds)
-    if added:
         others = sum(isinstance(what, Add) and what.is_another for what in decisions)
         kept_bytes = sum(one.uploaded.stored_bytes for one in added)
         await usage.change(connection, tenant_id, {Amount.DOCUMENTS: others, Amount.STORED_BYTES: kept_bytes})

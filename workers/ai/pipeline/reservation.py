@@ -162,16 +162,18 @@ def has_room(found: Reserved | Throttled | OverBudget, demand: Demand) -> bool:
         case OverBudget(_, limit, spent, _) if spent + demand.dollars <= limit:
             # Others have reserved the most that they may cost; what they leave of it is there in a moment.
             return False
-        case OverBudget(scope, limit, spent, reserved):
-            held = f", and {reserved:f} is reserved by calls under way" if reserved else ""
+        case OverBudget(scope, limit, spent, _):
             raise problems.budget_used_up(
-                f"{spent:f} of the {limit:f} dollars that the {_whose(scope)} may spend are spent{held}; this call may cost "
-                f"{demand.dollars:f}. Raise the limit, or name a cheaper model"
+                f"{spent:f} of the {limit:f} dollars that {_WHO_MAY[scope]} are spent, calls whose cost nobody knows with what "
+                f"was reserved for them; this call may cost {demand.dollars:f}. Raise the limit, or name a cheaper model"
             )
 
 
-def _whose(scope: BudgetScope) -> str:
-    return "job" if scope is BudgetScope.JOB else f"tenant in this {scope.value}"
+_WHO_MAY: Final = {
+    BudgetScope.DAY: "the tenant may spend today",
+    BudgetScope.MONTH: "the tenant may spend this month",
+    BudgetScope.JOB: "the job may spend",
+}
 
 
 async def settle(

@@ -36,7 +36,7 @@ async def test_a_tenant_without_money_calls_no_model(
 ) -> None:
     tenant_id = make_tenant(settings.database, ai_usd_a_day="0.0001")
     async with opened(settings) as models:
-        with pytest.raises(Refused, match="tenant in this day may spend") as refused:
+        with pytest.raises(Refused, match="tenant may spend today") as refused:
             await models.ask(call_of(tenant_id, uuid4()))
     assert refused.value.problem.type.endswith("ai-budget-used-up")
     assert simulator.attempts(key) == []
