@@ -42,14 +42,15 @@ async def show_providers(call: Call[Empty, Empty]) -> Answer:
     own = {one.provider: one for one in credentials}
     models = [(spec.provider, name) for name, spec in registry.models.items()]
     keys = {name: _key_id(call.tenant_id, own.get(name)) for name in registry.providers}
-    status = await models_status(call.ingress.redis, keys, models)
+    now = call.ingress.clock.now()
+    status = await models_status(call.ingress.redis, keys, models, now.timestamp())
     view = _View(
         registry,
         status,
         frozenset(own),
         keyed_providers(call.ingress.settings, registry),
         latencies,
-        call.ingress.clock.now().date(),
+        now.date(),
     )
     return json_answer(200, ProvidersStatus(providers=tuple(map(view.provider, registry.providers))))
 
@@ -76,6 +77,8 @@ class _View:
         models = tuple(self.model(model, spec) for model, spec in self.registry.models.items() if spec.provider == name)
         key = self._key(name, health)
         state, detail = state_of(name, key, health, models)
+        if state is ProviderState.READY and key != "not_needed" and self.status.why_unknown:
+            state, detail = ProviderState.DEGRADED, f"How it is isn't known now: {self.status.why_unknown}"
         checked = health.ok is not None
         return ProviderStatus(
             provider=name,

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from infrastructure.ports import Unavailable
-from infrastructure.ports.ai.response import RateLimits
+from infrastructure.ports.ai.response import UNKNOWN_LIMITS, RateLimits
 from infrastructure.redis import refusals
 from infrastructure.redis.client import FAULTS, Redis
 from infrastructure.redis.connection import RedisConnection
@@ -34,10 +33,14 @@ class ModelsStatus:
     """By provider."""
     breakers: Mapping[tuple[str, str], BreakerStatus]
     """By provider and model."""
+    why_unknown: str = ""
+    """Why nothing of all this is known, such as that Redis is away; empty when it is."""
 
 
-async def models_status(redis: Redis, keys: Mapping[str, str], models: Iterable[tuple[str, str]]) -> ModelsStatus:
-    """Of these models, and of the providers' keys with these ids. Unavailable while Redis is away."""
+async def models_status(
+    redis: Redis, keys: Mapping[str, str], models: Iterable[tuple[str, str]], now: float
+) -> ModelsStatus:
+    """Of these models, and of the providers' keys with these ids. While Redis is away nothing is known, at the time `now`."""
     models = tuple(models)
     try:
         time, health, *rest = await RedisConnection(redis).ask(
@@ -47,7 +50,9 @@ async def models_status(redis: Redis, keys: Mapping[str, str], models: Iterable[
             *(("HMGET", breaker_key(*model), *BREAKER_FIELDS) for model in models),
         )
     except FAULTS as fault:
-        raise Unavailable(refusals.reason(fault)) from fault
+        closed = BreakerStatus("closed", None, 0, None)
+        unlimited = dict.fromkeys(keys, UNKNOWN_LIMITS)
+        return ModelsStatus(now, {}, unlimited, dict.fromkeys(models, closed), refusals.reason(fault))
     now = int(time[0]) + int(time[1]) / 1_000_000
     limits, breakers = rest[: len(keys)], rest[len(keys) :]
     return ModelsStatus(

@@ -139,3 +139,15 @@ async def test_the_client_has_it_typed(world: World, tenant: Tenant) -> None:
     async with AsyncBucatini(world.url, tenant.key) as bucatini:
         status = await bucatini.ai.providers()
     assert {"openai", "anthropic", "offline"} <= {one.provider for one in status.providers}
+
+
+def test_while_redis_is_away_it_says_so_and_shows_the_rest(world: World) -> None:
+    # A port where nobody listens.
+    apart = world.settings.model_copy(
+        update={"redis_url": SecretStr("redis://127.0.0.1:9/0"), "openai_api_key": SecretStr("sk-any")}
+    )
+    with World(apart) as alone:
+        found = status_of(alone, alone.tenant(), "openai")
+    assert found["state"] == "degraded"
+    assert "isn't known now" in found["detail"]
+    assert model_in(found, "gpt-6-luna")["max_output_tokens"] > 0

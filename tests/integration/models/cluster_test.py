@@ -48,7 +48,7 @@ async def test_all_of_it_works_in_a_cluster(cluster: Cluster) -> None:
         assert await SharedHealth(redis).may_check()
         await SharedHealth(redis).write({"openai": ProviderHealth(keyed=True, ok=True)})
 
-        status = await models_status(redis, {"openai": "deployment"}, [MODEL])
+        status = await models_status(redis, {"openai": "deployment"}, [MODEL], now=0)
     finally:
         await redis.aclose()
     assert status.breakers[MODEL].failures == 1
