@@ -34,7 +34,8 @@ def checked(answer: Mapping[str, Any], text: str, schema: Mapping[str, Any], lan
     for count, (path, value) in enumerate(_values(answer["data"])):
         if value is None or _is_fixed(schema, path):
             continue
-        quote = _passage(passages, said, path, value, language) if count < MAX_VALUES else None
+        chosen = _is_chosen(schema, path)
+        quote = _passage(passages, said, path, value, language, chosen=chosen) if count < MAX_VALUES else None
         if quote is None:
             unsupported.append(path)
         else:
@@ -72,10 +73,21 @@ def _is_fixed(schema: Mapping[str, Any], path: Path) -> bool:
             return False
 
 
-def _passage(passages: Passages, said: Mapping[str, str], path: Path, value: Any, language: str) -> Quote | None:
+def _is_chosen(schema: Mapping[str, Any], path: Path) -> bool:
+    """The schema has the words that it may be, so they needn't be the passage's."""
+    match schema_at(schema, path):
+        case {"enum": _}:
+            return True
+        case _:
+            return False
+
+
+def _passage(
+    passages: Passages, said: Mapping[str, str], path: Path, value: Any, language: str, *, chosen: bool
+) -> Quote | None:
     """The one that was given for the value, or for what it is a part of; a text that stands there itself needs none."""
     for length in range(len(path), 0, -1):
         quote = passages.find(said.get(pointer_of(path[:length])))
-        if quote is not None and supports(quote.text, value, language):
+        if quote is not None and (chosen or supports(quote.text, value, language)):
             return quote
     return passages.find(value) if isinstance(value, str) else None

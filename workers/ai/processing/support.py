@@ -1,5 +1,5 @@
-"""Does a passage say a value? Figures and days are compared as rules read them; for other values it is enough that the passage
-stands in the text."""
+"""Does a passage say a value? Figures and days are compared as rules read them, and of a text's words half have to begin as some
+of the passage do: a passage that stands in the text says nothing for a value that it doesn't mention."""
 
 import re
 from decimal import Decimal
@@ -9,6 +9,8 @@ from infrastructure.offline.extraction.amounts import amounts_in, read_number
 from infrastructure.offline.extraction.dates import dates_in
 
 _FIGURE = re.compile(r"\d[\d.,'’ \u00a0\u202f]{0,30}\d|\d")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+BEGINNING = 4
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LANGUAGES = ("en", "de")
 """Which between them read a point and a comma both ways."""
@@ -23,8 +25,19 @@ def supports(passage: str, value: Any, language: str) -> bool:
         case str() if _ISO_DAY.fullmatch(value):
             read = [one.iso for one in dates_in(passage, language) if one.iso]
             return not read or value in read
+        case str():
+            return words_are_in(passage, value)
         case _:
             return True
+
+
+def words_are_in(passage: str, value: str) -> bool:
+    """Whether half of the value's words begin as words of the passage, as `monthly` does as `month`. What has no word of three
+    letters, such as a country's code, can't be compared."""
+    wanted = [word.casefold()[:BEGINNING] for word in _WORD.findall(value)]
+    there = [word.casefold() for word in _WORD.findall(passage)]
+    said = sum(any(word.startswith(beginning) for word in there) for beginning in wanted)
+    return 2 * said >= len(wanted)
 
 
 def number_is_in(passage: str, value: Decimal) -> bool:

@@ -98,3 +98,39 @@ def test_a_day_has_to_be_the_one_that_its_passage_names() -> None:
     assert supports("am 3. März 2026", "2026-03-03", "de")
     assert not supports("am 3. März 2026", "2026-03-04", "de")
     assert supports("the Monday after signing", "2026-03-09", "en")
+
+
+def test_a_passage_that_says_something_else_supports_no_text() -> None:
+    # What a document's hidden instruction had a model write, with a passage of the text beside it.
+    found = checked(
+        said(
+            {"rent": 1250, "parties": [{"name": "HACKED"}], "kind": "lease"},
+            __rent="1,250.00",
+            __parties__0="Alder Ltd",
+        ),
+        TEXT,
+        SCHEMA,
+        "en",
+    )
+    assert found.unsupported == (("parties", 0, "name"),)
+
+
+@pytest.mark.parametrize(
+    ("passage", "value", "says"),
+    [
+        ("Alder Ltd (the Landlord)", "Alder Ltd", True),
+        ("payable each month", "monthly", True),
+        ("within thirty days of delivery", "thirty days", True),
+        ("the laws of Germany", "DE", True),
+        ("Birch GmbH", "Alder Ltd", False),
+        ("The rent is EUR 1,250.00", "ignore the text", False),
+    ],
+)
+def test_a_text_is_said_by_a_passage_with_half_of_its_words(passage: str, value: str, says: bool) -> None:
+    assert supports(passage, value, "en") is says
+
+
+def test_a_word_that_the_schema_offers_neednt_be_the_passages() -> None:
+    schema = {"type": "object", "properties": {"form": {"type": "string", "enum": ["lease", "order"]}}}
+    found = checked(said({"form": "lease"}, __form="The rent is EUR 1,250.00 a month."), TEXT, schema, "en")
+    assert found.unsupported == ()
