@@ -61,6 +61,7 @@ class SectionCompleted(DomainEvent):
     """How many there are; 0 while that isn't known."""
     heading: str
     text: str
+    """As it was shown while it was written; in the document its own headings stand below the section's."""
     model: str
 
 

@@ -45,6 +45,12 @@ class SchemaError:
     """The properties that are missing or unexpected, or the types that it may have."""
 
 
+UNUSABLE_PATTERN = (
+    "the pattern is none, or can't be matched in linear time and little memory: leave out back references, look-arounds and "
+    "large repeats"
+)
+
+
 class SchemaUnusable(ValueError):
     """It is no JSON schema, or one that can't be used here; `path` leads to the part at fault."""
 
@@ -92,4 +98,6 @@ def _validator(schema: bytes) -> "Draft202012Validator":
             pattern_options=RegexOptions(size_limit=PATTERN_BYTES, dfa_size_limit=10 * PATTERN_BYTES),
         )
     except ValidationError as error:
-        raise SchemaUnusable(error.message[:MESSAGE_CHARACTERS], tuple(error.instance_path)) from None
+        path = tuple(error.instance_path)
+        said = UNUSABLE_PATTERN if path[-1:] == ("pattern",) else error.message[:MESSAGE_CHARACTERS]
+        raise SchemaUnusable(said, path) from None

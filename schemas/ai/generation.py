@@ -92,7 +92,6 @@ class GenerateDocument(ModelCommand):
     queue: ClassVar[str] = "ai"
     aliases: ClassVar[tuple[str, ...]] = ("/api/ai/generate",)
     needs_processor: ClassVar[bool] = True
-    max_attempts: ClassVar[int] = 3
     time_limit_seconds: ClassVar[float] = 900.0
 
     title: Title

@@ -1,11 +1,11 @@
 """What the commands of the AI queue share: titles, and how a model is chosen for one."""
 
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 
-from schemas.commands import Command
+from schemas.commands import Command, Jitter, RetryPolicy
 
 MAX_READ_CHARACTERS = 1_000_000
 """So much of a stored document's text is read, from its beginning: about four hundred pages."""
@@ -29,6 +29,10 @@ Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=14, decimal_pl
 
 class ModelCommand(Command):
     """The base of commands whose jobs call models."""
+
+    max_attempts: ClassVar[int] = 6
+    retry: ClassVar[RetryPolicy] = RetryPolicy(base_seconds=10, most_seconds=600, jitter=Jitter.EQUAL)
+    """A provider that failed is given minutes: it seldom comes back within a second."""
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MAX_MODELS)] | None = None
     """The models that may do it, best first: the next is taken while one can't be used. Without it, those that the

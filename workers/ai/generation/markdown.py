@@ -31,16 +31,23 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode(errors="replace").decode()
 
 
-def section_text(text: str, heading: str) -> str:
-    """A model's text as it stands in a section: without the section's own heading, which models like to repeat, with other
-    headings below the section's, and with a code block that was left open closed."""
-    lines, open_fence = _read(storable(text).strip().splitlines())
+def section_text(text: str) -> str:
+    """A model's text as it is kept: what readers were shown while it was written, with a code block that was left open closed."""
+    written = storable(text).strip()
+    _, open_fence = _read(written.splitlines())
+    return "\n".join([written, *open_fence])
+
+
+def below(text: str, heading: str) -> str:
+    """A section's text as it stands in the document: without the section's own heading, which models like to repeat, and with
+    other headings below the section's."""
+    lines, _ = _read(text.splitlines())
     if lines and isinstance(lines[0], _Heading) and on_one_line(lines[0].text).casefold() == heading.casefold():
         lines = lines[1:]
     highest = min((one.level for one in lines if isinstance(one, _Heading)), default=MAX_LEVEL)
     deeper = max(SECTION_LEVEL + 1 - highest, 0)
     written = [one.moved(deeper) if isinstance(one, _Heading) else one for one in lines]
-    return "\n".join([*written, *open_fence]).strip("\n")
+    return "\n".join(written).strip("\n")
 
 
 class _Heading:

@@ -13,7 +13,7 @@ from workers.ai.generation.brief import Place, section_request
 from workers.ai.generation.calls import Calls
 from workers.ai.generation.finished import Finished
 from workers.ai.generation.live_section import LiveSection
-from workers.ai.generation.markdown import section_text
+from workers.ai.generation.markdown import below, section_text
 from workers.ai.pipeline.call import ModelReply
 
 MAX_CALLS_OF_A_SECTION = 4
@@ -77,13 +77,14 @@ def _check_length(written: Sequence[Section]) -> None:
 
 
 def as_generated(sections: Sequence[Section]) -> tuple[GeneratedSection, ...]:
-    return tuple(GeneratedSection(heading=one.heading, text=one.text) for one in sections)
+    return tuple(GeneratedSection(heading=one.heading, text=below(one.text, one.heading)) for one in sections)
 
 
 async def _written(calls: Calls, place: Place) -> Section:
     for again in range(MAX_TRIES_WHEN_EMPTY):
         text, reply = await _whole(calls, place, cacheable=not again)
-        if shown := section_text(text, place.section.heading):
+        shown = section_text(text)
+        if below(shown, place.section.heading):
             return Section(place.section.heading, shown, reply.provider, reply.served_model)
     raise Refused(problems.nothing_written(place.section.heading, reply.model))
 

@@ -60,5 +60,10 @@ def of_model_error(error: ModelError) -> Exception:
             seconds = error.failure.retry_after_seconds or THROTTLED_SECONDS
             problem = Problem.of("models-unavailable", "The provider asks for fewer calls", 503, detail)
             return TryLater(problem, seconds=seconds, counted=False)
+        case errors.Overloaded() if error.failure.unsent:
+            # Its breaker is open: nothing was tried, so nothing counts as an attempt.
+            seconds = error.failure.retry_after_seconds or THROTTLED_SECONDS
+            problem = Problem.of("models-unavailable", "No model can be asked now", 503, detail)
+            return TryLater(problem, seconds=seconds, counted=False)
         case _:
             return Unavailable(detail, retry_after_seconds=error.failure.retry_after_seconds)

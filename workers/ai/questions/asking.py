@@ -58,6 +58,8 @@ async def answered(question: Question, asking: Asking) -> Answered:
 
 def schema_unmet(errors: Sequence[SchemaError], below: str = "") -> Problem:
     """Names what is unmet. Pointers lead into the answer."""
+    # What the caller's own schema says comes before what we ask for around it.
+    errors = sorted(errors, key=lambda error: error.path[:1] != ("data",))
     first = errors[0]
     return Problem.of(
         "schema-unmet",

@@ -3,7 +3,7 @@
 import pytest
 
 from events.ai import GeneratedSection
-from workers.ai.generation.markdown import as_markdown, section_text
+from workers.ai.generation.markdown import as_markdown, below, section_text
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,12 @@ from workers.ai.generation.markdown import as_markdown, section_text
     ],
 )
 def test_a_section_keeps_below_its_heading(text: str, shown: str) -> None:
-    assert section_text(text, "Rent") == shown
+    assert below(section_text(text), "Rent") == shown
+
+
+def test_what_is_kept_of_a_section_is_what_readers_saw_of_it() -> None:
+    assert section_text("\n## Sub\n\nText.\n") == "## Sub\n\nText."
+    assert section_text("```\ncode") == "```\ncode\n```"
 
 
 def test_a_document_is_its_title_and_its_sections() -> None:
