@@ -72,6 +72,8 @@ def run(action: "Callable[[Bucatini], int | None]") -> NoReturn:
 
 
 def _exit_code(action: "Callable[[Bucatini], int | None]") -> int:
+    from pydantic import ValidationError
+
     from infrastructure import settings as settings_module
     from infrastructure.settings import SettingsInvalid
     from producers.client import BucatiniError, UnknownCommand
@@ -81,6 +83,11 @@ def _exit_code(action: "Callable[[Bucatini], int | None]") -> int:
             return action(client) or EXIT_OK
     except (NoIngress, SettingsInvalid, WrongUsage, UnknownCommand) as error:
         return print_error(error, EXIT_USAGE)
+    except ValidationError as error:
+        # The client checks what it sends by the ingress's own models.
+        from producers.cli.command_input import flaws_of
+
+        return print_error(WrongUsage(flaws_of(error, "what was typed")), EXIT_USAGE)
     except BucatiniError as error:
         return print_error(error, EXIT_ERROR)
     except KeyboardInterrupt:

@@ -12,7 +12,9 @@ from producers.cli.submit import CommandFile, Fields, KindArgument, TextFile
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from producers.cli.command_input import Given
     from producers.client import Bucatini
+    from schemas.ai import ModelCommand
     from schemas.ai.usage import CostEstimate
 
 
@@ -26,19 +28,27 @@ def show_estimate(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say what a job would cost. Nothing is submitted."""
-    from producers.cli.command_input import Given, command_from
-    from schemas.ai import ModelCommand
+    from producers.cli.command_input import Given
 
-    command = command_from(kind, Given(command_file, text_file, title, tuple(fields or ())))
-    if not isinstance(command, ModelCommand):
-        raise WrongUsage(f"jobs of {kind} call no model, and cost nothing")
+    given = Given(command_file, text_file, title, tuple(fields or ()))
     by = deadline.replace(tzinfo=UTC) if deadline else None
 
     def view(client: "Bucatini") -> View:
-        estimate = client.ai.estimate(command, deadline=by)
+        estimate = client.ai.estimate(_command(kind, given), deadline=by)
         return One(estimate, _lines(estimate))
 
     show(view, output)
+
+
+def _command(kind: str, given: "Given") -> "ModelCommand":
+    """WrongUsage for what makes no command, or one whose jobs call no model."""
+    from producers.cli.command_input import command_from
+    from schemas.ai import ModelCommand
+
+    command = command_from(kind, given)
+    if not isinstance(command, ModelCommand):
+        raise WrongUsage(f"jobs of {kind} call no model, and cost nothing")
+    return command
 
 
 def _lines(one: "CostEstimate") -> list[str]:
