@@ -47,7 +47,7 @@ def _view(client: "Bucatini", output: Output) -> View:
 
 
 def _note(status: ProvidersStatus) -> str:
-    return "\n".join(f"{one.provider}: {one.detail}" for one in status.providers if one.detail)
+    return "; ".join(f"{one.provider}: {one.detail}" for one in status.providers if one.detail)
 
 
 def _milliseconds(found: float | None) -> str:
