@@ -166,11 +166,12 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-ENDPOINTS = tuple(
+ENDPOINTS = (
     Endpoint(
         method="GET",
-        path=path,
-        summary=summary,
+        path=PATH,
+        aliases=(ALIAS,),
+        summary="Show how the providers of models are",
         description=(
             "For each provider whose key would be used, how its last free call went, and what is left of its limits; for each "
             "model its circuit breaker, its prices, and how your own calls went in the last hour."
@@ -178,6 +179,5 @@ ENDPOINTS = tuple(
         handle=show_providers,
         answers={200: ProvidersStatus},
         scope=Scope.AI_READ,
-    )
-    for path, summary in ((PATH, "Show how the providers of models are"), (ALIAS, "Show the same, by another name"))
+    ),
 )

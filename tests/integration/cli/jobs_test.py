@@ -108,7 +108,8 @@ def test_what_goes_wrong_is_one_line_and_an_exit_code(world: World, terminal: Te
 
 
 def _unsaid() -> dict[str, None]:
-    return dict.fromkeys(("document", "language", "document_type", "document_id"))
+    names = ("document", "language", "document_type", "document_id", "json_schema", "models", "max_cost_usd")
+    return dict.fromkeys(names)
 
 
 def test_a_batch_is_submitted_shown_and_cancelled(world: World, terminal: Terminal) -> None:

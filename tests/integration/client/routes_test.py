@@ -16,6 +16,9 @@ from api.app import described
 from api.endpoint import AnyEndpoint
 from api.routes.commands import JobOptionsQuery
 from producers.client import BatchJob, Bucatini, ProblemAnswer
+from schemas.ai import ProcessDocument
+from schemas.ai.golden_tests import GoldenTest
+from schemas.ai.prompts import PromptContent, PromptVariable
 from schemas.api_keys import NewApiKey, Scope
 from schemas.documents import DocumentChange, IngestionProfile
 from schemas.failures import ReplayFailures
@@ -36,6 +39,9 @@ ID: Final = uuid4()
 LONG_AGO: Final = datetime(2026, 1, 1, tzinfo=UTC)
 NIGHTLY: Final = ScheduleDefinition(name="nightly", cron="@daily", kind="keys.rotate", command={})
 WEBHOOK: Final = WebhookRequest(url="https://192.0.2.1/", types=("*",))
+PROMPT: Final = PromptContent(
+    system="You write to {{ client }}.", outline="Plan it.", variables={"client": PromptVariable()}
+)
 RECEIPT: Final = f"{ID}:1:{ID}"
 
 CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
@@ -43,6 +49,8 @@ CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
     lambda bucatini: bucatini.ai.credentials.list(),
     lambda bucatini: bucatini.ai.credentials.remove("openai"),
     lambda bucatini: bucatini.ai.credentials.set("openai", "a-key"),
+    lambda bucatini: bucatini.ai.estimate(ProcessDocument(title="Lease", text="The rent is due.")),
+    lambda bucatini: bucatini.ai.providers(),
     lambda bucatini: bucatini.ai.usage(by=["day", "model"]),
     lambda bucatini: bucatini.ai.usage_csv(),
     lambda bucatini: bucatini.api_keys.create(NewApiKey(name="a", scopes=(Scope.JOBS_READ,))),
@@ -98,6 +106,24 @@ CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
     lambda bucatini: bucatini.jobs.token(ID),
     lambda bucatini: bucatini.jobs.why(ID),
     lambda bucatini: bucatini.keys.list(),
+    lambda bucatini: bucatini.prompts.add_version("letter", PROMPT),
+    lambda bucatini: bucatini.prompts.create("letter", PROMPT),
+    lambda bucatini: bucatini.prompts.diff("letter", 1, 2),
+    lambda bucatini: bucatini.prompts.get("letter"),
+    lambda bucatini: bucatini.prompts.labels.exposures("letter"),
+    lambda bucatini: bucatini.prompts.labels.get("letter"),
+    lambda bucatini: first(bucatini.prompts.labels.history("letter")),
+    lambda bucatini: bucatini.prompts.labels.move("letter", 1),
+    lambda bucatini: first(bucatini.prompts.list()),
+    lambda bucatini: bucatini.prompts.render("letter", {"client": "Alder"}),
+    lambda bucatini: bucatini.prompts.tests.get("letter", "names"),
+    lambda bucatini: bucatini.prompts.tests.list("letter"),
+    lambda bucatini: bucatini.prompts.tests.remove("letter", "names"),
+    lambda bucatini: bucatini.prompts.tests.run("letter"),
+    lambda bucatini: bucatini.prompts.tests.runs("letter"),
+    lambda bucatini: bucatini.prompts.tests.set("letter", "names", GoldenTest(contains=("Alder",))),
+    lambda bucatini: bucatini.prompts.version("letter", 1),
+    lambda bucatini: first(bucatini.prompts.versions("letter")),
     lambda bucatini: bucatini.schedules.create(NIGHTLY),
     lambda bucatini: bucatini.schedules.delete(ID),
     lambda bucatini: bucatini.schedules.get(ID),
