@@ -49,7 +49,7 @@ def create_key(
     def created(client: "Bucatini") -> View:
         from pydantic import ValidationError
 
-        from producers.cli.command_input import flaws_of
+        from producers.cli.flaws import flaws_of
 
         try:
             wanted = NewApiKey(name=name, scopes=tuple(dict.fromkeys(scopes)))

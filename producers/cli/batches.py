@@ -94,7 +94,8 @@ def _batch_job(number: int, line: str) -> "BatchJob":
 
     from pydantic import ValidationError
 
-    from producers.cli.command_input import flaws_of, load_kinds
+    from producers.cli.command_input import load_kinds
+    from producers.cli.flaws import flaws_of
     from producers.client import BatchJob
     from schemas.batches import BatchItem
     from schemas.catalogue import UnknownKind, command_of

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from infrastructure import settings as settings_module
 from kinds.declaration import JobInvalid
 from kinds.loading import load
+from producers.cli.flaws import flaws_of
 from producers.cli.ingress import WrongUsage
 from schemas.catalogue import COMMANDS, UnknownKind, command_of
 from schemas.commands import Command
@@ -57,12 +58,6 @@ def load_kinds() -> None:
         load(settings_module.load())
     except JobInvalid as error:
         raise NotACommand(str(error)) from None
-
-
-def flaws_of(error: ValidationError, whole: str) -> str:
-    """Where and why, in a line; `whole` names what has no field of its own to blame."""
-    lines = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, line['loc'])) or whole}: {line['msg']}" for line in lines)
 
 
 def _fields(kind: str, given: Given) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def remove_profile(name: Annotated[str, typer.Argument(help="Its name.")], outpu
 def _wanted(client: "Bucatini", name: str, index: bool | None, process: bool | None, workflow: str | None) -> Any:
     from pydantic import ValidationError
 
-    from producers.cli.command_input import flaws_of, text_of
+    from producers.cli.command_input import text_of
+    from producers.cli.flaws import flaws_of
     from producers.client import ProblemAnswer
     from schemas.workflow import Definition
 

@@ -85,7 +85,7 @@ def _exit_code(action: "Callable[[Bucatini], int | None]") -> int:
         return print_error(error, EXIT_USAGE)
     except ValidationError as error:
         # The client checks what it sends by the ingress's own models.
-        from producers.cli.command_input import flaws_of
+        from producers.cli.flaws import flaws_of
 
         return print_error(WrongUsage(flaws_of(error, "what was typed")), EXIT_USAGE)
     except BucatiniError as error:

@@ -164,7 +164,7 @@ def run_tests(
 def _content(file: str) -> "PromptContent":
     from pydantic import ValidationError
 
-    from producers.cli.command_input import flaws_of
+    from producers.cli.flaws import flaws_of
     from schemas.ai.prompts import PromptContent
 
     said = _object(file)

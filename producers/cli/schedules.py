@@ -145,7 +145,8 @@ def _id(client: "Bucatini", typed: str) -> UUID:
 def _definition(kind: str, given: "Given", options: Mapping[str, object]) -> ScheduleDefinition:
     from pydantic import ValidationError
 
-    from producers.cli.command_input import command_from, flaws_of
+    from producers.cli.command_input import command_from
+    from producers.cli.flaws import flaws_of
 
     command = command_from(kind, given)
     fields = command.model_dump(mode="json", exclude_unset=True)

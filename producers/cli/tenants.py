@@ -176,7 +176,7 @@ def _validated(model: type[M], fields: dict[str, object]) -> M:
     """The model, or WrongUsage with what to change."""
     from pydantic import ValidationError
 
-    from producers.cli.command_input import flaws_of
+    from producers.cli.flaws import flaws_of
 
     try:
         return model.model_validate(fields)

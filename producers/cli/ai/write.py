@@ -75,7 +75,8 @@ def _command(given: dict[str, Any]) -> "GenerateDocument":
     """WrongUsage for what makes no command."""
     from pydantic import ValidationError
 
-    from producers.cli.command_input import assigned, flaws_of
+    from producers.cli.command_input import assigned
+    from producers.cli.flaws import flaws_of
     from producers.cli.ingress import WrongUsage
     from schemas.ai import GenerateDocument
 
