@@ -140,7 +140,7 @@ def test_a_download_ends_when_its_reader_leaves(world: World) -> None:
         http.put("/api/documents/a", content=chunks(30_000_000), headers={"content-type": "text/plain"})
         with http.stream("GET", "/api/documents/a/content") as answer:
             next(answer.iter_raw())
-            assert world.under_way == 1
+            wait_until(lambda: world.under_way == 1, "only the download is under way")
 
     wait_until(lambda: world.under_way == 0, "nothing is read any more")
 
