@@ -8,6 +8,7 @@ from api.endpoint import Call
 from api.extraction_schemas import with_usable_schema
 from api.http import problems
 from api.http.request_body import pointer_to
+from api.model_references import with_known_models
 from api.prompt_references import pinned_prompts
 from infrastructure.postgres.documents.pinning import NotPinned, Unpinned, pin
 from schemas.commands import Command
@@ -26,8 +27,8 @@ REASONS = {
 
 async def pinned(call: Call[Any, Any], command: C, place: Sequence[str | int] = ()) -> C:
     """The command with the versions that its documents and its prompt have now. Raises a Refusal with pointers below `place`
-    when it may not read a document (403), something isn't there, has no text, or can't be filled with the facts (422), or a
-    document is still being imported (409)."""
+    when it may not read a document (403), something isn't there, has no text, can't be filled with the facts, or is no known
+    model (422), or a document is still being imported (409)."""
     check_documents(call.principal, command)
     (outcome,) = await pinned_all(call, [command], [place])
     if isinstance(outcome, problems.Refusal):
@@ -40,7 +41,8 @@ async def pinned_all(
 ) -> list[C | problems.Refusal]:
     """The same for many, with one question for all documents and one for all prompts. What they may read was checked."""
     usable = [with_usable_schema(one, place) for one, place in zip(commands, places, strict=True)]
-    return await pinned_prompts(call, await _pinned_documents(call, usable, places), places)
+    known = await with_known_models(call, usable, places)
+    return await pinned_prompts(call, await _pinned_documents(call, known, places), places)
 
 
 async def _pinned_documents(

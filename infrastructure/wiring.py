@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from infrastructure.ports.documents import DocumentStore
 from infrastructure.ports.identity import Issuer
-from infrastructure.ports.keys import KeyVault
+from infrastructure.ports.keys import KeyVault, Sealer
 from infrastructure.ports.objects import ObjectStore
 from infrastructure.ports.search import SearchEngine
 from infrastructure.ports.webhooks import Receivers
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from infrastructure.ports.ai.credentials import Credentials
     from infrastructure.ports.ai.ledger import Ledger
     from infrastructure.ports.ai.model import ModelProvider
-    from infrastructure.ports.ai.prompts import Prompts
     from infrastructure.ports.extraction import TextExtractor
+    from infrastructure.postgres.prompts.store import StoredPrompts
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ class ModelRecords:
 
 
 @asynccontextmanager
-async def model_records(settings: Settings) -> AsyncIterator[ModelRecords]:
+async def model_records(settings: Settings, sealer: Sealer) -> AsyncIterator[ModelRecords]:
     """The ledger, the tenants' keys of providers, and checkpoints, over one pool. What was handed to the ledger is stored
     when the block ends."""
     from infrastructure.postgres.ai.checkpoints import StoredCheckpoints
@@ -91,7 +91,6 @@ async def model_records(settings: Settings) -> AsyncIterator[ModelRecords]:
 
     async with (
         TenantPool(settings.database, "models", size=4) as pool,
-        keyring(settings) as sealer,
         StoredLedger(settings.database, pool) as ledger,
     ):
         yield ModelRecords(ledger, StoredCredentials(pool, sealer), StoredCheckpoints(pool, sealer), pool)
@@ -160,20 +159,20 @@ def sealed_objects(settings: Settings) -> "SealedObjects":
 
 
 @asynccontextmanager
-async def document_store(settings: Settings) -> AsyncIterator[DocumentStore]:
+async def document_store(settings: Settings, sealer: Sealer) -> AsyncIterator[DocumentStore]:
     """The tenants' documents, for jobs."""
     from infrastructure.postgres.documents.store import StoredDocuments
 
-    async with TenantPool(settings.database, "documents") as pool, keyring(settings) as sealer:
+    async with TenantPool(settings.database, "documents") as pool:
         yield StoredDocuments(pool, sealer, sealed_objects(settings))
 
 
 @asynccontextmanager
-async def prompts(settings: Settings) -> AsyncIterator["Prompts"]:
-    """The tenants' prompts, for jobs."""
+async def prompts(settings: Settings, sealer: Sealer) -> AsyncIterator["StoredPrompts"]:
+    """The tenants' prompts and their tests, for jobs."""
     from infrastructure.postgres.prompts.store import StoredPrompts
 
-    async with TenantPool(settings.database, "prompts", size=4) as pool, keyring(settings) as sealer:
+    async with TenantPool(settings.database, "prompts", size=4) as pool:
         yield StoredPrompts(pool, sealer)
 
 

@@ -15,6 +15,7 @@ from infrastructure.model_registry.registry import load
 from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import ModelRequest, user
 from infrastructure.settings import Settings
+from infrastructure.wiring import keyring
 from workers.ai.pipeline.call import ModelCall
 from workers.ai.pipeline.opening import Models, open_models
 
@@ -54,7 +55,10 @@ def settings_for(
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Models]:
     """The pipeline, with what keeps it up running."""
-    async with open_models(settings, load(settings.ai_models_file), OnTheLoop()) as models:
+    async with (
+        keyring(settings) as sealer,
+        open_models(settings, load(settings.ai_models_file), OnTheLoop(), sealer) as models,
+    ):
         loops = [watched.start(_repeat(loop.step, loop.period_seconds), loop.name) for loop in models.loops]
         try:
             yield models

@@ -24,6 +24,8 @@ class Work:
     """Of each."""
     output_tokens: int
     """That each may write."""
+    repeats: int = 1
+    """How often each may be made at most: repaired, gone on with, or tried again."""
 
     @property
     def max_input_tokens(self) -> int:
@@ -42,6 +44,7 @@ def likely_usd(work: Work, prices: ModelPrices | None, served_tier: str | None, 
 
 
 def max_usd(work: Work, prices: ModelPrices | None, day: date) -> Decimal | None:
-    """What would be reserved: in real time, since that is where a call ends that no cheaper lane takes. None as above."""
+    """What would be reserved if each call were made as often as it may be: in real time, since that is where a call ends that no
+    cheaper lane takes. None as above."""
     one = upper_bound(prices, input_tokens=work.max_input_tokens, output_tokens=work.output_tokens, day=day)
-    return None if one is None else one * work.calls
+    return None if one is None else one * work.calls * work.repeats

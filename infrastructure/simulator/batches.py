@@ -1,6 +1,7 @@
 """The batch interfaces of the simulated providers: what is submitted is answered once `batch_seconds` of the pace have passed."""
 
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,7 +40,7 @@ class Batch:
     """Its results, once it has ended."""
 
 
-class Batches:
+class Batches(ABC):
     """Of one provider. A batch of another key doesn't exist."""
 
     def __init__(self, simulator: Simulator, wire: WireFormat) -> None:
@@ -95,11 +96,13 @@ class Batches:
         answered = await Answering(self._simulator, self._wire, one.asked, one.attempt, fault).response(request)
         return self._written(one, answered.status_code, orjson.loads(bytes(answered.body)))
 
+    @abstractmethod
     def _unanswered(self, one: BatchedRequest, *, cancelled: bool) -> dict[str, Any]:
-        raise NotImplementedError
+        """The line of a request that there was no time for, or that was cancelled."""
 
+    @abstractmethod
     def _written(self, one: BatchedRequest, status: int, document: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+        """The line of one that was answered, or refused."""
 
     def _refusal(self, bad: BadBody) -> Response:
         return JSONResponse(self._wire.error(FaultKind.BAD_REQUEST, str(bad), "req_sim", bad.code), bad.status)

@@ -116,9 +116,10 @@ class EstimateRequest(Model):
 
 
 class CostEstimate(Model):
-    """What a job would cost. An estimate, and no promise; `max_usd` is what would be reserved."""
+    """What a job would cost. An estimate, and no promise."""
 
     model: str
+    """The first that would be asked."""
     calls: int
     input_tokens: int
     max_output_tokens: int
@@ -127,6 +128,7 @@ class CostEstimate(Model):
     p95_usd: Money | None
     """By the tenant's last 30 days; null with fewer than 20 such jobs."""
     max_usd: Money | None
+    """If the dearest candidate did it, and each call were made as often as it may be; null without a price."""
     lane: str
     left_today_usd: Money | None
     """Of the tenant's limit for the day; null without one."""

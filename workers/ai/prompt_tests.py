@@ -7,6 +7,7 @@ from events.ai import PromptTested, Provenance
 from infrastructure.ports import Refused
 from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import ModelRequest
+from infrastructure.ports.ai.sizes import MAX_INPUT_TOKENS
 from infrastructure.prompts.expectations import unmet
 from kinds.run import Run
 from schemas.ai import TestPrompt, Tone, WritingLanguage
@@ -19,15 +20,13 @@ from workers.ai.generation.planning import PlanUnusable, read_plan
 from workers.ai.pipeline.call import ModelCall, ModelReply, PromptUsed
 from workers.ai.resources import Resources
 
-MAX_INPUT_TOKENS = 100_000
-
 
 async def run_prompt_tests(command: TestPrompt, run: Run, resources: Resources) -> PromptTested:
     """How each test went. A version passes when it passes all. Raises Refused when there is no such version or no test for it.
     Safe to repeat: what was asked before is in the cache."""
     ref = command.prompt
     assert ref.version is not None, "pinned where the tests were asked for"
-    tests = await resources.prompts.tests(run.tenant_id, ref)
+    tests = await resources.prompt_tests.tests(run.tenant_id, ref)
     if not tests.tests:
         detail = "The prompt has no tests for this version. Add one, and run them again."
         raise Refused(Problem.of("no-tests", "There is nothing to run", 409, detail))
@@ -36,7 +35,7 @@ async def run_prompt_tests(command: TestPrompt, run: Run, resources: Resources) 
     for number, test in enumerate(tests.tests):
         run.progress(number / len(tests.tests), f"test {test.name}")
         results.append(await _result(asking, test))
-    await resources.prompts.record_tests(run.tenant_id, run.job_id, ref, tests, results)
+    await resources.prompt_tests.record_tests(run.tenant_id, run.job_id, ref, tests, results)
     return PromptTested(
         prompt=ref.name,
         version=ref.version,

@@ -12,11 +12,11 @@ from infrastructure.offline.text.language import identifier
 from infrastructure.ports import Processors
 from infrastructure.ports.ai.checkpoints import Checkpoints
 from infrastructure.ports.ai.ledger import Ledger
-from infrastructure.ports.ai.prompts import Prompts
+from infrastructure.ports.ai.prompts import Prompts, PromptTests
+from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.documents import DocumentStore
 from infrastructure.settings import Settings
-from infrastructure.wiring import document_store, prompts
-from schemas.ai.model_command import ModelCommand
+from infrastructure.wiring import document_store, keyring, prompts
 from workers.ai.pipeline.call import Next
 from workers.ai.pipeline.opening import open_models
 
@@ -31,16 +31,21 @@ class Resources(WithLoops):
     default_models: tuple[str, ...]
     documents: DocumentStore
     prompts: Prompts
+    prompt_tests: PromptTests
     checkpoints: Checkpoints
     ledger: Ledger
     processors: Processors
     """For what computes longer than a few milliseconds."""
     loops: tuple[Loop, ...]
 
-    def leave_processor(self, command: ModelCommand) -> None:
+    def candidates(self, named: tuple[str, ...] | None, purpose: Purpose) -> tuple[str, ...]:
+        """The models that are tried, best first: those that the job names, or else those of the deployment."""
+        return named or self.registry.candidates(purpose, self.default_models)
+
+    def leave_processor(self, named: tuple[str, ...] | None, purpose: Purpose) -> None:
         """A job whose model is elsewhere waits rather than computes: thousands may do so while one computes."""
         run = at_work.get()
-        if run is not None and not self._computes_here((command.models or self.default_models)[0]):
+        if run is not None and not self._computes_here(self.candidates(named, purpose)[0]):
             run.needs_no_processor()
 
     def _computes_here(self, model: str) -> bool:
@@ -54,9 +59,10 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     registry = load(settings.ai_models_file)
     async with AsyncExitStack() as stack:
         processors = await stack.enter_async_context(processor_pool(settings.cpu_processes, prepared))
-        documents = await stack.enter_async_context(document_store(settings))
-        stored_prompts = await stack.enter_async_context(prompts(settings))
-        models = await stack.enter_async_context(open_models(settings, registry, processors))
+        sealer = await stack.enter_async_context(keyring(settings))
+        documents = await stack.enter_async_context(document_store(settings, sealer))
+        stored_prompts = await stack.enter_async_context(prompts(settings, sealer))
+        models = await stack.enter_async_context(open_models(settings, registry, processors, sealer))
         await processors.warm()
         yield Resources(
             ask=models.ask,
@@ -64,6 +70,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             default_models=settings.ai_models,
             documents=documents,
             prompts=stored_prompts,
+            prompt_tests=stored_prompts,
             checkpoints=models.checkpoints,
             ledger=models.ledger,
             processors=processors,

@@ -1,6 +1,7 @@
 """The AI pool's jobs."""
 
 from events.ai import ContentAnalyzed, DocumentGenerated, DocumentProcessed, PromptTested
+from infrastructure.ports.ai.purposes import Purpose
 from kinds.declaration import job
 from kinds.run import Run
 from schemas.ai import AnalyzeContent, GenerateDocument, ProcessDocument, TestPrompt
@@ -13,20 +14,18 @@ from workers.ai.resources import Resources, resources
 
 @job(uses=resources)
 async def process(command: ProcessDocument, run: Run, resources: Resources) -> DocumentProcessed:
-    resources.leave_processor(command)
+    resources.leave_processor(command.models, Purpose.EXTRACT)
     return await process_document(command, run, resources=resources)
 
 
 @job(uses=resources)
 async def generate(command: GenerateDocument, run: Run, resources: Resources) -> DocumentGenerated:
-    if command.prompt is not None:  # Templates are filled here.
-        resources.leave_processor(command)
     return await generate_document(command, run, resources)
 
 
 @job(uses=resources)
 async def analyze(command: AnalyzeContent, run: Run, resources: Resources) -> ContentAnalyzed:
-    resources.leave_processor(command)
+    resources.leave_processor(command.models, Purpose.CLASSIFY)
     return await analyze_content(command, run, resources=resources)
 
 

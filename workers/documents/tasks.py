@@ -35,10 +35,10 @@ class Adapters:
 @asynccontextmanager
 async def adapters(settings: Settings) -> AsyncIterator[Adapters]:
     async with (
-        document_store(settings) as store,
+        keyring(settings) as sealer,
+        document_store(settings, sealer) as store,
         text_extractor(settings.extraction_processes, extraction_ended) as extractor,
         TenantPool(settings.database, "removed documents", size=1) as connections,
-        keyring(settings) as sealer,
         search_engine(settings) as engine,
     ):
         yield Adapters(store, extractor, IndexedDocuments(connections, sealer, sealed_objects(settings)), engine)

@@ -19,7 +19,7 @@ async def indexing(settings: Settings) -> AsyncIterator[Indexing]:
     async with (
         TenantPool(settings.database, "documents") as connections,
         keyring(settings) as sealer,
-        document_store(settings) as store,
+        document_store(settings, sealer) as store,
         search_engine(settings) as engine,
     ):
         yield Indexing(IndexedDocuments(connections, sealer, sealed_objects(settings)), store, engine)

@@ -1,5 +1,6 @@
 """Says what a job would cost before it is submitted."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from api.auth.command_permissions import admitted
@@ -17,7 +18,6 @@ from infrastructure.ports.ai.request import Lane
 from infrastructure.postgres.ai.job_costs import costs_of
 from infrastructure.postgres.ai.spending import Spending, spending_of
 from schemas.ai import ModelCommand
-from schemas.ai.prompts import RenderedPrompt
 from schemas.ai.usage import CostEstimate, EstimateRequest
 from schemas.catalogue import COMMANDS
 from schemas.problems import FieldProblem
@@ -33,40 +33,43 @@ async def estimate(call: Call[EstimateRequest, Empty]) -> Answer:
         raise problems.invalid_fields([FieldProblem(pointer="/kind", detail=detail)])
     command = await pinned(call, admitted(call.principal, asked.kind, asked.command, []), ["command"])
     assert isinstance(command, ModelCommand), "as its kind says"
-    work, prompt = await work_of(call, command)
+    estimated = await work_of(call, command)
     registry = await registry_of(call.ingress.settings)
-    model = _model_of(command, prompt, call.ingress.settings.ai_models)
-    return json_answer(200, await _estimate(call, command, work, model, registry))
-
-
-def _model_of(command: ModelCommand, prompt: RenderedPrompt | None, usual: tuple[str, ...]) -> str:
-    return (command.models or (prompt.models if prompt else None) or usual)[0]
+    usual = registry.candidates(estimated.purpose, call.ingress.settings.ai_models)
+    candidates = command.models or (estimated.prompt.models if estimated.prompt else None) or usual
+    return json_answer(200, await _estimate(call, command, estimated.work, candidates, registry))
 
 
 async def _estimate(
-    call: Call[EstimateRequest, Empty], command: ModelCommand, work: Work, model: str, registry: ModelRegistry
+    call: Call[EstimateRequest, Empty],
+    command: ModelCommand,
+    work: Work,
+    candidates: Sequence[str],
+    registry: ModelRegistry,
 ) -> CostEstimate:
+    """By the first candidate, and at most what the dearest of them would cost."""
+    model = candidates[0]
     try:
-        spec, prices = registry.model(model), registry.prices(model)
-    except UnknownModel as unknown:
-        raise problems.invalid_fields([FieldProblem(pointer="/command/models", detail=str(unknown))]) from None
+        prices = {name: registry.prices(name) for name in candidates}
+    except UnknownModel as unknown:  # One of the prompt's.
+        raise problems.invalid_fields([FieldProblem(pointer="/command/prompt", detail=str(unknown))]) from None
     now, deadline = call.ingress.clock.now(), call.body.deadline
     lanes = lanes_for(None if deadline is None else (deadline - now).total_seconds())
-    lane = next((one for one in lanes if one in spec.lanes), Lane.REALTIME)
+    lane = next((one for one in lanes if one in registry.model(model).lanes), Lane.REALTIME)
     history = await call.db.run(costs_of, command.kind, model)
     spending = await call.db.run(spending_of)
-    most = max_usd(work, prices, now.date())
-    left_today, left_this_month = (
-        _left(spending, spending.spent_today, spending.day_limit),
-        _left(spending, spending.spent_this_month, spending.month_limit),
-    )
+    # What has no price is never called.
+    costs = [most for one in prices.values() if (most := max_usd(work, one, now.date())) is not None]
+    most = max(costs, default=None)
+    left_today = _left(spending, spending.spent_today, spending.day_limit)
+    left_this_month = _left(spending, spending.spent_this_month, spending.month_limit)
     allowed = (left_today, left_this_month, command.max_cost_usd)
     return CostEstimate(
         model=model,
         calls=work.calls,
         input_tokens=work.calls * work.likely_input_tokens,
         max_output_tokens=work.calls * work.output_tokens,
-        likely_usd=history.p50 if history else likely_usd(work, prices, TIERS[lane], now.date()),
+        likely_usd=history.p50 if history else likely_usd(work, prices[model], TIERS[lane], now.date()),
         p95_usd=history.p95 if history else None,
         max_usd=most,
         lane=lane.value,

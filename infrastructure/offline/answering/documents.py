@@ -17,12 +17,6 @@ class GivenDocument:
     text: str = field(repr=False)
 
 
-def documents_in(prompt: str) -> tuple[GivenDocument, ...]:
-    """In order; the whole prompt, without an id, where it has no blocks."""
-    found = tuple(one for one in parts_of(prompt) if isinstance(one, GivenDocument))
-    return found or (GivenDocument("", prompt),)
-
-
 def parts_of(prompt: str) -> Iterator[str | GivenDocument]:
     """Its documents, and what stands before, between and after them."""
     place = 0

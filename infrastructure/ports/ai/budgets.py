@@ -13,13 +13,6 @@ class Budget:
     day: Decimal | None = None
     month: Decimal | None = None
 
-    @property
-    def is_limited(self) -> bool:
-        return self.day is not None or self.month is not None
-
-
-NO_BUDGET = Budget()
-
 
 @dataclass(frozen=True, slots=True)
 class Spent:

@@ -1,4 +1,4 @@
-"""The port of prompts, for jobs: a pinned version, rendered."""
+"""The ports of prompts, for jobs: a pinned version, rendered; and its tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +35,10 @@ class Prompts(Protocol):
     async def exposed(self, tenant_id: UUID, job_id: UUID, ref: PromptRef) -> None:
         """Notes which version the job was written with; once for each job."""
         ...
+
+
+class PromptTests(Protocol):
+    """The tests that a version has to pass before a label may point to it."""
 
     async def tests(self, tenant_id: UUID, ref: PromptRef) -> VersionTests:
         """Those for the version. Raises Refused when there is no such version; Unavailable when PostgreSQL can't be reached."""

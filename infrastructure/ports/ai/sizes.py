@@ -15,4 +15,11 @@ PLAN_OUTPUT_TOKENS: Final = 4_000
 SECTION_OUTPUT_TOKENS: Final = 4_000
 """Where the prompt sets no limit."""
 MAX_INPUT_TOKENS: Final = 100_000
-"""Of the documents that a section is written from."""
+"""Of the documents that a section is written from: each section's call has them all."""
+
+MAX_REPAIRS: Final = 2
+"""Calls that mend an answer which isn't in its form."""
+MAX_CALLS_OF_A_SECTION: Final = 4
+"""The first, and those that go on where one was cut at its output limit."""
+MAX_TRIES_WHEN_EMPTY: Final = 2
+"""Where a model writes nothing."""

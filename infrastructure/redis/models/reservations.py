@@ -32,8 +32,6 @@ class LimitsReading:
     limits: RateLimits
     pace: float
     """1, or less after refusals for coming too fast."""
-    cooldown_until: float
-    """Seconds of the Unix epoch by Redis's clock; 0 for none."""
 
 
 class RedisReservations:
@@ -187,4 +185,4 @@ def limits_in(fields: Mapping[bytes, bytes], now: float) -> LimitsReading:
             level = min(limit, float(found.get(f"{name}:level", limit)) + limit * pace * max(since, 0.0) / 60)
             reset = 60 * (limit - level) / max(limit * pace, 0.001)
             allowances[name] = Allowance(int(limit), max(int(level), 0), reset)
-    return LimitsReading(RateLimits(**allowances), pace, float(found.get("cooldown", 0)) / 1_000)
+    return LimitsReading(RateLimits(**allowances), pace)

@@ -26,6 +26,7 @@ from infrastructure.openai.provider import chat_provider
 from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.request import ModelRequest, user
 from infrastructure.settings import Settings
+from infrastructure.wiring import keyring
 from tests.model_calls import OnTheLoop
 from tests.tenancy import tenants_numbered
 from workers.ai.pipeline.call import CacheOutcome, ModelCall
@@ -67,7 +68,10 @@ async def pipeline(settings: Settings, calls: int, in_flight: int, questions: in
     """With `questions`, so many are asked in turn; otherwise each is asked once."""
     hits = 0
     (tenant_id,) = await tenants_numbered(settings.database, 1)
-    async with open_models(settings, load(settings.ai_models_file), OnTheLoop()) as models:
+    async with (
+        keyring(settings) as sealer,
+        open_models(settings, load(settings.ai_models_file), OnTheLoop(), sealer) as models,
+    ):
         loops = [watched.start(_repeat(loop), loop.name) for loop in models.loops]
 
         async def one(number: int) -> None:

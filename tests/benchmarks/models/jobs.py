@@ -40,7 +40,7 @@ class _Shown:
 
 @job(uses=resources)
 async def ask(command: Ask, run: Run, resources: Resources) -> Answered:
-    resources.leave_processor(command)
+    resources.leave_processor(None, Purpose.SECTION)
     request = ModelRequest("", (user(command.text),), max_output_tokens=200)
     listener = _Shown(run) if command.live else None
     reply = await resources.ask(

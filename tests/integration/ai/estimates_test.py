@@ -94,6 +94,13 @@ def test_a_jobs_own_limit_counts_too(world: World, tenant: Tenant) -> None:
     assert not estimate(world, tenant, "ai.process_document", processing(max_cost_usd="0.000001"))["fits"]
 
 
+def test_at_most_it_costs_what_the_dearest_candidate_would(world: World, tenant: Tenant) -> None:
+    alone = estimate(world, tenant, "ai.process_document", processing())
+    dearer = estimate(world, tenant, "ai.process_document", processing(models=[MODEL, "claude-opus-5-5"]))
+    assert (dearer["model"], dearer["likely_usd"]) == (MODEL, alone["likely_usd"])
+    assert Decimal(dearer["max_usd"]) == 2 * Decimal(alone["max_usd"])
+
+
 async def test_after_twenty_such_jobs_it_is_theirs_that_are_likely(
     world: World, tenant: Tenant, recording: Recording
 ) -> None:
@@ -112,7 +119,7 @@ async def test_after_twenty_such_jobs_it_is_theirs_that_are_likely(
     ("kind", "command", "pointer"),
     [
         ("ai.process_document", {"text": TEXT}, "/command/title"),
-        ("ai.process_document", processing(models=["no-such-model"]), "/command/models"),
+        ("ai.process_document", processing(models=[MODEL, "no-such-model"]), "/command/models/1"),
         ("ai.generate_document", REPORT, "/command/facts/project"),
         ("ai.generate_document", REPORT | {"prompt": {"name": "nobody_knows"}}, "/command/prompt/name"),
         ("search.index_document", {"document_id": "a", "title": "b", "text": "c"}, "/kind"),

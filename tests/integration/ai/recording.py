@@ -21,7 +21,7 @@ from infrastructure.postgres.tenants import usage
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.postgres.tenants.usage import Amount
 from infrastructure.settings import Settings
-from infrastructure.wiring import model_records
+from infrastructure.wiring import keyring, model_records
 from tests.tenancy import make_tenant
 
 USAGE = Usage({"input_tokens": 100, "output_tokens": 20}, TokenCounts(100, 20))
@@ -107,5 +107,5 @@ class Recording:
 
 @asynccontextmanager
 async def a_recording(settings: Settings, tenant_id: UUID) -> AsyncIterator[Recording]:
-    async with model_records(settings) as records:
+    async with keyring(settings) as sealer, model_records(settings, sealer) as records:
         yield Recording(tenant_id, settings, records.ledger, records.credentials, records.checkpoints, records.pool)

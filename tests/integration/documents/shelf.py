@@ -81,7 +81,8 @@ class Shelf:
 
     def text(self, document_id: str, version: int | None = None) -> str | None:
         async def read() -> str | None:
-            async with document_store(self.system.settings) as store:
+            settings = self.system.settings
+            async with keyring(settings) as sealer, document_store(settings, sealer) as store:
                 return await store.text(self.tenant_id, DocumentRef(id=document_id, version=version))
 
         return asyncio.run(read())

@@ -73,7 +73,7 @@ async def a_search(settings: Settings, tenant_id: UUID) -> AsyncIterator[Search]
         sealer = await resources.enter_async_context(keyring(settings))
         engine = await resources.enter_async_context(search_engine(settings))
         documents = IndexedDocuments(lines, sealer, sealed_objects(settings))
-        store = await resources.enter_async_context(document_store(settings))
+        store = await resources.enter_async_context(document_store(settings, sealer))
         yield Search(documents, store, lines, engine, tenant_id, settings.bucatini_home)
 
 

@@ -74,7 +74,7 @@ async def _findings(
 
 def _asker(command: AnalyzeContent, run: Run, source: Source, reference: str | None, resources: Resources) -> Asker:
     question = analysis_question(command, source, "", None if reference is None else "", "und")
-    models = command.models or resources.registry.candidates(question.purpose, resources.default_models)
+    models = resources.candidates(command.models, question.purpose)
     longest = max(source.text, reference or "", key=len)
     size = size_for(models, resources.registry, call_of(question, command, run), longest)
     if reference is not None and not size.is_free:

@@ -4,6 +4,7 @@ from typing import Final
 
 from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.reading import REFERENCE, TEXT, analysis_schema
+from infrastructure.ports.ai.sizes import ANALYSIS_OUTPUT_TOKENS
 from schemas.ai import Analysis, AnalyzeContent
 from workers.ai.documents_in_prompt import PromptDocument
 from workers.ai.questions.question import Question
@@ -11,7 +12,6 @@ from workers.ai.sources import Source
 
 MEASURED: Final = frozenset({Analysis.READABILITY})
 """By counting, whichever model there is."""
-OUTPUT_TOKENS: Final = 8_000
 _INSTRUCTIONS: Final = {
     Analysis.SENTIMENT: "sentiment: the words and phrases in which the text speaks well or ill of its matter.",
     Analysis.RISK_TERMS: (
@@ -51,6 +51,6 @@ def analysis_question(
         f'Analyze the document "{TEXT}":\n{named}',
         tuple(documents),
         analysis_schema(tuple(one.value for one in asked), command.categories, command.criteria, language),
-        OUTPUT_TOKENS,
+        ANALYSIS_OUTPUT_TOKENS,
         section=index,
     )

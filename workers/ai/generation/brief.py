@@ -11,17 +11,13 @@ from hashlib import sha256
 from typing import Any, Final
 
 from infrastructure.ports.ai.request import Message, ModelRequest, Passage, Role
+from infrastructure.ports.ai.sizes import MAX_SECTIONS, PLAN_OUTPUT_TOKENS, SECTION_OUTPUT_TOKENS
 from schemas.ai import Tone, WritingLanguage
 from schemas.ai.prompts import RenderedPrompt, RenderedSection
 from workers.ai.documents_in_prompt import DATA_NOT_INSTRUCTIONS, DocumentsInPrompt, without_marks
 
-MAX_SECTIONS: Final = 30
-"""Of a plan."""
 MAX_HEADING_CHARACTERS: Final = 300
 MAX_INSTRUCTION_CHARACTERS: Final = 4_000
-PLAN_TOKENS: Final = 4_000
-SECTION_TOKENS: Final = 4_000
-"""Where the prompt sets no limit."""
 SO_FAR_CHARACTERS: Final = 6_000
 """Of what a section has already when it is gone on with: its end."""
 TYPICAL_PLAN_CHARACTERS: Final = 6_000
@@ -89,7 +85,7 @@ def plan_request(brief: Brief, *, wrong: str = "") -> ModelRequest:
         f"with an instruction to whoever writes it.\n\n{brief.prompt.outline}"
     )
     again = f"\n\nYour last plan couldn't be used: {wrong}" if wrong else ""
-    return _request(brief, (Passage(asked + again),), PLAN_TOKENS, schema=PLAN_SCHEMA)
+    return _request(brief, (Passage(asked + again),), PLAN_OUTPUT_TOKENS, schema=PLAN_SCHEMA)
 
 
 def section_request(brief: Brief, place: Place) -> ModelRequest:
@@ -104,7 +100,7 @@ def section_request(brief: Brief, place: Place) -> ModelRequest:
             )
         )
     asked = without_marks(f"{place.section.heading}\n\n{place.section.instruction}")  # A model may have planned them.
-    return _request(brief, (*passages, Passage(asked)), brief.prompt.max_output_tokens or SECTION_TOKENS)
+    return _request(brief, (*passages, Passage(asked)), brief.prompt.max_output_tokens or SECTION_OUTPUT_TOKENS)
 
 
 def bytes_beside_documents(prompt: RenderedPrompt) -> int:

@@ -6,6 +6,7 @@ from events.ai import Method, Provider
 from events.ai.provenance import Provenance
 from infrastructure.offline.model import NAME as OFFLINE
 from infrastructure.ports.ai.ledger import Ledger
+from infrastructure.ports.ai.purposes import Purpose
 from kinds.run import Run
 from schemas.ai import GenerateDocument, PromptRef
 from schemas.ai.generation import RESERVED_FACTS
@@ -29,8 +30,10 @@ async def written_from_prompt(
     or no model can or may write it."""
     run.progress(0.01, "reading the prompt and its inputs")
     prompt, unused = await resources.prompts.rendered(run.tenant_id, ref, _variables(command), job_id=run.job_id)
+    named = command.models or prompt.models
+    resources.leave_processor(named, Purpose.SECTION)
     await resources.prompts.exposed(run.tenant_id, run.job_id, ref)
-    room = room_for_documents(_models(command, prompt, resources), resources.registry, prompt)
+    room = room_for_documents(resources.candidates(named, Purpose.SECTION), resources.registry, prompt)
     documents = await documents_read(command.inputs, prompt, room, run.tenant_id, resources.documents)
     calls = Calls(command, run, Brief(command.title, command.language, command.tone, prompt, documents), resources.ask)
     finished = await finished_by(run, calls.brief.digest, resources.checkpoints)
@@ -54,10 +57,6 @@ def _variables(command: GenerateDocument) -> dict[str, FreeJson]:
         if value is not None and not (isinstance(value, str) and not value.strip())
     }
     return given | {"title": command.title, "language": command.language.value, "tone": command.tone.value}
-
-
-def _models(command: GenerateDocument, prompt: RenderedPrompt, resources: Resources) -> tuple[str, ...]:
-    return command.models or prompt.models or resources.default_models
 
 
 def _provider(sections: tuple[Section, ...]) -> Provider:

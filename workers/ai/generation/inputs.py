@@ -8,6 +8,7 @@ from uuid import UUID
 
 from infrastructure.model_registry.registry import ModelRegistry
 from infrastructure.ports import Refused
+from infrastructure.ports.ai.sizes import MAX_INPUT_TOKENS
 from infrastructure.ports.documents import DocumentStore, read_text
 from schemas.ai import MAX_READ_CHARACTERS
 from schemas.ai.prompts import RenderedPrompt
@@ -16,8 +17,6 @@ from workers.ai.documents_in_prompt import BYTES_A_TOKEN, DocumentsInPrompt, Pro
 from workers.ai.generation.brief import bytes_beside_documents
 from workers.ai.generation.problems import no_room_for_inputs
 
-MAX_INPUT_TOKENS: Final = 100_000
-"""Of all documents: each section's call has them all."""
 MIN_ROOM_TOKENS: Final = 500
 MAX_OF_A_CONTEXT: Final = 0.9
 """Providers count tokens in their own way."""

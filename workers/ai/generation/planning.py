@@ -7,13 +7,9 @@ from typing import Any
 from infrastructure.ports import Refused
 from infrastructure.ports.ai.checkpoints import PLAN
 from infrastructure.ports.ai.response import FinishReason
+from infrastructure.ports.ai.sizes import MAX_SECTIONS
 from schemas.ai.prompts import RenderedSection
-from workers.ai.generation.brief import (
-    MAX_HEADING_CHARACTERS,
-    MAX_INSTRUCTION_CHARACTERS,
-    MAX_SECTIONS,
-    plan_request,
-)
+from workers.ai.generation.brief import MAX_HEADING_CHARACTERS, MAX_INSTRUCTION_CHARACTERS, plan_request
 from workers.ai.generation.calls import Calls
 from workers.ai.generation.finished import Finished
 from workers.ai.generation.markdown import on_one_line

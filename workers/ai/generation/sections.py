@@ -7,6 +7,7 @@ from typing import Any
 from events.ai import GeneratedSection, SectionCompleted, SectionReset
 from infrastructure.ports import Refused
 from infrastructure.ports.ai.response import FinishReason
+from infrastructure.ports.ai.sizes import MAX_CALLS_OF_A_SECTION, MAX_TRIES_WHEN_EMPTY
 from schemas.ai.prompts import RenderedSection
 from workers.ai.generation import problems
 from workers.ai.generation.brief import Place, section_request
@@ -16,11 +17,8 @@ from workers.ai.generation.live_section import LiveSection
 from workers.ai.generation.markdown import below, section_text
 from workers.ai.pipeline.call import ModelReply
 
-MAX_CALLS_OF_A_SECTION = 4
-"""The first, and those that go on where one was cut at its output limit."""
 MAX_SECTION_CHARACTERS = 50_000
 MAX_DOCUMENT_CHARACTERS = 200_000
-MAX_TRIES_WHEN_EMPTY = 2
 INTERRUPTED = "interrupted"
 _EVENTS_BEFORE = "events_before"
 """In a checkpoint: how many sections' events the timeline had. It tells whether this section's is missing."""

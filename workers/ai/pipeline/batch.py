@@ -1,7 +1,6 @@
 """Puts a call that has a day into a batch of its provider, for half of the price. The job is tried again until its answer is
 there, and the call goes another way when its time runs out first."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +14,7 @@ from infrastructure.model_registry.registry import ModelRegistry
 from infrastructure.ports import TryLater
 from infrastructure.ports.ai.batches import ModelBatches, Pending, Unanswered
 from infrastructure.ports.ai.credentials import Credentials
-from infrastructure.ports.ai.errors import ModelError
+from infrastructure.ports.ai.errors import AuthenticationRefused, ModelError, QuotaExhausted
 from infrastructure.ports.ai.ledger import ABANDONED, AttemptEnd
 from infrastructure.ports.ai.model import ModelProvider
 from infrastructure.ports.ai.request import Lane
@@ -26,9 +25,8 @@ from schemas.problems import Problem
 from workers.ai.pipeline.call import Attempt, ModelCall, ModelReply, Next
 from workers.ai.pipeline.digest import digest_of
 from workers.ai.pipeline.ledger import NOTHING, Bookkeeping, made
+from workers.ai.pipeline.provider import reply_of
 from workers.ai.pipeline.reservation import Limits, demand_of, has_room, settle
-
-logger = logging.getLogger(__name__)
 
 UNANSWERED: Final = "unanswered"
 """The outcome in the ledger of a request that its batch brought no answer for. It costs nothing."""
@@ -53,7 +51,7 @@ class BatchLane:
         model takes in batches, and what a batch brought no answer for."""
         if call.job_id is None or call.deadline is None:
             return await call_next(call)
-        asked = digest_of(call).hex()
+        asked = (digest_of(call) if call.question is None else call.question.digest).hex()
         ticket = await self.tickets.of(call.tenant_id, call.job_id, asked)
         if ticket is not None:
             reply = await self._collect(call, ticket)
@@ -120,15 +118,7 @@ class BatchLane:
         if not isinstance(how, ModelResponse):
             return None  # Whatever it was: asked in real time, it fails with that again, or doesn't.
         this = made(batched, attempt.id, attempt.provider, attempt.model, end.outcome, end.cost_usd)
-        return ModelReply(
-            how.text,
-            how.finish_reason,
-            how.provider,
-            how.model,
-            how.served_model,
-            attempts=(this,),
-            usage=how.usage,
-        )
+        return replace(reply_of(how), attempts=(this,))
 
     async def _outcome(
         self, call: ModelCall, attempt: Attempt, ticket: Ticket
@@ -141,6 +131,8 @@ class BatchLane:
             if isinstance(outcome, Pending) and not has_time:
                 await batches.cancel(ticket.batch_id, ticket.model, key)
                 outcome = await batches.outcome(ticket.batch_id, ticket.request_id, ticket.model, key)
+        except (AuthenticationRefused, QuotaExhausted):
+            outcome, has_time = Pending(), False  # Time brings nobody's key back.
         except ModelError as error:
             if has_time:  # The batch goes on while its provider can't be asked.
                 raise self._later() from error

@@ -9,6 +9,7 @@ from infrastructure.model_registry.registry import ModelRegistry
 from infrastructure.ports import Processors, Unavailable
 from infrastructure.ports.ai.checkpoints import Checkpoints
 from infrastructure.ports.ai.ledger import Ledger
+from infrastructure.ports.keys import Sealer
 from infrastructure.postgres.ai.budgets import StoredBudgets
 from infrastructure.postgres.ai.tickets import StoredTickets
 from infrastructure.postgres.clock import SharedClock
@@ -19,7 +20,7 @@ from infrastructure.redis.models.breakers import SharedBreakers
 from infrastructure.redis.models.health import SharedHealth
 from infrastructure.redis.models.reservations import RedisReservations
 from infrastructure.settings import Settings
-from infrastructure.wiring import keyed_providers, keyring, model_providers, model_records
+from infrastructure.wiring import keyed_providers, model_providers, model_records
 from monitoring.metrics import models as metrics
 from workers.ai.pipeline.batch import BatchLane
 from workers.ai.pipeline.call import Next
@@ -43,17 +44,18 @@ class Models:
 
 
 @asynccontextmanager
-async def open_models(settings: Settings, registry: ModelRegistry, processors: Processors) -> AsyncIterator[Models]:
+async def open_models(
+    settings: Settings, registry: ModelRegistry, processors: Processors, sealer: Sealer
+) -> AsyncIterator[Models]:
     """The registry's models, asked through the pipeline. `processors` run the offline one."""
     async with AsyncExitStack() as stack:
         providers = await stack.enter_async_context(model_providers(settings, registry, processors))
-        sealer = await stack.enter_async_context(keyring(settings))
         session = PostgresSession(settings.database, Role.SYSTEM, "models' clock")
         clock = SharedClock(await stack.enter_async_context(session))
         redis = redis_client.connect(settings.redis)
         stack.push_async_callback(redis.aclose)
         answers = SealedAnswers(redis, sealer)
-        records = await stack.enter_async_context(model_records(settings))
+        records = await stack.enter_async_context(model_records(settings, sealer))
         books = Bookkeeping(records.ledger, registry, lambda: clock.now().date())
         breakers = SharedBreakers(redis, report=metrics.breaker_seen)
         budgets = StoredBudgets(records.pool)

@@ -38,8 +38,8 @@ def request_refused(detail: str) -> Refused:
     return Refused(Problem.of("model-request-refused", "The model doesn't take such a request", 422, detail))
 
 
-def schema_unmet(detail: str) -> Refused:
-    return Refused(Problem.of("schema-unmet", "The schema can't be met", 422, detail))
+def schema_unusable(detail: str) -> Refused:
+    return Refused(Problem.of("schema-unusable", "The schema can't be asked for", 422, detail))
 
 
 def of_model_error(error: ModelError) -> Exception:

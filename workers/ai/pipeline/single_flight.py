@@ -89,25 +89,16 @@ class SingleFlight:
         self._landing.start(self._answers.land(question, None), "a lease goes back")
 
     def _shared(self, reply: ModelReply, call: ModelCall) -> ModelReply:
-        counts = reply.usage.counts
-        tokens = (0, 0) if counts is None else (counts.input_tokens, counts.output_tokens)
-        answer = KeptAnswer(
-            reply.text, reply.provider, reply.model, reply.served_model, reply.finish_reason.value, *tokens
-        )
-        return replace(reply, attempts=(self._books.free(call, answer, SHARED),), cache=CacheOutcome.SHARED)
+        return replace(reply, attempts=(self._books.free(call, _answer_in(reply), SHARED),), cache=CacheOutcome.SHARED)
 
 
 def _kept(reply: ModelReply) -> KeptAnswer | None:
     """None for an answer that mustn't be given again: an abridged one, or one whose use nobody knows."""
+    whole = reply.finish_reason is FinishReason.STOP and reply.usage.counts is not None
+    return _answer_in(reply) if whole and reply.cache is CacheOutcome.MISS else None
+
+
+def _answer_in(reply: ModelReply) -> KeptAnswer:
     counts = reply.usage.counts
-    if reply.finish_reason is not FinishReason.STOP or counts is None or reply.cache is not CacheOutcome.MISS:
-        return None
-    return KeptAnswer(
-        reply.text,
-        reply.provider,
-        reply.model,
-        reply.served_model,
-        reply.finish_reason.value,
-        counts.input_tokens,
-        counts.output_tokens,
-    )
+    tokens = (0, 0) if counts is None else (counts.input_tokens, counts.output_tokens)
+    return KeptAnswer(reply.text, reply.provider, reply.model, reply.served_model, reply.finish_reason.value, *tokens)

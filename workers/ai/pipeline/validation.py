@@ -66,7 +66,7 @@ def _check_parameters(request: ModelRequest) -> None:
 def check_schema(schema: Mapping[str, Any]) -> None:
     """Refused when it is too large or too deep to be sent, or isn't the schema of anything."""
     if not isinstance(schema.get("type", "object"), str | list):
-        raise problems.schema_unmet("the schema's `type` is no text and no list")
+        raise problems.schema_unusable("the schema's `type` is no text and no list")
     nodes, characters = 0, 0
     level: list[Any] = [schema]
     for _ in range(MAX_SCHEMA_DEPTH):
@@ -81,13 +81,13 @@ def check_schema(schema: Mapping[str, Any]) -> None:
                 characters += len(node)
         nodes += len(level)
         if nodes + len(below) > MAX_SCHEMA_NODES or characters > MAX_SCHEMA_CHARACTERS:
-            raise problems.schema_unmet(
+            raise problems.schema_unusable(
                 f"the schema is larger than {MAX_SCHEMA_NODES} values or {MAX_SCHEMA_CHARACTERS} characters"
             )
         if not below:
             return
         level = below
-    raise problems.schema_unmet(f"the schema is deeper than {MAX_SCHEMA_DEPTH} levels")
+    raise problems.schema_unusable(f"the schema is deeper than {MAX_SCHEMA_DEPTH} levels")
 
 
 def _known(models: Sequence[str], registry: ModelRegistry) -> list[tuple[str, ModelSpec]]:

@@ -54,7 +54,7 @@ async def process_document(command: ProcessDocument, run: Run, *, resources: Res
 def _asker(command: ProcessDocument, run: Run, source: Source, resources: Resources) -> Asker:
     schema = command.json_schema
     question = facts_question(source, "", "und") if schema is None else extraction_question(source, "", schema, "und")
-    models = command.models or resources.registry.candidates(question.purpose, resources.default_models)
+    models = resources.candidates(command.models, question.purpose)
     size = size_for(models, resources.registry, call_of(question, command, run), source.text)
     return Asker(Asking(resources.ask, resources.processors, command, run), resources.checkpoints, size)
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.reading import TEXT, extraction_schema, facts_schema
+from infrastructure.ports.ai.sizes import PART_OUTPUT_TOKENS
 from workers.ai.documents_in_prompt import PromptDocument
-from workers.ai.questions.parts import OUTPUT_TOKENS
 from workers.ai.questions.question import Question
 from workers.ai.sources import Source
 
@@ -24,7 +24,7 @@ EXTRACT: Final = (
 
 def facts_question(source: Source, text: str, language: str, index: int = 0) -> Question:
     return Question(
-        Purpose.EXTRACT, FACTS, (_document(source, text),), facts_schema(language), OUTPUT_TOKENS, section=index
+        Purpose.EXTRACT, FACTS, (_document(source, text),), facts_schema(language), PART_OUTPUT_TOKENS, section=index
     )
 
 
@@ -36,7 +36,7 @@ def extraction_question(
         EXTRACT,
         (_document(source, text),),
         extraction_schema(schema, language),
-        OUTPUT_TOKENS,
+        PART_OUTPUT_TOKENS,
         section=index,
     )
 

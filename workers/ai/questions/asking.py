@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from infrastructure.json_schema.validation import SchemaError
 from infrastructure.ports import Processors, Refused
 from infrastructure.ports.ai.response import FinishReason
+from infrastructure.ports.ai.sizes import MAX_REPAIRS
 from kinds.run import Run
 from schemas.ai import ModelCommand
 from schemas.problems import MAX_ERRORS, FieldProblem, Problem
 from workers.ai.pipeline.call import ModelReply, Next
 from workers.ai.questions.question import Question, call_of
 from workers.ai.questions.repairing import corrected, pointer_of, read_answer, repair_of
-
-MAX_REPAIRS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,11 @@ from typing import Final
 
 from infrastructure.model_registry.registry import Api, ModelRegistry, ModelSpec
 from infrastructure.ports.ai.request import estimated_input_tokens
+from infrastructure.ports.ai.sizes import MAX_PART_CHARACTERS, PART_OUTPUT_TOKENS
 from workers.ai.documents_in_prompt import BYTES_A_TOKEN
 from workers.ai.pipeline.call import ModelCall
 
-MAX_PART_CHARACTERS: Final = 60_000
-"""About 15,000 tokens: of more, models overlook what stands in the middle, and their answers get too long."""
 MIN_PART_CHARACTERS: Final = 1_000
-OUTPUT_TOKENS: Final = 16_000
 
 # The best place to divide comes first. Each pattern ends where the next part begins.
 _ENDS: Final = tuple(
@@ -78,14 +76,14 @@ def size_for(models: Sequence[str], registry: ModelRegistry, question: ModelCall
     `question` is the call without its document."""
     specs = [registry.models[name] for name in models if name in registry.models]
     if all(_is_offline(one, registry) for one in specs):
-        output_tokens = min((one.max_output_tokens for one in specs), default=OUTPUT_TOKENS)
+        output_tokens = min((one.max_output_tokens for one in specs), default=PART_OUTPUT_TOKENS)
         return Size(max(len(text), 1), output_tokens, is_free=True)
     room = min(one.max_input_tokens for one in specs) - estimated_input_tokens(question.request)
     bytes_a_character = -(-len(text.encode(errors="replace")) // max(len(text), 1)) + (0 if text.isascii() else 1)
     characters = min(room * BYTES_A_TOKEN // bytes_a_character, MAX_PART_CHARACTERS)
     return Size(
         max(characters, MIN_PART_CHARACTERS),
-        min(OUTPUT_TOKENS, *(one.max_output_tokens for one in specs)),
+        min(PART_OUTPUT_TOKENS, *(one.max_output_tokens for one in specs)),
         is_free=False,
     )
 

@@ -8,8 +8,9 @@ import pytest
 from bucatini.testing import RecordedRun
 from events.ai import Method
 from infrastructure.ports import Refused
+from infrastructure.ports.ai.sizes import MAX_PART_CHARACTERS
 from tests.integration.ai.reading.readers import LEASE, NO_FACTS, Reader
-from workers.ai.questions.parts import MAX_PART_CHARACTERS, parts_of
+from workers.ai.questions.parts import parts_of
 
 pytestmark = pytest.mark.anyio
 RAIN = "It rains on the roof of the house. " * 1_000

@@ -31,6 +31,14 @@ def test_what_it_may_cost_at_most_is_what_would_be_reserved() -> None:
     assert max_usd(work, PRICES, DAY) == 2 * (Decimal(4) + Decimal(1))
 
 
+def test_calls_that_may_be_made_again_cost_at_most_as_many_times_as_much() -> None:
+    once, thrice = (Work(2, 1_000, 1_000, repeats) for repeats in (1, 3))
+    most = max_usd(once, PRICES, DAY)
+    assert most is not None
+    assert max_usd(thrice, PRICES, DAY) == 3 * most
+    assert likely_usd(thrice, PRICES, None, DAY) == likely_usd(once, PRICES, None, DAY)
+
+
 def test_nobody_knows_it_without_a_price() -> None:
     work = Work(1, 1_000, 1_000)
     assert likely_usd(work, None, None, DAY) is None

@@ -7,10 +7,11 @@ import pytest
 
 from infrastructure.model_registry.registry import load
 from infrastructure.ports import Refused
+from infrastructure.ports.ai.sizes import MAX_INPUT_TOKENS
 from schemas.ai.prompts import RenderedPrompt, RenderedSection
 from schemas.documents import DocumentRef
 from tests.simulated_providers import REGISTRY
-from workers.ai.generation.inputs import MAX_INPUT_TOKENS, documents_read, room_for_documents
+from workers.ai.generation.inputs import documents_read, room_for_documents
 
 
 def prompt(**fields: object) -> RenderedPrompt:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from workers.ai.generation.brief import MAX_SECTIONS
+from infrastructure.ports.ai.sizes import MAX_SECTIONS
 from workers.ai.generation.planning import PlanUnusable, read_plan
 
 SECTION = {"heading": "# Rent", "instruction": "Say what it is."}
