@@ -31,7 +31,7 @@ def optimised_request(request: ModelRequest, purpose: Purpose, calls_alike: int)
         messages = _without_repeats(messages)
     if calls_alike < 2:
         # Writing to a provider's cache costs a quarter more, which one call alone would never get back.
-        return replace(request, messages=messages)
+        return _without_breakpoints(replace(request, messages=messages))
     return _with_breakpoints(replace(request, messages=messages))
 
 
@@ -74,6 +74,14 @@ def _once(text: str, seen: set[str]) -> str:
             parts[place] = AS_ABOVE
         seen.add(words)
     return "".join(parts)
+
+
+def _without_breakpoints(request: ModelRequest) -> ModelRequest:
+    def unmarked(passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        return tuple(replace(one, cache_after=False) for one in passages)
+
+    messages = tuple(replace(one, passages=unmarked(one.passages)) for one in request.messages)
+    return replace(request, system=unmarked(request.system), messages=messages)
 
 
 def _with_breakpoints(request: ModelRequest) -> ModelRequest:

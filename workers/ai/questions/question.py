@@ -31,9 +31,9 @@ class Question:
 
 
 def call_of(question: Question, command: ModelCommand, run: Run) -> ModelCall:
-    """The call that asks it for this run. What holds for all documents comes first, and the document last."""
+    """The call that asks it for this run."""
     given = documents_in_prompt(question.documents, max_tokens=ALL_OF_IT)
-    passages = (Passage(f"{question.instruction}\n\n", cache_after=True), Passage(given.text))
+    passages = (Passage(f"{question.instruction}\n\n"), Passage(given.text))
     return ModelCall(
         tenant_id=run.tenant_id,
         purpose=question.purpose,

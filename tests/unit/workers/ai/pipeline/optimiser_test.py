@@ -1,5 +1,7 @@
 """What the optimiser changes of a call, and what it leaves alone."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,9 +61,11 @@ def test_calls_over_the_same_documents_end_them_with_a_breakpoint() -> None:
     assert [one.cache_after for one in passages_of(optimised)] == [True, False]
 
 
-def test_a_call_that_stays_alone_pays_for_no_cache() -> None:
-    optimised = optimised_request(request(Passage("Write."), blocks(LONG)), Purpose.SECTION, 1)
-    assert optimised.breakpoints == 0
+def test_a_call_that_stays_alone_pays_for_no_cache_whatever_its_job_marked() -> None:
+    marked = replace(blocks(LONG), cache_after=True)
+    sent = replace(request(Passage("Write."), marked), system=(Passage("Rules.", cache_after=True),))
+    assert optimised_request(sent, Purpose.EXTRACT, 1).breakpoints == 0
+    assert optimised_request(sent, Purpose.EXTRACT, 2).breakpoints == 2
 
 
 def test_what_is_too_short_for_a_providers_cache_has_no_breakpoint() -> None:
