@@ -14,12 +14,10 @@ from pydantic import SecretStr
 from bucatini.testing import RecordedRun
 from events.ai import DocumentGenerated, Method, SectionCompleted, SectionReset
 from infrastructure.ports import Refused, Unavailable
-from infrastructure.ports.ai.prompts import VersionTests
 from infrastructure.ports.ai.purposes import Purpose
 from infrastructure.ports.ai.response import FinishReason
 from infrastructure.settings import Settings
 from schemas.ai import GenerateDocument, PromptRef
-from schemas.ai.golden_tests import GoldenTestResult
 from schemas.ai.prompts import RenderedPrompt, RenderedSection
 from schemas.model import FreeJson
 from tests.tenancy import make_tenant
@@ -59,14 +57,6 @@ class OnePrompt:
         self, tenant_id: UUID, ref: PromptRef, variables: Mapping[str, FreeJson], *, job_id: UUID | None = None
     ) -> tuple[RenderedPrompt, tuple[str, ...]]:
         return self.prompt, tuple(variables)
-
-    async def tests(self, tenant_id: UUID, ref: PromptRef) -> VersionTests:
-        raise NotImplementedError
-
-    async def record_tests(
-        self, tenant_id: UUID, job_id: UUID, ref: PromptRef, tests: VersionTests, results: Sequence[GoldenTestResult]
-    ) -> None:
-        raise NotImplementedError
 
     async def exposed(self, tenant_id: UUID, job_id: UUID, ref: PromptRef) -> None:
         self.exposures.append(job_id)
