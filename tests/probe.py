@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar
 
 from events.envelope import DomainEvent
@@ -52,8 +52,16 @@ class Reckon(Command):
     seconds: float = 0.0
     calls: int = 1
     """In so many calls, one after the other."""
-    waits_seconds: float = 0.0
-    """It turns out to wait so long for somebody else instead."""
+
+
+class AwaitHangUp(Command):
+    """Says that it needs a processor, and turns out to wait for somebody else: until whoever listens there hangs up."""
+
+    kind: ClassVar[str] = "probe.await_hang_up"
+    queue: ClassVar[str] = "ai"
+    needs_processor: ClassVar[bool] = True
+    time_limit_seconds: ClassVar[float] = 120.0
+    port: int
 
 
 class Dip(Command):
@@ -135,7 +143,18 @@ class Gathered(DomainEvent):
     states: tuple[str, ...]
 
 
-KINDS: tuple[type[Command], ...] = (Nothing, LeaveMark, Reckon, Dip, Misbehave, Gather, PassOn, Write, Collect)
+KINDS: tuple[type[Command], ...] = (
+    Nothing,
+    LeaveMark,
+    Reckon,
+    AwaitHangUp,
+    Dip,
+    Misbehave,
+    Gather,
+    PassOn,
+    Write,
+    Collect,
+)
 
 
 def keep_busy(seconds: float) -> None:
@@ -213,13 +232,16 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
         )
         return MarkLeft(attempt=run.attempt)
 
+    async def await_hang_up(command: AwaitHangUp, run: Run) -> None:
+        if (this := at_work.get()) is not None:
+            this.needs_no_processor()
+        reader, _ = await asyncio.open_connection("127.0.0.1", command.port)
+        with suppress(ConnectionResetError):
+            await reader.read()
+
     async with marks, processor_pool(settings.cpu_processes) as processors:
 
         async def reckon(command: Reckon, run: Run) -> None:
-            if command.waits_seconds and (this := at_work.get()) is not None:
-                this.needs_no_processor()
-                await asyncio.sleep(command.waits_seconds)
-                return
             for _ in range(command.calls):
                 await processors.run(keep_busy, command.seconds / command.calls)
 
@@ -230,6 +252,7 @@ async def handlers(settings: Settings) -> AsyncIterator[tuple[Handler[Any], ...]
             Handler(Nothing, do_nothing),
             Handler(LeaveMark, leave_mark),
             Handler(Reckon, reckon),
+            Handler(AwaitHangUp, await_hang_up),
             Handler(Dip, dip),
             Handler(Misbehave, misbehave),
             Handler(Gather, gather, awaits_children=True),

@@ -17,7 +17,6 @@ def api_settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
         database_url=SecretStr(database_url),
         redis_url=SecretStr(redis_url),
         bucatini_home=tmp_path,
-        api_port=0,
         max_body_bytes=100_000,
     )
 
@@ -32,5 +31,5 @@ def world(api_settings: Settings) -> Iterator[World]:
 @pytest.fixture
 def served(system: System) -> Iterator[World]:
     """The ingress of the system that the test starts workers of."""
-    with World(system.settings.model_copy(update={"api_port": 0})) as world:
+    with World(system.settings) as world:
         yield world

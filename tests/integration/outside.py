@@ -89,5 +89,5 @@ class Receiving:
 
 @contextmanager
 def receiving(system: System) -> Iterator[Receiving]:
-    with World(system.settings.model_copy(update={"webhook_loopback": True, "api_port": 0})) as world:
+    with World(system.settings.model_copy(update={"webhook_loopback": True})) as world:
         yield Receiving(system, world)

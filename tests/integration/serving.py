@@ -47,8 +47,9 @@ class ServedApi:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        # Not one of those that go to passing connections: whoever restarts there may find it taken.
-        self.port = settings.api_port or free_port()
+        # Never the settings' own, which several test processes have alike, and not one of those that go to passing
+        # connections: whoever restarts there may find it taken.
+        self.port = free_port()
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
 

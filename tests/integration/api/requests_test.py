@@ -235,7 +235,6 @@ def test_without_postgres_nothing_is_accepted_and_readiness_says_why(redis_url: 
         database_url=SecretStr(f"postgresql://nobody@127.0.0.1:{free_port()}/none?connect_timeout=2"),
         redis_url=SecretStr(redis_url),
         bucatini_home=tmp_path,
-        api_port=0,
     )
     with ServedApi(settings) as api, httpx.Client(base_url=api.url, timeout=30, trust_env=False) as http:
         ready = http.get("/readyz")

@@ -232,7 +232,7 @@ def test_an_event_that_was_waited_for_longer_than_its_lease_is_handed_over(servi
 
 
 def test_a_killed_member_and_a_restarted_ingress_lose_nothing(system: System) -> None:
-    with World(system.settings.model_copy(update={"api_port": 0})) as world:
+    with World(system.settings) as world:
         service = Service(world)
         service.group("billing", "job.queued")
         notes, held = Path(system.folder / "notes.jsonl"), Path(system.folder / "held.jsonl")

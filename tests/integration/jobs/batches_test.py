@@ -25,7 +25,7 @@ ROTATE: dict[str, Any] = {"kind": "keys.rotate", "command": {}}
 @pytest.fixture
 def served(system: System) -> Iterator[World]:
     """An ingress on the system's own database, to be used beside its workers and dispatchers."""
-    with World(system.settings.model_copy(update={"api_port": 0})) as world:
+    with World(system.settings) as world:
         yield world
 
 

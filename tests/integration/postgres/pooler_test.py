@@ -76,7 +76,7 @@ def test_tables_are_made_and_jobs_run_behind_one_that_keeps_sessions(system: Sys
         assert _run(system, "producers.cli", "migrate").exit_code == 0
         system.dispatcher()
         system.worker()
-        with World(system.settings.model_copy(update={"api_port": 0})) as world:
+        with World(system.settings) as world:
             tenant = world.tenant()
             with world.http(tenant) as http:
                 assert http.get("/readyz").json()["status"] == "ready"

@@ -76,7 +76,7 @@ def test_a_tenants_own_key_is_used_within_two_seconds_without_a_restart(writers:
     writers.start()
     (first,) = writers.system.submit(report())
     writers.result(first)
-    with World(writers.system.settings.model_copy(update={"api_port": 0})) as world:
+    with World(writers.system.settings) as world:
         with world.http(world.another_key(writers.system.tenant_id)) as http:
             http.put("/api/ai/credentials/openai", json={"key": OWN.get_secret_value()}).raise_for_status()
         changed_at = time.monotonic()
