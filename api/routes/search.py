@@ -12,7 +12,7 @@ from schemas.search import SearchQuery, SearchResults
 async def search(call: Call[SearchQuery, Empty]) -> Answer:
     """Searches the tenant's own index. It has a deleted document until the job that removes it has run, which may be held or
     wait: so what was deleted is left out here."""
-    found = await call.ingress.search.search(call.tenant_id, call.body)
+    found = (await call.ingress.search.search(call.tenant_id, call.body)).results
     if not found.hits:
         return json_answer(200, found)
     deleted = await call.orm.run(queries.deleted_versions, [hit.document_id for hit in found.hits])

@@ -32,6 +32,7 @@ class VersionDetails:
     tags: tuple[str, ...]
     created_at: datetime
     """The document's."""
+    updated_at: datetime
     characters: int | None = None
     """Of the text; None until it was imported, as is the number of pages for formats without them."""
     pages: int | None = None

@@ -187,12 +187,12 @@ async def test_no_tenant_sees_anothers_documents(engine: SearchEngine) -> None:
     await index(engine, document("a", "ours"))
 
     assert await ids(engine, AllTerms(text="secret")) == []
-    assert (await engine.search(other, SearchQuery())).total == 1
+    assert (await engine.search(other, SearchQuery())).results.total == 1
     assert (await find(engine, facets=("document_type",))).facets[0].values[0].count == 1
 
 
 async def test_a_tenant_without_documents_finds_nothing(engine: SearchEngine) -> None:
-    assert (await engine.search(uuid4(), SearchQuery(match=AllTerms(text="word")))).total == 0
+    assert (await engine.search(uuid4(), SearchQuery(match=AllTerms(text="word")))).results.total == 0
 
 
 async def test_indexing_without_an_index_asks_for_one(engine: SearchEngine) -> None:

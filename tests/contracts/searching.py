@@ -23,6 +23,7 @@ def document(document_id: str, text: str = "", **fields: object) -> IndexedDocum
         language="en",
         tags=(),
         created_at=LONG_AGO,
+        updated_at=LONG_AGO,
     )
     return replace(plain, **fields)  # type: ignore[arg-type]  # a test names its fields itself
 
@@ -37,7 +38,8 @@ async def index(engine: SearchEngine, *documents: IndexedDocument, tenant_id: UU
 
 
 async def find(engine: SearchEngine, match: Match | None = None, **fields: object) -> SearchResults:
-    return await engine.search(ACME, SearchQuery.model_validate({"match": match, **fields}))
+    page = await engine.search(ACME, SearchQuery.model_validate({"match": match, **fields}))
+    return page.results
 
 
 async def ids(engine: SearchEngine, match: Match | None = None, **fields: object) -> list[str]:

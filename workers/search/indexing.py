@@ -13,6 +13,7 @@ from kinds.run import Run
 from schemas.documents import DocumentRef
 from schemas.search import IndexDocument
 
+PLAIN_TEXT: Final = "text/plain"
 MAX_CHANGES: Final = 5
 """Of one document, while one job indexes it."""
 
@@ -90,6 +91,8 @@ def to_index(command: IndexDocument, stored: StoredDocument) -> IndexedDocument:
         language=command.language,
         tags=command.tags,
         created_at=stored.created_at,
+        updated_at=stored.updated_at,
+        media_type=PLAIN_TEXT,
     )
 
 
@@ -104,4 +107,7 @@ def _as_indexed(details: VersionDetails, text: str) -> IndexedDocument:
         language=details.language,
         tags=details.tags,
         created_at=details.created_at,
+        updated_at=details.updated_at,
+        media_type=details.media_type,
+        pages=details.pages,
     )

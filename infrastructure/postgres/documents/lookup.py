@@ -18,7 +18,7 @@ _DETAILS: Final = f"""
 SELECT v.document_id, v.version, {state_of("v")}, coalesce(v.version = d.current_version, false),
   v.version <= coalesce(d.deleted_version, 0), v.media_type, v.file_name,
   coalesce(d.title, v.title, v.file_name, d.document_id), d.document_type, d.industry, coalesce(d.language, v.language),
-  d.tags, d.created_at, v.characters, v.pages {_VERSION}
+  d.tags, d.created_at, d.updated_at, v.characters, v.pages {_VERSION}
 """
 _CONTENT: Final = f"""
 SELECT {", ".join(f"v.{name}" for name in COLUMNS)} {_VERSION} AND v.version > coalesce(d.deleted_version, 0)
@@ -34,7 +34,7 @@ async def details(connection: Connection, tenant_id: UUID, ref: DocumentRef) -> 
     if row is None:
         return None
     document_id, version, state, is_current, is_deleted, media_type, file_name, title, *described = row
-    document_type, industry, language, tags, created_at, characters, pages = described
+    document_type, industry, language, tags, created_at, updated_at, characters, pages = described
     return VersionDetails(
         document_id=document_id,
         version=version,
@@ -49,6 +49,7 @@ async def details(connection: Connection, tenant_id: UUID, ref: DocumentRef) -> 
         language=language,
         tags=tuple(tags),
         created_at=created_at,
+        updated_at=updated_at,
         characters=characters,
         pages=pages,
     )

@@ -33,7 +33,7 @@ MAX_KEY_CHANGES: Final = 5
 PLAIN_TEXT: Final = "text/plain"
 
 _STANDING = """
-SELECT d.version, d.current_version, d.job_id, d.created_at, d.deleted_at IS NOT NULL, coalesce(v.digest, ''),
+SELECT d.version, d.current_version, d.job_id, d.created_at, d.updated_at, d.deleted_at IS NOT NULL, coalesce(v.digest, ''),
   ROW(d.title, d.document_type, d.industry, d.language, d.tags)
     IS NOT DISTINCT FROM ROW(%(title)s::text, %(document_type)s::text, %(industry)s::text, %(language)s::text, %(tags)s::text[])
 FROM documents d LEFT JOIN document_versions v
@@ -57,14 +57,14 @@ UPDATE documents SET version = %(version)s, current_version = %(version)s, index
   title = %(title)s, document_type = %(document_type)s, industry = %(industry)s, language = %(language)s,
   tags = %(tags)s::text[], created_at = coalesce(%(created_at)s::timestamptz, created_at),
   updated_at = CASE WHEN version = %(version)s THEN updated_at ELSE greatest(now(), updated_at) END, deleted_at = NULL
-WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s RETURNING created_at
+WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s RETURNING created_at, updated_at
 """
 
 _ANY = "SELECT EXISTS (SELECT FROM documents WHERE tenant_id = %s AND indexed_version IS NOT NULL)"
 
 _CONTENT = ", ".join(f"v.{name}" for name in COLUMNS)
 _DESCRIBED = """coalesce(d.title, v.title, v.file_name, d.document_id), d.document_type, d.industry,
-  coalesce(d.language, v.language), d.tags, d.created_at"""
+  coalesce(d.language, v.language), d.tags, d.created_at, d.updated_at, v.pages"""
 _NEXT_ROWS = f"""
 SELECT {_DESCRIBED}, {_CONTENT} FROM (
   SELECT few.*, row_number() OVER w AS row, sum(bytes) OVER w AS bytes_so_far FROM (
@@ -101,6 +101,8 @@ class IndexedRow:
     language: str | None
     tags: tuple[str, ...]
     created_at: datetime
+    updated_at: datetime
+    pages: int | None
     content: StoredContent
 
 
@@ -153,6 +155,9 @@ class IndexedDocuments:
             language=row.language,
             tags=row.tags,
             created_at=row.created_at,
+            updated_at=row.updated_at,
+            media_type=row.content.media_type,
+            pages=row.pages,
         )
 
 
@@ -174,10 +179,10 @@ async def _store(connection: Connection, tenant_id: UUID, sent: SentText) -> Sto
     await connection.execute(_ADD_OR_LOCK, named)
     standing = await (await connection.execute(_STANDING, named)).fetchone()
     assert standing is not None, "its row is locked"
-    version, current, job_id, created_at, is_deleted, digest, same_fields = standing
+    version, current, job_id, created_at, updated_at, is_deleted, digest, same_fields = standing
     # Job ids are in the order of submission.
     if job_id is not None and job_id >= sent.job_id:
-        return StoredDocument(version, created_at, superseded=job_id != sent.job_id)
+        return StoredDocument(version, created_at, updated_at, superseded=job_id != sent.job_id)
     is_same = same_fields and not is_deleted and version == current and digest == named["digest"]
     if not is_same:
         version += 1
@@ -189,7 +194,8 @@ async def _store(connection: Connection, tenant_id: UUID, sent: SentText) -> Sto
         await usage.change(
             connection, tenant_id, {Amount.DOCUMENTS: another, Amount.STORED_BYTES: named["stored_bytes"]}
         )
-    return StoredDocument(version, restated[0], superseded=False)
+    created_at, updated_at = restated
+    return StoredDocument(version, created_at, updated_at, superseded=False)
 
 
 def _named(tenant_id: UUID, sent: SentText) -> dict[str, Any]:
@@ -216,5 +222,6 @@ async def _next_rows(connection: Connection, tenant_id: UUID, after: str) -> lis
 
 
 def _row(row: tuple[Any, ...]) -> IndexedRow:
-    title, document_type, industry, language, tags, created_at, *content = row
-    return IndexedRow(title, document_type, industry, language, tuple(tags), created_at, content_of(tuple(content)))
+    title, document_type, industry, language, tags, created_at, updated_at, pages, *content = row
+    described = (title, document_type, industry, language, tuple(tags), created_at, updated_at, pages)
+    return IndexedRow(*described, content_of(tuple(content)))

@@ -94,7 +94,7 @@ class Shelf:
             async with search_engine(self.system.settings) as engine:
                 query = SearchQuery(match=None if text is None else AllTerms(text=text), limit=100)
                 try:
-                    hits = (await engine.search(self.tenant_id, query)).hits
+                    hits = (await engine.search(self.tenant_id, query)).results.hits
                 except IndexMissing:  # Its first document is on its way.
                     hits = ()
             return sorted((hit.document_id, hit.version) for hit in hits)

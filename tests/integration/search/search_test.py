@@ -55,7 +55,7 @@ class Search:
 
     async def hits(self, text: str | None = None) -> list[Hit]:
         query = SearchQuery(match=AllTerms(text=text) if text else None, limit=100)
-        return list((await self.engine.search(self.tenant_id, query)).hits)
+        return list((await self.engine.search(self.tenant_id, query)).results.hits)
 
     async def found(self, text: str | None = None) -> list[str]:
         return sorted(hit.document_id for hit in await self.hits(text))
@@ -271,9 +271,11 @@ def test_a_killed_worker_leaves_every_document_to_the_next_and_none_twice(system
         async with search_engine(settings) as engine:
             everything = await engine.search(system.tenant_id, SearchQuery(limit=0))
             each = [
-                (await engine.search(system.tenant_id, SearchQuery(match=AllTerms(text=f"number {n}"), limit=0))).total
+                (
+                    await engine.search(system.tenant_id, SearchQuery(match=AllTerms(text=f"number {n}"), limit=0))
+                ).results.total
                 for n in (0, 77, 149)
             ]
-            return everything.total, each
+            return everything.results.total, each
 
     assert asyncio.run(found()) == (150, [1, 1, 1])

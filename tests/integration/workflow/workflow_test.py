@@ -252,5 +252,5 @@ def test_a_template_that_would_make_gigabytes_fails_its_instance_and_holds_up_no
 
 async def _found(system: System, tenant_id: UUID) -> set[str]:
     async with search_engine(system.settings) as engine:
-        results = await engine.search(tenant_id, SearchQuery(match=AllTerms(text="march lease")))
-        return {hit.document_id for hit in results.hits}
+        page = await engine.search(tenant_id, SearchQuery(match=AllTerms(text="march lease")))
+        return {hit.document_id for hit in page.results.hits}

@@ -52,7 +52,7 @@ async def _none() -> AsyncIterator[Sequence[IndexedDocument]]:
 
 def document(document_id: str, *, version: int = 1, body: str = "words") -> IndexedDocument:
     when = datetime(2026, 1, 1, tzinfo=UTC)
-    return IndexedDocument(document_id, version, "Title", body, "contract", None, "en", (), when)
+    return IndexedDocument(document_id, version, "Title", body, "contract", None, "en", (), when, when)
 
 
 def files(home: Path, pattern: str) -> list[Path]:

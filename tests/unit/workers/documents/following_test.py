@@ -32,6 +32,7 @@ def _details(*, is_current: bool) -> VersionDetails:
         language="en",
         tags=(),
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        updated_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
 
