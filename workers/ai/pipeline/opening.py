@@ -85,6 +85,7 @@ async def open_models(
             limits=limits,
             batches=batches,
             answers=answers,
+            paid_answers=records.paid_answers,
             books=books,
             flights=flights,
             now=clock.now,

@@ -30,8 +30,8 @@ class Question:
     section: int | None = None
 
 
-def call_of(question: Question, command: ModelCommand, run: Run) -> ModelCall:
-    """The call that asks it for this run."""
+def call_of(question: Question, command: ModelCommand, run: Run, *, repairs: int = 0) -> ModelCall:
+    """The call that asks it for this run. `repairs` counts those of the same answer, with this one."""
     given = documents_in_prompt(question.documents, max_tokens=ALL_OF_IT)
     passages = (Passage(f"{question.instruction}\n\n"), Passage(given.text))
     return ModelCall(
@@ -52,8 +52,7 @@ def call_of(question: Question, command: ModelCommand, run: Run) -> ModelCall:
         deadline=run.deadline,
         max_cost_usd=command.max_cost_usd,
         input_digests=given.digests,
-        # The same question again, in the hope of another answer.
-        cacheable=question.purpose is not Purpose.REPAIR,
+        tried=repairs,
         record=run.record,
     )
 

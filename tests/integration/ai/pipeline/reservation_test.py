@@ -26,9 +26,7 @@ RESERVED = Decimal("0.00025") + Decimal("0.0001")
 
 
 def call_of(tenant_id: UUID, job_id: UUID, number: int = 0, **fields: Any) -> ModelCall:
-    return question(
-        tenant_id, f"Question {number}?", models=(MODEL,), cacheable=False, job_id=job_id, job_attempt=1, **fields
-    )
+    return question(tenant_id, f"Question {number}?", models=(MODEL,), tried=1, job_id=job_id, job_attempt=1, **fields)
 
 
 async def test_a_tenant_without_money_calls_no_model(
