@@ -34,6 +34,7 @@ _BEGUN_COLUMNS = (
     "id, tenant_id, job_id, job_attempt, kind, purpose, section, prompt, prompt_version, provider, model, lane, own_key, "
     "reserved_usd"
 )
+BEGUN_COLUMNS: Final = tuple(_BEGUN_COLUMNS.split(", "))
 _BEGUN_VALUES = (
     "d.id, d.tenant_id, d.job_id, d.job_attempt, d.kind, d.purpose, d.section, d.prompt, d.prompt_version, d.provider, "
     "d.model, d.lane, d.own_key = 1, d.reserved_usd::numeric"
@@ -125,9 +126,9 @@ async def of_job(
 ) -> tuple[tuple[NewAttempt, AttemptEnd | None], ...]:
     """In the order in which they began, the first MAX_ATTEMPTS_READ."""
     found = await connection.execute(_OF_JOB, (tenant_id, job_id))
-    begun = len(_BEGUN_COLUMNS.split(", "))
+    begun = len(BEGUN_COLUMNS)
     return tuple(
-        (_attempt(row[:begun]), _attempt_end(row[0], row[begun:-1]) if row[-1] else None)
+        (attempt_in(row[:begun]), _attempt_end(row[0], row[begun:-1]) if row[-1] else None)
         for row in await found.fetchall()
     )
 
@@ -215,8 +216,9 @@ def _within(number: int | None, limit: int) -> int | None:
     return None if number is None or abs(number) > limit else number
 
 
-def _attempt(values: Sequence[Any]) -> NewAttempt:
-    named = dict(zip(_BEGUN_COLUMNS.split(", "), values, strict=True))
+def attempt_in(values: Sequence[Any]) -> NewAttempt:
+    """The attempt of a row's BEGUN_COLUMNS."""
+    named = dict(zip(BEGUN_COLUMNS, values, strict=True))
     return NewAttempt(**{**named, "lane": Lane(named["lane"])})
 
 
