@@ -50,6 +50,7 @@ class Calls:
             prompt=PromptUsed(prompt.name, prompt.version, label),
             deadline=run.deadline,
             calls_alike=self.sections,
+            to_come=self.sections - 1 if section is None else self.sections - section - 1,
             max_cost_usd=command.max_cost_usd,
             input_digests=self.brief.documents.digests,
             tried=tried,

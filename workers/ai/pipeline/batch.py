@@ -72,7 +72,8 @@ class BatchLane:
             attempt = Attempt(uuid7(), spec.provider, model, credential)
             batched = _in_batch(call, attempt)
             demand = _in_batches(demand_of(batched, attempt, self.limits))
-            if has_room(await self.limits.reservations.reserve(demand), demand):
+            found = await self.limits.reservations.reserve(demand)
+            if await has_room(found, batched, demand, self.limits):
                 attempt.reserved_usd = demand.dollars
                 # Begun before it is sent: one whose ticket is lost with this process counts as spent.
                 await self.books.begin(batched, attempt)

@@ -87,6 +87,8 @@ class ModelCall:
     calls_alike: int = 1
     """How many calls the job makes that begin with the same texts, such as one for each section over the same documents: from
     two on, a provider's prompt cache pays off."""
+    to_come: int = 0
+    """How many more calls of about this size the job makes after this one, as far as it knows."""
     max_cost_usd: Decimal | None = None
     """The job's, over all its calls and runs."""
     input_digests: tuple[str, ...] = ()

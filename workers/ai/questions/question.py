@@ -28,6 +28,8 @@ class Question:
     schema: Mapping[str, Any] = field(repr=False)
     max_output_tokens: int
     section: int | None = None
+    to_come: int = 0
+    """How many more parts are asked about after this one."""
 
 
 def call_of(question: Question, command: ModelCommand, run: Run, *, repairs: int = 0) -> ModelCall:
@@ -50,6 +52,7 @@ def call_of(question: Question, command: ModelCommand, run: Run, *, repairs: int
         kind=command.kind,
         section=question.section,
         deadline=run.deadline,
+        to_come=question.to_come,
         max_cost_usd=command.max_cost_usd,
         input_digests=given.digests,
         tried=repairs,
