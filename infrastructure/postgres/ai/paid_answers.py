@@ -16,7 +16,8 @@ from infrastructure.ports.ai.checkpoints import PLAN
 from infrastructure.ports.ai.ledger import NewAttempt
 from infrastructure.ports.keys import Sealer
 from infrastructure.postgres import binary
-from infrastructure.postgres.prepared import Call, Prepared
+from infrastructure.postgres.keys.wrapped_keys import HOLD_KEYS_OF_MANY
+from infrastructure.postgres.prepared import Call
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 
@@ -25,14 +26,8 @@ MAX_ANSWER_BYTES: Final = 262_144
 MAX_ANSWERS: Final = 1_000
 """Of one job."""
 
-# In one order, so that callers can't deadlock. Each tenant's active key stays so until the commit: see `hold_active_key`.
-HOLD_KEYS: Final = Prepared(
-    "hold_keys_of_answers",
-    "SELECT pg_advisory_xact_lock_shared(hashtextextended('bucatini keys ' || t.id, 0)) "
-    'FROM (SELECT DISTINCT id::text COLLATE "C" AS id FROM unnest(%(tenants)b::uuid[]) AS u (id) ORDER BY 1) t',
-)
 # For the end of attempts, which has those that it ended in `ended`. One that was sealed under a key which isn't the active one
-# any more is left out: asking again is better than what nobody can open.
+# any more, see `hold_active_key`, is left out: asking again is better than what nobody can open.
 KEEP: Final = f"""
 kept AS (
   INSERT INTO ai_answers (tenant_id, asked, job_id, section, cell, content)
@@ -91,7 +86,7 @@ async def sealed_answer(sealer: Sealer, attempt: NewAttempt, paid: PaidAnswer) -
 
 def hold_keys(tenants: Sequence[UUID]) -> Call:
     """To be executed before the statement that writes the answers, in the same transaction."""
-    return HOLD_KEYS(tenants=binary.uuids([tenant.bytes for tenant in tenants]))
+    return HOLD_KEYS_OF_MANY(tenants=binary.uuids([tenant.bytes for tenant in tenants]))
 
 
 def kept_with(answers: Sequence[SealedAnswer]) -> dict[str, bytes]:

@@ -34,8 +34,6 @@ DELETE FROM ai_budget_alerts WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM ai_budget_alerts WHERE created_at < now() - make_interval(days => %s)
   ORDER BY created_at LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED))
 """
-
-
 _FORGET_ANSWERS = f"""
 DELETE FROM ai_answers WHERE ctid = ANY(ARRAY(
   SELECT a.ctid FROM ai_answers a

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from infrastructure.model_registry.registry import Api, ModelRegistry
-from infrastructure.ports.ai.answers import FoundAnswer, PaidAnswers
+from infrastructure.ports.ai.answers import FoundAnswer, KeptAnswer, PaidAnswers
 from infrastructure.ports.ai.ledger import CACHED
 from infrastructure.ports.ai.response import UNKNOWN_USAGE, FinishReason, TokenCounts, Usage
 from workers.ai.pipeline.call import CacheOutcome, Middleware, ModelCall, ModelReply, Next
@@ -20,7 +20,7 @@ def paid(answers: PaidAnswers, books: Bookkeeping, registry: ModelRegistry) -> M
             return await call_next(call)
         place = place_of(call)
         found = await answers.of(call.tenant_id, call.job_id, place)
-        if found is None:
+        if found is None or not (found.is_own or _is_whole(found.answer)):
             return await call_next(replace(call, place=place))
         return _reply_from(found, call, books)
 
@@ -28,6 +28,11 @@ def paid(answers: PaidAnswers, books: Bookkeeping, registry: ModelRegistry) -> M
         return registry.providers[registry.model(model).provider].api is Api.OFFLINE
 
     return ask
+
+
+def _is_whole(answer: KeptAnswer) -> bool:
+    """As the cache has it: an abridged one is its own job's to go on with."""
+    return answer.finish_reason == FinishReason.STOP
 
 
 def _reply_from(found: FoundAnswer, call: ModelCall, books: Bookkeeping) -> ModelReply:

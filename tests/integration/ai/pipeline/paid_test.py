@@ -105,6 +105,7 @@ async def test_an_answer_that_was_cut_is_kept_as_such_and_one_that_failed_is_not
     assert (again.text, again.finish_reason) == (reply.text, FinishReason.MAX_TOKENS)
     assert len(simulator.ended(key)) == before
     assert (await as_by_the_next_run(settings, failed)).cache is CacheOutcome.MISS
+    assert (await as_by_the_next_run(settings, replace(cut, job_id=uuid4()))).cache is CacheOutcome.MISS
 
 
 async def test_another_job_of_the_tenant_that_asked_the_same_shares_it_though_the_cache_never_had_it(
