@@ -153,6 +153,9 @@ class Attempt:
         if self._outputs.holds_text(self.claimed):
             await self._outputs.send_text(self.claimed)
 
+    def expects_text(self) -> None:
+        self._outputs.expect_text(self.claimed)
+
     def stop(self, reason: Stop) -> None:
         """Cancels the handler. Only the first reason counts; safe to repeat."""
         if self.stopped is None:
