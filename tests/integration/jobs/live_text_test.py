@@ -72,6 +72,8 @@ def test_pieces_come_as_they_are_written_to_every_reader_and_to_no_stranger(
     ]
     others = Reader(lambda: (one.event for one in follow(served, stranger, "/api/events")))
     _await_listeners(system, job_id, tenant.id, stranger.id)
+    # Redis counts the ingress once, however many of its readers have joined.
+    wait_until(lambda: served.text_listeners(job_id) == 3, "each of the job's readers listens")
 
     (tmp_path / "go").touch()
 

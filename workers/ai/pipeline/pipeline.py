@@ -26,6 +26,7 @@ from workers.ai.pipeline.provider import provider
 from workers.ai.pipeline.reservation import Limits, reservation
 from workers.ai.pipeline.route import Routing, route
 from workers.ai.pipeline.single_flight import SingleFlight
+from workers.ai.pipeline.tracing import traced
 from workers.ai.pipeline.validation import validation
 
 
@@ -73,5 +74,6 @@ def middlewares(parts: Parts) -> tuple[Middleware, ...]:
         reservation(parts.limits),
         in_flight(parts.calls, parts.registry.providers),
         parts.books.each_attempt,
+        traced,
         provider(parts.providers),
     )
