@@ -40,6 +40,8 @@ from schemas.search.results import (
     SearchResults,
     Snippet,
 )
+from schemas.search.slow_queries import QueryShape, SlowQueries, SlowQuery
+from schemas.search.synonyms import StoredSynonyms, SynonymGroup, SynonymRule, Synonyms, SynonymSet
 from schemas.search.text import Moment
 
 __all__ = [
@@ -71,13 +73,21 @@ __all__ = [
     "Period",
     "Phrase",
     "Prefix",
+    "QueryShape",
     "Range",
     "SealedAtRest",
     "SearchQuery",
     "SearchResults",
+    "SlowQueries",
+    "SlowQuery",
     "Snippet",
     "Sort",
     "Span",
+    "StoredSynonyms",
+    "SynonymGroup",
+    "SynonymRule",
+    "SynonymSet",
+    "Synonyms",
     "Terms",
     "TextField",
     "TimeField",
