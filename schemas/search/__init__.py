@@ -1,5 +1,6 @@
 """The commands of the search queue, the query language, and what searches answer."""
 
+from schemas.search.advice import Advice, AdviceRequest, Rewrite, RewriteOutcome, Rule
 from schemas.search.commands import IndexDocument, SealedAtRest
 from schemas.search.filters import Filters, Period, Span
 from schemas.search.match import (
@@ -41,6 +42,7 @@ from schemas.search.results import (
     Snippet,
 )
 from schemas.search.slow_queries import QueryShape, SlowQueries, SlowQuery
+from schemas.search.suggestions import FacetCounts, Suggestion, Suggestions
 from schemas.search.synonyms import StoredSynonyms, SynonymGroup, SynonymRule, Synonyms, SynonymSet
 from schemas.search.text import Moment
 
@@ -51,6 +53,8 @@ __all__ = [
     "MAX_LEVELS",
     "MAX_PERIODS",
     "MAX_WORDS",
+    "Advice",
+    "AdviceRequest",
     "AllOf",
     "AllTerms",
     "AnyOf",
@@ -59,6 +63,7 @@ __all__ = [
     "Exists",
     "Explanation",
     "Facet",
+    "FacetCounts",
     "FacetField",
     "FacetValue",
     "Filters",
@@ -75,6 +80,9 @@ __all__ = [
     "Prefix",
     "QueryShape",
     "Range",
+    "Rewrite",
+    "RewriteOutcome",
+    "Rule",
     "SealedAtRest",
     "SearchQuery",
     "SearchResults",
@@ -84,6 +92,8 @@ __all__ = [
     "Sort",
     "Span",
     "StoredSynonyms",
+    "Suggestion",
+    "Suggestions",
     "SynonymGroup",
     "SynonymRule",
     "SynonymSet",
