@@ -78,7 +78,11 @@ def words(text: str, **fields: Any) -> dict[str, Any]:
             {"match": {"op": "terms", "field": "language", "values": ["de"]}, "sort": "newest"},
             {"filters": {"languages": ["de"]}, "sort": "newest"},
         ),
-        (Rule.NO_SNIPPETS, {"match": words("rent"), "limit": 100}, {"match": words("rent"), "limit": 100, "highlight": False}),
+        (
+            Rule.NO_SNIPPETS,
+            {"match": words("rent"), "limit": 100},
+            {"match": words("rent"), "limit": 100, "highlight": False},
+        ),
         (
             Rule.SHORTER_PERIOD,
             {"offset": 500, "filters": {"created": {"since": "2020-01-01T00:00:00Z"}}},

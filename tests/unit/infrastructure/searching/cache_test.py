@@ -44,18 +44,21 @@ class Engine:
 
     def __init__(self) -> None:
         self.searches = 0
+        self.began = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
 
     async def search(self) -> Answered:
         self.searches += 1
         number = self.searches
+        self.began.set()
         await self.go_on.wait()
         return Answered(SearchResults(total=number, hits=()), b"after", "corrected")
 
 
 async def test_an_equal_search_is_answered_from_what_is_kept() -> None:
-    cache, engine, lookups = ResultCache(lookups := Lookups()), Engine(), lookups
+    lookups, engine = Lookups(), Engine()
+    cache = ResultCache(lookups)
 
     first, second = await cache.get(asked(), engine.search), await cache.get(asked(), engine.search)
 
@@ -73,15 +76,17 @@ async def test_another_search_another_tenants_and_one_after_a_change_are_not(oth
 
 
 async def test_equal_searches_at_the_same_time_are_one() -> None:
-    cache, engine, lookups = ResultCache(lookups := Lookups()), Engine(), lookups
+    lookups, engine = Lookups(), Engine()
+    cache = ResultCache(lookups)
     engine.go_on.clear()
 
-    together = [asyncio.ensure_future(cache.get(asked(), engine.search)) for _ in range(5)]
-    while not engine.searches:
-        await asyncio.sleep(0)
-    engine.go_on.set()
+    async def let_go_on() -> None:
+        await engine.began.wait()
+        engine.go_on.set()
 
-    assert {(await one).results.total for one in together} == {1}
+    *together, _ = await asyncio.gather(*(cache.get(asked(), engine.search) for _ in range(5)), let_go_on())
+
+    assert {one.results.total for one in together if one is not None} == {1}
     assert lookups.results == {"miss": 1, "shared": 4}
 
 
@@ -111,11 +116,13 @@ async def test_what_nobody_asked_for_longest_goes_when_room_is_needed() -> None:
 
 
 async def test_nothing_is_kept_without_room_or_beyond_its_time() -> None:
-    now = 0.0
+    times = iter(range(0, 100, 5))
     engine = Engine()
-    for cache in (ResultCache(Lookups(), max_bytes=0), ResultCache(Lookups(), kept_seconds=5, clock=lambda: now)):
+    for cache in (
+        ResultCache(Lookups(), max_bytes=0),
+        ResultCache(Lookups(), kept_seconds=5, clock=lambda: next(times)),
+    ):
         before = engine.searches
         await cache.get(asked(), engine.search)
-        now += 5
         await cache.get(asked(), engine.search)
         assert engine.searches == before + 2
