@@ -8,7 +8,7 @@ import pytest
 from infrastructure.settings import Settings
 from tests.integration.cli.jobs_test import Terminal
 from tests.integration.search.routes_test import LEASES, fill
-from tests.integration.serving import World
+from tests.integration.serving import Tenant, World
 from tests.waiting import wait_until
 
 SLOW = {"match": {"op": "all_terms", "text": "warehouse", "fuzzy": True}, "filters": {"document_types": ["lease"]}}
@@ -21,14 +21,21 @@ def api_settings(api_settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def terminal(world: World, tmp_path: Path) -> Terminal:
-    return Terminal(world, world.tenant("search:read"), tmp_path)
+def tenant(world: World) -> Tenant:
+    return world.tenant("search:read")
 
 
-def test_slow_searches_are_listed_and_advised_on_by_id_or_from_a_file(terminal: Terminal, tmp_path: Path) -> None:
-    fill(terminal.world, terminal.tenant.id, LEASES)
-    assert terminal.type("search", "slow").stderr.strip() == "no slow searches"
-    with terminal.world.http(terminal.tenant) as http:
+@pytest.fixture
+def terminal(world: World, tenant: Tenant, tmp_path: Path) -> Terminal:
+    return Terminal(world, tenant, tmp_path)
+
+
+def test_slow_searches_are_listed_and_advised_on_by_id_or_from_a_file(
+    world: World, tenant: Tenant, terminal: Terminal, tmp_path: Path
+) -> None:
+    fill(world, tenant.id, LEASES)
+    assert terminal.type("search", "slow").stdout.strip() == "no slow searches"
+    with world.http(tenant) as http:
         http.post("/api/search/query", json=SLOW)
         (kept,) = wait_until(lambda: http.get("/api/search/slow-queries").json()["queries"], "it is kept")
     file = tmp_path / "search.json"
