@@ -33,7 +33,6 @@ from api.routes import (
     replays,
     results,
     schedules,
-    search,
     webhooks,
     why,
     workflow,
@@ -42,6 +41,7 @@ from api.routes.ai import credentials, estimates, providers, usage
 from api.routes.ai.prompts import routes as prompts
 from api.routes.documents import profiles
 from api.routes.documents import routes as documents
+from api.routes.search import routes as search
 from api.routes.tenants import routes as tenants
 from api.streams import websocket
 from events.catalogue import Kind

@@ -1,5 +1,6 @@
 """The commands of the search queue, the query language, and what searches answer."""
 
+from schemas.search.advice import Advice, AdviceRequest, Rewrite, RewriteOutcome, Rule
 from schemas.search.commands import IndexDocument, SealedAtRest
 from schemas.search.filters import Filters, Period, Span
 from schemas.search.match import (
@@ -40,6 +41,9 @@ from schemas.search.results import (
     SearchResults,
     Snippet,
 )
+from schemas.search.slow_queries import QueryShape, SlowQueries, SlowQuery
+from schemas.search.suggestions import FacetCounts, Suggestion, Suggestions
+from schemas.search.synonyms import StoredSynonyms, SynonymGroup, SynonymRule, Synonyms, SynonymSet
 from schemas.search.text import Moment
 
 __all__ = [
@@ -49,6 +53,8 @@ __all__ = [
     "MAX_LEVELS",
     "MAX_PERIODS",
     "MAX_WORDS",
+    "Advice",
+    "AdviceRequest",
     "AllOf",
     "AllTerms",
     "AnyOf",
@@ -57,6 +63,7 @@ __all__ = [
     "Exists",
     "Explanation",
     "Facet",
+    "FacetCounts",
     "FacetField",
     "FacetValue",
     "Filters",
@@ -71,13 +78,26 @@ __all__ = [
     "Period",
     "Phrase",
     "Prefix",
+    "QueryShape",
     "Range",
+    "Rewrite",
+    "RewriteOutcome",
+    "Rule",
     "SealedAtRest",
     "SearchQuery",
     "SearchResults",
+    "SlowQueries",
+    "SlowQuery",
     "Snippet",
     "Sort",
     "Span",
+    "StoredSynonyms",
+    "Suggestion",
+    "Suggestions",
+    "SynonymGroup",
+    "SynonymRule",
+    "SynonymSet",
+    "Synonyms",
     "Terms",
     "TextField",
     "TimeField",
