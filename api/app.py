@@ -27,11 +27,13 @@ from api.routes import (
     groups,
     health,
     holds,
+    indexing,
     jobs,
     keys,
     kinds,
     replays,
     results,
+    saved_searches,
     schedules,
     search,
     webhooks,
@@ -54,6 +56,8 @@ from kinds.declaration import JobInvalid
 # The busiest first: routes are tried in this order.
 RESOURCES: tuple[AnyEndpoint, ...] = (
     *search.ENDPOINTS,
+    *indexing.ENDPOINTS,
+    *saved_searches.ENDPOINTS,
     *replays.ENDPOINTS,
     *batches.ENDPOINTS,  # Before the jobs: /api/jobs/{id} would match "batch" as an id.
     *jobs.ENDPOINTS,

@@ -20,6 +20,8 @@ class Scope(StrEnum):
     """Reading documents: what is said about them, their originals, texts and facts."""
     DOCUMENTS_WRITE = "documents:write"
     SEARCH_READ = "search:read"
+    SEARCH_WRITE = "search:write"
+    """Taking documents out of the index, rebuilding it, and changing saved searches."""
     AI_READ = "ai:read"
     """Reading what models cost, how their providers are, and prompts."""
     AI_WRITE = "ai:write"

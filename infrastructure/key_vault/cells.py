@@ -44,3 +44,7 @@ def prompt_version_cell(tenant_id: UUID, cell: str) -> Cell:
 
 def prompt_test_cell(tenant_id: UUID, cell: str) -> Cell:
     return Cell(tenant_id, "ai_prompt_tests", "content", cell)
+
+
+def saved_search_cell(tenant_id: UUID, cell: str) -> Cell:
+    return Cell(tenant_id, "saved_searches", "content", cell)
