@@ -27,15 +27,12 @@ from api.routes import (
     groups,
     health,
     holds,
-    indexing,
     jobs,
     keys,
     kinds,
     replays,
     results,
-    saved_searches,
     schedules,
-    search,
     webhooks,
     why,
     workflow,
@@ -44,6 +41,7 @@ from api.routes.ai import credentials, estimates, providers, usage
 from api.routes.ai.prompts import routes as prompts
 from api.routes.documents import profiles
 from api.routes.documents import routes as documents
+from api.routes.search import routes as search
 from api.routes.tenants import routes as tenants
 from api.streams import websocket
 from events.catalogue import Kind
@@ -56,8 +54,6 @@ from kinds.declaration import JobInvalid
 # The busiest first: routes are tried in this order.
 RESOURCES: tuple[AnyEndpoint, ...] = (
     *search.ENDPOINTS,
-    *indexing.ENDPOINTS,
-    *saved_searches.ENDPOINTS,
     *replays.ENDPOINTS,
     *batches.ENDPOINTS,  # Before the jobs: /api/jobs/{id} would match "batch" as an id.
     *jobs.ENDPOINTS,

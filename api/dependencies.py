@@ -14,6 +14,7 @@ from api.http.cursors import Cursors, signing_key
 from api.queued_jobs import QueuedJobs
 from api.rate_limits import RateLimits
 from api.readiness import health_of
+from api.searching import Searching, open_searching
 from api.shutdown import Closing
 from api.streams.catching_up.backlog import Backlog
 from api.streams.hub import Hub
@@ -89,6 +90,7 @@ class Dependencies:
     tenant_notifier: TenantNotifier
     cursors: Cursors
     search: SearchIndex
+    searching: Searching
     vault: KeyVault
     objects: ObjectStore
     originals: SealedObjects
@@ -129,6 +131,7 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
         postgres = await resources.enter(PostgresProbe(settings.database))
         pool = await resources.enter(TenantPool(settings.database, "requests", REQUEST_SESSIONS))
         originals, sealer = sealed_objects(settings), await resources.enter(keyring(settings))
+        cursors, engine = Cursors(signing_key(settings)), await resources.enter(search_engine(settings))
         hub = await resources.enter(Hub(settings.database, redis, sealer))
         health = health_of(settings, postgres, submitter, redis)
         resources.then(supervisor.stop, "the loops")
@@ -156,7 +159,7 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
             operator=await resources.enter(PostgresSession(settings.database, Role.SYSTEM, "operator")),
             redis=redis,
             tenant_notifier=tenant_notifier,
-            cursors=Cursors(signing_key(settings)),
+            cursors=cursors,
             health=health,
             faults=lambda: faults_of(supervisor.stalled(), health.last()),
             vault=key_vault(settings),
@@ -164,5 +167,6 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
             originals=originals,
             contents=Contents(sealer, originals),
             sealer=sealer,
-            search=await resources.enter(search_engine(settings)),
+            search=engine,
+            searching=await resources.enter(open_searching(settings, engine, pool, sealer, cursors)),
         )

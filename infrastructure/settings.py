@@ -117,6 +117,11 @@ class Settings(BaseModel):
     ai_batch_poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 60.0
     """How often it is asked whether a provider's batch has ended. Jobs with a day's time go there, for half of the price."""
 
+    search_slow_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
+    """Searches that take as long are kept with their shape: GET /api/search/slow-queries lists them."""
+    search_cache_bytes: Annotated[int, Field(ge=0, le=4_000_000_000)] = 32_000_000
+    """What one process of the ingress keeps of searches' answers; 0 keeps none."""
+
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL
     if not set."""

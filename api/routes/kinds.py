@@ -5,7 +5,7 @@ from typing import Any
 
 from api.endpoint import AnyEndpoint
 from api.routes.commands import command_endpoint
-from api.routes.indexing import IndexRequest, reindex, roll_back
+from api.routes.search.indexing import IndexRequest, reindex, roll_back
 from api.routes.workflow import start_workflow
 from events.catalogue import Kind
 from schemas.commands import Command

@@ -20,7 +20,7 @@ MAX_ADDED: Final = 64
 """Clauses that synonyms add to a query. Words that were written first get theirs first; of one term, the tenant's own come
 before those of the sets, each in the order in which they stand there. The rest is left out."""
 SYNONYM_WEIGHT: Final = 0.5
-"""Of what was written."""
+"""Of what was written, and less for a phrase of more words: each of them adds to its score."""
 _LEVELS_ADDED: Final = 2
 
 Words = tuple[str, ...]
@@ -106,14 +106,17 @@ def _terms(text: str, finds: Mapping[Words, tuple[Words, ...]]) -> Iterator[tupl
 
 
 def _any_of(clause: AllTerms, written: str, found: Sequence[Words]) -> Match:
-    weight = clause.weight * SYNONYM_WEIGHT
-    synonyms = [
-        AllTerms(text=words[0], field=clause.field, weight=weight)
-        if len(words) == 1
-        else Phrase(text=" ".join(words), field=clause.field, weight=weight)
-        for words in found
-    ]
-    return AnyOf(clauses=(clause.model_copy(update={"text": written}), *synonyms))
+    length = len(WORD.findall(written))
+    return AnyOf(
+        clauses=(clause.model_copy(update={"text": written}), *(_synonym(clause, one, length) for one in found))
+    )
+
+
+def _synonym(clause: AllTerms, words: Words, written: int) -> Match:
+    weight = clause.weight * SYNONYM_WEIGHT * min(1.0, written / len(words))
+    if len(words) == 1:
+        return AllTerms(text=words[0], field=clause.field, weight=weight)
+    return Phrase(text=" ".join(words), field=clause.field, weight=weight)
 
 
 def _add(

@@ -1,5 +1,6 @@
 """The commands of the search queue, the query language, and what searches answer."""
 
+from schemas.search.advice import Advice, AdviceRequest, Rewrite, RewriteOutcome, Rule
 from schemas.search.commands import (
     INDEX_KEY,
     MAX_CHARACTERS,
@@ -62,6 +63,7 @@ from schemas.search.saved import (
     SavedSearchName,
 )
 from schemas.search.slow_queries import QueryShape, SlowQueries, SlowQuery
+from schemas.search.suggestions import FacetCounts, Suggestion, Suggestions
 from schemas.search.synonyms import StoredSynonyms, SynonymGroup, SynonymRule, Synonyms, SynonymSet
 from schemas.search.text import Moment
 
@@ -76,6 +78,8 @@ __all__ = [
     "MAX_PERIODS",
     "MAX_SAVED_SEARCHES",
     "MAX_WORDS",
+    "Advice",
+    "AdviceRequest",
     "AllOf",
     "AllTerms",
     "AnyOf",
@@ -84,6 +88,7 @@ __all__ = [
     "Exists",
     "Explanation",
     "Facet",
+    "FacetCounts",
     "FacetField",
     "FacetValue",
     "Filters",
@@ -108,7 +113,10 @@ __all__ = [
     "QueryShape",
     "Range",
     "Reindex",
+    "Rewrite",
+    "RewriteOutcome",
     "RollBack",
+    "Rule",
     "SavedSearch",
     "SavedSearchName",
     "SavedSearches",
@@ -122,6 +130,8 @@ __all__ = [
     "Sort",
     "Span",
     "StoredSynonyms",
+    "Suggestion",
+    "Suggestions",
     "SynonymGroup",
     "SynonymRule",
     "SynonymSet",

@@ -10,8 +10,8 @@ from events.search import DocumentIndexed, DocumentsIndexed, NotIndexed
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.search import IndexedDocument, Marked, StoredDocument, Unreadable
 from kinds.run import Run, Then
-from monitoring.metrics import search as metrics
-from monitoring.metrics.search import Outcome
+from monitoring.metrics import indexing as metrics
+from monitoring.metrics.indexing import Outcome
 from schemas.documents import DocumentRef
 from schemas.problems import Problem
 from schemas.search import IndexDocument, IndexDocuments, MatchSavedSearches, SentDocument

@@ -5,12 +5,11 @@ from typing import Final
 
 from events.search import Reindexed, RolledBack
 from infrastructure.ports import Refused
-from infrastructure.ports.saved_searches import SavedSearchMatches
 from infrastructure.ports.search import IndexedDocument, RebuildDiffers
 from kinds.run import Run
 from schemas.problems import Problem
 from schemas.search import Reindex, RollBack
-from workers.search.saved_searches import for_engine
+from workers.search.saved_searches import Matching
 from workers.search.writing import Indexing
 
 MAX_GOLDEN: Final = 20
@@ -23,11 +22,12 @@ NOTHING_BEFORE: Final = Problem.of(
 )
 
 
-async def reindex(command: Reindex, run: Run, indexing: Indexing, saved: SavedSearchMatches) -> Reindexed:
+async def reindex(command: Reindex, run: Run, indexing: Indexing, matching: Matching) -> Reindexed:
     """The new generation, which answers. Refused when it doesn't find what it must: then the old one stays. Safe to repeat."""
     tenant_id = run.tenant_id
     expected = await indexing.documents.count(tenant_id)
-    golden = [for_engine(one.query) for one in (await saved.all_of(tenant_id))[:MAX_GOLDEN]]
+    saved = (await matching.saved.all_of(tenant_id))[:MAX_GOLDEN]
+    golden = [await matching.for_engine(tenant_id, one.query) for one in saved]
     documents = _reported(indexing.documents.all_of(tenant_id), expected, run)
     try:
         rebuilt = await indexing.engine.rebuild(tenant_id, documents, golden=golden)

@@ -12,10 +12,11 @@ from events.search import (
     RolledBack,
     SavedSearchesMatched,
 )
-from infrastructure.ports.saved_searches import SavedSearchMatches
 from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.search.matches import StoredMatches
+from infrastructure.postgres.search.synonyms import BelievedSynonyms
 from infrastructure.postgres.tenants.pool import TenantPool
+from infrastructure.searching.preparation import Preparation
 from infrastructure.settings import Settings
 from infrastructure.wiring import keyring, sealed_objects, search_engine
 from kinds.declaration import job
@@ -30,7 +31,7 @@ from schemas.search import (
 )
 from workers.search.indexing import index_document, index_documents
 from workers.search.rebuilding import reindex, roll_back
-from workers.search.saved_searches import match_saved_searches
+from workers.search.saved_searches import Matching, match_saved_searches
 from workers.search.unindexing import unindex_document
 from workers.search.writing import Indexing
 
@@ -38,7 +39,7 @@ from workers.search.writing import Indexing
 @dataclass(frozen=True, slots=True)
 class Adapters:
     indexing: Indexing
-    saved: SavedSearchMatches
+    matching: Matching
 
 
 @asynccontextmanager
@@ -49,7 +50,8 @@ async def adapters(settings: Settings) -> AsyncIterator[Adapters]:
         search_engine(settings) as engine,
     ):
         documents = IndexedDocuments(pool, sealer, sealed_objects(settings))
-        yield Adapters(Indexing(documents, engine), StoredMatches(pool, sealer))
+        matching = Matching(StoredMatches(pool, sealer), engine, Preparation(BelievedSynonyms(pool)))
+        yield Adapters(Indexing(documents, engine), matching)
 
 
 @job(uses=adapters)
@@ -69,7 +71,7 @@ async def unindex(command: UnindexDocument, run: Run, adapters: Adapters) -> Doc
 
 @job(uses=adapters)
 async def rebuild(command: Reindex, run: Run, adapters: Adapters) -> Reindexed:
-    return await reindex(command, run, adapters.indexing, adapters.saved)
+    return await reindex(command, run, adapters.indexing, adapters.matching)
 
 
 @job(uses=adapters)
@@ -79,4 +81,4 @@ async def go_back(command: RollBack, run: Run, adapters: Adapters) -> RolledBack
 
 @job(uses=adapters)
 async def match_saved(command: MatchSavedSearches, run: Run, adapters: Adapters) -> SavedSearchesMatched | Then:
-    return await match_saved_searches(command, run, adapters.saved, adapters.indexing.engine)
+    return await match_saved_searches(command, run, adapters.matching)

@@ -3,8 +3,8 @@
 from events.search import DocumentUnindexed
 from infrastructure.ports.search import IndexMissing
 from kinds.run import Run
-from monitoring.metrics import search as metrics
-from monitoring.metrics.search import Outcome
+from monitoring.metrics import indexing as metrics
+from monitoring.metrics.indexing import Outcome
 from schemas.search import UnindexDocument
 from workers.search.writing import Indexing, build_if_missing
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.search import Documents, IndexedDocument, IndexMissing, SearchIndex
 from kinds.run import Run
-from monitoring.metrics import search as metrics
+from monitoring.metrics import indexing as metrics
 from workers.search.in_flight import InFlight
 
 MAX_CHANGES: Final = 5

@@ -5,20 +5,43 @@ from schemas.api_keys import ApiKey, ApiKeyCreated, ApiKeys, NewApiKey
 from schemas.health import Alive, Part, PartState, Readiness, Ready
 from schemas.keys import KeyState, TenantKey, TenantKeys
 from schemas.search import (
+    Advice,
+    AdviceRequest,
     AllTerms,
     Facet,
+    FacetCounts,
     FacetField,
     FacetValue,
     Filters,
     Hit,
     Mark,
+    QueryShape,
+    Rewrite,
+    RewriteOutcome,
+    Rule,
     SearchQuery,
     SearchResults,
+    SlowQueries,
+    SlowQuery,
     Snippet,
+    StoredSynonyms,
+    Suggestion,
+    Suggestions,
+    SynonymGroup,
+    SynonymRule,
+    Synonyms,
+    SynonymSet,
 )
 from schemas.workflow import InstanceStatus, StepTaken, WorkflowInstance
 
 _KEY = ApiKey(id="k3Yq9ZtR1bXw", name="billing service", scopes=("jobs:read", "jobs:write"), created_at=NOON)
+
+_LEASES = Facet(field=FacetField.DOCUMENT_TYPE, values=(FacetValue(value="lease", count=1),), others=0)
+_SYNONYMS = Synonyms(
+    sets=(SynonymSet.LEGAL,),
+    groups=(SynonymGroup(terms=("NDA", "non-disclosure agreement", "secrecy undertaking")),),
+    rules=(SynonymRule(term="premises", finds=("office", "warehouse")),),
+)
 
 ANSWERS = (
     SearchResults(
@@ -37,7 +60,52 @@ ANSWERS = (
                 version=1,
             ),
         ),
-        facets=(Facet(field=FacetField.DOCUMENT_TYPE, values=(FacetValue(value="lease", count=1),), others=0),),
+        facets=(_LEASES,),
+    ),
+    Suggestions(
+        suggestions=(
+            Suggestion(text="Notice period of the lease", document_id="contracts/2026/0117", documents=1),
+            Suggestion(text="notice", document_id=None, documents=12),
+        )
+    ),
+    FacetCounts(total=1, facets=(_LEASES,)),
+    StoredSynonyms(**_SYNONYMS.model_dump(), version=2, updated_at=NOON, updated_by="key k3Yq9ZtR1bXw"),
+    SlowQueries(
+        queries=(
+            SlowQuery(
+                id=JOB_ID,
+                at=NOON,
+                took_seconds=0.41,
+                hits=8_214,
+                shape=QueryShape(
+                    ops={"all_terms~": 1},
+                    words=3,
+                    levels=1,
+                    filters=("document_types",),
+                    facets=(FacetField.DOCUMENT_TYPE,),
+                    sort=None,
+                    highlight=True,
+                    limit=10,
+                    offset=0,
+                    deep=False,
+                ),
+                replayable=True,
+            ),
+        )
+    ),
+    Advice(
+        took_seconds=0.38,
+        hits=8_214,
+        runs=7,
+        rewrites=(
+            Rewrite(
+                rule=Rule.EXACT_WORDS,
+                why="words that documents have needn't be looked for with typing errors",
+                outcome=RewriteOutcome.FASTER,
+                gain=3.4,
+                query=SearchQuery(match=AllTerms(op="all_terms", text="rent of the premises")),
+            ),
+        ),
     ),
     WorkflowInstance(
         id=JOB_ID,
@@ -61,5 +129,7 @@ REQUESTS = (
         filters=Filters(document_types=("lease",)),
         facets=(FacetField.DOCUMENT_TYPE,),
     ),
+    _SYNONYMS,
+    AdviceRequest(slow_query_id=JOB_ID),
     NewApiKey.model_validate({"name": "billing service", "scopes": ["jobs:read", "jobs:write"]}),
 )

@@ -65,6 +65,14 @@ async def deleted_versions(session: TenantSession, tenant_id: UUID, ids: Sequenc
     return {row.document_id: row.deleted_version for row in await session.execute(found)}
 
 
+async def deleted_documents(session: TenantSession, tenant_id: UUID, ids: Sequence[str]) -> frozenset[str]:
+    """Those of these documents that are deleted now."""
+    found = select(documents.c.document_id).where(
+        documents.c.tenant_id == tenant_id, documents.c.document_id.in_(ids), documents.c.deleted_at.is_not(None)
+    )
+    return frozenset((await session.execute(found)).scalars())
+
+
 async def versions(
     session: TenantSession, tenant_id: UUID, document_id: str, *, before: int, limit: int
 ) -> list[DocumentVersion]:

@@ -1,9 +1,29 @@
 # Generated from asynchronous/search.py by `python -m producers.packaging`: edit that one.
-"""Search: finding what was indexed."""
+"""Search: finding what was indexed, and how."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from producers.client.blocking.ports import Caller
-from producers.client.requests import path, post, whole
-from schemas.search import SearchQuery, SearchResults
+from producers.client.documents import conditions
+from producers.client.requests import Id, get, path, post, put, whole
+from schemas.search import (
+    Advice,
+    AdviceRequest,
+    FacetCounts,
+    FacetField,
+    SearchQuery,
+    SearchResults,
+    SlowQueries,
+    SlowQuery,
+    StoredSynonyms,
+    Suggestions,
+    Synonyms,
+)
+
+SEARCH: Final = "search"
+PAGE: Final = 200
 
 
 class Search:
@@ -14,4 +34,64 @@ class Search:
 
     def query(self, query: SearchQuery) -> SearchResults:
         """A page of what matches, the best first, with snippets and facets as they were asked for."""
-        return self._client.ask(SearchResults, post(path("search", "advanced"), whole(query)))
+        return self._client.ask(SearchResults, post(path(SEARCH, "advanced"), whole(query)))
+
+    def suggest(self, typed: str, *, limit: int | None = None, **filters: Any) -> Suggestions:
+        """Titles and words that begin so.
+
+            bucatini.search.suggest("notice per", document_types=["lease"], created_since=since)
+
+        Filters are those of GET /api/search/suggest; a list is joined with commas.
+        """
+        query = {"q": typed, "limit": limit, **_parameters(filters)}
+        return self._client.ask(Suggestions, get(path(SEARCH, "suggest"), query))
+
+    def facets(
+        self,
+        *fields: FacetField | str,
+        text: str | None = None,
+        facet_limit: int | None = None,
+        period: str | None = None,
+        **filters: Any,
+    ) -> FacetCounts:
+        """How often the values of these fields occur, among all documents or those that match a text."""
+        query = {
+            "fields": ",".join(map(str, fields)),
+            "q": text,
+            "facet_limit": facet_limit,
+            "period": period,
+            **_parameters(filters),
+        }
+        return self._client.ask(FacetCounts, get(path(SEARCH, "facets"), query))
+
+    def synonyms(self) -> StoredSynonyms:
+        return self._client.ask(StoredSynonyms, get(path(SEARCH, "synonyms")))
+
+    def set_synonyms(self, synonyms: Synonyms, *, if_version: int | None = None) -> StoredSynonyms:
+        """Replaces them all. With `if_version` ProblemAnswer with status 412 when they are of another version now."""
+        request = put(path(SEARCH, "synonyms"), synonyms)
+        tag = None if if_version is None else f'"{if_version}"'
+        conditional = replace(request, headers={**request.headers, **conditions(tag)})
+        return self._client.ask(StoredSynonyms, conditional)
+
+    def slow_queries(self) -> Iterator[SlowQuery]:
+        """Searches that took long, the newest first, fetched a page at a time."""
+        cursor = None
+        while True:
+            page = self._client.ask(SlowQueries, get(path(SEARCH, "slow-queries"), {"limit": PAGE, "cursor": cursor}))
+            yield from page.queries
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def advise(self, query: SearchQuery | None = None, *, slow_query_id: Id | None = None) -> Advice:
+        """Replays the search, or a slow one that was kept, and what it could be rewritten to. Takes as long as some dozens of
+        such searches."""
+        request = AdviceRequest.model_validate({"query": query, "slow_query_id": slow_query_id})
+        return self._client.ask(Advice, post(path(SEARCH, "advise"), whole(request)))
+
+
+def _parameters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, list | tuple) else value for name, value in filters.items()
+    }

@@ -25,7 +25,7 @@ from schemas.failures import ReplayFailures
 from schemas.holds import NewHold
 from schemas.keys import RotateKeys
 from schemas.schedules import ScheduleDefinition
-from schemas.search import SearchQuery
+from schemas.search import SearchQuery, Synonyms
 from schemas.tenants import NewTenant, TenantChange, TenantState
 from schemas.webhooks import WebhookRequest
 from tests.integration.serving import World
@@ -133,7 +133,13 @@ CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
     lambda bucatini: bucatini.schedules.resume(ID),
     lambda bucatini: bucatini.schedules.run(ID),
     lambda bucatini: bucatini.schedules.upcoming(ID),
+    lambda bucatini: bucatini.search.advise(SearchQuery()),
+    lambda bucatini: bucatini.search.facets("tags", text="lease", languages=["en", "de"], created_since=LONG_AGO),
     lambda bucatini: bucatini.search.query(SearchQuery()),
+    lambda bucatini: bucatini.search.set_synonyms(Synonyms(), if_version=0),
+    lambda bucatini: first(bucatini.search.slow_queries()),
+    lambda bucatini: bucatini.search.suggest("lea", tags=["signed"]),
+    lambda bucatini: bucatini.search.synonyms(),
     lambda bucatini: bucatini.tenants.change(ID, TenantChange(state=TenantState.SUSPENDED)),
     lambda bucatini: bucatini.tenants.create(NewTenant(name="acme")),
     lambda bucatini: bucatini.tenants.erase(ID),

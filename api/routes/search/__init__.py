@@ -1,0 +1,1 @@
+"""Searches documents directly; indexing is a job."""

@@ -1,0 +1,1 @@
+"""`bucatini search`: its commands, a file each."""
