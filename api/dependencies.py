@@ -26,7 +26,7 @@ from infrastructure.concurrency.supervisor import Supervisor
 from infrastructure.object_store.sealed import SealedObjects
 from infrastructure.ports.keys import KeyVault, Sealer
 from infrastructure.ports.objects import ObjectStore
-from infrastructure.ports.search import SearchEngine
+from infrastructure.ports.search import SearchIndex
 from infrastructure.postgres.clock import SharedClock
 from infrastructure.postgres.documents.contents import Contents
 from infrastructure.postgres.probe import PostgresProbe
@@ -89,7 +89,7 @@ class Dependencies:
     redis: Redis
     tenant_notifier: TenantNotifier
     cursors: Cursors
-    search: SearchEngine
+    search: SearchIndex
     searching: Searching
     vault: KeyVault
     objects: ObjectStore

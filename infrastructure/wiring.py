@@ -11,7 +11,7 @@ from infrastructure.ports.documents import DocumentStore
 from infrastructure.ports.identity import Issuer
 from infrastructure.ports.keys import KeyVault, Sealer
 from infrastructure.ports.objects import ObjectStore
-from infrastructure.ports.search import SearchEngine
+from infrastructure.ports.search import SearchIndex
 from infrastructure.ports.webhooks import Receivers
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.postgres.tenants.pool import TenantPool
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
+async def search_engine(settings: Settings) -> AsyncIterator[SearchIndex]:
     """The process's search engine."""
     from infrastructure.postgres.search.documents import holds_documents
+    from infrastructure.search_index.removals import RemovableDocuments
     from infrastructure.tantivy.engine import TantivyEngine
 
     home = settings.bucatini_home / "search"
@@ -43,7 +44,7 @@ async def search_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
         TenantPool(settings.database, "search engine", size=2) as lines,
         TantivyEngine(home, partial(holds_documents, lines)) as engine,
     ):
-        yield engine
+        yield RemovableDocuments(engine)
 
 
 @asynccontextmanager

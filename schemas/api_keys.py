@@ -21,7 +21,7 @@ class Scope(StrEnum):
     DOCUMENTS_WRITE = "documents:write"
     SEARCH_READ = "search:read"
     SEARCH_WRITE = "search:write"
-    """Changing what searches find, such as synonyms."""
+    """Changing what searches find: synonyms, saved searches, and what is in the index."""
     AI_READ = "ai:read"
     """Reading what models cost, how their providers are, and prompts."""
     AI_WRITE = "ai:write"

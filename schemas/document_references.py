@@ -1,8 +1,8 @@
 """Which documents a command refers to, in place of a text of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -23,11 +23,15 @@ _BESIDE_A_DOCUMENT: Final = PydanticCustomError(
 @cache
 def document_fields(command: type[Command]) -> tuple[str, ...]:
     """The fields in which a command of this type may refer to a document, or to several."""
-    return tuple(
-        name
-        for name, field in command.model_fields.items()
-        if DocumentRef in (field.annotation, *get_args(field.annotation))
-    )
+    return tuple(name for name, field in command.model_fields.items() if DocumentRef in _types_in(field.annotation))
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    """The annotation and what it is made of: unions, items of tuples, and what is annotated."""
+    yield annotation
+    for inner in get_args(annotation):
+        if isinstance(inner, type) or get_args(inner):
+            yield from _types_in(inner)
 
 
 def references_in(command: Command) -> dict[Place, DocumentRef]:
@@ -38,17 +42,17 @@ def references_in(command: Command) -> dict[Place, DocumentRef]:
             case DocumentRef() as ref:
                 found[name,] = ref
             case tuple() as refs:
-                found |= {(name, number): ref for number, ref in enumerate(refs)}
+                found |= {(name, number): ref for number, ref in enumerate(refs) if isinstance(ref, DocumentRef)}
     return found
 
 
 def with_references(command: C, refs: Mapping[Place, DocumentRef]) -> C:
     """The command with these in place of those that it refers to now."""
     single = {place[0]: ref for place, ref in refs.items() if len(place) == 1}
-    several: dict[str, list[DocumentRef]] = {}
+    several: dict[str, list[Any]] = {}
     for place, ref in refs.items():
         if len(place) > 1:
-            several.setdefault(place[0], []).append(ref)
+            several.setdefault(place[0], list(getattr(command, place[0])))[place[1]] = ref
     return command.model_copy(update=single | {name: tuple(each) for name, each in several.items()})
 
 

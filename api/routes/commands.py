@@ -45,9 +45,14 @@ class JobOptionsQuery(Model):
 
 
 def command_endpoint(
-    command: type[C], handle: Callable[[Call[C, JobOptionsQuery]], Awaitable[Answer]] | None = None
+    command: type[C],
+    handle: Callable[[Call[C, JobOptionsQuery]], Awaitable[Answer]] | None = None,
+    *,
+    body: type[C] | None = None,
+    many: bool = False,
 ) -> Endpoint[C, JobOptionsQuery]:
-    """The endpoint that submits a command as a job. Its summary and description are the command's docstring."""
+    """The endpoint that submits a command as a job. Its summary and description are the command's docstring. `body` is what it
+    takes, if that isn't the command alone."""
     summary, _, more = " ".join((command.__doc__ or command.kind).split()).removesuffix(".").partition(". ")
     return Endpoint(
         method="POST",
@@ -56,12 +61,13 @@ def command_endpoint(
         summary=summary,
         description=f"{more}\n\nSubmits a job of kind `{command.kind}`. 202 means that the job is stored. {_tries(command)}".strip(),
         handle=handle or accept,
-        body=command,
+        body=body or command,
         query=JobOptionsQuery,
         answers={202: Job, 200: Job},
         scope=Scope(command.scope),
         headers=("idempotency-key", "prefer"),
         problems=(422,),
+        many=many,
     )
 
 

@@ -50,6 +50,10 @@ def prompt_test_cell(tenant_id: UUID, cell: str) -> Cell:
     return Cell(tenant_id, "ai_prompt_tests", "content", cell)
 
 
+def saved_search_cell(tenant_id: UUID, cell: str) -> Cell:
+    return Cell(tenant_id, "saved_searches", "content", cell)
+
+
 def slow_query_cell(tenant_id: UUID, cell: str) -> Cell:
     """Of a search that took long, as it was asked."""
     return Cell(tenant_id, "search_slow_queries", "query", cell)

@@ -89,11 +89,6 @@ class DocumentStore(Protocol):
         """Says that the version can't be imported, and why."""
         ...
 
-    async def mark_indexed(self, tenant_id: UUID, ref: DocumentRef) -> bool:
-        """Notes that the version is to be found, so that an index that is rebuilt has it. False, and nothing is noted,
-        when it isn't the current one (any more)."""
-        ...
-
     async def add_facts(
         self, tenant_id: UUID, ref: DocumentRef, *, job_id: UUID, kind: str, facts: dict[str, Any]
     ) -> None:

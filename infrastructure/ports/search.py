@@ -1,13 +1,14 @@
 """Protocols of indexing and searching documents."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from infrastructure.ports import Unavailable
-from schemas.search import Filters, IndexDocument, SearchQuery, SearchResults
+from infrastructure.ports import Refused, Unavailable
+from schemas.documents import DocumentRef
+from schemas.search import Filters, SearchQuery, SearchResults, SentDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class IndexedDocument:
     updated_at: datetime
     media_type: str | None = None
     pages: int | None = None
+    removals: int = 0
+    """How often the document had been taken out of the index before: of one version, what was put in later counts."""
 
     @property
     def characters(self) -> int:
@@ -41,17 +44,67 @@ class StoredDocument:
     updated_at: datetime
     superseded: bool
     """A newer job's content stands, and this one's was dropped."""
+    removals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The outcome of noting that a stored document is to be found."""
+
+    version: int
+    superseded: bool
+    """It isn't the current version any more, or a newer job took the document out of the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A document whose text can't be opened."""
+
+    document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How documents are to be found now."""
+
+    documents: Mapping[str, IndexedDocument]
+    """By id, with the texts of those that were asked about. None of one that is to be found in another version, or not at
+    all."""
+    has_saved_searches: bool
 
 
 class Documents(Protocol):
-    """The tenants' documents, with sealed texts: the source of truth of every index."""
+    """The tenants' documents, with sealed texts: the source of truth of every index. Every call raises Unavailable when a
+    store can't be used, and is safe to repeat. Ids in one call are distinct."""
 
-    async def store(self, tenant_id: UUID, job_id: UUID, document: IndexDocument) -> StoredDocument:
-        """Stores the content unless a newer job's stands. Repeating it for the same job changes nothing."""
+    async def store(
+        self, tenant_id: UUID, job_id: UUID, documents: Sequence[SentDocument]
+    ) -> Sequence[StoredDocument | Refused]:
+        """Stores each content unless a newer job's stands; Refused for what the tenant has no room for. Repeating it for
+        the same job changes nothing."""
+        ...
+
+    async def mark(
+        self, tenant_id: UUID, job_id: UUID, refs: Sequence[DocumentRef]
+    ) -> Sequence[Marked | Refused | Unavailable]:
+        """Notes that stored documents are to be found. Refused for one that isn't there or has no text, Unavailable while it
+        is being imported."""
+        ...
+
+    def of(self, tenant_id: UUID, document_ids: Sequence[str]) -> AsyncIterator[Sequence[IndexedDocument | Unreadable]]:
+        """Those of these documents that are to be found, in batches."""
+        ...
+
+    async def standing(self, tenant_id: UUID, documents: Sequence[IndexedDocument]) -> Standing:
+        """How these are to be found now: what is said about a document changes without a new version."""
         ...
 
     def all_of(self, tenant_id: UUID) -> AsyncIterator[Sequence[IndexedDocument]]:
-        """Every document of the tenant that was to be indexed and wasn't deleted, in batches."""
+        """Every document of the tenant that is to be found, in batches. One that can't be opened is left out."""
+        ...
+
+    async def count(self, tenant_id: UUID) -> int:
+        """How many documents `all_of` brings."""
         ...
 
 
@@ -181,4 +234,13 @@ class SearchEngine(Protocol):
 
     async def remove(self, tenant_id: UUID) -> bool:
         """Removes the tenant's index in all its generations, and returns whether there was one. Safe to repeat."""
+        ...
+
+
+class SearchIndex(SearchEngine, Protocol):
+    """A SearchEngine whose documents can be taken out and put in again."""
+
+    async def take_out(self, tenant_id: UUID, document_id: str, version: int, removals: int) -> None:
+        """As `delete`, for a document that stays stored: what is indexed of it with more `removals` can be found, in this
+        version too."""
         ...

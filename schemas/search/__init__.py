@@ -1,8 +1,21 @@
 """The commands of the search queue, the query language, and what searches answer."""
 
 from schemas.search.advice import Advice, AdviceRequest, Rewrite, RewriteOutcome, Rule
-from schemas.search.commands import IndexDocument, SealedAtRest
+from schemas.search.commands import (
+    INDEX_KEY,
+    MAX_CHARACTERS,
+    MAX_DOCUMENTS,
+    IndexDocument,
+    IndexDocuments,
+    MatchSavedSearches,
+    Reindex,
+    RollBack,
+    SealedAtRest,
+    SentDocument,
+    UnindexDocument,
+)
 from schemas.search.filters import Filters, Period, Span
+from schemas.search.indexes import Indexes, IndexGeneration, IndexRemoval
 from schemas.search.match import (
     MAX_CLAUSES,
     MAX_LEVELS,
@@ -41,6 +54,14 @@ from schemas.search.results import (
     SearchResults,
     Snippet,
 )
+from schemas.search.saved import (
+    MAX_SAVED_SEARCHES,
+    NamedSavedSearch,
+    NewSavedSearch,
+    SavedSearch,
+    SavedSearches,
+    SavedSearchName,
+)
 from schemas.search.slow_queries import QueryShape, SlowQueries, SlowQuery
 from schemas.search.suggestions import FacetCounts, Suggestion, Suggestions
 from schemas.search.synonyms import StoredSynonyms, SynonymGroup, SynonymRule, Synonyms, SynonymSet
@@ -48,10 +69,14 @@ from schemas.search.text import Moment
 
 __all__ = [
     "FURTHEST_OFFSET",
+    "INDEX_KEY",
+    "MAX_CHARACTERS",
     "MAX_CLAUSES",
+    "MAX_DOCUMENTS",
     "MAX_HITS",
     "MAX_LEVELS",
     "MAX_PERIODS",
+    "MAX_SAVED_SEARCHES",
     "MAX_WORDS",
     "Advice",
     "AdviceRequest",
@@ -69,10 +94,17 @@ __all__ = [
     "Filters",
     "Hit",
     "IndexDocument",
+    "IndexDocuments",
+    "IndexGeneration",
+    "IndexRemoval",
+    "Indexes",
     "KeywordField",
     "Mark",
     "Match",
+    "MatchSavedSearches",
     "Moment",
+    "NamedSavedSearch",
+    "NewSavedSearch",
     "NoneOf",
     "NumberField",
     "Period",
@@ -80,12 +112,18 @@ __all__ = [
     "Prefix",
     "QueryShape",
     "Range",
+    "Reindex",
     "Rewrite",
     "RewriteOutcome",
+    "RollBack",
     "Rule",
+    "SavedSearch",
+    "SavedSearchName",
+    "SavedSearches",
     "SealedAtRest",
     "SearchQuery",
     "SearchResults",
+    "SentDocument",
     "SlowQueries",
     "SlowQuery",
     "Snippet",
@@ -101,4 +139,5 @@ __all__ = [
     "Terms",
     "TextField",
     "TimeField",
+    "UnindexDocument",
 ]

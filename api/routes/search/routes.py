@@ -5,6 +5,7 @@ from typing import Final
 from api.auth.principal import Scope
 from api.endpoint import Endpoint
 from api.http.pagination import PageQuery
+from api.routes.search import indexing, saved_searches
 from api.routes.search.queries import FacetQuery, SuggestQuery, count_facets, search, suggest
 from api.routes.search.slow_queries import advise, list_slow_queries
 from api.routes.search.synonyms import set_synonyms, show_synonyms
@@ -24,6 +25,8 @@ PATH: Final = "/api/search"
 ADVISE_SECONDS: Final = 120.0
 
 ENDPOINTS = (
+    *indexing.ENDPOINTS,
+    *saved_searches.ENDPOINTS,
     Endpoint(
         method="POST",
         path=f"{PATH}/advanced",

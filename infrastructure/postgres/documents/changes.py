@@ -39,6 +39,9 @@ WHERE d.tenant_id = %(tenant_id)s AND d.document_id = %(document_id)s AND d.dele
 RETURNING d.deleted_version
 """
 
+# Should it come back, saved searches tell of it anew.
+_FORGET_MATCHES: Final = "DELETE FROM saved_search_matches WHERE tenant_id = %s AND document_id = %s"
+
 INDEXED: Final = frozenset({"title", "document_type", "industry", "language", "tags"})
 """What an index has of what is said about a document."""
 
@@ -136,6 +139,7 @@ async def delete(
     tombstone = _of(tenant_id, document_id).values(**buried, deleted_at=func.now(), updated_at=_NOW)
     version = await session.scalar(tombstone.returning(documents.c.version))
     assert version is not None, "its row is locked"
+    await session.driver.execute(_FORGET_MATCHES, (tenant_id, document_id))
     job = removal_job(job_id, tenant_id, document_id, version, options)
     (stored,) = await store_jobs(session.driver, [job], ring_again_seconds=ring_again_seconds)
     await usage.change(session.driver, tenant_id, {Amount.DOCUMENTS: -1})

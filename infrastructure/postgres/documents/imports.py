@@ -94,11 +94,6 @@ UPDATE document_versions v SET state = 'failed', problem = %(problem)s FROM docu
 WHERE d.tenant_id = v.tenant_id AND d.document_id = v.document_id AND coalesce(d.deleted_version, 0) < v.version
   AND v.tenant_id = %(tenant_id)s AND v.document_id = %(document_id)s AND v.version = %(version)s AND v.state <> 'ready'
 """
-_MARK_INDEXED = """
-UPDATE documents SET indexed_version = current_version
-WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s
-  AND current_version = coalesce(%(version)s::bigint, current_version)
-"""
 
 
 async def write_long(objects: SealedObjects, tenant_id: UUID, content: StoredContent, text: str) -> LongText | None:
@@ -148,12 +143,6 @@ async def fail(connection: Connection, tenant_id: UUID, ref: DocumentRef, proble
     """Says why the version has no text. One that has its text keeps it."""
     named = {"tenant_id": tenant_id, "document_id": ref.id, "version": ref.version}
     await connection.execute(_FAIL, {**named, "problem": Jsonb(problem.bounded().model_dump(mode="json"))})
-
-
-async def mark_indexed(connection: Connection, tenant_id: UUID, ref: DocumentRef) -> bool:
-    """Notes that an index has the version, if it is the current one; otherwise False."""
-    named = {"tenant_id": tenant_id, "document_id": ref.id, "version": ref.version}
-    return (await connection.execute(_MARK_INDEXED, named)).rowcount > 0
 
 
 def _columns(extracted: Extracted, imported: ImportedText) -> dict[str, Any]:

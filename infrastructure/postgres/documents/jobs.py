@@ -43,15 +43,17 @@ def import_job(
     job_id: UUID, tenant_id: UUID, document_id: str, version: int, profile: str, options: ImportOptions
 ) -> NewJob:
     command = ImportDocument(document=DocumentRef(id=document_id, version=version), profile=profile)
-    return _job(job_id, tenant_id, command, options)
+    return command_job(job_id, tenant_id, command, options)
 
 
 def indexing_job(job_id: UUID, tenant_id: UUID, document_id: str, version: int, options: ImportOptions) -> NewJob:
-    return _job(job_id, tenant_id, IndexDocument(document=DocumentRef(id=document_id, version=version)), options)
+    return command_job(job_id, tenant_id, IndexDocument(document=DocumentRef(id=document_id, version=version)), options)
 
 
 def removal_job(job_id: UUID, tenant_id: UUID, document_id: str, version: int, options: ImportOptions) -> NewJob:
-    return _job(job_id, tenant_id, RemoveDocument(document=DocumentRef(id=document_id, version=version)), options)
+    return command_job(
+        job_id, tenant_id, RemoveDocument(document=DocumentRef(id=document_id, version=version)), options
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ async def say_added(connection: Connection, added: Mapping[UUID, DocumentVersion
         await connection.execute(_SAY_ADDED, (list(added), [event.model_dump_json() for event in added.values()]))
 
 
-def _job(job_id: UUID, tenant_id: UUID, command: Command, options: ImportOptions) -> NewJob:
+def command_job(job_id: UUID, tenant_id: UUID, command: Command, options: ImportOptions) -> NewJob:
     return NewJob(
         id=job_id,
         tenant_id=tenant_id,

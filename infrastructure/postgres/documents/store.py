@@ -73,9 +73,6 @@ class StoredDocuments:
     async def failed(self, tenant_id: UUID, ref: DocumentRef, problem: Problem) -> None:
         await self._pool.run(tenant_id, partial(imports.fail, tenant_id=tenant_id, ref=ref, problem=problem))
 
-    async def mark_indexed(self, tenant_id: UUID, ref: DocumentRef) -> bool:
-        return await self._pool.run(tenant_id, partial(imports.mark_indexed, tenant_id=tenant_id, ref=ref))
-
     async def add_facts(
         self, tenant_id: UUID, ref: DocumentRef, *, job_id: UUID, kind: str, facts: dict[str, Any]
     ) -> None:

@@ -37,6 +37,18 @@ documents = Table(
         comment="Of the newest job that brought its text along; ids grow with time, so an older job never replaces it",
     ),
     Column("indexed_version", BigInteger, comment="The newest that an index was to have; NULL: it isn't to be found"),
+    Column(
+        "index_removals",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="How often it was taken out of the index: of one version, what was put in later counts",
+    ),
+    Column(
+        "unindexed_by",
+        Uuid,
+        comment="The job that took it out of the index last; ids grow with time, so an older job doesn't bring it back",
+    ),
     Column("title", Text, comment="As its author says; NULL for the one that the current version names itself"),
     Column("document_type", Text, nullable=False),
     Column("industry", Text),

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from events.ai.generation import DocumentGenerated
     from events.ai.processing import DocumentProcessed
     from events.keys import KeysRotated
-    from events.search import DocumentIndexed
+    from events.search import DocumentIndexed, DocumentsIndexed, Reindexed, RolledBack
     from events.workflow import WorkflowCompleted
     from producers.client.commands import JobOptions
     from schemas.ai.analysis import AnalyzeContent
     from schemas.ai.generation import GenerateDocument
     from schemas.ai.processing import ProcessDocument
     from schemas.keys import RotateKeys
-    from schemas.search.commands import IndexDocument
+    from schemas.search.commands import IndexDocument, IndexDocuments, Reindex, RollBack
     from schemas.workflow import RunWorkflowStep
 
 
@@ -49,6 +49,17 @@ class AsyncTypedJobs(AsyncJobs):
     async def submit(
         self, command: IndexDocument, **options: Unpack[JobOptions]
     ) -> AsyncJobHandle[DocumentIndexed]: ...
+
+    @overload
+    async def submit(
+        self, command: IndexDocuments, **options: Unpack[JobOptions]
+    ) -> AsyncJobHandle[DocumentsIndexed]: ...
+
+    @overload
+    async def submit(self, command: Reindex, **options: Unpack[JobOptions]) -> AsyncJobHandle[Reindexed]: ...
+
+    @overload
+    async def submit(self, command: RollBack, **options: Unpack[JobOptions]) -> AsyncJobHandle[RolledBack]: ...
 
     @overload
     async def submit(

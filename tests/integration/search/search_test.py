@@ -13,18 +13,18 @@ import pytest
 
 from bucatini.testing import RecordedRun
 from events.search import DocumentIndexed
-from infrastructure.ports.documents import DocumentStore
-from infrastructure.ports.search import IndexedDocument, IndexMissing, SearchEngine
+from infrastructure.ports.search import IndexedDocument, IndexMissing, SearchIndex
 from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings, load
-from infrastructure.wiring import document_store, keyring, sealed_objects, search_engine
-from schemas.search import AllTerms, Hit, IndexDocument, SearchQuery
+from infrastructure.wiring import keyring, sealed_objects, search_engine
+from schemas.search import AllTerms, Hit, IndexDocument, SearchQuery, SentDocument
 from tests.system import System
 from tests.tenancy import make_tenant
 from tests.waiting import wait_until
-from workers.search.indexing import Indexing, index_document, rebuild
+from workers.search.indexing import index_document
+from workers.search.writing import Indexing
 
 pytestmark = pytest.mark.anyio
 SECRET = "the lease is confidential"
@@ -40,15 +40,22 @@ class Search:
     """What a search worker has, and a tenant who uses it."""
 
     documents: IndexedDocuments
-    store: DocumentStore
     lines: TenantPool
-    engine: SearchEngine
+    engine: SearchIndex
     tenant_id: UUID
     home: Path
 
     async def index(self, run: RecordedRun | None = None, **fields: object) -> DocumentIndexed:
-        run = run or self.run()
-        return await index_document(lease(**fields), run, Indexing(self.documents, self.store, self.engine))
+        indexed = await index_document(lease(**fields), run or self.run(), self.indexing)
+        assert isinstance(indexed, DocumentIndexed)
+        return indexed
+
+    @property
+    def indexing(self) -> Indexing:
+        return Indexing(self.documents, self.engine)
+
+    async def rebuild(self) -> None:
+        await self.engine.rebuild(self.tenant_id, self.documents.all_of(self.tenant_id))
 
     def run(self) -> RecordedRun:
         return RecordedRun(self.tenant_id)
@@ -66,6 +73,12 @@ def lease(**fields: object) -> IndexDocument:
     return IndexDocument.model_validate({**plain, **fields})
 
 
+def sent(**fields: object) -> SentDocument:
+    source = lease(**fields).source
+    assert isinstance(source, SentDocument)
+    return source
+
+
 @asynccontextmanager
 async def a_search(settings: Settings, tenant_id: UUID) -> AsyncIterator[Search]:
     async with AsyncExitStack() as resources:
@@ -73,8 +86,7 @@ async def a_search(settings: Settings, tenant_id: UUID) -> AsyncIterator[Search]
         sealer = await resources.enter_async_context(keyring(settings))
         engine = await resources.enter_async_context(search_engine(settings))
         documents = IndexedDocuments(lines, sealer, sealed_objects(settings))
-        store = await resources.enter_async_context(document_store(settings, sealer))
-        yield Search(documents, store, lines, engine, tenant_id, settings.bucatini_home)
+        yield Search(documents, lines, engine, tenant_id, settings.bucatini_home)
 
 
 @pytest.fixture
@@ -168,7 +180,7 @@ async def test_jobs_for_one_document_in_any_order_at_once_leave_the_last_submitt
 async def test_a_crash_between_storing_and_indexing_is_made_good_by_the_next_run(search: Search) -> None:
     await search.index(document_id="other")
     run = search.run()
-    await search.documents.store(run.tenant_id, run.job_id, lease(text="nearly lost"))
+    await search.documents.store(run.tenant_id, run.job_id, [sent(text="nearly lost")])
     assert await search.found("nearly") == []
 
     indexed = await search.index(run, text="nearly lost")
@@ -208,7 +220,7 @@ async def test_a_rebuild_has_all_that_is_stored_but_what_cannot_be_opened(
         connection.execute("UPDATE document_versions SET text = set_byte(text, 90, 0) WHERE document_id = 'd3'")
     await search.index(document_id="d2", text="replaced")
 
-    await rebuild(search.tenant_id, documents=search.documents, engine=search.engine)
+    await search.rebuild()
 
     assert await search.found("confidential") == ["d0", "d1", "d4", "d5", "d6"]
     assert [hit.version for hit in await search.hits("replaced")] == [2]
@@ -224,7 +236,7 @@ async def test_a_text_moved_to_another_document_opens_nowhere(search: Search, da
             UPDATE document_versions SET text = (SELECT text FROM document_versions o WHERE o.document_id = 'yours')
             WHERE document_id = 'mine'""")
 
-    await rebuild(search.tenant_id, documents=search.documents, engine=search.engine)
+    await search.rebuild()
 
     assert await search.found() == ["yours"]
 

@@ -27,11 +27,11 @@ def test_every_address_is_declared_once() -> None:
 
 
 def test_every_kind_is_submitted_at_the_address_that_its_command_says() -> None:
-    taken = {one.body: one.path for one in described() if one.query is JobOptionsQuery}
+    taken = {one.body.kind: one.path for one in described() if one.query is JobOptionsQuery and one.body is not None}
 
-    assert taken == {kind.command: kind.path for kind in kinds()}
-    assert taken[ProcessDocument] == "/api/ai/process-document"
-    assert taken[RunWorkflowStep] == "/api/workflow/start"
+    assert taken == {kind.name: kind.path for kind in kinds()}
+    assert taken[ProcessDocument.kind] == "/api/ai/process-document"
+    assert taken[RunWorkflowStep.kind] == "/api/workflow/start"
 
 
 def test_every_kind_of_ours_ends_with_an_event_of_ours() -> None:
@@ -41,6 +41,9 @@ def test_every_kind_of_ours_ends_with_an_event_of_ours() -> None:
         "ai.analyze_content": ["ai.content_analyzed"],
         "keys.rotate": ["keys.rotated"],
         "search.index_document": ["search.document_indexed"],
+        "search.index_documents": ["search.documents_indexed"],
+        "search.reindex": ["search.reindexed"],
+        "search.roll_back": ["search.rolled_back"],
         "workflow.run_step": ["workflow.completed"],
     }
 

@@ -2,15 +2,19 @@
 
 from dataclasses import fields
 
+import pytest
+
 from infrastructure.ports.search import IndexedDocument
-from schemas.search import IndexDocument, SealedAtRest
+from schemas.model import Model
+from schemas.search import IndexDocument, SealedAtRest, SentDocument
 
 
-def test_every_sealed_field_that_an_index_takes_has_its_reason_recorded() -> None:
+@pytest.mark.parametrize("sent", [IndexDocument, SentDocument])
+def test_every_sealed_field_that_an_index_takes_has_its_reason_recorded(sent: type[Model]) -> None:
     taken = {field.name for field in fields(IndexedDocument)}
     reasons = {
         name: mark.indexed_because
-        for name, field in IndexDocument.model_fields.items()
+        for name, field in sent.model_fields.items()
         for mark in field.metadata
         if isinstance(mark, SealedAtRest)
     }

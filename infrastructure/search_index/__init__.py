@@ -1,0 +1,1 @@
+"""What every engine's index is given around it."""
