@@ -28,6 +28,7 @@ DIGESTS = {
     "0012_add_ai_service_logging": "28bd4b0fdbac28f1cf990d24a0e79533b05c57832b4c37cdcfee729bfae22eff",
     "0013_paid_answers": "2864ccb33212f26823b9cbc75eaec9b4d36a4825b382a01b94ffbcde65dbd0ba",
     "0014_add_search": "47c9617daaeb107771d77cc0c6413a14e291c8ab48d58f2494733a3d02229587",
+    "0015_add_saved_searches": "52eaa8444d1a76444ac46e96c079e48d92820b75dc339c05cc7e353fb400184e",
 }
 """Of each migration's text, written here when it lands and never changed."""
 
