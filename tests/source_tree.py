@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "elasticsearch": ("infrastructure/elasticsearch",),
     "azure": ("infrastructure/key_vault",),
     "tantivy": ("infrastructure/tantivy",),
+    "rapidfuzz": ("infrastructure/tantivy",),
     "liquid": ("infrastructure/liquid",),
     "psycopg": ("infrastructure/postgres",),
     "sqlalchemy": ("infrastructure/postgres",),
