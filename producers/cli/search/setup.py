@@ -1,4 +1,4 @@
-"""`bucatini search`: what the search engine needs before the first document is indexed."""
+"""`bucatini search setup`: what the search engine needs before the first document is indexed."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,10 @@ import typer
 from infrastructure import settings as settings_module
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.settings import Settings, SettingsInvalid
-from producers.cli.lazy_group import command_group
 from producers.cli.output import EXIT_ERROR, Output, OutputOption, Rows, print_error, print_line, print_view
 
 if TYPE_CHECKING:
     from infrastructure.elasticsearch.setup import Comparison
-
-app = command_group("Set the search engine up.")
 
 DONE: Mapping[str, str] = {
     "missing": "is put",
@@ -25,12 +22,6 @@ DONE: Mapping[str, str] = {
 }
 
 
-@app.callback()
-def search() -> None:
-    """Set the search engine up."""
-
-
-@app.command("setup")
 def set_engine_up(output: OutputOption = Output.TABLE) -> None:
     """Put Elasticsearch's templates; print what was done. Safe to repeat."""
     try:
