@@ -11,7 +11,8 @@ from schemas.search import Filters, Moment
 
 SEPARATOR: Final = ","
 
-_Listed = Annotated[str, Field(max_length=5_000)]
+_Listed = Annotated[str, Field(max_length=400)]
+"""All of them together fit into a request's head, whatever they are made of."""
 _Number = Annotated[int, Field(ge=0, le=2**53)]
 _LISTS: Final = (
     "document_types",
