@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from infrastructure.ports import Unavailable
 
 
@@ -12,6 +14,9 @@ def tantivy_errors(folder: Path) -> Iterator[None]:
     """Translates Tantivy's errors and panics into Unavailable."""
     try:
         yield
+    except ValidationError:
+        # Its message would show what the documents say.
+        raise Unavailable(f"the search index {folder.name} can't be used: it holds what no answer may have") from None
     except (ValueError, OSError) as error:
         raise Unavailable(f"the search index {folder.name} can't be used: {error}") from None
     except BaseException as error:

@@ -73,8 +73,11 @@ def open_index(path: Path) -> Index:
 
 def newest_sequence(generation: Path) -> int:
     """Of what is committed. All that is written later has a higher one."""
-    stamp = json.loads((generation / "meta.json").read_bytes())["opstamp"]
-    return int(stamp)
+    match json.loads((generation / "meta.json").read_bytes()):
+        case {"opstamp": int(stamp)}:
+            return stamp
+        case _:
+            raise ValueError("its meta.json names no opstamp")
 
 
 def apply(index: Index, generation: Path, changes: Sequence[Change]) -> None:

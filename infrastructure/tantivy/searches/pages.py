@@ -4,8 +4,9 @@ last: while the index is as it was, the rank alone leads on; after a change, the
 import struct
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
+from math import isclose
 from typing import Final, NamedTuple
 
 from tantivy import DocAddress, Query, Searcher
@@ -24,7 +25,6 @@ _HEAD: Final = struct.Struct(">BBB16sQQd")
 _KEY: Final = struct.Struct(">q")
 _SORTS: Final = tuple(Sort)
 _ROUNDING: Final = 1e-5
-"""A score is summed up in another order where less is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Pages:
 
     def at(self, offset: int, limit: int) -> Turned:
         hits = self._find(offset, limit)
-        return self._turned(hits, range(offset, offset + limit), None, Consistency.SNAPSHOT)
+        return self._turned(hits, range(offset, offset + limit), Consistency.SNAPSHOT)
 
     def after(self, place: Place, limit: int) -> Turned:
         if place.index != self._index:
@@ -92,41 +92,51 @@ class Pages:
         if place.rank > self._searcher.num_docs:
             raise _not_ours()
         hits = self._find(place.rank, limit)
-        return self._turned(hits, range(place.rank, place.rank + limit), place, place.consistency)
+        return self._turned(hits, range(place.rank, place.rank + limit), place.consistency, before=place)
 
     def _resume(self, place: Place, limit: int) -> Turned:
         """Behind the place where the last hit is now, or would be."""
         total = total_of(self._searcher, self._wanted)
+        place = self._as_of_now(place)
         start = min(self._first_rank(place, total) + max(0, place.ties - len(place.given)), total)
-        window = self._find(start, limit + len(place.given)).ranked
+        window = self._find(start, limit + len(place.given), count=False).ranked
         keys = self._keys([address for _, address in window])
         fresh = [at for at, key in enumerate(keys) if key not in place.given][:limit]
         hits = Hits(total, [window[at] for at in fresh])
-        return self._turned(hits, [start + at for at in fresh], place, Consistency.RESUMED)
+        return self._turned(hits, [start + at for at in fresh], Consistency.RESUMED, before=place)
 
-    def _first_rank(self, place: Place, total: int) -> int:
-        """Of the hits that don't come before the last one."""
-        value = self._score_now(place) if self._ordering.field is None else place.value
-        if value is None:
-            return max(0, place.rank - len(place.given))
-        return bisect_left(range(total), True, key=lambda rank: not self._is_before(self._value_at(rank), value))
-
-    def _score_now(self, place: Place) -> float | None:
+    def _as_of_now(self, place: Place) -> Place:
         """Scores depend on all documents: that of the last hit which is still one is looked up again."""
+        if self._ordering.field is not None:
+            return place
         for key in reversed(place.given):
             this = unscored(Query.term_query(SCHEMA, "key", key))
             hits = find(self._searcher, all_of([self._wanted, this]), self._ordering, offset=0, limit=1).ranked
             if hits:
-                return hits[0][0] * (1 + _ROUNDING)
-        return None
+                return replace(place, value=hits[0][0])
+        return replace(place, value=-1.0)
+
+    def _first_rank(self, place: Place, total: int) -> int:
+        """Of the hits that don't come before the last one."""
+        if self._ordering.field is None and place.value < 0:  # None of those given is left.
+            return max(0, place.rank - len(place.given))
+        return bisect_left(range(total), True, key=lambda rank: not self._is_before(self._value_at(rank), place.value))
 
     def _value_at(self, rank: int) -> float:
-        return self._find(rank, 1).ranked[0][0]
+        return self._find(rank, 1, count=False).ranked[0][0]
 
     def _is_before(self, one: float, other: float) -> bool:
+        if self._are_equal(one, other):
+            return False
         return one > other if self._ordering.descending else one < other
 
-    def _turned(self, hits: Hits, ranks: Sequence[int], before: Place | None, consistency: Consistency) -> Turned:
+    def _are_equal(self, one: float, other: float) -> bool:
+        # A score is summed up in another order where less is looked for.
+        return one == other if self._ordering.field is not None else isclose(one, other, rel_tol=_ROUNDING)
+
+    def _turned(
+        self, hits: Hits, ranks: Sequence[int], consistency: Consistency, *, before: Place | None = None
+    ) -> Turned:
         if not hits.ranked:
             return Turned(hits, hits.total, None, consistency)
         rank = ranks[len(hits.ranked) - 1] + 1
@@ -134,16 +144,16 @@ class Pages:
             return Turned(hits, rank, None, consistency)
         values = [value for value, _ in hits.ranked]
         last = values[-1]
-        ties = next((n for n, value in enumerate(reversed(values)) if value != last), len(values))
-        if before is not None and ties == len(values) and before.value == last:
+        ties = next((n for n, value in enumerate(reversed(values)) if not self._are_equal(value, last)), len(values))
+        if before is not None and ties == len(values) and self._are_equal(before.value, last):
             ties += before.ties
         earlier = () if before is None else before.given
         given = (*earlier, *self._keys([address for _, address in hits.ranked]))[-MAX_REMEMBERED:]
         place = Place(self._sort, consistency, self._index, rank, float(last), ties, given)
         return Turned(hits, rank, place, consistency)
 
-    def _find(self, offset: int, limit: int) -> Hits:
-        return find(self._searcher, self._wanted, self._ordering, offset=offset, limit=limit)
+    def _find(self, offset: int, limit: int, *, count: bool = True) -> Hits:
+        return find(self._searcher, self._wanted, self._ordering, offset=offset, limit=limit, count=count)
 
     def _keys(self, addresses: list[DocAddress]) -> list[int]:
         return [int(key or 0) for key in self._searcher.fast_field_values("key", addresses)]

@@ -37,8 +37,8 @@ def test_a_query_survives_the_wire() -> None:
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ({"match": nested(MAX_LEVELS + 1)}, "deeper than 16 levels"),
-        ({"match": nested(100_000)}, "deeper than 16 levels"),
+        ({"match": nested(MAX_LEVELS + 1)}, f"deeper than {MAX_LEVELS} levels"),
+        ({"match": nested(100_000)}, f"deeper than {MAX_LEVELS} levels"),
         ({"match": {"op": "any_of", "clauses": [leaf()] * MAX_CLAUSES}}, "more than 64 clauses"),
         ({"match": leaf("a " * (MAX_WORDS + 1))}, "65 words"),
         ({"match": leaf("w" * 301)}, "at most 300"),
