@@ -8,7 +8,7 @@ from producers.cli.search.query import search
 from producers.cli.search.rebuild import list_indexes, reindex, roll_back, unindex
 from producers.cli.search.suggest import suggest
 
-app = command_group("Search and index documents; save searches; see what is slow and why.")
+app = command_group("Search, index, save searches; see what is slow and why.")
 app.command("query")(search)
 app.command("suggest")(suggest)
 app.command("index")(index)
