@@ -64,7 +64,8 @@ class DocumentUnindexed(DomainEvent):
 
 
 class Reindexed(DomainEvent):
-    """The index was rebuilt from the stored documents, and its new generation answers."""
+    """The index was rebuilt from the stored documents, and its new generation answers. It doesn't mean that the one before is
+    gone: it can be rolled back to."""
 
     type: ClassVar[str] = "search.reindexed"
     result_of: ClassVar[Commands] = (Reindex,)
@@ -75,7 +76,8 @@ class Reindexed(DomainEvent):
 
 
 class RolledBack(DomainEvent):
-    """The generation of the index before answers again, with all that was indexed since."""
+    """The generation of the index before answers again, with all that was indexed since. It doesn't mean that documents came
+    back that were taken out or deleted since."""
 
     type: ClassVar[str] = "search.rolled_back"
     result_of: ClassVar[Commands] = (RollBack,)
@@ -98,7 +100,7 @@ class SavedMatched(DomainEvent):
 
 class SavedSearchesMatched(DomainEvent):
     """Documents that were just indexed were compared with the saved searches. Each match has an event of its own before
-    this one, `search.saved_matched`."""
+    this one, `search.saved_matched`; no match doesn't mean that none of them is in what a saved search finds."""
 
     type: ClassVar[str] = "search.saved_searches_matched"
     result_of: ClassVar[Commands] = (MatchSavedSearches,)

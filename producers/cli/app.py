@@ -21,7 +21,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "failures": Command("producers.cli.failures", "Show what failed and why, grouped by reason."),
     "batches": Command("producers.cli.batches", "Submit, see and cancel batches."),
     "documents": Command("producers.cli.documents", "Add documents; show, fetch, delete them."),
-    "search": Command("producers.cli.search.group", "Search documents; see what is slow and why."),
+    "search": Command("producers.cli.search.group", "Search, index, save searches; see what is slow."),
     "ai": Command("producers.cli.ai.group", "Write with models; show cost; keep their keys."),
     "prompts": Command("producers.cli.prompts", "Make, change, compare, fill and test prompts."),
     "schedules": Command("producers.cli.schedules", "Make, see, pause and run schedules."),

@@ -14,11 +14,20 @@ from schemas.search import (
     FacetValue,
     Filters,
     Hit,
+    Indexes,
+    IndexGeneration,
+    IndexRemoval,
     Mark,
+    NamedSavedSearch,
+    NewSavedSearch,
     QueryShape,
+    Reindex,
     Rewrite,
     RewriteOutcome,
+    RollBack,
     Rule,
+    SavedSearch,
+    SavedSearches,
     SearchQuery,
     SearchResults,
     SlowQueries,
@@ -42,6 +51,8 @@ _SYNONYMS = Synonyms(
     groups=(SynonymGroup(terms=("NDA", "non-disclosure agreement", "secrecy undertaking")),),
     rules=(SynonymRule(term="premises", finds=("office", "warehouse")),),
 )
+_OVERDUE = SavedSearch(query=SearchQuery(text='"rent is overdue"'), description="For the morning")
+_SAVED = NamedSavedSearch(name="overdue-leases", updated_at=NOON, **dict(_OVERDUE))
 
 ANSWERS = (
     SearchResults(
@@ -69,6 +80,21 @@ ANSWERS = (
         )
     ),
     FacetCounts(total=1, facets=(_LEASES,)),
+    _SAVED,
+    SavedSearches(searches=(_SAVED,)),
+    IndexRemoval(id="contracts/2026/0117", job_id=JOB_ID),
+    Indexes(
+        indexes=(
+            IndexGeneration(
+                name="mzxw6ytboi3diojx",
+                generation="v3-1f0a92c5d6e7b8a9",
+                answers=True,
+                documents=8_214,
+                bytes=31_457_280,
+                created_at=NOON,
+            ),
+        )
+    ),
     StoredSynonyms(**_SYNONYMS.model_dump(), version=2, updated_at=NOON, updated_by="key k3Yq9ZtR1bXw"),
     SlowQueries(
         queries=(
@@ -130,6 +156,10 @@ REQUESTS = (
         facets=(FacetField.DOCUMENT_TYPE,),
     ),
     _SYNONYMS,
+    _OVERDUE,
+    NewSavedSearch(name="overdue-leases", **dict(_OVERDUE)),
+    Reindex(),
+    RollBack(),
     AdviceRequest(slow_query_id=JOB_ID),
     NewApiKey.model_validate({"name": "billing service", "scopes": ["jobs:read", "jobs:write"]}),
 )

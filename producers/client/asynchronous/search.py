@@ -6,12 +6,18 @@ from typing import Any, Final
 
 from producers.client.asynchronous.ports import AsyncCaller
 from producers.client.documents import conditions
-from producers.client.requests import Id, get, path, post, put, whole
+from producers.client.requests import Id, delete, get, path, post, put, whole
 from schemas.search import (
     Advice,
     AdviceRequest,
     FacetCounts,
     FacetField,
+    Indexes,
+    IndexRemoval,
+    NamedSavedSearch,
+    NewSavedSearch,
+    SavedSearch,
+    SavedSearches,
     SearchQuery,
     SearchResults,
     SlowQueries,
@@ -22,6 +28,7 @@ from schemas.search import (
 )
 
 SEARCH: Final = "search"
+SAVED: Final = "saved"
 PAGE: Final = 200
 
 
@@ -91,6 +98,37 @@ class AsyncSearch:
         such searches."""
         request = AdviceRequest.model_validate({"query": query, "slow_query_id": slow_query_id})
         return await self._client.ask(Advice, post(path(SEARCH, "advise"), whole(request)))
+
+    async def unindex(self, document_id: str) -> IndexRemoval:
+        """The job by which the document is found no more; it stays stored. ProblemAnswer with status 404 for one that was never
+        indexed."""
+        return await self._client.ask(IndexRemoval, delete(path(SEARCH, "index-document", document_id)))
+
+    async def indexes(self) -> Indexes:
+        """The index and its earlier generations: `Reindex` builds one, and `RollBack` returns to the one before."""
+        return await self._client.ask(Indexes, get(path(SEARCH, "indexes")))
+
+    async def saved(self) -> tuple[NamedSavedSearch, ...]:
+        """The saved searches, by name."""
+        return (await self._client.ask(SavedSearches, get(path(SEARCH, SAVED)))).searches
+
+    async def saved_search(self, name: str) -> NamedSavedSearch:
+        return await self._client.ask(NamedSavedSearch, get(path(SEARCH, SAVED, name)))
+
+    async def add_saved(self, name: str, query: SearchQuery, *, description: str = "") -> NamedSavedSearch:
+        """Has the event `search.saved_matched` tell of new documents that match. ProblemAnswer with status 409 when there is
+        one of this name."""
+        new = NewSavedSearch(name=name, query=query, description=description)
+        request = post(path(SEARCH, SAVED), whole(new), repeatable=False)
+        return await self._client.ask(NamedSavedSearch, request)
+
+    async def set_saved(self, name: str, query: SearchQuery, *, description: str = "") -> NamedSavedSearch:
+        """The same, whether there is one of this name or not."""
+        search = SavedSearch(query=query, description=description)
+        return await self._client.ask(NamedSavedSearch, put(path(SEARCH, SAVED, name), whole(search)))
+
+    async def remove_saved(self, name: str) -> None:
+        await self._client.send(delete(path(SEARCH, SAVED, name)))
 
 
 def _parameters(filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,18 @@ from typing import Any, Final
 
 from producers.client.blocking.ports import Caller
 from producers.client.documents import conditions
-from producers.client.requests import Id, get, path, post, put, whole
+from producers.client.requests import Id, delete, get, path, post, put, whole
 from schemas.search import (
     Advice,
     AdviceRequest,
     FacetCounts,
     FacetField,
+    Indexes,
+    IndexRemoval,
+    NamedSavedSearch,
+    NewSavedSearch,
+    SavedSearch,
+    SavedSearches,
     SearchQuery,
     SearchResults,
     SlowQueries,
@@ -23,6 +29,7 @@ from schemas.search import (
 )
 
 SEARCH: Final = "search"
+SAVED: Final = "saved"
 PAGE: Final = 200
 
 
@@ -89,6 +96,37 @@ class Search:
         such searches."""
         request = AdviceRequest.model_validate({"query": query, "slow_query_id": slow_query_id})
         return self._client.ask(Advice, post(path(SEARCH, "advise"), whole(request)))
+
+    def unindex(self, document_id: str) -> IndexRemoval:
+        """The job by which the document is found no more; it stays stored. ProblemAnswer with status 404 for one that was never
+        indexed."""
+        return self._client.ask(IndexRemoval, delete(path(SEARCH, "index-document", document_id)))
+
+    def indexes(self) -> Indexes:
+        """The index and its earlier generations: `Reindex` builds one, and `RollBack` returns to the one before."""
+        return self._client.ask(Indexes, get(path(SEARCH, "indexes")))
+
+    def saved(self) -> tuple[NamedSavedSearch, ...]:
+        """The saved searches, by name."""
+        return self._client.ask(SavedSearches, get(path(SEARCH, SAVED))).searches
+
+    def saved_search(self, name: str) -> NamedSavedSearch:
+        return self._client.ask(NamedSavedSearch, get(path(SEARCH, SAVED, name)))
+
+    def add_saved(self, name: str, query: SearchQuery, *, description: str = "") -> NamedSavedSearch:
+        """Has the event `search.saved_matched` tell of new documents that match. ProblemAnswer with status 409 when there is
+        one of this name."""
+        new = NewSavedSearch(name=name, query=query, description=description)
+        request = post(path(SEARCH, SAVED), whole(new), repeatable=False)
+        return self._client.ask(NamedSavedSearch, request)
+
+    def set_saved(self, name: str, query: SearchQuery, *, description: str = "") -> NamedSavedSearch:
+        """The same, whether there is one of this name or not."""
+        search = SavedSearch(query=query, description=description)
+        return self._client.ask(NamedSavedSearch, put(path(SEARCH, SAVED, name), whole(search)))
+
+    def remove_saved(self, name: str) -> None:
+        self._client.send(delete(path(SEARCH, SAVED, name)))
 
 
 def _parameters(filters: Mapping[str, Any]) -> dict[str, Any]:

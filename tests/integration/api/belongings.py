@@ -17,6 +17,7 @@ DOCUMENT = "zyzzyva/4711"
 PROFILE = "zyzzyva-4711"
 PROVIDER = "openai"
 PROMPT = "zyzzyva-4711"
+SAVED = "zyzzyva-4711"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Belongings:
             ("/api/documents/", DOCUMENT),
             ("/api/document-profiles/", PROFILE),
             ("/api/prompts/", PROMPT),
+            ("/api/search/saved/", SAVED),
+            ("/api/search/index-document/", DOCUMENT),
             ("/api/tenants/", self.owner),
             ("/api/ai/credentials/", PROVIDER),
         ):
@@ -104,8 +107,10 @@ def _add_document(world: World, owner: Tenant) -> None:
         assert added.status_code == 202, added.text
         assert http.put(f"/api/document-profiles/{PROFILE}", json={"index": False}).status_code == 200
         assert http.put(f"/api/ai/credentials/{PROVIDER}", json={"key": SECRET}).status_code == 200
+        saved = {"query": {"text": SECRET}, "description": SECRET}
+        assert http.put(f"/api/search/saved/{SAVED}", json=saved).status_code == 200
     world.database.execute("UPDATE document_versions SET state = 'ready', imported_at = now(), language = 'en'")
-    world.database.execute("UPDATE documents SET current_version = 1")
+    world.database.execute("UPDATE documents SET current_version = 1, indexed_version = 1")
 
 
 def _add_prompt(world: World, owner: Tenant) -> None:

@@ -24,6 +24,7 @@ from schemas.groups import AcknowledgeEvents
 from schemas.model import Model
 from schemas.problems import Problem
 from schemas.schedules import ScheduleDefinition
+from schemas.search import SavedSearch
 from schemas.webhooks import RedeliverFailed, WebhookRequest
 from tests.integration.api.belongings import FINGERPRINT, GROUP, SCHEDULE, SECRET, Belongings, give_one_of_each
 from tests.integration.serving import PROCESS, Tenant, World
@@ -36,6 +37,7 @@ BODIES: dict[type[Model] | None, object] = {
     RedeliverFailed: {"since": "2026-01-01T00:00:00Z"},
     NewPromptVersion: {"content": {"system": "mine"}},
     LabelMove: {"variants": [{"version": 1, "percent": 100}]},
+    SavedSearch: {"query": {"text": "mine"}},
     AcknowledgeEvents: {"receipts": [f"{uuid4()}:1:{uuid4()}"]},
 }
 """What an address needs to be asked at all."""
@@ -44,6 +46,7 @@ NAMED_BY_THE_CALLER = {
     ("PUT", "/api/documents/{id}"),
     ("PUT", "/api/document-profiles/{name}"),
     ("PUT", "/api/ai/credentials/{provider}"),
+    ("PUT", "/api/search/saved/{name}"),
 }
 """Makes the caller's own thing, whatever others call theirs."""
 GUARDED = [one for one in described() if one.scope is not None]

@@ -51,7 +51,10 @@ def test_nothing_is_left_and_other_tenants_keep_all(system: System, served: Worl
         *("jobs", "job_events", "documents", "tenant_keys", "schedules", "webhooks"),
         *("ai_prompts", "ai_prompt_versions", "ai_prompt_labels", "ai_prompt_tests"),
     }
-    assert set(_rows_of(system, gone.id)) >= {"ai_service_requests", "ai_credentials", "ai_sections", "ai_answers"}
+    assert set(_rows_of(system, gone.id)) >= {
+        *("ai_service_requests", "ai_credentials", "ai_sections", "ai_answers"),
+        *("saved_searches", "saved_search_matches"),
+    }
 
     with served.http(operator) as http:
         begun = http.delete(f"/api/tenants/{gone.id}")
@@ -115,6 +118,8 @@ def objects_of(tenant: Tenant) -> list[str]:
 def _fill(system: System, world: World, tenant: Tenant) -> None:
     """Something of the tenant wherever the product keeps anything."""
     with world.http(tenant) as http:
+        saved = {"query": {"text": SECRET}}
+        assert http.put(f"/api/search/saved/{SECRET.lower()}", json=saved).status_code == 200
         document = {"document_id": "d", "title": SECRET, "text": SECRET, "document_type": "contract"}
         answer = http.post("/api/search/index-document", json=document, headers={"idempotency-key": "k"})
         job = UUID(answer.json()["id"])
@@ -128,6 +133,8 @@ def _fill(system: System, world: World, tenant: Tenant) -> None:
         assert http.put("/api/prompts/p/tests/t", json={"contains": [SECRET]}).status_code == 200
         assert http.post("/api/jobs/replay", json={"kind": SECRET}).status_code == 202
     system.await_state(job, "succeeded")
+    matches = "SELECT 1 FROM saved_search_matches WHERE tenant_id = %s"
+    wait_until(lambda: system.read(matches, tenant.id), "its saved search is told of it")
     world.database.execute(
         "INSERT INTO job_objects (job_id, tenant_id, key, bytes) VALUES (%s, %s, %s, 6)",
         (uuid4(), tenant.id, objects_of(tenant)[0]),

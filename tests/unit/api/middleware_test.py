@@ -140,6 +140,7 @@ def test_every_scope_is_a_word_a_key_may_have() -> None:
         "jobs:read_content",
         "jobs:write",
         "search:read",
+        "search:write",
         "documents:read",
         "documents:write",
         "ai:read",

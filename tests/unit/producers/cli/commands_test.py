@@ -45,6 +45,7 @@ def test_each_command_that_prints_an_answer_has_the_same_output_option(name: str
         "profile",
         "credentials",
         "providers",
+        "saved",
     }
     for inner, command in _commands(name).items():
         options = {option for parameter in command.params for option in parameter.opts}
