@@ -17,6 +17,8 @@ from infrastructure.searching.shape import shape_of
 from schemas.search import Filters, SearchQuery, SearchResults
 
 NO_FILTERS: Final = Filters()
+WIDENED_BELOW: Final = 10
+"""Hits: a first page that isn't full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Answering:
             answered = await self._next(tenant_id, query, prepared)
         if answered.after is None:
             return answered.results
-        place = Place(answered.after, answered.corrected)
+        place = Place(answered.after, answered.corrected, answered.results.widened)
         cursor = sign_place(self.cursors, tenant_id, prepared.pages, place)
         return answered.results.model_copy(update={"next_cursor": cursor})
 
@@ -75,13 +77,13 @@ class Answering:
         assert query.cursor is not None, "it goes on from one"
         place = read_place(self.cursors, tenant_id, prepared.pages, query.cursor)
         spelled = query if place.corrected is None else query.model_copy(update={"text": place.corrected})
-        searched = (await self.preparation.prepare(tenant_id, spelled)).searched
+        searched = (await self.preparation.prepare(tenant_id, spelled, is_wide=place.is_wide)).searched
         began = time.perf_counter()
         page = await self.engine.search(tenant_id, searched, after=place.after)
         self._note(tenant_id, query, searched, page.results.total, time.perf_counter() - began, deep=True)
-        if place.corrected is None:
-            return Answered(page.results, page.after)
-        said = {"did_you_mean": place.corrected, "corrected": True}
+        said: dict[str, object] = {"widened": place.is_wide}
+        if place.corrected is not None:
+            said |= {"did_you_mean": place.corrected, "corrected": True}
         return Answered(page.results.model_copy(update=said), page.after, place.corrected)
 
     async def _search(self, tenant_id: UUID, query: SearchQuery, prepared: Prepared) -> Answered:
@@ -90,6 +92,8 @@ class Answering:
         answered = Answered(page.results, page.after)
         if page.results.total < FEW_HITS and query.correct and query.text is not None:
             answered = await self._corrected(tenant_id, query, answered)
+        if answered.results.total < WIDENED_BELOW and query.widen and query.text is not None:
+            answered = await self._widened(tenant_id, query, answered)
         self._note(tenant_id, query, prepared.searched, answered.results.total, time.perf_counter() - began)
         return answered
 
@@ -107,6 +111,18 @@ class Answering:
         self.report.spelled_otherwise("answered")
         said = {"did_you_mean": better, "corrected": True}
         return Answered(page.results.model_copy(update=said), page.after, better)
+
+    async def _widened(self, tenant_id: UUID, query: SearchQuery, found: Answered) -> Answered:
+        """Also what has some of the words, behind what has all."""
+        spelled = query if found.corrected is None else query.model_copy(update={"text": found.corrected})
+        wide = await self.preparation.prepare(tenant_id, spelled, is_wide=True)
+        if wide.searched == (await self.preparation.prepare(tenant_id, spelled)).searched:
+            return found
+        page = await self.engine.search(tenant_id, wide.searched)
+        if page.results.total <= found.results.total:
+            return found
+        said = {"widened": True, "did_you_mean": found.results.did_you_mean, "corrected": found.results.corrected}
+        return Answered(page.results.model_copy(update=said), page.after, found.corrected)
 
     async def _better(self, tenant_id: UUID, query: SearchQuery, hits: int) -> str | None:
         assert query.text is not None, "only what a person typed is spelled otherwise"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from infrastructure.ports.searching import SynonymsOfTenants
 from infrastructure.searching.synonyms import Thesaurus, thesaurus_of, widened
-from infrastructure.searching.typed import typed
+from infrastructure.searching.typed import typed, with_some_words
 from schemas.search import Filters, SearchQuery, Synonyms
 
 MAX_THESAURI: Final = 500
@@ -29,10 +29,12 @@ class Preparation:
         self._synonyms = synonyms
         self._thesauri: OrderedDict[UUID, tuple[Synonyms, Thesaurus]] = OrderedDict()
 
-    async def prepare(self, tenant_id: UUID, query: SearchQuery) -> Prepared:
-        """Unavailable when the tenant's synonyms can't be read."""
+    async def prepare(self, tenant_id: UUID, query: SearchQuery, *, is_wide: bool = False) -> Prepared:
+        """Wide, it finds documents with some of the words as well. Unavailable when the tenant's synonyms can't be read."""
         asked = canonical(query.model_copy(update={"cursor": None}))
         match = typed(query.text).match if query.text is not None else query.match
+        if match is not None and is_wide:
+            match = with_some_words(match) or match
         if match is not None and query.synonyms:
             match = widened(match, await self._thesaurus_of(tenant_id))
         searched = asked.model_copy(update={"text": None, "match": match})

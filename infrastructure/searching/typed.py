@@ -17,6 +17,8 @@ from schemas.search import MAX_CLAUSES, MAX_WORDS, AllOf, AllTerms, AnyOf, Match
 from schemas.search.text import WORD
 
 OR: Final = "OR"
+MAX_SINGLE_WORDS: Final = 16
+ALL_WORDS_WEIGHT: Final = 10.0
 _MARKS: Final = '"“”„‟«»'
 _ITEM: Final = re.compile(
     rf"(?P<minus>[-−](?=\S))?(?:[{_MARKS}](?P<phrase>[^{_MARKS}]*)[{_MARKS}]|(?P<word>[^\s{_MARKS}]+))"
@@ -52,6 +54,28 @@ def typed(text: str) -> Typed:
     """The clauses of a text that has a word, as `SearchQuery.text` does."""
     items = list(_within_bounds(_items(text)))
     return Typed(_tree(items), tuple(word for item in items for word in _own_words(item)))
+
+
+def with_some_words(match: Match) -> Match | None:
+    """The same for documents that have only some of the words, behind those that have all of them; None where there are no
+    several words that must all occur. What is quoted must still occur, and what is excluded may not."""
+    clauses = match.clauses if isinstance(match, AllOf) else (match,)
+    widened = [_some_words(clause) for clause in clauses]
+    if all(one is None for one in widened):
+        return None
+    together = tuple(clause if one is None else one for one, clause in zip(widened, clauses, strict=True))
+    return together[0] if len(together) == 1 else AllOf(clauses=together)
+
+
+def _some_words(clause: Match) -> Match | None:
+    if not isinstance(clause, AllTerms):
+        return None
+    words = WORD.findall(clause.text)[:MAX_SINGLE_WORDS]
+    if len(words) < 2:
+        return None
+    return AnyOf(
+        clauses=(clause.model_copy(update={"weight": ALL_WORDS_WEIGHT}), *(AllTerms(text=word) for word in words))
+    )
 
 
 def _items(text: str) -> Iterator[_Item]:

@@ -69,6 +69,9 @@ class SearchQuery(Model):
     """Whether the tenant's synonyms are looked for as well."""
     correct: bool = True
     """Whether a search for words with few hits may suggest other spellings, and, without any hit, answer with those."""
+    widen: bool = True
+    """Whether a search for several words that fewer than ten documents have all of is answered, behind those, with documents
+    that have some of them."""
     explain: bool = False
     """Whether each hit says where its score comes from."""
     limit: Annotated[int, Field(ge=0, le=MAX_HITS)] = 10

@@ -81,5 +81,7 @@ class SearchResults(Model):
     consistency: Consistency = Consistency.SNAPSHOT
     did_you_mean: str | None = None
     """Words that are spelled otherwise and have hits, under the same filters."""
+    widened: bool = False
+    """Whether documents with only some of the words are among the hits, behind those with all of them."""
     corrected: bool = False
     """Whether the hits are those of `did_you_mean`, since there was none for what was searched for."""

@@ -63,7 +63,7 @@ def search(
 def _lines(results: SearchResults, text: str | None) -> "Iterator[Text | str]":
     if results.corrected:
         yield f"nothing has {text!r}; this is what has {results.did_you_mean!r}"
-    yield counted(results.total, "document")
+    yield counted(results.total, "document") + (", some with only some of the words" if results.widened else "")
     for number, hit in enumerate(results.hits, start=1):
         yield ""
         yield from _hit(number, hit)

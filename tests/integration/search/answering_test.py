@@ -60,6 +60,38 @@ async def test_a_text_finds_what_was_meant(flow: Flow, text: str, found: set[str
     assert set(await flow.ids(text)) == found
 
 
+async def test_documents_with_some_of_the_words_come_behind_those_with_all(flow: Flow) -> None:
+    found = await flow.search("lease warehouse agreement")
+
+    assert found.hits[0].document_id == "lease"
+    assert {hit.document_id for hit in found.hits} == {"lease", "rental", "nda", "draft"}
+    assert found.widened
+
+
+async def test_what_is_quoted_or_excluded_holds_for_documents_with_some_of_the_words(flow: Flow) -> None:
+    assert set(await flow.ids('warehouse agreement "notice period"')) == {"lease"}
+    assert set(await flow.ids("warehouse agreement -rental")) == {"lease", "nda"}
+
+
+async def test_some_of_the_words_are_not_enough_where_all_are_asked_for(flow: Flow) -> None:
+    found = await flow.search("rental warehouse", widen=False)
+
+    assert (found.total, found.widened) == (0, False)
+
+
+async def test_pages_of_documents_with_some_of_the_words_go_on(flow: Flow) -> None:
+    first = await flow.search("notice agreement", limit=1)
+    ids = [hit.document_id for hit in first.hits]
+    page = first
+    while page.next_cursor is not None:
+        page = await flow.search("notice agreement", limit=1, cursor=page.next_cursor)
+        assert page.widened
+        ids += [hit.document_id for hit in page.hits]
+
+    assert ids[0] == "rental"
+    assert sorted(ids) == ["lease", "nda", "rental"]
+
+
 async def test_synonyms_find_what_nobody_wrote_and_rank_behind_it(flow: Flow, engine: SearchEngine) -> None:
     await index(engine, document("short", "an NDA of two pages with a lot of other text"))
     assert await flow.ids("nda", correct=False) == ["short"]
@@ -67,7 +99,7 @@ async def test_synonyms_find_what_nobody_wrote_and_rank_behind_it(flow: Flow, en
     flow.synonyms.by_tenant = {ACME: Synonyms(groups=(SynonymGroup(terms=("nda", "non-disclosure agreement")),))}
 
     assert await flow.ids("nda") == ["short", "nda"]
-    assert await flow.ids("non disclosure agreement") == ["nda", "short"]
+    assert await flow.ids("non disclosure agreement", widen=False) == ["nda", "short"]
     assert await flow.ids('"nda"') == ["short"]
     assert await flow.ids("nda", synonyms=False) == ["short"]
 

@@ -85,7 +85,7 @@ def _written(
     number: int, topic: dict[str, Any], topics: Sequence[dict[str, Any]], others: Sequence[int]
 ) -> Iterator[tuple[IndexedDocument, Mapping[int, int]]]:
     """Twelve documents around a topic, and how well each answers the queries of which topic."""
-    choose = random.Random(number)  # noqa: S311  # to vary texts
+    choose = random.Random(number)  # to vary texts
     language, fillers = topic["language"], FILLERS[topic["language"]]
     for copy in range(12):
         other = choose.choice(others)
