@@ -3,7 +3,7 @@
 An answer is kept under the mark of what was visible when it was looked for, read before the engine was asked. Whatever changes
 what the tenant may find changes that mark, so nothing has to be removed: what is old is found no more, and goes when room is
 needed. It is kept in the process, encoded: a hit costs one decoding, and its size is known. Nothing is shared through
-Redis: docs/decisions/0041 says why.
+Redis: docs/decisions/0043 says why.
 """
 
 import time

