@@ -88,7 +88,7 @@ class RolledBack(DomainEvent):
 class SavedMatched(DomainEvent):
     """A new document, or a new version of one, matches a saved search, which the version before didn't. Once for each version.
     It doesn't mean that the document is there still. Documents that were indexed before the search was saved, or its query
-    changed, are looked at when they are indexed again."""
+    changed, are looked at when they are indexed again, and of versions in quick succession the last counts."""
 
     type: ClassVar[str] = "search.saved_matched"
 

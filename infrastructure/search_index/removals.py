@@ -2,7 +2,7 @@
 
 An engine keeps of two writes the one with the greater version, and remembers deletions by version. A document that was taken
 out stays as it is, though, and so would have to come back in a version that was deleted. So engines get numbers that count
-both: see docs/decisions/0042.
+both: see docs/decisions/0045.
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -194,8 +194,8 @@ class RollBack(Command):
     route: ClassVar[str | None] = "/api/search/rollback"
 
     leave: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """The generation that answers no more; the one that does when the job is accepted, if none is given. If another one
-    answers by then, nothing is done."""
+    """The generation that is to answer no more; if another one answers by then, nothing is done. If none is given, it is the one
+    that answers when the request is accepted; in a batch or a schedule, when the job runs."""
 
 
 class MatchSavedSearches(Command):

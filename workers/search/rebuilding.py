@@ -20,6 +20,12 @@ NOTHING_BEFORE: Final = Problem.of(
     409,
     "No generation of the index is kept but the one that answers. Reindexing makes another.",
 )
+NOT_SAID: Final = Problem.of(
+    "rollback-interrupted",
+    "It isn't known whether this was done",
+    409,
+    "The job was interrupted, and didn't say which generation to leave. GET /api/search/indexes shows which one answers.",
+)
 
 
 async def reindex(command: Reindex, run: Run, indexing: Indexing, matching: Matching) -> Reindexed:
@@ -39,6 +45,8 @@ async def reindex(command: Reindex, run: Run, indexing: Indexing, matching: Matc
 
 async def roll_back(command: RollBack, run: Run, indexing: Indexing) -> RolledBack:
     """The generation that answers now. Safe to repeat: what isn't the one to leave any more was rolled back already."""
+    if command.leave is None and run.attempt > 1:
+        raise Refused(NOT_SAID)
     states = await indexing.engine.states(run.tenant_id)
     answering = next((one.generation for one in states if one.answers), None)
     if command.leave is not None and answering is not None and answering != command.leave:
