@@ -1,1 +1,0 @@
-"""Answers searches from Elasticsearch: our query language compiled into its own, and its answers read back."""
