@@ -46,4 +46,4 @@ def reciprocal_rank(ids: Sequence[str], grades: Mapping[str, int]) -> float:
 
 
 def _gain(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / log2(rank + 1) for rank, grade in enumerate(grades, start=1))
+    return sum((2.0**grade - 1) / log2(rank + 1) for rank, grade in enumerate(grades, start=1))
