@@ -55,7 +55,7 @@ client: development ## Build bucatini-client, the wheel that other services inst
 bench: development ## Measure each scenario beside its peer; prints ratios and draws them into docs/performance
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
-quality: development ## Judge how well a model reads the samples (QUALITY_MODELS=claude-haiku-5-5; offline without it)
+quality: development ## Judge how well searches rank, and a model reads the samples (QUALITY_MODELS=claude-haiku-5-5; offline without it)
 	@exec $(BIN)/pytest -q -s tests/quality $(ARGS)
 
 chaos: development ## Kill processes and servers under load, and count what got lost

@@ -1,6 +1,6 @@
 """How well searches rank the judged library: never worse than is written here.
 
-`make quality ARGS=tests/quality/search` prints the scores, and what was found badly.
+`make quality` prints the scores, and what was found badly.
 """
 
 from collections.abc import AsyncIterator
