@@ -100,7 +100,7 @@ class SearchesAndWrites(RuleBasedStateMachine):
         await self.engines[process].index(ACME, written)
 
     async def _found(self, text: str, process: int) -> list[str]:
-        return sorted(await self.flows[process].ids(text, correct=False, limit=100))
+        return sorted(await self.flows[process].ids(text, correct=False, widen=False, limit=100))
 
     def _expected(self, text: str) -> list[str]:
         return sorted(name for name, words in self.documents.items() if matches(text, words))

@@ -138,7 +138,7 @@ def test_synonyms_are_live_in_seconds_and_touch_no_other_tenant(world: World) ->
         assert elsewhere.get(SYNONYMS).json()["groups"] == []
 
         http.put(SYNONYMS, json={"sets": ["legal"]})
-        legal = {"text": "confidentiality agreement", "correct": False}
+        legal = {"text": "confidentiality agreement", "correct": False, "widen": False}
         wait_until(lambda: ids(http.post("/api/search/query", json=legal)) == {"nda"}, "the set is live")
         assert ids(http.post("/api/search/query", json=search)) == set()
 
