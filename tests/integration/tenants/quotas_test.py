@@ -86,8 +86,12 @@ def test_streams_beyond_the_quota_are_refused_until_one_ends(world: World) -> No
     tenant = limited(world, streams=1)
     with world.http(tenant) as http:
         with http.stream("GET", "/api/events") as stream:
-            next(stream.iter_lines())
-            assert "1 of 1" in refused(http.get("/api/events"), 429, "streams")
+            lines = stream.iter_lines()  # Kept: the stream is closed when nobody reads its lines any more.
+            next(lines)
+            with http.stream("GET", "/api/events") as beyond:
+                assert beyond.status_code == 429
+                beyond.read()
+                assert "1 of 1" in refused(beyond, 429, "streams")
         wait_until(lambda: _opens(world, tenant), "another can be opened")
 
 
