@@ -27,6 +27,11 @@ class Principal:
     """The same by `time.monotonic`, which isn't affected by changes to the system clock."""
 
     @property
+    def name(self) -> str:
+        """For logs, and for what says who changed it."""
+        return f"key {self.key_id}" if self.key_id else f"subject {self.subject}"
+
+    @property
     def expired(self) -> bool:
         return time.monotonic() >= self.ends_at
 

@@ -37,7 +37,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "description": "ETags of the document, of which one must be its present one; `*` for any that is there.",
         "schema": {"type": "string", "examples": ['"3-5f1c0d9e2b7a.81c2e6f0a4d3"']},
     },
-    "prompt-if-match": {
+    "known-if-match": {
         "name": "If-Match",
         "description": "The ETag that you know; nothing is changed when it is another one now.",
         "schema": {"type": "string", "examples": ['"3"']},

@@ -14,7 +14,8 @@ from infrastructure.searching.correction import FEW_HITS, better_spelling
 from infrastructure.searching.cursors import Place, read_place, sign_place
 from infrastructure.searching.preparation import Preparation, Prepared, canonical
 from infrastructure.searching.shape import shape_of
-from schemas.search import Filters, SearchQuery, SearchResults
+from infrastructure.searching.typed import typed, with_some_words
+from schemas.search import Filters, SearchQuery, SearchResults, Sort
 
 NO_FILTERS: Final = Filters()
 WIDENED_BELOW: Final = 10
@@ -92,7 +93,7 @@ class Answering:
         answered = Answered(page.results, page.after)
         if page.results.total < FEW_HITS and query.correct and query.text is not None:
             answered = await self._corrected(tenant_id, query, answered)
-        if answered.results.total < WIDENED_BELOW and query.widen and query.text is not None:
+        if answered.results.total < WIDENED_BELOW and _may_be_widened(query):
             answered = await self._widened(tenant_id, query, answered)
         self._note(tenant_id, query, prepared.searched, answered.results.total, time.perf_counter() - began)
         return answered
@@ -116,8 +117,6 @@ class Answering:
         """Also what has some of the words, behind what has all."""
         spelled = query if found.corrected is None else query.model_copy(update={"text": found.corrected})
         wide = await self.preparation.prepare(tenant_id, spelled, is_wide=True)
-        if wide.searched == (await self.preparation.prepare(tenant_id, spelled)).searched:
-            return found
         page = await self.engine.search(tenant_id, wide.searched)
         if page.results.total <= found.results.total:
             return found
@@ -152,3 +151,11 @@ class Answering:
         if took_seconds >= self.slow_seconds:
             asked = canonical(query.model_copy(update={"cursor": None}))
             self.slow.keep(tenant_id, SlowSearch(shape_of(searched, deep=deep), took_seconds, hits, asked))
+
+
+def _may_be_widened(query: SearchQuery) -> bool:
+    # In any other order, documents with some of the words would stand among those with all.
+    by_relevance = query.sort in (None, Sort.RELEVANCE)
+    return (
+        query.widen and by_relevance and query.text is not None and with_some_words(typed(query.text).match) is not None
+    )

@@ -18,7 +18,8 @@ from schemas.search.text import WORD
 
 OR: Final = "OR"
 MAX_SINGLE_WORDS: Final = 16
-ALL_WORDS_WEIGHT: Final = 10.0
+ALL_WORDS_WEIGHT: Final = 1_000.0
+"""More than what a short title with one rare word has ahead of a long text with all of them."""
 _MARKS: Final = '"“”„‟«»'
 _ITEM: Final = re.compile(
     rf"(?P<minus>[-−](?=\S))?(?:[{_MARKS}](?P<phrase>[^{_MARKS}]*)[{_MARKS}]|(?P<word>[^\s{_MARKS}]+))"

@@ -70,8 +70,8 @@ class SearchQuery(Model):
     correct: bool = True
     """Whether a search for words with few hits may suggest other spellings, and, without any hit, answer with those."""
     widen: bool = True
-    """Whether a search for several words that fewer than ten documents have all of is answered, behind those, with documents
-    that have some of them."""
+    """Whether a search by relevance for several typed words, which fewer than ten documents have all of, is answered with
+    documents that have some of them as well, behind those."""
     explain: bool = False
     """Whether each hit says where its score comes from."""
     limit: Annotated[int, Field(ge=0, le=MAX_HITS)] = 10

@@ -22,7 +22,8 @@ class SavedSearch(Model):
     )
 
     query: SearchQuery
-    """What it finds counts; the order, pages, facets and snippets that it asks for don't."""
+    """What it finds counts, which must have all of the words as they are spelled; the order, pages, facets and snippets that
+    it asks for don't."""
     description: Annotated[str, Field(max_length=500)] = ""
     """For people."""
 

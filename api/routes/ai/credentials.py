@@ -4,7 +4,7 @@ import logging
 
 from pydantic import SecretStr
 
-from api.auth.principal import Principal, Scope
+from api.auth.principal import Scope
 from api.endpoint import Call, Empty, Endpoint
 from api.http import problems
 from api.http.responses import Answer, NoBody, json_answer
@@ -41,7 +41,7 @@ async def set_credential(call: Call[NewCredential, Empty]) -> Answer:
     if not is_usable_key(key):
         detail = "can't be a provider's key: it has a space, a line's end or another character that no key has"
         raise problems.invalid_fields([FieldProblem(pointer="/key", detail=detail)])
-    by, ingress = _name_of(call.principal), call.ingress
+    by, ingress = call.principal.name, call.ingress
     stored = await credentials.set_credential(ingress.pool, ingress.sealer, call.tenant_id, provider, key, by=by)
     logger.info("tenant %s: %s set its own key of %s", call.tenant_id, by, provider)
     return json_answer(200, stored)
@@ -51,17 +51,13 @@ async def remove_credential(call: Call[Empty, Empty]) -> Answer:
     provider = call.path["provider"]
     if not await call.db.run(credentials.remove_credential, provider):
         raise problems.no_credential(await _providers_with_keys(call.ingress.settings))
-    logger.info("tenant %s: %s removed its own key of %s", call.tenant_id, _name_of(call.principal), provider)
+    logger.info("tenant %s: %s removed its own key of %s", call.tenant_id, call.principal.name, provider)
     return Answer(204)
 
 
 async def _providers_with_keys(settings: Settings) -> list[str]:
     registry = await registry_of(settings)
     return sorted(name for name, spec in registry.providers.items() if spec.api is not Api.OFFLINE)
-
-
-def _name_of(principal: Principal) -> str:
-    return f"key {principal.key_id}" if principal.key_id else f"subject {principal.subject}"
 
 
 ENDPOINTS = (

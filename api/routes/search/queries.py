@@ -83,6 +83,7 @@ async def count_facets(call: Call[Empty, FacetQuery]) -> Answer:
         period=query.period,
         synonyms=query.synonyms,
         correct=False,
+        widen=False,
         highlight=False,
         limit=0,
     )

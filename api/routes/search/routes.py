@@ -37,7 +37,8 @@ ENDPOINTS = (
             "In the tenant's own documents, with filters, facets and snippets. Makes no job. `text` is read as a person types "
             "it: words that must all occur, `OR` between neighbours, a phrase in quotation marks, `-without`, `begin*`. With "
             "fewer than three hits `did_you_mean` may have another spelling, which has hits; with none, the hits are those of "
-            "that spelling, and `corrected` says so. `next_cursor` is valid for the same search of the same tenant only."
+            "that spelling, and `corrected` says so. Where fewer than ten documents have all words, those with some come behind "
+            "them, and `widened` says so. `next_cursor` is valid for the same search of the same tenant only."
         ),
         handle=search,
         body=SearchQuery,
@@ -90,7 +91,7 @@ ENDPOINTS = (
         body=Synonyms,
         answers={200: StoredSynonyms},
         scope=Scope.SEARCH_WRITE,
-        headers=("prompt-if-match",),
+        headers=("known-if-match",),
         problems=(412, 422),
     ),
     Endpoint(

@@ -10,7 +10,7 @@ from api.http import problems
 from api.http.responses import UNSHARED, Answer, NoBody, json_answer
 from api.http.validation import model_of
 from infrastructure.key_vault.cells import saved_search_cell
-from infrastructure.postgres.ai.sealing import write_sealed
+from infrastructure.postgres.keys.sealing import write_sealed
 from infrastructure.postgres.search import saved_searches
 from infrastructure.postgres.session import Connection
 from schemas.model import Model

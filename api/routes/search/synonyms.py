@@ -21,8 +21,7 @@ async def show_synonyms(call: Call[Empty, Empty]) -> Answer:
 
 async def set_synonyms(call: Call[Synonyms, Empty]) -> Answer:
     """200 with what is set now. Repeating it is safe."""
-    principal = call.principal
-    by = f"key {principal.key_id}" if principal.key_id else f"subject {principal.subject}"
+    by = call.principal.name
     precondition = Precondition(tags_in("If-Match", call.headers.get("if-match")))
     outcome = await call.db.run(synonyms.set_synonyms, call.body, by=by, precondition=precondition)
     match outcome:

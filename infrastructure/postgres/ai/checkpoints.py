@@ -13,7 +13,7 @@ from infrastructure.ports import Unstorable
 from infrastructure.ports.ai.checkpoints import Checkpoint
 from infrastructure.ports.keys import Sealer
 from infrastructure.postgres.ai.paid_answers import DELETE_OF_SECTION
-from infrastructure.postgres.ai.sealing import write_sealed
+from infrastructure.postgres.keys.sealing import write_sealed
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 

@@ -14,7 +14,7 @@ from infrastructure.key_vault.cells import credential_cell
 from infrastructure.key_vault.sealed import Sealed
 from infrastructure.ports.ai.credentials import DEPLOYMENT, Credential
 from infrastructure.ports.keys import Sealer
-from infrastructure.postgres.ai.sealing import write_sealed
+from infrastructure.postgres.keys.sealing import write_sealed
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 from schemas.ai.usage import CredentialState

@@ -17,7 +17,7 @@ from infrastructure.key_vault.sealed import DecryptionFailed, Sealed
 from infrastructure.ports import Unavailable
 from infrastructure.ports.keys import Sealer
 from infrastructure.ports.searching import SlowSearch
-from infrastructure.postgres.ai.sealing import write_sealed
+from infrastructure.postgres.keys.sealing import write_sealed
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
 from schemas.search import SearchQuery, SlowQuery

@@ -82,7 +82,7 @@ def test_jobs_that_turn_out_to_wait_for_others_wait_side_by_side_and_hold_up_non
 
 
 def test_what_a_worker_can_not_start_soon_is_left_to_a_worker_that_comes(system: System) -> None:
-    system.submit(*[LeaveMark(seconds=1.0) for _ in range(120)])
+    system.submit(*[LeaveMark(seconds=5.0) for _ in range(120)])
     system.worker(WORKER_CONCURRENCY="2")
     wait_until(lambda: system.states()["succeeded"] >= 2, "one worker works at it")
 

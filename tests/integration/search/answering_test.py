@@ -79,6 +79,22 @@ async def test_some_of_the_words_are_not_enough_where_all_are_asked_for(flow: Fl
     assert (found.total, found.widened) == (0, False)
 
 
+async def test_in_another_order_only_documents_with_all_words_are_found(flow: Flow) -> None:
+    found = await flow.search("lease warehouse agreement", sort="newest")
+
+    assert (found.total, found.widened) == (0, False)
+
+
+async def test_all_words_in_a_long_text_come_before_one_in_a_short_title(flow: Flow, engine: SearchEngine) -> None:
+    await index(
+        engine,
+        document("long", f"quorum {'and so on ' * 20_000} escrow"),
+        document("short", "", title="Escrow"),
+    )
+
+    assert (await flow.ids("quorum escrow")) == ["long", "short"]
+
+
 async def test_pages_of_documents_with_some_of_the_words_go_on(flow: Flow) -> None:
     first = await flow.search("notice agreement", limit=1)
     ids = [hit.document_id for hit in first.hits]

@@ -12,7 +12,7 @@ from api.routes.ai.prompts.addressing import WHAT, found_version, test_in
 from api.routes.ai.prompts.reads import existing
 from api.routes.commands import JobOptionsQuery, accept
 from infrastructure.key_vault.cells import prompt_test_cell
-from infrastructure.postgres.ai.sealing import write_sealed
+from infrastructure.postgres.keys.sealing import write_sealed
 from infrastructure.postgres.prompts import golden_tests
 from infrastructure.postgres.prompts.additions import find_locked
 from infrastructure.postgres.session import Connection

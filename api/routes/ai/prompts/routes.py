@@ -105,7 +105,7 @@ VERSIONS = (
         body=NewPromptVersion,
         answers={201: PromptVersion, 200: PromptVersion},
         scope=Scope.AI_WRITE,
-        headers=("prompt-if-match",),
+        headers=("known-if-match",),
         problems=(400, 404, 409, 412, 422),
     ),
     Endpoint(
@@ -166,7 +166,7 @@ LABELS = (
         body=LabelMove,
         answers={200: PromptLabelState},
         scope=Scope.AI_WRITE,
-        headers=("prompt-if-match",),
+        headers=("known-if-match",),
         problems=(400, 404, 409, 412, 422),
     ),
     Endpoint(
@@ -181,7 +181,7 @@ LABELS = (
         body=LabelRollback,
         answers={200: PromptLabelState},
         scope=Scope.AI_WRITE,
-        headers=("prompt-if-match",),
+        headers=("known-if-match",),
         problems=(400, 404, 409, 412, 422),
     ),
     Endpoint(

@@ -13,7 +13,7 @@ from api.http.responses import Answer, json_answer
 from api.routes.ai.prompts.addressing import PATH, WHAT, doer, found_version, precondition_of
 from api.routes.ai.prompts.reads import existing
 from infrastructure.key_vault.cells import prompt_version_cell
-from infrastructure.postgres.ai.sealing import write_sealed
+from infrastructure.postgres.keys.sealing import write_sealed
 from infrastructure.postgres.prompts import additions, labels
 from infrastructure.postgres.prompts.additions import (
     Added,
