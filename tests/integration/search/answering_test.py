@@ -86,13 +86,12 @@ async def test_in_another_order_only_documents_with_all_words_are_found(flow: Fl
 
 
 async def test_all_words_in_a_long_text_come_before_one_in_a_short_title(flow: Flow, engine: SearchEngine) -> None:
-    await index(
-        engine,
-        document("long", f"quorum {'and so on ' * 20_000} escrow"),
-        document("short", "", title="Escrow"),
-    )
+    long = document("long", f"quorum {'and so on ' * 20_000} escrow")
+    short = document("short", "", title="Escrow escrow")
+    others = [document(f"other-{number}", "quorum") for number in range(200)]
+    await engine.rebuild(ACME, batches(long, short, *others))
 
-    assert (await flow.ids("quorum escrow")) == ["long", "short"]
+    assert (await flow.ids("quorum escrow"))[:2] == ["long", "short"]
 
 
 async def test_pages_of_documents_with_some_of_the_words_go_on(flow: Flow) -> None:
