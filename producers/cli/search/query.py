@@ -1,5 +1,6 @@
 """`bucatini search query`: what matches, as people like to read it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MARKED = "bold yellow"
 INDENT = "   "
+_SPACES = re.compile(r"\s+")
 
 Values = list[str] | None
 
@@ -94,11 +96,15 @@ def marked(text: str, marks: Sequence[Mark], style: str = "") -> "Text":
 
     shown, done = Text(), 0
     for mark in marks:
-        shown.append(printable(text[done : mark.start]), style)
-        shown.append(printable(text[mark.start : mark.end]), MARKED)
+        shown.append(_on_one_line(text[done : mark.start]), style)
+        shown.append(_on_one_line(text[mark.start : mark.end]), MARKED)
         done = mark.end
-    shown.append(printable(text[done:]), style)
+    shown.append(_on_one_line(text[done:]), style)
     return shown
+
+
+def _on_one_line(piece: str) -> str:
+    return printable(_SPACES.sub(" ", piece))
 
 
 def _facet(facet: Facet) -> "Iterator[Text | str]":
