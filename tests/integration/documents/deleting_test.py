@@ -5,6 +5,7 @@ import pytest
 from schemas.ai import ProcessDocument
 from schemas.documents import DocumentRef
 from schemas.search import IndexDocument
+from tests.folders import files_under
 from tests.integration.documents.shelf import Shelf
 from tests.system import System
 from tests.unit.infrastructure.extraction.producers import docx
@@ -33,7 +34,7 @@ def test_contents_facts_and_the_index_entry_of_a_deleted_document_are_gone(syste
     assert system.timeline(removed)[-2:] == ["documents.deleted", "job.succeeded"]
     assert (shelf.text("lease"), shelf.text("lease", 1), shelf.facts("lease"), shelf.found()) == (None, None, [], [])
     objects = system.settings.bucatini_home / "objects"
-    assert [path for path in objects.rglob("*") if path.is_file() and str(shelf.tenant_id) in str(path)] == []
+    assert [path for path in files_under(objects) if str(shelf.tenant_id) in str(path)] == []
 
 
 def test_a_late_job_of_a_deleted_version_fails_clearly_and_brings_nothing_back(system: System, shelf: Shelf) -> None:

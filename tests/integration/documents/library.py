@@ -29,6 +29,7 @@ from infrastructure.postgres.tenants.usage import Amount
 from infrastructure.settings import Settings
 from infrastructure.wiring import keyring, sealed_objects
 from schemas.documents import Document, DocumentFields, DocumentRef
+from tests.folders import files_under
 
 TERMS: dict[str, Any] = {"ring_again_seconds": 10.0, "idempotency_hours": 24}
 
@@ -110,7 +111,7 @@ class Library:
 
     def stored_objects(self) -> list[str]:
         own = self.settings.bucatini_home / "objects" / str(self.tenant_id)
-        return [path.name for path in own.rglob("*") if path.is_file()]
+        return [path.name for path in files_under(own)]
 
     def limit(self, **limits: int) -> None:
         for name, most in limits.items():

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import time
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,6 +12,7 @@ from infrastructure.object_store.files import FileStore
 from infrastructure.object_store.places import document_place, result_place
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from producers.dispatcher.retention import MAX_LISTED, ORPHAN_HOURS, RetentionRunner
+from tests.folders import files_under
 from tests.system import System
 from tests.waiting import wait_until
 
@@ -54,7 +54,7 @@ class Library:
         return self.put(document_place(tenant_id or self.tenant_id, cell), hours=hours)
 
     def left(self) -> set[str]:
-        return {str(Path(path).relative_to(self._folder)) for path in self._folder.rglob("*") if path.is_file()}
+        return {str(path.relative_to(self._folder)) for path in files_under(self._folder)}
 
     def sweep(self, *, times: int = 1) -> None:
         async def tidy() -> None:

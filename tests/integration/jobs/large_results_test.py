@@ -13,6 +13,7 @@ from infrastructure.postgres.jobs.retention import first_id_of
 from infrastructure.postgres.session import BUS_SESSION, PostgresSession, Role
 from producers.client import Bucatini
 from producers.dispatcher.retention import ORPHAN_HOURS, RetentionRunner
+from tests.folders import files_under
 from tests.integration.serving import World
 from tests.probe import Collect, Write
 from tests.system import System
@@ -115,4 +116,4 @@ def _folder(system: System) -> Path:
 
 
 def _objects(system: System) -> list[Path]:
-    return [path for path in _folder(system).rglob("*") if path.is_file()]
+    return files_under(_folder(system))

@@ -1,6 +1,5 @@
 """Clients that upload as no library does: slowly, in part, or by their own words."""
 
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infrastructure.settings import Settings
+from tests.folders import files_under
 from tests.integration.serving import Tenant
 
 
@@ -58,5 +58,4 @@ def answer_of(connection: socket.socket) -> bytes:
 
 def objects_in(settings: Settings) -> list[Path]:
     """All files of the object store, finished or not."""
-    # Folders may go while they are looked through, which `os.walk` takes.
-    return [Path(folder, name) for folder, _, names in os.walk(settings.bucatini_home / "objects") for name in names]
+    return files_under(settings.bucatini_home / "objects")
