@@ -19,7 +19,7 @@ from infrastructure.local_stack.servers.redis import RedisServer, redis_server
 from infrastructure.postgres.migration import migrate
 from tests.system import System
 
-pytest_plugins = ["tests.side_by_side"]
+pytest_plugins = ["tests.side_by_side", "tests.elasticsearch.fixtures"]
 
 TEMPLATE = "bucatini_template"
 MEMORY = Path("/dev/shm")

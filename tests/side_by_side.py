@@ -65,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """xdist is about to start this process."""
     node.workerinput["room"] = node.config.stash[FOLDER].name
+    node.workerinput["run_pid"] = os.getpid()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
