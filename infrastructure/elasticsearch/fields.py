@@ -32,6 +32,7 @@ def to_index(document: IndexedDocument) -> dict[str, Any]:
         "id": document.document_id,
         "version": document.version,
         "title": document.title,
+        "title_exact": document.title,
         "body": document.text,
         "document_type": document.document_type,
         "tags": list(document.tags),

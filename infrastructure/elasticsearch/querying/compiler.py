@@ -70,14 +70,14 @@ class _Compiler:
             case AllOf(clauses=clauses):
                 return all_of(self.compile(clause) for clause in clauses)
             case AnyOf(clauses=clauses):
-                return _any_of([self.compile(clause) for clause in clauses])
+                return any_of([self.compile(clause) for clause in clauses])
             case NoneOf(clauses=clauses):
                 return _unscored({"bool": {"must_not": [self.compile(clause) for clause in clauses]}})
             case _:
                 assert_never(match)
 
     def _word(self, word: str, fields: Sequence[str]) -> Query:
-        return _any_of([*_written(word, fields), *self._stems(word, fields)])
+        return any_of([*_written(word, fields), *self._stems(word, fields)])
 
     def _stems(self, word: str, fields: Sequence[str]) -> Iterable[Query]:
         for language in self._languages:
@@ -92,14 +92,14 @@ class _Compiler:
             {"match": {field: {"query": word, "fuzziness": 1, "max_expansions": MAX_TYPOS, "boost": TYPO_BOOST * _boost(field)}}}
             for field in fields
         ]  # fmt: skip
-        return _any_of([self._word(word, fields), *close])
+        return any_of([self._word(word, fields), *close])
 
     def _phrase(self, text: str, slop: int, fields: Sequence[str]) -> Query:
         words = words_of(text)
         if not words:
             return NOTHING
         said = " ".join(words)
-        return _any_of(
+        return any_of(
             [{"match_phrase": {field: {"query": said, "slop": slop, "boost": _boost(field)}}} for field in fields]
         )
 
@@ -132,14 +132,14 @@ def _beginning(beginning: str, fields: Sequence[str]) -> Query:
         {"match_phrase_prefix": {field: {"query": beginning, "max_expansions": MAX_COMPLETIONS, "boost": _boost(field)}}}
         for field in fields
     ]  # fmt: skip
-    return _any_of([*found, *scored])
+    return any_of([*found, *scored])
 
 
 def _boost(field: str) -> float:
     return TITLE_BOOST if field == "title" else 1.0
 
 
-def _any_of(queries: Sequence[Query]) -> Query:
+def any_of(queries: Sequence[Query]) -> Query:
     return {"bool": {"should": list(queries), "minimum_should_match": 1}}
 
 

@@ -50,7 +50,7 @@ def read_hit(hit: Mapping[str, Any], query: SearchQuery, *, by_score: bool) -> H
         document_id=source["id"],
         score=hit["_score"] if by_score else None,
         title=source["title"],
-        title_marks=_marks(marked["title"][0])[1] if "title" in marked else (),
+        title_marks=marks_of(marked["title"][0])[1] if "title" in marked else (),
         snippet=_snippet(marked, query.snippet_characters) if query.highlight else None,
         document_type=source["document_type"],
         industry=source.get("industry"),
@@ -67,7 +67,7 @@ def read_hit(hit: Mapping[str, Any], query: SearchQuery, *, by_score: bool) -> H
 
 
 def _snippet(marked: Mapping[str, Any], characters: int) -> Snippet:
-    text, marks = _marks(marked["body"][0]) if "body" in marked else ("", ())
+    text, marks = marks_of(marked["body"][0]) if "body" in marked else ("", ())
     if len(text) <= characters:
         return Snippet(text=text, marks=marks)
     # Elasticsearch takes whole words, so that a piece may be longer than it should be.
@@ -87,7 +87,7 @@ def _start(text: str, marks: Sequence[Mark], characters: int) -> int:
     return text.rfind(" ", 0, latest + 1) + 1
 
 
-def _marks(highlighted: str) -> tuple[str, tuple[Mark, ...]]:
+def marks_of(highlighted: str) -> tuple[str, tuple[Mark, ...]]:
     """The text without its tags, and where they were."""
     text, marks, opened = "", [], None
     for piece in _pieces(highlighted):

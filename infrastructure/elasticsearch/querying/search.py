@@ -45,7 +45,7 @@ async def search(client: AsyncElasticsearch, shelf: Shelf, query: SearchQuery, a
     """What the indexes, as they were refreshed last, answer."""
     request = _request(query, shelf)
     if after is None:
-        answer = await client.search(body=request, **exactly(shelf))
+        answer = (await client.search(body=request, **exactly(shelf))).body
         return _page(query, shelf, answer, Place((), query.offset, None, shelf.visible), Consistency.SNAPSHOT)
     place = read_place(after)
     request |= {"search_after": list(place.behind), "from": 0}
@@ -62,7 +62,8 @@ async def search(client: AsyncElasticsearch, shelf: Shelf, query: SearchQuery, a
 
 async def _search_view(client: AsyncElasticsearch, request: Mapping[str, Any], view: str) -> Mapping[str, Any]:
     body = {**request, "pit": {"id": view, "keep_alive": VIEW_KEPT_FOR}}
-    return (await client.search(body=body)).body
+    answer: Mapping[str, Any] = (await client.search(body=body)).body
+    return answer
 
 
 def exactly(shelf: Shelf) -> dict[str, Any]:
