@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -117,6 +117,22 @@ class Settings(BaseModel):
     ai_batch_poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 60.0
     """How often it is asked whether a provider's batch has ended. Jobs with a day's time go there, for half of the price."""
 
+    search_engine: Literal["tantivy", "elasticsearch"] | None = None
+    """Where documents are indexed and found. If not set, Elasticsearch where ELASTICSEARCH_URL is set, else the embedded
+    Tantivy."""
+    elasticsearch_url: SecretStr | None = None
+    """`https://host:9200`, or several nodes of one cluster with commas between."""
+    elasticsearch_api_key: SecretStr | None = None
+    """An API key as Elasticsearch encodes it. Else user and password, here or in the URL."""
+    elasticsearch_user: str | None = None
+    elasticsearch_password: SecretStr | None = None
+    elasticsearch_ca_file: Path | None = None
+    """The certificates that sign the nodes', in a PEM file; those that everybody trusts if not set."""
+    elasticsearch_app: str = "bucatini"
+    """What the names of all indices and templates begin with: one cluster may serve several installations."""
+    elasticsearch_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """What one request may take."""
+
     signing_key: SecretStr | None = None
     """What the ingress signs list cursors and read tokens with; the same in all its processes. Made from DATABASE_URL
     if not set."""
@@ -172,6 +188,12 @@ class Settings(BaseModel):
         if self.database_url is None:
             raise SettingsInvalid("no database is known: run `bucatini up` or set DATABASE_URL")
         return self.database_url.get_secret_value()
+
+    @property
+    def chosen_search_engine(self) -> Literal["tantivy", "elasticsearch"]:
+        if self.search_engine == "elasticsearch" and self.elasticsearch_url is None:
+            raise SettingsInvalid("SEARCH_ENGINE is elasticsearch and no server is known: set ELASTICSEARCH_URL")
+        return self.search_engine or ("elasticsearch" if self.elasticsearch_url else "tantivy")
 
     @property
     def redis(self) -> str:

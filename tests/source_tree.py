@@ -27,6 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "openai": ("infrastructure/openai",),
     "anthropic": ("infrastructure/anthropic",),
     "elasticsearch": ("infrastructure/elasticsearch",),
+    "elastic_transport": ("infrastructure/elasticsearch",),
     "azure": ("infrastructure/key_vault",),
     "tantivy": ("infrastructure/tantivy",),
     "liquid": ("infrastructure/liquid",),

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "documents": Command("producers.cli.documents", "Add documents; show, fetch, delete them."),
     "ai": Command("producers.cli.ai.group", "Write with models; show cost; keep their keys."),
     "prompts": Command("producers.cli.prompts", "Make, change, compare, fill and test prompts."),
+    "search": Command("producers.cli.search", "Set the search engine up."),
     "schedules": Command("producers.cli.schedules", "Make, see, pause and run schedules."),
     "webhooks": Command("producers.cli.webhooks", "Have events sent to a URL; see and repeat it."),
     "groups": Command("producers.cli.groups", "See consumer groups; take events as a member."),

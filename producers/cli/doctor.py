@@ -18,7 +18,7 @@ from infrastructure.local_stack.files.folders import ROOM_BYTES
 from infrastructure.local_stack.servers.postgres_data import programs
 from infrastructure.local_stack.servers.redis import server_binary
 from infrastructure.local_stack.supervisor.processes import PartFailed
-from infrastructure.ports import Unavailable
+from infrastructure.ports import Refused, Unavailable
 from infrastructure.settings import Settings, SettingsInvalid
 from kinds.declaration import JobInvalid
 from kinds.loading import load as load_jobs
@@ -85,6 +85,7 @@ def findings() -> Iterator[Finding]:
     yield from _jobs(settings)  # Before the workers: which pools there are depends on it.
     yield from _database(settings)
     yield _redis(settings)
+    yield from _search(settings)
     yield _api(settings)
 
 
@@ -227,6 +228,25 @@ def redis_finding(found: str, policy: str) -> Finding:
     if policy != "noeviction":
         return Finding("redis", Verdict.BAD, f"{found} evicts ({policy}): set its maxmemory-policy to noeviction")
     return Finding("redis", Verdict.GOOD, f"{found}, {policy}")
+
+
+def _search(settings: Settings) -> Iterator[Finding]:
+    """Elasticsearch, where it is the search engine: the embedded one has nothing to check."""
+    try:
+        if settings.chosen_search_engine == "tantivy":
+            return
+        from infrastructure.elasticsearch.inspection import inspect
+
+        found = asyncio.run(inspect(settings))
+    except (SettingsInvalid, Unavailable, Refused) as error:
+        yield Finding("search", Verdict.BAD, str(error))
+        return
+    security = "security on" if found.secured else "security off"
+    shown = f"Elasticsearch {found.version}, cluster {found.name}, {found.nodes} nodes, {security}"
+    if found.flaws:
+        yield Finding("search", Verdict.BAD, f"{shown}; {'; '.join(found.flaws)}")
+    else:
+        yield Finding("search", Verdict.GOOD, shown)
 
 
 def _api(settings: Settings) -> Finding:

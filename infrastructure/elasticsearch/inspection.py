@@ -1,0 +1,110 @@
+"""What `bucatini doctor` says about a cluster: whether it answers, fits, lets us in, has our templates and room."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infrastructure.elasticsearch.client import elasticsearch
+from infrastructure.elasticsearch.errors import translated
+from infrastructure.elasticsearch.names import KIND, all_indices, checked_app
+from infrastructure.elasticsearch.setup import Difference, compare
+from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from elasticsearch import AsyncElasticsearch
+
+MAJOR_VERSION = 9
+NEEDED = ("create_index", "delete_index", "manage", "read", "write", "view_index_metadata")
+"""What the workers of the pool `search` do with the tenants' indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A cluster that answers."""
+
+    name: str
+    version: str
+    nodes: int
+    secured: bool
+    flaws: tuple[str, ...]
+    """What is wrong, each with what to do."""
+
+
+async def inspect(settings: Settings) -> Inspected:
+    """Changes nothing. Unavailable when the cluster can't be used at all, SettingsInvalid when it can't even be asked."""
+    app = checked_app(settings.elasticsearch_app)
+    async with elasticsearch(settings) as client, translated():
+        about = (await client.info()).body
+        health = (await client.cluster.health()).body
+        secured, lacking = await _rights(client, app)
+        flaws = [
+            _version_flaw(about["version"]["number"]),
+            _rights_flaw(lacking),
+            await _template_flaw(client, app),
+            _health_flaw(health),
+            *await _disk_flaws(client, app),
+        ]
+    return Inspected(
+        health["cluster_name"],
+        about["version"]["number"],
+        health["number_of_nodes"],
+        secured,
+        tuple(flaw for flaw in flaws if flaw),
+    )
+
+
+def _version_flaw(version: str) -> str:
+    major = version.partition(".")[0]
+    return (
+        ""
+        if major == str(MAJOR_VERSION)
+        else f"it is version {version}, and this release is tested with {MAJOR_VERSION}"
+    )
+
+
+async def _rights(client: "AsyncElasticsearch", app: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether it has security on, and which rights to the tenants' indices this user lacks."""
+    names = [f"{app}-*-{KIND}-*"]
+    asked = client.options(ignore_status=(400, 405))
+    answer: Any = (await asked.security.has_privileges(index=[{"names": names, "privileges": list(NEEDED)}])).body
+    if not isinstance(answer, dict) or "index" not in answer:
+        return False, ()
+    granted = answer["index"][names[0]]
+    return True, tuple(right for right in NEEDED if not granted.get(right))
+
+
+def _rights_flaw(lacking: tuple[str, ...]) -> str:
+    if not lacking:
+        return ""
+    return (
+        f"its user lacks {', '.join(lacking)} on our indices: give it the role `bucatini_indexing` of "
+        "infrastructure/elasticsearch/configuration/roles.yml"
+    )
+
+
+async def _template_flaw(client: "AsyncElasticsearch", app: str) -> str:
+    stale = [one for one in await compare(client, app) if one.difference in (Difference.MISSING, Difference.DIFFERENT)]
+    if not stale:
+        return ""
+    named = ", ".join(f"{one.template.name} is {one.difference}" for one in stale)
+    return f"its templates aren't ours ({named}): run `bucatini search setup`"
+
+
+def _health_flaw(health: Any) -> str:
+    if health["status"] != "red":
+        return ""
+    return "it has lost parts of indices (status red): start the nodes that hold them, or restore a snapshot"
+
+
+async def _disk_flaws(client: "AsyncElasticsearch", app: str) -> list[str]:
+    settings = await client.indices.get_settings(
+        index=all_indices(app), name="index.blocks.*", flat_settings=True, allow_no_indices=True
+    )
+    blocked = sum("true" in one["settings"].values() for one in settings.body.values())
+    report = (await client.options(ignore_status=(403, 404)).health_report(feature=["disk"])).body
+    disk = report.get("indicators", {}).get("disk", {})
+    flaws = []
+    if blocked:
+        flaws.append(f"{blocked} of our indices take no writes: free some disk space and remove their blocks")
+    if disk.get("status") in ("yellow", "red"):
+        flaws.append("a node's disk is nearly full: free some space, or add a node")
+    return flaws
