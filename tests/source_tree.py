@@ -30,6 +30,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "elastic_transport": ("infrastructure/elasticsearch",),
     "azure": ("infrastructure/key_vault",),
     "tantivy": ("infrastructure/tantivy",),
+    "rapidfuzz": ("infrastructure/tantivy",),
     "liquid": ("infrastructure/liquid",),
     "psycopg": ("infrastructure/postgres",),
     "sqlalchemy": ("infrastructure/postgres",),

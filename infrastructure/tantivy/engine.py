@@ -4,10 +4,11 @@ loop or the other."""
 import asyncio
 import base64
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,24 @@ from uuid import UUID
 
 from infrastructure.concurrency.batching import Batcher
 from infrastructure.concurrency.work_clock import Wait, waiting
-from infrastructure.ports.search import IndexedDocument, IndexMissing
-from infrastructure.tantivy.folder import Change, Deletion, IndexFolder
-from infrastructure.tantivy.query import search
-from infrastructure.tantivy.rebuild import Rebuild
-from infrastructure.tantivy.write_lock import WriteLock
-from schemas.search import SearchQuery, SearchResults
+from infrastructure.ports.search import (
+    Completion,
+    IndexedDocument,
+    IndexMissing,
+    IndexState,
+    Page,
+    Rebuilt,
+    Spelling,
+)
+from infrastructure.tantivy.generations.changes import Change
+from infrastructure.tantivy.generations.folder import IndexFolder
+from infrastructure.tantivy.generations.rebuild import Rebuild
+from infrastructure.tantivy.generations.replacement import Return
+from infrastructure.tantivy.generations.write_lock import WriteLock
+from infrastructure.tantivy.searches.completions import complete
+from infrastructure.tantivy.searches.query import search
+from infrastructure.tantivy.searches.spellings import spellings
+from schemas.search import Filters, SearchQuery, SearchResults
 
 MAX_OPEN_INDEXES = 64
 SEARCH_THREADS = 4
@@ -43,6 +56,8 @@ class _Waiting(NamedTuple):
 class _TenantIndex:
     folder: IndexFolder
     turns: WriteLock
+    replacing: WriteLock
+    """For what replaces generations, which others write meanwhile."""
     waiting: Batcher[_Waiting, None]
     """Changes that come during a commit share the next one."""
 
@@ -67,42 +82,77 @@ class TantivyEngine:
         self._writing = ThreadPoolExecutor(WRITE_THREADS, "index")
 
     async def index(self, tenant_id: UUID, document: IndexedDocument) -> None:
-        await self._change(tenant_id, document)
+        await self._change(tenant_id, Change.of(document))
 
     async def delete(self, tenant_id: UUID, document_id: str, version: int) -> None:
-        await self._change(tenant_id, Deletion(document_id, version))
+        await self._change(tenant_id, Change(document_id, version))
 
     async def _change(self, tenant_id: UUID, change: Change) -> None:
         # Its work is the write. Until then it waits for others' documents, for the index and for a thread.
         with waiting() as wait:
             await self._of(tenant_id).waiting.put(_Waiting(change, wait))
 
-    async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:
+    async def search(self, tenant_id: UUID, query: SearchQuery, *, after: bytes | None = None) -> Page:
+        nothing = Page(SearchResults(total=0, hits=()))
+        return await self._answer(tenant_id, lambda folder: search(folder, query, after), nothing)
+
+    async def complete(self, tenant_id: UUID, beginning: str, filters: Filters, *, limit: int) -> Sequence[Completion]:
+        return await self._answer(tenant_id, lambda folder: complete(folder, beginning, filters, limit), ())
+
+    async def spellings(self, tenant_id: UUID, words: Sequence[str]) -> Sequence[tuple[int, Sequence[Spelling]]]:
+        nothing: Sequence[tuple[int, Sequence[Spelling]]] = [(0, ()) for _ in words]
+        return await self._answer(tenant_id, lambda folder: spellings(folder, words), nothing)
+
+    async def _answer(self, tenant_id: UUID, ask: Callable[[IndexFolder], T], nothing: T) -> T:
         folder = self._of(tenant_id).folder
         try:
-            return await self._search(lambda: search(folder, query))
+            return await self._read(partial(ask, folder))
         except IndexMissing:
             if await self._holds_documents(tenant_id):
                 raise
-            return SearchResults(total=0, hits=())
+            return nothing
+
+    async def visible(self, tenant_id: UUID) -> bytes | None:
+        return await self._read(self._of(tenant_id).folder.stamp)
 
     async def rebuild(
-        self, tenant_id: UUID, documents: AsyncIterator[Sequence[IndexedDocument]], *, unless_there: bool = False
-    ) -> None:
+        self,
+        tenant_id: UUID,
+        documents: AsyncIterator[Sequence[IndexedDocument]],
+        *,
+        unless_there: bool = False,
+        golden: Sequence[SearchQuery] = (),
+    ) -> Rebuilt | None:
         index = self._of(tenant_id)
-        async with AsyncExitStack() as held:
-            with waiting():
-                await held.enter_async_context(index.turns.alone())
+        async with _held(index.replacing):
             if unless_there and index.folder.there():
-                return
+                return None
+            began = time.monotonic()
             rebuild = Rebuild(index.folder)
             try:
                 await self._write(rebuild.begin)
+                generation = rebuild.generation
                 async for some in documents:
                     await self._write(partial(rebuild.add, some))
-                await self._write(rebuild.publish)
+                await self._write(partial(rebuild.verify, golden))
+                async with _held(index.turns):
+                    count = await self._write(rebuild.publish)
             finally:
                 await self._write(rebuild.close)
+            return Rebuilt(generation, count, time.monotonic() - began)
+
+    async def roll_back(self, tenant_id: UUID) -> str | None:
+        index = self._of(tenant_id)
+        async with _held(index.replacing):
+            way_back = Return(index.folder)
+            if not await self._write(way_back.prepare):
+                return None
+            async with _held(index.turns):
+                return await self._write(way_back.finish)
+
+    async def states(self, tenant_id: UUID) -> Sequence[IndexState]:
+        folder = self._of(tenant_id).folder
+        return await self._read(lambda: list(folder.states()))
 
     async def remove(self, tenant_id: UUID) -> bool:
         index = self._of(tenant_id)
@@ -116,7 +166,8 @@ class TantivyEngine:
         if index is None:
             path = self._home / folder_name(tenant_id)
             folder, turns = IndexFolder(path), WriteLock(path, wait_seconds=self._turn_seconds)
-            index = _TenantIndex(folder, turns, Batcher(partial(self._commit, folder, turns), "index"))
+            replacing = WriteLock(path, wait_seconds=self._turn_seconds, name="replacing")
+            index = _TenantIndex(folder, turns, replacing, Batcher(partial(self._commit, folder, turns), "index"))
             self._open[tenant_id] = index
         self._open.move_to_end(tenant_id)
         # One that is dropped closes when its last search and its last batch end.
@@ -139,10 +190,10 @@ class TantivyEngine:
             await self._write(write)
         return [None] * len(batch)
 
-    async def _search(self, work: Callable[[], T]) -> T:
+    async def _read(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
-    async def _write(self, work: Callable[[], None]) -> None:
+    async def _write(self, work: Callable[[], T]) -> T:
         """Waits for the work's end even when cancelled: the lock mustn't be released while a thread still writes."""
         working = asyncio.get_running_loop().run_in_executor(self._writing, work)
         cancelled: asyncio.CancelledError | None = None
@@ -156,6 +207,7 @@ class TantivyEngine:
             raise cancelled
         if failure is not None:
             raise failure
+        return working.result()
 
     async def __aenter__(self) -> Self:
         return self
@@ -167,6 +219,15 @@ class TantivyEngine:
             await index.waiting.drain()
         await asyncio.to_thread(self._searching.shutdown)
         await asyncio.to_thread(self._writing.shutdown)
+
+
+@asynccontextmanager
+async def _held(lock: WriteLock) -> AsyncIterator[None]:
+    """The lock, for the block. To wait for it is no work."""
+    async with AsyncExitStack() as held:
+        with waiting():
+            await held.enter_async_context(lock.alone())
+        yield
 
 
 def folder_name(tenant_id: UUID) -> str:

@@ -1,46 +1,15 @@
-"""The adapters that each contract is run on."""
+"""The servers that several contracts are run against."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
-from uuid import UUID
+from collections.abc import Iterator
 
 import pytest
 
-from infrastructure.ports.search import SearchEngine
-from infrastructure.tantivy.engine import TantivyEngine
-from tests.contracts.searching import ACME, batches
 from tests.simulated_providers import SimulatedProviders
-
-SearchAdapter = Callable[[Path], AbstractAsyncContextManager[SearchEngine]]
-
-
-@asynccontextmanager
-async def tantivy(folder: Path) -> AsyncIterator[SearchEngine]:
-    async def holds_documents(tenant_id: UUID) -> bool:
-        return tenant_id == ACME
-
-    async with TantivyEngine(folder, holds_documents) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(params=[tantivy], ids=["tantivy"])
-def search_adapter(request: pytest.FixtureRequest) -> SearchAdapter:
-    chosen: SearchAdapter = request.param
-    return chosen
-
-
-@pytest.fixture
-async def engine(search_adapter: SearchAdapter, tmp_path: Path) -> AsyncIterator[SearchEngine]:
-    """An engine in which the tenant ACME has an empty index."""
-    async with search_adapter(tmp_path) as engine:
-        await engine.rebuild(ACME, batches())
-        yield engine
 
 
 @pytest.fixture(scope="module")

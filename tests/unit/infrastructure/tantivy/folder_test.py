@@ -16,9 +16,9 @@ from tantivy import Index
 
 from infrastructure.ports import Unavailable
 from infrastructure.ports.search import IndexedDocument, IndexMissing
-from infrastructure.tantivy import folder
 from infrastructure.tantivy.engine import TantivyEngine, folder_name
-from infrastructure.tantivy.write_lock import WriteLock
+from infrastructure.tantivy.generations import changes
+from infrastructure.tantivy.generations.write_lock import WriteLock
 from schemas.search import AllTerms, SearchQuery
 from tests.waiting import GUARD_SECONDS, wait_until
 
@@ -63,7 +63,7 @@ def files(home: Path, pattern: str) -> list[Path]:
 
 
 async def total(engine: TantivyEngine) -> int:
-    return (await engine.search(TENANT, SearchQuery(limit=0))).total
+    return (await engine.search(TENANT, SearchQuery(limit=0))).results.total
 
 
 @contextmanager
@@ -105,12 +105,12 @@ async def test_many_documents_at_once_share_their_commits(
 ) -> None:
     commits: list[int] = []
 
-    def counted(index: Index, documents: Sequence[IndexedDocument]) -> None:
-        commits.append(len(documents))
-        commit(index, documents)
+    def counted(index: Index, batch: Sequence[changes.Change], sequence: int) -> None:
+        commits.append(len(batch))
+        commit(index, batch, sequence)
 
-    commit = folder._commit
-    monkeypatch.setattr(folder, "_commit", counted)
+    commit = changes._commit
+    monkeypatch.setattr(changes, "_commit", counted)
     await asyncio.gather(*(engine.index(TENANT, document(f"d{number}")) for number in range(300)))
 
     assert await total(engine) == sum(commits) == 300
@@ -138,7 +138,7 @@ async def test_what_was_acknowledged_outlives_a_killed_writer_and_the_next_one_w
     found = {
         hit.document_id
         for page in (0, 100)
-        for hit in (await engine.search(TENANT, SearchQuery(limit=100, offset=page, highlight=False))).hits
+        for hit in (await engine.search(TENANT, SearchQuery(limit=100, offset=page, highlight=False))).results.hits
     }
     assert {f"kill-{kill}-{number}" for kill in range(3) for number in range(4)} <= found
     assert {f"after-{kill}" for kill in range(3)} <= found
@@ -273,11 +273,11 @@ async def test_many_tenants_cost_no_more_threads_than_a_few(tmp_path: Path) -> N
     async with an_engine(tmp_path, most_open=4) as engine:
         for tenant_id in tenants[:6]:
             await engine.rebuild(tenant_id, _some("a"))
-            assert (await engine.search(tenant_id, SearchQuery())).total == 1
+            assert (await engine.search(tenant_id, SearchQuery())).results.total == 1
         few = psutil.Process().num_threads()
         for tenant_id in tenants:
             await engine.rebuild(tenant_id, _some("a"))
-            assert (await engine.search(tenant_id, SearchQuery())).total == 1
+            assert (await engine.search(tenant_id, SearchQuery())).results.total == 1
         wait_until(lambda: psutil.Process().num_threads() < few + 6, "the threads of 20 closed indexes end")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.ports import Unavailable
-from infrastructure.tantivy.write_lock import WriteLock
+from infrastructure.tantivy.generations.write_lock import WriteLock
 
 pytestmark = pytest.mark.anyio
 

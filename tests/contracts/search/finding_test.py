@@ -1,22 +1,28 @@
-"""What every search engine owes its users: which documents it finds, and which copy of them. Run on each adapter."""
-
-from collections.abc import AsyncIterator, Sequence
-from uuid import uuid4
+"""What every search engine owes its users: which documents words and clauses find. Run on each adapter."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from infrastructure.ports.search import IndexedDocument, IndexMissing, SearchEngine
-from schemas.search import MAX_LEVELS, AllOf, AllTerms, AnyOf, Match, NoneOf, Phrase, Prefix, SearchQuery
-from tests.contracts.conftest import SearchAdapter
-from tests.contracts.searching import ACME, batches, document, find, ids, index
+from infrastructure.ports.search import SearchEngine
+from schemas.search import (
+    MAX_CLAUSES,
+    MAX_LEVELS,
+    AllOf,
+    AllTerms,
+    AnyOf,
+    Exists,
+    Match,
+    NoneOf,
+    Phrase,
+    Prefix,
+    Range,
+    Terms,
+)
+from tests.contracts.search.searching import document, ids, index
 
 pytestmark = pytest.mark.anyio
-
-
-# Words
 
 
 async def test_a_word_is_found_in_title_and_body_whatever_its_case_and_accents(engine: SearchEngine) -> None:
@@ -142,90 +148,92 @@ async def test_no_text_is_taken_for_a_query_language(engine: SearchEngine, text:
         assert await ids(engine, match) == []
 
 
-# Versions, tenants, rebuilding
+async def test_a_clause_may_look_in_one_field_only(engine: SearchEngine) -> None:
+    await index(engine, document("title", "nothing", title="The leases"), document("text", "the leases", title="None"))
+
+    for name, found in (("title", ["title"]), ("text", ["text"]), ("anywhere", ["text", "title"])):
+        for clause in (
+            AllTerms(text="leases", field=name),
+            AllTerms(text="lease", field=name),
+            AllTerms(text="leasse", fuzzy=True, field=name),
+            Phrase(text="the leases", field=name),
+            Phrase(text="leases", field=name),
+            Prefix(text="lea", field=name),
+            Prefix(text="the lea", field=name),
+        ):
+            assert sorted(await ids(engine, clause)) == found, clause
 
 
-async def test_a_newer_version_replaces_the_older_one(engine: SearchEngine) -> None:
-    await index(engine, document("a", "old", version=1), document("a", "new", version=2))
+async def test_words_of_a_clause_of_one_field_must_all_be_in_it(engine: SearchEngine) -> None:
+    await index(engine, document("a", "signed in March", title="Lease"))
 
-    assert await ids(engine, AllTerms(text="old")) == []
-    assert await ids(engine, AllTerms(text="new")) == ["a"]
-
-
-async def test_an_older_version_that_comes_late_is_dropped(engine: SearchEngine) -> None:
-    await index(engine, document("a", "new", version=2), document("a", "old", version=1))
-
-    assert await ids(engine, AllTerms(text="old")) == []
-    assert (await find(engine)).total == 1
+    assert await ids(engine, AllTerms(text="lease signed")) == ["a"]
+    assert await ids(engine, AllTerms(text="lease signed", field="title")) == []
+    assert await ids(engine, AllTerms(text="lease signed", field="text")) == []
 
 
-async def test_indexing_again_leaves_one_copy(engine: SearchEngine) -> None:
-    await index(engine, *[document("a", "same")] * 3)
+async def test_a_clause_counts_for_as_much_as_its_weight(engine: SearchEngine) -> None:
+    await index(engine, document("a", "alpha"), document("b", "beta"), document("c", "gamma"))
+    alpha, beta = AllTerms(text="alpha", weight=3), AllTerms(text="beta", weight=0.5)
 
-    assert (await find(engine)).total == 1
+    assert await ids(engine, AnyOf(clauses=(alpha, beta))) == ["a", "b"]
+    assert await ids(engine, AnyOf(clauses=(AllTerms(text="alpha"), AllTerms(text="beta", weight=10)))) == ["b", "a"]
+    assert await ids(engine, AnyOf(clauses=(Prefix(text="alp", weight=0.1), Phrase(text="beta", weight=10)))) == [
+        "b",
+        "a",
+    ]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(writes=st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 6)), max_size=12))
-async def test_whatever_the_order_the_newest_version_of_each_document_stands_alone(
-    search_adapter: SearchAdapter, tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[str, int]]
+@pytest.mark.parametrize("around", [AllOf, AnyOf])
+async def test_as_many_clauses_as_allowed_are_answered(engine: SearchEngine, around: type[AllOf | AnyOf]) -> None:
+    await index(engine, document("a", " ".join(f"word{n}" for n in range(MAX_CLAUSES))))
+
+    clauses = tuple(AllTerms(text=f"word{n}", fuzzy=True) for n in range(MAX_CLAUSES - 1))
+
+    assert await ids(engine, around(clauses=clauses)) == ["a"]
+
+
+@pytest.mark.parametrize("around", [AllOf, AnyOf, NoneOf])
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        AllTerms(text="alpha", fuzzy=True),
+        Phrase(text="alpha beta"),
+        Prefix(text="alp"),
+        Terms(field="tags", values=("x",)),
+        Range(field="pages", at_least=1),
+        Exists(field="tags"),
+    ],
+    ids=lambda leaf: leaf.op,
+)
+async def test_each_clause_may_be_as_deep_as_allowed(
+    engine: SearchEngine, around: type[AllOf | AnyOf | NoneOf], leaf: Match
 ) -> None:
-    async with search_adapter(tmp_path_factory.mktemp("order")) as engine:
-        await engine.rebuild(ACME, batches())
-        await index(engine, *(document(name, f"v{version}", version=version) for name, version in writes))
-        hits = (await find(engine, limit=100)).hits
+    await index(engine, document("a", "alpha beta", tags=("x",), pages=3), document("b"))
+    match = leaf
+    for _ in range(MAX_LEVELS - 1):
+        match = around(clauses=(match,))
 
-    newest: dict[str, int] = {}
-    for name, version in writes:
-        newest[name] = max(version, newest.get(name, 0))
-    assert sorted((hit.document_id, hit.version) for hit in hits) == sorted(newest.items())
+    assert await ids(engine, match, facets=("tags",)) == (["b"] if around is NoneOf else ["a"])
 
 
-async def test_no_tenant_sees_anothers_documents(engine: SearchEngine) -> None:
-    other = uuid4()
-    await engine.rebuild(other, batches(document("a", "secret of the other")))
-    await index(engine, document("a", "ours"))
+@pytest.mark.parametrize("leaf", [AllTerms, Phrase, Prefix])
+async def test_the_longest_text_is_answered(engine: SearchEngine, leaf: type[AllTerms | Phrase | Prefix]) -> None:
+    await index(engine, document("a", "word " * 60), document("b", "x" * 300), document("c", "(" * 299 + "w"))
 
-    assert await ids(engine, AllTerms(text="secret")) == []
-    assert (await engine.search(other, SearchQuery())).results.total == 1
-    assert (await find(engine, facets=("document_type",))).facets[0].values[0].count == 1
-
-
-async def test_a_tenant_without_documents_finds_nothing(engine: SearchEngine) -> None:
-    assert (await engine.search(uuid4(), SearchQuery(match=AllTerms(text="word")))).results.total == 0
+    assert await ids(engine, leaf(text="word " * 60)) == ["a"]
+    assert sorted(await ids(engine, leaf(text="(" * 299 + "w"))) == (["a", "c"] if leaf is Prefix else ["c"])
+    await ids(engine, leaf(text="x" * 300))
 
 
-async def test_indexing_without_an_index_asks_for_one(engine: SearchEngine) -> None:
-    with pytest.raises(IndexMissing):
-        await engine.index(uuid4(), document("a"))
+async def test_decomposed_letters_are_the_same_as_composed_ones(engine: SearchEngine) -> None:
+    await index(engine, document("composed", "in München"), document("decomposed", "in Mu\u0308nchen"))
+
+    for text in ("München", "Mu\u0308nchen", "munchen"):
+        assert sorted(await ids(engine, AllTerms(text=text))) == ["composed", "decomposed"]
 
 
-async def test_a_rebuilt_index_has_the_given_documents_and_no_others(engine: SearchEngine) -> None:
-    await index(engine, document("old", "word"))
+async def test_null_characters_and_controls_are_no_part_of_a_word(engine: SearchEngine) -> None:
+    await index(engine, document("a", "alpha\x00beta\x1b gamma\u202e"))
 
-    await engine.rebuild(ACME, batches(*(document(f"d{n}", "word") for n in range(5))))
-
-    assert sorted(await ids(engine, AllTerms(text="word"))) == [f"d{n}" for n in range(5)]
-
-
-async def test_a_rebuild_leaves_a_usable_index_alone_when_told_to(engine: SearchEngine) -> None:
-    await index(engine, document("a"))
-
-    await engine.rebuild(ACME, batches(), unless_there=True)
-
-    assert await ids(engine) == ["a"]
-
-
-async def test_a_rebuild_that_fails_changes_nothing(engine: SearchEngine) -> None:
-    async def broken() -> AsyncIterator[Sequence[IndexedDocument]]:
-        yield [document("new")]
-        raise ConnectionError("the source went away")
-
-    await index(engine, document("a"))
-
-    with pytest.raises(ConnectionError):
-        await engine.rebuild(ACME, broken())
-
-    assert await ids(engine) == ["a"]
-    await index(engine, document("b"))
-    assert sorted(await ids(engine)) == ["a", "b"]
+    assert await ids(engine, AllTerms(text="beta alpha gamma")) == ["a"]

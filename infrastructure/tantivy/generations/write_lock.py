@@ -1,4 +1,4 @@
-"""The write lock of a tenant's index: one task of one process at a time.
+"""The locks of a tenant's index: one task of one process at a time.
 
 Between processes it is a file lock, so a process that dies releases it at once. Waiting for it takes no thread.
 """
@@ -17,10 +17,11 @@ BUSY_SECONDS = 5.0
 
 
 class WriteLock:
-    """The write lock of one index."""
+    """A right to change one index: to write it, or by another name to replace its generations."""
 
-    def __init__(self, folder: Path, *, wait_seconds: float) -> None:
+    def __init__(self, folder: Path, *, wait_seconds: float, name: str = "writer") -> None:
         self._folder = folder
+        self._name = name
         self._wait_seconds = wait_seconds
         self._here = asyncio.Lock()
 
@@ -45,8 +46,8 @@ class WriteLock:
         async with AsyncExitStack() as held:
             # Who waits for the writer's lock holds the place next in line; a writer that comes back at once finds that
             # taken, so processes take turns.
-            async with _locked(self._folder / "next.lock"):
-                await held.enter_async_context(_locked(self._folder / "writer.lock"))
+            async with _locked(self._folder / f"{self._name}-next.lock"):
+                await held.enter_async_context(_locked(self._folder / f"{self._name}.lock"))
             yield
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.tantivy.spelling import LONGEST, SHORTEST, one_typo_away
+from infrastructure.tantivy.searches.typos import LONGEST, SHORTEST, one_typo_away
 
 WORDS = st.text("abcdxyz09", min_size=SHORTEST, max_size=12)
 

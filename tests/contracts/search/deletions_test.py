@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from infrastructure.ports.search import IndexMissing, SearchEngine
 from schemas.search import AllTerms, NoneOf
-from tests.contracts.conftest import SearchAdapter
-from tests.contracts.searching import ACME, batches, document, find, ids, index
+from tests.contracts.search.conftest import SearchAdapter
+from tests.contracts.search.searching import ACME, batches, document, find, ids, index
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,1 @@
+"""What an index answers: hits, facets, pages, marks, completions and spellings."""
