@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from infrastructure.elasticsearch.client import elasticsearch
 from infrastructure.elasticsearch.errors import translated
 from infrastructure.elasticsearch.names import KIND, all_indices, checked_app
-from infrastructure.elasticsearch.setup import Difference, compare
+from infrastructure.elasticsearch.setup import Comparison, Difference, compare
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ async def inspect(settings: Settings) -> Inspected:
         health = (await client.cluster.health()).body
         secured, lacking = await _rights(client, app)
         flaws = [
-            _version_flaw(about["version"]["number"]),
+            version_flaw(about["version"]["number"]),
             _rights_flaw(lacking),
-            await _template_flaw(client, app),
+            _template_flaw(await compare(client, app)),
             _health_flaw(health),
             *await _disk_flaws(client, app),
         ]
@@ -52,7 +52,8 @@ async def inspect(settings: Settings) -> Inspected:
     )
 
 
-def _version_flaw(version: str) -> str:
+def version_flaw(version: str) -> str:
+    """Empty for a version that this release is tested with."""
     major = version.partition(".")[0]
     return (
         ""
@@ -81,8 +82,8 @@ def _rights_flaw(lacking: tuple[str, ...]) -> str:
     )
 
 
-async def _template_flaw(client: "AsyncElasticsearch", app: str) -> str:
-    stale = [one for one in await compare(client, app) if one.difference in (Difference.MISSING, Difference.DIFFERENT)]
+def _template_flaw(compared: tuple[Comparison, ...]) -> str:
+    stale = [one for one in compared if one.difference in (Difference.MISSING, Difference.DIFFERENT)]
     if not stale:
         return ""
     named = ", ".join(f"{one.template.name} is {one.difference}" for one in stale)

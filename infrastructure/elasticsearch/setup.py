@@ -57,8 +57,8 @@ def templates(app: str) -> tuple[Template, ...]:
 
 async def set_up(client: "AsyncElasticsearch", app: str) -> tuple[Comparison, ...]:
     """Puts what is missing or differs, and returns what was so before. Unavailable when the server can't be used."""
-    found = await compare(client, app)
     async with translated():
+        found = await compare(client, app)
         for one in found:
             if one.difference in (Difference.MISSING, Difference.DIFFERENT):
                 await _put(client, one.template)
@@ -66,9 +66,8 @@ async def set_up(client: "AsyncElasticsearch", app: str) -> tuple[Comparison, ..
 
 
 async def compare(client: "AsyncElasticsearch", app: str) -> tuple[Comparison, ...]:
-    """Changes nothing."""
-    async with translated():
-        return tuple([Comparison(one, difference(one.body, await _stored(client, one))) for one in templates(app)])
+    """Changes nothing, and raises the client's own errors."""
+    return tuple([Comparison(one, difference(one.body, await _stored(client, one))) for one in templates(app)])
 
 
 def difference(ours: Mapping[str, Any], theirs: Mapping[str, Any] | None) -> Difference:

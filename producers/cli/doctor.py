@@ -242,7 +242,7 @@ def _search(settings: Settings) -> Iterator[Finding]:
         yield Finding("search", Verdict.BAD, str(error))
         return
     security = "security on" if found.secured else "security off"
-    shown = f"Elasticsearch {found.version}, cluster {found.name}, {found.nodes} nodes, {security}"
+    shown = f"Elasticsearch {found.version}, cluster {found.name}, nodes: {found.nodes}, {security}"
     if found.flaws:
         yield Finding("search", Verdict.BAD, f"{shown}; {'; '.join(found.flaws)}")
     else:

@@ -35,16 +35,20 @@ def elasticsearch_cluster(
     size: int = 1,
     secured: bool = False,
     settings: Mapping[str, object] | None = None,
+    files: Mapping[str, str] | None = None,
+    ca_file: Path | None = None,
 ) -> Iterator[Cluster]:
-    """A cluster that is whole, killed at the end. Security is for one node: more would need certificates."""
+    """A cluster that is whole, killed at the end. Several nodes with security need settings and files with certificates."""
     ports = _different_ports(2 * size)
     together = _found_by_each_other(size, ports[size:]) if size > 1 else SINGLE
     nodes = tuple(
         Node(
             folder / f"node{number}",
             distribution,
-            settings={**together, **(settings or {})},
+            settings={**(settings or {}), **together},
             secured=secured,
+            files=files or {},
+            ca_file=ca_file,
             port=ports[number],
             transport_port=ports[size + number],
         )

@@ -1,9 +1,11 @@
 """One Elasticsearch server: its configuration, and its process, which the test starts, stops and kills."""
 
 import hashlib
+import json
 import os
 import pwd
 import signal
+import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,6 +59,10 @@ class Node:
     distribution: Distribution
     settings: Mapping[str, object] = field(default_factory=dict)
     secured: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+    """More of its configuration, by their paths in there."""
+    ca_file: Path | None = None
+    """Who signed its certificate, where its settings have it speak https."""
     java_options: str = QUICK_START
     port: int = field(default_factory=free_port)
     transport_port: int = field(default_factory=free_port)
@@ -68,7 +74,7 @@ class Node:
 
     @property
     def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"{'https' if self.ca_file else 'http'}://{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
         """Starts it, and doesn't wait until it answers."""
@@ -107,8 +113,14 @@ class Node:
         """One request, past our own client; as the superuser where security is on and no key is given."""
         headers = {"Authorization": f"ApiKey {api_key}"} if api_key else {}
         auth = (ADMIN, PASSWORD) if self.secured and not api_key else None
-        with httpx.Client(base_url=self.url, headers=headers, auth=auth, trust_env=False, timeout=30) as http:
+        with httpx.Client(
+            base_url=self.url, headers=headers, auth=auth, verify=self.trusted(), trust_env=False, timeout=30
+        ) as http:
             return http.request(method, path, json=body)
+
+    def trusted(self) -> ssl.SSLContext | bool:
+        """For httpx."""
+        return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else True
 
     def _program(self, user: User | None) -> Program:
         home, java = self.distribution.home, self.distribution.java_home
@@ -144,6 +156,9 @@ class Node:
         # Users of a file are there from the first moment; a built-in one's password would need Java to be set.
         (config / "users").write_text(f"{ADMIN}:{_hashed(PASSWORD)}\n")
         (config / "users_roles").write_text(f"superuser:{ADMIN}\n")
+        for name, content in self.files.items():
+            (config / name).parent.mkdir(parents=True, exist_ok=True)
+            (config / name).write_text(content)
         if user:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, user.uid, user.gid)
@@ -185,11 +200,7 @@ def _server_user() -> User | None:
 
 
 def _flat_yaml(settings: Mapping[str, object]) -> str:
-    lines = []
-    for name, value in settings.items():
-        text = str(value).lower() if isinstance(value, bool) else value
-        lines.append(f"{name}: {list(map(str, text)) if isinstance(text, (list, tuple)) else text}")
-    return "\n".join((*lines, ""))
+    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items())
 
 
 def _hashed(password: str) -> str:

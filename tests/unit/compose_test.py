@@ -106,7 +106,7 @@ def test_no_secret_stands_in_the_file(name: str) -> None:
 
 @every_process_of_ours
 def test_a_process_is_given_only_settings_that_exist(name: str) -> None:
-    known = {field.upper() for field in Settings.model_fields} | {"ELASTICSEARCH_URL"}
+    known = {field.upper() for field in Settings.model_fields}
 
     assert OURS[name]["environment"].keys() <= known
 
