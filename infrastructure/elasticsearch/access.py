@@ -44,44 +44,54 @@ class Access:
         self._keys = keys
         self._clients: OrderedDict[UUID, AsyncElasticsearch] = OrderedDict()
         self._opening: SharedFetches[UUID] = SharedFetches()
+        self._asking: SharedFetches[str] = SharedFetches()
+        self._makes_keys: bool | None = None
 
     async def of(self, tenant_id: UUID) -> "AsyncElasticsearch":
         """The tenant's client. It shares the connections of all."""
-        if self._keys is None:
+        keys = await self._usable_keys()
+        if keys is None:
             return self._client
         client = self._clients.get(tenant_id)
         if client is None:
-            client = await self._opening.get(tenant_id, lambda: self._open(tenant_id))
+            client = await self._opening.get(tenant_id, lambda: self._open(tenant_id, keys))
         return client
 
     async def provide(self, tenant_id: UUID) -> None:
         """Makes the tenant's key unless it has one."""
-        if self._keys is None or await self._keys.of(tenant_id) is not None:
+        keys = await self._usable_keys()
+        if keys is None or await keys.of(tenant_id) is not None:
             return
         async with translated():
             made = await self._client.security.create_api_key(
                 name=self._name(tenant_id), role_descriptors={"own": self._rights(tenant_id)}
             )
-        await self._keys.add(tenant_id, made["id"], made["encoded"])
+        await keys.add(tenant_id, made["id"], made["encoded"])
         self._clients.pop(tenant_id, None)
 
     async def revoke(self, tenant_id: UUID) -> None:
         """Ends all keys that were ever made for the tenant. Safe to repeat."""
-        if self._keys is None:
+        keys = await self._usable_keys()
+        if keys is None:
             return
         async with translated():
             quiet = self._client.options(ignore_status=404)
             await quiet.security.invalidate_api_key(name=self._name(tenant_id), owner=True)
-        await self._keys.remove(tenant_id)
+        await keys.remove(tenant_id)
         self._clients.pop(tenant_id, None)
 
-    async def _open(self, tenant_id: UUID) -> "AsyncElasticsearch":
-        assert self._keys is not None
-        key = await self._keys.of(tenant_id)
+    async def _usable_keys(self) -> Keys | None:
+        """None where there are none: asked once, since a server's security isn't switched while it runs."""
+        if self._keys is not None and self._makes_keys is None:
+            self._makes_keys = await self._asking.get("security", lambda: makes_keys(self._client))
+        return self._keys if self._makes_keys else None
+
+    async def _open(self, tenant_id: UUID, keys: Keys) -> "AsyncElasticsearch":
+        key = await keys.of(tenant_id)
         if key is None:
             # A tenant without an index, or whose index was made while the server had no security.
             await self.provide(tenant_id)
-            key = await self._keys.of(tenant_id)
+            key = await keys.of(tenant_id)
         if key is None:
             raise Unavailable("the tenant's key of Elasticsearch was removed meanwhile: try again")
         client = self._client.options(api_key=key)

@@ -43,8 +43,7 @@ async def elasticsearch_engine(
         pool = await resources.enter_async_context(TenantPool(database_url, "search engine", size=4))
         redis = connect(redis_url)
         resources.push_async_callback(redis.aclose)
-        locations = StoredLocations(database_url, pool)
-        resources.push_async_callback(locations.close)
+        locations = await resources.enter_async_context(StoredLocations(database_url, pool))
         engine = ElasticsearchEngine(
             client,
             app,

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from events.search import DocumentIndexed
+from infrastructure.concurrency.loops import Loop, WithLoops
 from infrastructure.ports import Unavailable
 from infrastructure.ports.documents import DocumentStore, VersionDetails, read_text
 from infrastructure.ports.search import Documents, IndexedDocument, IndexMissing, SearchEngine, StoredDocument
@@ -19,12 +20,14 @@ MAX_CHANGES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Indexing:
+class Indexing(WithLoops):
     """What the handler works with."""
 
     documents: Documents
     store: DocumentStore
     engine: SearchEngine
+    loops: tuple[Loop, ...] = ()
+    """That keep the engine up."""
 
 
 async def index_document(command: IndexDocument, run: Run, indexing: Indexing) -> DocumentIndexed:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from events.search import DocumentIndexed
+from infrastructure.concurrency.loops import WithLoops
 from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings
@@ -22,7 +23,8 @@ async def indexing(settings: Settings) -> AsyncIterator[Indexing]:
         document_store(settings, sealer) as store,
         search_engine(settings) as engine,
     ):
-        yield Indexing(IndexedDocuments(connections, sealer, sealed_objects(settings)), store, engine)
+        documents = IndexedDocuments(connections, sealer, sealed_objects(settings))
+        yield Indexing(documents, store, engine, engine.loops if isinstance(engine, WithLoops) else ())
 
 
 @job(uses=indexing)

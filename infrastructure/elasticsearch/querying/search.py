@@ -45,25 +45,32 @@ async def search(client: AsyncElasticsearch, shelf: Shelf, query: SearchQuery, a
     """What the indexes, as they were refreshed last, answer."""
     request = _request(query, shelf)
     if after is None:
-        answer = (await client.search(body=request, **exactly(shelf))).body
+        answer = (await client.search(body=request, **exactly(shelf), **scoring(shelf))).body
         return _page(query, shelf, answer, Place((), query.offset, None, shelf.visible), Consistency.SNAPSHOT)
     place = read_place(after)
     request |= {"search_after": list(place.behind), "from": 0}
     if place.view is not None:
         with suppress(NotFoundError):  # It was kept for as long as it could be.
-            answer = await _search_view(client, request, place.view)
+            answer = await _search_view(client, request, place.view, shelf)
             return _page(query, shelf, answer, place, Consistency.SNAPSHOT)
     is_unchanged = place.view is None and place.visible is not None and place.visible == shelf.visible
     view = (await client.open_point_in_time(keep_alive=VIEW_KEPT_FOR, **exactly(shelf)))["id"]
-    answer = await _search_view(client, request, view)
+    answer = await _search_view(client, request, view, shelf)
     begun = replace(place, view=view, visible=shelf.visible)
     return _page(query, shelf, answer, begun, Consistency.SNAPSHOT if is_unchanged else Consistency.RESUMED)
 
 
-async def _search_view(client: AsyncElasticsearch, request: Mapping[str, Any], view: str) -> Mapping[str, Any]:
+async def _search_view(
+    client: AsyncElasticsearch, request: Mapping[str, Any], view: str, shelf: Shelf
+) -> Mapping[str, Any]:
     body = {**request, "pit": {"id": view, "keep_alive": VIEW_KEPT_FOR}}
-    answer: Mapping[str, Any] = (await client.search(body=body)).body
+    answer: Mapping[str, Any] = (await client.search(body=body, **scoring(shelf))).body
     return answer
+
+
+def scoring(shelf: Shelf) -> dict[str, Any]:
+    """A word is as rare as it is in all indexes, not in the one that a document happens to be in."""
+    return {"search_type": "dfs_query_then_fetch"} if len(shelf.indexes) > 1 else {}
 
 
 def exactly(shelf: Shelf) -> dict[str, Any]:

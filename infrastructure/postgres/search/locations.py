@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 from uuid import UUID
 
 from infrastructure.ports import Unavailable
@@ -119,7 +120,12 @@ class StoredLocations:
 
         return await self._system.run(read)
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._system.close()
 
 
