@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from schemas.ai.generation import GenerateDocument
     from schemas.ai.processing import ProcessDocument
     from schemas.keys import RotateKeys
-    from schemas.search import IndexDocument
+    from schemas.search.commands import IndexDocument
     from schemas.workflow import RunWorkflowStep
 
 
