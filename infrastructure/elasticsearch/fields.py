@@ -5,6 +5,8 @@ Beside them `title_en`, `body_en` and so on hold their stems, each document in i
 stemmer never sees a foreign language.
 """
 
+import unicodedata
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from infrastructure.ports.search import IndexedDocument
@@ -14,6 +16,7 @@ STEMMED: Final = (
 )  # fmt: skip
 """The languages that have fields of stems."""
 WRITTEN: Final = ("title", "body")
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def stemmed_language(tag: str | None) -> str | None:
@@ -22,22 +25,30 @@ def stemmed_language(tag: str | None) -> str | None:
     return primary if primary in STEMMED else None
 
 
+def microseconds(moment: datetime) -> int:
+    """Since 1970. Elasticsearch's dates are exact to milliseconds, and those that are exact to more begin in 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 def stems_field(field: str, language: str) -> str:
     return f"{field}_{language}"
 
 
 def to_index(document: IndexedDocument) -> dict[str, Any]:
     """The document's source. Its version is the request's, and in the source for hits."""
+    title, text = (unicodedata.normalize("NFC", one) for one in (document.title, document.text))
     fields: dict[str, Any] = {
         "id": document.document_id,
         "version": document.version,
-        "title": document.title,
-        "title_exact": document.title,
-        "body": document.text,
+        "title": title,
+        "title_exact": title,
+        "body": text,
         "document_type": document.document_type,
         "tags": list(document.tags),
         "created_at": document.created_at.isoformat(),
+        "created_at_us": microseconds(document.created_at),
         "updated_at": document.updated_at.isoformat(),
+        "updated_at_us": microseconds(document.updated_at),
         "characters": document.characters,
     }
     optional = {"industry": document.industry, "media_type": document.media_type, "pages": document.pages}
@@ -46,6 +57,6 @@ def to_index(document: IndexedDocument) -> dict[str, Any]:
         # Found by the whole tag and by its language alone.
         fields["language"] = list(dict.fromkeys((document.language, document.language.partition("-")[0])))
     if language := stemmed_language(document.language):
-        fields[stems_field("title", language)] = document.title
-        fields[stems_field("body", language)] = document.text
+        fields[stems_field("title", language)] = title
+        fields[stems_field("body", language)] = text
     return fields

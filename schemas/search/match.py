@@ -10,7 +10,8 @@ from schemas.documents import Label
 from schemas.model import Model
 from schemas.search.text import WORD, Moment, SearchText
 
-MAX_LEVELS: Final = 64
+MAX_LEVELS: Final = 16
+"""Elasticsearch takes 30 of its own, of which a clause of ours may need two."""
 MAX_CLAUSES: Final = 64
 MAX_WORDS: Final = 64
 

@@ -2,6 +2,7 @@
 parsed as a query language, and no query names an index, a script or another document."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, assert_never
 
@@ -45,7 +46,9 @@ def compile_match(match: Match, languages: Sequence[str]) -> Query:
 
 def words_of(text: str) -> list[str]:
     """As the index tells words apart. Folding them is left to its analyzers."""
-    return [word for word in _WORD.findall(text) if len(word.encode()) <= LONGEST_WORD_BYTES]
+    return [
+        word for word in _WORD.findall(unicodedata.normalize("NFC", text)) if len(word.encode()) <= LONGEST_WORD_BYTES
+    ]
 
 
 class _Compiler:
@@ -72,7 +75,7 @@ class _Compiler:
             case AnyOf(clauses=clauses):
                 return any_of([self.compile(clause) for clause in clauses])
             case NoneOf(clauses=clauses):
-                return _unscored({"bool": {"must_not": [self.compile(clause) for clause in clauses]}})
+                return {"bool": {"must_not": [self.compile(clause) for clause in clauses]}}
             case _:
                 assert_never(match)
 

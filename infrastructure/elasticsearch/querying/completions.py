@@ -19,6 +19,7 @@ Query = dict[str, Any]
 MAX_LOOKED_AT: Final = 100
 """Documents whose words are looked at; the counts are of all."""
 MAX_PIECES: Final = 5
+MAX_WHOLE_WORDS: Final = 16
 PIECE_CHARACTERS: Final = 60
 
 
@@ -27,17 +28,18 @@ async def complete(
 ) -> Sequence[Completion]:
     """The likeliest first: titles before words, what more documents have before what fewer have."""
     *whole, begun = words_of(beginning) or [""]
-    if not begun:
+    if not begun or len(whole) > MAX_WHOLE_WORDS:
         return ()
     passing = [one for _, one in compile_filters(filters)]
     found = await client.search(body=_looking(whole, begun, passing, limit), **exactly(shelf))
     titles = [_title(bucket) for bucket in found["aggregations"]["titled"]["titles"]["buckets"]]
-    if words := _commonest_words(found["hits"]["hits"], limit):
+    before = await _folded(client, shelf, whole)
+    begins_so = await _folded(client, shelf, _commonest_words(found["hits"]["hits"], limit))
+    if words := [word for word in begins_so if word not in before]:
         counted = await client.search(body=_counting(words, whole, passing), **exactly(shelf))
         counts = {word: bucket["doc_count"] for word, bucket in counted["aggregations"]["words"]["buckets"].items()}
-        before = " ".join(whole)
         ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-        titles += [Completion(f"{before} {word}".strip(), None, count) for word, count in ranked if count]
+        titles += [Completion(" ".join((*before, word)), None, count) for word, count in ranked if count]
     return titles[:limit]
 
 
@@ -81,6 +83,14 @@ def _commonest_words(hits: Sequence[Mapping[str, Any]], limit: int) -> Sequence[
         pieces = [piece for field in WRITTEN for piece in hit.get("highlight", {}).get(field, ())]
         counts.update({word.casefold() for piece in pieces for word in marked_words(piece)})
     return [word for word, _ in counts.most_common(limit)]
+
+
+async def _folded(client: AsyncElasticsearch, shelf: Shelf, words: Sequence[str]) -> Sequence[str]:
+    """As the index has them, each once."""
+    if not words:
+        return ()
+    answer = await client.indices.analyze(index=shelf.indexes[0], field="title", text=list(words))
+    return list(dict.fromkeys(token["token"] for token in answer["tokens"]))
 
 
 def marked_words(piece: str) -> Sequence[str]:

@@ -74,8 +74,8 @@ def _chosen(filters: Filters, field: FacetField) -> Sequence[str]:
     chosen: Mapping[FacetField, Sequence[str]] = {
         FacetField.DOCUMENT_TYPE: filters.document_types,
         FacetField.INDUSTRY: filters.industries,
-        FacetField.LANGUAGE: tuple(tag for tag in filters.languages if "-" not in tag),
-        FacetField.TAGS: filters.any_tags,
+        FacetField.LANGUAGE: tuple({tag.partition("-")[0] for tag in filters.languages}),
+        FacetField.TAGS: tuple({*filters.any_tags, *filters.tags}),
         FacetField.MEDIA_TYPE: filters.media_types,
     }
     return chosen.get(field, ())

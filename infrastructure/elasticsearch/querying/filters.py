@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from schemas.search import FacetField, Filters, Period, Range, Span
+from infrastructure.elasticsearch.fields import microseconds
+from schemas.search import FacetField, Filters, Period, Range, Span, TimeField
 
 Query = dict[str, Any]
 
@@ -21,7 +22,7 @@ def compile_filters(filters: Filters) -> Iterator[tuple[FacetField | None, Query
     if filters.media_types:
         yield FacetField.MEDIA_TYPE, any_value("media_type", filters.media_types)
     if filters.created and (limits := _of_period(filters.created)):
-        yield FacetField.CREATED_AT, {"range": {"created_at": limits}}
+        yield FacetField.CREATED_AT, {"range": {"created_at_us": limits}}
     for query in _narrowing_all(filters):
         yield None, query
 
@@ -31,7 +32,7 @@ def _narrowing_all(filters: Filters) -> Iterator[Query]:
     if filters.document_ids:
         yield any_value("id", filters.document_ids)
     if filters.updated and (limits := _of_period(filters.updated)):
-        yield {"range": {"updated_at": limits}}
+        yield {"range": {"updated_at_us": limits}}
     if filters.characters and (numbers := _of_span(filters.characters)):
         yield {"range": {"characters": numbers}}
     if filters.pages and (numbers := _of_span(filters.pages)):
@@ -49,14 +50,14 @@ def exists(field: str) -> Query:
 
 
 def within(limits: Range) -> Query:
-    times = _of_period(Period(since=limits.since, before=limits.before))
-    numbers = _of_span(Span(at_least=limits.at_least, below=limits.below))
-    return {"range": {limits.field.value: times | numbers}}
+    if isinstance(limits.field, TimeField):
+        return {"range": {f"{limits.field}_us": _of_period(Period(since=limits.since, before=limits.before))}}
+    return {"range": {limits.field.value: _of_span(Span(at_least=limits.at_least, below=limits.below))}}
 
 
 def _of_period(period: Period) -> dict[str, Any]:
     limits = {"gte": period.since, "lt": period.before}
-    return {name: moment.isoformat() for name, moment in limits.items() if moment is not None}
+    return {name: microseconds(moment) for name, moment in limits.items() if moment is not None}
 
 
 def _of_span(span: Span) -> dict[str, Any]:

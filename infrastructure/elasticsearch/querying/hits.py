@@ -1,5 +1,6 @@
 """Hits as Elasticsearch answers them, read back: marks in code points, and explanations."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -8,6 +9,7 @@ from infrastructure.elasticsearch.fields import WRITTEN, stems_field
 from schemas.search import Explanation, Hit, Mark, SearchQuery, Snippet
 
 # Of a private use area: no text that people write has them, and what has them anyway shows a mark too many.
+_WORD = re.compile(r"[^\W_]+(?:[\u0300-\u036f][^\W_]*)*")
 OPENING, CLOSING = "\ue0f0", "\ue0f1"
 MAX_TITLE_CHARACTERS: Final = 500
 MAX_ANALYZED_CHARACTERS: Final = 1_000_000
@@ -95,7 +97,10 @@ def marks_of(highlighted: str) -> tuple[str, tuple[Mark, ...]]:
             opened = len(text) if opened is None else opened
         elif piece == CLOSING:
             if opened is not None and opened < len(text):
-                marks.append(Mark(start=opened, end=len(text)))
+                # A phrase is marked as one piece; its words are what a reader is shown.
+                marks += [
+                    Mark(start=opened + one.start(), end=opened + one.end()) for one in _WORD.finditer(text[opened:])
+                ]
             opened = None
         else:
             text += piece

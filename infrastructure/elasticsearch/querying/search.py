@@ -14,8 +14,10 @@ from infrastructure.elasticsearch.querying.filters import compile_filters
 from infrastructure.elasticsearch.querying.hits import SOURCE, highlighting, read_hit
 from infrastructure.elasticsearch.querying.pages import (
     ORDERS,
+    PLACE_VALUES,
     VIEW_KEPT_FOR,
     Place,
+    fitting,
     order_of,
     read_place,
     write_place,
@@ -46,18 +48,32 @@ async def search(client: AsyncElasticsearch, shelf: Shelf, query: SearchQuery, a
     request = _request(query, shelf)
     if after is None:
         answer = (await client.search(body=request, **exactly(shelf), **scoring(shelf))).body
-        return _page(query, shelf, answer, Place((), query.offset, None, shelf.visible), Consistency.SNAPSHOT)
+        return _page(query, shelf, answer, Place((), query.offset, visible=shelf.visible), Consistency.SNAPSHOT)
     place = read_place(after)
-    request |= {"search_after": list(place.behind), "from": 0}
     if place.view is not None:
         with suppress(NotFoundError):  # It was kept for as long as it could be.
-            answer = await _search_view(client, request, place.view, shelf)
+            answer = await _search_view(client, _behind(request, place), place.view, shelf)
             return _page(query, shelf, answer, place, Consistency.SNAPSHOT)
     is_unchanged = place.view is None and place.visible is not None and place.visible == shelf.visible
     view = (await client.open_point_in_time(keep_alive=VIEW_KEPT_FOR, **exactly(shelf)))["id"]
-    answer = await _search_view(client, request, view, shelf)
+    if is_unchanged:
+        begun = replace(place, view=view, ids=())
+        answer = await _search_view(client, _behind(request, begun), view, shelf)
+        return _page(query, shelf, answer, begun, Consistency.SNAPSHOT)
     begun = replace(place, view=view, visible=shelf.visible)
-    return _page(query, shelf, answer, begun, Consistency.SNAPSHOT if is_unchanged else Consistency.RESUMED)
+    # Every change changes all scores a little. After a first page its hits are left out, which is exact.
+    is_anew = order_of(query) is Sort.RELEVANCE and len(place.ids) == place.seen
+    answer = await _search_view(client, _behind(request, begun, is_anew=is_anew), view, shelf)
+    return _page(query, shelf, answer, begun, Consistency.RESUMED)
+
+
+def _behind(request: Mapping[str, Any], place: Place, *, is_anew: bool = False) -> dict[str, Any]:
+    """The request for what comes behind a place, without what was given before its view was opened."""
+    later = {**request, "from": 0} if is_anew else {**request, "from": 0, "search_after": list(place.behind)}
+    if place.ids:
+        others = {"bool": {"must_not": [{"terms": {"id": list(place.ids)}}]}}
+        later["query"] = {"bool": {"must": [request["query"]], "filter": [others]}}
+    return later
 
 
 async def _search_view(
@@ -115,7 +131,8 @@ def _page(query: SearchQuery, shelf: Shelf, answer: Mapping[str, Any], begun: Pl
     found: Sequence[Mapping[str, Any]] = answer["hits"]["hits"]
     _check_owned(found, shelf)
     by_score = order_of(query) is Sort.RELEVANCE
-    total, end = int(answer["hits"]["total"]["value"]), begun.seen + len(found)
+    left_out = len(begun.ids) if begun.view is not None else 0
+    total, end = int(answer["hits"]["total"]["value"]) + left_out, begun.seen + len(found)
     is_last = not found or end >= total
     results = SearchResults(
         total=total,
@@ -124,7 +141,10 @@ def _page(query: SearchQuery, shelf: Shelf, answer: Mapping[str, Any], begun: Pl
         next_offset=None if is_last or end > FURTHEST_OFFSET else end,
         consistency=consistency,
     )
-    return Page(results, None if is_last else write_place(replace(begun, behind=tuple(found[-1]["sort"]), seen=end)))
+    if is_last:
+        return Page(results)
+    ids = begun.ids if begun.view is not None else fitting([hit["_source"]["id"] for hit in found])
+    return Page(results, write_place(replace(begun, behind=tuple(found[-1]["sort"][:PLACE_VALUES]), seen=end, ids=ids)))
 
 
 def _check_complete(answer: Mapping[str, Any]) -> None:

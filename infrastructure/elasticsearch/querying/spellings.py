@@ -66,4 +66,4 @@ async def _counts(client: AsyncElasticsearch, shelf: Shelf, words: Iterable[str]
 
 def _ranked(candidates: Mapping[str, int], counts: Mapping[str, int]) -> Sequence[Spelling]:
     known = [Spelling(word, counts[word], typos) for word, typos in candidates.items() if counts[word]]
-    return sorted(known, key=lambda one: (one.typos, -one.documents, one.word))[:MAX_SPELLINGS]
+    return tuple(sorted(known, key=lambda one: (one.typos, -one.documents, one.word))[:MAX_SPELLINGS])

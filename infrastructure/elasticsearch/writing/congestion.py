@@ -19,6 +19,8 @@ class Congestion:
         self._most = most
         self._allowed = first
         self._places = FairPlaces(first)
+        self.fewest = first
+        """That were ever allowed at a time."""
         self._begun = 0
         self._halved_at = 0
 
@@ -46,3 +48,4 @@ class Congestion:
     def _resize(self, allowed: int) -> None:
         self._places.resize(allowed - self._allowed)
         self._allowed = allowed
+        self.fewest = min(self.fewest, allowed)
