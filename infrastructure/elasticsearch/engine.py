@@ -71,13 +71,11 @@ class ElasticsearchEngine(WithLoops):
     ) -> None:
         ways = ways or Ways()
         self._holds_documents = holds_documents
-        self._changes = changes
         self._access = Access(client, app, keys)
         self._shelves = Shelves(locations, changes)
         indexes = Indexes(client, app)
         refreshes = Refreshes(self._access, locations, pace_seconds=ways.refresh_seconds)
         self._writer = Writer(self._access, locations, refreshes, changes, congestion=congestion)
-        self._locations = locations
         self._generations = Generations(
             locations, indexes, self._access, changes, self._shelves, app, kept_seconds=ways.kept_seconds
         )
@@ -112,8 +110,8 @@ class ElasticsearchEngine(WithLoops):
         return await self._ask(tenant_id, ask, [(0, ()) for _ in words])
 
     async def visible(self, tenant_id: UUID) -> bytes | None:
-        tokens = await self._changes.tokens(tenant_id)
-        return None if tokens is None else tokens.visible
+        shelf = await self._shelves.of(tenant_id)
+        return None if shelf is None or shelf.visible is None else bytes.fromhex(shelf.visible)
 
     async def rebuild(
         self,
@@ -132,8 +130,7 @@ class ElasticsearchEngine(WithLoops):
         return await self._generations.states(tenant_id)
 
     async def remove(self, tenant_id: UUID) -> bool:
-        async with self._locations.turn(tenant_id) as turn:
-            return await self._generations.remove(tenant_id, turn)
+        return await self._generations.remove(tenant_id)
 
     async def _ask(self, tenant_id: UUID, ask: Callable[["AsyncElasticsearch", Shelf], Awaitable[T]], nothing: T) -> T:
         for is_first in (True, False):

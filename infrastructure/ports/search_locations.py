@@ -76,7 +76,7 @@ class Standings(NamedTuple):
 
 
 class Turn(Protocol):
-    """The right to rebuild, roll back, or remove a tenant's index, while it is held. Each of its changes waits for those who
+    """The right to rebuild or roll back a tenant's index, while it is held. Each of its changes waits for those who
     look up places and lets nobody look any up meanwhile, so that whoever does so later sees it."""
 
     async def begin(self, number: int, index: str) -> None:
@@ -90,10 +90,6 @@ class Turn(Protocol):
 
     async def forget(self, number: int) -> None:
         """Removes what is known of the documents of a generation that was dropped, and of all dropped before it."""
-        ...
-
-    async def remove(self) -> bool:
-        """Removes all that is known of the tenant; whether there was anything."""
         ...
 
 
@@ -127,6 +123,10 @@ class Locations(Protocol):
 
     def turn(self, tenant_id: UUID) -> AbstractAsyncContextManager[Turn]:
         """Waits a bounded time for another's, then raises Unavailable. Whoever dies loses it."""
+        ...
+
+    async def remove(self, tenant_id: UUID) -> bool:
+        """Removes all that is known of the tenant, whoever has the turn; whether there was anything. Safe to repeat."""
         ...
 
     async def tenants(self) -> Sequence[UUID]:

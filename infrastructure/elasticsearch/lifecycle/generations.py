@@ -90,9 +90,10 @@ class Generations:
             if one.standing is Standing.DROPPED:
                 await turn.forget(one.number)
 
-    async def remove(self, tenant_id: UUID, turn: Turn) -> bool:
-        """Removes all of them, and whoever may read them. Safe to repeat."""
-        known = await turn.remove()
+    async def remove(self, tenant_id: UUID) -> bool:
+        """Removes all of them, and whoever may read them. Waits for nobody: a rebuild under way finds nothing to switch to.
+        Safe to repeat."""
+        known = await self._locations.remove(tenant_id)
         await self._changed(tenant_id)
         names = await self._indexes.of_tenant(tenant_id)
         await self._indexes.remove(names)

@@ -89,7 +89,9 @@ class Rebuilder:
             if kept is None or not await self._indexes.are_there(kept.indexes):
                 return None
             await self._refresh(tenant_id, kept)
-            return str((await self._generations.answer_from(tenant_id, turn, kept.number)).number)
+            answering = await self._generations.answer_from(tenant_id, turn, kept.number, keep=False)
+            await self._generations.sweep(tenant_id, turn)
+            return str(answering.number)
 
     async def _usable(self, tenant_id: UUID) -> Generation | None:
         """The one that answers; None when the server has lost it."""
@@ -183,7 +185,10 @@ class Rebuilder:
     async def _give_up(self, tenant_id: UUID, turn: Turn, number: int) -> None:
         """What can't be removed now is removed by the next rebuild."""
         try:
-            if (await self._generations.of_number(tenant_id, number)).standing is Standing.BUILDING:
+            if any(
+                one.number == number and one.standing is Standing.BUILDING
+                for one in await self._generations.all_of(tenant_id)
+            ):
                 await self._generations.drop(tenant_id, turn, number)
             await self._generations.sweep(tenant_id, turn)
         except (Unavailable, IndexMissing) as error:

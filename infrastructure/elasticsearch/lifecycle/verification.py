@@ -76,8 +76,8 @@ async def golden_flaw(client: "AsyncElasticsearch", old: Shelf, new: Shelf, quer
     if not same:
         return ""
     both = {"bool": {"filter": [_asked(query, new), {"terms": {"id": same}}]}}
-    lost = len(same) - await _count(client, new, both)
-    return f"a query would no longer find {lost} of {len(same)} documents" if lost else ""
+    lost = sorted(set(same) - (await _found(client, new, both)).keys())
+    return f"a query would no longer find {len(lost)} of {len(same)} documents, such as {lost[0]}" if lost else ""
 
 
 def _asked(query: SearchQuery, shelf: Shelf) -> Query:

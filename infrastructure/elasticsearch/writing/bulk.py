@@ -27,7 +27,8 @@ async def _send(client: AsyncElasticsearch, request: list[Operation]) -> list[Ou
     except UnsupportedProductError as error:
         raise translation(error) from None
     except ApiError as error:
-        if error.meta.status == 413 and len(request) > 1:
+        if error.meta.status in (400, 413) and len(request) > 1:
+            # One document may be what is wrong with all of it.
             half = len(request) // 2
             return [*await _send(client, request[:half]), *await _send(client, request[half:])]
         translated = translation(error)

@@ -59,6 +59,8 @@ class Operation:
 
     change: Change
     index: str
+    yields: bool = False
+    """Whether what is there at the same version stays: it was written meanwhile, and this was read before."""
 
     @property
     def size(self) -> int:
@@ -71,7 +73,7 @@ class Operation:
             "_index": self.index,
             "_id": change.document_id,
             "version": change.external_version,
-            "version_type": "external_gte",
+            "version_type": "external" if self.yields else "external_gte",
         }
         yield to_json({"delete" if change.is_deletion else "index": aim})
         if not change.is_deletion:

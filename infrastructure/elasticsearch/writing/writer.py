@@ -152,7 +152,8 @@ class Writer:
             if not located.generations:
                 raise IndexMissing("the tenant has no index: build it from its documents")
             written.layout_changed |= located.language_added
-            operations = [Operation(written.left[place.document_id], place.index) for place in located.places]
+            yields = only is not None
+            operations = [Operation(written.left[one.document_id], one.index, yields) for one in located.places]
             client = await self._access.of(tenant_id)
             outcomes = await send(client, operations) if operations else []
             if any(outcome.fate is Fate.REJECTED for outcome in outcomes):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from infrastructure.ports import Unavailable
 from infrastructure.ports.search_locations import Generation, Located, Place, Standing, Wanted
-from infrastructure.postgres.search.turns import LOOK_UP_PLACES, StoredTurn, turn
+from infrastructure.postgres.search.turns import CHANGE_PLACES, LOOK_UP_PLACES, StoredTurn, turn
 from infrastructure.postgres.session import Connection, PostgresSession, Role
 from infrastructure.postgres.tenants.pool import TenantPool
 
@@ -53,6 +53,11 @@ _ALLOCATE_TO = f"""
 UPDATE search_generations SET indexes = array_remove(indexes, %(index)s::text) || %(index)s::text {_IF_LAST}
   AND %(index)s = ANY(indexes)
 """
+_REMOVE_PLACES = f"""
+DELETE FROM search_locations WHERE ctid = ANY(ARRAY(
+  SELECT ctid FROM search_locations WHERE tenant_id = %s LIMIT {ROWS_AT_ONCE}))
+"""
+_REMOVE = "DELETE FROM search_generations WHERE tenant_id = %s"
 _TENANTS = "SELECT DISTINCT tenant_id FROM search_generations ORDER BY tenant_id"
 
 
@@ -103,6 +108,19 @@ class StoredLocations:
     async def turn(self, tenant_id: UUID) -> AsyncIterator[StoredTurn]:
         async with turn(self._database_url, tenant_id) as held:
             yield held
+
+    async def remove(self, tenant_id: UUID) -> bool:
+        async def remove(connection: Connection) -> bool:
+            await connection.execute(CHANGE_PLACES, (tenant_id,))
+            return (await connection.execute(_REMOVE, (tenant_id,))).rowcount > 0
+
+        async def remove_places(connection: Connection) -> int:
+            return (await connection.execute(_REMOVE_PLACES, (tenant_id,))).rowcount
+
+        there = await self._pool.run(tenant_id, remove)
+        while await self._pool.run(tenant_id, remove_places) == ROWS_AT_ONCE:
+            pass
+        return there
 
     async def tenants(self) -> Sequence[UUID]:
         async def read(connection: Connection) -> list[UUID]:

@@ -22,7 +22,7 @@ ROWS_AT_ONCE: Final = 5_000
 LOOK_UP_PLACES: Final = (
     "SELECT pg_advisory_xact_lock_shared(hashtextextended('bucatini search places ' || %s::text, 0))"
 )
-_CHANGE_PLACES = "SELECT pg_advisory_xact_lock(hashtextextended('bucatini search places ' || %s::text, 0))"
+CHANGE_PLACES: Final = "SELECT pg_advisory_xact_lock(hashtextextended('bucatini search places ' || %s::text, 0))"
 _ALONE = "SELECT pg_advisory_lock(hashtextextended('bucatini search turn ' || %s::text, 0))"
 
 _BEGIN = """
@@ -51,11 +51,6 @@ _FORGET = """
 DELETE FROM search_generations g WHERE tenant_id = %(tenant_id)s AND standing = 'dropped' AND generation <= %(number)s
   AND generation < (SELECT max(generation) FROM search_generations WHERE tenant_id = %(tenant_id)s)
 """
-_REMOVE_PLACES = f"""
-DELETE FROM search_locations WHERE ctid = ANY(ARRAY(
-  SELECT ctid FROM search_locations WHERE tenant_id = %s LIMIT {ROWS_AT_ONCE}))
-"""
-_REMOVE = "DELETE FROM search_generations WHERE tenant_id = %s"
 
 
 @asynccontextmanager
@@ -121,18 +116,11 @@ class StoredTurn:
             pass
         await self._execute(_FORGET, named)
 
-    async def remove(self) -> bool:
-        async with self._changing():
-            there = (await self._connection.execute(_REMOVE, (self._tenant_id,))).rowcount > 0
-        while (await self._execute(_REMOVE_PLACES, (self._tenant_id,))) == ROWS_AT_ONCE:
-            pass
-        return there
-
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[None]:
         try:
             async with self._connection.transaction():
-                await self._connection.execute(_CHANGE_PLACES, (self._tenant_id,))
+                await self._connection.execute(CHANGE_PLACES, (self._tenant_id,))
                 yield
         except LOST as error:
             raise Unavailable("PostgreSQL ended the connection 'search turn'") from error

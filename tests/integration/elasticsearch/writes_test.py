@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 
 from infrastructure.elasticsearch.engine import ElasticsearchEngine
@@ -16,7 +15,7 @@ from schemas.search import AllTerms, SearchQuery
 from tests.contracts.search.searching import batches, document
 from tests.elasticsearch.cluster import elasticsearch_cluster
 from tests.elasticsearch.distribution import Distribution
-from tests.elasticsearch.engine import elasticsearch_engine
+from tests.elasticsearch.engine import ask, elasticsearch_engine
 from tests.elasticsearch.rejecting import rejecting
 
 pytestmark = pytest.mark.anyio
@@ -47,8 +46,7 @@ async def test_documents_that_come_at_the_same_time_share_requests_and_all_are_f
     await asyncio.gather(*(engine.index(TENANT, document(f"d{n}", "word")) for n in range(2_500)))
 
     assert await total(engine) == 2_500
-    with httpx.Client(base_url=elasticsearch_url, trust_env=False) as http:
-        stats = http.get(f"/{elasticsearch_app}-*/_stats/bulk").json()["_all"]["primaries"]["bulk"]
+    stats = ask(elasticsearch_url, "GET", f"/{elasticsearch_app}-*/_stats/bulk")["_all"]["primaries"]["bulk"]
     assert stats["total_operations"] < 100
 
 
@@ -77,18 +75,18 @@ async def test_a_rejecting_server_is_asked_less_and_nothing_is_lost(
 
 
 async def test_a_full_server_says_so_and_takes_documents_again_when_it_has_room(
-    engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str
+    engine: ElasticsearchEngine, elasticsearch_url: str
 ) -> None:
     other = uuid4()
     await engine.rebuild(other, batches())
     (state,) = await engine.states(TENANT)
-    with httpx.Client(base_url=elasticsearch_url, trust_env=False, timeout=60) as http:
-        http.put(f"/{state.name}-*/_settings", json={"index.blocks.read_only_allow_delete": True}).raise_for_status()
-        with pytest.raises(Unavailable, match="a disk is nearly full"):
-            await engine.index(TENANT, document("a", "word"))
-        await engine.index(other, document("a", "word"))
-        assert await total(engine, other) == 1
-        http.put(f"/{state.name}-*/_settings", json={"index.blocks.read_only_allow_delete": None}).raise_for_status()
+    blocked = "index.blocks.read_only_allow_delete"
+    ask(elasticsearch_url, "PUT", f"/{state.name}-*/_settings", {blocked: True})
+    with pytest.raises(Unavailable, match="a disk is nearly full"):
+        await engine.index(TENANT, document("a", "word"))
+    await engine.index(other, document("a", "word"))
+    assert await total(engine, other) == 1
+    ask(elasticsearch_url, "PUT", f"/{state.name}-*/_settings", {blocked: None})
     await engine.index(TENANT, document("a", "word"))
 
     assert await total(engine) == 1
@@ -113,9 +111,8 @@ async def test_a_lost_index_is_missed_by_searches_and_writes_and_rebuilt(
     engine: ElasticsearchEngine, elasticsearch_url: str
 ) -> None:
     (state,) = await engine.states(TENANT)
-    with httpx.Client(base_url=elasticsearch_url, trust_env=False, timeout=60) as http:
-        (index,) = http.get(f"/{state.name}-*").json()
-        http.delete(f"/{index}").raise_for_status()
+    (index,) = ask(elasticsearch_url, "GET", f"/{state.name}-*")
+    ask(elasticsearch_url, "DELETE", f"/{index}")
     with pytest.raises(IndexMissing):
         await engine.index(TENANT, document("a", "word"))
     with pytest.raises(IndexMissing):
