@@ -28,6 +28,7 @@ from monitoring.health import server as serving
 from monitoring.health.event_loop import BLOCKED_AFTER_SECONDS, PERIOD_SECONDS, LoopLag
 from monitoring.health.loops import EVENT_LOOP, LoopReport
 from monitoring.logs.logging import configure
+from monitoring.tracing.spans import exporting
 
 logger = logging.getLogger("api")
 
@@ -145,7 +146,10 @@ def main() -> None:
 
 async def _serve(settings: Settings) -> None:
     serving_requests = Server(settings)
-    with serving.serve(settings.metrics_port, faults=serving_requests.faults, host=settings.metrics_host):
+    with (
+        serving.serve(settings.metrics_port, faults=serving_requests.faults, host=settings.metrics_host),
+        exporting("api", settings),
+    ):
         await serving_requests.serve()
     if serving_requests.supervisor.failed:
         sys.exit(EXIT_LOOP_FAILED)

@@ -16,7 +16,7 @@ from api.uploads.body_stream import BodyStream
 from infrastructure.postgres.session import Connection as PostgresConnection
 from infrastructure.postgres.tenants.database import TenantDatabase
 from infrastructure.postgres.tenants.sessions import TenantSession
-from monitoring.tracing import TraceContext
+from monitoring.tracing.context import TraceContext
 from schemas.model import Model
 from schemas.tenants import Limits
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from api import request_spans
 from api.http import problems, tenant_problems
 from api.http.request_body import Disconnected
 from api.http.responses import NOSNIFF, POLICY, Answer, Header, problem_answer, send_answer
@@ -20,7 +21,8 @@ from infrastructure.ports import Unavailable, Unstorable
 from infrastructure.postgres.tenants.quotas import QuotaExceeded, TenantSuspended
 from monitoring.logs.context import LogContext, bound
 from monitoring.metrics import ingress as ingress_metrics
-from monitoring.tracing import TraceContext, continue_trace
+from monitoring.tracing.context import TraceContext, continue_trace
+from monitoring.tracing.span import Span
 from schemas.bounds import OutOfBounds
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ MAX_LINGERING_BYTES = 16_000_000
 UNKNOWN_ROUTE = "unknown"
 SINGLE_HEADERS = ("host", "idempotency-key")
 """Request headers that may not be repeated: which of two values was meant would be ambiguous."""
+DISCONNECTED = 0
+"""In place of a status: the client left before there was one."""
 SWITCHED = 101
 """The status of an accepted WebSocket handshake."""
 
@@ -47,6 +51,8 @@ class Arrival:
     trace: TraceContext
     repeated: frozenset[str] = frozenset()
     """Names of the repeated fields."""
+    span: Span | None = None
+    """Whose ids `trace` has; None where no spans are exported."""
 
 
 class Middleware:
@@ -81,6 +87,7 @@ class Middleware:
                 _check_headers(scope, arrival)
                 await self._app(scope, receive, send_named)
             except Disconnected:
+                request_spans.end(arrival.span, scope, DISCONNECTED)
                 return
             except problems.BodyTooLarge as refusal:
                 await _send_lingering(problem_answer(refusal.problem, refusal.headers), receive, send_named)
@@ -145,9 +152,10 @@ def arrival_of(scope: Scope) -> Arrival:
     repeated: frozenset[str] = frozenset()
     if len(headers) < len(scope["headers"]):
         headers, repeated = _joined(scope["headers"])
-    return Arrival(
-        headers, _correlation_id(headers.get("x-correlation-id")), continue_trace(headers.get("traceparent")), repeated
-    )
+    traceparent = headers.get("traceparent")
+    span = request_spans.begin(scope, traceparent)
+    trace = continue_trace(traceparent) if span is None else span.context
+    return Arrival(headers, _correlation_id(headers.get("x-correlation-id")), trace, repeated, span)
 
 
 def _joined(given: Sequence[Header]) -> tuple[dict[str, str], frozenset[str]]:
@@ -225,3 +233,4 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
         status=status,
         seconds=seconds,
     )
+    request_spans.end(scope[ARRIVAL].span, scope, status)

@@ -193,6 +193,20 @@ class Settings(BaseModel):
     log_level: str = "INFO"
     log_format: str = "json"
 
+    otel_exporter_otlp_endpoint: str | None = None
+    """OpenTelemetry's variables: the collector that ingress and workers send their spans to, by OTLP over HTTP. Those that
+    aren't here (headers, sampler, resource attributes, …) are read by its SDK."""
+    otel_exporter_otlp_traces_endpoint: str | None = None
+    """The same for traces alone, with its path."""
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
+    otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = "http/protobuf"
+    otel_traces_exporter: Literal["otlp", "none"] = "otlp"
+    otel_sdk_disabled: bool = False
+    otel_bsp_max_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = 2_048
+    """Spans of a process that wait for the collector; further ones are dropped and counted."""
+    otel_bsp_max_export_batch_size: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """Spans that are sent at a time."""
+
     @property
     def database(self) -> str:
         if self.database_url is None:
@@ -204,6 +218,11 @@ class Settings(BaseModel):
         if self.search_engine == "elasticsearch" and self.elasticsearch_url is None:
             raise SettingsInvalid("SEARCH_ENGINE is elasticsearch and no server is known: set ELASTICSEARCH_URL")
         return self.search_engine or ("elasticsearch" if self.elasticsearch_url else "tantivy")
+
+    @property
+    def exports_traces(self) -> bool:
+        named = self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_traces_endpoint
+        return named is not None and self.otel_traces_exporter == "otlp" and not self.otel_sdk_disabled
 
     @property
     def redis(self) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from infrastructure.model_registry.registry import ModelRegistry
     from infrastructure.object_store.sealed import SealedObjects
     from infrastructure.ports import Processors
+    from infrastructure.ports.ai.answers import PaidAnswers
     from infrastructure.ports.ai.checkpoints import Checkpoints
     from infrastructure.ports.ai.credentials import Credentials
     from infrastructure.ports.ai.ledger import Ledger
@@ -131,6 +132,7 @@ class ModelRecords:
     ledger: "Ledger"
     credentials: "Credentials"
     checkpoints: "Checkpoints"
+    paid_answers: "PaidAnswers"
     pool: TenantPool
     """Which they share, for other reads of tenants' rows."""
 
@@ -142,12 +144,19 @@ async def model_records(settings: Settings, sealer: Sealer) -> AsyncIterator[Mod
     from infrastructure.postgres.ai.checkpoints import StoredCheckpoints
     from infrastructure.postgres.ai.credentials import StoredCredentials
     from infrastructure.postgres.ai.ledger import StoredLedger
+    from infrastructure.postgres.ai.paid_answers import StoredPaidAnswers
 
     async with (
         TenantPool(settings.database, "models", size=4) as pool,
-        StoredLedger(settings.database, pool) as ledger,
+        StoredLedger(settings.database, pool, sealer) as ledger,
     ):
-        yield ModelRecords(ledger, StoredCredentials(pool, sealer), StoredCheckpoints(pool, sealer), pool)
+        yield ModelRecords(
+            ledger,
+            StoredCredentials(pool, sealer),
+            StoredCheckpoints(pool, sealer),
+            StoredPaidAnswers(pool, sealer),
+            pool,
+        )
 
 
 def keyed_providers(settings: Settings, registry: "ModelRegistry") -> "Mapping[str, bool]":

@@ -53,6 +53,7 @@ MAY_START_TASKS: dict[str, str] = {
     "api/streams/websocket.py": "the socket waits for its tasks, which end by raising why",
     "infrastructure/celery/pool.py": "the worker's event loop itself, whose lag the heartbeat and Celery watch",
     "infrastructure/concurrency/process_pool.py": "ends a child whose worker has died",
+    "monitoring/tracing/otlp.py": "the process's end waits for it, for a moment",
     "monitoring/health/server.py": "answers operators: without it the liveness check fails",
     "producers/cli/up.py": "the command waits for its outcome",
 }

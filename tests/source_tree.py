@@ -54,6 +54,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "json_repair": ("infrastructure/json_schema",),
     "obstore": ("infrastructure/object_store",),
     "prometheus_client": ("monitoring",),
+    # Imported only where a collector is named.
+    "opentelemetry": ("monitoring/tracing/otlp.py",),
     # What reads a document's bytes does so in a child process that may die of them.
     "pypdfium2": ("infrastructure/extraction",),
     "lxml": ("infrastructure/extraction",),

@@ -27,6 +27,11 @@ def tests_not_passed(errors: Sequence[FieldProblem]) -> Refusal:
     )
 
 
+def nowhere_before(label: str) -> Refusal:
+    detail = f"{label} has pointed nowhere else before. Nothing was changed; move it to a version instead."
+    return Refusal(Problem.of("nowhere-to-go-back", "There is nothing to go back to", 409, detail))
+
+
 def too_many_of_a_prompt(what: str, limit: int) -> Refusal:
     detail = f"A prompt has at most {limit:,} {what}. Nothing was stored; use one that is there."
     return Refusal(Problem.of(f"too-many-{what}", f"The prompt has too many {what}", 409, detail))

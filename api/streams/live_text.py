@@ -6,6 +6,7 @@ import time
 from asyncio import Event
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from uuid import UUID
 
 from api.streams.encoding import Announced
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 LINGER_SECONDS = 10.0
 """How long the connection stays after the last listener has left."""
+MAX_LEARNED = 10_000
 MAX_UNOPENED = 16
 """Pieces of a tenant that wait for its key; later ones are lost, and their readers get them with the section's end."""
 
@@ -42,6 +44,8 @@ class LiveTextReader:
         self._unopened: dict[UUID, list[tuple[UUID, LivePiece]]] = {}
         self._wanted = Event()
         self._wanted_at = -math.inf
+        self._learned: set[UUID] = set()
+        """Tenants whose key was fetched before there was anything to open with it."""
         self._tasks = WatchedTasks()
 
     @property
@@ -56,6 +60,7 @@ class LiveTextReader:
         for subject in _subjects_of(subscriber):
             self._listeners[subject] += 1
             self._channels.listen(subject)
+            self._learn_key(subscriber.tenant_id)
             self._wanted.set()
 
     def remove(self, subscriber: Subscriber) -> None:
@@ -67,6 +72,21 @@ class LiveTextReader:
             if not self._listeners[subject]:
                 del self._listeners[subject]
                 self._channels.leave(subject)
+
+    def _learn_key(self, tenant_id: UUID) -> None:
+        if tenant_id in self._learned:
+            return
+        if len(self._learned) >= MAX_LEARNED:
+            self._learned.clear()
+        self._learned.add(tenant_id)
+        self._tasks.start(self._learn(tenant_id), "fetches a key for live text")
+
+    async def _learn(self, tenant_id: UUID) -> None:
+        known = False
+        with suppress(Unavailable):  # The first piece asks again.
+            known = await self._keyring.learn(tenant_id)
+        if not known:
+            self._learned.discard(tenant_id)
 
     async def close(self) -> None:
         await self._channels.close()

@@ -10,8 +10,9 @@ from events.envelope import DomainEvent
 
 
 class BudgetReached(DomainEvent):
-    """A tenant, or a job, has spent this part of what it may: once for each of 50, 80 and 100 percent in a period. It stands in
-    the timeline of the job whose call reached it. It doesn't mean that a call was refused."""
+    """A tenant, or a job, has spent this part of what it may: once for each of 50, 80 and 100 percent in a period. 100 comes too
+    when less is spent, and a call was refused since what is left has no room for it; `spent_usd` says how much. It stands in
+    the timeline of the job whose call reached it. It doesn't mean that all is spent, nor, below 100, that a call was refused."""
 
     type: ClassVar[str] = "ai.budget_reached"
 

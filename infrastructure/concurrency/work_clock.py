@@ -32,6 +32,10 @@ class AtWork(Protocol):
         Safe to repeat."""
         ...
 
+    def expects_text(self) -> None:
+        """It is about to show text as it comes: what that takes is made ready meanwhile. Safe to repeat."""
+        ...
+
     def pause(self) -> None:
         """Stops the clock. Each call needs one `go_on`."""
         ...

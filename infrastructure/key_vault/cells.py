@@ -43,6 +43,10 @@ def section_cell(tenant_id: UUID, cell: str) -> Cell:
     return Cell(tenant_id, "ai_sections", "content", cell)
 
 
+def paid_answer_cell(tenant_id: UUID, cell: str) -> Cell:
+    return Cell(tenant_id, "ai_answers", "content", cell)
+
+
 def prompt_version_cell(tenant_id: UUID, cell: str) -> Cell:
     return Cell(tenant_id, "ai_prompt_versions", "content", cell)
 

@@ -107,6 +107,15 @@ class Keyring:
         """Fetches the tenant's active key for `seal_at_once`. Unavailable when that can't be done now."""
         await self._active_key(tenant_id)
 
+    async def learn(self, tenant_id: UUID) -> bool:
+        """Fetches the tenant's active key, so that `open_at_once` opens what is sealed from now on. False when it has none
+        yet; Unavailable when that can't be known now."""
+        stored = await self._store.active(tenant_id)
+        if stored is None:
+            return False
+        await self._learn(stored)
+        return True
+
     def open_at_once(self, cell: Cell, sealed: Sealed) -> bytes | None:
         """`open_bytes` without waiting; None when its key must be fetched first, as `open_bytes` does."""
         key = self._keys.get((cell.tenant_id, key_id_of(sealed.ciphertext)))

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 _INT2, _INT4, _INT8, _FLOAT8 = struct.Struct("!h"), struct.Struct("!i"), struct.Struct("!q"), struct.Struct("!d")
 _ARRAY = struct.Struct("!iiiii")
 _NULL = _INT4.pack(-1)
-_INT8_OID, _INT2_OID, _INT4_OID, _TEXT_OID, _FLOAT8_OID, _TIMESTAMPTZ_OID, _UUID_OID = 20, 21, 23, 25, 701, 1184, 2950
+_BYTEA_OID, _INT8_OID, _INT2_OID, _INT4_OID, _TEXT_OID = 17, 20, 21, 23, 25
+_FLOAT8_OID, _TIMESTAMPTZ_OID, _UUID_OID = 701, 1184, 2950
 _EPOCH, _MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -34,6 +35,10 @@ def timestamp(value: datetime) -> bytes:
 def uuids(values: Sequence[bytes | None]) -> bytes:
     """An array of UUIDs, given as sixteen bytes each."""
     return _array(_UUID_OID, values)
+
+
+def byteas(values: Sequence[bytes | None]) -> bytes:
+    return _array(_BYTEA_OID, values)
 
 
 def smallints(values: Sequence[int]) -> bytes:

@@ -87,6 +87,14 @@ class Batches(ABC):
             batch.lines = [await self._line(request, batch, one) for one in batch.requests]
         return batch
 
+    async def _cancelled(self, request: Request, *, status: int) -> Batch:
+        """One that has ended can't be cancelled any more; again, it may be."""
+        batch = await self._found(request)
+        if batch.lines is not None and not batch.cancelled:
+            raise BadBody("the batch has ended", status=status)
+        batch.cancelled = True
+        return batch
+
     async def _line(self, request: Request, batch: Batch, one: BatchedRequest) -> dict[str, Any]:
         fault = None if batch.cancelled else self._simulator.faults.next_for(one.asked, one.attempt.key)
         if batch.cancelled or (fault is not None and fault.kind is FaultKind.BATCH_EXPIRED):
@@ -154,11 +162,10 @@ class OpenAiBatches(Batches):
         return Response(content, media_type="application/jsonl")
 
     async def cancel(self, request: Request) -> Response:
-        batch = self._batches.get(request.path_params["id"])
-        if batch is None:
-            return self._refusal(BadBody("there is no such batch", status=404))
-        batch.cancelled = batch.lines is None
-        return JSONResponse(self._described(batch))
+        try:
+            return JSONResponse(self._described(await self._cancelled(request, status=409)))
+        except BadBody as bad:
+            return self._refusal(bad)
 
     def _described(self, batch: Batch) -> dict[str, Any]:
         state = {"id": batch.id, "object": "batch", "endpoint": "/v1/responses", "completion_window": "24h"}
@@ -216,11 +223,10 @@ class MessageBatches(Batches):
         return Response(written, media_type="application/x-jsonl")
 
     async def cancel(self, request: Request) -> Response:
-        batch = self._batches.get(request.path_params["id"])
-        if batch is None:
-            return self._refusal(BadBody("there is no such batch", status=404, code="not_found_error"))
-        batch.cancelled = batch.lines is None
-        return JSONResponse(_message_batch(request, batch))
+        try:
+            return JSONResponse(_message_batch(request, await self._cancelled(request, status=400)))
+        except BadBody as bad:
+            return self._refusal(bad)
 
     def _written(self, one: BatchedRequest, status: int, document: Mapping[str, Any]) -> dict[str, Any]:
         result = {"type": "succeeded", "message": document} if status == 200 else {"type": "errored", "error": document}

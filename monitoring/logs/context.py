@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from uuid import UUID
 
-from monitoring.tracing import TraceContext
+from monitoring.tracing.context import TraceContext
 
 
 @dataclass(frozen=True, slots=True)

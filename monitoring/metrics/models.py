@@ -150,7 +150,7 @@ def throttled(provider: str, dimension: str) -> None:
 
 
 def answered(purpose: str, cache: str) -> None:
-    """Counts an answer that a job was given: `miss`, `hit`, or `shared` with a concurrent call."""
+    """Counts an answer that a job was given: `miss`, `hit`, `shared` with a concurrent call, or `paid` by an earlier run."""
     _answers.labels(_purposes(purpose), cache).inc()
 
 

@@ -66,12 +66,10 @@ def roll_back(
     because: Because = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Move a label back to where it pointed before."""
+    """Move a label back to where it pointed before; again, one further back."""
 
     def rolled_back(client: "Bucatini") -> View:
         state = client.prompts.labels.roll_back(name, label, industry=industry, because=because)
-        if state is None:
-            raise WrongUsage(f"{label} of {name} has pointed nowhere else")
         return One(state, lines([state]))
 
     show(rolled_back, output)

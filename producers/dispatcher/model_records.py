@@ -11,6 +11,7 @@ from infrastructure.postgres.ai.retention import (
     forget_attempts,
     forget_budget_alerts,
     forget_orphaned_sections,
+    forget_unused_answers,
 )
 from infrastructure.postgres.session import PostgresSession
 from infrastructure.settings import Settings
@@ -49,5 +50,6 @@ class ModelRecordKeeper:
         """Up to MAX_AT_ONCE of each."""
         old = await self._session.run(partial(forget_attempts, days=self._ledger_days))
         orphaned = await self._session.run(forget_orphaned_sections)
+        unused = await self._session.run(forget_unused_answers)
         reported = await self._session.run(forget_budget_alerts)
-        return max(old, orphaned, reported)
+        return max(old, orphaned, unused, reported)

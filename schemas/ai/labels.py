@@ -34,6 +34,16 @@ class LabelMove(Model):
         return self
 
 
+class LabelRollback(Model):
+    """Moves a label back to where it pointed before. Again, it goes further back."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"because": "It promised too much."}]})
+
+    industry: Industry | None = None
+    """Of an overlay; else where it points for all is moved back."""
+    because: Annotated[str, Field(max_length=1_000)] = ""
+
+
 class PromptLabelState(Model):
     label: PromptLabel
     industry: Industry | None

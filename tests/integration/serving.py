@@ -75,6 +75,11 @@ class ServedApi:
         """How many requests are being answered."""
         return 0 if self._server is None else len(self._server.server_state.tasks)
 
+    def text_listeners(self, subject: UUID) -> int:
+        """How many streams of this ingress get a job's or a tenant's text as it comes."""
+        ingress = None if self._server is None else self._server._ingress
+        return 0 if ingress is None else ingress.hub._live_text._listeners[subject]
+
     def shrink_send_buffers(self) -> None:
         """The kernel would hold megabytes for whoever doesn't read."""
         for one in self._transports:

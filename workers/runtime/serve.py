@@ -12,6 +12,7 @@ from infrastructure.celery.pool import pool_of
 from infrastructure.celery.window import Window
 from infrastructure.settings import Settings
 from monitoring.health import server
+from monitoring.tracing.spans import exporting
 from workers.runtime.pools import Bind
 from workers.runtime.worker import Worker
 
@@ -23,7 +24,10 @@ def serve(settings: Settings, queue: str, bind: Bind, kinds: Iterable[str]) -> N
     window = Window()
     worker = Worker(settings, queue, bind, pulse, window)
     app = celery_app(settings, kinds, pulse=pulse, window=window)
-    with server.serve(settings.metrics_port, faults=worker.faults, ready=worker.ready, host=settings.metrics_host):
+    with (
+        server.serve(settings.metrics_port, faults=worker.faults, ready=worker.ready, host=settings.metrics_host),
+        exporting(f"worker {queue}", settings),
+    ):
         celery = app.Worker(
             hostname=f"{queue}-{str(uuid4())[:8]}@{socket.gethostname()}",
             queues=[queue],

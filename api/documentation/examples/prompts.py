@@ -15,6 +15,7 @@ from schemas.ai.golden_tests import (
 )
 from schemas.ai.labels import (
     LabelMove,
+    LabelRollback,
     PromptExposure,
     PromptExposures,
     PromptLabelHistory,
@@ -88,6 +89,7 @@ REQUESTS = (
     NewPrompt(name="client_letter", description="A letter to a client.", content=_CONTENT),
     NewPromptVersion(content=_OVERLAY, industry=Industry.LEGAL, note="Deadlines first."),
     LabelMove(variants=_SPLIT.variants, because=_SPLIT.because),
+    LabelRollback(because="It promised too much."),
     RenderRequest(variables={"firm": "Hale", "client": "Marlow Ltd"}),
     _TEST,
     TestRequest(version=2),

@@ -1,4 +1,4 @@
-"""The port of kept answers: the exact cache, and who asks the same right now in another process."""
+"""The ports of kept answers: the exact cache with who asks the same right now in another process, and what jobs have paid for."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +17,22 @@ class KeptAnswer:
     finish_reason: str
     input_tokens: int
     output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaidAnswer:
+    """An answer that is kept with the end of its attempt."""
+
+    asked: str
+    """What was asked, as a hash."""
+    answer: KeptAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAnswer:
+    answer: KeptAnswer
+    is_own: bool
+    """The job paid for it itself, in an earlier run; else another one of its tenant did."""
 
 
 class Turn(StrEnum):
@@ -52,4 +68,13 @@ class Answers(Protocol):
     async def land(self, question: Question, answer: KeptAnswer | None, *, failed: bool = False) -> None:
         """Keeps the answer and hands the lease back. Without an answer the next that asks leads, or each for itself if it has
         `failed`. Does nothing to another's lease."""
+        ...
+
+
+class PaidAnswers(Protocol):
+    """In PostgreSQL, sealed, from the commit in which their attempts end until what they are for is a checkpoint, or the job
+    has ended. The ledger keeps them."""
+
+    async def of(self, tenant_id: UUID, job_id: UUID, asked: str) -> FoundAnswer | None:
+        """None too for one that can't be opened. Unavailable when PostgreSQL or the tenant's key can't be reached."""
         ...

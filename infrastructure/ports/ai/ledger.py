@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
+from infrastructure.ports.ai.answers import PaidAnswer
 from infrastructure.ports.ai.request import Lane
 from infrastructure.ports.ai.response import UNKNOWN_USAGE, Usage
 
@@ -81,9 +82,10 @@ class Ledger(Protocol):
         """Returns once it is committed: no provider is called before."""
         ...
 
-    async def end(self, attempt: NewAttempt, end: AttemptEnd) -> None:
+    async def end(self, attempt: NewAttempt, end: AttemptEnd, paid: PaidAnswer | None = None) -> None:
         """Ends it, and adds its cost to what the tenant used today and this month. Of an attempt that was never begun, such
-        as an answer from the cache, it writes the whole row."""
+        as an answer from the cache, it writes the whole row. In the same commit it keeps the answer for the job's next run:
+        see `PaidAnswers`. One that is too long isn't kept."""
         ...
 
     async def spent_by_job(self, tenant_id: UUID, job_id: UUID) -> JobSpending: ...

@@ -34,6 +34,8 @@ class Demand:
     """What earlier runs spent is read from the ledger, at each run's first call."""
     job_limit: Decimal | None = None
     """What the job may spend over all its attempts."""
+    to_come: Decimal = Decimal(0)
+    """What the job's further calls need at most: kept free in the tenant's budget for it, once it has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,13 @@ class OverBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class NotYet:
+    """The job hasn't begun, and what the tenant's budget has left may be needed by jobs that have."""
+
+
+@dataclass(frozen=True, slots=True)
 class Crossed:
-    """A part of a budget that was reached by a settlement, the highest one."""
+    """A part of a budget that was reached by a settlement, the highest one; all of it when a call is refused for it."""
 
     scope: BudgetScope
     percent: Literal[50, 80, 100]
@@ -77,7 +84,7 @@ class Reservations(Protocol):
     Raises Unavailable while Redis is away: without it nothing is spent.
     """
 
-    async def reserve(self, demand: Demand) -> Reserved | Throttled | OverBudget: ...
+    async def reserve(self, demand: Demand) -> Reserved | Throttled | OverBudget | NotYet: ...
 
     async def settle(
         self, demand: Demand, *, input_tokens: int, output_tokens: int, dollars: Decimal

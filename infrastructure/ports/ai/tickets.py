@@ -1,9 +1,12 @@
 """The port of batch tickets: which batch of a provider a job's question waits in, over all the job's runs."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
+
+from infrastructure.ports.ai.ledger import NewAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,16 @@ class Ticket:
     reserved_usd: Decimal | None
 
 
+@dataclass(frozen=True, slots=True)
+class LeftTicket:
+    """One whose job has ended."""
+
+    ticket: Ticket
+    begun: NewAttempt
+    """Its row in the ledger."""
+    submitted_at: datetime
+
+
 class BatchTickets(Protocol):
     """In PostgreSQL. Every call raises Unavailable when that can't be reached, and is safe to repeat."""
 
@@ -29,3 +42,7 @@ class BatchTickets(Protocol):
     async def keep(self, ticket: Ticket) -> None: ...
 
     async def forget(self, ticket: Ticket) -> None: ...
+
+    async def left_over(self, limit: int) -> tuple[LeftTicket, ...]:
+        """Of all tenants, the oldest first. For a minute nobody else is given them."""
+        ...

@@ -11,7 +11,8 @@ from infrastructure.ports.ai.ledger import CACHED, SHARED, AttemptEnd, JobSpendi
 from infrastructure.ports.ai.request import Lane
 from infrastructure.ports.ai.response import TokenCounts, Usage
 from infrastructure.postgres import binary
-from infrastructure.postgres.prepared import Call, Prepared, fetch
+from infrastructure.postgres.ai.paid_answers import KEEP, SealedAnswer, hold_keys, kept_with
+from infrastructure.postgres.prepared import Call, Prepared, fetch, fetch_together
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.usage import SPEND
 
@@ -33,6 +34,7 @@ _BEGUN_COLUMNS = (
     "id, tenant_id, job_id, job_attempt, kind, purpose, section, prompt, prompt_version, provider, model, lane, own_key, "
     "reserved_usd"
 )
+BEGUN_COLUMNS: Final = tuple(_BEGUN_COLUMNS.split(", "))
 _BEGUN_VALUES = (
     "d.id, d.tenant_id, d.job_id, d.job_attempt, d.kind, d.purpose, d.section, d.prompt, d.prompt_version, d.provider, "
     "d.model, d.lane, d.own_key = 1, d.reserved_usd::numeric"
@@ -75,7 +77,8 @@ WITH ended AS (
     %(served_model)b::text[], %(served_tier)b::text[], %(finish_reason)b::text[], %(first_token_ms)b::float8[],
     %(total_ms)b::float8[]) AS d ({_BEGUN_COLUMNS}, {_ENDED}) {_NOT_ERASED}
   ON CONFLICT (id) DO UPDATE SET {_SET} WHERE r.ended_at IS NULL OR r.outcome = '{LOST}'
-  RETURNING tenant_id, cost_usd),
+  RETURNING id, tenant_id, job_id, section, cost_usd),
+{KEEP},
 spent AS (SELECT tenant_id, sum(cost_usd) AS dollars FROM ended WHERE cost_usd > 0 GROUP BY tenant_id)
 {SPEND}
 """,
@@ -99,10 +102,17 @@ async def begin(connection: Connection, attempts: Sequence[NewAttempt]) -> set[U
     return {attempt_id for (attempt_id,) in await fetch(connection, _BEGIN(**_begun(attempts)))}
 
 
-async def end(connection: Connection, ended: Sequence[tuple[NewAttempt, AttemptEnd]]) -> None:
-    """Ends the attempts, and adds what they cost to the tenants' amounts, in one transaction and whatever their limits are.
-    What has ended stays as it is."""
-    await fetch(connection, _end_call(ended))
+async def end(
+    connection: Connection, ended: Sequence[tuple[NewAttempt, AttemptEnd]], answers: Sequence[SealedAnswer] = ()
+) -> None:
+    """Ends the attempts, adds what they cost to the tenants' amounts, and keeps the answers of those that it ended, in one
+    transaction and whatever the limits are. What has ended stays as it is."""
+    call = _end_call(ended, answers)
+    if not answers:
+        await fetch(connection, call)
+        return
+    kept = {attempt_id for attempt_id, _, _ in answers}
+    await fetch_together(connection, hold_keys([one.tenant_id for one, _ in ended if one.id in kept]), call)
 
 
 async def spent_by_job(connection: Connection, tenant_id: UUID, job_id: UUID) -> JobSpending:
@@ -116,18 +126,19 @@ async def of_job(
 ) -> tuple[tuple[NewAttempt, AttemptEnd | None], ...]:
     """In the order in which they began, the first MAX_ATTEMPTS_READ."""
     found = await connection.execute(_OF_JOB, (tenant_id, job_id))
-    begun = len(_BEGUN_COLUMNS.split(", "))
+    begun = len(BEGUN_COLUMNS)
     return tuple(
-        (_attempt(row[:begun]), _attempt_end(row[0], row[begun:-1]) if row[-1] else None)
+        (attempt_in(row[:begun]), _attempt_end(row[0], row[begun:-1]) if row[-1] else None)
         for row in await found.fetchall()
     )
 
 
-def _end_call(ended: Sequence[tuple[NewAttempt, AttemptEnd]]) -> Call:
+def _end_call(ended: Sequence[tuple[NewAttempt, AttemptEnd]], answers: Sequence[SealedAnswer]) -> Call:
     ends = [end for _, end in ended]
     counts = [end.usage.counts for end in ends]
     return _END(
         **_begun([attempt for attempt, _ in ended]),
+        **kept_with(answers),
         outcome=_texts([end.outcome for end in ends]),
         accepted=binary.ints([int(end.accepted) for end in ends]),
         usage=binary.texts([_usage(end.usage.raw) for end in ends]),
@@ -205,8 +216,9 @@ def _within(number: int | None, limit: int) -> int | None:
     return None if number is None or abs(number) > limit else number
 
 
-def _attempt(values: Sequence[Any]) -> NewAttempt:
-    named = dict(zip(_BEGUN_COLUMNS.split(", "), values, strict=True))
+def attempt_in(values: Sequence[Any]) -> NewAttempt:
+    """The attempt of a row's BEGUN_COLUMNS."""
+    named = dict(zip(BEGUN_COLUMNS, values, strict=True))
     return NewAttempt(**{**named, "lane": Lane(named["lane"])})
 
 

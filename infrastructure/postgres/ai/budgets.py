@@ -1,11 +1,11 @@
 """Budgets in PostgreSQL: the tenants' limits, what was spent of them by the ledger, and whose parts were reported."""
 
-import time
 from datetime import date
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from infrastructure.concurrency.believed import Believed
 from infrastructure.ports.ai.budgets import Budget, Spent
 from infrastructure.ports.ai.reservations import BudgetScope, Crossed
 from infrastructure.postgres.ai.attempts import spent_by_job
@@ -41,18 +41,13 @@ class StoredBudgets:
 
     def __init__(self, pool: TenantPool) -> None:
         self._pool = pool
-        self._known: dict[UUID, tuple[float, Budget]] = {}
+        self._limits = Believed(self._read, seconds=KNOWN_SECONDS, max_known=MAX_KNOWN)
 
     async def of(self, tenant_id: UUID) -> Budget:
-        known = self._known.get(tenant_id)
-        if known is not None and time.monotonic() - known[0] < KNOWN_SECONDS:
-            return known[1]
-        if len(self._known) >= MAX_KNOWN:
-            self._known.clear()
-        asked_at = time.monotonic()
-        budget = await self._pool.run(tenant_id, lambda connection: _limits(connection, tenant_id))
-        self._known[tenant_id] = asked_at, budget
-        return budget
+        return await self._limits.of(tenant_id)
+
+    async def _read(self, tenant_id: UUID) -> Budget:
+        return await self._pool.run(tenant_id, lambda connection: _limits(connection, tenant_id))
 
     async def spent(self, tenant_id: UUID) -> Spent:
         async def read(connection: Connection) -> Spent:

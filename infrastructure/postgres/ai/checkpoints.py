@@ -12,6 +12,7 @@ from infrastructure.key_vault.sealed import Sealed
 from infrastructure.ports import Unstorable
 from infrastructure.ports.ai.checkpoints import Checkpoint
 from infrastructure.ports.keys import Sealer
+from infrastructure.postgres.ai.paid_answers import DELETE_OF_SECTION
 from infrastructure.postgres.ai.sealing import write_sealed
 from infrastructure.postgres.session import Connection
 from infrastructure.postgres.tenants.pool import TenantPool
@@ -58,6 +59,8 @@ class StoredCheckpoints:
         async def write(connection: Connection, sealed: bytes) -> Row | None:
             new = {"tenant_id": tenant_id, "job_id": job_id, "section": checkpoint.section, "cell": name}
             await connection.execute(_KEEP, {**new, "content": sealed})
+            # What it was made of isn't needed any more.
+            await connection.execute(DELETE_OF_SECTION, (tenant_id, job_id, checkpoint.section))
             found = await connection.execute(_KEPT, (tenant_id, job_id, checkpoint.section))
             return await found.fetchone()
 

@@ -2,16 +2,14 @@
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from pydantic import SecretStr
 
-from infrastructure.concurrency.shared_fetches import SharedFetches
+from infrastructure.concurrency.believed import Believed
 from infrastructure.key_vault.cells import credential_cell
 from infrastructure.key_vault.sealed import Sealed
 from infrastructure.ports.ai.credentials import DEPLOYMENT, Credential
@@ -41,13 +39,6 @@ SELECT provider, hint, updated_at, updated_by FROM ai_credentials WHERE tenant_i
 _REMOVE = "DELETE FROM ai_credentials WHERE tenant_id = %s AND provider = %s"
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    by_provider: Mapping[str, Credential]
-    until: float
-    """By the process's clock."""
-
-
 class StoredCredentials:
     """Credentials in PostgreSQL. Concurrent callers of a tenant share one read. DecryptionFailed when a key isn't as it was
     stored."""
@@ -55,20 +46,12 @@ class StoredCredentials:
     def __init__(self, pool: TenantPool, sealer: Sealer, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._sealer = sealer
-        self._clock = clock
-        self._known: OrderedDict[UUID, _Known] = OrderedDict()
-        self._reads: SharedFetches[UUID] = SharedFetches()
+        self._believed = Believed(self._read, seconds=BELIEVED_SECONDS, max_known=MAX_TENANTS, clock=clock)
 
     async def of(self, tenant_id: UUID, provider: str) -> Credential:
-        known = self._known.get(tenant_id)
-        if known is None or self._clock() >= known.until:
-            known = await self._reads.get(tenant_id, lambda: self._read(tenant_id))
-        return known.by_provider.get(provider, DEPLOYMENT)
+        return (await self._believed.of(tenant_id)).get(provider, DEPLOYMENT)
 
-    async def _read(self, tenant_id: UUID) -> _Known:
-        # Counted from before the question, so that an answer that was long under way is old when it comes.
-        until = self._clock() + BELIEVED_SECONDS
-
+    async def _read(self, tenant_id: UUID) -> Mapping[str, Credential]:
         async def read(connection: Connection) -> list[tuple[str, bytes, datetime]]:
             return await (await connection.execute(_OF_TENANT, (tenant_id,))).fetchall()
 
@@ -76,12 +59,7 @@ class StoredCredentials:
         for provider, key, updated_at in await self._pool.run(tenant_id, read):
             opened = await self._sealer.open(credential_cell(tenant_id, provider), Sealed(key))
             found[provider] = Credential(SecretStr(opened), credential_id(tenant_id, provider, updated_at))
-        known = _Known(found, until)
-        self._known[tenant_id] = known
-        self._known.move_to_end(tenant_id)
-        if len(self._known) > MAX_TENANTS:
-            self._known.popitem(last=False)
-        return known
+        return found
 
 
 def credential_id(tenant_id: UUID, provider: str, updated_at: datetime) -> str:

@@ -11,8 +11,11 @@ from uuid import UUID
 from infrastructure.concurrency.batching import Batcher, Overloaded
 from infrastructure.concurrency.work_clock import waiting
 from infrastructure.ports import Refused, Unavailable, Unstorable
+from infrastructure.ports.ai.answers import PaidAnswer
 from infrastructure.ports.ai.ledger import AttemptEnd, JobSpending, NewAttempt
+from infrastructure.ports.keys import Sealer
 from infrastructure.postgres.ai import attempts
+from infrastructure.postgres.ai.paid_answers import SealedAnswer, sealed_answer
 from infrastructure.postgres.session import BUS_SESSION, Connection, PostgresSession, Role, SessionChanged
 from infrastructure.postgres.tenants.pool import TenantPool
 from schemas.problems import Problem
@@ -22,15 +25,16 @@ T = TypeVar("T")
 END_AGAIN_AFTER_SECONDS: Final = (0.1, 0.3, 1.0, 3.0)
 """An end is what is known of money that was spent, so it isn't given up at once: PostgreSQL may be restarting."""
 
-Ended = tuple[NewAttempt, AttemptEnd]
+Ended = tuple[NewAttempt, AttemptEnd, SealedAnswer | None]
 
 
 class StoredLedger:
     """A Ledger. Beginnings and ends go over a connection each, so that neither waits for the other; close it after the last
     call."""
 
-    def __init__(self, database_url: str, pool: TenantPool) -> None:
+    def __init__(self, database_url: str, pool: TenantPool, sealer: Sealer) -> None:
         self._pool = pool
+        self._sealer = sealer
         self._beginning = PostgresSession(database_url, Role.SYSTEM, "ledger begin", BUS_SESSION)
         self._ending = PostgresSession(database_url, Role.SYSTEM, "ledger end", BUS_SESSION)
         self._begins: Batcher[NewAttempt, None] = Batcher(self._begin, "attempts to begin")
@@ -39,8 +43,9 @@ class StoredLedger:
     async def begin(self, attempt: NewAttempt) -> None:
         await _answer_of(self._begins, attempt)
 
-    async def end(self, attempt: NewAttempt, end: AttemptEnd) -> None:
-        await _answer_of(self._ends, (attempt, end))
+    async def end(self, attempt: NewAttempt, end: AttemptEnd, paid: PaidAnswer | None = None) -> None:
+        answer = None if paid is None else await sealed_answer(self._sealer, attempt, paid)
+        await _answer_of(self._ends, (attempt, end, answer))
 
     async def spent_by_job(self, tenant_id: UUID, job_id: UUID) -> JobSpending:
         return await self._pool.run(tenant_id, partial(attempts.spent_by_job, tenant_id=tenant_id, job_id=job_id))
@@ -73,19 +78,21 @@ class StoredLedger:
     async def _end(self, ended: Sequence[Ended]) -> Sequence[Exception | None]:
         async def write(some: Sequence[Ended]) -> Sequence[Exception | None]:
             # The same attempt twice in one statement would fail; the first end stands.
-            once = {attempt.id: (attempt, end) for attempt, end in reversed(some)}
+            once = {attempt.id: (attempt, end, answer) for attempt, end, answer in reversed(some)}
             await self._end_whatever_happens(list(once.values()))
             return [None for _ in some]
 
         return await _each_alone_if_unstorable(ended, write)
 
     async def _end_whatever_happens(self, ended: Sequence[Ended]) -> None:
+        answers = [answer for _, _, answer in ended if answer is not None]
+        end = partial(attempts.end, ended=[(attempt, end) for attempt, end, _ in ended], answers=answers)
         for seconds in END_AGAIN_AFTER_SECONDS:
             with suppress(Unavailable):
-                await _once_more(self._ending, partial(attempts.end, ended=ended))
+                await _once_more(self._ending, end)
                 return
             await asyncio.sleep(seconds)
-        await self._ending.run(partial(attempts.end, ended=ended))
+        await self._ending.run(end)
 
 
 _ERASED: Final = Problem.of(

@@ -7,8 +7,10 @@ yet that its job was gone.
 from typing import Final
 
 from infrastructure.postgres.session import Connection
+from schemas.jobs import TERMINAL
 
 MAX_AT_ONCE: Final = 1_000
+_ENDED: Final = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 ORPHANED_AFTER_HOURS: Final = 24.0
 ALERTS_DAYS: Final = 62
 """Longer than any period of a budget, and than jobs usually run."""
@@ -32,6 +34,12 @@ DELETE FROM ai_budget_alerts WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM ai_budget_alerts WHERE created_at < now() - make_interval(days => %s)
   ORDER BY created_at LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED))
 """
+_FORGET_ANSWERS = f"""
+DELETE FROM ai_answers WHERE ctid = ANY(ARRAY(
+  SELECT a.ctid FROM ai_answers a
+  WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = a.job_id AND j.state NOT IN ({_ENDED}))
+  ORDER BY a.created_at LIMIT {MAX_AT_ONCE} FOR UPDATE SKIP LOCKED))
+"""
 
 
 async def forget_attempts(connection: Connection, *, days: int) -> int:
@@ -42,6 +50,11 @@ async def forget_attempts(connection: Connection, *, days: int) -> int:
 async def forget_orphaned_sections(connection: Connection, *, hours: float = ORPHANED_AFTER_HOURS) -> int:
     """Deletes up to MAX_AT_ONCE checkpoints of jobs that are gone, and returns how many."""
     return (await connection.execute(_FORGET_ORPHANS, (hours,))).rowcount
+
+
+async def forget_unused_answers(connection: Connection) -> int:
+    """Deletes up to MAX_AT_ONCE paid answers of jobs that have ended, or are gone, and returns how many."""
+    return (await connection.execute(_FORGET_ANSWERS)).rowcount
 
 
 async def forget_budget_alerts(connection: Connection, *, days: int = ALERTS_DAYS) -> int:

@@ -61,6 +61,7 @@ WITH c AS (
 u AS (
   UPDATE jobs j SET {ANEW} FROM c WHERE j.id = c.id
   RETURNING j.id, j.tenant_id, j.seq, j.kind, j.queue, j.priority),
+a AS (DELETE FROM ai_answers a USING u WHERE a.tenant_id = u.tenant_id AND a.job_id = u.id),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, '{JobEvent.REPLAYED}', %(told)s::jsonb FROM u)

@@ -26,7 +26,8 @@ ANEW = f"""state = '{_QUEUED}', seq = j.seq + 1, attempt = 0, crashes = 0, run_a
 _ASK = "SELECT kind, state, command FROM jobs WHERE tenant_id = %s AND id = %s"
 
 # A job whose children still run can't be replayed: it would see their outcomes before they have any. What it had finished
-# is used again, unless it is asked for something else now.
+# is used again, unless it is asked for something else now; an answer that it only has is asked for again: it may be what it
+# failed of.
 _REPLAY = f"""
 WITH c AS (
   SELECT j.id, j.state, EXISTS (
@@ -37,6 +38,7 @@ u AS (
   FROM c WHERE j.id = c.id AND c.state IN ({_REPLAYABLE}) AND NOT c.children_run
   RETURNING j.id, j.tenant_id, j.seq, j.kind, j.queue, j.priority),
 s AS (DELETE FROM ai_sections s USING u WHERE %(command)s::jsonb IS NOT NULL AND s.tenant_id = u.tenant_id AND s.job_id = u.id),
+a AS (DELETE FROM ai_answers a USING u WHERE a.tenant_id = u.tenant_id AND a.job_id = u.id),
 e AS (
   INSERT INTO job_events (job_id, seq, tenant_id, type, data)
   SELECT id, seq, tenant_id, '{JobEvent.REPLAYED}', %(told)s::jsonb FROM u)

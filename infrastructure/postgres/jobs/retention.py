@@ -88,6 +88,7 @@ due AS (
   FOR UPDATE OF j SKIP LOCKED),
 gone AS (DELETE FROM jobs j USING due WHERE j.id = due.id RETURNING j.id, j.tenant_id),
 events AS (DELETE FROM job_events e USING gone WHERE e.job_id = gone.id),
+answers AS (DELETE FROM ai_answers a USING gone WHERE a.tenant_id = gone.tenant_id AND a.job_id = gone.id),
 sections AS (DELETE FROM ai_sections s USING gone WHERE s.tenant_id = gone.tenant_id AND s.job_id = gone.id),
 tickets AS (DELETE FROM ai_batches b USING gone WHERE b.tenant_id = gone.tenant_id AND b.job_id = gone.id),
 expired AS (

@@ -8,12 +8,19 @@ from psycopg.rows import dict_row
 
 from infrastructure.key_vault.keyring import StoredKey
 from infrastructure.ports.keys import WrappedKey
+from infrastructure.postgres.prepared import Prepared
 from infrastructure.postgres.session import Connection, PostgresSession
 from schemas.keys import TenantKey, TenantKeys
 
 # A write under the active key holds this lock shared until its commit; activating another key takes it exclusively. So
 # a change of key waits for the writes in flight, and later writes see the new key.
 HOLD_KEYS = "SELECT pg_advisory_xact_lock_shared(hashtextextended('bucatini keys ' || %s::text, 0))"
+# Of many tenants in one order, so that callers can't deadlock.
+HOLD_KEYS_OF_MANY = Prepared(
+    "hold_keys_of_many",
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('bucatini keys ' || t.id, 0)) "
+    'FROM (SELECT DISTINCT id::text COLLATE "C" AS id FROM unnest(%(tenants)b::uuid[]) AS u (id) ORDER BY 1) t',
+)
 CHANGE_KEYS = "SELECT pg_advisory_xact_lock(hashtextextended('bucatini keys ' || %s::text, 0))"
 
 _COLUMNS = "id, tenant_id, master_key_id, wrapped"

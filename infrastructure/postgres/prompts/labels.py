@@ -17,6 +17,7 @@ from schemas.ai.prompts import PRODUCTION, Industry
 MAX_LABELS: Final = 50
 """Of a prompt, each for so many industries as it points to."""
 FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before every move: where `production` pointed when Bucatini came with the prompt."""
 
 _COLUMNS = "label, industry, variants, moved_at, moved_by, because"
 _STATES = f"""
@@ -32,11 +33,11 @@ ORDER BY moved_at DESC LIMIT %(limit)s
 """
 # After the one before, whatever the clock says.
 _MOVE = f"""
-INSERT INTO ai_prompt_labels (tenant_id, name, label, industry, moved_at, moved_by, because, variants)
+INSERT INTO ai_prompt_labels (tenant_id, name, label, industry, moved_at, moved_by, because, variants, back_to)
 SELECT %(tenant_id)s, %(name)s, %(label)s, %(industry)s, greatest(clock_timestamp(), coalesce((
     SELECT max(moved_at) + interval '1 microsecond' FROM ai_prompt_labels
     WHERE tenant_id = %(tenant_id)s AND name = %(name)s AND label = %(label)s), clock_timestamp())),
-  %(by)s, %(because)s, %(variants)s
+  %(by)s, %(because)s, %(variants)s, %(back_to)s
 RETURNING {_COLUMNS}
 """
 _NEWEST_BASE = "SELECT max(version) FROM ai_prompt_versions WHERE tenant_id = %s AND name = %s AND industry IS NULL"
@@ -54,6 +55,8 @@ class Move:
     variants: tuple[Variant, ...]
     by: str
     because: str
+    back_to: datetime | None = None
+    """The move whose place it takes, or FIRST, when it goes back."""
 
 
 async def states(
@@ -147,6 +150,7 @@ async def move(connection: Connection, tenant_id: UUID, wanted: Move) -> PromptL
                 "by": wanted.by,
                 "because": wanted.because,
                 "variants": Jsonb([one.model_dump() for one in wanted.variants]),
+                "back_to": wanted.back_to,
             },
         )
     ).fetchone()

@@ -112,6 +112,23 @@ ai_sections = Table(
     info=owned_by("tenant_id"),
 )
 
+ai_answers = Table(
+    "ai_answers",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("asked", Text(collation="C"), primary_key=True, comment="What was asked, as a hash"),
+    Column("job_id", Uuid, primary_key=True),
+    Column("section", Integer, nullable=False, comment="-1: of none"),
+    Column("cell", Text(collation="C"), nullable=False, comment="Names the row in its sealed values"),
+    Column("content", LargeBinary, nullable=False, info=sealed("cell")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    UniqueConstraint("tenant_id", "cell", name="ai_answers_cell"),
+    Index("ai_answers_of_job", "job_id", "section"),
+    Index("ai_answers_old", "created_at"),
+    info=owned_by("tenant_id"),
+    comment="Answers that were paid for, until what they were for is a checkpoint or the job has ended",
+)
+
 ai_budget_alerts = Table(
     "ai_budget_alerts",
     metadata,
@@ -135,6 +152,7 @@ ai_batches = Table(
     Column("request_id", Uuid, nullable=False, comment="Its row in the ledger"),
     Column("batch_id", Text, nullable=False),
     Column("submitted_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("looked_at", DateTime(timezone=True), comment="When a worker last asked for it though its job had ended"),
     Index("ai_batches_of_request", "request_id"),
     info=owned_by("tenant_id"),
     comment="What waits in a batch of a provider",

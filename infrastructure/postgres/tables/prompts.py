@@ -62,6 +62,11 @@ ai_prompt_labels = Table(
     Column("moved_by", Text, nullable=False),
     Column("because", Text, nullable=False, server_default=text("''::text")),
     Column("variants", JSONB, nullable=False),
+    Column(
+        "back_to",
+        DateTime(timezone=True),
+        comment="Of a move back: the one whose place it took; 1970 for where it pointed when the prompt came",
+    ),
     ForeignKeyConstraint(_OF_A_PROMPT, _PROMPT, name="ai_prompt_labels_prompt_fkey"),
     info=owned_by("tenant_id"),
     comment="Each move of a label; the newest says where it points",

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid_utils import uuid4
 
 from infrastructure.concurrency.loops import Loop
+from infrastructure.concurrency.shared_fetches import SharedFetches
 from infrastructure.ports.ai.breakers import Admission, Gate
 from infrastructure.ports.ai.errors import ModelError
 from infrastructure.redis.client import FAULTS, Redis
@@ -18,6 +19,8 @@ from infrastructure.redis.script import Script
 
 KNOWN_SECONDS: Final = 0.25
 """How long a process decides by what it knows before it looks again."""
+AHEAD_SECONDS: Final = 0.15
+"""Then it looks anew while it still decides by what it knows: calls that follow each other never wait for a look."""
 PATIENCE_SECONDS: Final = 0.25
 """A Redis that takes longer is away: a call of a model isn't kept waiting for its breaker."""
 AWAY_SECONDS: Final = 2.0
@@ -64,6 +67,7 @@ class SharedBreakers:
         self._rules = rules
         self._observe = report
         self._known: dict[tuple[str, str], _Known] = {}
+        self._looks: SharedFetches[tuple[str, str]] = SharedFetches()
         self._looking: dict[tuple[str, str], asyncio.Lock] = {}
         self._own: dict[tuple[str, str], LocalBreaker] = {}
         self._shut: set[tuple[str, str]] = set()
@@ -122,6 +126,8 @@ class SharedBreakers:
         """What was read within KNOWN_SECONDS; None while Redis is away."""
         known = self._known.get(which)
         if known is not None and self._is_fresh(known):
+            if time.monotonic() - known.read_at >= AHEAD_SECONDS and known.gate == Gate.CLOSED:
+                self._looks.begin(which, lambda: self._ask(*which, LOOK))
             return known
         # One reads for all that want to know at the same moment.
         async with self._looking.setdefault(which, asyncio.Lock()):

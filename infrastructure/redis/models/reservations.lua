@@ -1,18 +1,20 @@
 -- Limits and budgets in one step: either all of a call's demand is reserved, or nothing.
 -- KEYS: 1 limits of the provider's key, 2 tenants that wait for them, 3 the tenants' turns,
---       4 money of the tenant, 5 its reservations, 6 when they run out, 7 money of the job's run, 8 since when Redis knows
+--       4 money of the tenant, 5 its reservations, 6 when they run out, 7 money of the job's run, 8 since when Redis knows,
+--       9 what the tenant's begun jobs still need, 10 until when that is kept free for them
 -- ARGV: 1 what to do, 2 attempt, 3 tenant, 4 money, 5 input tokens, 6 output tokens, and what belongs to it
 --
 -- Money is a whole number of 1e-10 dollars, as text: Lua's numbers are exact up to 900,719 dollars only. Redis adds such
 -- numbers exactly, as integers of 64 bits, and here they are compared as text.
 local what, attempt, tenant = ARGV[1], ARGV[2], ARGV[3]
 local money_needed, input, output = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local LIMITS, WAITING, TURNS, MONEY, HELD, EXPIRING, JOB, SINCE = unpack(KEYS)
+local LIMITS, WAITING, TURNS, MONEY, HELD, EXPIRING, JOB, SINCE, BEGUN, BEGUN_UNTIL = unpack(KEYS)
 
 local HELD_MS = 1800 * 1000       -- a reservation that nobody settles
 local LEARNED_MS = 60 * 1000      -- one that the ledger had under way: it may have ended a moment later
 local GRACE_MS = 2 * 1000         -- what a call reserved before Redis lost it is in the ledger by then
 local KNOWN_MS = 300 * 1000       -- so often what was spent is read anew
+local BEGUN_MS = 300 * 1000       -- a job that hasn't asked for so long, since it has ended or waits, keeps nothing free
 local POLL_MS = 3 * 1000          -- a tenant that hasn't asked for so long doesn't wait any more
 local KEPT_SECONDS = 86400
 local MINUTE_MS = 60 * 1000
@@ -87,6 +89,31 @@ local function over_budget(scope, key, spent, limit)
   if exceeds(sum(key, spent, held, money_needed), limit) then return {'over', scope, spent, held} end
 end
 
+-- What begun jobs still need is kept free for them: a new one begins only beside it, so that what is begun gets finished.
+
+local function forget_begun(job)
+  local needed = redis.call('HGET', BEGUN, job)
+  if not needed then return end
+  redis.call('HINCRBY', MONEY, 'promised', negative(needed))
+  redis.call('HDEL', BEGUN, job)
+  redis.call('ZREM', BEGUN_UNTIL, job)
+end
+
+local function note_begun(job, to_come)
+  forget_begun(job)
+  redis.call('HSET', BEGUN, job, to_come)
+  redis.call('ZADD', BEGUN_UNTIL, now + BEGUN_MS, job)
+  redis.call('HINCRBY', MONEY, 'promised', to_come)
+  keep(BEGUN) keep(BEGUN_UNTIL) keep(MONEY)
+end
+
+local function has_to_wait(job, to_come, spent, limit)
+  if limit == '' or redis.call('HEXISTS', BEGUN, job) == 1 then return false end
+  local promised = redis.call('HGET', MONEY, 'promised') or '0'
+  if promised == '0' then return false end
+  return exceeds(sum(MONEY, spent, redis.call('HGET', MONEY, 'held') or '0', money_needed, to_come, promised), limit)
+end
+
 local function missing()
   local known_at = tonumber(redis.call('HGET', MONEY, 'known_at') or 0)
   if now - known_at <= KNOWN_MS then return {'known'} end
@@ -94,8 +121,9 @@ local function missing()
   return {'unknown', math.max(tonumber(redis.call('GET', SINCE)) + GRACE_MS - now, 0)}
 end
 
-local function money_refuses(job_limit, day_limit, month_limit)
+local function money_refuses(job_limit, day_limit, month_limit, job, to_come)
   forget_expired()
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', BEGUN_UNTIL, '-inf', now, 'LIMIT', 0, 100)) do forget_begun(old) end
   if money_needed == '0' then return end
   if day_limit ~= '' or month_limit ~= '' then
     local refusal = missing()
@@ -103,7 +131,14 @@ local function money_refuses(job_limit, day_limit, month_limit)
     begin_periods()
     local spent = redis.call('HMGET', MONEY, 'spent_day', 'spent_month')
     local over = over_budget('day', MONEY, spent[1], day_limit) or over_budget('month', MONEY, spent[2], month_limit)
-    if over then return over end
+    if over then
+      local limit = over[2] == 'day' and day_limit or month_limit
+      if job ~= '' and exceeds(sum(MONEY, over[3], money_needed), limit) then forget_begun(job) end
+      return over
+    end
+    if job ~= '' and (has_to_wait(job, to_come, spent[1], day_limit) or has_to_wait(job, to_come, spent[2], month_limit)) then
+      return {'not_yet'}
+    end
   end
   if job_limit ~= '' then
     local spent = redis.call('HGET', JOB, 'spent')
@@ -208,9 +243,9 @@ end
 
 -- What may be asked for.
 
-local function reserve(job_limit, day_limit, month_limit)
+local function reserve(job_limit, day_limit, month_limit, job, to_come)
   if redis.call('HEXISTS', HELD, attempt) == 1 then return {'reserved'} end
-  local refusal = money_refuses(job_limit, day_limit, month_limit)
+  local refusal = money_refuses(job_limit, day_limit, month_limit, job, to_come)
   if refusal then return refusal end
   local known = levels()
   refusal = limits_refuse(known)
@@ -224,6 +259,7 @@ local function reserve(job_limit, day_limit, month_limit)
   count_request()
   hold(attempt, table.concat({money_needed, text(input), text(output)}, ':'), HELD_MS)
   if redis.call('HEXISTS', JOB, 'spent') == 1 then redis.call('HINCRBY', JOB, 'held', money_needed) end
+  if job ~= '' and money_needed ~= '0' and (day_limit ~= '' or month_limit ~= '') then note_begun(job, to_come) end
   return {'reserved'}
 end
 
@@ -306,7 +342,7 @@ local function learn_job()
   return {'known'}
 end
 
-if what == 'reserve' then return reserve(ARGV[7], ARGV[8], ARGV[9]) end
+if what == 'reserve' then return reserve(ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]) end
 if what == 'settle' then return settle(false) end
 if what == 'release' then return settle(true) end
 if what == 'missing' then return missing() end

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from infrastructure.ports import Unavailable
 from infrastructure.ports.ai.budgets import Budgets
-from infrastructure.ports.ai.reservations import BudgetScope, Crossed, Demand, OverBudget, Reserved, Throttled
+from infrastructure.ports.ai.reservations import BudgetScope, Crossed, Demand, NotYet, OverBudget, Reserved, Throttled
 from infrastructure.ports.ai.response import UNKNOWN_LIMITS, Allowance, RateLimits
 from infrastructure.redis import refusals
 from infrastructure.redis.client import FAULTS, Redis
@@ -44,13 +44,14 @@ class RedisReservations:
         self._observed = Script(__package__, "observed_limits.lua")
         self._learning: dict[UUID, asyncio.Lock] = {}
 
-    async def reserve(self, demand: Demand) -> Reserved | Throttled | OverBudget:
+    async def reserve(self, demand: Demand) -> Reserved | Throttled | OverBudget | NotYet:
         budget = await self._budgets.of(demand.tenant_id)
         limits = (limit_units(demand.job_limit), limit_units(budget.day), limit_units(budget.month))
-        if demand.dollars > MAX_DOLLARS:
+        if max(demand.dollars, demand.to_come) > MAX_DOLLARS:
             raise ValueError("no call costs as much")
+        job = ("" if demand.job_id is None else str(demand.job_id), units_of(demand.to_come))
         for _ in range(MAX_LEARNED):
-            match await self._run("reserve", demand, *limits):
+            match await self._run("reserve", demand, *limits, *job):
                 case [b"unknown", _]:
                     await self._learn(demand)
                 case [b"unknown_job"]:
@@ -61,6 +62,8 @@ class RedisReservations:
                     limit = {"day": budget.day, "month": budget.month, "job": demand.job_limit}[scope.decode()]
                     assert limit is not None
                     return OverBudget(BudgetScope(scope.decode()), limit, dollars_of(spent), dollars_of(held))
+                case [b"not_yet"]:
+                    return NotYet()
                 case [b"reserved"]:
                     return Reserved(demand.attempt_id)
         raise Unavailable("Redis keeps forgetting what was spent: see its maxmemory-policy, which must be noeviction")
@@ -149,6 +152,8 @@ def _keys(demand: Demand) -> list[str]:
         f"{tenant}:due",
         job,
         SINCE,
+        f"{tenant}:begun",
+        f"{tenant}:begun until",
     ]
 
 

@@ -8,9 +8,10 @@ from typing import Final
 
 from producers.client.blocking.ports import Caller
 from producers.client.documents import conditions
-from producers.client.requests import get, path, put
+from producers.client.requests import get, path, post, put
 from schemas.ai.labels import (
     LabelMove,
+    LabelRollback,
     PromptExposure,
     PromptExposures,
     PromptLabelHistory,
@@ -67,20 +68,21 @@ class Labels:
                 return
 
     def roll_back(
-        self, prompt: str, label: str = PRODUCTION, *, industry: Industry | str | None = None, because: str = ""
-    ) -> PromptLabelState | None:
-        """Moves it back to where it pointed before; None when it has pointed nowhere else. Repeating it moves it forth again."""
+        self,
+        prompt: str,
+        label: str = PRODUCTION,
+        *,
+        industry: Industry | str | None = None,
+        because: str = "",
+        if_match: str | None = None,
+    ) -> PromptLabelState:
+        """Moves it back to where it pointed before. Each further one goes one further back, so it isn't safe to repeat without
+        `if_match`. ProblemAnswer with status 409 when it has pointed nowhere else before."""
         of = None if industry is None else Industry(industry)
-        reply = self._client.send(get(_address(prompt, label)))
-        states = PromptLabels.model_validate_json(reply.body).states
-        now = next((one for one in states if one.industry == of), None)
-        for move in self.history(prompt, label, industry=industry):
-            if now is not None and move.industry == of and move.variants != now.variants:
-                shares = {one.version: one.percent for one in move.variants}
-                why = because or "rolled back"
-                etag = reply.headers.get("etag")
-                return self.move(prompt, shares, label=label, because=why, if_match=etag)
-        return None
+        wanted = LabelRollback(industry=of, because=because)
+        request = post(f"{_address(prompt, label)}/rollback", wanted, repeatable=False)
+        request = replace(request, headers={**request.headers, **conditions(if_match)})
+        return self._client.ask(PromptLabelState, request)
 
     def exposures(self, prompt: str, *, since: datetime | None = None) -> tuple[PromptExposure, ...]:
         """How many jobs were written with each version since then, the last 30 days if it isn't given."""

@@ -8,9 +8,13 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid4, uuid7
 
+from infrastructure.key_vault.keyring import make_key
 from infrastructure.ports import Refused
+from infrastructure.ports.ai.answers import KeptAnswer, PaidAnswer
 from infrastructure.ports.ai.ledger import CACHED, AttemptEnd, JobSpending, NewAttempt
 from infrastructure.ports.ai.response import TokenCounts, Usage
+from infrastructure.postgres.keys.rotations import PostgresRotations
+from infrastructure.wiring import key_vault
 from tests.integration.ai.recording import Recording, a_recording, ended, new_attempt
 from tests.tenancy import make_tenant
 
@@ -49,6 +53,25 @@ async def test_beginning_and_ending_again_changes_nothing(recording: Recording) 
 
     assert recording.rows("outcome, cost_usd") == [("succeeded", Decimal("0.01"))]
     assert await recording.amounts() == (Decimal("0.01"), Decimal("0.01"))
+
+
+async def test_an_answer_under_a_key_that_was_changed_isnt_kept_and_its_attempt_ends_all_the_same(
+    recording: Recording,
+) -> None:
+    async def answered() -> None:
+        attempt = new_attempt(recording.tenant_id, job_id=uuid7(), job_attempt=1)
+        await recording.ledger.begin(attempt)
+        answer = KeptAnswer("A text", "openai", "gpt-6-luna", "gpt-6-luna", "stop", 10, 2)
+        await recording.ledger.end(attempt, ended(attempt), PaidAnswer("asked", answer))
+
+    await answered()
+    rotations = PostgresRotations(recording.settings.database)
+    async with rotations.alone(recording.tenant_id) as session:
+        await session.begin(uuid7(), await make_key(key_vault(recording.settings)))
+        await answered()
+
+    assert recording.rows("outcome") == [("succeeded",), ("succeeded",)]
+    assert recording.execute("SELECT count(*) FROM ai_answers") == [(1,)]
 
 
 async def test_a_cost_that_nobody_knows_is_no_cost_of_nothing(recording: Recording) -> None:

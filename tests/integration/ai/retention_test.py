@@ -8,11 +8,12 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
+from infrastructure.ports.ai.answers import KeptAnswer, PaidAnswer
 from infrastructure.ports.ai.checkpoints import Checkpoint
 from infrastructure.postgres.ai.retention import forget_attempts, forget_budget_alerts, forget_orphaned_sections
 from infrastructure.postgres.jobs.replay import Edit, Request, replay
 from infrastructure.postgres.jobs.retention import KeptFor, Retention, first_id_of, remove_old
-from tests.integration.ai.recording import Recording, new_attempt
+from tests.integration.ai.recording import Recording, ended, new_attempt
 
 pytestmark = pytest.mark.anyio
 DAY_SECONDS = 86_400.0
@@ -27,6 +28,13 @@ def ended_job(recording: Recording, *, days: float, state: str) -> UUID:
     job_id = UUID(int=first_id_of(at).int + uuid7().int % 2**60)
     recording.execute(JOB, job_id, recording.tenant_id, state, at, at)
     return job_id
+
+
+async def paid_answer(recording: Recording, job_id: UUID) -> None:
+    attempt = new_attempt(recording.tenant_id, job_id=job_id, job_attempt=1, section=1)
+    await recording.ledger.begin(attempt)
+    answer = KeptAnswer("A text", "openai", "gpt-6-luna", "gpt-6-luna-2026", "stop", 10, 2)
+    await recording.ledger.end(attempt, ended(attempt), PaidAnswer("asked", answer))
 
 
 async def test_rows_of_the_ledger_go_when_they_are_old_and_what_was_used_stays(recording: Recording) -> None:
@@ -77,6 +85,9 @@ async def test_a_replayed_job_pays_again_only_for_what_it_is_asked_anew(recordin
     as_it_was, edited = (ended_job(recording, days=1, state="failed") for _ in range(2))
     for job_id in (as_it_was, edited):
         await recording.checkpoints.keep(recording.tenant_id, job_id, Checkpoint(0, {"text": "done"}))
+        # What the job failed of may be an answer that it only has.
+        await paid_answer(recording, job_id)
+    assert len(recording.execute("SELECT job_id FROM ai_answers")) == 2
 
     for job_id, edit in ((as_it_was, None), (edited, Edit('{"title": "Another"}', 1))):
         await recording.pool.run(
@@ -92,6 +103,7 @@ async def test_a_replayed_job_pays_again_only_for_what_it_is_asked_anew(recordin
         )
 
     assert recording.execute("SELECT job_id FROM ai_sections") == [(as_it_was,)]
+    assert recording.execute("SELECT job_id FROM ai_answers") == []
 
 
 async def test_what_was_reported_of_a_budget_goes_when_its_period_is_long_over(recording: Recording) -> None:

@@ -33,6 +33,7 @@ def test_a_prompt_is_made_changed_compared_filled_moved_and_moved_back(terminal:
     assert "production → 2" in terminal.type("prompts", "label", "letter", "2").stdout
     assert "Second for Hale." in terminal.type("prompts", "render", "letter", facts).stdout
     assert "production → 1" in terminal.type("prompts", "rollback", "letter").stdout
+    assert "has pointed nowhere else before" in terminal.type("prompts", "rollback", "letter").stderr
     assert "production → 2=30% 1=70%" in terminal.type("prompts", "label", "letter", "2=30", "1=70").stdout
     listed = terminal.type("prompts", "list").stdout
     assert "letter" in listed
@@ -52,7 +53,7 @@ def test_what_cant_be_done_says_why(terminal: Terminal, tmp_path: Path) -> None:
         (("create", "letter", str(tmp_path / "nothing.json")), "nothing.json"),
         (("show", "letter"), "404"),
         (("label", "letter", "two"), "is neither a version"),
-        (("rollback", "engagement_letter"), "has pointed nowhere else"),
+        (("rollback", "engagement_letter"), "has pointed nowhere else before"),
     ):
         refused = terminal.type("prompts", *words)
         assert refused.returncode != 0, words

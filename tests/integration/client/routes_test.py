@@ -114,6 +114,7 @@ CALLS: Final[tuple[Callable[[Bucatini], Any], ...]] = (
     lambda bucatini: bucatini.prompts.labels.get("letter"),
     lambda bucatini: first(bucatini.prompts.labels.history("letter")),
     lambda bucatini: bucatini.prompts.labels.move("letter", 1),
+    lambda bucatini: bucatini.prompts.labels.roll_back("letter"),
     lambda bucatini: first(bucatini.prompts.list()),
     lambda bucatini: bucatini.prompts.render("letter", {"client": "Alder"}),
     lambda bucatini: bucatini.prompts.tests.get("letter", "names"),

@@ -48,7 +48,9 @@ SELECT %(tenant)s, 'p', 'test ' || n, 'test-' || n, '' FROM generate_series(1, 2
 INSERT INTO ai_credentials (tenant_id, provider, key, hint, updated_by)
 SELECT %(tenant)s, 'provider-' || n, '', '', 'test' FROM generate_series(1, 2) n;
 INSERT INTO ai_sections (tenant_id, job_id, section, cell, content)
-SELECT %(tenant)s, gen_random_uuid(), n, 'section-' || n, '' FROM generate_series(1, 2) n
+SELECT %(tenant)s, gen_random_uuid(), n, 'section-' || n, '' FROM generate_series(1, 2) n;
+INSERT INTO ai_answers (tenant_id, asked, job_id, section, cell, content)
+SELECT %(tenant)s, 'asked ' || n, gen_random_uuid(), n, 'answer-' || n, '' FROM generate_series(1, 2) n
 """
 
 

@@ -5,14 +5,14 @@ import random
 import statistics
 import time
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import redis as sync_redis
 
 from infrastructure.ports import Unavailable
 from infrastructure.ports.ai.budgets import Budget
-from infrastructure.ports.ai.reservations import BudgetScope, Crossed, Demand, OverBudget, Reserved
+from infrastructure.ports.ai.reservations import BudgetScope, Crossed, Demand, NotYet, OverBudget, Reserved
 from infrastructure.redis.models.reservations import RedisReservations
 from tests.integration.models.spending import TENANT, Book, demand, reservations_of
 
@@ -156,6 +156,43 @@ async def test_each_part_of_a_budget_is_reached_once(redis_url: str) -> None:
         (BudgetScope.DAY, 100, Decimal("1")),
         (BudgetScope.MONTH, 50, Decimal("1")),
     ]
+
+
+@pytest.mark.anyio
+async def test_a_job_begins_when_what_begun_ones_still_need_leaves_room_for_all_of_it(redis_url: str) -> None:
+    book, first, second, third = Book(Budget(day=Decimal("0.10"))), uuid4(), uuid4(), uuid4()
+
+    def of(job: UUID, to_come: str) -> Demand:
+        return demand("0.01", job_id=job, to_come=Decimal(to_come))
+
+    async with reservations_of(redis_url, book) as (one,):
+        assert isinstance(await one.reserve(of(first, "0.20")), Reserved), "alone it may spend all that is left"
+        assert isinstance(await one.reserve(of(second, "0.01")), NotYet)
+        assert isinstance(await one.reserve(of(first, "0.05")), Reserved)
+        assert isinstance(await one.reserve(of(second, "0.03")), NotYet)
+        assert isinstance(await one.reserve(of(second, "0.02")), Reserved)
+        assert isinstance(await one.reserve(of(third, "0")), NotYet)
+        assert isinstance(await one.reserve(of(first, "0")), Reserved)
+        assert isinstance(await one.reserve(of(third, "0")), Reserved)
+        assert isinstance(await one.reserve(demand("0.01")), Reserved), "what belongs to no job waits for none"
+
+
+@pytest.mark.anyio
+async def test_what_is_kept_for_a_job_is_free_when_it_is_refused_or_asks_no_more(redis_url: str) -> None:
+    book, refused, gone = Book(Budget(day=Decimal("0.10"))), uuid4(), uuid4()
+
+    def of(job: UUID, dollars: str = "0.01") -> Demand:
+        return demand(dollars, job_id=job, to_come=Decimal("0.08"))
+
+    async with reservations_of(redis_url, book) as (one,):
+        assert isinstance(await one.reserve(of(refused)), Reserved)
+        assert isinstance(await one.reserve(of(gone)), NotYet)
+        assert isinstance(await one.reserve(of(refused, "0.2")), OverBudget)
+        assert isinstance(await one.reserve(of(gone)), Reserved)
+        assert isinstance(await one.reserve(of(uuid4())), NotYet)
+        with sync_redis.Redis.from_url(redis_url) as redis:
+            redis.zadd(f"bucatini:models:tenant:{TENANT}:begun until", {str(gone): 1})
+        assert isinstance(await one.reserve(of(uuid4())), Reserved)
 
 
 @pytest.mark.anyio

@@ -5,6 +5,8 @@ from collections import Counter
 from tests.integration.prompts.shelf import FIRM, LETTER, Prompts, details, errors
 from tests.integration.serving import World
 
+STATUS = {"project": "Atlas", "report_date": "2026-11-30", "status": "green"}
+
 
 def _variants(prompts: Prompts, label: str = "production") -> list[dict[str, int]]:
     states = prompts.http.get(f"/api/prompts/letter/labels/{label}").json()["states"]
@@ -35,6 +37,47 @@ def test_each_move_is_kept_and_moving_back_is_a_move(prompts: Prompts) -> None:
 
     assert pages == [1, 3, 2, 1], "moving it to where it is adds nothing"
     assert prompts.version_for() == 1
+
+
+def test_each_rollback_goes_one_further_back_and_over_what_was_moved_back(prompts: Prompts) -> None:
+    _three_versions(prompts)
+    for version in (2, 3):
+        prompts.move(version)
+
+    went = [prompts.roll_back() for _ in range(3)]
+    assert [one.status_code for one in went] == [200, 200, 409]
+    assert [one.json()["variants"][0]["version"] for one in went[:2]] == [2, 1]
+    assert went[2].json()["type"].endswith("nowhere-to-go-back")
+    assert prompts.version_for() == 1
+
+    prompts.move(3)
+    assert prompts.roll_back(because="Too long.").json()["because"] == "Too long."
+    assert prompts.version_for() == 1
+    assert prompts.roll_back().status_code == 409
+
+
+def test_a_rollback_passes_over_moves_to_the_same_and_ends_where_it_came(prompts: Prompts) -> None:
+    ours = prompts.add("status_report")["version"]
+    came = prompts.version_for("status_report", STATUS)
+    prompts.move(ours, name="status_report")
+    prompts.move(came, name="status_report")
+    prompts.move(ours, name="status_report")
+
+    assert [prompts.roll_back("status_report").json()["variants"][0]["version"] for _ in range(3)] == [came, ours, came]
+    assert prompts.roll_back("status_report").status_code == 409
+
+
+def test_a_rollback_isnt_made_over_a_move_that_was_not_seen_and_not_of_what_isnt_there(prompts: Prompts) -> None:
+    _three_versions(prompts)
+    prompts.move(2)
+    seen = prompts.http.get("/api/prompts/letter/labels/production").headers["etag"]
+    prompts.move(3)
+
+    assert prompts.roll_back(if_match=seen).status_code == 412
+    assert prompts.roll_back("nothing").status_code == 404
+    assert prompts.roll_back(label="staging").status_code == 409
+    assert prompts.roll_back(industry="legal").status_code == 409
+    assert prompts.version_for() == 3
 
 
 def test_a_label_isnt_moved_over_a_move_that_was_not_seen(prompts: Prompts) -> None:

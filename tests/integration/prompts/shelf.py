@@ -31,6 +31,12 @@ class Prompts:
         variants = [{"version": version, "percent": percent} for version, percent in shares.items()]
         return self.http.put(f"/api/prompts/{name}/labels/{label}", json={"variants": variants})
 
+    def roll_back(
+        self, name: str = "letter", label: str = "production", *, if_match: str | None = None, **body: Any
+    ) -> httpx.Response:
+        headers = {} if if_match is None else {"If-Match": if_match}
+        return self.http.post(f"/api/prompts/{name}/labels/{label}/rollback", json=body, headers=headers)
+
     def render(self, name: str = "letter", variables: Mapping[str, Any] = FIRM, **ref: Any) -> httpx.Response:
         return self.http.post(f"/api/prompts/{name}/render", json={"variables": dict(variables), **ref})
 

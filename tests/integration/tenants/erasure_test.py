@@ -51,7 +51,7 @@ def test_nothing_is_left_and_other_tenants_keep_all(system: System, served: Worl
         *("jobs", "job_events", "documents", "tenant_keys", "schedules", "webhooks"),
         *("ai_prompts", "ai_prompt_versions", "ai_prompt_labels", "ai_prompt_tests"),
     }
-    assert set(_rows_of(system, gone.id)) >= {"ai_service_requests", "ai_credentials", "ai_sections"}
+    assert set(_rows_of(system, gone.id)) >= {"ai_service_requests", "ai_credentials", "ai_sections", "ai_answers"}
 
     with served.http(operator) as http:
         begun = http.delete(f"/api/tenants/{gone.id}")
@@ -139,6 +139,10 @@ def _fill(system: System, world: World, tenant: Tenant) -> None:
     )
     world.database.execute(
         "INSERT INTO ai_sections (tenant_id, job_id, section, cell, content) VALUES (%s, %s, 0, 'c', '')",
+        (tenant.id, uuid4()),
+    )
+    world.database.execute(
+        "INSERT INTO ai_answers (tenant_id, asked, job_id, section, cell, content) VALUES (%s, 'a', %s, 0, 'c', '')",
         (tenant.id, uuid4()),
     )
     for place in objects_of(tenant):

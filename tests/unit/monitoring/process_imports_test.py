@@ -30,6 +30,16 @@ def test_no_pool_loads_what_only_some_of_its_jobs_need(pool: str) -> None:
     assert not _packages(f"workers.{pool}.tasks") & {"sqlalchemy", "liquid", "babel", "numpy", "py3langid"}
 
 
+@pytest.mark.parametrize("process", PROCESSES)
+def test_nobody_loads_what_exports_traces_before_a_collector_is_named(process: str) -> None:
+    modules = _modules(process)
+
+    # redis-py loads a part of the SDK by itself where that is installed.
+    assert not {
+        one for one in modules if one.startswith(("opentelemetry.exporter", "opentelemetry.sdk.trace", "google."))
+    }
+
+
 def test_the_ingress_writes_no_documents_before_somebody_asks() -> None:
     loaded = _modules("api.__main__")
 

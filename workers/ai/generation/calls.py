@@ -24,10 +24,8 @@ class Calls:
     async def plan(self, request: ModelRequest) -> ModelReply:
         return await self.ask(self._call(Purpose.PLAN, request, None, None))
 
-    async def section(
-        self, request: ModelRequest, number: int, listener: Listener, *, cacheable: bool = True
-    ) -> ModelReply:
-        return await self.ask(self._call(Purpose.SECTION, request, number, listener, cacheable=cacheable))
+    async def section(self, request: ModelRequest, number: int, listener: Listener, *, tried: int = 0) -> ModelReply:
+        return await self.ask(self._call(Purpose.SECTION, request, number, listener, tried=tried))
 
     def _call(
         self,
@@ -36,7 +34,7 @@ class Calls:
         section: int | None,
         listener: Listener | None,
         *,
-        cacheable: bool = True,
+        tried: int = 0,
     ) -> ModelCall:
         prompt, command, run = self.brief.prompt, self.command, self.run
         label = None if command.prompt is None else command.prompt.label
@@ -52,9 +50,10 @@ class Calls:
             prompt=PromptUsed(prompt.name, prompt.version, label),
             deadline=run.deadline,
             calls_alike=self.sections,
+            to_come=self.sections - 1 if section is None else self.sections - section - 1,
             max_cost_usd=command.max_cost_usd,
             input_digests=self.brief.documents.digests,
-            cacheable=cacheable,
+            tried=tried,
             listener=listener,
             record=run.record,
         )

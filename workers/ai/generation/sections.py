@@ -80,21 +80,21 @@ def as_generated(sections: Sequence[Section]) -> tuple[GeneratedSection, ...]:
 
 async def _written(calls: Calls, place: Place) -> Section:
     for again in range(MAX_TRIES_WHEN_EMPTY):
-        text, reply = await _whole(calls, place, cacheable=not again)
+        text, reply = await _whole(calls, place, tried=again)
         shown = section_text(text)
         if below(shown, place.section.heading):
             return Section(place.section.heading, shown, reply.provider, reply.served_model)
     raise Refused(problems.nothing_written(place.section.heading, reply.model))
 
 
-async def _whole(calls: Calls, place: Place, *, cacheable: bool) -> tuple[str, ModelReply]:
+async def _whole(calls: Calls, place: Place, *, tried: int) -> tuple[str, ModelReply]:
     """The section's text; where the prompt sets no limit, of several calls if one is cut."""
     limit = calls.brief.prompt.max_output_tokens
     text = ""
     for _ in range(1 if limit else MAX_CALLS_OF_A_SECTION):
         request = section_request(calls.brief, replace(place, so_far=text))
         listener = LiveSection(calls.run, place.number, text)
-        reply = await calls.section(request, place.number, listener, cacheable=cacheable)
+        reply = await calls.section(request, place.number, listener, tried=tried)
         listener.finish(reply.text)
         text += reply.text
         if len(text) > MAX_SECTION_CHARACTERS:

@@ -23,7 +23,7 @@ from infrastructure.ports.ai.response import ModelResponse
 from infrastructure.ports.ai.tickets import BatchTickets, Ticket
 from schemas.problems import Problem
 from workers.ai.pipeline.call import Attempt, ModelCall, ModelReply, Next
-from workers.ai.pipeline.digest import digest_of
+from workers.ai.pipeline.digest import place_of
 from workers.ai.pipeline.ledger import NOTHING, Bookkeeping, made
 from workers.ai.pipeline.provider import reply_of
 from workers.ai.pipeline.reservation import Limits, demand_of, has_room, settle
@@ -51,7 +51,7 @@ class BatchLane:
         model takes in batches, and what a batch brought no answer for."""
         if call.job_id is None or call.deadline is None:
             return await call_next(call)
-        asked = (digest_of(call) if call.question is None else call.question.digest).hex()
+        asked = call.place or place_of(call)
         ticket = await self.tickets.of(call.tenant_id, call.job_id, asked)
         if ticket is not None:
             reply = await self._collect(call, ticket)
@@ -72,7 +72,8 @@ class BatchLane:
             attempt = Attempt(uuid7(), spec.provider, model, credential)
             batched = _in_batch(call, attempt)
             demand = _in_batches(demand_of(batched, attempt, self.limits))
-            if has_room(await self.limits.reservations.reserve(demand), demand):
+            found = await self.limits.reservations.reserve(demand)
+            if await has_room(found, batched, demand, self.limits):
                 attempt.reserved_usd = demand.dollars
                 # Begun before it is sent: one whose ticket is lost with this process counts as spent.
                 await self.books.begin(batched, attempt)

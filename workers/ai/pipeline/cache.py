@@ -17,7 +17,7 @@ def cache(answers: Answers, books: Bookkeeping) -> Middleware:
     turn it is to ask; `single_flight.py` keeps to that, and has the answer kept."""
 
     async def ask(call: ModelCall, call_next: Next) -> ModelReply:
-        if not call.cacheable:
+        if call.tried:
             return await call_next(call)
         question = Question(call.tenant_id, digest_of(call), uuid4().hex)
         found = await answers.join(question)

@@ -87,11 +87,16 @@ class ModelCall:
     calls_alike: int = 1
     """How many calls the job makes that begin with the same texts, such as one for each section over the same documents: from
     two on, a provider's prompt cache pays off."""
+    to_come: int = 0
+    """How many more calls of about this size the job makes after this one, as far as it knows."""
     max_cost_usd: Decimal | None = None
     """The job's, over all its calls and runs."""
     input_digests: tuple[str, ...] = ()
     """Of the documents that the texts quote: part of what is asked, for the cache."""
-    cacheable: bool = True
+    tried: int = 0
+    """How often the job asked this before in the same run: then it wants another answer, and none from the cache."""
+    place: str | None = None
+    """Where its answer is kept for the job's next run; set by `paid.py`."""
     listener: Listener | None = field(default=None, repr=False)
     record: Callable[[DomainEvent], Awaitable[None]] | None = field(default=None, repr=False)
     """The run's, for what the job's timeline is to show of its calls."""
@@ -108,6 +113,8 @@ class CacheOutcome(StrEnum):
     HIT = "hit"
     SHARED = "shared"
     """Another call asked the same at the same time."""
+    PAID = "paid"
+    """An earlier run of the job had paid for it."""
 
 
 @dataclass(frozen=True, slots=True)

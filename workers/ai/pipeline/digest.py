@@ -30,6 +30,15 @@ def digest_of(call: ModelCall) -> bytes:
     return hashed.digest()
 
 
+def place_of(call: ModelCall) -> str:
+    """Names the call among those of its job, the same in each of its runs. Calls that ask the very same share one place, unless
+    another answer is wanted than the one before."""
+    digest = digest_of(call) if call.question is None else call.question.digest
+    if not call.tried:
+        return digest.hex()
+    return hashlib.sha256(digest + f"{call.job_id} {call.section} {call.tried}".encode()).hexdigest()
+
+
 def _canonical(schema: Any) -> str:
     # Texts are hashed as they are. A schema is small, and means the same in any order of its keys.
     return "" if schema is None else json.dumps(schema, sort_keys=True, separators=(",", ":"))

@@ -14,7 +14,7 @@ from infrastructure.concurrency.watched import WatchedTasks
 from infrastructure.model_registry.pricing import ModelPrices, price_of
 from infrastructure.model_registry.registry import ModelRegistry
 from infrastructure.ports import Refused
-from infrastructure.ports.ai.answers import KeptAnswer
+from infrastructure.ports.ai.answers import KeptAnswer, PaidAnswer
 from infrastructure.ports.ai.errors import ContentRefused, ModelError
 from infrastructure.ports.ai.ledger import ABANDONED, SUCCEEDED, AttemptEnd, Ledger, NewAttempt
 from infrastructure.ports.ai.response import ModelResponse, TokenCounts
@@ -66,7 +66,8 @@ class Bookkeeping:
             if not isinstance(error, Refused):
                 total_ms = (time.perf_counter() - started_at) * 1_000
                 attempt.end = self._end(call, attempt, error, total_ms)
-                call.unwritten.append(self._writing.start(self._ledger.end(new, attempt.end), "an attempt's end"))
+                writing = self._ledger.end(new, attempt.end, _paid(call, attempt))
+                call.unwritten.append(self._writing.start(writing, "an attempt's end"))
 
     async def begin(self, call: ModelCall, attempt: Attempt) -> None:
         """Writes it down before anything is sent."""
@@ -82,7 +83,7 @@ class Bookkeeping:
                 attempt.end = self._end(call, attempt, how, None)
             case AttemptEnd():
                 attempt.end = how
-        await self._ledger.end(_new(call, attempt), attempt.end)
+        await self._ledger.end(_new(call, attempt), attempt.end, _paid(call, attempt))
         return attempt.end
 
     def free(self, call: ModelCall, answer: KeptAnswer, outcome: str) -> ModelAttempt:
@@ -186,6 +187,24 @@ def made(
         outcome=outcome,
         cost_usd=cost_usd,
     )
+
+
+def _paid(call: ModelCall, attempt: Attempt) -> PaidAnswer | None:
+    """The answer, whole or cut at its limit, for the job's next run."""
+    response, end = attempt.response, attempt.end
+    if call.place is None or response is None or end is None or end.outcome != SUCCEEDED or end.cost_usd == NOTHING:
+        return None
+    counts = response.usage.counts or TokenCounts(0, 0)
+    answer = KeptAnswer(
+        response.text,
+        response.provider,
+        response.model,
+        response.served_model,
+        response.finish_reason.value,
+        counts.input_tokens,
+        counts.output_tokens,
+    )
+    return PaidAnswer(call.place, answer)
 
 
 def _new(call: ModelCall, attempt: Attempt) -> NewAttempt:

@@ -24,6 +24,7 @@ from infrastructure.wiring import keyed_providers, model_providers, model_record
 from monitoring.metrics import models as metrics
 from workers.ai.pipeline.batch import BatchLane
 from workers.ai.pipeline.call import Next
+from workers.ai.pipeline.ended_batches import EndedBatches
 from workers.ai.pipeline.ledger import Bookkeeping
 from workers.ai.pipeline.pipeline import Parts, pipeline
 from workers.ai.pipeline.reservation import Limits
@@ -50,8 +51,9 @@ async def open_models(
     """The registry's models, asked through the pipeline. `processors` run the offline one."""
     async with AsyncExitStack() as stack:
         providers = await stack.enter_async_context(model_providers(settings, registry, processors))
-        session = PostgresSession(settings.database, Role.SYSTEM, "models' clock")
-        clock = SharedClock(await stack.enter_async_context(session))
+        session = PostgresSession(settings.database, Role.SYSTEM, "models")
+        system = await stack.enter_async_context(session)
+        clock = SharedClock(system)
         redis = redis_client.connect(settings.redis)
         stack.push_async_callback(redis.aclose)
         answers = SealedAnswers(redis, sealer)
@@ -63,8 +65,9 @@ async def open_models(
         keyed = keyed_providers(settings, registry)
         checks = HealthChecks(providers, keyed, SharedHealth(redis))
         limits = Limits(reservations, registry, budgets.report, lambda: clock.now().date())
+        tickets = StoredTickets(records.pool, system)
         batches = BatchLane(
-            StoredTickets(records.pool),
+            tickets,
             books,
             limits,
             records.credentials,
@@ -73,6 +76,7 @@ async def open_models(
             clock.now,
             settings.ai_batch_poll_seconds,
         )
+        ended_batches = EndedBatches(tickets, books, records.credentials, providers, clock.now)
         flights = SingleFlight(answers, books)
         stack.push_async_callback(books.finish)
         stack.push_async_callback(flights.finish)
@@ -85,6 +89,7 @@ async def open_models(
             limits=limits,
             batches=batches,
             answers=answers,
+            paid_answers=records.paid_answers,
             books=books,
             flights=flights,
             now=clock.now,
@@ -92,6 +97,5 @@ async def open_models(
         await clock.start()
         with suppress(Unavailable):  # The first call notes it then.
             await reservations.begin_counting()
-        yield Models(
-            pipeline(parts), records.ledger, records.checkpoints, (clock.loop, answers.loop, checks.loop, breakers.loop)
-        )
+        loops = (clock.loop, answers.loop, checks.loop, breakers.loop, ended_batches.loop)
+        yield Models(pipeline(parts), records.ledger, records.checkpoints, loops)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from infrastructure.model_registry.registry import ModelRegistry
-from infrastructure.ports.ai.answers import Answers
+from infrastructure.ports.ai.answers import Answers, PaidAnswers
 from infrastructure.ports.ai.model import ModelProvider
 from workers.ai.pipeline import problems
 from workers.ai.pipeline.batch import BatchLane
@@ -20,11 +20,13 @@ from workers.ai.pipeline.in_flight import in_flight
 from workers.ai.pipeline.lanes import lanes
 from workers.ai.pipeline.ledger import Bookkeeping
 from workers.ai.pipeline.optimiser import optimiser
+from workers.ai.pipeline.paid import paid
 from workers.ai.pipeline.pricing import pricing
 from workers.ai.pipeline.provider import provider
 from workers.ai.pipeline.reservation import Limits, reservation
 from workers.ai.pipeline.route import Routing, route
 from workers.ai.pipeline.single_flight import SingleFlight
+from workers.ai.pipeline.tracing import traced
 from workers.ai.pipeline.validation import validation
 
 
@@ -40,6 +42,7 @@ class Parts:
     routing: Routing
     limits: Limits
     answers: Answers
+    paid_answers: PaidAnswers
     books: Bookkeeping
     flights: SingleFlight
     batches: BatchLane
@@ -64,11 +67,13 @@ def middlewares(parts: Parts) -> tuple[Middleware, ...]:
         pricing(parts.registry, today),
         cache(parts.answers, parts.books),
         parts.flights.ask,
+        paid(parts.paid_answers, parts.books, parts.registry),
         lanes(parts.now),
         parts.batches.ask,
         route(parts.routing),
         reservation(parts.limits),
         in_flight(parts.calls, parts.registry.providers),
         parts.books.each_attempt,
+        traced,
         provider(parts.providers),
     )

@@ -29,6 +29,8 @@ def provider(providers: Mapping[str, ModelProvider]) -> Middleware:
         if call.listener is None and request.max_output_tokens <= UNSTREAMED_TOKENS:
             attempt.response = await called.complete(request, key)
             return reply_of(attempt.response)
+        if call.listener is not None and (run := at_work.get()) is not None:
+            run.expects_text()
         async with aclosing(called.stream(request, key)) as events:
             return reply_of(await _read(events, attempt, call.listener))
 

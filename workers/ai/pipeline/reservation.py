@@ -23,6 +23,7 @@ from infrastructure.ports.ai.reservations import (
     BudgetScope,
     Crossed,
     Demand,
+    NotYet,
     OverBudget,
     Reservations,
     Reserved,
@@ -38,8 +39,10 @@ log = structlog.get_logger(__name__)
 MIN_WAIT_SECONDS: Final = 0.02
 MAX_WAIT_SECONDS: Final = 1.0
 """Between two looks at whether there is room: who doesn't look for long loses its place."""
+NOT_YET_SECONDS: Final = 5.0
 PERIODS: Final = {BudgetScope.DAY: "day", BudgetScope.MONTH: "month", BudgetScope.JOB: "job"}
 
+Outcome = Reserved | Throttled | OverBudget | NotYet
 Report = Callable[[UUID, UUID, Crossed], Awaitable[tuple[bool, date | None]]]
 
 
@@ -67,7 +70,7 @@ def reservation(limits: Limits) -> Middleware:
         place = (call.tenant_id, demand.provider, demand.key_id)
         line = lines.setdefault(place, asyncio.Lock())
         try:
-            await _reserve(demand, limits.reservations, line, call.wait_seconds)
+            await _reserve(call, demand, limits, line)
         finally:
             if not line.locked():
                 lines.pop(place, None)
@@ -103,17 +106,19 @@ def demand_of(call: ModelCall, attempt: Attempt, limits: Limits) -> Demand:
         dollars=most,
         job_attempt=call.job_attempt,
         job_limit=call.max_cost_usd if call.job_id is not None else None,
+        to_come=most * call.to_come,
     )
 
 
-async def _reserve(demand: Demand, reservations: Reservations, line: asyncio.Lock, wait_seconds: float) -> None:
+async def _reserve(call: ModelCall, demand: Demand, limits: Limits, line: asyncio.Lock) -> None:
     """Those who wait ask one after another, so that a thousand of them ask no oftener than one."""
+    reservations, wait_seconds = limits.reservations, call.wait_seconds
     try:
-        if not line.locked() and has_room(await reservations.reserve(demand), demand):
+        if not line.locked() and await has_room(await reservations.reserve(demand), call, demand, limits):
             return
         with waiting():
             async with asyncio.timeout(wait_seconds), line:
-                await _wait_for_room(demand, reservations, time.monotonic() + wait_seconds)
+                await _wait_for_room(call, demand, limits, time.monotonic() + wait_seconds)
     except TimeoutError:
         await _release(demand, reservations)
         raise _no_room(demand, "the key's limits have no room: others wait as well", MAX_WAIT_SECONDS) from None
@@ -122,10 +127,10 @@ async def _reserve(demand: Demand, reservations: Reservations, line: asyncio.Loc
         raise
 
 
-async def _wait_for_room(demand: Demand, reservations: Reservations, give_up_at: float) -> None:
+async def _wait_for_room(call: ModelCall, demand: Demand, limits: Limits, give_up_at: float) -> None:
     while True:
-        found = await reservations.reserve(demand)
-        if has_room(found, demand):
+        found = await limits.reservations.reserve(demand)
+        if await has_room(found, call, demand, limits):
             return
         missing, wait_seconds = _what_is_missing(found)
         pause_seconds = min(max(wait_seconds, MIN_WAIT_SECONDS), MAX_WAIT_SECONDS)
@@ -134,7 +139,7 @@ async def _wait_for_room(demand: Demand, reservations: Reservations, give_up_at:
         await asyncio.sleep(pause_seconds)
 
 
-def _what_is_missing(found: Reserved | Throttled | OverBudget) -> tuple[str, float]:
+def _what_is_missing(found: Outcome) -> tuple[str, float]:
     if isinstance(found, Throttled):
         return f"the key's limits have no room: it is short of {found.dimension.replace('_', ' ')}", found.wait_seconds
     return "calls under way have reserved what the budget has left", MAX_WAIT_SECONDS
@@ -151,18 +156,25 @@ def _no_room(demand: Demand, why: str, seconds: float) -> errors.Throttled:
     return errors.Throttled(f"{demand.provider}, model {demand.model}: {why}", failure)
 
 
-def has_room(found: Reserved | Throttled | OverBudget, demand: Demand) -> bool:
-    """Raises Refused when it is the budget that has none."""
+async def has_room(found: Outcome, call: ModelCall, demand: Demand, limits: Limits) -> bool:
+    """Raises Refused when it is the budget that has none, and has that reported; errors.Throttled when the job hasn't begun
+    and those that have come first: it gives its place to them instead of waiting in their way."""
     match found:
         case Reserved():
             return True
         case Throttled(dimension):
             metrics.throttled(demand.provider, dimension)
             return False
+        case NotYet():
+            why = "what the budget has left is kept for jobs that have begun"
+            raise _no_room(demand, why, NOT_YET_SECONDS)
         case OverBudget(_, limit, spent, _) if spent + demand.dollars <= limit:
             # Others have reserved the most that they may cost; what they leave of it is there in a moment.
             return False
         case OverBudget(scope, limit, spent, _):
+            # Less than all of it may be spent: it has no room for what is asked for, which comes to the same.
+            with suppress(Unavailable):
+                await _report(call, Crossed(scope, 100, spent, limit), limits.report)
             raise problems.budget_used_up(
                 f"{spent:f} of the {limit:f} dollars that {_WHO_MAY[scope]} are spent, calls whose cost nobody knows with what "
                 f"was reserved for them; this call may cost {demand.dollars:f}. Raise the limit, or name a cheaper model"

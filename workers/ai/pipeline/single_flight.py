@@ -95,7 +95,7 @@ class SingleFlight:
 def _kept(reply: ModelReply) -> KeptAnswer | None:
     """None for an answer that mustn't be given again: an abridged one, or one whose use nobody knows."""
     whole = reply.finish_reason is FinishReason.STOP and reply.usage.counts is not None
-    return _answer_in(reply) if whole and reply.cache is CacheOutcome.MISS else None
+    return _answer_in(reply) if whole and reply.cache is not CacheOutcome.HIT else None
 
 
 def _answer_in(reply: ModelReply) -> KeptAnswer:

@@ -47,7 +47,7 @@ async def answered(question: Question, asking: Asking) -> Answered:
         repair = repair_of(question, read)
         if repair is None:
             break
-        reply = await asking.ask(call_of(repair.question, asking.command, asking.run))
+        reply = await asking.ask(call_of(repair.question, asking.command, asking.run, repairs=len(replies)))
         replies.append(reply)
         read = await asking.processors.run(corrected, read, repair.path, reply.text, question.schema)
     if read.errors and not cut:

@@ -60,9 +60,12 @@ class Asker:
         kept = {} if self.size.is_free else await self._kept(parts, question)
         done = 0
 
+        def asked(part: TextPart) -> Question:
+            return replace(question(part), to_come=len(parts) - part.index - 1)
+
         async def one(part: TextPart) -> Reading:
             nonlocal done
-            read = await self._part(part, question, kept.get(part.index))
+            read = await self._part(part, asked, kept.get(part.index))
             done += 1
             self.asking.run.progress(0.1 + 0.8 * done / len(parts), f"{done} of {len(parts)} parts are read")
             return read

@@ -28,10 +28,12 @@ class Question:
     schema: Mapping[str, Any] = field(repr=False)
     max_output_tokens: int
     section: int | None = None
+    to_come: int = 0
+    """How many more parts are asked about after this one."""
 
 
-def call_of(question: Question, command: ModelCommand, run: Run) -> ModelCall:
-    """The call that asks it for this run."""
+def call_of(question: Question, command: ModelCommand, run: Run, *, repairs: int = 0) -> ModelCall:
+    """The call that asks it for this run. `repairs` counts those of the same answer, with this one."""
     given = documents_in_prompt(question.documents, max_tokens=ALL_OF_IT)
     passages = (Passage(f"{question.instruction}\n\n"), Passage(given.text))
     return ModelCall(
@@ -50,10 +52,10 @@ def call_of(question: Question, command: ModelCommand, run: Run) -> ModelCall:
         kind=command.kind,
         section=question.section,
         deadline=run.deadline,
+        to_come=question.to_come,
         max_cost_usd=command.max_cost_usd,
         input_digests=given.digests,
-        # The same question again, in the hope of another answer.
-        cacheable=question.purpose is not Purpose.REPAIR,
+        tried=repairs,
         record=run.record,
     )
 

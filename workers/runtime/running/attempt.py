@@ -1,49 +1,25 @@
-"""One attempt at one job: decodes its command, calls its handler, and returns an outcome, whatever happens."""
+"""One attempt at one job: what its handler reports by, and what the worker stops and times it by."""
 
 import asyncio
-import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
-
-import orjson
-from pydantic import ValidationError
 
 from events.envelope import DomainEvent
 from infrastructure.celery.keys import step_of
-from infrastructure.concurrency.work_clock import at_work
-from infrastructure.ports import Refused, TryLater, Unavailable
 from infrastructure.postgres.jobs.claim import Claimed
-from infrastructure.postgres.tenants.quotas import QuotaExceeded
-from kinds.run import AwaitChildren, Child, RunEnded, Then
-from monitoring.logs.context import LogContext, bound
-from monitoring.logs.log_throttle import LogThrottle
-from monitoring.tracing import parse_traceparent
-from schemas.commands import Command
+from kinds.run import Child, RunEnded
+from monitoring.logs.context import LogContext
+from monitoring.tracing.context import TraceContext, parse_traceparent
 from schemas.jobs import Progress
-from schemas.problems import Problem
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
-from workers.runtime.handler import Answer, Handler
 from workers.runtime.running.outputs import Outputs
-from workers.runtime.running.run_failures import crashed, invalid, not_understood, storable, too_late, undeclared
-from workers.runtime.settling.outcomes import (
-    AwaitingChildren,
-    Done,
-    Failed,
-    Outcome,
-    Stop,
-    Stopped,
-    time_limit_exceeded,
-)
-from workers.runtime.settling.retry import Failure
-
-logger = logging.getLogger(__name__)
-_failures = LogThrottle()
+from workers.runtime.running.run_failures import storable
+from workers.runtime.settling.outcomes import Stop
 
 MAX_WAIT_SECONDS = 1.0
 """A claimed job that has waited so long for a slot is released: the runs before it take longer than was measured."""
@@ -72,6 +48,7 @@ class Attempt:
         "stopped",
         "task",
         "time_limit_seconds",
+        "trace",
         "waiting_since",
     )
 
@@ -97,6 +74,8 @@ class Attempt:
         self.stopped: Stop | None = None
         self.task: asyncio.Task[None] | None = None
         self._outputs = outputs
+        self.trace: TraceContext | None = None
+        """Its span's, where spans are exported."""
         self._log_context: LogContext | None = None
 
     @property
@@ -127,16 +106,19 @@ class Attempt:
         """The fields of this run's log lines; built when the first is logged."""
         if self._log_context is None:
             claimed = self.claimed
-            caller = parse_traceparent(claimed.traceparent)
             self._log_context = LogContext(
                 job_id=claimed.id,
                 tenant_id=claimed.tenant_id,
                 kind=claimed.kind,
                 attempt=claimed.attempt,
                 correlation_id=claimed.correlation_id,
-                trace=None if caller is None else caller.child(),
+                trace=self.trace or self._step_of_trace(),
             )
         return self._log_context
+
+    def _step_of_trace(self) -> TraceContext | None:
+        caller = parse_traceparent(self.claimed.traceparent)
+        return None if caller is None else caller.child()
 
     def progress(self, fraction: float, message: str = "") -> None:
         shown = Progress(fraction=min(max(fraction, 0.0), 1.0), message=storable(message[:500]))
@@ -170,6 +152,9 @@ class Attempt:
         """Sends what the function has written and wasn't sent yet."""
         if self._outputs.holds_text(self.claimed):
             await self._outputs.send_text(self.claimed)
+
+    def expects_text(self) -> None:
+        self._outputs.expect_text(self.claimed)
 
     def stop(self, reason: Stop) -> None:
         """Cancels the handler. Only the first reason counts; safe to repeat."""
@@ -227,74 +212,3 @@ class Attempt:
         if not self._waits:
             self.waiting_since = math.inf
             self.ends_at = time.monotonic() + self._left_seconds
-
-
-async def perform(attempt: Attempt, handlers: Mapping[str, Handler[Any]]) -> Outcome:
-    """Runs the attempt and returns its outcome. Never raises: what a handler raises, SystemExit included, is an outcome."""
-    attempt.entered = True
-    if attempt.stopped is not None:
-        return _ended_by_us(attempt)
-    attempt.start_clock()
-    claimed = attempt.claimed
-    handler = handlers.get(claimed.kind)
-    if handler is None or claimed.version > handler.command_type.version:
-        return Failed(not_understood(claimed, attempt.now()))
-    if claimed.deadline is not None and claimed.deadline <= attempt.now():
-        return Failed(too_late(claimed.deadline))
-    at_work.set(attempt)  # A context variable of the run's own task, which ends with it.
-    with bound(attempt.log_context):
-        return await _perform(attempt, handler)
-
-
-async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
-    try:
-        command = _read(handler.command_type, attempt.claimed)
-        answer = await handler.handle(command, attempt)
-        await attempt.send_text()
-    except asyncio.CancelledError as error:
-        return _ended_by_us(attempt) if attempt.stopped else Failed(crashed(error))
-    except Refused as refused:
-        return Failed(Failure(refused.problem, retryable=False))
-    except QuotaExceeded as exceeded:
-        return Failed(Failure(exceeded.problem, retryable=False))
-    except TryLater as later:
-        return Failed(Failure(later.problem, retryable=True, wait_seconds=later.seconds, counted=later.counted))
-    except Unavailable as error:
-        detail = storable(str(error))
-        problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, detail)
-        return Failed(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
-    except ValidationError as error:
-        return Failed(invalid(error))
-    except BaseException as error:  # A handler's SystemExit would end the loop and every other run.
-        if attempt.stopped:
-            return _ended_by_us(attempt)
-        # Each failure is in its job's timeline; the log has the traceback, throttled.
-        if times := _failures.times((attempt.claimed.kind, type(error))):
-            logger.error("handler failed, %d times since this was last logged", times, exc_info=error)
-        return Failed(crashed(error))
-    return _done(handler, answer)
-
-
-def _done(handler: Handler[Any], answer: Answer) -> Outcome:
-    result, commands = (answer.result, answer.commands) if isinstance(answer, Then) else (answer, ())
-    for given in (answer, result):
-        if not isinstance(given, handler.answers):
-            return Failed(undeclared(handler, given))
-    return AwaitingChildren(result) if isinstance(result, AwaitChildren) else Done(result, commands)
-
-
-def _read(command_type: type[Command], claimed: Claimed) -> Command:
-    if claimed.version == command_type.version:
-        return command_type.model_validate_json(claimed.command)
-    fields = command_type.upcast(claimed.version, orjson.loads(claimed.command))
-    return command_type.model_validate_json(orjson.dumps(fields))
-
-
-def _ended_by_us(attempt: Attempt) -> Outcome:
-    match attempt.stopped:
-        case Stop.TIME_LIMIT:
-            return Failed(time_limit_exceeded(attempt.time_limit_seconds))
-        case None:
-            raise AssertionError("only a stopped attempt was ended by us")
-        case reason:
-            return Stopped(reason)

@@ -35,10 +35,12 @@ class Draft:
         "characters",
         "claimed",
         "due_at",
+        "expects",
         "held",
         "listeners",
         "looked_at",
         "subjects",
+        "waits_for_key",
     )
 
     def __init__(self, claimed: Claimed) -> None:
@@ -46,6 +48,9 @@ class Draft:
         self.subjects = (claimed.id, claimed.tenant_id)
         self.listeners: tuple[UUID, ...] = ()
         self.looked_at = self.due_at = -math.inf
+        self.expects = False
+        """Text is about to come, and who listens is asked already."""
+        self.waits_for_key = False
         self.held: dict[int, _Stretch] = {}
         self.characters = 0
         self._at = claimed.claimed_at

@@ -2,7 +2,8 @@
 has the whole with the section's end.
 
 A run's first piece goes out at once, and the rest every INTERVAL_SECONDS. Whether anybody listens is asked for all runs
-together, every LOOK_SECONDS; meanwhile a run holds its text, so that who begins to listen gets the section from its start.
+together, every LOOK_SECONDS; meanwhile a run holds its text, so that who begins to listen gets the section from its start. A run
+that waits for a model's first word is among those: when it comes, it waits neither for that question nor for a key.
 """
 
 import asyncio
@@ -34,10 +35,8 @@ LOOK_SECONDS = 0.25
 """Between two looks at who listens."""
 REST_SECONDS = 0.002
 """Between two rounds, so that those of many runs share one."""
-KEY_SECONDS = 0.01
-"""Until a piece is tried again whose tenant's key is being fetched."""
 AWAY_SECONDS = 1.0
-"""While Redis is away nothing is tried."""
+"""While Redis, or a tenant's key, is away nothing is tried."""
 FLUSH_SECONDS = 0.25
 """What is recorded waits no longer for the text before it."""
 
@@ -60,26 +59,32 @@ class LiveText:
         self._away_until = -math.inf
 
     def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None:
-        draft = self._drafts.get(claimed.id.int)
-        if draft is None or draft.claimed is not claimed:
-            draft = self._drafts[claimed.id.int] = Draft(claimed)
+        draft = self._draft_of(claimed)
         draft.add(section, offset, text, at)
-        if claimed.id.int in self._unsent:
-            return
-        self._unsent[claimed.id.int] = draft
-        self._wake.set()
-        if not self._running:
-            self._running = True
-            self._tasks.start(self._run(), "sends live text")
+        if draft.expects:
+            # Those who listened a moment ago get it at once. If nobody did, somebody may by now.
+            draft.expects, draft.due_at = False, -math.inf
+            draft.looked_at = time.monotonic() if draft.listeners else -math.inf
+            self._wake.set()
+        self._put(draft)
+
+    def expect(self, claimed: Claimed) -> None:
+        """Finds out who will listen, and fetches the key, before there is anything to send."""
+        draft = self._draft_of(claimed)
+        draft.expects = not draft.held
+        if draft.expects:
+            draft.due_at = -math.inf
+            self._put(draft)
 
     def holds(self, claimed: Claimed) -> bool:
         """Whether the run has text that wasn't sent."""
-        return claimed.id.int in self._unsent
+        draft = self._unsent.get(claimed.id.int)
+        return draft is not None and bool(draft.held)
 
     async def flush(self, claimed: Claimed) -> None:
         """Sends what the run has written so far, if somebody listens: something that comes behind it is published next."""
         draft = self._unsent.get(claimed.id.int)
-        if draft is not None:
+        if draft is not None and draft.held:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await self._send([draft])
@@ -105,6 +110,21 @@ class LiveText:
         self._wake.set()
         await self._tasks.finish()
         await self._resources.aclose()
+
+    def _draft_of(self, claimed: Claimed) -> Draft:
+        draft = self._drafts.get(claimed.id.int)
+        if draft is None or draft.claimed is not claimed:
+            draft = self._drafts[claimed.id.int] = Draft(claimed)
+        return draft
+
+    def _put(self, draft: Draft) -> None:
+        if self._unsent.get(draft.claimed.id.int) is draft:
+            return
+        self._unsent[draft.claimed.id.int] = draft
+        self._wake.set()
+        if not self._running:
+            self._running = True
+            self._tasks.start(self._run(), "sends live text")
 
     async def _run(self) -> None:
         try:
@@ -142,8 +162,11 @@ class LiveText:
     def _postpone(self, drafts: Sequence[Draft], due_at: float) -> None:
         for draft in drafts:
             draft.due_at = due_at
-            if not draft.held:
-                self._unsent.pop(draft.claimed.id.int, None)
+            self._let_go(draft)
+
+    def _let_go(self, draft: Draft) -> None:
+        if not draft.held and not draft.expects:
+            self._unsent.pop(draft.claimed.id.int, None)
 
     async def _look(self, drafts: Sequence[Draft], now: float) -> None:
         if not drafts:
@@ -160,19 +183,19 @@ class LiveText:
         publications = []
         for draft in drafts:
             claimed, cell = draft.claimed, text_cell(draft.claimed.tenant_id, draft.claimed.id)
-            draft.due_at = now + INTERVAL_SECONDS
+            draft.due_at = now + (LOOK_SECONDS if draft.expects else INTERVAL_SECONDS)
             if not keyring.knows_active(claimed.tenant_id):
                 self._fetch_key(keyring, claimed.tenant_id)
             while draft.held:
                 sealed = keyring.seal_at_once(cell, draft.first())
                 if sealed is None:
-                    draft.due_at = now + KEY_SECONDS
+                    draft.waits_for_key, draft.due_at = True, now + AWAY_SECONDS
                     break
                 draft.remove_first()
                 piece = LivePiece(claimed.tenant_id, claimed.id, sealed)
                 publications += [publication(subject, piece) for subject in draft.listeners]
             else:
-                self._unsent.pop(claimed.id.int, None)
+                self._let_go(draft)
         if publications:
             await self._connection.ask(*publications)
 
@@ -194,3 +217,10 @@ class LiveText:
             await asyncio.sleep(AWAY_SECONDS)
         finally:
             self._fetching.discard(tenant_id)
+            self._go_on(tenant_id)
+
+    def _go_on(self, tenant_id: UUID) -> None:
+        for draft in self._unsent.values():
+            if draft.waits_for_key and draft.claimed.tenant_id == tenant_id:
+                draft.waits_for_key, draft.due_at = False, -math.inf
+                self._wake.set()

@@ -23,6 +23,10 @@ class Outputs(Protocol):
 
     def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None: ...
 
+    def expect_text(self, claimed: Claimed) -> None:
+        """Some is about to be written."""
+        ...
+
     def holds_text(self, claimed: Claimed) -> bool: ...
 
     async def send_text(self, claimed: Claimed) -> None:
@@ -57,6 +61,9 @@ class RunOutputs:
 
     def write(self, claimed: Claimed, text: str, section: int, offset: int, at: datetime) -> None:
         self._live_text.write(claimed, text, section, offset, at)
+
+    def expect_text(self, claimed: Claimed) -> None:
+        self._live_text.expect(claimed)
 
     def holds_text(self, claimed: Claimed) -> bool:
         return self._live_text.holds(claimed)

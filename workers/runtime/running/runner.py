@@ -18,9 +18,10 @@ from schemas.commands import Command
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import AllSlots
 from workers.runtime.handler import Handler
-from workers.runtime.running.attempt import Attempt, perform
+from workers.runtime.running.attempt import Attempt
 from workers.runtime.running.children import children_of
 from workers.runtime.running.outputs import Outputs
+from workers.runtime.running.performing import perform
 from workers.runtime.running.running_jobs import RunningJobs
 from workers.runtime.settling.outcomes import Outcome, Stop, Stopped
 from workers.runtime.settling.retry_until_available import retry_until_available

@@ -20,7 +20,8 @@ from infrastructure.postgres.prompts.moves import (
     Untested,
     move_label,
 )
-from schemas.ai.labels import LabelMove, PromptExposures, PromptLabelHistory, PromptLabels
+from infrastructure.postgres.prompts.rollbacks import NowhereBefore, roll_back_label
+from schemas.ai.labels import LabelMove, LabelRollback, PromptExposures, PromptLabelHistory, PromptLabels
 from schemas.model import Model
 from schemas.problems import FieldProblem
 from schemas.timestamps import Moment
@@ -97,6 +98,23 @@ async def move(call: Call[LabelMove, Empty]) -> Answer:
                     for place, verdict in reasons.items()
                 ]
             )
+
+
+async def roll_back(call: Call[LabelRollback, Empty]) -> Answer:
+    """200 with where it points now. Repeating it goes further back."""
+    name, label = call.path["name"], label_in(call)
+    outcome = await call.db.run(
+        roll_back_label, name, label, call.body, by=doer(call), precondition=precondition_of(call)
+    )
+    match outcome:
+        case Moved(state, edition):
+            return json_answer(200, state, (b"etag", f'"{edition}"'.encode()))
+        case NoSuchPrompt():
+            raise problems.not_found(WHAT)
+        case MovedMeanwhile(edition):
+            raise prompt_problems.prompt_changed(f'"{edition}"')
+        case NowhereBefore():
+            raise prompt_problems.nowhere_before(label)
 
 
 def _why(verdict: Verdict | None) -> str:

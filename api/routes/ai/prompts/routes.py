@@ -16,12 +16,19 @@ from api.routes.ai.prompts.golden_tests import (
     set_test,
     show_test,
 )
-from api.routes.ai.prompts.labels import ExposureQuery, move, show_exposures, show_history, show_label
+from api.routes.ai.prompts.labels import ExposureQuery, move, roll_back, show_exposures, show_history, show_label
 from api.routes.ai.prompts.reads import list_prompts, list_versions, show_diff, show_prompt, show_version
 from api.routes.ai.prompts.rendering import render
 from api.routes.ai.prompts.writes import add_version, create_prompt
 from schemas.ai.golden_tests import GoldenTest, GoldenTests, NamedGoldenTest, PromptTestRuns, TestRequest
-from schemas.ai.labels import LabelMove, PromptExposures, PromptLabelHistory, PromptLabels, PromptLabelState
+from schemas.ai.labels import (
+    LabelMove,
+    LabelRollback,
+    PromptExposures,
+    PromptLabelHistory,
+    PromptLabels,
+    PromptLabelState,
+)
 from schemas.ai.prompt_list import Prompt, PromptPage
 from schemas.ai.prompts import (
     NewPrompt,
@@ -157,6 +164,21 @@ LABELS = (
         ),
         handle=move,
         body=LabelMove,
+        answers={200: PromptLabelState},
+        scope=Scope.AI_WRITE,
+        headers=("prompt-if-match",),
+        problems=(400, 404, 409, 412, 422),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_ONE}/labels/{{label}}/rollback",
+        summary="Move a label back",
+        description=(
+            "To where it pointed before, without a test. Repeating it goes one further back each time, over what was moved back "
+            "already; `If-Match` with the label's edition makes it happen once. A rollback is a move like others, and in the history."
+        ),
+        handle=roll_back,
+        body=LabelRollback,
         answers={200: PromptLabelState},
         scope=Scope.AI_WRITE,
         headers=("prompt-if-match",),

@@ -14,7 +14,10 @@ def test_a_job_says_how_much_of_its_budget_is_spent_and_ends_with_it(writers: Wr
     assert writers.refusal(job_id) == "ai-budget-used-up"
 
     reached = writers.recorded(job_id, "ai.budget_reached")
-    assert [(one["scope"], one["percent"], one["limit_usd"]) for one in reached][-1] == ("job", 80, "0.002")
+    assert [(one["scope"], one["percent"], one["limit_usd"]) for one in reached][-2:] == [
+        ("job", 80, "0.002"),
+        ("job", 100, "0.002"),
+    ]
     assert len(reached) == len({one["percent"] for one in reached}), "each part once"
     assert len(writers.attempts()) == len(writers.recorded(job_id)) < 5
     (counted,) = writers.system.read("SELECT sum(reserved_usd) FROM ai_service_requests")[0]

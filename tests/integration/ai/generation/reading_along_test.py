@@ -8,8 +8,9 @@ import pytest
 from producers.client import Bucatini, Reset
 from schemas.ai import GenerateDocument
 from tests.integration.ai.generation.writers import FACTS, Writers, report
+from tests.integration.jobs.novel import monitored
 from tests.integration.serving import World
-from tests.waiting import wait_until
+from tests.waiting import GUARD_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -42,6 +43,23 @@ def test_a_section_whose_model_fails_is_marked_and_its_text_never_spliced(writer
     marks = [place for place, piece in enumerate(pieces) if isinstance(piece, Reset)]
     assert len(marks) == 1
     assert "".join(pieces[marks[0] + 1 :]) == "\n\n".join(one["text"] for one in writers.recorded(job_id))
+
+
+def test_who_listens_is_known_before_a_model_has_written_a_word(writers: Writers) -> None:
+    writers.start()
+    writers.simulator.pace(first_token_seconds=GUARD_SECONDS)
+    with monitored(writers.system.settings.redis) as said:
+        (job_id,) = writers.system.submit(_another_report())
+
+        question = f"PUBSUB NUMSUB bucatini:text:{job_id}"
+        wait_until(lambda: any(one.startswith(question) for one in said), "it is asked who listens")
+        again = len(said)
+        wait_until(
+            lambda: any(one.startswith(question) for one in said[again:]), "it is asked again, for who comes later"
+        )
+        writers.cancel(job_id)
+
+    assert not any(one.startswith("PUBLISH bucatini:text:") for one in said)
 
 
 def _live(writers: Writers, client: Bucatini) -> bool:

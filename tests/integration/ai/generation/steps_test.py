@@ -246,7 +246,7 @@ def test_an_empty_section_is_asked_for_once_more_past_the_cache_and_then_refused
             await generate_document(COMMAND, run, replace(shared, ask=model))
 
         assert refused.value.problem.name == "nothing-written"
-        assert [call.cacheable for call in model.asked] == [True, False]
+        assert [call.tried for call in model.asked] == [0, 1]
 
     writing(work)
 

@@ -1,5 +1,6 @@
 """A job with a day's time is answered by a provider's batch, over as many runs as that takes, and paid for once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from infrastructure.settings import Settings
 from tests.model_calls import MODEL, opened, question
 from tests.simulated_providers import SimulatedProviders
 from tests.tenancy import make_tenant
+from tests.waiting import wait_until
 from workers.ai.pipeline.call import ModelCall
 from workers.ai.pipeline.opening import Models
 
@@ -163,6 +165,95 @@ async def test_nothing_is_kept_of_a_batch_whose_answer_was_fetched(
     with psycopg.connect(settings.database) as connection:
         found = connection.execute("SELECT count(*) FROM ai_batches WHERE tenant_id = %s", (tenant_id,)).fetchone()
     assert found == (0,)
+
+
+def _job_ended(settings: Settings, call: ModelCall, state: str = "cancelled") -> None:
+    with psycopg.connect(settings.database) as connection:
+        connection.execute(
+            "INSERT INTO jobs (id, tenant_id, kind, queue, state, max_attempts, command) "
+            "VALUES (%s, %s, 'ai.generate_document', 'ai', %s, 5, '{}')",
+            (call.job_id, call.tenant_id, state),
+        )
+
+
+def _tickets(settings: Settings, call: ModelCall) -> int:
+    with psycopg.connect(settings.database) as connection:
+        found = connection.execute("SELECT count(*) FROM ai_batches WHERE job_id = %s", (call.job_id,)).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+async def look_after(models: Models) -> None:
+    (loop,) = [one for one in models.loops if one.name == "batches of ended jobs"]
+    await loop.step()
+
+
+async def looked_after(models: Models, settings: Settings, call: ModelCall) -> None:
+    """Once its ticket is gone: the loop runs by itself as well."""
+    await look_after(models)
+    await asyncio.to_thread(wait_until, lambda: not _tickets(settings, call), "its batch is ended")
+
+
+@pytest.mark.parametrize("model", [MODEL, CLAUDE])
+async def test_the_batch_of_a_cancelled_job_is_cancelled_and_nothing_of_it_is_left(
+    settings: Settings, tenant_id: UUID, key: SecretStr, model: str
+) -> None:
+    with SimulatedProviders() as slow:
+        slow.pace(batch_seconds=3_600)
+        elsewhere = settings.model_copy(update={"openai_base_url": f"{slow.url}/v1", "anthropic_base_url": slow.url})
+        async with opened(elsewhere) as models:
+            call, other = (call_of(tenant_id, timedelta(days=2), model=model) for _ in range(2))
+            for one, state in ((call, "cancelled"), (other, "retrying")):
+                with pytest.raises(TryLater):
+                    await models.ask(one)
+                _job_ended(settings, one, state)
+            await looked_after(models, settings, call)
+            ((_, end),) = await rows_of(models, call)
+            ((_, others),) = await rows_of(models, other)
+        endings = [one["ending"] for one in slow.attempts(key)]
+    assert end is not None
+    assert (end.outcome, end.cost_usd, _tickets(settings, call)) == ("unanswered", Decimal(0), 0)
+    assert (others, _tickets(settings, other)) == (None, 1)
+    assert sorted(endings) == ["refused", "running"]
+
+
+@pytest.mark.parametrize("model", [MODEL, CLAUDE])
+async def test_what_the_batch_of_a_cancelled_job_had_written_by_then_is_in_the_ledger(
+    models: Models, settings: Settings, tenant_id: UUID, simulator: SimulatedProviders, key: SecretStr, model: str
+) -> None:
+    call = call_of(tenant_id, timedelta(days=2), model=model)
+    with pytest.raises(TryLater):
+        await models.ask(call)
+    _job_ended(settings, call)
+
+    await looked_after(models, settings, call)
+
+    ((row, end),) = await rows_of(models, call)
+    assert end is not None
+    assert (row.lane, end.outcome, end.cost_usd) == (Lane.BATCH, "succeeded", simulator.charged(key))
+    assert end.cost_usd
+    assert end.shadow_usd == 2 * end.cost_usd
+    assert _tickets(settings, call) == 0
+
+
+async def test_a_batch_whose_provider_never_tells_is_given_up_after_its_day(
+    settings: Settings, tenant_id: UUID
+) -> None:
+    call = call_of(tenant_id, timedelta(days=2))
+    async with opened(settings) as models:
+        with pytest.raises(TryLater):
+            await models.ask(call)
+    _job_ended(settings, call, "dead")
+    async with opened(settings.model_copy(update={"openai_base_url": "http://127.0.0.1:9/v1"})) as apart:
+        await look_after(apart)
+        assert ([end for _, end in await rows_of(apart, call)], _tickets(settings, call)) == ([None], 1)
+        with psycopg.connect(settings.database, autocommit=True) as connection:
+            connection.execute("UPDATE ai_batches SET looked_at = NULL, submitted_at = now() - interval '27 hours'")
+        await looked_after(apart, settings, call)
+        ((row, end),) = await rows_of(apart, call)
+    assert end is not None
+    assert (end.outcome, end.accepted, end.cost_usd, _tickets(settings, call)) == ("abandoned", True, None, 0)
+    assert row.reserved_usd, "it counts with what was reserved for it"
 
 
 async def test_a_job_with_an_hour_goes_the_flexible_way(

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from events.ai.budgets import BudgetReached
 from events.envelope import DomainEvent
-from infrastructure.ports import Refused
+from infrastructure.ports import Refused, TryLater
 from infrastructure.settings import Settings
 from tests.model_calls import MODEL, opened, question
 from tests.simulated_providers import SimulatedProviders
@@ -26,9 +26,7 @@ RESERVED = Decimal("0.00025") + Decimal("0.0001")
 
 
 def call_of(tenant_id: UUID, job_id: UUID, number: int = 0, **fields: Any) -> ModelCall:
-    return question(
-        tenant_id, f"Question {number}?", models=(MODEL,), cacheable=False, job_id=job_id, job_attempt=1, **fields
-    )
+    return question(tenant_id, f"Question {number}?", models=(MODEL,), tried=1, job_id=job_id, job_attempt=1, **fields)
 
 
 async def test_a_tenant_without_money_calls_no_model(
@@ -82,19 +80,22 @@ async def test_a_job_is_told_once_that_a_part_of_the_budget_is_reached(
     async def record(event: DomainEvent) -> None:
         recorded.append(event)
 
-    async def spend(models: Models) -> None:
+    async with opened(settings) as models:
         # Nobody knows what it cost, so all that was reserved counts.
         simulator.fault(key, "missing_usage")
         await models.ask(call_of(tenant_id, job_id, record=record))
-
-    async with opened(settings) as models:
-        await spend(models)
-        with pytest.raises(Refused, match="may spend"):
-            await spend(models)
-    (event,) = recorded
-    assert isinstance(event, BudgetReached)
-    assert (event.scope, event.percent, event.limit_usd) == ("day", 50, Decimal("0.0005"))
-    assert event.period is not None
+        for number in (1, 2):
+            with pytest.raises(Refused, match="may spend"):
+                await models.ask(call_of(tenant_id, uuid4(), number, record=record))
+        ((row, _),) = await models.ledger.attempts_of_job(tenant_id, job_id)
+    events = [event for event in recorded if isinstance(event, BudgetReached)]
+    assert len(events) == len(recorded)
+    assert [(event.scope, event.percent, event.limit_usd) for event in events] == [
+        ("day", 50, Decimal("0.0005")),
+        ("day", 100, Decimal("0.0005")),
+    ], "a call that is refused says that nothing fits any more, once"
+    assert {event.spent_usd for event in events} == {row.reserved_usd}
+    assert all(event.period is not None for event in events)
 
 
 async def test_a_tenants_day_holds_though_redis_is_wiped_while_two_processes_call(
@@ -133,3 +134,35 @@ async def test_a_call_waits_for_what_others_have_reserved_and_will_not_need(sett
     async with opened(settings) as models:
         answered = await asyncio.gather(*(models.ask(call_of(tenant_id, uuid4(), number)) for number in range(20)))
     assert all(reply.text for reply in answered)
+
+
+async def test_jobs_that_have_begun_finish_before_others_begin(
+    settings: Settings, simulator: SimulatedProviders, key: SecretStr
+) -> None:
+    # Nobody knows what they cost, so each call counts with what was reserved: ten of them fit.
+    simulator.fault(key, "missing_usage", times=None)
+    calls, tenant_id = 4, make_tenant(settings.database, ai_usd_a_day="0.0026")
+    jobs = [uuid4() for _ in range(8)]
+    done = dict.fromkeys(jobs, 0)
+    refused, waited = set[UUID](), list[TryLater]()
+
+    async def step(models: Models, job_id: UUID) -> None:
+        to_come = calls - done[job_id] - 1
+        call = call_of(tenant_id, job_id, done[job_id], to_come=to_come, max_output_tokens=500)
+        try:
+            await models.ask(call)
+            done[job_id] += 1
+        except TryLater as later:
+            waited.append(later)
+        except Refused:
+            refused.add(job_id)
+
+    async with opened(settings) as models:
+        while going := [job for job in jobs if job not in refused and done[job] < calls]:
+            for job_id in going:  # Each in turn: breadth first, if nothing held them back.
+                await step(models, job_id)
+
+    finished = [job for job in jobs if done[job] == calls]
+    assert len(finished) == 2, done
+    assert sum(done.values()) == 10
+    assert not any(later.counted for later in waited)

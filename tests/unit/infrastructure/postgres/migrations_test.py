@@ -26,6 +26,7 @@ DIGESTS = {
     "0010_tenants": "b537b5321a6b6e45ca6353848328ccd9cc87e9de4453db45c4a4df2591561f0f",
     "0011_documents": "4fbb796587d129485c17b6e6b93849d739b72e7ca7e88326912beb0403c1d429",
     "0012_add_ai_service_logging": "28bd4b0fdbac28f1cf990d24a0e79533b05c57832b4c37cdcfee729bfae22eff",
+    "0013_paid_answers": "2864ccb33212f26823b9cbc75eaec9b4d36a4825b382a01b94ffbcde65dbd0ba",
 }
 """Of each migration's text, written here when it lands and never changed."""
 

@@ -16,7 +16,7 @@ import pytest
 
 from monitoring.logs.context import LogContext, bound, current
 from monitoring.logs.logging import LogSettingInvalid, formatter
-from monitoring.tracing import TraceContext
+from monitoring.tracing.context import TraceContext
 from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).parents[4]

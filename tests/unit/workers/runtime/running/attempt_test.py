@@ -15,7 +15,8 @@ from tests.unit.workers.runtime.runs import Brew, Brewed, KeptOutputs, claimed
 from workers.runtime.claiming.delivery import Delivery
 from workers.runtime.claiming.slots import Slots
 from workers.runtime.handler import Answer, Handler
-from workers.runtime.running.attempt import Attempt, perform
+from workers.runtime.running.attempt import Attempt
+from workers.runtime.running.performing import perform
 from workers.runtime.running.run_failures import MAX_UNREAD_AGE, MAX_UNREAD_SECONDS, MIN_UNREAD_SECONDS
 from workers.runtime.settling.outcomes import AwaitingChildren, Done, Failed, Outcome, Stop, Stopped
 from workers.runtime.settling.retry import Failure

@@ -17,7 +17,7 @@ from infrastructure.redis.models.health import LEASE, SharedHealth
 from infrastructure.redis.models.reservations import RedisReservations
 from infrastructure.wiring import keyed_providers, model_providers
 from producers.client import AsyncBucatini
-from tests.integration.ai.recording import Recording, a_recording
+from tests.integration.ai.recording import Recording
 from tests.integration.models.spending import Book
 from tests.integration.serving import Tenant, World
 from tests.model_calls import OnTheLoop
@@ -27,17 +27,6 @@ from workers.ai.provider_health import HealthChecks
 pytestmark = pytest.mark.anyio
 PATH = "/api/ai/providers/status"
 LUNA = ("openai", "gpt-6-luna")
-
-
-@pytest.fixture
-def tenant(world: World) -> Tenant:
-    return world.tenant()
-
-
-@pytest.fixture
-async def recording(world: World, tenant: Tenant) -> AsyncIterator[Recording]:
-    async with a_recording(world.settings, tenant.id) as recording:
-        yield recording
 
 
 @pytest.fixture

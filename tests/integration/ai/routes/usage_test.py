@@ -1,7 +1,6 @@
 """What models were used for and what it cost, added up for the tenant, for a spreadsheet, and for an operator."""
 
 import csv
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,17 +23,6 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 PATH = "/api/ai/usage"
-
-
-@pytest.fixture
-def tenant(world: World) -> Tenant:
-    return world.tenant()
-
-
-@pytest.fixture
-async def recording(world: World, tenant: Tenant) -> AsyncIterator[Recording]:
-    async with a_recording(world.settings, tenant.id) as recording:
-        yield recording
 
 
 def ask(world: World, tenant: Tenant, query: str = "", status: int = 200) -> Any:

@@ -1,6 +1,5 @@
 """What a job would cost, said before it is submitted."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from tests.integration.ai.recording import Recording, a_recording
+from tests.integration.ai.recording import Recording
 from tests.integration.serving import Tenant, World
 from tests.tenancy import make_tenant
 
@@ -18,17 +17,6 @@ MODEL = "claude-sonnet-5-5"
 TEXT = "The rent is EUR 1,250.00, to be paid on the first of each month. " * 100
 REPORT = {"title": "Status", "prompt": {"name": "status_report"}, "models": [MODEL]}
 FACTS = {"project": "Alder", "report_date": "2026-11-30", "status": "green"}
-
-
-@pytest.fixture
-def tenant(world: World) -> Tenant:
-    return world.tenant()
-
-
-@pytest.fixture
-async def recording(world: World, tenant: Tenant) -> AsyncIterator[Recording]:
-    async with a_recording(world.settings, tenant.id) as recording:
-        yield recording
 
 
 def estimate(

@@ -1,8 +1,8 @@
 """W3C Trace Context (https://www.w3.org/TR/trace-context/): carries a request's trace across processes.
 
 Written here and not taken from opentelemetry-api: that package formats and parses the same 55 characters at ten times
-the cost, makes new ids only in its SDK, and reaches this product only as another library's dependency. The tests hold
-this module to its answers.
+the cost, makes new ids only in its SDK, and that is loaded only where spans are exported. The tests hold this module to
+its answers.
 """
 
 import re

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from monitoring.tracing import TraceContext, continue_trace, parse_traceparent, start_trace
+from monitoring.tracing.context import TraceContext, continue_trace, parse_traceparent, start_trace
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 hexadecimal = st.text("0123456789abcdef", min_size=0, max_size=34)

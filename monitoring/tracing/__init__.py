@@ -1,0 +1,1 @@
+"""Traces: the ids that go through requests and jobs, and the spans that a collector gets when one is named."""
