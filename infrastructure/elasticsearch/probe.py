@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 MAJOR: Final = "9"
 WITHIN_SECONDS: Final = 2.5
+FULL: Final = "12"
+"""The number of the block that Elasticsearch puts on indices itself when a disk is nearly full."""
 LOST_PARTS: Final = (
     "it has lost parts of some indices (status red): start the nodes that hold them. Tenants whose indices are whole are "
     "served"
@@ -43,9 +45,4 @@ async def _is_full(client: "AsyncElasticsearch") -> bool:
         "GET", "/_cluster/state/blocks", params={"filter_path": "blocks"}, headers={"accept": "application/json"}
     )
     found = (answer.body or {}).get("blocks", {})
-    each = [found.get("global", {}), *found.get("indices", {}).values()]
-    return any(FULL in block.get("description", "") for blocks in each for block in blocks.values())
-
-
-FULL: Final = "read-only / allow delete"
-"""What Elasticsearch says of an index that it blocks by itself."""
+    return any(FULL in blocks for blocks in (found.get("global", {}), *found.get("indices", {}).values()))

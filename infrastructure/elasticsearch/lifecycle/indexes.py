@@ -51,11 +51,13 @@ class Indexes:
 
     async def settle(self, names: Sequence[str]) -> None:
         """Gives filled indexes the settings of their template, and waits a while for their copies."""
+        async with translated():
+            found = await self._client.cluster.get_component_template(name=f"{self._app}-{KIND}-settings")
+        (one,) = found["component_templates"]
+        usual = one["component_template"]["template"]["settings"]["index"]
+        settings = {setting: usual.get(setting) for setting in FILLING}
         for name in names:
             async with translated():
-                made = await self._client.indices.simulate_index_template(name=name)
-                usual = made["template"]["settings"]["index"]
-                settings = {setting: usual.get(setting) for setting in FILLING}
                 await self._client.indices.put_settings(index=name, settings=settings)
                 quiet = self._client.options(ignore_status=408, request_timeout=60)
                 await quiet.cluster.health(index=name, wait_for_status="green", timeout=COPIED_WITHIN)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from infrastructure.elasticsearch.errors import translated
@@ -24,30 +24,34 @@ class ShardBudget:
     limit: int
     made_lately: int
     """Of ours, within PACE."""
+    counted_at: datetime
+    """By the server's clock."""
 
     @property
     def is_nearly_used(self) -> bool:
         return self.used >= NEARLY * self.limit
 
-    def reached_at(self, now: datetime) -> datetime | None:
+    @property
+    def reached_at(self) -> datetime | None:
         """When no index can be made any more; None when that is beyond a century, or nothing is made at present."""
         if self.used >= self.limit:
-            return now
+            return self.counted_at
         if not self.made_lately:
             return None
         periods = (self.limit - self.used) / self.made_lately
-        return now + PACE * periods if periods < FURTHEST / PACE else None
+        return self.counted_at + PACE * periods if periods < FURTHEST / PACE else None
 
 
 def budget(used: int, nodes: int, per_node: int, made_at: Sequence[tuple[datetime, int]], now: datetime) -> ShardBudget:
     """`made_at`: when each of our indexes was made, and how many shards it has with its copies."""
-    return ShardBudget(used, nodes * per_node, sum(shards for at, shards in made_at if now - at <= PACE))
+    return ShardBudget(used, nodes * per_node, sum(shards for at, shards in made_at if now - at <= PACE), now)
 
 
-async def shard_budget(client: "AsyncElasticsearch", app: str, now: datetime) -> ShardBudget:
+async def shard_budget(client: "AsyncElasticsearch", app: str) -> ShardBudget:
     """Of the whole cluster, whoever's shards they are."""
     async with translated():
         health = (await client.cluster.health()).body
+        told = (await client.cluster.stats(filter_path="timestamp"))["timestamp"]
         settings = (await client.cluster.get_settings(include_defaults=True, flat_settings=True)).body
         ours = (
             await client.indices.get_settings(
@@ -57,6 +61,7 @@ async def shard_budget(client: "AsyncElasticsearch", app: str, now: datetime) ->
                 allow_no_indices=True,
             )
         ).body
+    now = datetime.fromtimestamp(told / 1_000, UTC)
     return budget(
         health["active_shards"] + health["unassigned_shards"] + health["initializing_shards"],
         health["number_of_data_nodes"],

@@ -1,6 +1,7 @@
 """Where the server has security on, each tenant is served with a key that sees its own indexes alone."""
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -62,7 +63,7 @@ async def test_a_tenants_key_reads_and_writes_its_own_index_and_ends_with_it(
                     ("DELETE", f"/{index}"),
                     ("GET", "/_security/api_key?owner=false"),
                 ):
-                    body = {} if method == "PUT" else None
+                    body: Any = {} if method == "PUT" else None
                     assert node.call(method, path, body, api_key=key).status_code == httpx.codes.FORBIDDEN
 
                 await engine.remove(ACME)

@@ -15,7 +15,7 @@ from infrastructure.elasticsearch.client import elasticsearch
 from infrastructure.elasticsearch.names import index_name
 from infrastructure.elasticsearch.setup import set_up
 from infrastructure.settings import Settings
-from infrastructure.tantivy.fields import STEMMED, folded, stemming
+from infrastructure.tantivy.words import STEMMED, folded, stemming
 
 TEXTS = {
     "ar": "الكتب والمكتبات", "da": "kontrakterne og lejernes", "de": "Mietverträge, Häuser und die Straßen",
