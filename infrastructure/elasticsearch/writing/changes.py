@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from infrastructure.elasticsearch.fields import stemmed_language, to_index
+from infrastructure.ports import Refused
 from infrastructure.ports.search import IndexedDocument
 from infrastructure.ports.search_locations import Wanted
 
@@ -50,7 +51,13 @@ class Change:
 
     @cached_property
     def source(self) -> bytes:
-        return b"" if self.document is None else to_json(to_index(self.document))
+        """What is sent. Refused for a document that JSON can't hold, such as one with half of a character."""
+        if self.document is None:
+            return b""
+        try:
+            return to_json(to_index(self.document))
+        except (PydanticSerializationError, UnicodeError):
+            raise Refused("the document has characters that no text has: half of a surrogate pair") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Refreshes:
         self._locations = locations
         self._pace_seconds = pace_seconds
         self._next: dict[UUID, _Round] = {}
-        self._last: dict[UUID, float] = {}
+        self._running: set[UUID] = set()
         self._tasks = WatchedTasks()
 
     async def show(self, tenant_id: UUID, indexes: Iterable[str]) -> None:
@@ -44,8 +44,8 @@ class Refreshes:
         found = self._next.get(tenant_id)
         if found is None:
             found = self._next[tenant_id] = _Round(asyncio.get_running_loop().create_future())
-            if tenant_id not in self._last:
-                self._last[tenant_id] = 0.0
+            if tenant_id not in self._running:
+                self._running.add(tenant_id)
                 self._tasks.start(self._run(tenant_id), "refreshes of a tenant's index")
         found.indexes |= set(indexes)
         await asyncio.shield(found.done)
@@ -55,17 +55,15 @@ class Refreshes:
 
     async def _run(self, tenant_id: UUID) -> None:
         try:
-            while tenant_id in self._next:
-                await asyncio.sleep(max(0.0, self._last[tenant_id] + self._pace_seconds - time.monotonic()))
-                self._last[tenant_id] = time.monotonic()
-                await self._one(tenant_id, self._next.pop(tenant_id))
-            # Whoever comes within the pace waits for its end, though nobody else does.
-            await asyncio.sleep(max(0.0, self._last[tenant_id] + self._pace_seconds - time.monotonic()))
+            while (round_ := self._next.pop(tenant_id, None)) is not None:
+                began = time.monotonic()
+                await self._one(tenant_id, round_)
+                # Whoever comes within the pace waits for its end.
+                await asyncio.sleep(max(0.0, began + self._pace_seconds - time.monotonic()))
         finally:
-            del self._last[tenant_id]
-            if tenant_id in self._next:
-                self._last[tenant_id] = 0.0
-                self._tasks.start(self._run(tenant_id), "refreshes of a tenant's index")
+            self._running.discard(tenant_id)
+            if (left := self._next.pop(tenant_id, None)) is not None:  # Only when the process ends.
+                left.done.cancel()
 
     async def _one(self, tenant_id: UUID, round_: _Round) -> None:
         try:

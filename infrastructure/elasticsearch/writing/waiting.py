@@ -18,6 +18,10 @@ class Waiting:
         """The last word: the others would be gone at once."""
         return newest([change for change, _ in self.asked])
 
+    @property
+    def bytes(self) -> int:
+        return sum(len(change.source) for change, _ in self.asked)
+
     def settle(self, failure: Exception | None) -> None:
         for _, future in self.asked:
             if future.done():
@@ -36,6 +40,8 @@ class Queue:
         self._under_way: set[str] = set()
         self.runners = 0
         """Tasks that take from it."""
+        self.bytes = 0
+        """Of what waits."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -48,6 +54,7 @@ class Queue:
         """Done when the change is, or a newer one of its document."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(change.document_id, Waiting()).asked.append((change, future))
+        self.bytes += len(change.source)
         return future
 
     @property
@@ -66,9 +73,15 @@ class Queue:
                 break
             taken[document_id] = waiting
         for document_id in taken:
-            del self._waiting[document_id]
+            self.bytes -= self._waiting.pop(document_id).bytes
         self._under_way |= taken.keys()
         return list(taken.values())
+
+    def give_up(self, failure: Exception) -> None:
+        """Tells all that wait."""
+        waiting, self._waiting, self.bytes = self._waiting, {}, 0
+        for one in waiting.values():
+            one.settle(failure)
 
     def ended(self, taken: Sequence[Waiting]) -> None:
         self._under_way -= {waiting.change.document_id for waiting in taken}

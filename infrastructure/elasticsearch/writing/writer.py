@@ -28,6 +28,8 @@ FULL: Final = 500
 MAX_RUNNERS: Final = 3
 """Requests of one tenant at a time: with their size, its bytes in flight."""
 MAX_WAITING: Final = 20_000
+MAX_WAITING_BYTES: Final = 128_000_000
+"""In a process; half of it of one tenant."""
 ATTEMPTS: Final = 8
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 
@@ -68,8 +70,8 @@ class Writer:
 
     async def write(self, tenant_id: UUID, change: Change) -> None:
         """Returns once it can be found. Raises what the port promises."""
-        if sum(map(len, self._queues.values())) >= MAX_WAITING:
-            raise Unavailable(f"{MAX_WAITING} documents wait to be indexed already", retry_after_seconds=1)
+        size = len(change.source)  # Refused before it can be in others' way.
+        self._refuse_too_many(tenant_id, size)
         queue = self._queues.setdefault(tenant_id, Queue())
         written = queue.add(change)
         if not queue.runners or (len(queue) >= FULL * queue.runners and queue.runners < MAX_RUNNERS):
@@ -79,10 +81,29 @@ class Writer:
         with waiting():
             await written
 
+    def _refuse_too_many(self, tenant_id: UUID, size: int) -> None:
+        """What waits is bounded, and one tenant's backlog leaves room for others'."""
+        queues = self._queues
+        own = queues[tenant_id].bytes if tenant_id in queues else 0
+        everyones = sum(queue.bytes for queue in queues.values())
+        is_too_much = (own and own + size > MAX_WAITING_BYTES // 2) or (
+            everyones and everyones + size > MAX_WAITING_BYTES
+        )
+        if is_too_much or sum(map(len, queues.values())) >= MAX_WAITING:
+            raise Unavailable("too many documents wait to be indexed in this process", retry_after_seconds=1)
+
     async def fill(self, tenant_id: UUID, generation: int, changes: Sequence[Change]) -> Mapping[str, Outcome]:
         """Writes into this generation alone, without letting it be found. Returns what it can never take."""
-        written = await self._write(tenant_id, changes, only=generation)
-        return written.failures
+        refused: dict[str, Outcome] = {}
+        for change in changes:
+            try:
+                _ = change.source
+            except Refused as error:
+                refused[change.document_id] = Outcome(Fate.REFUSED, error.problem.detail)
+        written = await self._write(
+            tenant_id, [one for one in changes if one.document_id not in refused], only=generation
+        )
+        return {**refused, **written.failures}
 
     async def finish(self) -> None:
         """Returns when everything asked for so far is done."""
@@ -101,13 +122,14 @@ class Writer:
                     await self._settle(tenant_id, batch)
                 finally:
                     queue.ended(batch)
+        except BaseException:
+            # A bug, or the process's end: whoever waits is told, rather than to wait for ever.
+            queue.give_up(Unavailable("writing to the index failed unexpectedly: see the log, and try again"))
+            raise
         finally:
             queue.runners -= 1
             if queue.is_idle:
                 self._queues.pop(tenant_id, None)
-            elif not queue.runners:
-                queue.runners += 1
-                self._tasks.start(self._run(tenant_id, queue), "writes of documents")
 
     async def _settle(self, tenant_id: UUID, batch: Sequence[Waiting]) -> None:
         try:

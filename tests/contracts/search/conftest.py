@@ -8,10 +8,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from infrastructure.elasticsearch.engine import Ways
 from infrastructure.ports.search import SearchEngine
 from infrastructure.tantivy.engine import TantivyEngine
 from tests.contracts.search.searching import ACME, batches
-from tests.elasticsearch.engine import elasticsearch_engine
+from tests.elasticsearch.engine import QUICK, elasticsearch_engine
 from tests.elasticsearch.fixtures import remove_indices
 
 SearchAdapter = Callable[[Path], AbstractAsyncContextManager[SearchEngine]]
@@ -31,11 +32,12 @@ async def tantivy(folder: Path) -> AsyncIterator[SearchEngine]:
 class OnElasticsearch:
     """One index server, database and Redis for all of a test's folders, of which there is one at a time."""
 
-    def __init__(self, url: str, app: str, database_url: str, redis_url: str) -> None:
+    def __init__(self, url: str, app: str, database_url: str, redis_url: str, ways: Ways = QUICK) -> None:
         self._url = url
         self._app = app
         self._database_url = database_url
         self._redis_url = redis_url
+        self._ways = ways
         self._folder: Path | None = None
 
     @asynccontextmanager
@@ -44,7 +46,12 @@ class OnElasticsearch:
             self._empty()
             self._folder = folder
         async with elasticsearch_engine(
-            self._url, self._app, self._database_url, self._redis_url, holds_documents=lambda one: one == ACME
+            self._url,
+            self._app,
+            self._database_url,
+            self._redis_url,
+            holds_documents=lambda one: one == ACME,
+            ways=self._ways,
         ) as engine:
             yield engine
 

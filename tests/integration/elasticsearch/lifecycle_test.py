@@ -7,6 +7,8 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import rule, run_state_machine_as_test
 
 from infrastructure.elasticsearch.engine import ElasticsearchEngine, Ways
 from infrastructure.elasticsearch.lifecycle.indexes import Size
@@ -19,6 +21,8 @@ from infrastructure.ports import Unavailable
 from infrastructure.ports.search import IndexedDocument, IndexMissing
 from schemas.health import PartState
 from schemas.search import AllTerms, SearchQuery
+from tests.contracts.search.conftest import OnElasticsearch
+from tests.contracts.search.history_test import History
 from tests.contracts.search.searching import batches, document
 from tests.elasticsearch.cluster import elasticsearch_cluster
 from tests.elasticsearch.distribution import Distribution
@@ -87,6 +91,36 @@ async def test_workers_that_add_one_document_during_a_rotation_add_it_once(
         assert await versions(engine) == await versions(other) == {f"d{n}": 1 for n in range(40)}
         states = await engine.states(TENANT)
         assert states[0].documents == 40
+
+
+class Rotated(History):
+    """Beside what happens on every engine, indexes fill up."""
+
+    @rule()
+    def rotate(self) -> None:
+        assert isinstance(self._engine, ElasticsearchEngine)
+        self._runner.run(self._engine.upkeep.round())
+
+
+def test_whatever_happened_and_wherever_documents_are_each_is_there_once(
+    elasticsearch_url: str,
+    elasticsearch_app: str,
+    database_url: str,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    full_with_one = Ways(rotation=Rotation(max_documents=1), refresh_seconds=0.01)
+
+    class Here(Rotated):
+        adapter = OnElasticsearch(elasticsearch_url, elasticsearch_app, database_url, redis_url, full_with_one)
+        folder = tmp_path_factory.mktemp("history")
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=20, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
 
 
 async def test_a_rebuild_fills_several_indexes_when_one_is_full(
