@@ -38,7 +38,15 @@ from infrastructure.redis import client as redis_client
 from infrastructure.redis.client import Redis
 from infrastructure.redis.tenant_notifier import TenantNotifier
 from infrastructure.settings import Settings
-from infrastructure.wiring import issuer, key_vault, keyring, object_store, sealed_objects, search_engine
+from infrastructure.wiring import (
+    issuer,
+    key_vault,
+    keyring,
+    object_store,
+    sealed_objects,
+    search_engine,
+    search_server_probes,
+)
 from monitoring.health.checks import WATCH_SECONDS, Health
 from monitoring.health.loops import faults_of
 from producers.submission.submitter import Submitter, open_submitter
@@ -133,7 +141,8 @@ async def open_dependencies(settings: Settings, supervisor: Supervisor) -> Async
         originals, sealer = sealed_objects(settings), await resources.enter(keyring(settings))
         cursors, engine = Cursors(signing_key(settings)), await resources.enter(search_engine(settings))
         hub = await resources.enter(Hub(settings.database, redis, sealer))
-        health = health_of(settings, postgres, submitter, redis)
+        search_probes = await resources.enter(search_server_probes(settings))
+        health = health_of(settings, postgres, submitter, redis, search_probes)
         resources.then(supervisor.stop, "the loops")
         supervisor.start(
             clock.loop, rates.loop, credentials.loop, *hub.loops, Loop("health", WATCH_SECONDS, health.watch)

@@ -1,5 +1,6 @@
-"""The readiness probes of the API: PostgreSQL, Redis and the migrations."""
+"""The readiness probes of the API: PostgreSQL, Redis, the migrations, and a search server if there is one."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from infrastructure.ports import Unavailable
@@ -14,14 +15,17 @@ from producers.submission.submitter import Submitter
 from schemas.health import Condition, PartState
 
 
-def health_of(settings: Settings, postgres: PostgresProbe, submitter: Submitter, redis: Redis) -> Health:
+def health_of(
+    settings: Settings, postgres: PostgresProbe, submitter: Submitter, redis: Redis, search: Mapping[str, Probe]
+) -> Health:
     """The API's health. It isn't ready without PostgreSQL and its tables, since it would answer only 503. It is degraded
-    while PostgreSQL refuses writes (reads still work) or Redis is down (jobs are still stored)."""
+    while PostgreSQL refuses writes (reads still work), Redis is down (jobs are still stored), or a search server is."""
     migrations = Migrations(settings.database)
     probes: dict[str, Probe] = {
         "postgres": Submissions(postgres, submitter, migrations),
         "redis": partial(probe_redis, redis),
         "migrations": migrations,
+        **search,
     }
     return Health(probes, needed=("postgres", "migrations"))
 

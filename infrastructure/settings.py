@@ -134,6 +134,16 @@ class Settings(BaseModel):
     """The certificates that sign the nodes', in a PEM file; those that everybody trusts if not set."""
     elasticsearch_app: str = "bucatini"
     """What the names of all indices and templates begin with: one cluster may serve several installations."""
+    search_rotation: Literal["monthly", "adaptive"] = "adaptive"
+    """When a tenant's new documents get another index in Elasticsearch: when the last one is full, or each month too."""
+    search_index_documents: Annotated[int, Field(ge=1, le=1_000_000_000)] = 5_000_000
+    """Documents with which such an index is full."""
+    search_index_bytes: Annotated[int, Field(ge=1_000_000)] = 30_000_000_000
+    """Bytes with which it is."""
+    search_rollback_hours: Annotated[float, Field(ge=0, le=720)] = 24.0
+    """How long a rebuilt index's predecessor is kept up to date beside it, to be rolled back to."""
+    search_snapshots: str | None = None
+    """A folder that all nodes of Elasticsearch share, below their `path.repo`: where snapshots may be kept."""
     elasticsearch_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
     """What one request may take."""
 

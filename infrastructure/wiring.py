@@ -1,7 +1,7 @@
 """Builds a process's adapters from its settings. Adapters that a process doesn't use aren't imported."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,11 +11,12 @@ from infrastructure.ports.documents import DocumentStore
 from infrastructure.ports.identity import Issuer
 from infrastructure.ports.keys import KeyVault, Sealer
 from infrastructure.ports.objects import ObjectStore
-from infrastructure.ports.search import SearchIndex
+from infrastructure.ports.search import SearchEngine
 from infrastructure.ports.webhooks import Receivers
 from infrastructure.postgres.session import PostgresSession, Role
 from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.settings import Settings, SettingsInvalid
+from schemas.health import Condition
 
 if TYPE_CHECKING:
     from infrastructure.extraction.limits import ExtractionLimits
@@ -30,13 +31,68 @@ if TYPE_CHECKING:
     from infrastructure.ports.ai.model import ModelProvider
     from infrastructure.ports.extraction import TextExtractor
     from infrastructure.postgres.prompts.store import StoredPrompts
+    from infrastructure.search_index.removals import RemovableDocuments
 
 
 @asynccontextmanager
-async def search_engine(settings: Settings) -> AsyncIterator[SearchIndex]:
-    """The process's search engine."""
-    from infrastructure.postgres.search.documents import holds_documents
+async def search_engine(settings: Settings) -> AsyncIterator["RemovableDocuments"]:
+    """The process's search engine. A worker of the pool `search` runs its loops."""
     from infrastructure.search_index.removals import RemovableDocuments
+
+    chosen = _elasticsearch_engine if settings.chosen_search_engine == "elasticsearch" else _tantivy_engine
+    async with chosen(settings) as engine:
+        yield RemovableDocuments(engine)
+
+
+@asynccontextmanager
+async def _elasticsearch_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
+    from infrastructure.elasticsearch.client import elasticsearch
+    from infrastructure.elasticsearch.engine import ElasticsearchEngine, Ways
+    from infrastructure.elasticsearch.lifecycle.rotation import Rotation
+    from infrastructure.elasticsearch.names import checked_app
+    from infrastructure.postgres.search.credentials import StoredSearchKeys
+    from infrastructure.postgres.search.documents import holds_documents
+    from infrastructure.postgres.search.locations import StoredLocations
+    from infrastructure.redis.client import connect
+    from infrastructure.redis.search_changes import SearchChanges
+
+    rotation = Rotation(settings.search_rotation, settings.search_index_documents, settings.search_index_bytes)
+    redis = connect(settings.redis)
+    async with (
+        aclosing(redis),
+        elasticsearch(settings) as client,
+        keyring(settings) as sealer,
+        TenantPool(settings.database, "search engine", size=4) as lines,
+        StoredLocations(settings.database, lines) as locations,
+        ElasticsearchEngine(
+            client,
+            checked_app(settings.elasticsearch_app),
+            locations,
+            SearchChanges(redis),
+            partial(holds_documents, lines),
+            keys=StoredSearchKeys(lines, sealer),
+            ways=Ways(rotation, kept_seconds=settings.search_rollback_hours * 3_600),
+        ) as engine,
+    ):
+        yield engine
+
+
+@asynccontextmanager
+async def search_server_probes(settings: Settings) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[Condition]]]]:
+    """How the search server is, by its name; none where the engine is embedded."""
+    if settings.chosen_search_engine != "elasticsearch":
+        yield {}
+        return
+    from infrastructure.elasticsearch.client import elasticsearch
+    from infrastructure.elasticsearch.probe import probe
+
+    async with elasticsearch(settings) as client:
+        yield {"elasticsearch": partial(probe, client)}
+
+
+@asynccontextmanager
+async def _tantivy_engine(settings: Settings) -> AsyncIterator[SearchEngine]:
+    from infrastructure.postgres.search.documents import holds_documents
     from infrastructure.tantivy.engine import TantivyEngine
 
     home = settings.bucatini_home / "search"
@@ -44,7 +100,7 @@ async def search_engine(settings: Settings) -> AsyncIterator[SearchIndex]:
         TenantPool(settings.database, "search engine", size=2) as lines,
         TantivyEngine(home, partial(holds_documents, lines)) as engine,
     ):
-        yield RemovableDocuments(engine)
+        yield engine
 
 
 @asynccontextmanager

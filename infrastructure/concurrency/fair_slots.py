@@ -27,7 +27,7 @@ class FairPlaces:
 
     async def take(self, step: int, tenant_id: UUID) -> None:
         """Acquires a slot; release it with `give_back`."""
-        if self._free:
+        if self._free > 0:
             self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -40,9 +40,17 @@ class FairPlaces:
             raise
 
     def give_back(self) -> None:
-        if (turn := self._next()) is None:
-            self._free += 1
-        else:
+        self._free += 1
+        self._hand_out()
+
+    def resize(self, by: int) -> None:
+        """Adds so many slots, or takes them away: those in use go when they are given back."""
+        self._free += by
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._free > 0 and (turn := self._next()) is not None:
+            self._free -= 1
             turn.set_result(None)
 
     def _next(self) -> asyncio.Future[None] | None:

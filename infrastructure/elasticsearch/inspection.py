@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from infrastructure.elasticsearch.client import elasticsearch
 from infrastructure.elasticsearch.errors import translated
+from infrastructure.elasticsearch.lifecycle.shard_budget import ShardBudget, shard_budget
 from infrastructure.elasticsearch.names import KIND, all_indices, checked_app
 from infrastructure.elasticsearch.setup import Comparison, Difference, compare
 from infrastructure.settings import Settings
@@ -42,6 +43,7 @@ async def inspect(settings: Settings) -> Inspected:
             _template_flaw(await compare(client, app)),
             _health_flaw(health),
             *await _disk_flaws(client, app),
+            _shards_flaw(await shard_budget(client, app)),
         ]
     return Inspected(
         health["cluster_name"],
@@ -94,6 +96,14 @@ def _health_flaw(health: Any) -> str:
     if health["status"] != "red":
         return ""
     return "it has lost parts of indices (status red): start the nodes that hold them, or restore a snapshot"
+
+
+def _shards_flaw(budget: ShardBudget) -> str:
+    if not budget.is_nearly_used:
+        return ""
+    at = budget.reached_at
+    until = "" if at is None else f" and has none left about {at:%Y-%m-%d} at the present pace"
+    return f"it uses {budget.used} of its {budget.limit} shards{until}: add a node, or set SEARCH_ROTATION=adaptive"
 
 
 async def _disk_flaws(client: "AsyncElasticsearch", app: str) -> list[str]:

@@ -19,6 +19,8 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {"settings": ("settings",), "mapping
 """The component templates and the files they are made of. The server checks each by itself, so the mappings bring the
 analyzers that they name."""
 
+COMPARED = ("index_patterns", "priority", "allow_auto_create", "composed_of", "version", "_meta")
+
 
 class Difference(StrEnum):
     MISSING = "missing"
@@ -114,9 +116,7 @@ def _normal(body: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as the server keeps them: flat, all text. Parts that are empty aren't there."""
     template = dict(body.get("template", {}))
     settings = dict(_flat("", template.pop("settings", {})))
-    kept = {
-        name: body[name] for name in ("index_patterns", "priority", "composed_of", "version", "_meta") if body.get(name)
-    }
+    kept = {name: body[name] for name in COMPARED if body.get(name) is not None and body[name] != []}
     return {**kept, **template, "settings": settings}
 
 

@@ -33,6 +33,11 @@ def credential_cell(tenant_id: UUID, provider: str) -> Cell:
     return Cell(tenant_id, "ai_credentials", "key", provider)
 
 
+def search_key_cell(tenant_id: UUID, key_id: str) -> Cell:
+    """Of a search server's key that sees one tenant's indexes."""
+    return Cell(tenant_id, "search_credentials", "key", key_id)
+
+
 def section_cell(tenant_id: UUID, cell: str) -> Cell:
     """Of what a job has finished."""
     return Cell(tenant_id, "ai_sections", "content", cell)

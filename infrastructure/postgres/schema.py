@@ -12,7 +12,7 @@ from psycopg.errors import UndefinedTable
 
 from infrastructure.postgres.address import Unfit
 
-WRITTEN_FOR: Final = "0015"
+WRITTEN_FOR: Final = "0016"
 """The newest migration of this release. All are numbers of four digits, so they compare as text."""
 
 _VERSION: LiteralString = "SELECT version_num FROM public.alembic_version"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
+from infrastructure.concurrency.loops import WithLoops
 from infrastructure.ports.search import (
     Completion,
     IndexedDocument,
@@ -25,11 +26,12 @@ REMOVALS: Final = 2**20
 """More often than that no document is taken out. With 2**43 versions the numbers stay within 63 bits."""
 
 
-class RemovableDocuments:
-    """A SearchIndex over any engine."""
+class RemovableDocuments(WithLoops):
+    """A SearchIndex over any engine, with the loops that keep this up."""
 
     def __init__(self, engine: SearchEngine) -> None:
         self._engine = engine
+        self.loops = engine.loops if isinstance(engine, WithLoops) else ()
 
     async def index(self, tenant_id: UUID, document: IndexedDocument) -> None:
         await self._engine.index(tenant_id, _numbered(document))

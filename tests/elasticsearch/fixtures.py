@@ -97,12 +97,18 @@ def elasticsearch_app(elasticsearch_url: str) -> Iterator[str]:
     """A prefix that only this test's indices and templates have. They are deleted at its end."""
     app = f"t{uuid4().hex[:12]}"
     yield app
-    with httpx.Client(base_url=elasticsearch_url, trust_env=False, timeout=60) as http:
-        indices = list(http.get(f"/{app}-*", params={"expand_wildcards": "all"}).json())
-        for index in indices:
-            http.delete(f"/{index}")
+    remove_indices(elasticsearch_url, app)
+    with httpx.Client(base_url=elasticsearch_url.split(",")[0], trust_env=False, timeout=60) as http:
         for kind in ("_index_template", "_component_template"):
             http.delete(f"/{kind}/{app}-*")
+
+
+def remove_indices(url: str, app: str) -> None:
+    """All that begin with this prefix."""
+    with httpx.Client(base_url=url.split(",")[0], trust_env=False, timeout=60) as http:
+        indices = list(http.get(f"/{app}-*", params={"expand_wildcards": "all", "filter_path": "*.aliases"}).json())
+        if indices:
+            http.delete(f"/{','.join(indices)}")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from events.search import (
     RolledBack,
     SavedSearchesMatched,
 )
+from infrastructure.concurrency.loops import Loop, WithLoops
 from infrastructure.postgres.search.documents import IndexedDocuments
 from infrastructure.postgres.search.matches import StoredMatches
 from infrastructure.postgres.search.synonyms import BelievedSynonyms
@@ -36,10 +37,12 @@ from workers.search.unindexing import unindex_document
 from workers.search.writing import Indexing
 
 
-@dataclass(frozen=True, slots=True)
-class Adapters:
+@dataclass(frozen=True)
+class Adapters(WithLoops):
     indexing: Indexing
     matching: Matching
+    loops: tuple[Loop, ...]
+    """That keep the engine up."""
 
 
 @asynccontextmanager
@@ -51,7 +54,7 @@ async def adapters(settings: Settings) -> AsyncIterator[Adapters]:
     ):
         documents = IndexedDocuments(pool, sealer, sealed_objects(settings))
         matching = Matching(StoredMatches(pool, sealer), engine, Preparation(BelievedSynonyms(pool)))
-        yield Adapters(Indexing(documents, engine), matching)
+        yield Adapters(Indexing(documents, engine), matching, engine.loops)
 
 
 @job(uses=adapters)

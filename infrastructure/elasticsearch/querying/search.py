@@ -47,23 +47,23 @@ async def search(client: AsyncElasticsearch, shelf: Shelf, query: SearchQuery, a
     """What the indexes, as they were refreshed last, answer."""
     request = _request(query, shelf)
     if after is None:
-        answer = (await client.search(body=request, **exactly(shelf))).body
+        answer = (await client.search(body=request, **exactly(shelf), **scoring(shelf))).body
         return _page(query, shelf, answer, Place((), query.offset, visible=shelf.visible), Consistency.SNAPSHOT)
     place = read_place(after)
     if place.view is not None:
         with suppress(NotFoundError):  # It was kept for as long as it could be.
-            answer = await _search_view(client, _behind(request, place), place.view)
+            answer = await _search_view(client, _behind(request, place), place.view, shelf)
             return _page(query, shelf, answer, place, Consistency.SNAPSHOT)
     is_unchanged = place.view is None and place.visible is not None and place.visible == shelf.visible
     view = (await client.open_point_in_time(keep_alive=VIEW_KEPT_FOR, **exactly(shelf)))["id"]
     if is_unchanged:
         begun = replace(place, view=view, ids=())
-        answer = await _search_view(client, _behind(request, begun), view)
+        answer = await _search_view(client, _behind(request, begun), view, shelf)
         return _page(query, shelf, answer, begun, Consistency.SNAPSHOT)
     begun = replace(place, view=view, visible=shelf.visible)
     # Every change changes all scores a little. After a first page its hits are left out, which is exact.
     is_anew = order_of(query) is Sort.RELEVANCE and len(place.ids) == place.seen
-    answer = await _search_view(client, _behind(request, begun, is_anew=is_anew), view)
+    answer = await _search_view(client, _behind(request, begun, is_anew=is_anew), view, shelf)
     return _page(query, shelf, answer, begun, Consistency.RESUMED)
 
 
@@ -76,10 +76,17 @@ def _behind(request: Mapping[str, Any], place: Place, *, is_anew: bool = False) 
     return later
 
 
-async def _search_view(client: AsyncElasticsearch, request: Mapping[str, Any], view: str) -> Mapping[str, Any]:
+async def _search_view(
+    client: AsyncElasticsearch, request: Mapping[str, Any], view: str, shelf: Shelf
+) -> Mapping[str, Any]:
     body = {**request, "pit": {"id": view, "keep_alive": VIEW_KEPT_FOR}}
-    answer: Mapping[str, Any] = (await client.search(body=body)).body
+    answer: Mapping[str, Any] = (await client.search(body=body, **scoring(shelf))).body
     return answer
+
+
+def scoring(shelf: Shelf) -> dict[str, Any]:
+    """A word is as rare as it is in all indexes, not in the one that a document happens to be in."""
+    return {"search_type": "dfs_query_then_fetch"} if len(shelf.indexes) > 1 else {}
 
 
 def exactly(shelf: Shelf) -> dict[str, Any]:

@@ -23,7 +23,8 @@ DONE: Mapping[str, str] = {
 
 
 def set_engine_up(output: OutputOption = Output.TABLE) -> None:
-    """Put Elasticsearch's templates; print what was done. Safe to repeat."""
+    """Put Elasticsearch's templates, and the place for snapshots if SEARCH_SNAPSHOTS names one; print what was done. Safe to
+    repeat."""
     try:
         settings = settings_module.load()
         if settings.chosen_search_engine == "tantivy":
@@ -43,7 +44,11 @@ def set_engine_up(output: OutputOption = Output.TABLE) -> None:
 async def _set_up(settings: Settings) -> "Sequence[Comparison]":
     # Here, since the client takes long to import and an embedded engine has none.
     from infrastructure.elasticsearch.client import elasticsearch
+    from infrastructure.elasticsearch.lifecycle.snapshots import register
     from infrastructure.elasticsearch.setup import set_up
 
     async with elasticsearch(settings) as client:
-        return await set_up(client, settings.elasticsearch_app)
+        found = await set_up(client, settings.elasticsearch_app)
+        if settings.search_snapshots is not None:
+            await register(client, settings.elasticsearch_app, settings.search_snapshots)
+        return found

@@ -19,7 +19,9 @@ DOCUMENT: dict[str, Any] = {
     "version": 3,
     "title": "Mietverträge",
     "body": "Der Mieter zahlt die Miete.",
-    "text_de": ["Mietverträge", "Der Mieter zahlt die Miete."],
+    "title_exact": "Mietverträge",
+    "title_de": "Mietverträge",
+    "body_de": "Der Mieter zahlt die Miete.",
     "document_type": "contract",
     "industry": "legal",
     "language": ["de-CH", "de"],
@@ -97,12 +99,13 @@ def test_an_index_takes_our_documents_and_no_field_that_we_dont_know(settings: S
                 await client.index(index=name, id="2", document={**DOCUMENT, "unknown": 1})
             shown = await client.indices.get(index=name, flat_settings=True)
             queries: dict[str, dict[str, Any]] = {
-                "stem": {"match": {"text_de": "Mietvertrag"}},
-                "foreign": {"match": {"text_en": "Mietvertrag"}},
+                "stem": {"match": {"title_de": "Mietvertrag"}},
+                "foreign": {"match": {"title_en": "Mietvertrag"}},
                 "folded": {"match": {"title": "MIETVERTRAGE"}},
                 "word": {"match_phrase": {"body": "zahlt die"}},
-                "beginning": {"match": {"title.beginnings": "mietver"}},
-                "middle": {"match": {"title.beginnings": "vertr"}},
+                "beginning": {"match_bool_prefix": {"title": "mietver"}},
+                "middle": {"match_bool_prefix": {"title": "vertr"}},
+                "exact": {"term": {"title_exact": "Mietverträge"}},
                 "language": {"term": {"language": "de"}},
                 "day": {"range": {"created_at": {"gte": "2026-03-01", "lt": "2026-03-02"}}},
             }
@@ -110,7 +113,7 @@ def test_an_index_takes_our_documents_and_no_field_that_we_dont_know(settings: S
             for what, query in queries.items():
                 hits = (await client.search(index=name, query=query))["hits"]["hits"]
                 found[what] = [hit["_id"] for hit in hits]
-                assert not any(field.startswith("text_") for hit in hits for field in hit["_source"])
+                assert not any(field.startswith(("title_", "body_")) for hit in hits for field in hit["_source"])
             return {"found": found, "settings": shown[name]["settings"]}
 
     answer = asyncio.run(index())
@@ -121,6 +124,7 @@ def test_an_index_takes_our_documents_and_no_field_that_we_dont_know(settings: S
         "word": ["lease-1"],
         "beginning": ["lease-1"],
         "middle": [],
+        "exact": ["lease-1"],
         "language": ["lease-1"],
         "day": ["lease-1"],
     }

@@ -29,6 +29,7 @@ DIGESTS = {
     "0013_paid_answers": "2864ccb33212f26823b9cbc75eaec9b4d36a4825b382a01b94ffbcde65dbd0ba",
     "0014_add_search": "47c9617daaeb107771d77cc0c6413a14e291c8ab48d58f2494733a3d02229587",
     "0015_add_saved_searches": "52eaa8444d1a76444ac46e96c079e48d92820b75dc339c05cc7e353fb400184e",
+    "0016_add_search_locations": "97af21be693e59efbb2f61d5bf6a7ed5f03694fc758e94b954dae070866fa53e",
 }
 """Of each migration's text, written here when it lands and never changed."""
 

@@ -1,0 +1,1 @@
+"""How a tenant's indexes come, grow, are replaced and go."""

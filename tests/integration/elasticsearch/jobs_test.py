@@ -1,0 +1,56 @@
+"""Where Elasticsearch is configured, workers write to it, searches are answered from it, and readiness names it."""
+
+import asyncio
+
+import httpx
+from pydantic import SecretStr
+
+from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
+from infrastructure.wiring import search_engine
+from schemas.search import AllTerms, IndexDocument, SearchQuery
+from tests.integration.serving import World
+from tests.system import System
+from tests.waiting import wait_until
+
+
+def lease(number: int) -> IndexDocument:
+    return IndexDocument(
+        document_id=f"d{number}", title="Lease", text=f"document number {number}", document_type="contract"
+    )
+
+
+def test_a_killed_worker_leaves_every_document_to_the_next_and_none_twice(
+    system: System, elasticsearch_url: str, elasticsearch_app: str
+) -> None:
+    quick = {"HEARTBEAT_SECONDS": "1", "LEASE_SECONDS": "5"}
+    system.environment |= {"ELASTICSEARCH_URL": elasticsearch_url, "ELASTICSEARCH_APP": elasticsearch_app}
+    system.dispatcher(**quick)
+    first = system.start("workers.runtime", "search", **quick)
+    job_ids = system.submit(*(lease(number) for number in range(150)))
+    wait_until(lambda: system.states()["succeeded"] > 10, "some documents are indexed")
+
+    first.kill()
+    system.start("workers.runtime", "search", **quick)
+
+    assert system.await_all_finished(len(job_ids)) == {"succeeded": 150}
+
+    async def found() -> tuple[int, int]:
+        async with search_engine(system.settings) as engine:
+            everything = await engine.search(system.tenant_id, SearchQuery(limit=0))
+            one = await engine.search(system.tenant_id, SearchQuery(match=AllTerms(text="number 77"), limit=0))
+            (state,) = await engine.states(system.tenant_id)
+            assert state.documents == 150
+            return everything.results.total, one.results.total
+
+    assert asyncio.run(found()) == (150, 1)
+
+
+def test_readiness_names_elasticsearch_and_jobs_are_taken_while_it_is_away(system: System) -> None:
+    away = SecretStr(f"http://{LOOPBACK}:{free_port()}")
+    with World(system.settings.model_copy(update={"elasticsearch_url": away})) as world:
+        answer = httpx.get(f"{world.url}/readyz", trust_env=False)
+
+    assert answer.status_code == httpx.codes.OK
+    assert answer.json()["status"] == "degraded"
+    (part,) = [part for part in answer.json()["parts"] if part["name"] == "elasticsearch"]
+    assert (part["state"], "can't be reached" in part["detail"]) == ("failed", True)

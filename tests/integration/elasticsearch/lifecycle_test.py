@@ -1,0 +1,289 @@
+"""A tenant's indexes grow, are replaced, lost and brought back, and each document is in one of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import rule, run_state_machine_as_test
+
+from infrastructure.elasticsearch.engine import ElasticsearchEngine, Ways
+from infrastructure.elasticsearch.lifecycle.rotation import Rotation
+from infrastructure.elasticsearch.lifecycle.shard_budget import shard_budget
+from infrastructure.elasticsearch.lifecycle.snapshots import register, restore, take
+from infrastructure.elasticsearch.names import read_alias
+from infrastructure.elasticsearch.probe import probe
+from infrastructure.ports import Unavailable
+from infrastructure.ports.search import IndexedDocument, IndexMissing
+from schemas.health import PartState
+from schemas.search import AllTerms, SearchQuery
+from tests.contracts.search.conftest import OnElasticsearch
+from tests.contracts.search.history_test import History
+from tests.contracts.search.searching import batches, document
+from tests.elasticsearch.cluster import elasticsearch_cluster
+from tests.elasticsearch.distribution import Distribution
+from tests.elasticsearch.engine import ask, client_of, elasticsearch_engine
+from tests.waiting import GUARD_SECONDS
+
+pytestmark = pytest.mark.anyio
+TENANT = UUID(int=7)
+SMALL = Ways(rotation=Rotation(max_documents=3), refresh_seconds=0.01)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def engine(
+    elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str
+) -> AsyncIterator[ElasticsearchEngine]:
+    """One whose indexes are full with three documents."""
+    async with elasticsearch_engine(
+        elasticsearch_url, elasticsearch_app, database_url, redis_url, ways=SMALL
+    ) as engine:
+        await engine.rebuild(TENANT, batches())
+        yield engine
+
+
+async def versions(engine: ElasticsearchEngine, word: str = "word") -> dict[str, int]:
+    results = (await engine.search(TENANT, SearchQuery(match=AllTerms(text=word), limit=100))).results
+    assert results.total == len(results.hits)
+    return {hit.document_id: hit.version for hit in results.hits}
+
+
+async def test_a_full_index_gets_a_successor_and_its_documents_are_replaced_in_place(
+    engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str
+) -> None:
+    for number in range(10):
+        await engine.index(TENANT, document(f"d{number}", "word"))
+        await engine.upkeep.round()
+    for number in range(0, 10, 3):
+        await engine.index(TENANT, document(f"d{number}", "word again", version=2))
+    await engine.delete(TENANT, "d1", 1)
+    await engine.index(TENANT, document("d1", "word", version=1))
+
+    assert await versions(engine) == {f"d{n}": 2 if n % 3 == 0 else 1 for n in range(10) if n != 1}
+    assert len(ask(elasticsearch_url, "GET", f"/{read_alias(elasticsearch_app, TENANT)}")) == 4
+    assert [state.documents for state in await engine.states(TENANT)] == [9]
+
+
+async def test_workers_that_add_one_document_during_a_rotation_add_it_once(
+    engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str
+) -> None:
+    async with elasticsearch_engine(elasticsearch_url, elasticsearch_app, database_url, redis_url, ways=SMALL) as other:
+
+        async def write(one: ElasticsearchEngine) -> None:
+            for number in range(40):
+                await one.index(TENANT, document(f"d{number}", "word"))
+
+        async def rotate() -> None:
+            for _ in range(8):
+                await engine.upkeep.round()
+
+        await asyncio.gather(write(engine), write(other), rotate())
+
+        assert await versions(engine) == await versions(other) == {f"d{n}": 1 for n in range(40)}
+        states = await engine.states(TENANT)
+        assert states[0].documents == 40
+
+
+class Rotated(History):
+    """Beside what happens on every engine, indexes fill up."""
+
+    @rule()
+    def rotate(self) -> None:
+        assert isinstance(self._engine, ElasticsearchEngine)
+        self._runner.run(self._engine.upkeep.round())
+
+
+def test_whatever_happened_and_wherever_documents_are_each_is_there_once(
+    elasticsearch_url: str,
+    elasticsearch_app: str,
+    database_url: str,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    full_with_one = Ways(rotation=Rotation(max_documents=1), refresh_seconds=0.01)
+
+    class Here(Rotated):
+        adapter = OnElasticsearch(elasticsearch_url, elasticsearch_app, database_url, redis_url, full_with_one)
+        folder = tmp_path_factory.mktemp("history")
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=20, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+async def test_a_rebuild_fills_several_indexes_when_one_is_full(
+    engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str
+) -> None:
+    async def source() -> AsyncIterator[Sequence[IndexedDocument]]:
+        for number in range(4):
+            yield [document(f"d{number}-{each}", "word") for each in range(3)]
+
+    await engine.rebuild(TENANT, source())
+
+    assert len(await versions(engine)) == 12
+    assert len(ask(elasticsearch_url, "GET", f"/{read_alias(elasticsearch_app, TENANT)}")) > 3
+
+
+async def test_live_writes_never_pause_for_a_rebuild_and_both_ways_have_them_all(engine: ElasticsearchEngine) -> None:
+    written: dict[str, int] = {}
+    ended = asyncio.Event()
+
+    async def write() -> None:
+        number = 0
+        while not ended.is_set():
+            name = f"d{number % 30}"
+            written[name] = written.get(name, 0) + 1
+            await engine.index(TENANT, document(name, "word", version=written[name]))
+            number += 1
+
+    async def stored() -> AsyncIterator[Sequence[IndexedDocument]]:
+        yield [document("stored", "word"), *(document(name, "word", version=one) for name, one in written.items())]
+
+    writing = asyncio.create_task(write())
+    for _ in range(3):
+        await engine.rebuild(TENANT, stored())
+    before = await engine.roll_back(TENANT)
+    ended.set()
+    await writing
+
+    assert before is not None
+    assert await versions(engine) == {**written, "stored": 1}
+
+
+async def test_what_a_rebuild_that_died_left_is_removed_by_the_next(
+    engine: ElasticsearchEngine,
+    elasticsearch_url: str,
+    elasticsearch_app: str,
+    database_url: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await engine.index(TENANT, document("a", "word"))
+
+    async def endless() -> AsyncIterator[Sequence[IndexedDocument]]:
+        yield [document("half", "word")]
+        reached.set()
+        await asyncio.Event().wait()
+
+    reached = asyncio.Event()
+    async with elasticsearch_engine(elasticsearch_url, elasticsearch_app, database_url, redis_url) as dying:
+        monkeypatch.setattr(dying._rebuilder, "_give_up", _nothing)  # As a killed process does.
+        rebuild = asyncio.create_task(dying.rebuild(TENANT, endless()))
+        await reached.wait()
+        rebuild.cancel()
+        await asyncio.wait([rebuild])
+    await engine.index(TENANT, document("b", "word"))
+
+    assert await versions(engine) == {"a": 1, "b": 1}
+    await engine.rebuild(TENANT, batches(document("c", "word")))
+    assert await versions(engine) == {"c": 1}
+    assert len(ask(elasticsearch_url, "GET", f"/{elasticsearch_app}-*")) == 2
+
+
+async def _nothing(*_: object) -> None:
+    pass
+
+
+async def test_a_generation_that_was_kept_long_enough_goes(
+    elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.elasticsearch.lifecycle.generations.SHORTEST_KEPT_SECONDS", 0.0)
+    ways = Ways(kept_seconds=0, refresh_seconds=0.01)
+    async with elasticsearch_engine(elasticsearch_url, elasticsearch_app, database_url, redis_url, ways=ways) as engine:
+        await engine.rebuild(TENANT, batches())
+        await engine.rebuild(TENANT, batches(document("a", "word")))
+        assert len(await engine.states(TENANT)) == 2
+
+        await engine.upkeep.round()
+
+        assert len(await engine.states(TENANT)) == 1
+        assert await engine.roll_back(TENANT) is None
+        assert await versions(engine) == {"a": 1}
+
+
+async def test_removing_one_tenant_leaves_another_and_everything_of_the_first_goes(
+    engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str
+) -> None:
+    other = uuid4()
+    await engine.rebuild(other, batches(document("a", "word")))
+    await engine.rebuild(TENANT, batches(document("a", "word")))
+
+    assert await engine.remove(TENANT)
+
+    left = ask(elasticsearch_url, "GET", f"/{elasticsearch_app}-*")
+    assert len(left) == 1
+    assert (await engine.search(other, SearchQuery())).results.total == 1
+    with pytest.raises(IndexMissing):
+        await engine.index(TENANT, document("a", "word"))
+
+
+async def test_a_snapshot_brings_an_index_back_and_a_rebuild_what_it_lacks(
+    elasticsearch_distribution: Distribution, elasticsearch_folder: Path, database_url: str, redis_url: str
+) -> None:
+    with elasticsearch_cluster(elasticsearch_folder, elasticsearch_distribution) as cluster:
+        async with (
+            client_of(cluster.urls) as client,
+            elasticsearch_engine(cluster.urls, "kept", database_url, redis_url) as engine,
+        ):
+            await engine.rebuild(TENANT, batches(document("a", "word")))
+            await register(client, "kept", str(cluster.snapshots / "kept"))
+            await take(client, "kept", "one")
+            await engine.index(TENANT, document("later", "word"))
+            (index,) = ask(cluster.urls, "GET", "/kept-*")
+            ask(cluster.urls, "DELETE", f"/{index}")
+            with pytest.raises(IndexMissing):
+                await versions(engine)
+
+            await restore(client, "kept", "one")
+
+            assert await versions(engine) == {"a": 1}
+            await engine.rebuild(TENANT, batches(document("a", "word"), document("later", "word")))
+            assert await versions(engine) == {"a": 1, "later": 1}
+
+
+async def test_two_nodes_go_on_with_one(
+    elasticsearch_distribution: Distribution, elasticsearch_folder: Path, database_url: str, redis_url: str
+) -> None:
+    with elasticsearch_cluster(elasticsearch_folder, elasticsearch_distribution, size=2) as cluster:
+        async with (
+            client_of(cluster.urls) as client,
+            elasticsearch_engine(cluster.urls, "two", database_url, redis_url) as engine,
+        ):
+            await engine.rebuild(TENANT, batches())
+            await engine.rebuild(TENANT, batches(document("a", "word")))
+            assert (await probe(client)).state is PartState.OK
+            master = ask(cluster.urls, "GET", "/_cat/master?format=json")[0]["node"]
+            next(node for node in cluster.nodes if node.name != master).kill()
+
+            async with asyncio.timeout(GUARD_SECONDS):
+                while not await _is_written(engine, document("b", "word")):
+                    pass
+            assert await versions(engine) == {"a": 1, "b": 1}
+
+
+async def _is_written(engine: ElasticsearchEngine, one: IndexedDocument) -> bool:
+    try:
+        await engine.index(TENANT, one)
+    except Unavailable:
+        return False
+    return True
+
+
+async def test_the_server_tells_how_many_shards_there_are(
+    engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str
+) -> None:
+    async with client_of(elasticsearch_url) as client:
+        found = await shard_budget(client, elasticsearch_app)
+
+    assert (found.limit, found.made_lately) == (1_000, 1)
+    assert found.used >= 1
