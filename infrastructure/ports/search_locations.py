@@ -62,7 +62,7 @@ class Located:
     """Where changes have to be made. Those that it doesn't name are older than what is known."""
 
     generations: tuple[Generation, ...]
-    """Those that are written to; none when the tenant has no index."""
+    """Those that are written to; none when the tenant has no index that answers."""
     places: tuple[Place, ...]
     language_added: bool
     """The generations have documents of a language now that none of them had."""

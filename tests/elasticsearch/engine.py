@@ -18,6 +18,7 @@ from infrastructure.postgres.tenants.pool import TenantPool
 from infrastructure.redis.client import connect
 from infrastructure.redis.search_changes import SearchChanges
 from infrastructure.settings import Settings
+from schemas.search import AllTerms, SearchQuery
 
 QUICK = Ways(refresh_seconds=0.01)
 """A test that waits for nothing else needn't wait for others' documents."""
@@ -80,3 +81,10 @@ def ask(url: str, method: str, path: str, body: Any = None) -> Any:
         answer = http.request(method, path, json=body)
     answer.raise_for_status()
     return answer.json()
+
+
+async def versions(engine: ElasticsearchEngine, tenant_id: UUID) -> dict[str, int]:
+    """Of all documents that have `word`."""
+    results = (await engine.search(tenant_id, SearchQuery(match=AllTerms(text="word"), limit=100))).results
+    assert results.total == len(results.hits)
+    return {hit.document_id: hit.version for hit in results.hits}

@@ -18,7 +18,7 @@ from infrastructure.elasticsearch.writing.refreshes import Refreshes
 from infrastructure.elasticsearch.writing.waiting import Queue, Waiting
 from infrastructure.ports import Refused, Unavailable
 from infrastructure.ports.search import IndexMissing
-from infrastructure.ports.search_locations import Generation, Located, Locations, Standing
+from infrastructure.ports.search_locations import Located, Locations, Standing
 from infrastructure.redis.search_changes import SearchChanges
 
 LINGER_SECONDS: Final = 0.005
@@ -188,17 +188,14 @@ class Writer:
 def _effective(located: Located, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """What is lost or refused by a generation that doesn't answer is no matter of whoever writes: before it answers it is
     compared."""
-    answers = {one.number for one in located.generations if _matters(one, located.generations)}
+    generations = located.generations
+    answers = {one.number for one in generations if one.standing is Standing.CURRENT or len(generations) == 1}
     return [
         DONE
         if place.generation not in answers and outcome.fate in (Fate.MISSING, Fate.REFUSED, Fate.TOO_LARGE)
         else outcome
         for place, outcome in zip(located.places, outcomes, strict=True)
     ]
-
-
-def _matters(one: Generation, written: Sequence[Generation]) -> bool:
-    return one.standing is Standing.CURRENT or len(written) == 1
 
 
 def _sort(written: _Written, operations: Sequence[Operation], outcomes: Sequence[Outcome]) -> None:

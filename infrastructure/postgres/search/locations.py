@@ -154,6 +154,9 @@ async def _locate(
     await connection.execute(LOOK_UP_PLACES, (tenant_id,))
     written = await _generations(connection, statement=_WRITTEN, tenant_id=tenant_id)
     written = [one for one in written if only in (None, one.number)]
+    if only is None and not any(one.standing is Standing.CURRENT for one in written):
+        # What is only being built isn't enough: whoever builds it may die, and nobody could find what is only there.
+        return Located((), (), language_added=False)
     named = {
         "tenant_id": tenant_id,
         "generations": [one.number for one in written],
@@ -166,7 +169,7 @@ async def _locate(
     is_new = any(not set(languages) <= set(one.languages) for one in written)
     if is_new:
         await connection.execute(_ADD_LANGUAGES, named)
-    rows = await (await connection.execute(_LOCATE, named)).fetchall() if written else []
+    rows = await (await connection.execute(_LOCATE, named)).fetchall()
     return Located(tuple(written), tuple(Place(*row) for row in rows), is_new)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,20 +11,14 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 from infrastructure.elasticsearch.engine import ElasticsearchEngine, Ways
 from infrastructure.elasticsearch.lifecycle.rotation import Rotation
 from infrastructure.elasticsearch.lifecycle.shard_budget import shard_budget
-from infrastructure.elasticsearch.lifecycle.snapshots import register, restore, take
 from infrastructure.elasticsearch.names import read_alias
-from infrastructure.elasticsearch.probe import probe
 from infrastructure.ports import Unavailable
 from infrastructure.ports.search import IndexedDocument, IndexMissing
-from schemas.health import PartState
-from schemas.search import AllTerms, SearchQuery
+from schemas.search import SearchQuery
 from tests.contracts.search.conftest import OnElasticsearch
 from tests.contracts.search.history_test import History
 from tests.contracts.search.searching import batches, document
-from tests.elasticsearch.cluster import elasticsearch_cluster
-from tests.elasticsearch.distribution import Distribution
-from tests.elasticsearch.engine import ask, client_of, elasticsearch_engine
-from tests.waiting import GUARD_SECONDS
+from tests.elasticsearch.engine import ask, client_of, elasticsearch_engine, versions
 
 pytestmark = pytest.mark.anyio
 TENANT = UUID(int=7)
@@ -49,12 +42,6 @@ async def engine(
         yield engine
 
 
-async def versions(engine: ElasticsearchEngine, word: str = "word") -> dict[str, int]:
-    results = (await engine.search(TENANT, SearchQuery(match=AllTerms(text=word), limit=100))).results
-    assert results.total == len(results.hits)
-    return {hit.document_id: hit.version for hit in results.hits}
-
-
 async def test_a_full_index_gets_a_successor_and_its_documents_are_replaced_in_place(
     engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str
 ) -> None:
@@ -66,7 +53,7 @@ async def test_a_full_index_gets_a_successor_and_its_documents_are_replaced_in_p
     await engine.delete(TENANT, "d1", 1)
     await engine.index(TENANT, document("d1", "word", version=1))
 
-    assert await versions(engine) == {f"d{n}": 2 if n % 3 == 0 else 1 for n in range(10) if n != 1}
+    assert await versions(engine, TENANT) == {f"d{n}": 2 if n % 3 == 0 else 1 for n in range(10) if n != 1}
     assert len(ask(elasticsearch_url, "GET", f"/{read_alias(elasticsearch_app, TENANT)}")) == 4
     assert [state.documents for state in await engine.states(TENANT)] == [9]
 
@@ -86,7 +73,7 @@ async def test_workers_that_add_one_document_during_a_rotation_add_it_once(
 
         await asyncio.gather(write(engine), write(other), rotate())
 
-        assert await versions(engine) == await versions(other) == {f"d{n}": 1 for n in range(40)}
+        assert await versions(engine, TENANT) == await versions(other, TENANT) == {f"d{n}": 1 for n in range(40)}
         states = await engine.states(TENANT)
         assert states[0].documents == 40
 
@@ -130,7 +117,7 @@ async def test_a_rebuild_fills_several_indexes_when_one_is_full(
 
     await engine.rebuild(TENANT, source())
 
-    assert len(await versions(engine)) == 12
+    assert len(await versions(engine, TENANT)) == 12
     assert len(ask(elasticsearch_url, "GET", f"/{read_alias(elasticsearch_app, TENANT)}")) > 3
 
 
@@ -157,7 +144,7 @@ async def test_live_writes_never_pause_for_a_rebuild_and_both_ways_have_them_all
     await writing
 
     assert before is not None
-    assert await versions(engine) == {**written, "stored": 1}
+    assert await versions(engine, TENANT) == {**written, "stored": 1}
 
 
 async def test_what_a_rebuild_that_died_left_is_removed_by_the_next(
@@ -184,10 +171,33 @@ async def test_what_a_rebuild_that_died_left_is_removed_by_the_next(
         await asyncio.wait([rebuild])
     await engine.index(TENANT, document("b", "word"))
 
-    assert await versions(engine) == {"a": 1, "b": 1}
+    assert await versions(engine, TENANT) == {"a": 1, "b": 1}
     await engine.rebuild(TENANT, batches(document("c", "word")))
-    assert await versions(engine) == {"c": 1}
+    assert await versions(engine, TENANT) == {"c": 1}
     assert len(ask(elasticsearch_url, "GET", f"/{elasticsearch_app}-*")) == 2
+
+
+async def test_nothing_is_taken_for_an_index_whose_first_building_died(
+    elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with elasticsearch_engine(elasticsearch_url, elasticsearch_app, database_url, redis_url) as engine:
+        monkeypatch.setattr(engine._rebuilder, "_give_up", _nothing)  # As a killed process does.
+        with pytest.raises(Unavailable):
+            await engine.rebuild(TENANT, _failing())
+
+        with pytest.raises(IndexMissing):
+            await engine.index(TENANT, document("a", "word"))
+        with pytest.raises(IndexMissing):
+            await engine.delete(TENANT, "a", 1)
+
+        await engine.rebuild(TENANT, batches(document("b", "word")), unless_there=True)
+        await engine.index(TENANT, document("a", "word"))
+        assert await versions(engine, TENANT) == {"a": 1, "b": 1}
+
+
+async def _failing() -> AsyncIterator[Sequence[IndexedDocument]]:
+    yield [document("half", "word")]
+    raise Unavailable("the process is killed")
 
 
 async def _nothing(*_: object) -> None:
@@ -208,7 +218,7 @@ async def test_a_generation_that_was_kept_long_enough_goes(
 
         assert len(await engine.states(TENANT)) == 1
         assert await engine.roll_back(TENANT) is None
-        assert await versions(engine) == {"a": 1}
+        assert await versions(engine, TENANT) == {"a": 1}
 
 
 async def test_removing_one_tenant_leaves_another_and_everything_of_the_first_goes(
@@ -225,58 +235,6 @@ async def test_removing_one_tenant_leaves_another_and_everything_of_the_first_go
     assert (await engine.search(other, SearchQuery())).results.total == 1
     with pytest.raises(IndexMissing):
         await engine.index(TENANT, document("a", "word"))
-
-
-async def test_a_snapshot_brings_an_index_back_and_a_rebuild_what_it_lacks(
-    elasticsearch_distribution: Distribution, elasticsearch_folder: Path, database_url: str, redis_url: str
-) -> None:
-    with elasticsearch_cluster(elasticsearch_folder, elasticsearch_distribution) as cluster:
-        async with (
-            client_of(cluster.urls) as client,
-            elasticsearch_engine(cluster.urls, "kept", database_url, redis_url) as engine,
-        ):
-            await engine.rebuild(TENANT, batches(document("a", "word")))
-            await register(client, "kept", str(cluster.snapshots / "kept"))
-            await take(client, "kept", "one")
-            await engine.index(TENANT, document("later", "word"))
-            (index,) = ask(cluster.urls, "GET", "/kept-*")
-            ask(cluster.urls, "DELETE", f"/{index}")
-            with pytest.raises(IndexMissing):
-                await versions(engine)
-
-            await restore(client, "kept", "one")
-
-            assert await versions(engine) == {"a": 1}
-            await engine.rebuild(TENANT, batches(document("a", "word"), document("later", "word")))
-            assert await versions(engine) == {"a": 1, "later": 1}
-
-
-async def test_two_nodes_go_on_with_one(
-    elasticsearch_distribution: Distribution, elasticsearch_folder: Path, database_url: str, redis_url: str
-) -> None:
-    with elasticsearch_cluster(elasticsearch_folder, elasticsearch_distribution, size=2) as cluster:
-        async with (
-            client_of(cluster.urls) as client,
-            elasticsearch_engine(cluster.urls, "two", database_url, redis_url) as engine,
-        ):
-            await engine.rebuild(TENANT, batches())
-            await engine.rebuild(TENANT, batches(document("a", "word")))
-            assert (await probe(client)).state is PartState.OK
-            master = ask(cluster.urls, "GET", "/_cat/master?format=json")[0]["node"]
-            next(node for node in cluster.nodes if node.name != master).kill()
-
-            async with asyncio.timeout(GUARD_SECONDS):
-                while not await _is_written(engine, document("b", "word")):
-                    pass
-            assert await versions(engine) == {"a": 1, "b": 1}
-
-
-async def _is_written(engine: ElasticsearchEngine, one: IndexedDocument) -> bool:
-    try:
-        await engine.index(TENANT, one)
-    except Unavailable:
-        return False
-    return True
 
 
 async def test_the_server_tells_how_many_shards_there_are(
