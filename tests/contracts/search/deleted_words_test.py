@@ -19,7 +19,7 @@ WORD, TITLE_WORD, FIELDS = (
 )
 SPOKEN = {"industry": "secrecy", "language": "fr", "tags": ("hushed",), "media_type": "text/x-secret"}
 OURS = document("ours", "the contract", title="Contract", tags=("kept",))
-GONE = document("gone", f"the contract {WORD}", title=f"Contract {TITLE_WORD}", document_type="secret", **SPOKEN)  # type: ignore[arg-type]  # as `document` takes them
+GONE = document("gone", f"the contract {WORD}", title=f"Contract {TITLE_WORD}", document_type="secret", **SPOKEN)
 
 Removal = Callable[[RemovableDocuments, IndexedDocument], Awaitable[None]]
 
