@@ -27,6 +27,12 @@ export function hitList(more) {
     say(`${cards.length} more`);
   }
 
+  function clear() {
+    list.replaceChildren();
+    after.replaceChildren();
+    changed.hidden = true;
+  }
+
   function turn({next_cursor: cursor}) {
     after.replaceChildren(...(cursor ? [el("button", {type: "button", onclick: async event => {
       event.target.disabled = true;
@@ -35,7 +41,7 @@ export function hitList(more) {
     }}, "More")] : []));
   }
 
-  return {element, show, add};
+  return {element, show, add, clear};
 }
 
 function card(hit) {

@@ -41,7 +41,7 @@ export async function showSearch(root, {query, signal}) {
     if (address !== location.hash) history.pushState(null, "", address);
     wanted = next;
     write();
-    return attempt(ask);
+    return attempt(ask, clear);
   }
 
   function write() {
@@ -61,6 +61,13 @@ export async function showSearch(root, {query, signal}) {
     filters.show(found.facets, wanted.filters);
     hits.show(found);
     say(`${total.textContent} found`);
+  }
+
+  /** What was found before isn't the answer to this. */
+  function clear() {
+    setText(total, "");
+    notes.replaceChildren();
+    hits.clear();
   }
 
   function more(cursor) {
@@ -84,12 +91,13 @@ export async function showSearch(root, {query, signal}) {
     }
   }
 
-  async function attempt(wish) {
+  async function attempt(wish, onRefused = () => {}) {
     told.replaceChildren();
     try {
       await wish();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      onRefused();
       told.replaceChildren(problemBox(error.problem));
     }
   }
