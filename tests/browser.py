@@ -19,7 +19,7 @@ from tests.waiting import GUARD_SECONDS, wait_until
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LISTENING = re.compile(r"DevTools listening on (ws://\S+)")
 LARGEST_MESSAGE = 50_000_000
-KEYS = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, "")}
+KEYS = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, ""), "ArrowDown": (40, ""), " ": (32, " ")}
 
 
 class PageFailed(Exception):

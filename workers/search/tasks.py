@@ -14,6 +14,7 @@ from events.search import (
 )
 from infrastructure.concurrency.loops import Loop, WithLoops
 from infrastructure.postgres.search.documents import IndexedDocuments
+from infrastructure.postgres.search.known_items import StoredKnownItems
 from infrastructure.postgres.search.matches import StoredMatches
 from infrastructure.postgres.search.synonyms import BelievedSynonyms
 from infrastructure.postgres.tenants.pool import TenantPool
@@ -32,6 +33,7 @@ from schemas.search import (
 )
 from workers.search.indexing import index_document, index_documents
 from workers.search.rebuilding import reindex, roll_back
+from workers.search.relevance import RelevanceProbe
 from workers.search.saved_searches import Matching, match_saved_searches
 from workers.search.unindexing import unindex_document
 from workers.search.writing import Indexing
@@ -42,7 +44,7 @@ class Adapters(WithLoops):
     indexing: Indexing
     matching: Matching
     loops: tuple[Loop, ...]
-    """That keep the engine up."""
+    """That keep the engine up, and see whether it finds what it must."""
 
 
 @asynccontextmanager
@@ -51,10 +53,12 @@ async def adapters(settings: Settings) -> AsyncIterator[Adapters]:
         TenantPool(settings.database, "indexed documents") as pool,
         keyring(settings) as sealer,
         search_engine(settings) as engine,
+        StoredKnownItems(settings.database, pool) as known,
     ):
         documents = IndexedDocuments(pool, sealer, sealed_objects(settings))
         matching = Matching(StoredMatches(pool, sealer), engine, Preparation(BelievedSynonyms(pool)))
-        yield Adapters(Indexing(documents, engine), matching, engine.loops)
+        probe = RelevanceProbe(known, engine, settings.chosen_search_engine)
+        yield Adapters(Indexing(documents, engine), matching, (*engine.loops, probe.loop))
 
 
 @job(uses=adapters)

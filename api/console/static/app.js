@@ -8,6 +8,7 @@ import {showHolds} from "./holds.js";
 import {showJob} from "./job.js";
 import {showJobs} from "./jobs.js";
 import {showSchedules} from "./schedules.js";
+import {showSearch} from "./search.js";
 
 const VIEWS = [
   [/^\/jobs$/, showJobs],
@@ -16,6 +17,7 @@ const VIEWS = [
   [/^\/failures\/([0-9a-f]{16})$/, showFailureGroup],
   [/^\/schedules$/, showSchedules],
   [/^\/holds$/, showHolds],
+  [/^\/search$/, showSearch],
 ];
 const main = document.getElementById("main");
 let leaving = new AbortController();

@@ -119,6 +119,23 @@ export async function replayGroup(group) {
   });
 }
 
+/** Saves a search, which from then on tells of new documents that match. Gives it, or null. */
+export function saveSearch(query) {
+  const name = el("input", {id: "saved-name", required: true, maxlength: "64", pattern: "[a-z0-9][a-z0-9_\\-]*", autocomplete: "off",
+    spellcheck: "false", placeholder: "overdue-leases"});
+  const description = el("input", {id: "saved-description", maxlength: "500", dir: "auto", autocomplete: "off"});
+  return asked({
+    title: "Save this search",
+    content: el("div", {},
+      el("p", {}, "From now on each new document that matches is told of by the event ", el("code", {}, "search.saved_matched"), "."),
+      el("div", {class: "field"}, el("label", {for: "saved-name"}, "Name"), name,
+        el("p", {class: "note"}, "Small letters, digits, - and _.")),
+      el("div", {class: "field"}, el("label", {for: "saved-description"}, "Description (optional)"), description)),
+    yes: "Save",
+    onYes: () => call("POST", "/api/search/saved", {body: {name: name.value, description: description.value, query}}),
+  });
+}
+
 /** Makes a read token for somebody who may watch this job and nothing else. */
 export async function shareJob(job) {
   const made = await call("POST", `/api/jobs/${job.id}/token`, {body: {ttl_seconds: 3_600}});

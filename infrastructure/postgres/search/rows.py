@@ -13,9 +13,10 @@ MAX_ROWS: Final = 500
 MAX_BYTES: Final = 8_000_000
 
 _CONTENT: Final = ", ".join(f"v.{name}" for name in COLUMNS)
-_DESCRIBED: Final = """coalesce(d.title, v.title, v.file_name, d.document_id), d.document_type, d.industry,
+TITLE: Final = "coalesce(d.title, v.title, v.file_name, d.document_id)"
+_DESCRIBED: Final = f"""{TITLE}, d.document_type, d.industry,
   coalesce(d.language, v.language), d.tags, d.created_at, d.updated_at, v.media_type, v.pages, d.index_removals"""
-_INDEXED: Final = """documents d JOIN document_versions v
+INDEXED: Final = """documents d JOIN document_versions v
   ON v.tenant_id = d.tenant_id AND v.document_id = d.document_id AND v.version = d.indexed_version"""
 
 _NEXT_ROWS: Final = """
@@ -33,7 +34,7 @@ WHERE row = 1 OR bytes_so_far <= {max_bytes} ORDER BY measured.document_id
 _PARTS: Final[dict[str, Any]] = {
     "described": _DESCRIBED,
     "content": _CONTENT,
-    "indexed": _INDEXED,
+    "indexed": INDEXED,
     "max_rows": MAX_ROWS,
     "max_bytes": MAX_BYTES,
 }
@@ -41,7 +42,7 @@ _NEXT_OF_ALL: Final = _NEXT_ROWS.format(**_PARTS, among="")
 _NEXT_OF_THESE: Final = _NEXT_ROWS.format(**_PARTS, among="AND d.document_id = ANY(%(ids)s)")
 
 _STANDING: Final = f"""
-SELECT d.document_id, d.indexed_version, {_DESCRIBED} FROM {_INDEXED}
+SELECT d.document_id, d.indexed_version, {_DESCRIBED} FROM {INDEXED}
 WHERE d.tenant_id = %(tenant_id)s AND d.document_id = ANY(%(ids)s) AND d.indexed_version IS NOT NULL
 """
 _HAS_SAVED: Final = "SELECT EXISTS (SELECT FROM saved_searches WHERE tenant_id = %s)"

@@ -1,38 +1,24 @@
 """The console as people use it: the real page in a real browser, on a real ingress and real workers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import pytest
-
-from tests.browser import Browser, Page, chromium
+from tests.browser import Browser
+from tests.integration.console.opening import CONTRAST, console
 from tests.integration.jobs.failing_jobs import fail
 from tests.integration.jobs.novel import Write, novel_in
-from tests.integration.serving import DOCUMENT, PROCESS, Tenant, World
+from tests.integration.serving import DOCUMENT, PROCESS, World
 from tests.probe import LeaveMark, Misbehave
 from tests.system import System
 from tests.waiting import wait_until
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 BUTTONS = "[...document.querySelectorAll('main button')].filter(one => one.checkVisibility()).map(one => one.innerText)"
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with (
-        TemporaryDirectory(prefix="bucatini-chromium-", ignore_cleanup_errors=True) as folder,
-        chromium(Path(folder)) as one,
-    ):
-        yield one
 
 
 def test_jobs_are_listed_filtered_and_live(browser: Browser, system: System, served: World) -> None:
     tenant = served.tenant()
     fail(served, tenant, 1)
-    with _console(browser, served, tenant) as page:
+    with console(browser, served, tenant) as page:
         page.wait_for_text("It is odd", "table.jobs")
         page.wait_for_text("Live")
         served.submit(tenant)
@@ -57,7 +43,7 @@ def test_text_that_a_job_brings_is_only_ever_text(browser: Browser, system: Syst
         held = http.post("/api/holds", json={"reason": HOSTILE, "kind": "keys.rotate"})
         assert held.status_code == 201
     system.await_state(job_id, "succeeded")
-    with _console(browser, served, tenant, f"/jobs/{job_id}") as page:
+    with console(browser, served, tenant, f"/jobs/{job_id}") as page:
         page.wait_for_text("onerror=", "pre")
         assert "<script>" in page.text
         page.click("Holds")
@@ -69,7 +55,7 @@ def test_text_that_a_job_brings_is_only_ever_text(browser: Browser, system: Syst
 def test_a_job_is_watched_to_its_end(browser: Browser, system: System, served: World) -> None:
     tenant = served.tenant()
     (job_id,) = system.submit(LeaveMark(seconds=1.5), tenant_id=tenant.id)
-    with _console(browser, served, tenant, f"/jobs/{job_id}") as page:
+    with console(browser, served, tenant, f"/jobs/{job_id}") as page:
         page.wait_for_text("job.queued", ".timeline")
         page.wait_for_text("No worker of pool ai is alive", ".why")
         system.worker()
@@ -88,7 +74,7 @@ def test_a_jobs_text_is_read_as_it_is_written(browser: Browser, system: System, 
     system.dispatcher()
     system.start("workers.runtime", "novel", **novel_in(tmp_path))
     (job_id,) = system.submit(Write(hang_in=1, words=60, reset_in=1, name=HOSTILE))
-    with _console(browser, served, tenant, f"/jobs/{job_id}") as page:
+    with console(browser, served, tenant, f"/jobs/{job_id}") as page:
         page.wait_for_text("word-0-59", ".written [data-section='0']")
         page.wait_for_text("word-1-59", ".written [data-section='1']")
         assert system.state(job_id) == "running"
@@ -104,7 +90,7 @@ def test_a_jobs_page_shows_its_command_and_each_attempts_error(browser: Browser,
     system.worker()
     system.dispatcher()
     system.await_state(job_id, "succeeded")
-    with _console(browser, served, tenant, f"/jobs/{job_id}") as page:
+    with console(browser, served, tenant, f"/jobs/{job_id}") as page:
         page.wait_for_text('"until_attempt": 2', "section[aria-labelledby=command-heading] pre")
         page.wait_for("document.querySelectorAll('.attempts li').length === 2", "both attempts are shown")
         first, second = page.run("[...document.querySelectorAll('.attempts li')].map(one => one.innerText)")
@@ -117,7 +103,7 @@ def test_a_command_is_shown_to_nobody_whose_key_may_not_read_content(browser: Br
     owner = served.tenant()
     reader = served.another_key(owner.id, "jobs:read")
     job_id = served.submit(owner, title="Very private")
-    with _console(browser, served, reader, f"/jobs/{job_id}") as page:
+    with console(browser, served, reader, f"/jobs/{job_id}") as page:
         page.wait_for_text("needs the scope jobs:read_content")
         assert "Very private" not in page.text
 
@@ -127,7 +113,7 @@ def test_a_job_is_cancelled_once_that_is_confirmed_and_replayed_with_other_field
 ) -> None:
     tenant = served.tenant()
     job_id = served.submit(tenant)
-    with _console(browser, served, tenant, f"/jobs/{job_id}") as page:
+    with console(browser, served, tenant, f"/jobs/{job_id}") as page:
         page.click("Cancel job…")
         page.wait_for_text("Cancel this job?", "dialog")
         page.press("Escape")
@@ -160,7 +146,7 @@ def test_a_group_of_failures_is_counted_and_then_replayed(browser: Browser, syst
     system.dispatcher()
     for job_id in (*broken, foreign):
         system.await_state(job_id, "failed")
-    with _console(browser, served, tenant, "/failures") as page:
+    with console(browser, served, tenant, "/failures") as page:
         page.wait_for_text("This can't be done 3 jobs", ".group")
         page.click("Show jobs")
         page.wait_for("document.querySelectorAll('table.jobs tbody tr').length === 3", "its jobs are listed")
@@ -179,7 +165,7 @@ def test_a_group_of_failures_is_counted_and_then_replayed(browser: Browser, syst
 def test_a_hold_and_a_schedule_are_stopped_and_let_go_again(browser: Browser, served: World) -> None:
     tenant = served.tenant()
     nightly = {"name": "nightly", "cron": "30 2 * * *", "kind": "ai.process_document", "command": DOCUMENT}
-    with served.http(tenant) as http, _console(browser, served, tenant, "/holds") as page:
+    with served.http(tenant) as http, console(browser, served, tenant, "/holds") as page:
         schedule = f"/api/schedules/{http.post('/api/schedules', json=nightly).json()['id']}"
         page.type("no.such", into="Kind")
         page.type("the provider is down", into="Reason")
@@ -231,7 +217,7 @@ def test_a_key_stays_in_its_tab_and_out_of_every_address(browser: Browser, serve
         page.press("Enter")
         page.wait_for_text("Authorization", ".problem")
         assert page.run("sessionStorage.length") == 0
-    with _console(browser, served, tenant) as page:
+    with console(browser, served, tenant) as page:
         page.wait_for_text("No jobs yet")
         assert page.run("Object.values(sessionStorage)") == [tenant.key]
         assert page.run("localStorage.length + document.cookie.length") == 0
@@ -246,8 +232,8 @@ def test_a_key_stays_in_its_tab_and_out_of_every_address(browser: Browser, serve
 def test_every_view_can_be_read_and_reached_by_keyboard_at_any_width(browser: Browser, served: World) -> None:
     tenant = served.tenant()
     (job_id,) = fail(served, tenant, 1)
-    with _console(browser, served, tenant) as page:
-        for view in (f"/jobs/{job_id}", "/failures", "/schedules", "/holds", "/jobs"):
+    with console(browser, served, tenant) as page:
+        for view in (f"/jobs/{job_id}", "/failures", "/schedules", "/holds", "/search", "/jobs"):
             page.run(f"location.hash = '#{view}'")
             page.wait_for("document.activeElement.tagName === 'H1'", f"{view} begins at its heading")
             for width, scheme in ((360, "dark"), (1440, "light")):
@@ -260,15 +246,3 @@ def test_every_view_can_be_read_and_reached_by_keyboard_at_any_width(browser: Br
             assert page.run(
                 "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')].every(one => one.labels.length)"
             ), view
-
-
-@contextmanager
-def _console(browser: Browser, served: World, tenant: Tenant, view: str = "/jobs") -> Iterator[Page]:
-    """The view, for whoever has typed in the tenant's key; no policy was broken and nothing thrown when it ends."""
-    with browser.page() as page:
-        page.open(f"{served.url}/#{view}")
-        page.type(tenant.key, into="API key or read token")
-        page.press("Enter")
-        page.wait_for("!document.querySelector('#key')", "the key is accepted")
-        yield page
-        assert page.errors == []
