@@ -117,6 +117,7 @@ def test_a_process_gets_no_secret_that_it_does_not_use() -> None:
     assert {name for name, process in OURS.items() if "ELASTICSEARCH_URL" in process["environment"]} == {
         "api",
         "worker-search",
+        "worker-keys",
     }
     assert {name for name, process in OURS.items() if "OIDC_ISSUER" in process["environment"]} == {"api"}
     assert {name for name, process in OURS.items() if "OPENAI_API_KEY" in process["environment"]} == {"worker-ai"}
