@@ -132,7 +132,7 @@ class Rebuilder:
         await self._refresh(tenant_id, building)  # Without it, what was written doesn't count yet.
         sizes = await self._indexes.sizes([building.allocation])
         size, month = sizes.get(building.allocation), month_of(await self._locations.now())
-        if size is not None and self._rotation.is_due(building.allocation, size, month):
+        if size is not None and self._rotation.is_due(building.indexes, size, month):
             await rotate(self._locations, self._indexes, self._app, tenant_id, building, month=month, announce=_nobody)
 
     async def _verify(

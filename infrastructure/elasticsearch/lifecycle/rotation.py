@@ -1,6 +1,6 @@
 """When a tenant's documents get another index, and how."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -13,6 +13,9 @@ from infrastructure.ports.search_locations import Generation, Locations, Standin
 MAX_DOCUMENTS: Final = 5_000_000
 MAX_BYTES: Final = 30_000_000_000
 """Of one index, whose one shard is searched by one thread."""
+MAX_NAMES: Final = 3_700
+"""Characters of all names of a generation: a search names its indexes in an address, of which the server takes 4,096. When
+they are used up, after some 60 indexes, the last one goes on growing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +27,10 @@ class Rotation:
     max_documents: int = MAX_DOCUMENTS
     max_bytes: int = MAX_BYTES
 
-    def is_due(self, allocation: str, size: Size, month: date) -> bool:
-        last = parse(allocation)
-        if last is None:
+    def is_due(self, indexes: Sequence[str], size: Size, month: date) -> bool:
+        """Of a generation, `size` being that of its last index."""
+        last = parse(indexes[-1])
+        if last is None or len(",".join((*indexes, indexes[-1]))) > MAX_NAMES:
             return False
         if size.documents >= self.max_documents or size.bytes >= self.max_bytes:
             return True

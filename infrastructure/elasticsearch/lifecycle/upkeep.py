@@ -68,7 +68,7 @@ class Upkeep:
             made_progress()
 
     def _is_due(self, generation: Generation, size: Size | None, now: datetime) -> bool:
-        return size is not None and self._rotation.is_due(generation.allocation, size, month_of(now))
+        return size is not None and self._rotation.is_due(generation.indexes, size, month_of(now))
 
     async def rotate(self, tenant_id: UUID, generation: Generation, now: datetime) -> None:
         """Gives the tenant's new documents another index."""
