@@ -67,6 +67,11 @@ def parse(name: str) -> IndexName | None:
     return IndexName(found["app"], found["slug"], *numbers)
 
 
+def generation_of(name: str) -> int | None:
+    parsed = parse(name)
+    return None if parsed is None else parsed.generation
+
+
 def read_alias(app: str, tenant_id: UUID) -> str:
     """All indices of the tenant's visible generation."""
     return f"{app}-{tenant_slug(tenant_id)}-{KIND}-read"

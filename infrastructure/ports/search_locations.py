@@ -88,6 +88,11 @@ class Turn(Protocol):
         or was dropped."""
         ...
 
+    async def close(self, number: int, index: str) -> bool:
+        """The generation that answers no longer has this index, which is to be empty. False, and nothing has changed, when it
+        has documents, or is the last."""
+        ...
+
     async def forget(self, number: int) -> None:
         """Removes what is known of the documents of a generation that was dropped, and of all dropped before it."""
         ...

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from infrastructure.elasticsearch.access import Access
 from infrastructure.elasticsearch.lifecycle.indexes import Indexes
-from infrastructure.elasticsearch.names import KIND, index_name, tenant_slug
+from infrastructure.elasticsearch.names import KIND, generation_of, index_name, tenant_slug
 from infrastructure.elasticsearch.shelves import Shelves
 from infrastructure.ports import Unavailable
 from infrastructure.ports.search import IndexState
@@ -81,11 +81,22 @@ class Generations:
         """From the moment it returns nothing is written to it."""
         await turn.switch([Standings(number, Standing.DROPPED)], kept_seconds=0)
 
+    async def close(self, tenant_id: UUID, turn: Turn, generation: Generation, index: str) -> bool:
+        """Removes an index whose documents were all deleted. False when it has some after all."""
+        if not await turn.close(generation.number, index):
+            return False
+        await self._changed(tenant_id)
+        await self._indexes.name(tenant_id, await self.of_number(tenant_id, generation.number))
+        await self._indexes.remove([index])
+        return True
+
     async def sweep(self, tenant_id: UUID, turn: Turn) -> None:
-        """Removes what is left of those that were dropped, and what no generation ever had. Safe to repeat."""
+        """Removes what is left of those that were dropped, and of what no generation ever had. Safe to repeat."""
         known = await self.all_of(tenant_id)
-        alive = {index for one in known if one.standing is not Standing.DROPPED for index in one.indexes}
-        await self._indexes.remove(sorted(set(await self._indexes.of_tenant(tenant_id)) - alive))
+        alive = {one.number for one in known if one.standing is not Standing.DROPPED}
+        # One of a generation that is alive may just be about to be named by it.
+        left = [name for name in await self._indexes.of_tenant(tenant_id) if generation_of(name) not in alive]
+        await self._indexes.remove(left)
         for one in known:
             if one.standing is Standing.DROPPED:
                 await turn.forget(one.number)

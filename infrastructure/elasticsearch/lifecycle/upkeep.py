@@ -1,8 +1,8 @@
 """What must be done for all tenants from time to time: opening another index for those whose last one is full, and removing
-what was kept long enough."""
+what is empty or was kept long enough."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -51,16 +51,17 @@ class Upkeep:
         for tenant_id in await self._locations.tenants():
             known[tenant_id] = await self._generations.all_of(tenant_id)
             made_progress()
-        await self._rotate(known, now)
+        current = {
+            tenant_id: one for tenant_id, each in known.items() if (one := standing(each, Standing.CURRENT)) is not None
+        }
+        await self._rotate(current, now)
+        await self._close_empty(current)
         for tenant_id, generations in known.items():
             if any(_is_kept_too_long(one, now) for one in generations):
                 await self._drop(tenant_id, now)
             made_progress()
 
-    async def _rotate(self, known: Mapping[UUID, Sequence[Generation]], now: datetime) -> None:
-        current = {
-            tenant_id: one for tenant_id, each in known.items() if (one := standing(each, Standing.CURRENT)) is not None
-        }
+    async def _rotate(self, current: Mapping[UUID, Generation], now: datetime) -> None:
         sizes = await self._indexes.sizes([one.allocation for one in current.values()])
         for tenant_id, generation in current.items():
             if self._is_due(generation, sizes.get(generation.allocation), now):
@@ -83,6 +84,18 @@ class Upkeep:
         ):
             await self._indexes.name(tenant_id, await self._generations.of_number(tenant_id, generation.number))
             logger.info("opened another index for new documents of tenant %s", tenant_id)
+
+    async def _close_empty(self, current: Mapping[UUID, Generation]) -> None:
+        """What was filled long ago may have lost all its documents since."""
+        for tenant_id, generation in current.items():
+            full = generation.indexes[:-1]
+            sizes = await self._indexes.sizes(full) if full else {}
+            if empty := [index for index in full if index in sizes and not sizes[index].documents]:
+                async with self._locations.turn(tenant_id) as turn:
+                    for index in empty:
+                        if await self._generations.close(tenant_id, turn, generation, index):
+                            logger.info("removed an index of tenant %s whose documents were all deleted", tenant_id)
+            made_progress()
 
     async def _drop(self, tenant_id: UUID, now: datetime) -> None:
         async with self._locations.turn(tenant_id) as turn:

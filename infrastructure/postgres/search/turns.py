@@ -46,6 +46,21 @@ _FORGET_PLACES = f"""
 DELETE FROM search_locations WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM search_locations WHERE tenant_id = %(tenant_id)s AND generation = %(number)s LIMIT {ROWS_AT_ONCE}))
 """
+_HAS_DOCUMENTS = """
+SELECT 1 FROM search_locations
+WHERE tenant_id = %(tenant_id)s AND generation = %(number)s AND index = %(index)s AND NOT deleted LIMIT 1
+"""
+# Whoever writes a newer version of a document that was deleted from it needs another place for it.
+_MOVE_DELETED = """
+UPDATE search_locations l SET index = g.indexes[cardinality(g.indexes)] FROM search_generations g
+WHERE l.tenant_id = %(tenant_id)s AND l.generation = %(number)s AND l.index = %(index)s
+  AND g.tenant_id = l.tenant_id AND g.generation = l.generation
+"""
+_CLOSE = """
+UPDATE search_generations SET indexes = array_remove(indexes, %(index)s::text)
+WHERE tenant_id = %(tenant_id)s AND generation = %(number)s AND standing = 'current'
+  AND indexes[cardinality(indexes)] <> %(index)s
+"""
 # The newest stays, so that no later one is given its number.
 _FORGET = """
 DELETE FROM search_generations g WHERE tenant_id = %(tenant_id)s AND standing = 'dropped' AND generation <= %(number)s
@@ -108,6 +123,16 @@ class StoredTurn:
                         "kept_seconds": kept_seconds,
                     },
                 )
+        return True
+
+    async def close(self, number: int, index: str) -> bool:
+        named = {"tenant_id": self._tenant_id, "number": number, "index": index}
+        async with self._changing():
+            if await (await self._connection.execute(_HAS_DOCUMENTS, named)).fetchone():
+                return False
+            if not (await self._connection.execute(_CLOSE, named)).rowcount:
+                return False
+            await self._connection.execute(_MOVE_DELETED, named)
         return True
 
     async def forget(self, number: int) -> None:

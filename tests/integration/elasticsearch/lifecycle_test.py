@@ -58,6 +58,23 @@ async def test_a_full_index_gets_a_successor_and_its_documents_are_replaced_in_p
     assert [state.documents for state in await engine.states(TENANT)] == [9]
 
 
+async def test_an_index_whose_documents_were_all_deleted_goes_and_what_is_known_of_them_stays(
+    engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str
+) -> None:
+    for number in range(7):
+        await engine.index(TENANT, document(f"d{number}", "word", version=2))
+        await engine.upkeep.round()
+    for number in range(3):
+        await engine.delete(TENANT, f"d{number}", 2)
+    await engine.upkeep.round()
+
+    left = ask(elasticsearch_url, "GET", f"/{read_alias(elasticsearch_app, TENANT)}")
+    assert len(left) == len(ask(elasticsearch_url, "GET", f"/{elasticsearch_app}-*")) == 2
+    await engine.index(TENANT, document("d0", "word", version=2))  # Late, and deleted before.
+    await engine.index(TENANT, document("d1", "word", version=3))
+    assert await versions(engine, TENANT) == {"d1": 3, "d3": 2, "d4": 2, "d5": 2, "d6": 2}
+
+
 async def test_workers_that_add_one_document_during_a_rotation_add_it_once(
     engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str
 ) -> None:
