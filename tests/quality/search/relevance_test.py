@@ -1,16 +1,15 @@
-"""How well searches rank the judged library: never worse than is written here.
+"""How well searches rank the judged library: never worse than is written here, and on both engines alike.
 
 `make quality` prints the scores, and what was found badly.
 """
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from infrastructure.ports.search import SearchEngine
-from infrastructure.tantivy.engine import TantivyEngine
+from tests.contracts.search.conftest import OnElasticsearch, tantivy
 from tests.contracts.search.searching import ACME, batches
 from tests.integration.search.flow import Flow
 from tests.quality.search.library import Judged, judged_library
@@ -18,8 +17,12 @@ from tests.quality.search.scores import by_language, ndcg, relevance
 
 pytestmark = pytest.mark.anyio
 
+Found = list[tuple[Judged, list[str]]]
+
 NDCG_FLOOR, MRR_FLOOR = 0.87, 0.94
 LANGUAGE_FLOOR = 0.84
+MOST_APART = 0.02
+"""Over all queries: what a choice of engine may cost whoever searches."""
 
 
 @pytest.fixture
@@ -28,11 +31,18 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[SearchEngine]:
-    async def holds_documents(_: UUID) -> bool:
-        return False
+async def embedded(tmp_path: Path) -> AsyncIterator[SearchEngine]:
+    async with tantivy(tmp_path / "embedded") as engine:
+        await engine.rebuild(ACME, batches(*judged_library().documents))
+        yield engine
 
-    async with TantivyEngine(tmp_path, holds_documents) as engine:
+
+@pytest.fixture
+async def server(
+    elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str, tmp_path: Path
+) -> AsyncIterator[SearchEngine]:
+    adapter = OnElasticsearch(elasticsearch_url, elasticsearch_app, database_url, redis_url)
+    async with adapter(tmp_path / "server") as engine:
         await engine.rebuild(ACME, batches(*judged_library().documents))
         yield engine
 
@@ -46,12 +56,26 @@ def test_the_library_is_large_enough_to_tell() -> None:
     assert all(query.grades.keys() <= ids for query in library.queries)
 
 
-async def test_what_answers_best_is_ranked_first(engine: SearchEngine) -> None:
-    flow = Flow(engine)
-    queries = judged_library().queries
-    found: list[tuple[Judged, list[str]]] = [(query, await flow.ids(query.text, limit=10)) for query in queries]
-    scores = relevance(found)
+async def test_the_embedded_engine_ranks_what_answers_best_first(embedded: SearchEngine) -> None:
+    _assert_ranked_well(await _found(embedded))
 
+
+async def test_elasticsearch_ranks_as_well_and_nearly_alike(embedded: SearchEngine, server: SearchEngine) -> None:
+    found, beside = await _found(server), await _found(embedded)
+
+    _assert_ranked_well(found)
+    ours, theirs = relevance(found), relevance(beside)
+    assert abs(ours.ndcg - theirs.ndcg) <= MOST_APART
+    assert abs(ours.mrr - theirs.mrr) <= MOST_APART
+
+
+async def _found(engine: SearchEngine) -> Found:
+    flow = Flow(engine)
+    return [(query, await flow.ids(query.text, limit=10)) for query in judged_library().queries]
+
+
+def _assert_ranked_well(found: Found) -> None:
+    scores = relevance(found)
     print(f"\nnDCG@10 {scores.ndcg:.3f}, MRR {scores.mrr:.3f}")
     for language, of_language in by_language(found).items():
         print(f"  {language}: nDCG@10 {of_language.ndcg:.3f}, MRR {of_language.mrr:.3f}")
