@@ -85,8 +85,7 @@ class _Compiler:
     def _stems(self, word: str, fields: Sequence[str]) -> Iterable[Query]:
         for language in self._languages:
             for field in fields:
-                boost = STEM_BOOST * _boost(field)
-                yield {"match": {stems_field(field, language): {"query": word, "boost": boost}}}
+                yield {"match": {stems_field(field, language): {"query": word, "boost": STEM_BOOST}}}
 
     def _mistyped(self, word: str, fields: Sequence[str]) -> Query:
         if not SHORTEST_MISTYPED <= len(word) <= LONGEST_MISTYPED:
