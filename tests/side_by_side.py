@@ -12,7 +12,12 @@ import pytest
 T = TypeVar("T")
 
 MAX_PROCESSES = 8
-LONGEST = ("tests/readme/", "tests/integration/local_stack/", "tests/integration/jobs/")
+LONGEST = (
+    "tests/readme/",
+    "tests/integration/elasticsearch/",
+    "tests/integration/local_stack/",
+    "tests/integration/jobs/",
+)
 SHORTEST = ("tests/unit/", "tests/contracts/")
 
 
