@@ -10,7 +10,7 @@ from typing import Any
 import elasticsearch
 from elasticsearch import ApiError
 
-from infrastructure.ports import Refused, Unavailable
+from infrastructure.ports import Away, Refused, Unavailable
 from infrastructure.ports.search import IndexMissing
 from schemas.problems import Problem
 
@@ -61,19 +61,19 @@ def translation(error: BaseException) -> Unavailable | Refused:
     """What the port promises in place of one of the client's FAULTS."""
     match error:
         case elasticsearch.UnsupportedProductError():
-            return Unavailable(WRONG_VERSION)
+            return Away(WRONG_VERSION)
         case ApiError():
             return _answered(error)
         case elasticsearch.ConnectionTimeout():
-            return Unavailable("Elasticsearch didn't answer in time: see its load, or raise ELASTICSEARCH_SECONDS")
+            return Away("Elasticsearch didn't answer in time: see its load, or raise ELASTICSEARCH_SECONDS")
         case elasticsearch.SSLError():
-            return Unavailable(
+            return Away(
                 "Elasticsearch's certificate isn't trusted: name the one that signed it in ELASTICSEARCH_CA_FILE"
             )
         case elasticsearch.ConnectionError():
-            return Unavailable("Elasticsearch can't be reached: is it started, and is ELASTICSEARCH_URL right?")
+            return Away("Elasticsearch can't be reached: is it started, and is ELASTICSEARCH_URL right?")
         case _:
-            return Unavailable(f"Elasticsearch failed ({type(error).__name__}): see its log")
+            return Away(f"Elasticsearch failed ({type(error).__name__}): see its log")
 
 
 def type_of(body: Any) -> str:
@@ -89,11 +89,11 @@ def _answered(error: ApiError) -> Unavailable | Refused:
         return IndexMissing("Elasticsearch has no such index: build it from the documents again")
     if kind in REASONS or status in AT_STATUS:
         wait = RETRY_SECONDS if status == 429 else None
-        return Unavailable(REASONS.get(kind) or AT_STATUS[status], retry_after_seconds=wait)
+        return Away(REASONS.get(kind) or AT_STATUS[status], retry_after_seconds=wait)
     if status in NOT_SPOKEN and "x-elastic-product" not in error.meta.headers:
-        return Unavailable(WRONG_VERSION)
+        return Away(WRONG_VERSION)
     if status == 413:
         return Refused(TOO_LARGE)
     if status >= 500:
-        return Unavailable(f"Elasticsearch failed ({kind or status}): see its log")
+        return Away(f"Elasticsearch failed ({kind or status}): see its log")
     return Refused(f"Elasticsearch refuses the request ({kind or status})")

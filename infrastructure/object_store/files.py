@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from infrastructure.object_store.unfinished_file import UnfinishedFile
-from infrastructure.ports import Unavailable
+from infrastructure.ports import Away
 from infrastructure.ports.objects import StoredObject
 
 CHUNK_BYTES = 256 * 1_024
@@ -45,20 +45,20 @@ class FileStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise Unavailable(f"the object store's folder can't be read ({type(error).__name__})") from error
+            raise Away(f"the object store's folder can't be read ({type(error).__name__})") from error
         return _chunks(reader, start, end)
 
     async def delete(self, keys: Sequence[str]) -> None:
         try:
             await asyncio.to_thread(self._remove, list(keys))
         except OSError as error:
-            raise Unavailable(f"the object store's folder can't be changed ({type(error).__name__})") from error
+            raise Away(f"the object store's folder can't be changed ({type(error).__name__})") from error
 
     async def list_after(self, key: str, most: int) -> Sequence[StoredObject]:
         try:
             return await asyncio.to_thread(lambda: list(islice(_walk(self._folder, "", key), most)))
         except OSError as error:
-            raise Unavailable(f"the object store's folder can't be read ({type(error).__name__})") from error
+            raise Away(f"the object store's folder can't be read ({type(error).__name__})") from error
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -84,7 +84,7 @@ async def _in_thread(step: Callable[..., None], *content: bytes) -> None:
     try:
         await asyncio.to_thread(step, *content)
     except OSError as error:
-        raise Unavailable(f"the object store's folder can't be written ({type(error).__name__})") from error
+        raise Away(f"the object store's folder can't be written ({type(error).__name__})") from error
 
 
 async def _chunks(reader: BinaryIO, start: int, end: int | None) -> AsyncGenerator[bytes, None]:
@@ -96,7 +96,7 @@ async def _chunks(reader: BinaryIO, start: int, end: int | None) -> AsyncGenerat
                     return
                 yield chunk
         except OSError as error:
-            raise Unavailable(f"the object store's folder can't be read ({type(error).__name__})") from error
+            raise Away(f"the object store's folder can't be read ({type(error).__name__})") from error
 
 
 def _walk(folder: Path, prefix: str, after: str) -> Iterator[StoredObject]:

@@ -11,7 +11,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from infrastructure.object_store.multipart_upload import UploadFailed, upload
-from infrastructure.ports import Unavailable
+from infrastructure.ports import Away
 from infrastructure.ports.objects import StoredObject
 from infrastructure.settings import Settings, SettingsInvalid
 
@@ -155,6 +155,6 @@ class _Window:
     etag: str | None
 
 
-def _away(error: Exception) -> Unavailable:
+def _away(error: Exception) -> Away:
     # Its message may quote the address with what stands in it.
-    return Unavailable(f"the object store can't answer ({type(error).__name__})")
+    return Away(f"the object store can't answer ({type(error).__name__})")

@@ -19,6 +19,11 @@ class Unavailable(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Away(Unavailable):
+    """An outside system serves nobody now, whatever it is asked: what a run finds so is no attempt of its job, which is tried
+    again for a day."""
+
+
 class Refused(Exception):
     """An outside system, or a rule, refused for good. The job fails with this problem and isn't retried.
 

@@ -93,7 +93,7 @@ class Answering:
         answered = Answered(page.results, page.after)
         if page.results.total < FEW_HITS and query.correct and query.text is not None:
             answered = await self._corrected(tenant_id, query, answered)
-        if answered.results.total < WIDENED_BELOW and _may_be_widened(query):
+        if _may_be_widened(query) and await self._finds_little(tenant_id, query, answered):
             answered = await self._widened(tenant_id, query, answered)
         self._note(tenant_id, query, prepared.searched, answered.results.total, time.perf_counter() - began)
         return answered
@@ -113,9 +113,17 @@ class Answering:
         said = {"did_you_mean": better, "corrected": True}
         return Answered(page.results.model_copy(update=said), page.after, better)
 
+    async def _finds_little(self, tenant_id: UUID, query: SearchQuery, found: Answered) -> bool:
+        """Of all documents: if those that pass the filters decided, whoever chooses a facet would get more than it counts."""
+        if found.results.total >= WIDENED_BELOW or query.filters == NO_FILTERS:
+            return found.results.total < WIDENED_BELOW
+        unfiltered = _counting(_spelled(query, found)).model_copy(update={"filters": NO_FILTERS})
+        everywhere = await self.preparation.prepare(tenant_id, unfiltered)
+        return (await self.engine.search(tenant_id, everywhere.searched)).results.total < WIDENED_BELOW
+
     async def _widened(self, tenant_id: UUID, query: SearchQuery, found: Answered) -> Answered:
         """Also what has some of the words, behind what has all."""
-        spelled = query if found.corrected is None else query.model_copy(update={"text": found.corrected})
+        spelled = _spelled(query, found)
         wide = await self.preparation.prepare(tenant_id, spelled, is_wide=True)
         page = await self.engine.search(tenant_id, wide.searched)
         if page.results.total <= found.results.total:
@@ -125,9 +133,7 @@ class Answering:
 
     async def _better(self, tenant_id: UUID, query: SearchQuery, hits: int) -> str | None:
         assert query.text is not None, "only what a person typed is spelled otherwise"
-        counting = query.model_copy(
-            update={"limit": 0, "offset": 0, "facets": (), "highlight": False, "explain": False}
-        )
+        counting = _counting(query)
 
         async def hits_of(text: str) -> int:
             counted = await self.preparation.prepare(tenant_id, counting.model_copy(update={"text": text}))
@@ -151,6 +157,14 @@ class Answering:
         if took_seconds >= self.slow_seconds:
             asked = canonical(query.model_copy(update={"cursor": None}))
             self.slow.keep(tenant_id, SlowSearch(shape_of(searched, deep=deep), took_seconds, hits, asked))
+
+
+def _spelled(query: SearchQuery, found: Answered) -> SearchQuery:
+    return query if found.corrected is None else query.model_copy(update={"text": found.corrected})
+
+
+def _counting(query: SearchQuery) -> SearchQuery:
+    return query.model_copy(update={"limit": 0, "offset": 0, "facets": (), "highlight": False, "explain": False})
 
 
 def _may_be_widened(query: SearchQuery) -> bool:

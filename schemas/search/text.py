@@ -6,7 +6,10 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-WORD: Final = re.compile(r"[^\W_]+")
+from schemas.search.vowel_signs import character_class
+
+WORD: Final = re.compile(rf"(?:[^\W_]|[{character_class()}])+")
+"""As indexes tell words apart."""
 _EARLIEST, _LATEST = datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 

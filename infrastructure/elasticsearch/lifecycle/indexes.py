@@ -34,12 +34,13 @@ class Indexes:
     def __init__(self, client: "AsyncElasticsearch", app: str) -> None:
         self._client = client
         self._app = app
-        self._is_set_up = False
 
     async def make(self, name: IndexName, *, filling: bool) -> None:
         """An empty one. Safe to repeat: one that is there is taken as it is, since nothing is written to an index that the
         locator doesn't name."""
-        await self._set_up()
+        # Each time, since a server may have come back empty: without this release's templates an index isn't what its searches
+        # take it for.
+        await set_up(self._client, self._app)
         async with translated():
             try:
                 await self._client.indices.create(index=str(name), settings=dict(FILLING) if filling else None)
@@ -118,12 +119,6 @@ class Indexes:
         for name in names:
             async with translated():
                 await self._client.indices.delete(index=name, ignore_unavailable=True, expand_wildcards="none")
-
-    async def _set_up(self) -> None:
-        """The templates of this release, or its indexes wouldn't be what its searches take them for."""
-        if not self._is_set_up:
-            await set_up(self._client, self._app)
-            self._is_set_up = True
 
 
 def _owned(name: str, app: str, tenant_id: UUID) -> bool:

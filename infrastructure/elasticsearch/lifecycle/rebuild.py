@@ -21,7 +21,7 @@ from infrastructure.elasticsearch.writing.changes import Change
 from infrastructure.elasticsearch.writing.outcomes import Fate
 from infrastructure.elasticsearch.writing.refreshes import refresh
 from infrastructure.elasticsearch.writing.writer import Writer
-from infrastructure.ports import Unavailable
+from infrastructure.ports import Away, Unavailable
 from infrastructure.ports.search import IndexedDocument, IndexMissing, RebuildDiffers, Rebuilt
 from infrastructure.ports.search_locations import Generation, Locations, Standing, Turn, month_of
 from schemas.search import SearchQuery
@@ -118,7 +118,7 @@ class Rebuilder:
             outcomes = await self._writer.fill(tenant_id, number, changes)
             for document_id, outcome in outcomes.items():
                 if outcome.fate not in (Fate.REFUSED, Fate.TOO_LARGE):
-                    raise Unavailable(outcome.reason)
+                    raise Away(outcome.reason)
                 logger.error("could not index a document of tenant %s, left it out: %s", tenant_id, outcome.reason)
                 refused.add(document_id)
             added += len(changes)

@@ -1,7 +1,6 @@
 """Compiles a query of ours into Elasticsearch's own. The user's text only ever becomes words in a JSON value: none of it is
 parsed as a query language, and no query names an index, a script or another document."""
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, assert_never
@@ -21,6 +20,7 @@ from schemas.search import (
     Terms,
     TextField,
 )
+from schemas.search.text import WORD
 
 Query = dict[str, Any]
 
@@ -35,7 +35,6 @@ LONGEST_WORD_BYTES: Final = 60
 EVERYTHING: Final[Query] = {"match_all": {}}
 NOTHING: Final[Query] = {"match_none": {}}
 
-_WORD = re.compile(r"[^\W_]+")
 _FIELDS: Final = {TextField.ANYWHERE: WRITTEN, TextField.TITLE: ("title",), TextField.TEXT: ("body",)}
 
 
@@ -47,7 +46,7 @@ def compile_match(match: Match, languages: Sequence[str]) -> Query:
 def words_of(text: str) -> list[str]:
     """As the index tells words apart. Folding them is left to its analyzers."""
     return [
-        word for word in _WORD.findall(unicodedata.normalize("NFC", text)) if len(word.encode()) <= LONGEST_WORD_BYTES
+        word for word in WORD.findall(unicodedata.normalize("NFC", text)) if len(word.encode()) <= LONGEST_WORD_BYTES
     ]
 
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from infrastructure.elasticsearch.fields import WRITTEN, stems_field
 from schemas.search import Explanation, Hit, Mark, SearchQuery, Snippet
+from schemas.search.text import WORD
 
 # Of a private use area: no text that people write has them, and what has them anyway shows a mark too many.
-_WORD = re.compile(r"[^\W_]+(?:[\u0300-\u036f][^\W_]*)*")
+_WORD = re.compile(rf"{WORD.pattern}(?:[\u0300-\u036f]+(?:{WORD.pattern})?)*")
 OPENING, CLOSING = "\ue0f0", "\ue0f1"
 MAX_TITLE_CHARACTERS: Final = 500
 MAX_ANALYZED_CHARACTERS: Final = 1_000_000
@@ -72,21 +73,25 @@ def _snippet(marked: Mapping[str, Any], characters: int) -> Snippet:
     text, marks = marks_of(marked["body"][0]) if "body" in marked else ("", ())
     if len(text) <= characters:
         return Snippet(text=text, marks=marks)
-    # Elasticsearch takes whole words, so that a piece may be longer than it should be.
+    # Elasticsearch takes whole words and sentences, so that a piece may be longer than it should be.
     start = _start(text, marks, characters)
-    inside = [one for one in marks if one.start >= start and one.end <= start + characters]
+    end = start + characters
+    inside = [one for one in marks if start <= one.start < end]
     return Snippet(
-        text=text[start : start + characters],
-        marks=tuple(Mark(start=one.start - start, end=one.end - start) for one in inside),
+        text=text[start:end],
+        marks=tuple(Mark(start=one.start - start, end=min(one.end, end) - start) for one in inside),
     )
 
 
 def _start(text: str, marks: Sequence[Mark], characters: int) -> int:
-    """At the beginning of a word, and no later than the first mark."""
+    """At the beginning of a word, so that the first mark is inside, with some words before it."""
     if not marks or marks[0].end <= characters:
         return 0
-    latest = min(marks[0].start, len(text) - characters)
-    return text.rfind(" ", 0, latest + 1) + 1
+    first = marks[0]
+    wanted = min(first.start - characters // 3, len(text) - characters)
+    earliest = max(first.end - characters, wanted, 0)
+    space = text.find(" ", max(earliest - 1, 0), first.start)
+    return space + 1 if space >= 0 else first.start
 
 
 def marks_of(highlighted: str) -> tuple[str, tuple[Mark, ...]]:

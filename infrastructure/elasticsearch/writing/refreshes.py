@@ -12,7 +12,7 @@ from elasticsearch import AsyncElasticsearch
 from infrastructure.concurrency.watched import WatchedTasks
 from infrastructure.elasticsearch.access import Access
 from infrastructure.elasticsearch.errors import translated
-from infrastructure.ports import Unavailable
+from infrastructure.ports import Away
 from infrastructure.ports.search import IndexMissing
 from infrastructure.ports.search_locations import Locations, Standing
 
@@ -92,7 +92,7 @@ class Refreshes:
                     return
                 if attempt == ATTEMPTS - 1:
                     raise
-        raise Unavailable("a copy of the tenant's index can't be refreshed: see the health of Elasticsearch's nodes")
+        raise Away("a copy of the tenant's index can't be refreshed: see the health of Elasticsearch's nodes")
 
     async def _answering(self, tenant_id: UUID) -> set[str]:
         """Those whose loss matters: others may have been dropped since they were written."""

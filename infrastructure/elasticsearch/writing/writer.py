@@ -16,7 +16,7 @@ from infrastructure.elasticsearch.writing.congestion import Congestion
 from infrastructure.elasticsearch.writing.outcomes import DONE, Fate, Outcome, worse
 from infrastructure.elasticsearch.writing.refreshes import Refreshes
 from infrastructure.elasticsearch.writing.waiting import Queue, Waiting
-from infrastructure.ports import Refused, Unavailable
+from infrastructure.ports import Away, Refused, Unavailable
 from infrastructure.ports.search import IndexMissing
 from infrastructure.ports.search_locations import Located, Locations, Standing
 from infrastructure.redis.search_changes import SearchChanges
@@ -225,4 +225,4 @@ def _failure(outcome: Outcome | None) -> Exception | None:
         case Fate.MISSING:
             return IndexMissing(outcome.reason)
         case _:
-            return Unavailable(outcome.reason, retry_after_seconds=5)
+            return Away(outcome.reason)

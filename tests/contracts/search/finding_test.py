@@ -33,6 +33,15 @@ async def test_a_word_is_found_in_title_and_body_whatever_its_case_and_accents(e
     assert await ids(engine, AllTerms(text="ZURICH")) == ["b"]
 
 
+@pytest.mark.parametrize("text", ["किराया अनुबंध", "नमस्ते", "வாடகை ஒப்பந்தம்", "สัญญาเช่า", "كِتَاب", "שָׁלוֹם", "ⓐ"])
+async def test_words_of_any_script_are_found_as_they_are_written(engine: SearchEngine, text: str) -> None:
+    await index(engine, document("a", f"({text})"), document("b", "other", title=text), document("c", "other"))
+
+    assert set(await ids(engine, AllTerms(text=text))) == {"a", "b"}
+    assert set(await ids(engine, AllTerms(text=text.split()[0]))) == {"a", "b"}
+    assert set(await ids(engine, Phrase(text=text))) == {"a", "b"}
+
+
 async def test_every_word_must_occur_though_not_in_one_field(engine: SearchEngine) -> None:
     await index(engine, document("a", "signed in March", title="Lease"), document("b", "signed in April"))
 

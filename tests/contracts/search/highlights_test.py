@@ -26,6 +26,16 @@ async def test_a_snippet_marks_what_matched_counted_in_characters(engine: Search
     assert [hit.snippet.text[mark.start : mark.end] for mark in hit.snippet.marks] == ["Vereinbarungen", "Straßen"]
 
 
+@pytest.mark.parametrize("before", ["dolor " * 60, "word. " * 200, "w" * 50 + " ", "w" * 300 + " "])
+async def test_a_short_snippet_has_the_word_whole(engine: SearchEngine, before: str) -> None:
+    await index(engine, document("a", f"{before}needleinbig"), document("b", f"{before}needleinbig {before}"))
+
+    for hit in (await find(engine, AllTerms(text="needleinbig"), snippet_characters=40)).hits:
+        assert hit.snippet is not None
+        assert len(hit.snippet.text) <= 40
+        assert [hit.snippet.text[mark.start : mark.end] for mark in hit.snippet.marks] == ["needleinbig"]
+
+
 @pytest.mark.parametrize(
     ("match", "marked"),
     [

@@ -73,6 +73,18 @@ async def test_what_is_quoted_or_excluded_holds_for_documents_with_some_of_the_w
     assert set(await flow.ids("warehouse agreement -rental")) == {"lease", "nda"}
 
 
+async def test_choosing_a_facet_gives_what_it_counted(flow: Flow, engine: SearchEngine) -> None:
+    many = [document(f"m{n}", "rent is paid", document_type="lease" if n < 3 else "nda") for n in range(12)]
+    others = [document(f"o{n}", "rent", document_type="lease") for n in range(4)]
+    await engine.rebuild(ACME, batches(*many, *others))
+
+    for text in ("rent paid", "rent unheard"):
+        found = await flow.search(text, facets=["document_type"], correct=False)
+        for one in found.facets[0].values:
+            chosen = await flow.search(text, filters={"document_types": [one.value]}, correct=False)
+            assert (chosen.total, chosen.widened) == (one.count, found.widened)
+
+
 async def test_some_of_the_words_are_not_enough_where_all_are_asked_for(flow: Flow) -> None:
     found = await flow.search("rental warehouse", widen=False)
 

@@ -16,11 +16,10 @@ from kinds.run import AwaitChildren, Then
 from monitoring.logs.context import bound
 from monitoring.logs.log_throttle import LogThrottle
 from schemas.commands import Command
-from schemas.problems import Problem
 from workers.runtime.handler import Answer, Handler
 from workers.runtime.running import run_spans
 from workers.runtime.running.attempt import Attempt
-from workers.runtime.running.run_failures import crashed, invalid, not_understood, storable, too_late, undeclared
+from workers.runtime.running.run_failures import crashed, invalid, not_understood, too_late, unavailable, undeclared
 from workers.runtime.settling.outcomes import (
     AwaitingChildren,
     Done,
@@ -72,9 +71,7 @@ async def _perform(attempt: Attempt, handler: Handler[Any]) -> Outcome:
     except TryLater as later:
         return Failed(Failure(later.problem, retryable=True, wait_seconds=later.seconds, counted=later.counted))
     except Unavailable as error:
-        detail = storable(str(error))
-        problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, detail)
-        return Failed(Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds))
+        return Failed(unavailable(attempt.claimed, error, attempt.now()))
     except ValidationError as error:
         return Failed(invalid(error))
     except BaseException as error:  # A handler's SystemExit would end the loop and every other run.

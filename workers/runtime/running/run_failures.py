@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from infrastructure.ports import Away, Unavailable
 from infrastructure.postgres.jobs.claim import Claimed
 from monitoring.errors.failures import describe_failure
 from schemas.problems import NOT_UNDERSTOOD, FieldProblem, Problem
@@ -14,10 +15,11 @@ from workers.runtime.handler import Handler
 from workers.runtime.settling.retry import Failure
 
 MAX_MESSAGE_CHARACTERS = 1_000
-MAX_UNREAD_AGE = timedelta(days=1)
-"""A job that no worker understood for so long is dead; until then its runs aren't counted as attempts."""
-MIN_UNREAD_SECONDS, MAX_UNREAD_SECONDS = 1.0, 30.0
-"""Bounds of the delay before a job that wasn't understood is tried again; it grows with the time since the first try."""
+MAX_WAITED = timedelta(days=1)
+"""A job that no worker understood, or whose server was away, for so long is dead; until then its runs aren't counted as
+attempts."""
+MIN_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 30.0
+"""Bounds of the delay before such a job is tried again; it grows with the time since the first try."""
 
 
 def too_late(deadline: datetime) -> Failure:
@@ -26,16 +28,27 @@ def too_late(deadline: datetime) -> Failure:
 
 
 def not_understood(claimed: Claimed, now: datetime) -> Failure:
-    # In a rolling deploy another worker may know the command, so this run isn't counted as an attempt.
-    since = now if claimed.troubled_since is None else datetime.fromisoformat(claimed.troubled_since)
+    # In a rolling deploy another worker may know the command.
     detail = f"This worker has no handler for {claimed.kind} version {claimed.version}; start one that has, from the release or with the package (BUCATINI_JOBS) that brings it."
-    problem = Problem.of(NOT_UNDERSTOOD, "The worker doesn't know this command", 501, detail)
+    return _waited_for(claimed, Problem.of(NOT_UNDERSTOOD, "The worker doesn't know this command", 501, detail), now)
+
+
+def unavailable(claimed: Claimed, error: Unavailable, now: datetime) -> Failure:
+    problem = Problem.of("unavailable", "Something this job needs can't be reached", 503, storable(str(error)))
+    if isinstance(error, Away):
+        return _waited_for(claimed, problem, now)
+    return Failure(problem, retryable=True, retry_after_seconds=error.retry_after_seconds)
+
+
+def _waited_for(claimed: Claimed, problem: Problem, now: datetime) -> Failure:
+    """Not counted as an attempt: nothing is wrong with the job."""
+    since = now if claimed.troubled_since is None else datetime.fromisoformat(claimed.troubled_since)
     return Failure(
         problem.model_copy(update={"since": since}),
         retryable=True,
-        wait_seconds=min(max((now - since).total_seconds(), MIN_UNREAD_SECONDS), MAX_UNREAD_SECONDS),
+        wait_seconds=min(max((now - since).total_seconds(), MIN_WAIT_SECONDS), MAX_WAIT_SECONDS),
         counted=False,
-        until=since + MAX_UNREAD_AGE,
+        until=since + MAX_WAITED,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure.ports import Refused, TryLater, Unavailable
+from infrastructure.ports import Away, Refused, TryLater, Unavailable
 from infrastructure.postgres.tenants.quotas import QuotaExceeded
 from kinds.run import AwaitChildren, Run, Then
 from schemas.problems import Problem
@@ -17,7 +17,7 @@ from workers.runtime.claiming.slots import Slots
 from workers.runtime.handler import Answer, Handler
 from workers.runtime.running.attempt import Attempt
 from workers.runtime.running.performing import perform
-from workers.runtime.running.run_failures import MAX_UNREAD_AGE, MAX_UNREAD_SECONDS, MIN_UNREAD_SECONDS
+from workers.runtime.running.run_failures import MAX_WAIT_SECONDS, MAX_WAITED, MIN_WAIT_SECONDS
 from workers.runtime.settling.outcomes import AwaitingChildren, Done, Failed, Outcome, Stop, Stopped
 from workers.runtime.settling.retry import Failure
 
@@ -149,7 +149,7 @@ def test_a_command_from_a_newer_release_waits_for_a_worker_that_knows_it(differe
 
     assert isinstance(outcome, Failed)
     assert outcome.failure.retryable
-    assert outcome.failure.wait_seconds == MIN_UNREAD_SECONDS
+    assert outcome.failure.wait_seconds == MIN_WAIT_SECONDS
     assert not outcome.failure.counted, "what wasn't understood wasn't tried"
 
 
@@ -164,9 +164,27 @@ def test_a_command_that_no_worker_understands_is_retried_ever_less_often_and_not
     a_while, long = failure_after(timedelta(seconds=10)), failure_after(timedelta(hours=20))
 
     assert a_while.wait_seconds == pytest.approx(10.0, abs=1.0)
-    assert long.wait_seconds == MAX_UNREAD_SECONDS
-    assert long.until == met - timedelta(hours=20) + MAX_UNREAD_AGE
+    assert long.wait_seconds == MAX_WAIT_SECONDS
+    assert long.until == met - timedelta(hours=20) + MAX_WAITED
     assert long.problem.since == met - timedelta(hours=20), "the next run knows since when"
+
+
+def test_waiting_for_a_server_that_is_away_is_no_attempt_and_ends_after_a_day() -> None:
+    async def away(command: Brew, run: Run) -> None:
+        raise Away("the server is away")
+
+    async def busy(command: Brew, run: Run) -> None:
+        raise Unavailable("the server can't do this one")
+
+    met = datetime.now(UTC)
+    waited, counted = _outcome(away, troubled_since=(met - timedelta(hours=1)).isoformat()), _outcome(busy)
+
+    assert isinstance(waited, Failed)
+    assert isinstance(counted, Failed)
+    assert (waited.failure.counted, counted.failure.counted) == (False, True)
+    assert waited.failure.wait_seconds == MAX_WAIT_SECONDS
+    assert waited.failure.until == met - timedelta(hours=1) + MAX_WAITED
+    assert "the server is away" in waited.failure.problem.detail
 
 
 def test_an_older_command_is_read_in_the_form_it_has_now() -> None:
