@@ -1,13 +1,17 @@
 """Where Elasticsearch is configured, workers write to it, searches are answered from it, and readiness names it."""
 
 import asyncio
+import shutil
+from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
 
 from infrastructure.local_stack.servers.loopback import LOOPBACK, free_port
 from infrastructure.wiring import search_engine
-from schemas.search import AllTerms, IndexDocument, SearchQuery
+from schemas.search import AllTerms, IndexDocument, Reindex, SearchQuery
+from tests.elasticsearch.cluster import elasticsearch_cluster
+from tests.elasticsearch.distribution import Distribution
 from tests.integration.serving import World
 from tests.system import System
 from tests.waiting import wait_until
@@ -43,6 +47,37 @@ def test_a_killed_worker_leaves_every_document_to_the_next_and_none_twice(
             return everything.results.total, one.results.total
 
     assert asyncio.run(found()) == (150, 1)
+
+
+def test_jobs_wait_for_a_server_that_is_away_and_put_everything_into_it_when_it_comes_back_empty(
+    system: System, elasticsearch_distribution: Distribution, elasticsearch_folder: Path
+) -> None:
+    with elasticsearch_cluster(elasticsearch_folder, elasticsearch_distribution) as cluster:
+        (node,) = cluster.nodes
+        system.environment |= {"ELASTICSEARCH_URL": node.url, "ELASTICSEARCH_SECONDS": "10"}
+        system.dispatcher()
+        system.start("workers.runtime", "search")
+        (before,) = system.submit(lease(1))
+        system.await_state(before, "succeeded")
+
+        node.kill()
+        waiting = system.submit(lease(2), Reindex())
+        wait_until(
+            lambda: all(system.timeline(one).count("job.retrying") > 2 for one in waiting), "they are tried again"
+        )
+        attempts = system.read("SELECT attempt FROM jobs WHERE id = ANY(%s)", waiting)
+        shutil.rmtree(node.folder / "data")
+        node.start()
+
+        for one in waiting:
+            system.await_state(one, "succeeded")
+        assert attempts == [(0,), (0,)], "to find the server away was no attempt"
+
+        async def found() -> int:
+            async with search_engine(system.settings) as engine:
+                return (await engine.search(system.tenant_id, SearchQuery(match=AllTerms(text="lease")))).results.total
+
+        assert asyncio.run(found()) == 2
 
 
 def test_readiness_names_elasticsearch_and_jobs_are_taken_while_it_is_away(system: System) -> None:
