@@ -13,6 +13,9 @@ from typing import Any, Final
 from infrastructure.ports.search import IndexedDocument
 
 TOPICS: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("topics.toml").read_text(encoding="utf-8"))
+PARAPHRASES: Final[dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("paraphrases.toml").read_text(encoding="utf-8")
+)
 BEGINNING: Final = datetime(2024, 1, 1, tzinfo=UTC)
 ABOUT, IN_PART, MENTIONED = 3, 2, 1
 """How well a document answers: it is about that, a part of it is, it mentions it."""
@@ -61,6 +64,8 @@ class Judged:
 class Library:
     documents: Sequence[IndexedDocument] = field(repr=False)
     queries: Sequence[Judged]
+    paraphrases: Sequence[Judged]
+    """Typed by people who don't know the documents' words: no floor is held by them."""
 
 
 @cache
@@ -78,7 +83,17 @@ def judged_library() -> Library:
         Judged(text, topic["language"], grades[n]) for n, topic in enumerate(topics) for text in topic["queries"]
     ]
     queries += [Judged(one["query"], "samples", one["documents"]) for one in TOPICS["samples"]]
-    return Library((*documents.values(), *samples()), tuple(queries))
+    return Library((*documents.values(), *samples()), tuple(queries), tuple(_paraphrases(topics, grades)))
+
+
+def _paraphrases(topics: Sequence[dict[str, Any]], grades: Mapping[int, Mapping[str, int]]) -> Iterator[Judged]:
+    numbers = {topic["titles"][0]: number for number, topic in enumerate(topics)}
+    for one in PARAPHRASES["paraphrases"]:
+        about = one["about"]
+        if about in numbers:
+            yield Judged(one["text"], topics[numbers[about]]["language"], grades[numbers[about]])
+        else:
+            yield Judged(one["text"], "samples", {about: ABOUT})
 
 
 def _written(

@@ -3,14 +3,9 @@
 `make quality` prints the scores, and what was found badly.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from infrastructure.ports.search import SearchEngine
-from tests.contracts.search.conftest import OnElasticsearch, tantivy
-from tests.contracts.search.searching import ACME, batches
 from tests.integration.search.flow import Flow
 from tests.quality.search.library import Judged, judged_library
 from tests.quality.search.scores import by_language, ndcg, relevance
@@ -25,35 +20,13 @@ MOST_APART = 0.02
 """Over all queries: what a choice of engine may cost whoever searches."""
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def embedded(tmp_path: Path) -> AsyncIterator[SearchEngine]:
-    async with tantivy(tmp_path / "embedded") as engine:
-        await engine.rebuild(ACME, batches(*judged_library().documents))
-        yield engine
-
-
-@pytest.fixture
-async def server(
-    elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str, tmp_path: Path
-) -> AsyncIterator[SearchEngine]:
-    adapter = OnElasticsearch(elasticsearch_url, elasticsearch_app, database_url, redis_url)
-    async with adapter(tmp_path / "server") as engine:
-        await engine.rebuild(ACME, batches(*judged_library().documents))
-        yield engine
-
-
 def test_the_library_is_large_enough_to_tell() -> None:
     library = judged_library()
 
     assert len(library.documents) >= 300
     assert {query.language for query in library.queries} == {"en", "de", "fr", "es", "samples"}
     ids = {document.document_id for document in library.documents}
-    assert all(query.grades.keys() <= ids for query in library.queries)
+    assert all(query.grades.keys() <= ids for query in (*library.queries, *library.paraphrases))
 
 
 async def test_the_embedded_engine_ranks_what_answers_best_first(embedded: SearchEngine) -> None:

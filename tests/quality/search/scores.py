@@ -45,5 +45,11 @@ def reciprocal_rank(ids: Sequence[str], grades: Mapping[str, int]) -> float:
     return 1 / ranks[0] if ranks else 0.0
 
 
+def recall(ids: Sequence[str], grades: Mapping[str, int]) -> float:
+    """The share found of what answers at least in part."""
+    answering = {one for one, grade in grades.items() if grade >= IN_PART}
+    return len(answering.intersection(ids)) / len(answering)
+
+
 def _gain(grades: Sequence[int]) -> float:
     return sum((2.0**grade - 1) / log2(rank + 1) for rank, grade in enumerate(grades, start=1))
