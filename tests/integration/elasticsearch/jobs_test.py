@@ -83,9 +83,16 @@ def test_jobs_wait_for_a_server_that_is_away_and_put_everything_into_it_when_it_
 def test_readiness_names_elasticsearch_and_jobs_are_taken_while_it_is_away(system: System) -> None:
     away = SecretStr(f"http://{LOOPBACK}:{free_port()}")
     with World(system.settings.model_copy(update={"elasticsearch_url": away})) as world:
-        answer = httpx.get(f"{world.url}/readyz", trust_env=False)
+        # On a busy machine any part may be slow at first.
+        wait_until(lambda: _says_that_only_elasticsearch_is_away(world), "the ingress serves, and says what is away")
 
-    assert answer.status_code == httpx.codes.OK
-    assert answer.json()["status"] == "degraded"
-    (part,) = [part for part in answer.json()["parts"] if part["name"] == "elasticsearch"]
-    assert (part["state"], "can't be reached" in part["detail"]) == ("failed", True)
+
+def _says_that_only_elasticsearch_is_away(world: World) -> bool:
+    answer = httpx.get(f"{world.url}/readyz", trust_env=False)
+    parts = {part["name"]: part for part in answer.json()["parts"]}
+    failed = [name for name, part in parts.items() if part["state"] != "ok"]
+    return (
+        (answer.status_code, answer.json()["status"]) == (httpx.codes.OK, "degraded")
+        and failed == ["elasticsearch"]
+        and "can't be reached" in parts["elasticsearch"]["detail"]
+    )

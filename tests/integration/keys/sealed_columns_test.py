@@ -52,6 +52,7 @@ SELECT %(tenant)s, gen_random_uuid(), n, 'section-' || n, '' FROM generate_serie
 INSERT INTO ai_answers (tenant_id, asked, job_id, section, cell, content)
 SELECT %(tenant)s, 'asked ' || n, gen_random_uuid(), n, 'answer-' || n, '' FROM generate_series(1, 2) n;
 INSERT INTO search_slow_queries (tenant_id, cell, found) SELECT %(tenant)s, 'slow-' || n, '{}' FROM generate_series(1, 2) n;
+INSERT INTO search_credentials (tenant_id, key_id, key) SELECT %(tenant)s, 'key-' || n, '' FROM generate_series(1, 2) n;
 INSERT INTO saved_searches (tenant_id, name, cell, content)
 SELECT %(tenant)s, 'search ' || n, 'search-' || n, '' FROM generate_series(1, 2) n
 """
