@@ -25,7 +25,6 @@ from tests.benchmarks.scenarios import (
     pickup,
     returning,
     saving,
-    search,
     shapes,
     steady,
 )
@@ -48,7 +47,6 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "saving": saving.run,
     "models": models.run,
     "model-jobs": model_jobs.run,
-    "search": search.run,
 }
 WITH_PEERS = {"drain", "steady", "pickup", "models", "model-jobs"}
 """These are measured beside other systems, which are installed first."""
