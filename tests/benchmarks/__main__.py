@@ -25,6 +25,7 @@ from tests.benchmarks.scenarios import (
     pickup,
     returning,
     saving,
+    search,
     shapes,
     steady,
 )
@@ -45,6 +46,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "extraction": extraction.run,
     "imports": imports.run,
     "saving": saving.run,
+    "search": search.run,
     "models": models.run,
     "model-jobs": model_jobs.run,
 }

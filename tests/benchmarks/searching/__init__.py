@@ -1,0 +1,1 @@
+"""What the scenario `search` is made of."""
