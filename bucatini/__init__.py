@@ -4,7 +4,7 @@ from bucatini import Command, DomainEvent, Run, job
 """
 
 from events.envelope import DomainEvent
-from infrastructure.ports import Refused, TryLater, Unavailable
+from infrastructure.ports import Away, Refused, TryLater, Unavailable
 from infrastructure.settings import Settings
 from kinds.declaration import JobFunction, JobInvalid, job
 from kinds.run import AwaitChildren, Child, Run, RunEnded, Then
@@ -13,6 +13,7 @@ from schemas.problems import Problem
 
 __all__ = [
     "AwaitChildren",
+    "Away",
     "Child",
     "Command",
     "DomainEvent",

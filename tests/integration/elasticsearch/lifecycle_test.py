@@ -1,6 +1,7 @@
 """A tenant's indexes grow, are replaced, lost and brought back, and each document is in one of them."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID, uuid4
 
@@ -12,7 +13,6 @@ from infrastructure.elasticsearch.engine import ElasticsearchEngine, Ways
 from infrastructure.elasticsearch.lifecycle.rotation import Rotation
 from infrastructure.elasticsearch.lifecycle.shard_budget import shard_budget
 from infrastructure.elasticsearch.names import read_alias
-from infrastructure.ports import Unavailable
 from infrastructure.ports.search import IndexedDocument, IndexMissing
 from schemas.search import SearchQuery
 from tests.contracts.search.conftest import OnElasticsearch
@@ -165,27 +165,11 @@ async def test_live_writes_never_pause_for_a_rebuild_and_both_ways_have_them_all
 
 
 async def test_what_a_rebuild_that_died_left_is_removed_by_the_next(
-    engine: ElasticsearchEngine,
-    elasticsearch_url: str,
-    elasticsearch_app: str,
-    database_url: str,
-    redis_url: str,
-    monkeypatch: pytest.MonkeyPatch,
+    engine: ElasticsearchEngine, elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str
 ) -> None:
     await engine.index(TENANT, document("a", "word"))
 
-    async def endless() -> AsyncIterator[Sequence[IndexedDocument]]:
-        yield [document("half", "word")]
-        reached.set()
-        await asyncio.Event().wait()
-
-    reached = asyncio.Event()
-    async with elasticsearch_engine(elasticsearch_url, elasticsearch_app, database_url, redis_url) as dying:
-        monkeypatch.setattr(dying._rebuilder, "_give_up", _nothing)  # As a killed process does.
-        rebuild = asyncio.create_task(dying.rebuild(TENANT, endless()))
-        await reached.wait()
-        rebuild.cancel()
-        await asyncio.wait([rebuild])
+    await _killed_amid_a_rebuild(elasticsearch_url, elasticsearch_app, database_url, redis_url)
     await engine.index(TENANT, document("b", "word"))
 
     assert await versions(engine, TENANT) == {"a": 1, "b": 1}
@@ -195,13 +179,11 @@ async def test_what_a_rebuild_that_died_left_is_removed_by_the_next(
 
 
 async def test_nothing_is_taken_for_an_index_whose_first_building_died(
-    elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    elasticsearch_url: str, elasticsearch_app: str, database_url: str, redis_url: str
 ) -> None:
-    async with elasticsearch_engine(elasticsearch_url, elasticsearch_app, database_url, redis_url) as engine:
-        monkeypatch.setattr(engine._rebuilder, "_give_up", _nothing)  # As a killed process does.
-        with pytest.raises(Unavailable):
-            await engine.rebuild(TENANT, _failing())
+    await _killed_amid_a_rebuild(elasticsearch_url, elasticsearch_app, database_url, redis_url)
 
+    async with elasticsearch_engine(elasticsearch_url, elasticsearch_app, database_url, redis_url) as engine:
         with pytest.raises(IndexMissing):
             await engine.index(TENANT, document("a", "word"))
         with pytest.raises(IndexMissing):
@@ -212,13 +194,14 @@ async def test_nothing_is_taken_for_an_index_whose_first_building_died(
         assert await versions(engine, TENANT) == {"a": 1, "b": 1}
 
 
-async def _failing() -> AsyncIterator[Sequence[IndexedDocument]]:
-    yield [document("half", "word")]
-    raise Unavailable("the process is killed")
-
-
-async def _nothing(*_: object) -> None:
-    pass
+async def _killed_amid_a_rebuild(*servers: str) -> None:
+    building = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.elasticsearch.builder", *servers, str(TENANT), stdout=asyncio.subprocess.PIPE
+    )
+    assert building.stdout is not None
+    assert await building.stdout.readline() == b"building\n"
+    building.kill()
+    await building.wait()
 
 
 async def test_a_generation_that_was_kept_long_enough_goes(
